@@ -1,0 +1,10 @@
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+if (Number(process.versions.node.split(".")[0]) < 24)
+  throw new Error("Run the tests with npm test: they need Node 24, which npm puts first on PATH.");
+
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@agent-auth/source", ...defaultServerConditions] } },
+  test: { environment: "node", include: ["test/**/*.test.ts"] },
+});
