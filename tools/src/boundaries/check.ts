@@ -1,0 +1,155 @@
+// The rules of one package: what it may declare and import, and that its own modules form no cycle.
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { type ImportedModule, readImports } from "./imports.ts";
+import {
+  type DepConstraint,
+  type Manifest,
+  type Package,
+  readJson,
+  type Workspace,
+} from "./workspace.ts";
+
+const packageOf = (id: string): string => id.split("/", id.startsWith("@") ? 2 : 1).join("/");
+const names = (dependencies: Readonly<Record<string, string>> | undefined): ReadonlyArray<string> =>
+  Object.keys(dependencies ?? {});
+const isBuiltin = (id: string): boolean => id.startsWith("node:") || builtinModules.includes(id);
+
+interface Rules {
+  readonly workspace: Workspace;
+  readonly pkg: Package;
+  readonly constraint: DepConstraint;
+}
+
+const mayUse = (
+  { workspace, constraint }: Rules,
+  name: string,
+  place: "source" | "tests",
+): boolean => {
+  const allowed =
+    place === "source" ? constraint.source : [...constraint.source, ...constraint.tests];
+  return workspace.byName.get(name)?.tags.every((tag) => allowed.includes(tag)) ?? true;
+};
+
+const shipped = ({ manifest }: Package): ReadonlyArray<string> => [
+  ...names(manifest.dependencies),
+  ...names(manifest.peerDependencies),
+  ...names(manifest.optionalDependencies),
+];
+
+const checkDeclarations = (rules: Rules): ReadonlyArray<string> => {
+  const { pkg, workspace } = rules;
+  const problems: Array<string> = [];
+  const forbidden = (place: "source" | "tests") => (name: string) => !mayUse(rules, name, place);
+  for (const name of shipped(pkg).filter(forbidden("source")))
+    problems.push(`package.json depends on ${name}, which is not a floor below it`);
+  for (const name of names(pkg.manifest.devDependencies).filter(forbidden("tests")))
+    problems.push(
+      `package.json has ${name} for development, which neither its source nor its tests may visit`,
+    );
+
+  const config = join(pkg.dir, "tsconfig.lib.json");
+  if (!existsSync(config)) return problems;
+  const { references = [] } = readJson<{ references?: ReadonlyArray<{ path: string }> }>(config);
+  const referenced = references.map(
+    ({ path }) => readJson<Manifest>(join(pkg.dir, dirname(path), "package.json")).name,
+  );
+  const ours = shipped(pkg).filter((name) => workspace.byName.has(name));
+  if (referenced.toSorted().join() !== ours.toSorted().join())
+    problems.push(
+      `tsconfig.lib.json references [${referenced.join(", ")}], package.json has [${ours.join(", ")}]`,
+    );
+  return problems;
+};
+
+const checkImport = (rules: Rules, file: string, { id }: ImportedModule): ReadonlyArray<string> => {
+  const { pkg, workspace } = rules;
+  if (id.startsWith(".")) {
+    const target = relative(pkg.dir, resolve(pkg.dir, dirname(file), id));
+    return target.startsWith("..") ? [`${file} reaches out of its package: ${id}`] : [];
+  }
+  if (isBuiltin(id) || id.startsWith("#")) return [];
+  const isSource = file.startsWith(`src${sep}`);
+  const name = packageOf(id);
+  const declared = new Set([pkg.manifest.name, ...shipped(pkg)]);
+  if (!isSource || pkg.isBundled)
+    for (const dev of names(pkg.manifest.devDependencies)) declared.add(dev);
+  if (!isSource) for (const dev of workspace.rootDevDependencies) declared.add(dev);
+  const problems: Array<string> = [];
+  if (!declared.has(name))
+    problems.push(`${file} imports ${name}, which its package.json does not declare`);
+  if (name !== pkg.manifest.name && !mayUse(rules, name, isSource ? "source" : "tests"))
+    problems.push(`${file} imports ${name}, which is not a floor below it`);
+  return problems;
+};
+
+const findCycle = (
+  graph: ReadonlyMap<string, ReadonlyArray<string>>,
+): ReadonlyArray<string> | null => {
+  const done = new Set<string>();
+  const walk = (file: string, path: ReadonlyArray<string>): ReadonlyArray<string> | null => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return null;
+    for (const next of graph.get(file) ?? []) {
+      const cycle = walk(next, [...path, file]);
+      if (cycle) return cycle;
+    }
+    done.add(file);
+    return null;
+  };
+  for (const file of graph.keys()) {
+    const cycle = walk(file, []);
+    if (cycle) return cycle;
+  }
+  return null;
+};
+
+const checkFiles = (rules: Rules): ReadonlyArray<string> => {
+  const { dir } = rules.pkg;
+  const problems: Array<string> = [];
+  const graph = new Map<string, ReadonlyArray<string>>();
+  for (const file of globSync("{src,test,bench}/**/*.ts", { cwd: dir })) {
+    const read = readImports(file, readFileSync(join(dir, file), "utf8"));
+    problems.push(...read.problems.map((problem) => `${file} ${problem}`));
+    for (const imported of read.imports) problems.push(...checkImport(rules, file, imported));
+    const eager = read.imports.filter(({ id, isEager }) => isEager && id.startsWith("."));
+    graph.set(
+      file,
+      eager.map(({ id }) => relative(dir, resolve(dir, dirname(file), id))),
+    );
+  }
+  const cycle = findCycle(graph);
+  if (cycle) problems.push(`modules import each other in a circle: ${cycle.join(" → ")}`);
+  return problems;
+};
+
+/** A docstring or README that names a door which the package does not have sends its reader to a wall. */
+const checkDoors = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
+  const problems: Array<string> = [];
+  for (const [door, target] of Object.entries(pkg.manifest.exports ?? {}))
+    for (const [condition, path] of Object.entries(
+      typeof target === "string" ? { default: target } : target,
+    ))
+      if (!path.startsWith("./dist/") && !existsSync(join(pkg.dir, path)))
+        problems.push(`exports "${door}" (${condition}) names ${path}, which does not exist`);
+  for (const file of globSync(["README.md", "src/**/*.ts"], { cwd: pkg.dir }))
+    for (const [, name = "", door = ""] of readFileSync(join(pkg.dir, file), "utf8").matchAll(
+      /from "(@[\w-]+\/[\w-]+)(?:\/([\w./-]+))?"/g,
+    )) {
+      const exported = workspace.byName.get(name)?.manifest.exports;
+      if (exported && !(`.${door && `/${door}`}` in exported))
+        problems.push(`${file} names the door ${name}/${door}, which ${name} does not export`);
+    }
+  return problems;
+};
+
+/** Everything that is wrong with one package, a line each. */
+export const checkPackage = (workspace: Workspace, pkg: Package): ReadonlyArray<string> => {
+  const constraint = workspace.constraints.find(({ sourceTag }) => sourceTag === pkg.tags[0]);
+  if (pkg.tags.length !== 1)
+    return [`has ${pkg.tags.length} layer tags in package.json, where one is needed`];
+  if (!constraint) return [`${pkg.tags[0]} has no line in tools/layers.json`];
+  const rules = { workspace, pkg, constraint };
+  return [...checkDeclarations(rules), ...checkFiles(rules), ...checkDoors(rules)];
+};
