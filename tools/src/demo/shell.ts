@@ -1,0 +1,53 @@
+// Runs the built agent-auth binary in a child process, as a person's shell would, and shows what it printed.
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { styleText } from "node:util";
+
+const binary = resolve(import.meta.dirname, "../../../packages/cli/dist/agent-auth.cjs");
+const SHOWN_LINES = 14;
+
+export interface Finished {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const show = (output: string): void => {
+  const lines = output
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "");
+  for (const line of lines.slice(0, SHOWN_LINES))
+    console.log(styleText("dim", `   │ ${line.length > 110 ? `${line.slice(0, 109)}…` : line}`));
+  if (lines.length > SHOWN_LINES)
+    console.log(styleText("dim", `   │ … ${lines.length - SHOWN_LINES} more lines`));
+};
+
+const quote = (arg: string): string => (/^[\w./=:-]+$/.test(arg) ? arg : `'${arg}'`);
+
+/** A shell whose CODEX_HOME is `home` and whose environment holds no credential of the person who runs the demo. */
+export const makeShell = (home: string) => {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(CODEX_|OPENAI_)|_proxy$/i.test(name),
+  );
+  const env = { ...Object.fromEntries(inherited), CODEX_HOME: home };
+  return {
+    async run(args: ReadonlyArray<string>, stdin?: string): Promise<Finished> {
+      const pipe = stdin === undefined ? "" : "echo <token> | ";
+      console.log(`   ${styleText("cyan", `$ ${pipe}agent-auth ${args.map(quote).join(" ")}`)}`);
+      const child = spawn(process.execPath, [binary, ...args], { env, stdio: "pipe" });
+      child.stdin.on("error", () => undefined); // a command that never reads its input may close it first
+      child.stdin.end(stdin ?? "");
+      const closed = new Promise<number | null>((done) => child.once("close", done));
+      const [stdout, stderr, exitCode] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        closed,
+      ]);
+      show(stderr);
+      show(stdout);
+      return { exitCode, stdout, stderr };
+    },
+  };
+};

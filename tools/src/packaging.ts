@@ -1,0 +1,137 @@
+// Would catch: a published package that lacks a file, whose types do not resolve, that imports what it does not
+// declare, that fails on the oldest Node it promises, or that carries something it should not (tests, a registry
+// host, a folder of this machine). It looks at the tarballs, since they are what users get.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Package, readWorkspace } from "./boundaries/workspace.ts";
+
+const OLDEST_NODE = "22.19.0";
+
+const root = resolve(import.meta.dirname, "../..");
+const problems: Array<string> = [];
+const scratch = mkdtempSync(join(tmpdir(), "agent-auth-packaging-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    shell: process.platform === "win32",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  return { isOk: status === 0, output: `${stdout}${stderr}`.trim(), stdout: stdout.trim() };
+};
+
+const expectOk = (
+  what: string,
+  command: string,
+  args: ReadonlyArray<string>,
+  cwd: string,
+): string => {
+  const { isOk, output, stdout } = run(command, args, cwd);
+  if (!isOk) problems.push(`${what}:\n${output}`);
+  return stdout;
+};
+
+interface Packed {
+  readonly pkg: Package;
+  readonly tarball: string;
+}
+
+const pack = (pkg: Package): Packed => {
+  const printed = expectOk(
+    `${pkg.manifest.name}: npm pack`,
+    "npm",
+    ["pack", "--json", "--pack-destination", scratch],
+    pkg.dir,
+  );
+  const [answer] = Object.values(
+    JSON.parse(printed) as Record<
+      string,
+      { filename: string; files: ReadonlyArray<{ path: string }> }
+    >,
+  );
+  if (!answer) throw new Error(`npm pack printed nothing for ${pkg.manifest.name}`);
+  for (const { path } of answer.files)
+    if (/(^|\/)(test|bench)\/|tsbuildinfo$|\.env/.test(path))
+      problems.push(`${pkg.manifest.name}: the tarball holds ${path}`);
+  return { pkg, tarball: join(scratch, answer.filename) };
+};
+
+const lint = ({ pkg, tarball }: Packed): void => {
+  const { name } = pkg.manifest;
+  expectOk(`${name}: publint`, "publint", ["run", tarball, "--strict"], root);
+  if (!pkg.isBundled)
+    expectOk(`${name}: attw`, "attw", [tarball, "--profile", "esm-only", "--no-emoji"], root);
+};
+
+const checkText = ({ pkg, tarball }: Packed): void => {
+  const folder = join(scratch, `open-${pkg.manifest.name.replace("/", "-")}`);
+  mkdirSync(folder);
+  expectOk(`${pkg.manifest.name}: tar`, "tar", ["-xzf", tarball, "-C", folder], scratch);
+  for (const unwanted of [root, ...(homedir().length > 1 ? [`${homedir()}/`] : [])]) {
+    const { isOk, stdout } = run("grep", ["-rlF", unwanted, folder], scratch);
+    if (isOk) problems.push(`${pkg.manifest.name}: names a folder of this machine in ${stdout}`);
+  }
+};
+
+/** Imports every door and starts every binary where only the tarballs are installed. */
+const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
+  const consumer = join(scratch, "consumer");
+  mkdirSync(consumer);
+  writeFileSync(join(consumer, "package.json"), '{ "private": true, "type": "module" }\n');
+  const oldestNode =
+    process.platform === "linux" ? [`node-linux-${process.arch}@${OLDEST_NODE}`] : [];
+  const install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
+  expectOk(
+    "npm install of the tarballs",
+    "npm",
+    [...install, ...packed.map(({ tarball }) => tarball), ...oldestNode],
+    consumer,
+  );
+  if (problems.length > 0) return;
+
+  const doors = packed
+    .flatMap(({ pkg }) =>
+      Object.keys(pkg.manifest.exports ?? {})
+        .filter((door) => !door.endsWith(".json"))
+        .map((door) => `${pkg.manifest.name}${door.slice(1)}`),
+    )
+    .toSorted();
+  writeFileSync(join(consumer, "doors.js"), doors.map((door) => `import "${door}";\n`).join(""));
+  const nodes = [process.execPath];
+  if (oldestNode.length > 0) nodes.push(join(consumer, "node_modules/.bin/node"));
+  for (const node of nodes) {
+    const version = expectOk("node --version", node, ["--version"], consumer);
+    expectOk(`importing every door on ${version}`, node, ["doors.js"], consumer);
+    for (const { pkg } of packed)
+      for (const [name, path] of Object.entries(binaries(pkg)))
+        expectOk(
+          `${name} --version on ${version}`,
+          node,
+          [join(consumer, "node_modules", pkg.manifest.name, path), "--version"],
+          consumer,
+        );
+    console.log(`${doors.length} doors and the binaries load on ${version}`);
+  }
+};
+
+const binaries = (pkg: Package): Readonly<Record<string, string>> =>
+  (
+    JSON.parse(readFileSync(join(pkg.dir, "package.json"), "utf8")) as {
+      bin?: Record<string, string>;
+    }
+  ).bin ?? {};
+
+const packed = readWorkspace(root).packages.map(pack);
+packed.forEach(lint);
+packed.forEach(checkText);
+checkInstalled(packed);
+if (problems.length > 0) {
+  console.error(problems.join("\n\n"));
+  process.exitCode = 1;
+} else {
+  console.log(`${packed.length} tarballs are fit to publish`);
+}
