@@ -1,90 +1,34 @@
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
-import type * as Option from "effect/Option";
-import type * as Redacted from "effect/Redacted";
-import type * as Stream from "effect/Stream";
-import type { Credential } from "./credential.ts";
-import type { LoginError } from "./errors.ts";
+import * as Layer from "effect/Layer";
+import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import type { AuthManagerOptions, AuthManagerShape } from "./auth-manager/contract.ts";
+import { makeAuthManager } from "./auth-manager/make.ts";
+import type { CredentialStore } from "./credential-store.ts";
+import type { HomeLock } from "./home-lock.ts";
 
-/** Why a refresh token is being spent; sent to the authority as `refresh_reason`. */
-export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
-
-/** Tokens of a finished ChatGPT sign-in, not yet saved. */
-export interface ChatgptTokens {
-  readonly idToken: Redacted.Redacted;
-  readonly accessToken: Redacted.Redacted;
-  readonly refreshToken: Redacted.Redacted;
-  readonly accountId?: string;
-  /** The API key that the authority exchanged for the id token, where it did. */
-  readonly apiKey?: Redacted.Redacted;
-  /** Where the tokens came from, when that is not the default authority. */
-  readonly provenance?: { readonly issuer: string; readonly clientId: string };
-}
-
-/** What a logout did. */
-export interface LogoutResult {
-  /** False where there was nothing stored. */
-  readonly removed: boolean;
-  /** Whether the authority confirmed the revocation; `notNeeded` for credentials that have none. */
-  readonly revoked: "revoked" | "failed" | "notNeeded";
-}
-
-/** Supplies ChatGPT tokens that another program owns. Asked at start and once after each 401. */
-export interface ExternalAuthProvider {
-  readonly name: string;
-  readonly tokens: (ask: {
-    readonly reason: "initial" | "unauthorized";
-    readonly previousAccountId?: string;
-  }) => Effect.Effect<
-    {
-      readonly accessToken: Redacted.Redacted;
-      readonly accountId: string;
-      readonly planType?: string;
-    },
-    unknown
-  >;
-}
+export type {
+  AuthManagerOptions,
+  AuthManagerShape,
+  ChatgptTokens,
+  ExternalAuthProvider,
+  LogoutResult,
+  RefreshReason,
+  SavedSignIn,
+} from "./auth-manager/contract.ts";
 
 /**
  * The one place that a program asks for its credential. Everything that shares a manager shares its loads,
  * its agent task and its refreshes; managers of other processes that share the CODEX_HOME share the refreshes.
  */
-export class AuthManager extends Context.Service<
-  AuthManager,
-  {
-    /**
-     * The credential the next request should use: loaded once, renewed when it is about to expire. `None` means
-     * signed out. A load that failed is the error, now and on every later call until `reload`.
-     */
-    readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
-    /** The credential as last loaded, without looking further; `None` before the first load and after a failed one. */
-    readonly snapshot: () => Option.Option<Credential>;
-    /** Reads the sources again. */
-    readonly reload: Effect.Effect<Option.Option<Credential>, LoginError>;
-    /** Spends the refresh token, or adopts what another process made of it meanwhile. */
-    readonly refresh: (reason: RefreshReason) => Effect.Effect<Credential, LoginError>;
-    /**
-     * After a 401: a credential that differs from the rejected one and is worth a retry, or `None` where nothing
-     * more can be done. Callers whose credential is already superseded get the newer one at once; the others share
-     * one reload, one refresh, one task registration.
-     */
-    readonly recoverUnauthorized: (
-      rejected: Credential,
-    ) => Effect.Effect<Option.Option<Credential>, LoginError>;
-    readonly loginWithApiKey: (apiKey: Redacted.Redacted) => Effect.Effect<Credential, LoginError>;
-    /** An agent identity JWT or a personal access token; which of them is told by its shape. */
-    readonly loginWithAccessToken: (
-      token: Redacted.Redacted,
-    ) => Effect.Effect<Credential, LoginError>;
-    readonly loginWithChatgptTokens: (
-      tokens: ChatgptTokens,
-    ) => Effect.Effect<Credential, LoginError>;
-    /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
-    readonly logout: Effect.Effect<LogoutResult, LoginError>;
-    readonly setExternalProvider: (
-      provider: ExternalAuthProvider | null,
-    ) => Effect.Effect<void, LoginError>;
-    /** Every change of the current credential, from now on. */
-    readonly changes: Stream.Stream<Option.Option<Credential>>;
-  }
->()("@agent-auth/login/auth-manager") {}
+export class AuthManager extends Context.Service<AuthManager, AuthManagerShape>()(
+  "@agent-auth/login/auth-manager",
+) {}
+
+/** A manager over the given store, lock and transport. */
+export const layerNoDeps = (
+  options: AuthManagerOptions,
+): Layer.Layer<AuthManager, never, CredentialStore | HomeLock | HttpTransport> =>
+  Layer.effect(AuthManager, makeAuthManager(options));
+
+/** The usual manager: over the configured store, the lock of CODEX_HOME, and undici. */
+export declare const layer: (options: AuthManagerOptions) => Layer.Layer<AuthManager>;

@@ -1,6 +1,9 @@
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { CredentialSource } from "./credential.ts";
+import type { ConfigError, HttpClientError, StoreError } from "./errors/storage.ts";
+
+export * from "./errors/storage.ts";
 
 // Every class: `_tag` for Effect, `code` stable for everyone, `message` says what happened, `hint` one next deed.
 // Fields are printed wherever an error is printed, so none holds a secret. Texts of PROTOCOL §9, §10 and §13 are
@@ -237,14 +240,6 @@ export class WorkspaceNotAllowed extends Data.TaggedError("WorkspaceNotAllowed")
 
 export type RestrictionError = CredentialForbidden | LoginMethodDisabled | WorkspaceNotAllowed;
 
-// --- Environment and configuration -----------------------------------------------------------------------------
-
-export type ConfigError = never;
-
-// --- Stores, home lock, HTTP client ----------------------------------------------------------------------------
-
-export type StoreError = never;
-
 // --- Browser and device sign-in --------------------------------------------------------------------------------
 
 export type SignInError = never;
@@ -255,6 +250,7 @@ export type LoginError =
   | AgentIdentityError
   | ConfigError
   | CredentialError
+  | HttpClientError
   | LoginInputError
   | RefreshError
   | RestrictionError
