@@ -1,6 +1,7 @@
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { CredentialSource } from "./credential.ts";
+import type { SignInError } from "./errors/sign-in.ts";
 import type { ConfigError, HttpClientError, StoreError } from "./errors/storage.ts";
 
 export * from "./errors/storage.ts";
@@ -242,7 +243,7 @@ export type RestrictionError = CredentialForbidden | LoginMethodDisabled | Works
 
 // --- Browser and device sign-in --------------------------------------------------------------------------------
 
-export type SignInError = never;
+export * from "./errors/sign-in.ts";
 
 // --- All of them -----------------------------------------------------------------------------------------------
 
