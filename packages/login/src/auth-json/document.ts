@@ -1,0 +1,98 @@
+import * as Redacted from "effect/Redacted";
+
+export const authModes = [
+  "apikey",
+  "chatgpt",
+  "chatgptAuthTokens",
+  "agentIdentity",
+  "personalAccessToken",
+] as const;
+
+export type AuthMode = (typeof authModes)[number];
+
+/**
+ * Members of an object that we do not know: a newer program may own them, so a rewrite keeps them, numbers to the
+ * digit. Values may be secrets.
+ */
+export interface UnknownMember {
+  readonly key: string;
+  /** JSON text as it was read. */
+  readonly json: Redacted.Redacted;
+  /** The known key that stood before it; absent where none did. */
+  readonly after?: string;
+}
+
+/** The authority that tokens came from, where the file names it. */
+export interface OauthProvenance {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly unknown?: ReadonlyArray<UnknownMember>;
+}
+
+export interface AuthTokens {
+  /** The raw JWT; its signature is never verified. */
+  readonly idToken: Redacted.Redacted;
+  readonly accessToken: Redacted.Redacted;
+  readonly refreshToken: Redacted.Redacted;
+  readonly oauthProvenance?: OauthProvenance;
+  /** 43 base64url characters, new at each sign-in. */
+  readonly loginOwnerId?: string;
+  readonly accountId?: string;
+  readonly unknown?: ReadonlyArray<UnknownMember>;
+}
+
+/** `agent_identity`: a JWT that has to be verified at every load, or a record written by a sign-in here. */
+export type StoredAgentIdentity =
+  | { readonly _tag: "Jwt"; readonly jwt: Redacted.Redacted }
+  /** One JSON object, as text: `parseStoredAgentIdentity(recordFields(stored))` reads it. */
+  | { readonly _tag: "Record"; readonly json: Redacted.Redacted };
+
+/**
+ * The content of an `auth.json` (PROTOCOL §2). Types are checked; whether it amounts to a sign-in is not. To change
+ * one, spread it: what is not known to us lies in `unknown` and survives.
+ */
+export interface AuthDocument {
+  readonly authMode?: AuthMode;
+  /** Absent for `null`, which is what is written then. It may be empty. */
+  readonly openaiApiKey?: Redacted.Redacted;
+  readonly tokens?: AuthTokens;
+  /** RFC 3339 as written, up to nine fractional digits; `lastRefreshMs` reads it. */
+  readonly lastRefresh?: string;
+  readonly agentIdentity?: StoredAgentIdentity;
+  readonly personalAccessToken?: Redacted.Redacted;
+  readonly unknown?: ReadonlyArray<UnknownMember>;
+}
+
+/**
+ * The mode that is written, else the one that PROTOCOL §2 derives. `agentIdentity` also for a ChatGPT mode without
+ * tokens but with an identity ("agent identity only").
+ */
+export const effectiveAuthMode = (document: AuthDocument): AuthMode => {
+  const mode = document.authMode ?? defaultMode(document);
+  const isChatgpt = mode === "chatgpt" || mode === "chatgptAuthTokens";
+  return isChatgpt && document.tokens === undefined && document.agentIdentity !== undefined
+    ? "agentIdentity"
+    : mode;
+};
+
+const defaultMode = (document: AuthDocument): AuthMode => {
+  if (document.personalAccessToken !== undefined) return "personalAccessToken";
+  return document.openaiApiKey === undefined ? "chatgpt" : "apikey";
+};
+
+/** `last_refresh` in milliseconds since the epoch; absent where the document has none. */
+export const lastRefreshMs = (document: AuthDocument): number | undefined =>
+  document.lastRefresh === undefined ? undefined : Date.parse(document.lastRefresh);
+
+/** The members of a stored record as a plain value, private key included: for `parseStoredAgentIdentity`. */
+export const recordFields = (
+  stored: Extract<StoredAgentIdentity, { readonly _tag: "Record" }>,
+): unknown => JSON.parse(Redacted.value(stored.json));
+
+/** Makes a stored record of members in the order given. Undefined ones are left out. */
+export const makeStoredRecord = (
+  fields: Readonly<Record<string, string | boolean | null | undefined>>,
+): Extract<StoredAgentIdentity, { readonly _tag: "Record" }> => ({
+  _tag: "Record",
+  json: Redacted.make(JSON.stringify(fields), { label: "agent_identity" }),
+});
