@@ -1,0 +1,98 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import type { PlanType } from "@agent-auth/agent-identity/plan";
+
+/** One person in one workspace: what a consent page lets the person pick. */
+export interface Account {
+  /** The account, or on a workspace plan the workspace: one id. */
+  readonly accountId: string;
+  readonly userId: string;
+  readonly email: string;
+  readonly planType: PlanType;
+  readonly isFedrampAccount: boolean;
+  /** Shown on the authority's pages. */
+  readonly workspaceName: string;
+}
+
+/** Who may present a bearer token. */
+export interface BearerToken {
+  readonly kind: "apiKey" | "accessToken" | "personalAccessToken" | "biscuit";
+  readonly account: Account;
+  /** Milliseconds since the epoch; absent where it does not expire. */
+  expiresAtMs?: number;
+  revoked: boolean;
+  /** The refresh family that an access token came from. */
+  readonly familyId?: string;
+}
+
+export interface Agent {
+  readonly agentRuntimeId: string;
+  readonly publicKeyRaw: Uint8Array;
+  readonly account: Account;
+  readonly taskIds: Set<string>;
+}
+
+export const randomToken = (prefix: string, bytes = 24): string =>
+  `${prefix}${randomBytes(bytes).toString("base64url")}`;
+
+/** Defaults for what the caller leaves out: a fresh user, on plan `pro`. */
+export const makeAccount = (given: Partial<Account> = {}): Account => {
+  const tag = randomBytes(4).toString("hex");
+  return {
+    accountId: `acct-${randomUUID()}`,
+    userId: `user-${tag}`,
+    email: `ada.${tag}@example.test`,
+    planType: "pro",
+    isFedrampAccount: false,
+    workspaceName: `Workspace ${tag}`,
+    ...given,
+  };
+};
+
+/** Everyone and everything that the authority knows. */
+export class Directory {
+  readonly accounts: Array<Account> = [];
+  readonly bearers = new Map<string, BearerToken>();
+  readonly agents = new Map<string, Agent>();
+
+  addAccount(given: Partial<Account> = {}): Account {
+    const account = makeAccount(given);
+    this.accounts.push(account);
+    return account;
+  }
+
+  addBearer(token: string, facts: Omit<BearerToken, "revoked">): string {
+    this.bearers.set(token, { ...facts, revoked: false });
+    return token;
+  }
+
+  addAgent(agentRuntimeId: string, publicKeyRaw: Uint8Array, account: Account): Agent {
+    const agent = { agentRuntimeId, publicKeyRaw, account, taskIds: new Set<string>() };
+    this.agents.set(agentRuntimeId, agent);
+    return agent;
+  }
+
+  /** Whether the authority knew the token. */
+  revokeBearer(token: string): boolean {
+    const bearer = this.bearers.get(token);
+    if (bearer !== undefined) bearer.revoked = true;
+    return bearer !== undefined;
+  }
+
+  /** Whether the authority knew the token. */
+  expireBearer(token: string, nowMs: number): boolean {
+    const bearer = this.bearers.get(token);
+    if (bearer !== undefined) bearer.expiresAtMs = nowMs;
+    return bearer !== undefined;
+  }
+
+  revokeTask(taskId?: string): void {
+    for (const { taskIds } of this.agents.values())
+      if (taskId === undefined) taskIds.clear();
+      else taskIds.delete(taskId);
+  }
+
+  revokeFamily(familyId: string): void {
+    for (const bearer of this.bearers.values())
+      if (bearer.familyId === familyId) bearer.revoked = true;
+  }
+}

@@ -1,0 +1,88 @@
+/** What an endpoint answers. A body that is iterable is streamed as it comes. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | AsyncIterable<string | Uint8Array>;
+}
+
+export const json = (
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Answer => ({
+  status,
+  headers: { "content-type": "application/json; charset=utf-8", ...headers },
+  body: JSON.stringify(value),
+});
+
+export const html = (
+  status: number,
+  page: string,
+  headers: Readonly<Record<string, string>> = {},
+): Answer => ({
+  status,
+  headers: {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "content-security-policy":
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ...headers,
+  },
+  body: page,
+});
+
+export const redirect = (location: string): Answer => ({
+  status: 302,
+  headers: { location, "cache-control": "no-store", "referrer-policy": "no-referrer" },
+  body: "",
+});
+
+/** The classes of refusal, as OpenAI's error objects name them. */
+export type RefusalType =
+  | "invalid_request_error"
+  | "authentication_error"
+  | "permission_error"
+  | "not_found_error"
+  | "server_error";
+
+/** Thrown by an endpoint; becomes `{ error: { message, type, code } }`. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly type: RefusalType;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    type: RefusalType,
+    code: string,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+    this.name = "Refusal";
+    this.status = status;
+    this.type = type;
+    this.code = code;
+    this.headers = headers;
+  }
+
+  toAnswer(): Answer {
+    const { message, type, code } = this;
+    return json(this.status, { error: { message, type, code } }, this.headers);
+  }
+}
+
+export const badRequest = (code: string, message: string): Refusal =>
+  new Refusal(400, "invalid_request_error", code, message);
+
+export const unauthorized = (code: string, message: string): Refusal =>
+  new Refusal(401, "authentication_error", code, message);
+
+export const forbidden = (code: string, message: string): Refusal =>
+  new Refusal(403, "permission_error", code, message);
+
+export const notFound = (code: string, message: string): Refusal =>
+  new Refusal(404, "not_found_error", code, message);

@@ -1,0 +1,27 @@
+/** The authority's own idea of time: the machine's clock plus an offset that a test moves. */
+export interface AuthorityClock {
+  /** Milliseconds since the epoch, offset included. */
+  readonly nowMs: () => number;
+  /** Milliseconds by which the authority is ahead of (positive) or behind (negative) its base clock. */
+  readonly offsetMs: () => number;
+  readonly setOffset: (offsetMs: number) => void;
+  /** Moves the authority forward by so many milliseconds. */
+  readonly advance: (ms: number) => void;
+}
+
+export const makeClock = (base: () => number): AuthorityClock => {
+  let offset = 0;
+  return {
+    nowMs: () => base() + offset,
+    offsetMs: () => offset,
+    setOffset(offsetMs) {
+      offset = offsetMs;
+    },
+    advance(ms) {
+      offset += ms;
+    },
+  };
+};
+
+/** Whole seconds since the epoch, as JWT claims count. */
+export const epochSeconds = (ms: number): number => Math.floor(ms / 1000);

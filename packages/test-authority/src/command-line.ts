@@ -1,0 +1,56 @@
+import { parseArgs } from "node:util";
+
+export interface CommandLineOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Whether a minted agent identity JWT goes into the printed line. */
+  readonly mint: boolean;
+  /** Whether a fresh API key goes into it. */
+  readonly apiKey: boolean;
+}
+
+export type CommandLine =
+  | { readonly _tag: "Help" }
+  | { readonly _tag: "Wrong"; readonly message: string }
+  | { readonly _tag: "Run"; readonly options: CommandLineOptions };
+
+export const usage = `Usage: agent-test-authority [options]
+
+Runs a complete local authority for Codex sign-ins, agent identities and model requests.
+Prints one line of JSON to stdout when it listens, and runs until interrupted.
+
+  --port <n>     port to listen on (default: any free one)
+  --host <addr>  loopback address to listen on (default: 127.0.0.1)
+  --mint         add a fresh agent identity JWT to the line (agent_identity)
+  --api-key      add a fresh API key to the line (api_key)
+  -h, --help     show this text
+`;
+
+const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+
+const wrong = (message: string): CommandLine => ({ _tag: "Wrong", message });
+
+/** Reads the arguments that follow the program's name. */
+export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        host: { type: "string", default: "127.0.0.1" },
+        port: { type: "string", default: "0" },
+        mint: { type: "boolean", default: false },
+        "api-key": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }));
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : "cannot read the arguments");
+  }
+  const { host, port, mint, help } = values;
+  if (help) return { _tag: "Help" };
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    return wrong("--port wants a number from 0 to 65535");
+  if (!loopback.test(host)) return wrong("--host wants a loopback address, such as 127.0.0.1");
+  return { _tag: "Run", options: { host, port: Number(port), mint, apiKey: values["api-key"] } };
+};

@@ -1,0 +1,46 @@
+import type { Answer } from "../answer.ts";
+import { authenticate } from "../authentication.ts";
+import type { Exchange, Route } from "../router.ts";
+import { modelBase, path } from "../router.ts";
+
+const echo = ({ state, request, incoming }: Exchange): Answer => {
+  authenticate(state, request);
+  return {
+    status: 200,
+    headers: { "content-type": request.headers["content-type"] ?? "application/octet-stream" },
+    body: incoming,
+  };
+};
+
+async function* countBytes(incoming: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  let bytes = 0;
+  for await (const piece of incoming) bytes += piece.length;
+  yield JSON.stringify({ bytes });
+}
+
+const sink = ({ state, request, incoming }: Exchange): Answer => {
+  authenticate(state, request);
+  return {
+    status: 200,
+    headers: { "content-type": "application/json; charset=utf-8" },
+    body: countBytes(incoming),
+  };
+};
+
+/** `…/echo` gives the body back as it comes; `…/sink` answers `{"bytes": n}`. Neither holds it in memory. */
+export const echoRoutes: ReadonlyArray<Route> = [
+  {
+    endpoint: "echo",
+    method: "POST",
+    pattern: path(`${modelBase}/echo`),
+    streamsBody: true,
+    handle: echo,
+  },
+  {
+    endpoint: "echo",
+    method: "POST",
+    pattern: path(`${modelBase}/sink`),
+    streamsBody: true,
+    handle: sink,
+  },
+];

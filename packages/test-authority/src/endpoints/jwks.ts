@@ -1,0 +1,29 @@
+import type { Answer } from "../answer.ts";
+import { json } from "../answer.ts";
+import type { Exchange, Route } from "../router.ts";
+import { path } from "../router.ts";
+import { entityTag } from "../signing-keys.ts";
+
+const serve = async ({ state, request }: Exchange): Promise<Answer> => {
+  const keys = await state.keys.jwks();
+  const etag = entityTag(JSON.stringify(keys));
+  const { jwksCacheControl } = state.settings;
+  const headers = {
+    etag,
+    ...(jwksCacheControl === null ? {} : { "cache-control": jwksCacheControl }),
+  };
+  const known = (request.headers["if-none-match"] ?? "").split(/\s*,\s*/);
+  return known.includes(etag) || known.includes("*")
+    ? { status: 304, headers }
+    : json(200, keys, headers);
+};
+
+/** The key set under both URL styles (RFC 7517), with an entity tag. */
+export const jwksRoutes: ReadonlyArray<Route> = [
+  {
+    endpoint: "jwks",
+    method: "GET",
+    pattern: path("(?:/backend-api/wham|/api/codex)/agent-identities/jwks"),
+    handle: serve,
+  },
+];

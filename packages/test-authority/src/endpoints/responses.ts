@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import * as z from "zod";
+import type { Answer } from "../answer.ts";
+import { json } from "../answer.ts";
+import { authenticate } from "../authentication.ts";
+import { parseJson } from "../body.ts";
+import type { Exchange, Route } from "../router.ts";
+import { modelBase, path } from "../router.ts";
+import type { AuthorityState } from "../state.ts";
+import type { ModelAnswerFacts, ResponseEvent } from "./model-answer.ts";
+import { completedResponse, responseEvents } from "./model-answer.ts";
+
+/** What the authority reads of a model request; everything else is taken as it is. */
+export const ResponsesRequest = z.looseObject({
+  model: z.string().min(1),
+  input: z.union([z.string(), z.array(z.unknown())]).optional(),
+  stream: z.boolean().nullish(),
+});
+
+export const modelAnswerFacts = (
+  state: AuthorityState,
+  body: z.infer<typeof ResponsesRequest>,
+): ModelAnswerFacts => ({
+  model: body.model,
+  text: state.settings.replyText,
+  inputTokens: Math.ceil(JSON.stringify(body.input ?? "").length / 4),
+  nowMs: state.clock.nowMs(),
+});
+
+/** The events of one answer, spaced by `replyDelayMs`. */
+export async function* pacedEvents(
+  state: AuthorityState,
+  facts: ModelAnswerFacts,
+): AsyncGenerator<ResponseEvent> {
+  for (const event of responseEvents(facts)) {
+    const { replyDelayMs } = state.settings;
+    if (replyDelayMs > 0) await sleep(replyDelayMs);
+    yield event;
+  }
+}
+
+async function* serverSentEvents(events: AsyncIterable<ResponseEvent>): AsyncGenerator<string> {
+  for await (const event of events)
+    yield `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+const respond = ({ state, request }: Exchange): Answer => {
+  authenticate(state, request);
+  const body = parseJson(request, ResponsesRequest);
+  const facts = modelAnswerFacts(state, body);
+  if (body.stream !== true) return json(200, completedResponse(facts));
+  return {
+    status: 200,
+    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+    body: serverSentEvents(pacedEvents(state, facts)),
+  };
+};
+
+const modelNames = ["gpt-5.2-codex", "gpt-5.2", "gpt-5.2-mini"];
+
+const listModels = ({ state, request }: Exchange): Answer => {
+  authenticate(state, request);
+  const created = Math.floor(Date.UTC(2026, 0, 1) / 1000);
+  const data = modelNames.map((id) => ({ id, object: "model", created, owned_by: "openai" }));
+  // `models` is what Codex reads under its ChatGPT base, `data` what the API's clients read.
+  return json(200, { object: "list", data, models: [] });
+};
+
+/** Model requests: a Responses stream, or one JSON object where `stream` is not true; and the list of models. */
+export const responsesRoutes: ReadonlyArray<Route> = [
+  {
+    endpoint: "responses",
+    method: "POST",
+    pattern: path(`${modelBase}/responses`),
+    handle: respond,
+  },
+  { endpoint: "models", method: "GET", pattern: path(`${modelBase}/models`), handle: listModels },
+];

@@ -1,0 +1,16 @@
+export type { Account } from "./accounts.ts";
+export type { Answer } from "./answer.ts";
+export type { Behaviour, BehaviourOptions } from "./behaviours.ts";
+export type { AuthorityClock } from "./clock.ts";
+export type { Endpoint } from "./endpoint-names.ts";
+export type { TestAuthorityError, TestAuthorityErrorCode } from "./errors.ts";
+export { ExpectedRequestMissing, ListenFailed } from "./errors.ts";
+export type { MintAgentIdentityOptions } from "./mint.ts";
+export { agentIdentityAudience, agentIdentityIssuer } from "./mint.ts";
+export type { MintBearerOptions, MintedAgentIdentity } from "./minting.ts";
+export type { RecordedRequest, WaitOptions } from "./request-log.ts";
+export type { Tls } from "./server.ts";
+export type { KeySet, PublicJwk } from "./signing-keys.ts";
+export type { Settings, TaskAnswerField } from "./state.ts";
+export { startTestAuthority } from "./start.ts";
+export type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";

@@ -1,0 +1,159 @@
+import { randomBytes } from "node:crypto";
+import { SignJWT } from "jose";
+import type { JWTPayload } from "jose";
+import type { Account } from "./accounts.ts";
+import { epochSeconds } from "./clock.ts";
+import type { SigningKey, SigningKeys } from "./signing-keys.ts";
+
+export const agentIdentityIssuer = "https://chatgpt.com/codex-backend/agent-identity";
+export const agentIdentityAudience = "codex-app-server";
+
+/** Options of one agent identity JWT. The defaults make a good one; each option can spoil one thing. */
+export interface MintAgentIdentityOptions {
+  /** Default: the authority's first account. */
+  readonly account?: Account;
+  /** Default: a fresh id. */
+  readonly agentRuntimeId?: string;
+  /** Which design's claims. Default `current`. */
+  readonly design?: "current" | "first";
+  /** Version of the PKCS#8 structure that carries the private key (RFC 5958). Default 1. */
+  readonly privateKeyVersion?: 1 | 2;
+  /** Seconds from now, by the authority's clock; negative for an expired token. Default 3600. */
+  readonly expiresInSeconds?: number;
+  /** Seconds from now until the token is valid; no `nbf` claim where absent. */
+  readonly notBeforeInSeconds?: number;
+  readonly issuer?: string;
+  readonly audience?: string;
+  /** The header's key id; null leaves it out. Default: the signing key's. */
+  readonly kid?: string | null;
+  /**
+   * How it is signed. `unknownKey`: RS256 by a key that is in no set, under its own kid. `forgedKey`: the same
+   * key under the published kid. `hs256`: HMAC keyed with the published public key. `none`: not at all.
+   */
+  readonly signature?: "published" | "unknownKey" | "forgedKey" | "hs256" | "none";
+  /** Claims added to, or put in place of, the usual ones; undefined removes one. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  /** Further header parameters. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Whether the authority knows the agent afterwards, and so registers tasks for it. Default true. */
+  readonly known?: boolean;
+}
+
+export interface Signing {
+  readonly kid?: string | null;
+  readonly signature?: MintAgentIdentityOptions["signature"];
+  readonly header?: Readonly<Record<string, unknown>>;
+}
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+const pickKey = async (keys: SigningKeys, signature: Signing["signature"]): Promise<SigningKey> => {
+  if (signature === "unknownKey") return keys.stranger();
+  const current = await keys.current();
+  return signature === "forgedKey" ? { ...(await keys.stranger()), kid: current.kid } : current;
+};
+
+/** Signs claims as a compact JWS (RFC 7515), or spoils exactly what `signing` asks for. */
+export const signClaims = async (
+  keys: SigningKeys,
+  claims: Readonly<Record<string, unknown>>,
+  signing: Signing = {},
+): Promise<string> => {
+  const { signature = "published" } = signing;
+  const key = await pickKey(keys, signature);
+  const kid = signing.kid === undefined ? key.kid : signing.kid;
+  const header = { typ: "JWT", ...(kid === null ? {} : { kid }), ...signing.header };
+  if (signature === "none") return `${encode({ alg: "none", ...header })}.${encode(claims)}.`;
+  const payload: JWTPayload = claims;
+  if (signature === "hs256") {
+    const pem = key.publicKey.export({ format: "pem", type: "spki" }).toString();
+    return new SignJWT(payload)
+      .setProtectedHeader({ alg: "HS256", ...header })
+      .sign(Buffer.from(pem));
+  }
+  return new SignJWT(payload).setProtectedHeader({ alg: "RS256", ...header }).sign(key.privateKey);
+};
+
+const currentClaims = (account: Account, agentRuntimeId: string, privateKey: string) => ({
+  agent_runtime_id: agentRuntimeId,
+  agent_private_key: privateKey,
+  account_id: account.accountId,
+  chatgpt_user_id: account.userId,
+  email: account.email,
+  plan_type: account.planType,
+  chatgpt_account_is_fedramp: account.isFedrampAccount,
+});
+
+const firstDesignClaims = (
+  account: Account,
+  agentRuntimeId: string,
+  privateKey: string,
+  nowMs: number,
+) => ({
+  workspace_id: account.accountId,
+  chatgpt_user_id: account.userId,
+  agent_runtime_id: agentRuntimeId,
+  agent_private_key: privateKey,
+  registered_at: new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z"),
+});
+
+/** Claims of an agent identity JWT, in seconds and spellings of the design asked for. */
+export const agentIdentityClaims = (
+  account: Account,
+  agentRuntimeId: string,
+  privateKey: string,
+  nowMs: number,
+  options: MintAgentIdentityOptions,
+): Readonly<Record<string, unknown>> => {
+  const now = epochSeconds(nowMs);
+  const { expiresInSeconds = 3600, notBeforeInSeconds } = options;
+  return {
+    iss: options.issuer ?? agentIdentityIssuer,
+    aud: options.audience ?? agentIdentityAudience,
+    iat: now,
+    ...(notBeforeInSeconds === undefined ? {} : { nbf: now + notBeforeInSeconds }),
+    exp: now + expiresInSeconds,
+    ...(options.design === "first"
+      ? firstDesignClaims(account, agentRuntimeId, privateKey, nowMs)
+      : currentClaims(account, agentRuntimeId, privateKey)),
+    ...options.claims,
+  };
+};
+
+/** Claims that id tokens and access tokens share (what clients read of an account). */
+const profileClaims = (account: Account) => ({
+  sub: `auth0|${account.userId}`,
+  email: account.email,
+  email_verified: true,
+  "https://api.openai.com/profile": { email: account.email, email_verified: true },
+  "https://api.openai.com/auth": {
+    chatgpt_plan_type: account.planType,
+    chatgpt_user_id: account.userId,
+    user_id: account.userId,
+    chatgpt_account_id: account.accountId,
+    chatgpt_account_is_fedramp: account.isFedrampAccount,
+    organizations: [{ id: account.accountId, title: account.workspaceName, is_default: true }],
+  },
+});
+
+export interface PersonalTokenFacts {
+  readonly account: Account;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly clientId: string;
+  readonly nowMs: number;
+  readonly expiresInSeconds: number;
+}
+
+/** Claims of an id token (OpenID Connect Core §2) or of an access token (RFC 9068). */
+export const personalTokenClaims = (
+  facts: PersonalTokenFacts,
+): Readonly<Record<string, unknown>> => ({
+  iss: facts.issuer,
+  aud: facts.audience,
+  client_id: facts.clientId,
+  iat: epochSeconds(facts.nowMs),
+  exp: epochSeconds(facts.nowMs) + facts.expiresInSeconds,
+  jti: randomBytes(9).toString("base64url"),
+  ...profileClaims(facts.account),
+});

@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto";
+import type { Account } from "./accounts.ts";
+import { randomToken } from "./accounts.ts";
+import { makeAgentKeyPair } from "./agent-keys.ts";
+import type { MintAgentIdentityOptions } from "./mint.ts";
+import { agentIdentityClaims, signClaims } from "./mint.ts";
+import type { AuthorityState } from "./state.ts";
+
+/** A minted agent identity: the JWT, and what a test wants to compare with. */
+export interface MintedAgentIdentity {
+  readonly jwt: string;
+  readonly agentRuntimeId: string;
+  readonly account: Account;
+  /** Base64 (standard, padded) of PKCS#8 DER, as in the JWT. */
+  readonly privateKey: string;
+  readonly publicKeyRaw: Uint8Array;
+}
+
+export const mintAgentIdentity = async (
+  state: AuthorityState,
+  options: MintAgentIdentityOptions = {},
+): Promise<MintedAgentIdentity> => {
+  const account = options.account ?? state.account;
+  const agentRuntimeId = options.agentRuntimeId ?? `agent-${randomUUID()}`;
+  const { privateKey, publicKeyRaw } = makeAgentKeyPair(options.privateKeyVersion ?? 1);
+  const now = state.clock.nowMs();
+  const claims = agentIdentityClaims(account, agentRuntimeId, privateKey, now, options);
+  const jwt = await signClaims(state.keys, claims, options);
+  if (options.known !== false) state.directory.addAgent(agentRuntimeId, publicKeyRaw, account);
+  return { jwt, agentRuntimeId, account, privateKey, publicKeyRaw };
+};
+
+export interface MintBearerOptions {
+  /** Default: the authority's first account. */
+  readonly account?: Account;
+  /** Seconds by the authority's clock; does not expire where absent. */
+  readonly expiresInSeconds?: number;
+}
+
+const addBearer = (
+  state: AuthorityState,
+  kind: "apiKey" | "personalAccessToken",
+  token: string,
+  options: MintBearerOptions,
+): string => {
+  const { account = state.account, expiresInSeconds } = options;
+  const expiry =
+    expiresInSeconds === undefined
+      ? {}
+      : { expiresAtMs: state.clock.nowMs() + expiresInSeconds * 1000 };
+  return state.directory.addBearer(token, { kind, account, ...expiry });
+};
+
+export const addApiKey = (
+  state: AuthorityState,
+  options: MintBearerOptions & { readonly key?: string } = {},
+): string => addBearer(state, "apiKey", options.key ?? randomToken("sk-proj-"), options);
+
+export const mintPersonalAccessToken = (
+  state: AuthorityState,
+  options: MintBearerOptions = {},
+): string => addBearer(state, "personalAccessToken", randomToken("at-"), options);

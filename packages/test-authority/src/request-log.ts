@@ -1,0 +1,143 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { inspect } from "node:util";
+import type { Endpoint } from "./endpoint-names.ts";
+import { isEndpoint } from "./endpoint-names.ts";
+import { ExpectedRequestMissing } from "./errors.ts";
+
+interface Facts {
+  readonly endpoint: Endpoint;
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly receivedAtMs: number;
+}
+
+/**
+ * One request as it arrived, nothing redacted, so that a test can look at every byte. Printing it shows method,
+ * path and status only.
+ */
+export class RecordedRequest implements Facts {
+  readonly endpoint: Endpoint;
+  readonly method: string;
+  /** Path without the query, still percent-encoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders;
+  /** UTF-8, decompressed; empty for `echo`, whose body is never held in memory. */
+  readonly body: string;
+  /** Milliseconds since the epoch by the authority's clock. */
+  readonly receivedAtMs: number;
+  /** Status that was answered; absent until then, and where the connection was reset instead. */
+  status?: number;
+
+  constructor(facts: Facts) {
+    this.endpoint = facts.endpoint;
+    this.method = facts.method;
+    this.path = facts.path;
+    this.query = facts.query;
+    this.headers = facts.headers;
+    this.body = facts.body;
+    this.receivedAtMs = facts.receivedAtMs;
+  }
+
+  /** The body as JSON. Throws `SyntaxError` where it is none. */
+  json(): unknown {
+    return JSON.parse(this.body);
+  }
+
+  /** The body as a form (`application/x-www-form-urlencoded`). */
+  form(): URLSearchParams {
+    return new URLSearchParams(this.body);
+  }
+
+  toString(): string {
+    return `${this.method} ${this.path} → ${this.status ?? "no answer"}`;
+  }
+
+  toJSON(): unknown {
+    const { endpoint, method, path, status } = this;
+    return { endpoint, method, path, status };
+  }
+
+  [inspect.custom](): string {
+    return `RecordedRequest(${this.toString()})`;
+  }
+}
+
+export interface WaitOptions {
+  /** Which matching request to wait for, counted from 1 over all recorded ones. Default 1. */
+  readonly nth?: number;
+  /** Further condition on the request. */
+  readonly where?: (request: RecordedRequest) => boolean;
+  /** Milliseconds. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+interface Expectation {
+  readonly endpoint: Endpoint;
+  readonly times: number;
+}
+
+/** Keeps what arrived, lets tests wait for what has not, and knows what should have. */
+export class RequestLog {
+  readonly #requests: Array<RecordedRequest> = [];
+  readonly #watchers = new Set<() => void>();
+  readonly #expectations: Array<Expectation> = [];
+
+  get all(): ReadonlyArray<RecordedRequest> {
+    return this.#requests;
+  }
+
+  add(request: RecordedRequest): void {
+    this.#requests.push(request);
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  to(endpoint: Endpoint): ReadonlyArray<RecordedRequest> {
+    return this.#requests.filter((request) => isEndpoint(request.endpoint, endpoint));
+  }
+
+  clear(): void {
+    this.#requests.length = 0;
+  }
+
+  wait(endpoint: Endpoint, options: WaitOptions = {}): Promise<RecordedRequest> {
+    const { nth = 1, where = () => true, timeoutMs = 5000 } = options;
+    const found = () => this.to(endpoint).filter(where);
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        const request = found()[nth - 1];
+        if (request === undefined) return;
+        done();
+        resolve(request);
+      };
+      const timer = setTimeout(() => {
+        done();
+        const received = found().length;
+        reject(new ExpectedRequestMissing({ endpoint, expected: nth, received }));
+      }, timeoutMs);
+      const done = () => {
+        clearTimeout(timer);
+        this.#watchers.delete(settle);
+      };
+      this.#watchers.add(settle);
+      settle();
+    });
+  }
+
+  expect(endpoint: Endpoint, times: number): void {
+    this.#expectations.push({ endpoint, times });
+  }
+
+  /** Throws `ExpectedRequestMissing` for the first expectation with fewer requests than it asks for. */
+  verify(): void {
+    for (const { endpoint, times } of this.#expectations) {
+      const received = this.to(endpoint).length;
+      if (received < times)
+        throw new ExpectedRequestMissing({ endpoint, expected: times, received });
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { once } from "node:events";
+import type { CommandLineOptions } from "./command-line.ts";
+import { ListenFailed } from "./errors.ts";
+import { startTestAuthority } from "./start.ts";
+import type { TestAuthority } from "./test-authority.ts";
+
+/** What the binary prints: snake case, as the configuration keys and variables that it is copied into. */
+const describe = async (authority: TestAuthority, options: CommandLineOptions) => ({
+  url: authority.url,
+  chatgpt_base_url: authority.chatgptBaseUrl,
+  openai_base_url: authority.openaiBaseUrl,
+  issuer: authority.issuer,
+  account_id: authority.account.accountId,
+  email: authority.account.email,
+  ...(options.mint ? { agent_identity: await authority.mintAgentIdentityJwt() } : {}),
+  ...(options.apiKey ? { api_key: authority.addApiKey() } : {}),
+});
+
+/** Starts, prints one line of JSON, runs until SIGINT or SIGTERM; the exit code. */
+export const run = async (options: CommandLineOptions): Promise<number> => {
+  const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  try {
+    await using authority = await startTestAuthority(options);
+    process.stdout.write(`${JSON.stringify(await describe(authority, options))}\n`);
+    await stop;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ListenFailed)) throw error;
+    process.stderr.write(`${error.message}. ${error.hint}\n`);
+    return 1;
+  }
+};

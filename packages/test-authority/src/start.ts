@@ -1,0 +1,104 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { echoRoutes } from "./endpoints/echo.ts";
+import { jwksRoutes } from "./endpoints/jwks.ts";
+import { responsesRoutes } from "./endpoints/responses.ts";
+import { taskRoutes } from "./endpoints/tasks.ts";
+import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./minting.ts";
+import type { Route } from "./router.ts";
+import { listen, makeListener, makeServer } from "./server.ts";
+import type { AuthorityState } from "./state.ts";
+import { makeState } from "./state.ts";
+import type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";
+
+const routes: ReadonlyArray<Route> = [
+  ...jwksRoutes,
+  ...taskRoutes,
+  ...responsesRoutes,
+  ...echoRoutes,
+];
+
+const minting = (state: AuthorityState) => ({
+  account: state.account,
+  createAccount: state.directory.addAccount.bind(state.directory),
+  mintAgentIdentity: mintAgentIdentity.bind(null, state),
+  mintAgentIdentityJwt: async (options: Parameters<TestAuthority["mintAgentIdentityJwt"]>[0]) =>
+    (await mintAgentIdentity(state, options)).jwt,
+  addApiKey: addApiKey.bind(null, state),
+  mintPersonalAccessToken: mintPersonalAccessToken.bind(null, state),
+  jwks: state.keys.jwks.bind(state.keys),
+  rotateSigningKey: async ({ keepOld = true } = {}) => (await state.keys.rotate(keepOld)).kid,
+  publishKeys: state.keys.publish.bind(state.keys),
+});
+
+const steering = (state: AuthorityState) => ({
+  behave: state.behaviours.add.bind(state.behaviours),
+  resetBehaviour: state.behaviours.reset.bind(state.behaviours),
+  configure(settings: Partial<AuthorityState["settings"]>) {
+    Object.assign(state.settings, settings);
+  },
+  clock: state.clock,
+  revokeTask: state.directory.revokeTask.bind(state.directory),
+  revokeAccessToken: state.directory.revokeBearer.bind(state.directory),
+  expireAccessToken: (token: string) => state.directory.expireBearer(token, state.clock.nowMs()),
+});
+
+const recording = ({ log }: AuthorityState) => ({
+  requests: log.all,
+  requestsTo: log.to.bind(log),
+  count: (endpoint: Parameters<typeof log.to>[0]) => log.to(endpoint).length,
+  clearRequests: log.clear.bind(log),
+  waitForRequest: log.wait.bind(log),
+  expect: (endpoint: Parameters<typeof log.to>[0], { times = 1 } = {}) =>
+    log.expect(endpoint, times),
+  verify: log.verify.bind(log),
+});
+
+const makeClose = (server: Server, closing: AbortController) => {
+  let closed: Promise<unknown> | undefined;
+  const shut = () => {
+    closing.abort();
+    const done = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    return done;
+  };
+  return async () => {
+    await (closed ??= shut());
+  };
+};
+
+/**
+ * Starts an authority on loopback: one process, a free port, no set-up. Resolves once it listens.
+ * Rejects with `ListenFailed` where the host or port cannot be had.
+ */
+export const startTestAuthority = async (
+  options: TestAuthorityOptions = {},
+): Promise<TestAuthority> => {
+  const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, tls, settings } = options;
+  const state = makeState(now, account);
+  Object.assign(state.settings, settings);
+  const closing = new AbortController();
+  const server = makeServer(makeListener(state, routes, closing.signal), tls);
+  const listening = await listen(server, host, port);
+  const name = host.includes(":") ? `[${host}]` : host;
+  const url = `${tls === undefined ? "http" : "https"}://${name}:${listening}`;
+  state.origin = url;
+  state.keys.warmUp();
+  const close = makeClose(server, closing);
+  return {
+    url,
+    issuer: url,
+    chatgptBaseUrl: `${url}/backend-api`,
+    openaiBaseUrl: `${url}/v1`,
+    accountsBaseUrl: `${url}/api/accounts`,
+    ...minting(state),
+    ...steering(state),
+    ...recording(state),
+    close,
+    async [Symbol.asyncDispose]() {
+      await close();
+      state.log.verify();
+    },
+  };
+};

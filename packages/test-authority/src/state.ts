@@ -1,0 +1,67 @@
+import type { Account } from "./accounts.ts";
+import { Directory } from "./accounts.ts";
+import { Behaviours } from "./behaviours.ts";
+import type { AuthorityClock } from "./clock.ts";
+import { makeClock } from "./clock.ts";
+import { RequestLog } from "./request-log.ts";
+import { SigningKeys } from "./signing-keys.ts";
+
+/** The four spellings of a registered task's id; `encrypted…` carry it sealed to the agent's key. */
+export type TaskAnswerField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";
+
+/** What a test may change while the authority runs. */
+export interface Settings {
+  taskAnswerField: TaskAnswerField;
+  /** `Cache-Control` of the key set; null sends none. */
+  jwksCacheControl: string | null;
+  /** The assistant's text in every model answer. */
+  replyText: string;
+  /** Milliseconds between two pieces of a streamed model answer. */
+  replyDelayMs: number;
+  /** Whether a refresh token that comes back a second time kills its whole family. */
+  punishReuse: boolean;
+  accessTokenSeconds: number;
+  /** Whether device sign-in is offered (404 where not). */
+  deviceSignInEnabled: boolean;
+  /** Seconds between polls, as the device endpoint tells clients; null leaves it out. */
+  deviceIntervalSeconds: number | string | null;
+  deviceCodeSeconds: number;
+}
+
+/** All that the endpoints share. */
+export interface AuthorityState {
+  readonly clock: AuthorityClock;
+  readonly keys: SigningKeys;
+  readonly directory: Directory;
+  readonly behaviours: Behaviours;
+  readonly log: RequestLog;
+  readonly settings: Settings;
+  /** The account that minting uses where no other is named. */
+  readonly account: Account;
+  /** Origin that the authority is reached under; known once it listens. */
+  origin: string;
+}
+
+export const makeState = (now: () => number, account: Partial<Account>): AuthorityState => {
+  const directory = new Directory();
+  return {
+    clock: makeClock(now),
+    keys: new SigningKeys(),
+    directory,
+    behaviours: new Behaviours(),
+    log: new RequestLog(),
+    account: directory.addAccount(account),
+    origin: "",
+    settings: {
+      taskAnswerField: "task_id",
+      jwksCacheControl: "public, max-age=300",
+      replyText: "Hello from the test authority.",
+      replyDelayMs: 0,
+      punishReuse: true,
+      accessTokenSeconds: 3600,
+      deviceSignInEnabled: true,
+      deviceIntervalSeconds: 5,
+      deviceCodeSeconds: 900,
+    },
+  };
+};

@@ -1,0 +1,90 @@
+import type { Account } from "./accounts.ts";
+import type { Behaviour, BehaviourOptions } from "./behaviours.ts";
+import type { AuthorityClock } from "./clock.ts";
+import type { Endpoint } from "./endpoint-names.ts";
+import type { MintAgentIdentityOptions } from "./mint.ts";
+import type { MintBearerOptions, MintedAgentIdentity } from "./minting.ts";
+import type { RecordedRequest, WaitOptions } from "./request-log.ts";
+import type { Tls } from "./server.ts";
+import type { KeySet } from "./signing-keys.ts";
+import type { Settings } from "./state.ts";
+
+export interface TestAuthorityOptions {
+  /** Loopback address to listen on. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Facts of the first account; the rest is made up. */
+  readonly account?: Partial<Account>;
+  /** Base of the authority's clock, milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Serve https with this certificate instead of http. */
+  readonly tls?: Tls;
+  /** What the steering setters change later, from the start. */
+  readonly settings?: Partial<Settings>;
+}
+
+/** A running authority. `await using` closes it, and fails where an expected request never came. */
+export interface TestAuthority extends AsyncDisposable {
+  /** Origin, without a slash at the end: `http://127.0.0.1:<port>`. */
+  readonly url: string;
+  /** `<url>/backend-api`: what `chatgpt_base_url` is set to. */
+  readonly chatgptBaseUrl: string;
+  /** `<url>/v1`: what `openai_base_url` is set to, and the `baseURL` of an OpenAI client with an API key. */
+  readonly openaiBaseUrl: string;
+  /** `<url>/api/accounts`: the accounts API (personal access tokens, biscuits, agents, tasks). */
+  readonly accountsBaseUrl: string;
+  /** The OAuth issuer; the same as `url`. */
+  readonly issuer: string;
+
+  /** The first account, which minting uses where no other is named. */
+  readonly account: Account;
+  /** A further account, which the consent page offers too. */
+  readonly createAccount: (given?: Partial<Account>) => Account;
+
+  readonly mintAgentIdentityJwt: (options?: MintAgentIdentityOptions) => Promise<string>;
+  readonly mintAgentIdentity: (options?: MintAgentIdentityOptions) => Promise<MintedAgentIdentity>;
+  /** Makes up and adds a key (or adds the one given). */
+  readonly addApiKey: (options?: MintBearerOptions & { readonly key?: string }) => string;
+  readonly mintPersonalAccessToken: (options?: MintBearerOptions) => string;
+
+  readonly jwks: () => Promise<KeySet>;
+  /** Signs with a new key from now on; answers its key id. `keepOld: false` stops publishing the others. */
+  readonly rotateSigningKey: (options?: { readonly keepOld?: boolean }) => Promise<string>;
+  /** Publishes these keys beside the authority's own, as they are (strange ones too). */
+  readonly publishKeys: (keys: ReadonlyArray<Readonly<Record<string, unknown>>>) => void;
+
+  /** Makes an endpoint misbehave, `times` times or until the returned function is called. */
+  readonly behave: (
+    endpoint: Endpoint,
+    behaviour: Behaviour,
+    options?: BehaviourOptions,
+  ) => () => void;
+  /** Back to normal, everywhere or at one endpoint. */
+  readonly resetBehaviour: (endpoint?: Endpoint) => void;
+  /** Changes settings from now on. */
+  readonly configure: (settings: Partial<Settings>) => void;
+  readonly clock: AuthorityClock;
+
+  /** Forgets a registered task, so that assertions which name it are refused. Without an id: all tasks. */
+  readonly revokeTask: (taskId?: string) => void;
+  /** Refuses this access token, personal access token or API key from now on; whether it was known. */
+  readonly revokeAccessToken: (token: string) => boolean;
+  /** Lets a bearer token expire now, whatever its claims say. */
+  readonly expireAccessToken: (token: string) => boolean;
+
+  /** Everything that arrived, in order, nothing redacted. */
+  readonly requests: ReadonlyArray<RecordedRequest>;
+  readonly requestsTo: (endpoint: Endpoint) => ReadonlyArray<RecordedRequest>;
+  readonly count: (endpoint: Endpoint) => number;
+  readonly clearRequests: () => void;
+  /** Resolves with a request that came or is still to come; rejects with `ExpectedRequestMissing`. */
+  readonly waitForRequest: (endpoint: Endpoint, options?: WaitOptions) => Promise<RecordedRequest>;
+  /** Announces that at least so many requests must come (default 1); see `verify`. */
+  readonly expect: (endpoint: Endpoint, options?: { readonly times?: number }) => void;
+  /** Throws `ExpectedRequestMissing` where an announced request has not come. Disposal calls it. */
+  readonly verify: () => void;
+
+  /** Closes every connection, also hanging ones, and the server. Does not verify. */
+  readonly close: () => Promise<void>;
+}
