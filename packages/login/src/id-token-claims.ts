@@ -1,0 +1,66 @@
+import { parsePlanType, type PlanType } from "@agent-auth/agent-identity/plan";
+import * as Redacted from "effect/Redacted";
+import { z } from "zod";
+import type { Account } from "./credential.ts";
+import { compact } from "./internal/compact.ts";
+import { decodeUnverifiedPayload } from "./wire/unverified-jwt.ts";
+
+/**
+ * What an id token, or an access token of the same authority, claims. The signature is never verified: good for
+ * display, and for restrictions that the server enforces as well; never proof of an identity.
+ */
+export interface UnverifiedTokenClaims {
+  readonly accountId?: string;
+  readonly userId?: string;
+  readonly email?: string;
+  readonly planType?: PlanType;
+  readonly isFedrampAccount: boolean;
+  /** `exp`, milliseconds since the epoch. */
+  readonly expiresAtMs?: number;
+}
+
+const text = z.string().min(1).optional().catch(undefined);
+const Claims = z.object({
+  email: text,
+  exp: z.number().optional().catch(undefined),
+  "https://api.openai.com/profile": z.object({ email: text }).optional().catch(undefined),
+  "https://api.openai.com/auth": z
+    .object({
+      chatgpt_plan_type: text,
+      chatgpt_user_id: text,
+      user_id: text,
+      chatgpt_account_id: text,
+      chatgpt_account_is_fedramp: z.boolean().optional().catch(undefined),
+    })
+    .optional()
+    .catch(undefined),
+});
+
+/**
+ * Reads the claims of PROTOCOL §2 from a JWT; `undefined` where it is no JWT. A claim of the wrong type counts as
+ * absent.
+ */
+export const decodeUnverifiedClaims = (
+  token: Redacted.Redacted,
+): UnverifiedTokenClaims | undefined => {
+  const payload = decodeUnverifiedPayload(Redacted.value(token));
+  const read = Claims.safeParse(payload);
+  if (!read.success) return undefined;
+  const claims = read.data;
+  const auth = claims["https://api.openai.com/auth"];
+  return compact({
+    accountId: auth?.chatgpt_account_id,
+    userId: auth?.chatgpt_user_id ?? auth?.user_id,
+    email: claims.email ?? claims["https://api.openai.com/profile"]?.email,
+    planType:
+      auth?.chatgpt_plan_type === undefined ? undefined : parsePlanType(auth.chatgpt_plan_type),
+    isFedrampAccount: auth?.chatgpt_account_is_fedramp ?? false,
+    expiresAtMs: claims.exp === undefined ? undefined : claims.exp * 1000,
+  });
+};
+
+/** The account that the claims speak of; `accountId`, where given, is what requests will carry. */
+export const accountOf = (claims: UnverifiedTokenClaims, accountId?: string): Account => {
+  const { expiresAtMs: _, ...account } = claims;
+  return accountId === undefined ? account : { ...account, accountId };
+};

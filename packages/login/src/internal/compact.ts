@@ -1,0 +1,12 @@
+/** `T` where members that may be `undefined` are optional instead. */
+export type Compact<T> = {
+  [K in keyof T as undefined extends T[K] ? never : K]: T[K];
+} & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** A copy without the members that are `undefined`, as `exactOptionalPropertyTypes` wants it. */
+export function compact<T extends object>(value: T): Compact<T>;
+export function compact(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+}
