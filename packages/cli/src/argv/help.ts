@@ -1,0 +1,111 @@
+import { type CommandSpec, type FlagSpec, type FlagTable, globalFlags } from "./command-spec.ts";
+
+const WIDTH = 80;
+const PROGRAM = "agent-auth";
+
+/** The manual page of one command, for a terminal: at most 80 columns, ending in a newline. */
+export const commandHelp = (spec: CommandSpec, withHidden = false): string => {
+  const sections = [
+    `${[PROGRAM, ...spec.path].join(" ")} - ${spec.summary}`,
+    section("USAGE", [`  ${usage(spec)}`]),
+    section("DESCRIPTION", paragraphs(spec.description)),
+    section("ARGUMENTS", columns(spec.args.map((arg) => [arg.name, arg.summary] as const))),
+    section("FLAGS", columns(flagRows(spec.flags, withHidden))),
+    section("FLAGS OF EVERY COMMAND", columns(flagRows(globalFlags, withHidden))),
+    section("EXIT CODES", columns(exitCodeRows(spec))),
+    section("EXAMPLES", exampleLines(spec)),
+  ];
+  return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
+};
+
+/** The first page: what the program is, and every command in one line. */
+export const programHelp = (specs: readonly CommandSpec[]): string => {
+  const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
+  const sections = [
+    `${PROGRAM} - sign in as a Codex agent, prove who it is, send authenticated requests`,
+    section("USAGE", [`  ${PROGRAM} <command> [flags]`]),
+    section("COMMANDS", columns(rows)),
+    section("FLAGS OF EVERY COMMAND", [
+      ...columns(flagRows(globalFlags, false)),
+      ...columns([["-V, --version", "print the version"]]),
+    ]),
+    section("EXIT CODES", columns(Object.entries(usualExitCodes))),
+    section("LEARN MORE", [`  ${PROGRAM} <command> --help`]),
+  ];
+  return `${sections.join("\n\n")}\n`;
+};
+
+const usualExitCodes: Readonly<Record<number, string>> = {
+  0: "done",
+  1: "failed; the last line on stderr says why and what to do",
+  2: "the command line cannot be meant, or you cancelled with Ctrl-C",
+  4: "a sign-in is needed",
+};
+
+const exitCodeRows = (spec: CommandSpec) =>
+  Object.entries({ ...usualExitCodes, ...spec.exitCodes });
+
+const usage = (spec: CommandSpec): string => {
+  const flags = Object.keys(spec.flags).length > 0 ? ["[flags]"] : [];
+  const separator = spec.passesThrough === true ? ["--"] : [];
+  const args = spec.args.map((arg) => {
+    const name = `${arg.name}${arg.variadic === true ? "…" : ""}`;
+    return arg.required ? `<${name}>` : `[${name}]`;
+  });
+  return [PROGRAM, ...spec.path, ...flags, ...separator, ...args].join(" ");
+};
+
+const flagRows = (table: FlagTable, withHidden: boolean): readonly (readonly [string, string])[] =>
+  Object.entries(table)
+    .filter(([, flag]) => withHidden || flag.hidden !== true)
+    .map(([name, flag]) => [flagName(name, flag), flagSummary(flag)] as const);
+
+const flagName = (name: string, flag: FlagSpec) => {
+  const short = flag.short === undefined ? "" : `-${flag.short}, `;
+  return `${short}--${name}${flag.value === undefined ? "" : ` ${flag.value}`}`;
+};
+
+const flagSummary = (flag: FlagSpec) =>
+  `${flag.summary}${flag.multiple === true ? "; may be given several times" : ""}`;
+
+const exampleLines = (spec: CommandSpec) =>
+  spec.examples.flatMap((example, at) => [
+    ...(at === 0 ? [] : [""]),
+    ...wrap(example.does, WIDTH - 4).map((line) => `  # ${line}`),
+    `  $ ${example.line}`,
+  ]);
+
+const section = (title: string, lines: readonly string[]) =>
+  lines.length === 0 ? "" : `${title}\n${lines.join("\n")}`;
+
+const paragraphs = (texts: readonly string[]) =>
+  texts.flatMap((text, at) => [
+    ...(at === 0 ? [] : [""]),
+    ...wrap(text, WIDTH - 2).map((line) => `  ${line}`),
+  ]);
+
+/** Two columns; a left cell that is too wide gets a line of its own. */
+const columns = (rows: readonly (readonly [string, string])[]): readonly string[] => {
+  const indent = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)) + 4);
+  return rows.flatMap(([left, right]) => {
+    const [first = "", ...rest] = wrap(right, WIDTH - indent);
+    const padding = " ".repeat(indent);
+    const head =
+      left.length + 4 > indent
+        ? [`  ${left}`, `${padding}${first}`]
+        : [`  ${left}`.padEnd(indent) + first];
+    return [...head, ...rest.map((line) => padding + line)];
+  });
+};
+
+const wrap = (text: string, width: number): readonly string[] => {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+};

@@ -1,0 +1,69 @@
+import * as Effect from "effect/Effect";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import type { ExitCode } from "../../exit-code.ts";
+import { CliFailure } from "../../failure.ts";
+import { reportError } from "../../report-error.ts";
+import type { PersonSignInOptions } from "./person-sign-in.ts";
+import { spec } from "./spec.ts";
+
+/** Where the credential comes from. */
+export type LoginSource = "browser" | "deviceAuth" | "apiKey" | "agentIdentity" | "accessToken";
+
+export interface LoginOptions extends PersonSignInOptions {
+  /** More than one is refused when it runs. */
+  readonly sources: readonly LoginSource[];
+}
+
+export const command: Command<typeof spec.flags, LoginOptions> = {
+  spec,
+  options: ({ flags, globals }) => ({
+    globals,
+    sources: chosenSources(flags),
+    ...(flags.issuer !== undefined && { issuer: flags.issuer }),
+    ...(flags["client-id"] !== undefined && { clientId: flags["client-id"] }),
+  }),
+};
+
+/** Signs in the way that was asked for; the browser where none was. */
+export const run = (options: LoginOptions): Effect.Effect<ExitCode> => {
+  const [source = "browser", ...others] = options.sources;
+  if (others.length > 0) return Effect.sync(() => reportError("Error logging in", conflict));
+  switch (source) {
+    case "browser":
+      return Effect.promise(() => import("./browser.ts")).pipe(
+        Effect.flatMap((way) => way.signIn(options)),
+      );
+    case "deviceAuth":
+      return Effect.promise(() => import("./device.ts")).pipe(
+        Effect.flatMap((way) => way.signIn(options)),
+      );
+    default:
+      return loginFromStdin(source, options.globals);
+  }
+};
+
+const loginFromStdin = (
+  source: "apiKey" | "agentIdentity" | "accessToken",
+  globals: GlobalValues,
+) =>
+  Effect.promise(() => import("./from-stdin.ts")).pipe(
+    Effect.flatMap((way) => way.signIn(source, globals)),
+  );
+
+const chosenSources = (flags: {
+  readonly "device-auth": boolean;
+  readonly "with-api-key": boolean;
+  readonly "with-agent-identity": boolean;
+  readonly "with-access-token": boolean;
+}): readonly LoginSource[] => [
+  ...(flags["with-api-key"] ? ["apiKey" as const] : []),
+  ...(flags["with-access-token"] ? ["accessToken" as const] : []),
+  ...(flags["with-agent-identity"] ? ["agentIdentity" as const] : []),
+  ...(flags["device-auth"] ? ["deviceAuth" as const] : []),
+];
+
+const conflict = new CliFailure({
+  code: "CLI_SOURCES_CONFLICT",
+  message:
+    "Choose one login credential source: --with-api-key, --with-access-token, --with-agent-identity or --device-auth.",
+});

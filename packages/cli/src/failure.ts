@@ -1,0 +1,30 @@
+import * as Data from "effect/Data";
+import type { ExitCode } from "./exit-code.ts";
+
+/**
+ * Something this front door itself refuses. `message` says what happened, `hint` the next deed. Failures of the
+ * packages underneath keep their own classes.
+ */
+export class CliFailure extends Data.TaggedError("CliFailure")<{
+  readonly code: CliFailureCode;
+  readonly message: string;
+  readonly hint?: string;
+  /** Default: 1. */
+  readonly exitCode?: ExitCode;
+}> {}
+
+export type CliFailureCode =
+  | "CLI_ACCOUNT_EXISTS"
+  | "CLI_ACCOUNT_NAME"
+  | "CLI_ACCOUNT_UNKNOWN"
+  | "CLI_CREDENTIAL_NOT_EXPORTABLE"
+  | "CLI_INPUT_EMPTY"
+  | "CLI_INPUT_FILE"
+  | "CLI_INPUT_NOT_ONE_LINE"
+  | "CLI_INPUT_TERMINAL"
+  | "CLI_INPUT_TOO_LONG"
+  | "CLI_OTHER_ORIGIN"
+  | "CLI_PORT"
+  | "CLI_PROGRAM_NOT_STARTED"
+  | "CLI_REQUEST_FAILED"
+  | "CLI_SOURCES_CONFLICT";

@@ -1,0 +1,5 @@
+import { command, run } from "../commands/token/token.ts";
+import { runCommand } from "../run-command.ts";
+
+/** Entry of a bundle of its own: see rolldown.config.ts. */
+export const start = (words: readonly string[]): void => runCommand(command, run, words);

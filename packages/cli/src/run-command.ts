@@ -1,0 +1,35 @@
+import type * as Effect from "effect/Effect";
+import type { Command, FlagTable } from "./argv/command-spec.ts";
+import { commandHelp } from "./argv/help.ts";
+import { parseInvocation } from "./argv/parse.ts";
+import { UsageError } from "./argv/usage-error.ts";
+import { exitCode, type ExitCode } from "./exit-code.ts";
+import { runMain } from "./run-main.ts";
+import { ReaderGone, writeAnswer, writeLine } from "./terminal/write.ts";
+
+/** Parses the words behind a command's name and runs it. Ends the process. */
+export const runCommand = <Flags extends FlagTable, Options>(
+  command: Command<Flags, Options>,
+  run: (options: Options) => Effect.Effect<ExitCode>,
+  words: readonly string[],
+): void => {
+  guard(() => {
+    const invocation = parseInvocation(command.spec, words);
+    if (invocation.globals.help) {
+      return writeAnswer(commandHelp(command.spec, invocation.globals.verbose));
+    }
+    runMain(run(command.options(invocation)), invocation.globals.verbose);
+  });
+};
+
+/** Turns a command line that cannot be meant into one line and exit code 2. */
+export const guard = (body: () => void): void => {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof ReaderGone) return;
+    if (!(error instanceof UsageError)) throw error;
+    writeLine(`error: ${error.message} (try: ${["agent-auth", ...error.path].join(" ")} --help)`);
+    process.exitCode = exitCode.usageOrCancelled;
+  }
+};

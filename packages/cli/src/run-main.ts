@@ -1,0 +1,47 @@
+import * as Cause from "effect/Cause";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import { exitCode, type ExitCode } from "./exit-code.ts";
+import { ReaderGone, writeLine } from "./terminal/write.ts";
+
+/** POSIX shells report a process that a signal ended as 128 + its number. */
+const TERMINATED = 143;
+
+/**
+ * Runs a command to its end and ends the process. Ctrl-C interrupts it: whatever it holds is released first, and the
+ * exit code is 2. A second Ctrl-C does not wait.
+ */
+export const runMain = (program: Effect.Effect<ExitCode>, verbose: boolean): void => {
+  let interruptedWith: ExitCode | undefined;
+  const fiber = Effect.runFork(program);
+  const stopWith = (code: ExitCode) => () => {
+    if (interruptedWith !== undefined) process.exit(code);
+    interruptedWith = code;
+    fiber.interruptUnsafe();
+  };
+  process.on("SIGINT", stopWith(exitCode.usageOrCancelled));
+  process.on("SIGTERM", stopWith(TERMINATED));
+  process.on("SIGHUP", stopWith(TERMINATED));
+  fiber.addObserver((exit) => {
+    process.exit(Exit.isSuccess(exit) ? exit.value : endOf(exit.cause, interruptedWith, verbose));
+  });
+};
+
+const endOf = (
+  cause: Cause.Cause<never>,
+  interruptedWith: ExitCode | undefined,
+  verbose: boolean,
+): ExitCode => {
+  if (interruptedWith !== undefined && Cause.hasInterruptsOnly(cause)) return interruptedWith;
+  const defect = Cause.squash(cause);
+  if (defect instanceof ReaderGone) return exitCode.done;
+  reportDefect(defect, verbose);
+  return exitCode.failed;
+};
+
+/** A bug of ours. Its message could hold anything, so only its name is shown unless the person asks for more. */
+const reportDefect = (defect: unknown, verbose: boolean) => {
+  const name = defect instanceof Error ? defect.name : typeof defect;
+  const where = verbose && defect instanceof Error ? `\n${defect.stack ?? ""}` : "";
+  writeLine(`agent-auth: internal error (${name}); run it again with --verbose for details${where}`);
+};

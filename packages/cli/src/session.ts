@@ -1,0 +1,38 @@
+import * as AuthManager from "@agent-auth/login/auth-manager";
+import { type Config, loadConfig } from "@agent-auth/login/config";
+import { type LoginEnvironment, parseEnvironment } from "@agent-auth/login/environment";
+import * as Effect from "effect/Effect";
+import { homedir } from "node:os";
+import type { GlobalValues } from "./argv/command-spec.ts";
+import { makeSay, type Say } from "./terminal/say.ts";
+
+/** What a command knows of the process it runs in: read once, then passed down. */
+export interface Session {
+  readonly environment: LoginEnvironment;
+  readonly config: Config;
+  readonly say: Say;
+}
+
+/** Reads the environment and `config.toml`, with the `-c` overrides of this command line. */
+export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
+  const environment = parseEnvironment(process.env, { homeDir: homedir() });
+  const config = yield* loadConfig({
+    codexHome: environment.codexHome,
+    overrides: globals.config,
+  });
+  const session: Session = { environment, config, say: makeSay(globals) };
+  return session;
+});
+
+/**
+ * The process's one manager. The command line enables environment credentials; commands that only sign in or out
+ * load nothing first.
+ */
+export const managerLayer = (session: Session, use: "requests" | "signInOrOut") =>
+  AuthManager.layer({
+    codexHome: session.environment.codexHome.path,
+    environment: session.environment,
+    config: session.config,
+    environmentCredentials: true,
+    loadAtStart: use === "requests",
+  });

@@ -1,0 +1,99 @@
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { isatty } from "node:tty";
+import { CliFailure } from "../failure.ts";
+
+const MAX_BYTES = 1024 * 1024;
+
+export interface SecretPrompt {
+  /** What the secret is called in messages: `API key`. */
+  readonly noun: string;
+  /** The flag that asked for it: `--with-api-key`. */
+  readonly flag: string;
+  /** A line that would work, shown where stdin is a terminal. */
+  readonly example: string;
+}
+
+/**
+ * Refuses to read a secret from a terminal, where it would be echoed and nobody knows when it ends.
+ *
+ * @returns nothing where stdin is a pipe or a file
+ */
+export const refuseTerminal = (prompt: SecretPrompt): Effect.Effect<void, CliFailure> =>
+  isatty(0)
+    ? Effect.fail(
+        new CliFailure({
+          code: "CLI_INPUT_TERMINAL",
+          message: `${prompt.flag} expects the ${prompt.noun} on stdin. Try piping it, e.g. \`${prompt.example}\``,
+        }),
+      )
+    : Effect.void;
+
+/** Reads one secret from stdin: one line, white space and line end trimmed, at most 1 MiB. */
+export const readSecret = Effect.fnUntraced(function* (prompt: Pick<SecretPrompt, "noun">) {
+  const bytes = yield* readStdin(prompt.noun);
+  const text = decodeUtf8(bytes)?.trim();
+  if (text === undefined) {
+    return yield* new CliFailure({
+      code: "CLI_INPUT_NOT_ONE_LINE",
+      message: `the ${prompt.noun} on stdin is not UTF-8 text`,
+      hint: `pipe the ${prompt.noun} alone`,
+    });
+  }
+  if (text === "") {
+    return yield* new CliFailure({
+      code: "CLI_INPUT_EMPTY",
+      message: `No ${prompt.noun} provided via stdin.`,
+    });
+  }
+  if (/[\r\n]/u.test(text)) {
+    return yield* new CliFailure({
+      code: "CLI_INPUT_NOT_ONE_LINE",
+      message: `the ${prompt.noun} on stdin has more than one line`,
+      hint: `pipe the ${prompt.noun} alone, as one line`,
+    });
+  }
+  return Redacted.make(text, { label: prompt.noun });
+});
+
+/** A byte-order mark is dropped: editors on Windows write one. */
+const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+};
+
+/** All of stdin, as bytes. Interruption stops the reading. */
+export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      const stop = () => process.stdin.destroy();
+      signal.addEventListener("abort", stop, { once: true });
+      for await (const chunk of process.stdin) {
+        const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+        size += bytes.byteLength;
+        if (size > maxBytes) throw new RangeError("too long");
+        chunks.push(bytes);
+      }
+      return Buffer.concat(chunks);
+    },
+    catch: (error) =>
+      error instanceof RangeError
+        ? new CliFailure({
+            code: "CLI_INPUT_TOO_LONG",
+            message: `the ${noun} on stdin is longer than ${maxBytes} bytes`,
+            hint: `pipe the ${noun} alone`,
+          })
+        : new CliFailure({
+            code: "CLI_INPUT_FILE",
+            message: `stdin cannot be read${errnoOf(error)}`,
+            hint: `pipe the ${noun} to this command`,
+          }),
+  });
+
+const errnoOf = (error: unknown) =>
+  error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

@@ -1,0 +1,52 @@
+import { writeSync } from "node:fs";
+
+/** Thrown where the reader of stdout has gone (`agent-auth api … | head -1`). Not a failure. */
+export class ReaderGone extends Error {
+  override readonly name = "ReaderGone";
+}
+
+const isErrno = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && "code" in error;
+
+/**
+ * Writes at once, without opening Node's streams (they cost a millisecond at start). A full non-blocking pipe
+ * (EAGAIN) is waited for.
+ */
+const writeWhole = (fd: 1 | 2, text: string | Uint8Array) => {
+  let rest = typeof text === "string" ? Buffer.from(text) : text;
+  while (rest.byteLength > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (!isErrno(error) || error.code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+};
+
+const isGone = (error: unknown) => isErrno(error) && (error.code === "EPIPE" || error.code === "EIO");
+
+/**
+ * An answer, to stdout.
+ *
+ * @throws ReaderGone where nobody reads any more
+ */
+export const writeAnswer = (text: string | Uint8Array): void => {
+  try {
+    writeWhole(1, text);
+  } catch (error) {
+    throw isGone(error) ? new ReaderGone("nobody reads stdout any more") : error;
+  }
+};
+
+/** A line for a person, to stderr. Where nobody reads, it is dropped. */
+export const writeLine = (line: string): void => {
+  try {
+    writeWhole(2, `${line}\n`);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+};
+
+/** A value for a program, to stdout: JSON, two spaces, ending in a newline. */
+export const writeJson = (value: unknown): void => writeAnswer(`${JSON.stringify(value, null, 2)}\n`);
