@@ -1,0 +1,81 @@
+import { startTestAuthority } from "@agent-auth/test-authority";
+import type { TaskAnswerField } from "@agent-auth/test-authority";
+import { describe, expect, it } from "vitest";
+import { errorOf, post, signAs, timestamp } from "./support/agent.ts";
+
+const minute = 60_000;
+
+describe("task registration", () => {
+  it.each(["", "/backend-api", "/backend-api/codex", "/api/accounts", "/api/codex"])(
+    "answers under the base '%s'",
+    async (base) => {
+      await using authority = await startTestAuthority();
+      const agent = await authority.mintAgentIdentity({ agentRuntimeId: "agent one/2" });
+      const at = timestamp(authority.clock.nowMs());
+      const answer = await post(
+        `${authority.url}${base}/v1/agent/${encodeURIComponent("agent one/2")}/task/register`,
+        { timestamp: at, signature: signAs(agent, `agent one/2:${at}`) },
+      );
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual({ task_id: expect.stringMatching(/^task_/) });
+    },
+  );
+
+  it.each<TaskAnswerField>(["taskId", "encrypted_task_id", "encryptedTaskId"])(
+    "spells the id %s when told to",
+    async (field) => {
+      await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
+      const agent = await authority.mintAgentIdentity();
+      const at = timestamp(authority.clock.nowMs());
+      const answer = await post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
+        timestamp: at,
+        signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
+      });
+      const body: unknown = await answer.json();
+      const sealed = expect.stringMatching(/^(?!task_)[A-Za-z0-9+/]+=*$/);
+      expect(body).toEqual({
+        [field]: field === "taskId" ? expect.stringMatching(/^task_/) : sealed,
+      });
+    },
+  );
+
+  it.each([
+    ["just within five minutes behind", -5 * minute, 200],
+    ["just within five minutes ahead", 5 * minute, 200],
+    ["a second too old", -5 * minute - 1000, 401],
+    ["a second too far ahead", 5 * minute + 1000, 401],
+  ])("judges a timestamp that is %s", async (_name, offset, status) => {
+    const now = Date.UTC(2026, 3, 13);
+    await using authority = await startTestAuthority({ now: () => now });
+    const agent = await authority.mintAgentIdentity();
+    const at = timestamp(now + offset);
+    const answer = await post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
+      timestamp: at,
+      signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
+    });
+    expect(answer.status).toBe(status);
+    if (status === 401) expect((await errorOf(answer)).code).toBe("stale_timestamp");
+  });
+
+  it.each([
+    ["unknown_agent", 404, { agent: "nobody" }],
+    ["bad_signature", 401, { message: "something else" }],
+    ["invalid_body", 400, { signature: 7 }],
+    ["invalid_biscuit", 401, { biscuit: "made-up" }],
+  ])("refuses with %s", async (code, status, change) => {
+    await using authority = await startTestAuthority();
+    const agent = await authority.mintAgentIdentity();
+    const at = timestamp(authority.clock.nowMs());
+    const message = "message" in change ? change.message : `${agent.agentRuntimeId}:${at}`;
+    const answer = await post(
+      `${authority.url}/v1/agent/${"agent" in change ? change.agent : agent.agentRuntimeId}/task/register`,
+      {
+        timestamp: at,
+        signature: "signature" in change ? change.signature : signAs(agent, message),
+      },
+      "biscuit" in change ? { "x-openai-authorization": change.biscuit } : {},
+    );
+    expect(answer.status).toBe(status);
+    expect((await errorOf(answer)).code).toBe(code);
+  });
+});
