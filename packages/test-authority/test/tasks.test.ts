@@ -21,23 +21,20 @@ describe("task registration", () => {
     },
   );
 
-  it.each<TaskAnswerField>(["taskId", "encrypted_task_id", "encryptedTaskId"])(
-    "spells the id %s when told to",
-    async (field) => {
-      await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
-      const agent = await authority.mintAgentIdentity();
-      const at = timestamp(authority.clock.nowMs());
-      const answer = await post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
-        timestamp: at,
-        signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
-      });
-      const body: unknown = await answer.json();
-      const sealed = expect.stringMatching(/^(?!task_)[A-Za-z0-9+/]+=*$/);
-      expect(body).toEqual({
-        [field]: field === "taskId" ? expect.stringMatching(/^task_/) : sealed,
-      });
-    },
-  );
+  it.each<[TaskAnswerField, RegExp]>([
+    ["taskId", /^task_/],
+    ["encrypted_task_id", /^(?!task_)[A-Za-z0-9+/]+=*$/],
+    ["encryptedTaskId", /^(?!task_)[A-Za-z0-9+/]+=*$/],
+  ])("spells the id %s when told to", async (field, value) => {
+    await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
+    const agent = await authority.mintAgentIdentity();
+    const at = timestamp(authority.clock.nowMs());
+    const answer = await post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
+      timestamp: at,
+      signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
+    });
+    expect(await answer.json()).toEqual({ [field]: expect.stringMatching(value) });
+  });
 
   it.each([
     ["just within five minutes behind", -5 * minute, 200],
@@ -53,8 +50,8 @@ describe("task registration", () => {
       timestamp: at,
       signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
     });
-    expect(answer.status).toBe(status);
-    if (status === 401) expect((await errorOf(answer)).code).toBe("stale_timestamp");
+    const code = answer.ok ? "" : (await errorOf(answer)).code;
+    expect([answer.status, code]).toEqual([status, answer.ok ? "" : "stale_timestamp"]);
   });
 
   it.each([

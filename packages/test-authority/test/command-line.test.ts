@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline/promises";
+import { decodeJwt } from "jose";
+import { describe, expect, it } from "vitest";
+import * as z from "zod";
+import { parseCommandLine } from "../src/command-line.ts";
+
+describe("parseCommandLine", () => {
+  it("runs on a free loopback port by default", () => {
+    expect(parseCommandLine([])).toEqual({
+      _tag: "Run",
+      options: { host: "127.0.0.1", port: 0, mint: false, apiKey: false },
+    });
+  });
+
+  it.each([
+    [["--port", "70000"], "--port"],
+    [["--port", "x"], "--port"],
+    [["--host", "0.0.0.0"], "loopback"],
+    [["--nonsense"], "--nonsense"],
+    [["word"], "word"],
+  ])("refuses %j and names what is wrong", (args, part) => {
+    expect(parseCommandLine(args)).toMatchObject({
+      _tag: "Wrong",
+      message: expect.stringContaining(part),
+    });
+  });
+});
+
+const Line = z.object({
+  url: z.url(),
+  chatgpt_base_url: z.url(),
+  agent_identity: z.string().optional(),
+  api_key: z.string().optional(),
+});
+
+const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
+const startBinary = (...args: ReadonlyArray<string>) =>
+  spawn(process.execPath, ["--conditions=@agent-auth/source", bin, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+describe("agent-test-authority", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "prints one line of JSON, serves, and ends on %s with exit code 0",
+    async (signal) => {
+      const child = startBinary("--mint", "--api-key");
+      const exit = once(child, "exit");
+      const [first] = await once(createInterface(child.stdout), "line");
+      const line = Line.parse(JSON.parse(String(first)));
+      expect(decodeJwt(line.agent_identity ?? "").iss).toContain("agent-identity");
+      const models = await fetch(`${line.chatgpt_base_url}/codex/models`, {
+        headers: { authorization: `Bearer ${line.api_key}` },
+      });
+      expect(models.status).toBe(200);
+      child.kill(signal);
+      expect(await exit).toEqual([0, null]);
+    },
+  );
+
+  it("mints nothing unasked, and exits 2 on a wrong flag", async () => {
+    const child = startBinary();
+    const exit = once(child, "exit");
+    const [first] = await once(createInterface(child.stdout), "line");
+    expect(Object.keys(JSON.parse(String(first)))).not.toContain("agent_identity");
+    child.kill("SIGTERM");
+    await exit;
+    const wrong = startBinary("--nonsense");
+    expect(await once(wrong, "exit")).toEqual([2, null]);
+  });
+});

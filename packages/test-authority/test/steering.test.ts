@@ -1,0 +1,172 @@
+import { inspect } from "node:util";
+import { ExpectedRequestMissing, startTestAuthority } from "@agent-auth/test-authority";
+import { describe, expect, it } from "vitest";
+
+const path = "/api/codex/agent-identities/jwks";
+
+describe("behave", () => {
+  it("answers a status with headers and body, so many times, then as usual", async () => {
+    await using authority = await startTestAuthority();
+    const url = `${authority.url}${path}`;
+    authority.behave(
+      "jwks",
+      { status: 503, headers: { "retry-after": "1" }, body: { error: "down" } },
+      { times: 2 },
+    );
+    for (let round = 0; round < 2; round += 1) {
+      const answer = await fetch(url);
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect(await answer.json()).toEqual({ error: "down" });
+    }
+    expect((await fetch(url)).status).toBe(200);
+    expect(authority.requestsTo("jwks").map((request) => request.status)).toEqual([503, 503, 200]);
+  });
+
+  it("plays several behaviours in the order in which they were asked for", async () => {
+    await using authority = await startTestAuthority();
+    authority.behave("jwks", { status: 500 }, { times: 1 });
+    authority.behave("jwks", { status: 429 }, { times: 1 });
+    const statuses = [];
+    for (let round = 0; round < 3; round += 1)
+      statuses.push((await fetch(`${authority.url}${path}`)).status);
+    expect(statuses).toEqual([500, 429, 200]);
+  });
+
+  it("answers JSON that is none, HTML, and a body of a stated size", async () => {
+    await using authority = await startTestAuthority();
+    const url = `${authority.url}${path}`;
+    const undo = authority.behave("jwks", "malformedJson");
+    await expect((await fetch(url)).json()).rejects.toThrow(SyntaxError);
+    undo();
+    authority.behave("jwks", "html", { times: 1 });
+    expect((await fetch(url)).headers.get("content-type")).toContain("text/html");
+    authority.behave("jwks", { oversizedBytes: 2_000_000 });
+    expect((await (await fetch(url)).text()).length).toBe(2_000_000);
+    authority.resetBehaviour("jwks");
+    expect(await (await fetch(url)).json()).toHaveProperty("keys");
+  });
+
+  it("resets the connection, or cuts it in the middle of the body", async () => {
+    await using authority = await startTestAuthority();
+    const url = `${authority.url}${path}`;
+    authority.behave("jwks", "reset", { times: 1 });
+    await expect(fetch(url)).rejects.toMatchObject({ cause: { code: "ECONNRESET" } });
+    authority.behave("jwks", "cut", { times: 1 });
+    const answer = await fetch(url);
+    expect(answer.status).toBe(200);
+    await expect(answer.text()).rejects.toThrow("terminated");
+  });
+
+  it("waits before it answers", async () => {
+    await using authority = await startTestAuthority();
+    const started = performance.now();
+    authority.behave("jwks", { delayMs: 60 }, { times: 1 });
+    expect((await fetch(`${authority.url}${path}`)).status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(59);
+  });
+
+  it("never answers while it hangs, and closing ends that", async () => {
+    const authority = await startTestAuthority();
+    authority.behave("jwks", "hang");
+    const answer = fetch(`${authority.url}${path}`);
+    await authority.waitForRequest("jwks");
+    await authority.close();
+    await expect(answer).rejects.toThrow("fetch failed");
+  });
+
+  it("answers what a function makes of the request", async () => {
+    await using authority = await startTestAuthority();
+    authority.behave("jwks", {
+      answer: (request) => ({ status: 200, body: `${request.method} ${request.path}` }),
+    });
+    expect(await (await fetch(`${authority.url}${path}`)).text()).toBe(`GET ${path}`);
+  });
+});
+
+describe("requests", () => {
+  it("hold every header and byte, and print neither", async () => {
+    await using authority = await startTestAuthority();
+    await fetch(`${authority.openaiBaseUrl}/responses?a=1`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk-canary", "content-type": "application/json" },
+      body: '{"model":"canary"}',
+    });
+    const [request] = authority.requestsTo("responses");
+    expect(request).toMatchObject({ method: "POST", path: "/v1/responses", status: 401 });
+    expect(request?.headers.authorization).toBe("Bearer sk-canary");
+    expect(request?.json()).toEqual({ model: "canary" });
+    expect(request?.query.get("a")).toBe("1");
+    expect(inspect(authority.requests) + JSON.stringify(authority.requests)).not.toContain(
+      "canary",
+    );
+  });
+
+  it("are read through their content encoding", async () => {
+    await using authority = await startTestAuthority();
+    const { zstdCompressSync } = await import("node:zlib");
+    await fetch(`${authority.openaiBaseUrl}/responses`, {
+      method: "POST",
+      headers: { "content-encoding": "zstd" },
+      body: zstdCompressSync('{"model":"m"}'),
+    });
+    expect(authority.requests[0]?.body).toBe('{"model":"m"}');
+  });
+
+  it("can be waited for, also by number and condition", async () => {
+    await using authority = await startTestAuthority();
+    const second = authority.waitForRequest("jwks", {
+      nth: 2,
+      where: (request) => request.query.has("mine"),
+    });
+    for (const query of ["?mine=1", "", "?mine=2"]) await fetch(`${authority.url}${path}${query}`);
+    expect((await second).query.get("mine")).toBe("2");
+    await expect(authority.waitForRequest("whoami", { timeoutMs: 10 })).rejects.toBeInstanceOf(
+      ExpectedRequestMissing,
+    );
+    authority.clearRequests();
+    expect(authority.count("jwks")).toBe(0);
+  });
+});
+
+const askOnceOfTwo = async () => {
+  await using authority = await startTestAuthority();
+  authority.expect("jwks", { times: 2 });
+  await fetch(`${authority.url}${path}`);
+};
+
+describe("expect", () => {
+  it("fails the test that disposes of an authority to which an announced request never came", async () => {
+    await expect(askOnceOfTwo()).rejects.toMatchObject({
+      code: "TEST_AUTHORITY_REQUEST_MISSING",
+      endpoint: "jwks",
+      expected: 2,
+      received: 1,
+    });
+  });
+
+  it("is content once the requests came", async () => {
+    await using authority = await startTestAuthority();
+    authority.expect("jwks");
+    expect(() => authority.verify()).toThrow(ExpectedRequestMissing);
+    await fetch(`${authority.url}${path}`);
+    expect(() => authority.verify()).not.toThrow();
+  });
+});
+
+describe("startTestAuthority", () => {
+  it("says so where its port is taken", async () => {
+    await using first = await startTestAuthority();
+    const port = Number(new URL(first.url).port);
+    await expect(startTestAuthority({ port })).rejects.toMatchObject({
+      code: "TEST_AUTHORITY_LISTEN_FAILED",
+      reason: "EADDRINUSE",
+    });
+  });
+
+  it("closes twice without complaint", async () => {
+    const authority = await startTestAuthority();
+    await authority.close();
+    await authority.close();
+    await expect(fetch(authority.url)).rejects.toThrow("fetch failed");
+  });
+});
