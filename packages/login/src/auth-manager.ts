@@ -11,6 +11,7 @@ export type {
   AuthManagerShape,
   ChatgptTokens,
   ExternalAuthProvider,
+  ExternalTokens,
   LogoutResult,
   RefreshReason,
   SavedSignIn,

@@ -1,4 +1,4 @@
-import type { HttpTransportError } from "@agent-auth/agent-identity/errors";
+import { type HttpTransportError, isTransientHttpError } from "@agent-auth/agent-identity/errors";
 import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -72,7 +72,10 @@ const attemptOnce = Effect.fnUntraced(function* (
     .pipe(
       Effect.matchEffect({
         onFailure: (error: HttpTransportError) =>
-          Effect.succeed<Outcome>({ _tag: "Passing", reason: error.message }),
+          Effect.succeed<Outcome>({
+            _tag: isTransientHttpError(error) ? "Passing" : "Final",
+            reason: error.message,
+          }),
         onSuccess: (answer) => judge(answer, request.accountId),
       }),
     );

@@ -30,20 +30,21 @@ export interface LogoutResult {
   readonly revoked: "revoked" | "failed" | "notNeeded";
 }
 
+/** ChatGPT tokens that another program owns. */
+export interface ExternalTokens {
+  readonly accessToken: Redacted.Redacted;
+  readonly accountId: string;
+  readonly planType?: string;
+}
+
 /** Supplies ChatGPT tokens that another program owns. Asked at start and once after each 401. */
 export interface ExternalAuthProvider {
   readonly name: string;
+  /** The message of what it fails with is repeated in errors, so it must hold no secret. */
   readonly tokens: (ask: {
     readonly reason: "initial" | "unauthorized";
     readonly previousAccountId?: string;
-  }) => Effect.Effect<
-    {
-      readonly accessToken: Redacted.Redacted;
-      readonly accountId: string;
-      readonly planType?: string;
-    },
-    unknown
-  >;
+  }) => Effect.Effect<ExternalTokens, unknown>;
 }
 
 /** A sign-in that was verified and stored, but not loaded. */
