@@ -6,6 +6,18 @@ import type { WorkspaceNotAllowed } from "../errors.ts";
 
 const startAgain = "Start the sign-in again.";
 
+/** The issuer is no URL that a sign-in may be sent to. Nothing was opened or sent. */
+export class InvalidIssuer extends Data.TaggedError("InvalidIssuer")<{
+  readonly issuer: string;
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_INVALID_ISSUER";
+  readonly hint = "Give the issuer as https://host, without query or fragment.";
+  override get message(): string {
+    return `invalid issuer ${this.issuer}: ${this.reason}`;
+  }
+}
+
 /** Both callback ports are held by somebody else, who did not let go when asked to. */
 export class CallbackPortsTaken extends Data.TaggedError("CallbackPortsTaken")<{
   readonly ports: ReadonlyArray<number>;
@@ -194,6 +206,7 @@ export type SignInError =
   | DeviceCodeExpired
   | DeviceCodeNotEnabled
   | DeviceCodeRejected
+  | InvalidIssuer
   | SignInCancelled
   | SignInStateMismatch
   | SignInTimedOut
