@@ -1,0 +1,94 @@
+import type { Credential, CredentialSource } from "@agent-auth/login/credential";
+import { describeSource } from "@agent-auth/login/errors";
+import * as Redacted from "effect/Redacted";
+import { mask } from "../terminal/mask.ts";
+import { printable } from "../terminal/printable.ts";
+import { untilText } from "../terminal/until.ts";
+
+/** The first line of `login status`, as Codex words it (PROTOCOL §13). */
+const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>> = {
+  Chatgpt: "Logged in using ChatGPT",
+  ExternalChatgpt: "Logged in using ChatGPT",
+  AgentIdentity: "Logged in using access token",
+  PersonalAccessToken: "Logged in using personal access token",
+  Bearer: "Logged in using access token",
+};
+
+/** What a person is told of a credential, line by line. */
+export const credentialLines = (credential: Credential, nowMs: number): readonly string[] => [
+  ...headline(credential),
+  ...detailRows(credential, nowMs).map(
+    ([name, value]) => `  ${`${name}:`.padEnd(11)}${printable(value)}`,
+  ),
+];
+
+const headline = (credential: Credential): readonly string[] =>
+  credential._tag === "ApiKey"
+    ? [
+        `API key configured - ${printable(mask(Redacted.value(credential.apiKey)))}`,
+        "Authentication is checked when you send a request.",
+      ]
+    : [headlines[credential._tag]];
+
+type Row = readonly [name: string, value: string];
+
+const detailRows = (credential: Credential, nowMs: number): readonly Row[] => {
+  const { email, userId, accountId, planType } = credential.account;
+  const person = email ?? userId;
+  const expiresAtMs = expiryOf(credential);
+  return [
+    ...(person === undefined ? [] : [["account", person] as const]),
+    ...(accountId === undefined ? [] : [["workspace", accountId] as const]),
+    ...(planType === undefined ? [] : [["plan", planType] as const]),
+    ["source", describeSource(credential.source)],
+    ...(expiresAtMs === null ? [] : [["expires", untilText(expiresAtMs, nowMs)] as const]),
+  ];
+};
+
+/** Milliseconds since the epoch; `null` where the credential does not say. */
+export const expiryOf = (credential: Credential): number | null =>
+  "expiresAtMs" in credential ? (credential.expiresAtMs ?? null) : null;
+
+const methods: Readonly<Record<Credential["_tag"], string>> = {
+  ApiKey: "apiKey",
+  Chatgpt: "chatgpt",
+  ExternalChatgpt: "externalChatgpt",
+  AgentIdentity: "agentIdentity",
+  PersonalAccessToken: "personalAccessToken",
+  Bearer: "bearer",
+};
+
+/** The name of a credential's kind in JSON answers. */
+export const methodOf = (credential: Credential): string => methods[credential._tag];
+
+/** Who a credential speaks for, as documented in docs/json-output.md. Absent facts are `null`. */
+export const accountJson = (credential: Credential) => {
+  const { account } = credential;
+  return {
+    accountId: account.accountId ?? null,
+    userId: account.userId ?? null,
+    email: account.email ?? null,
+    plan: account.planType ?? null,
+    isFedramp: account.isFedrampAccount,
+  };
+};
+
+/** Where a credential was found, as documented in docs/json-output.md. */
+export const sourceJson = (source: CredentialSource) => {
+  switch (source._tag) {
+    case "Environment":
+      return { kind: "environment", variable: source.variable };
+    case "File":
+      return { kind: "file", path: source.path };
+    case "Keyring":
+      return { kind: "keyring", service: source.service, account: source.account };
+    case "Ephemeral":
+      return { kind: "ephemeral" };
+    case "External":
+      return { kind: "external", name: source.name };
+  }
+};
+
+/** RFC 3339 with `Z`, whole seconds; `null` where there is no such moment. */
+export const momentJson = (ms: number | null): string | null =>
+  ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}Z`;

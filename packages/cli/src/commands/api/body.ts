@@ -1,0 +1,56 @@
+import * as Effect from "effect/Effect";
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { CliFailure } from "../../failure.ts";
+
+/** Where a request's body comes from. */
+export type BodySource =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Text"; readonly text: string }
+  | { readonly _tag: "File"; readonly path: string }
+  | { readonly _tag: "Stdin" };
+
+/** Files up to this many bytes are read whole, so that they can be sent again after a 401. */
+const REPLAYABLE_BYTES = 8 * 1024 * 1024;
+
+/** Opens the body. Text and small files can be sent twice, streams cannot. */
+export const openBody = (
+  source: BodySource,
+): Effect.Effect<string | Uint8Array | Readable | null, CliFailure> => {
+  switch (source._tag) {
+    case "None":
+      return Effect.succeed(null);
+    case "Text":
+      return Effect.succeed(source.text);
+    case "Stdin":
+      return Effect.sync(() => process.stdin);
+    case "File":
+      return openFile(source.path);
+  }
+};
+
+const openFile = (path: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const file = await open(path);
+      const stat = await file.stat();
+      if (stat.isDirectory()) {
+        await file.close();
+        throw Object.assign(new Error("a folder"), { code: "EISDIR" });
+      }
+      // A pipe or device (`--input <(jq …)`) has no size to go by, and can be opened once only.
+      if (!stat.isFile() || stat.size > REPLAYABLE_BYTES) return file.createReadStream();
+      const whole = await file.readFile();
+      await file.close();
+      return whole;
+    },
+    catch: (error) =>
+      new CliFailure({
+        code: "CLI_INPUT_FILE",
+        message: `cannot read ${path}${errnoOf(error)}`,
+        hint: "Check --input.",
+      }),
+  });
+
+const errnoOf = (error: unknown) =>
+  error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

@@ -1,0 +1,67 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import type { Credential } from "@agent-auth/login/credential";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import {
+  accountJson,
+  credentialLines,
+  expiryOf,
+  methodOf,
+  momentJson,
+  sourceJson,
+} from "../../account/describe.ts";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { errorJson } from "../../error-json.ts";
+import { exitCode } from "../../exit-code.ts";
+import { type Reportable, reportError } from "../../report-error.ts";
+import { managerLayer, openSession } from "../../session.ts";
+import { mask } from "../../terminal/mask.ts";
+import { writeJson, writeLine } from "../../terminal/write.ts";
+import { spec } from "./spec.ts";
+
+export interface LoginStatusOptions {
+  readonly json: boolean;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, LoginStatusOptions> = {
+  spec,
+  options: ({ flags, globals }) => ({ json: flags.json, globals }),
+};
+
+/** Answers "who will my next request speak for?". Signed out, and every failure, is exit code 1. */
+export const run = (options: LoginStatusOptions) =>
+  status(options).pipe(Effect.catch((error) => Effect.sync(() => fail(options, error))));
+
+const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
+  const session = yield* openSession(options.globals);
+  const current = yield* AuthManager.use((manager) => manager.current).pipe(
+    Effect.provide(managerLayer(session, "requests")),
+  );
+  if (Option.isNone(current)) {
+    if (options.json) writeJson({ loggedIn: false });
+    else writeLine("Not logged in");
+    return exitCode.failed;
+  }
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (options.json) writeJson(statusJson(current.value));
+  else for (const line of credentialLines(current.value, nowMs)) writeLine(line);
+  return exitCode.done;
+});
+
+const statusJson = (credential: Credential) => ({
+  loggedIn: true,
+  method: methodOf(credential),
+  account: accountJson(credential),
+  source: sourceJson(credential.source),
+  expiresAt: momentJson(expiryOf(credential)),
+  ...(credential._tag === "ApiKey" && { apiKey: mask(Redacted.value(credential.apiKey)) }),
+});
+
+const fail = (options: LoginStatusOptions, error: Reportable) => {
+  if (options.json) writeJson({ loggedIn: false, error: errorJson(error) });
+  reportError("Error checking login status", error);
+  return exitCode.failed;
+};

@@ -1,0 +1,38 @@
+import type * as Effect from "effect/Effect";
+import type { Command, CommandSpec, FlagTable } from "../argv/command-spec.ts";
+import type { ExitCode } from "../exit-code.ts";
+import { runCommand } from "../run-command.ts";
+import { spec as api } from "./api/spec.ts";
+import { spec as loginStatus } from "./login-status/spec.ts";
+import { spec as login } from "./login/spec.ts";
+import { spec as logout } from "./logout/spec.ts";
+
+interface CommandModule<Flags extends FlagTable, Options> {
+  readonly command: Command<Flags, Options>;
+  readonly run: (options: Options) => Effect.Effect<ExitCode>;
+}
+
+/** A command that can be started without having been loaded. */
+export interface Entry {
+  readonly spec: CommandSpec;
+  readonly start: (words: readonly string[]) => Promise<void>;
+}
+
+const entry = <Flags extends FlagTable, Options>(
+  spec: CommandSpec<Flags>,
+  load: () => Promise<CommandModule<Flags, Options>>,
+): Entry => ({
+  spec,
+  start: async (words) => {
+    const { command, run } = await load();
+    runCommand(command, run, words);
+  },
+});
+
+/** Every command, in the order of the help. Parsing, help and completion all read this table. */
+export const commands: readonly Entry[] = [
+  entry(login, () => import("./login/login.ts")),
+  entry(loginStatus, () => import("./login-status/login-status.ts")),
+  entry(logout, () => import("./logout/logout.ts")),
+  entry(api, () => import("./api/api.ts")),
+];

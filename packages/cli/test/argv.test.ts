@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { defineSpec } from "../src/argv/command-spec.ts";
+import { findCommand } from "../src/argv/find-command.ts";
+import { commandHelp, programHelp } from "../src/argv/help.ts";
+import { parseInvocation } from "../src/argv/parse.ts";
+import { UsageError } from "../src/argv/usage-error.ts";
+import { commands } from "../src/commands/table.ts";
+
+const send = defineSpec({
+  path: ["send"],
+  summary: "send something",
+  description: ["Sends."],
+  args: [{ name: "what", required: true, summary: "the thing" }],
+  flags: {
+    header: { type: "string", short: "H", value: "LINE", multiple: true, summary: "a header" },
+    shape: { type: "string", value: "SHAPE", choices: ["round", "square"], summary: "the shape" },
+    loud: { type: "boolean", short: "l", summary: "loudly" },
+  },
+  examples: [],
+});
+
+const execute = defineSpec({
+  path: ["exec"],
+  summary: "run",
+  description: [],
+  args: [
+    { name: "program", required: true, summary: "program" },
+    { name: "args", required: false, variadic: true, summary: "its arguments" },
+  ],
+  flags: {},
+  examples: [],
+  passesThrough: true,
+});
+
+const usageOf = (body: () => unknown): string => {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error("no usage error");
+};
+
+describe("parseInvocation", () => {
+  it("reads flags anywhere, lists, switches and global overrides", () => {
+    const { flags, args, globals } = parseInvocation(send, [
+      "-H",
+      "a: b",
+      "it",
+      "--header=c: d",
+      "-l",
+      "-c",
+      "a.b=1",
+      "--config",
+      "x=y",
+      "-q",
+    ]);
+    expect(flags).toEqual({ header: ["a: b", "c: d"], shape: undefined, loud: true });
+    expect(args).toEqual(["it"]);
+    expect(globals).toEqual({ config: ["a.b=1", "x=y"], quiet: true, verbose: false, help: false });
+  });
+
+  it.each([
+    [["it", "--nope"], "unknown option '--nope'"],
+    [["it", "--loud=yes"], "does not take an argument"],
+    [["it", "--header"], "argument missing"],
+    [["it", "--shape", "flat"], "--shape takes round, square"],
+    [["it", "more"], "unexpected argument 'more'"],
+    [[], "what is missing"],
+  ])("refuses %j", (words, complaint) => {
+    expect(usageOf(() => parseInvocation(send, words))).toContain(complaint);
+  });
+
+  it("does not repeat a long superfluous word, which may be a token", () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.secret-secret-secret";
+    expect(usageOf(() => parseInvocation(send, ["it", token]))).not.toContain("secret");
+  });
+
+  it("does not repeat the value of an unknown flag", () => {
+    expect(usageOf(() => parseInvocation(send, ["it", "--token=at-secret"]))).not.toContain(
+      "at-secret",
+    );
+  });
+
+  it("needs no arguments where help is wanted", () => {
+    expect(parseInvocation(send, ["--help"]).globals.help).toBe(true);
+  });
+
+  it("leaves everything behind -- to the other program", () => {
+    expect(parseInvocation(execute, ["--", "ls", "-q", "--help"])).toMatchObject({
+      args: ["ls", "-q", "--help"],
+      globals: { quiet: false, help: false },
+    });
+  });
+
+  it("wants the -- before another program's flags could be taken for ours", () => {
+    expect(usageOf(() => parseInvocation(execute, ["ls", "--", "-l"]))).toContain("put --");
+    expect(usageOf(() => parseInvocation(execute, ["ls"]))).toContain("put --");
+    expect(usageOf(() => parseInvocation(execute, ["--"]))).toContain("program is missing after --");
+  });
+});
+
+describe("findCommand", () => {
+  const specs = [{ path: ["login"] }, { path: ["login", "status"] }, { path: ["api"] }] as const;
+
+  it.each([
+    [["login"], "login", []],
+    [["login", "status", "--json"], "login status", ["--json"]],
+    [["-c", "a=b", "login", "-q", "status"], "login status", ["-c", "a=b", "-q"]],
+    [["-ca=b", "--config=c=d", "api", "x"], "api", ["-ca=b", "--config=c=d", "x"]],
+    [["login", "--device-auth", "status"], "login", ["--device-auth", "status"]],
+  ])("finds the command of %j", (argv, path, words) => {
+    const found = findCommand(specs, argv);
+    expect(found?.spec.path.join(" ")).toBe(path);
+    expect(found?.words).toEqual(words);
+  });
+
+  it("says that a word names no command, and cuts a long one", () => {
+    expect(usageOf(() => findCommand(specs, ["nope"]))).toBe("no such command: nope");
+    expect(usageOf(() => findCommand(specs, ["x".repeat(40)]))).toBe("no such command: xxxxxx…");
+  });
+
+  it("names the commands of a group that was called alone", () => {
+    const group = [{ path: ["accounts", "list"] }, { path: ["accounts", "use"] }] as const;
+    expect(usageOf(() => findCommand(group, ["accounts"]))).toBe(
+      "accounts needs one of: accounts list, accounts use",
+    );
+  });
+
+  it("finds nothing where no word is a command", () => {
+    expect(findCommand(specs, [])).toBeNull();
+    expect(findCommand(specs, ["--version"])).toBeNull();
+  });
+});
+
+describe("help", () => {
+  const specs = commands.map((entry) => entry.spec);
+
+  it("names every command once", () => {
+    const page = programHelp(specs);
+    for (const spec of specs) expect(page).toContain(`\n  ${spec.path.join(" ")} `);
+  });
+
+  it.each(specs.map((spec) => [spec.path.join(" "), spec] as const))(
+    "fits 80 columns and explains every flag: %s",
+    (_, spec) => {
+      const page = commandHelp(spec);
+      const wide = page.split("\n").filter((line) => line.length > 80 && !line.startsWith("  $ "));
+      expect(wide).toEqual([]);
+      for (const [name, flag] of Object.entries(spec.flags)) {
+        if (flag.hidden === true) expect(page).not.toContain(`--${name}`);
+        else expect(page).toContain(`--${name}`);
+      }
+      for (const title of ["USAGE", "DESCRIPTION", "EXIT CODES", "EXAMPLES"]) {
+        expect(page).toContain(`\n${title}\n`);
+      }
+    },
+  );
+
+  it("shows hidden flags when asked", () => {
+    const login = specs.find((spec) => spec.path.join(" ") === "login");
+    expect(login && commandHelp(login, true)).toContain("--issuer URL");
+  });
+});

@@ -1,0 +1,230 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CliHome, type Ended } from "./support/cli.ts";
+
+type Authority = TestAuthority;
+
+const homeAt = (authority: Authority) =>
+  CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+
+/** What every failure must be: one line behind the greeting, exit code 1, no stack trace, nothing on stdout. */
+const expectOneClearLine = (result: Ended, words: string | RegExp) => {
+  const lines = result.stderr.trimEnd().split("\n");
+  const complaints = lines.filter((line) => !line.startsWith("Reading "));
+  expect(complaints).toHaveLength(1);
+  expect(complaints[0]).toMatch(words);
+  expect(result.stderr).not.toMatch(/\n\s+at |node:internal|\.ts:\d|\.cjs:\d/u);
+  expect([result.exitCode, result.stdout]).toEqual([1, ""]);
+};
+
+const withoutSecrets = (result: Ended, jwt: string) => {
+  const [, payload = "", signature = ""] = jwt.split(".");
+  const said = result.stderr + result.stdout;
+  for (const secret of [jwt, payload, signature]) {
+    if (secret !== "") expect(said).not.toContain(secret);
+  }
+  expect(said).not.toContain("MC4CAQ");
+};
+
+const loginWith = async (
+  authority: Authority,
+  token: string,
+  env: Readonly<Record<string, string>> = {},
+) => {
+  await using home = await homeAt(authority);
+  await home.writeAuth('{"OPENAI_API_KEY": "sk-earlier",  "future": 1}');
+  const before = await home.readAuth();
+  const result = await home.run(["login", "--with-agent-identity"], { stdin: token, env });
+  expect(await home.readAuth()).toBe(before);
+  withoutSecrets(result, token);
+  return result;
+};
+
+describe("a bad token", () => {
+  it.each([
+    ["no JWT", () => Promise.resolve("not-a-token"), /invalid agent identity JWT format/u],
+    [
+      "expired",
+      (a: Authority) => a.mintAgentIdentityJwt({ expiresInSeconds: -120 }),
+      /failed to verify agent identity JWT.*expired/u,
+    ],
+    [
+      "of another issuer",
+      (a: Authority) => a.mintAgentIdentityJwt({ issuer: "https://evil.example" }),
+      /failed to verify agent identity JWT.*issuer/u,
+    ],
+    [
+      "of an unknown key",
+      (a: Authority) => a.mintAgentIdentityJwt({ signature: "unknownKey" }),
+      /agent identity JWT kid key-[0-9a-f]+ is not trusted/u,
+    ],
+    [
+      "forged under a known key id",
+      (a: Authority) => a.mintAgentIdentityJwt({ signature: "forgedKey" }),
+      /failed to verify agent identity JWT.*signature/u,
+    ],
+    [
+      "unsigned (alg none)",
+      (a: Authority) => a.mintAgentIdentityJwt({ signature: "none" }),
+      /agent identity JWT/u,
+    ],
+    [
+      "keyed with HS256",
+      (a: Authority) => a.mintAgentIdentityJwt({ signature: "hs256" }),
+      /agent identity JWT/u,
+    ],
+    [
+      "without a kid",
+      (a: Authority) => a.mintAgentIdentityJwt({ kid: null }),
+      /agent identity JWT header does not include a kid/u,
+    ],
+  ])("%s is refused in one line", async (_, mint, words) => {
+    await using authority = await startTestAuthority();
+    expectOneClearLine(await loginWith(authority, await mint(authority)), words);
+  });
+
+  it("is refused by status and by the environment in the same words", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await homeAt(authority);
+    const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
+    for (const variable of ["CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"]) {
+      const result = await home.run(["login", "status"], { env: { [variable]: jwt } });
+      expectOneClearLine(result, /^Error checking login status: .*expired/u);
+      withoutSecrets(result, jwt);
+    }
+    expect(await home.readAuth()).toBeNull();
+  });
+});
+
+describe("a JWKS endpoint", () => {
+  it.each([
+    ["that answers an error", { status: 503 }, /agent identity JWKS endpoint returned an error/u],
+    ["that answers HTML", "html", /failed to decode agent identity JWKS/u],
+    ["that answers broken JSON", "malformedJson", /failed to decode agent identity JWKS/u],
+    ["that answers too much", { oversizedBytes: 1024 * 1024 + 2 }, /agent identity JWKS/u],
+    ["that resets the connection", "reset", /failed to request agent identity JWKS/u],
+  ] as const)("%s is named in one line", async (_, behaviour, words) => {
+    await using authority = await startTestAuthority();
+    authority.behave("jwks", behaviour);
+    expectOneClearLine(await loginWith(authority, await authority.mintAgentIdentityJwt()), words);
+  });
+
+  it("that is down is named in one line", async () => {
+    const authority = await startTestAuthority();
+    const jwt = await authority.mintAgentIdentityJwt();
+    await authority.close();
+    expectOneClearLine(await loginWith(authority, jwt), /failed to request agent identity JWKS/u);
+  });
+
+  it(
+    "that never answers is given up after 10 seconds",
+    async () => {
+      await using authority = await startTestAuthority();
+      authority.behave("jwks", "hang");
+      const result = await loginWith(authority, await authority.mintAgentIdentityJwt());
+      expectOneClearLine(result, /failed to request agent identity JWKS/u);
+    },
+    20_000,
+  );
+
+  it("that speaks no HTTP is named in one line", async () => {
+    await using authority = await startTestAuthority();
+    const stranger = createServer((socket) => socket.end("220 mail.example ESMTP\r\n"));
+    await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+    const address = stranger.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const base = `http://127.0.0.1:${port}/backend-api`;
+    const jwt = await authority.mintAgentIdentityJwt();
+    const result = await loginWith(authority, jwt, {
+      CODEX_AGENT_IDENTITY_JWKS_BASE_URL: base,
+    });
+    stranger.close();
+    expectOneClearLine(result, /agent identity JWKS/u);
+  });
+});
+
+describe("a broken auth.json", () => {
+  it.each([
+    ["that is no JSON", "not json"],
+    ["that is cut", '{"OPENAI_API_KEY": "sk-x"'],
+    ["that is empty", ""],
+    ["of the wrong shape", '{"OPENAI_API_KEY": 7}'],
+    ["that is a list", "[]"],
+    ["of an unknown mode", '{"auth_mode": "telepathy", "OPENAI_API_KEY": null}'],
+    ["that holds nothing", "{}"],
+    ["with an identity that is no JWT", '{"auth_mode": "agentIdentity", "agent_identity": "xyz"}'],
+  ])("%s is told in one line and left as it is", async (_, content) => {
+    await using authority = await startTestAuthority();
+    await using home = await homeAt(authority);
+    await home.writeAuth(content);
+    for (const [args, exitCode] of [
+      [["login", "status"], 1],
+      [["api", "responses", "-d", "{}"], 1],
+    ] as const) {
+      const result = await home.run(args);
+      expectOneClearLine({ ...result, exitCode: result.exitCode === 4 ? 1 : result.exitCode }, /^Error /u);
+      expect(result.exitCode).toBe(exitCode);
+      expect(await home.readAuth()).toBe(content);
+    }
+    expect(authority.count("responses")).toBe(0);
+  });
+
+  it("is an answer for scripts too", async () => {
+    await using home = await CliHome.make();
+    await home.writeAuth("not json");
+    const result = await home.run(["login", "status", "--json"]);
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      loggedIn: false,
+      error: { code: expect.stringMatching(/^LOGIN_/u), message: expect.any(String) },
+    });
+    expect(result.exitCode).toBe(1);
+  });
+});
+
+describe("a CODEX_HOME", () => {
+  it("that does not exist is named, with what to do", async () => {
+    await using home = await CliHome.make();
+    const missing = join(home.path, "missing");
+    for (const args of [["login", "status"], ["login", "--with-api-key"], ["logout"]]) {
+      const result = await home.run(args, { env: { CODEX_HOME: missing }, stdin: "sk-x" });
+      expectOneClearLine(result, new RegExp(`CODEX_HOME.*${missing}|${missing}.*CODEX_HOME`, "u"));
+    }
+  });
+
+  it("that is a file is named", async () => {
+    await using home = await CliHome.make();
+    await home.writeAuth("{}");
+    const result = await home.run(["login", "status"], { env: { CODEX_HOME: home.authFile } });
+    expectOneClearLine(result, /CODEX_HOME/u);
+  });
+});
+
+describe("a config.toml", () => {
+  it.each([
+    ["that does not parse", "chatgpt_base_url = \n"],
+    ["with a key of the wrong type", "chatgpt_base_url = 7\n"],
+    ["with an unknown login method", 'forced_login_method = "telepathy"\n'],
+  ])("%s is named with its place", async (_, text) => {
+    await using home = await CliHome.make(text);
+    expectOneClearLine(await home.run(["login", "status"]), /config\.toml/u);
+  });
+});
+
+describe("a command line that cannot be meant", () => {
+  it.each([
+    [["login", "--nope"], "unknown option '--nope' (try: agent-auth login --help)"],
+    [["telepathy"], "no such command: telepathy"],
+    [["api"], "path is missing (try: agent-auth api --help)"],
+    [["api", "x", "-H", "no colon"], "--header takes 'Name: value'"],
+    [["api", "x", "-d", "a", "--input", "b"], "--data and --input cannot both be the body"],
+    [["login", "status", "extra"], "unexpected argument 'extra'"],
+  ])("%j is one line and exit code 2", async (args, words) => {
+    await using home = await CliHome.make();
+    const result = await home.run(args);
+    expect(result.stderr).toContain(`error: ${words}`);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect([result.exitCode, result.stdout]).toEqual([2, ""]);
+  });
+});

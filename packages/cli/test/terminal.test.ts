@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { errorLine, exitCodeOf } from "../src/report-error.ts";
+import { mask } from "../src/terminal/mask.ts";
+import { printable } from "../src/terminal/printable.ts";
+import { untilText } from "../src/terminal/until.ts";
+
+describe("mask", () => {
+  it.each([
+    ["", "***"],
+    ["short", "***"],
+    ["1234567890123", "***"],
+    ["12345678901234", "12345678***01234"],
+    ["sk-proj-1234567890ABCDE", "sk-proj-***ABCDE"],
+    ["🔑".repeat(13), "***"],
+    ["🔑".repeat(14), `${"🔑".repeat(8)}***${"🔑".repeat(5)}`],
+  ])("masks %j as %j", (secret, masked) => {
+    expect(mask(secret)).toBe(masked);
+  });
+});
+
+describe("printable", () => {
+  it("keeps a server's text on one line and disarms terminal sequences", () => {
+    expect(printable("a\r\nb\u001b[31mred\u0007\u202eevil")).toBe("a b�[31mred��evil");
+  });
+});
+
+describe("untilText", () => {
+  const now = Date.UTC(2026, 3, 13, 12);
+  it.each([
+    [now + 59_999, "2026-04-13T12:00:59Z (in 59 seconds)"],
+    [now + 60_000, "2026-04-13T12:01:00Z (in 1 minute)"],
+    [now - 2 * 3_600_000, "2026-04-13T10:00:00Z (2 hours ago)"],
+    [now + 49 * 3_600_000, "2026-04-15T13:00:00Z (in 2 days)"],
+    [Number.NaN, "at an unknown time"],
+  ])("tells %d", (ms, text) => {
+    expect(untilText(ms, now)).toBe(text);
+  });
+});
+
+describe("errorLine", () => {
+  it("is one line: what happened, then what to do", () => {
+    const error = { code: "X", message: "the disk\nis full", hint: "Make room." };
+    expect(errorLine("Error logging in", error)).toBe(
+      "Error logging in: the disk is full. Make room.",
+    );
+  });
+
+  it("turns a deed into a command", () => {
+    const error = { code: "X", message: "token expired", hint: "Sign in again." };
+    expect(errorLine("Error", error)).toBe("Error: token expired. Run: agent-auth login");
+  });
+
+  it("leaves texts alone that are whole sentences", () => {
+    const error = { code: "CLI_INPUT_EMPTY", message: "No API key provided via stdin." };
+    expect(errorLine("Error logging in", error)).toBe("No API key provided via stdin.");
+  });
+});
+
+describe("exitCodeOf", () => {
+  it("is 4 where only a sign-in helps, else 1, unless the error says", () => {
+    expect(exitCodeOf({ code: "LOGIN_NOT_SIGNED_IN", message: "" })).toBe(4);
+    expect(exitCodeOf({ code: "LOGIN_REFRESH_FAILED", message: "" })).toBe(1);
+    expect(exitCodeOf({ code: "X", message: "", exitCode: 2 })).toBe(2);
+  });
+});
