@@ -1,5 +1,5 @@
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
 import type * as Option from "effect/Option";
 import type { AuthDocument } from "./auth-json.ts";
 import type { CredentialSource } from "./credential.ts";
@@ -53,3 +53,12 @@ export class CredentialStore extends Context.Service<
     readonly describe: StoreDescription;
   }
 >()("@agent-auth/login/credential-store") {}
+
+/** For stores that can do their work and still have something to tell. */
+export interface StoreWarningOptions {
+  /** Told of each failure that was got round. Default: a warning in Effect's log. */
+  readonly onWarning?: (error: StoreError) => Effect.Effect<void>;
+}
+
+export const logStoreWarning = (error: StoreError): Effect.Effect<void> =>
+  Effect.logWarning(`${error.message} (${error.code})`);

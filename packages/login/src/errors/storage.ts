@@ -10,7 +10,7 @@ const place = (where: string, line?: number, column?: number): string => {
 
 // --- Environment and configuration -----------------------------------------------------------------------------
 
-/** `CODEX_HOME` is set to something that is no usable folder. It is never created for the caller. */
+/** `CODEX_HOME`, or the default folder, is no usable folder. One that is named by hand is never created. */
 export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
   readonly path: string;
   /** What is wrong with it, in plain words. */
@@ -19,7 +19,7 @@ export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
   readonly code = "LOGIN_CODEX_HOME_UNUSABLE";
   readonly hint = "Create that folder, or correct or unset CODEX_HOME.";
   override get message(): string {
-    return `CODEX_HOME points to ${this.path}, but ${this.reason}`;
+    return `CODEX_HOME ${this.path}: ${this.reason}`;
   }
 }
 
@@ -110,7 +110,10 @@ export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
   }
 }
 
-/** A credential could not be stored, or not be removed. What was stored before is still there, whole. */
+/**
+ * A credential could not be stored, or not be removed. What was stored before is still there, whole; the one exception
+ * says so in its `reason`: the new content stands, and the disk would not confirm that it will stay.
+ */
 export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly where: string;
   readonly deed: "save" | "remove";
@@ -118,7 +121,7 @@ export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly systemCode?: string;
 }> {
   readonly code = "LOGIN_STORE_UNWRITABLE";
-  readonly hint = "Mend the cause and try again; what was stored before is unchanged.";
+  readonly hint = "Mend the cause and try again.";
   override get message(): string {
     return `cannot ${this.deed} credentials in ${this.where}: ${this.reason}`;
   }
@@ -161,11 +164,10 @@ export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   }
 }
 
-export type HomeLockError = HomeLockBusy | HomeLockFailed;
+export type HomeLockError = CodexHomeUnusable | HomeLockBusy | HomeLockFailed;
 
 export type StoreError =
   | AuthJsonInvalid
-  | CodexHomeUnusable
   | StoreUnreadable
   | StoreUnwritable
   | KeyringUnavailable

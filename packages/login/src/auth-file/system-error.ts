@@ -1,0 +1,39 @@
+// Translates errors of the operating system: a name and plain words, and nothing else of the original.
+
+/** Loops of links, full disks and the like, in words. */
+const words: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it exists already",
+  EFBIG: "the file would exceed the size limit of this process",
+  EIO: "the disk reports an error",
+  EISDIR: "it is a folder",
+  ELOOP: "it is a loop of symbolic links",
+  EMFILE: "this process has too many files open",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "there is no such file or folder",
+  ENOLCK: "the file system offers no locks",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "part of the path is not a folder",
+  ENXIO: "it is not a regular file",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
+};
+
+export interface SystemError {
+  readonly reason: string;
+  /** Such as `ENOSPC`; absent where the error was not the system's. */
+  readonly systemCode?: string;
+}
+
+export const systemCodeOf = (error: unknown): string | undefined =>
+  error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+
+export const describeSystemError = (error: unknown): SystemError => {
+  const systemCode = systemCodeOf(error);
+  if (systemCode === undefined) return { reason: "an unexpected failure" };
+  return { reason: words[systemCode] ?? `the system says ${systemCode}`, systemCode };
+};

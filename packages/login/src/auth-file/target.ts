@@ -1,0 +1,79 @@
+import { constants, type Stats } from "node:fs";
+import { access, lstat, readlink, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { StoreUnwritable } from "../errors/storage.ts";
+import { systemCodeOf } from "./system-error.ts";
+
+/** What a path leads to, symbolic links followed to the end. */
+export interface AuthFileTarget {
+  /** Absolute. The file itself may be missing; its folder is not checked either. */
+  readonly path: string;
+  /** Whether the path that was asked for is a symbolic link. */
+  readonly isLinked: boolean;
+  /** Of the file; absent where it is missing. */
+  readonly stats?: Stats;
+}
+
+/** As in Linux. */
+const MAX_LINKS = 40;
+
+type Deed = StoreUnwritable["deed"];
+
+/** Follows links as the system would, also where the last one leads to a file that is missing. */
+export const resolveTarget = async (path: string, deed: Deed): Promise<AuthFileTarget> => {
+  let current = path;
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const stats = await lstatIfPresent(current);
+    if (stats?.isSymbolicLink() !== true) {
+      const target = { path: await inRealFolder(current), isLinked: links > 0 };
+      return stats === undefined ? target : { ...target, stats };
+    }
+    current = resolve(await realpath(dirname(current)), await readlink(current));
+  }
+  throw new StoreUnwritable({
+    where: path,
+    deed,
+    reason: "it is a loop of symbolic links",
+    systemCode: "ELOOP",
+  });
+};
+
+/** One name for one file, so that `<target>.lock` is the same whatever way led there. */
+const inRealFolder = async (path: string): Promise<string> => {
+  try {
+    return join(await realpath(dirname(path)), basename(path));
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return path;
+    throw error;
+  }
+};
+
+const lstatIfPresent = async (path: string): Promise<Stats | undefined> => {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Throws `StoreUnwritable` where a file must not be replaced: a rename would silently cut a hard link, or override
+ * somebody's wish that the file stay as it is.
+ */
+export const assertReplaceable = async (target: AuthFileTarget, deed: Deed): Promise<void> => {
+  const refuse = (reason: string, systemCode?: string): never => {
+    const error = { where: target.path, deed, reason };
+    throw new StoreUnwritable(systemCode === undefined ? error : { ...error, systemCode });
+  };
+  const { stats } = target;
+  if (stats === undefined) return;
+  if (stats.isDirectory()) refuse("it is a folder");
+  if (!stats.isFile()) refuse("it is not a regular file");
+  if (stats.nlink > 1)
+    refuse("it has another name (a hard link), which would keep the old content");
+  if (deed === "remove") return;
+  // Root may write to anything, so the mode is asked as well.
+  if ((stats.mode & 0o200) === 0) refuse("it is read-only", "EACCES");
+  await access(target.path, constants.W_OK).catch(() => refuse("it is read-only", "EACCES"));
+};

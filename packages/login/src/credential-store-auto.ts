@@ -1,0 +1,60 @@
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { makeFileStore } from "./credential-store-file.ts";
+import { type KeyringStoreOptions, makeKeyringStore } from "./credential-store-keyring.ts";
+import { CredentialStore, logStoreWarning } from "./credential-store.ts";
+import { HomeLock } from "./home-lock.ts";
+import { keyringAccount, makeKeyringEntry } from "./keyring/entry.ts";
+
+export type AutoStoreOptions = KeyringStoreOptions;
+
+/**
+ * The keyring, and the file where the keyring has nothing or cannot be reached; the latter with a warning each time.
+ * An entry of the keyring that is there and broken is an error: the file may be older.
+ */
+export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
+  Layer.effect(
+    CredentialStore,
+    Effect.map(HomeLock, (lock) => makeAutoStore(options, lock)),
+  );
+
+const makeAutoStore = (
+  options: AutoStoreOptions,
+  lock: HomeLock["Service"],
+): CredentialStore["Service"] => {
+  const keyring = makeKeyringStore(options, lock);
+  const file = makeFileStore(options, lock);
+  const entry = makeKeyringEntry(keyringAccount(options.codexHome));
+  const warn = options.onWarning ?? logStoreWarning;
+  return {
+    describe: {
+      mode: "auto",
+      places: [...keyring.describe.places, ...file.describe.places],
+      isPersistent: true,
+    },
+    load: keyring.load.pipe(
+      Effect.catchTag("KeyringUnavailable", (error) => Effect.as(warn(error), Option.none())),
+      Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found) : file.load)),
+    ),
+    save: (document) =>
+      lock.withLock(
+        Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
+          Effect.andThen(warn(error), file.save(document)),
+        ),
+      ),
+    remove: lock.withLock(
+      Effect.gen(function* () {
+        const fromKeyring = yield* Effect.catch(entry.delete, (error) =>
+          Effect.as(warn(error), false),
+        );
+        return (yield* file.remove) || fromKeyring;
+      }),
+    ),
+    checkWritable: Effect.catchTag(
+      keyring.checkWritable,
+      "KeyringUnavailable",
+      () => file.checkWritable,
+    ),
+  };
+};

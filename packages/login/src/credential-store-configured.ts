@@ -1,0 +1,44 @@
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type {
+  CredentialsStoreMode,
+  CredentialStore,
+  StoreWarningOptions,
+} from "./credential-store.ts";
+import type { CodexHome } from "./environment.ts";
+import { HomeLock, layer as homeLockLayer } from "./home-lock.ts";
+
+export interface ConfiguredStoreOptions extends StoreWarningOptions {
+  /** `cli_auth_credentials_store`. */
+  readonly mode: CredentialsStoreMode;
+  readonly codexHome: CodexHome;
+  /** Milliseconds to wait for another process that holds the home lock. Default 60000. */
+  readonly maxLockWaitMs?: number;
+}
+
+/** The store that the configuration names, with the lock that belongs to it; other stores' code is not loaded. */
+export const layer = (options: ConfiguredStoreOptions): Layer.Layer<CredentialStore | HomeLock> =>
+  Layer.provideMerge(Layer.unwrap(Effect.promise(() => loadStore(options))), lockLayer(options));
+
+const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
+  options.mode === "ephemeral"
+    ? HomeLock.layerMemory
+    : homeLockLayer({
+        codexHome: options.codexHome,
+        ...(options.maxLockWaitMs === undefined ? {} : { maxWaitMs: options.maxLockWaitMs }),
+      });
+
+const loadStore = async (
+  options: ConfiguredStoreOptions,
+): Promise<Layer.Layer<CredentialStore, never, HomeLock>> => {
+  switch (options.mode) {
+    case "file":
+      return (await import("./credential-store-file.ts")).layer(options);
+    case "keyring":
+      return (await import("./credential-store-keyring.ts")).layer(options);
+    case "auto":
+      return (await import("./credential-store-auto.ts")).layer(options);
+    case "ephemeral":
+      return (await import("./credential-store-ephemeral.ts")).layer(options);
+  }
+};

@@ -1,0 +1,138 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { codexHomeProblem, prepareCodexHome } from "./auth-file/codex-home.ts";
+import { readAuthFile } from "./auth-file/read.ts";
+import { removeAuthFile } from "./auth-file/remove.ts";
+import { probeFolder, replaceFile } from "./auth-file/replace.ts";
+import { describeSystemError } from "./auth-file/system-error.ts";
+import { assertReplaceable, type AuthFileTarget, resolveTarget } from "./auth-file/target.ts";
+import { sweepTemporaries } from "./auth-file/temporary.ts";
+import { type AuthDocument, encodeAuthJson, parseAuthJson } from "./auth-json.ts";
+import { CredentialStore, type StoredDocument, type StoreSource } from "./credential-store.ts";
+import type { CodexHome } from "./environment.ts";
+import {
+  type CodexHomeUnusable,
+  type StoreError,
+  StoreUnreadable,
+  StoreUnwritable,
+} from "./errors/storage.ts";
+import { HomeLock } from "./home-lock.ts";
+import { withTargetLock } from "./home-lock/target-lock.ts";
+
+export interface FileStoreOptions {
+  readonly codexHome: CodexHome;
+}
+
+/**
+ * The store in `$CODEX_HOME/auth.json` (PROTOCOL §2): mode 0600, replaced whole or not at all and durably, written
+ * through a symbolic link. A hard-linked or read-only file is refused, and nothing but a regular file is read.
+ * `save` and `remove` hold the home lock and, inside it, Codex's lock beside the file.
+ */
+export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
+  Layer.effect(
+    CredentialStore,
+    Effect.map(HomeLock, (lock) => makeFileStore(options, lock)),
+  );
+
+/** The same store as a value, for stores that are made of others. */
+export const makeFileStore = (
+  { codexHome }: FileStoreOptions,
+  lock: HomeLock["Service"],
+): CredentialStore["Service"] => {
+  const path = join(codexHome.path, "auth.json");
+  const source: StoreSource = { _tag: "File", path };
+  return {
+    describe: { mode: "file", places: [source], isPersistent: true },
+    load: loadFile(path, codexHome, source),
+    save: (document) => Effect.as(lock.withLock(saveFile(path, codexHome, document)), source),
+    remove: Effect.suspend(() => {
+      const problem = codexHomeProblem(codexHome);
+      if (problem !== undefined) return Effect.fail(problem);
+      return existsSync(codexHome.path) ? lock.withLock(removeFile(path)) : Effect.succeed(false);
+    }),
+    checkWritable: checkFile(path, codexHome),
+  };
+};
+
+const loadFile = (
+  path: string,
+  home: CodexHome,
+  source: StoreSource,
+): Effect.Effect<Option.Option<StoredDocument>, StoreError> =>
+  Effect.suspend((): Effect.Effect<Option.Option<StoredDocument>, StoreError> => {
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = readAuthFile(path);
+    } catch (error) {
+      const problem = codexHomeProblem(home);
+      if (problem !== undefined) return Effect.fail(problem);
+      return error instanceof StoreUnreadable ? Effect.fail(error) : Effect.die(error);
+    }
+    if (bytes !== undefined)
+      return Effect.map(parseAuthJson(bytes, path), (document) =>
+        Option.some({ document, source }),
+      );
+    const problem = codexHomeProblem(home);
+    return problem === undefined ? Effect.succeedNone : Effect.fail(problem);
+  });
+
+const writing =
+  (path: string, deed: StoreUnwritable["deed"]) =>
+  (error: unknown): StoreUnwritable =>
+    error instanceof StoreUnwritable
+      ? error
+      : new StoreUnwritable({ where: path, deed, ...describeSystemError(error) });
+
+const prepare = (
+  path: string,
+  home: CodexHome,
+): Effect.Effect<AuthFileTarget, StoreUnwritable | CodexHomeUnusable> =>
+  Effect.andThen(
+    prepareCodexHome(home, (_, error) => writing(path, "save")(error)),
+    Effect.tryPromise({
+      try: async () => {
+        const target = await resolveTarget(path, "save");
+        await assertReplaceable(target, "save");
+        return target;
+      },
+      catch: writing(path, "save"),
+    }),
+  );
+
+const saveFile = (
+  path: string,
+  home: CodexHome,
+  document: AuthDocument,
+): Effect.Effect<void, StoreError> =>
+  Effect.gen(function* () {
+    const target = yield* prepare(path, home);
+    const replace = Effect.tryPromise({
+      try: async () => {
+        await sweepTemporaries(target.path);
+        await replaceFile(target, encodeAuthJson(document));
+      },
+      catch: writing(path, "save"),
+    });
+    yield* withTargetLock(target.path)(Effect.uninterruptible(replace));
+  });
+
+const removeFile = (path: string): Effect.Effect<boolean, StoreError> =>
+  Effect.gen(function* () {
+    const catching = writing(path, "remove");
+    const target = yield* Effect.tryPromise({
+      try: () => resolveTarget(path, "remove"),
+      catch: catching,
+    });
+    const remove = Effect.uninterruptible(
+      Effect.tryPromise({ try: () => removeAuthFile(path), catch: catching }),
+    );
+    return yield* target.stats === undefined ? remove : withTargetLock(target.path)(remove);
+  });
+
+const checkFile = (path: string, home: CodexHome): Effect.Effect<void, StoreError> =>
+  Effect.flatMap(prepare(path, home), (target) =>
+    Effect.tryPromise({ try: () => probeFolder(target), catch: writing(path, "save") }),
+  );
