@@ -15,24 +15,6 @@ export const json = (
   body: JSON.stringify(value),
 });
 
-export const html = (
-  status: number,
-  page: string,
-  headers: Readonly<Record<string, string>> = {},
-): Answer => ({
-  status,
-  headers: {
-    "content-type": "text/html; charset=utf-8",
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "content-security-policy":
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    ...headers,
-  },
-  body: page,
-});
-
 export const redirect = (location: string): Answer => ({
   status: 302,
   headers: { location, "cache-control": "no-store", "referrer-policy": "no-referrer" },

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Account } from "./accounts.ts";
+import type { Account, BearerToken } from "./accounts.ts";
 import { isSignedBy } from "./agent-keys.ts";
 import { unauthorized } from "./answer.ts";
 import type { RecordedRequest } from "./request-log.ts";
@@ -8,7 +8,7 @@ import type { AuthorityState } from "./state.ts";
 /** Who sent a request, and by what means. */
 export interface Caller {
   readonly account: Account;
-  readonly by: "apiKey" | "accessToken" | "personalAccessToken" | "agentAssertion";
+  readonly by: BearerToken["kind"] | "agentAssertion";
 }
 
 const windowMs = 5 * 60 * 1000;
@@ -65,25 +65,44 @@ const byAssertion = (state: AuthorityState, request: RecordedRequest, token: str
   return { account: agent.account, by: "agentAssertion" };
 };
 
-const byBearer = (state: AuthorityState, request: RecordedRequest, token: string): Caller => {
+/** A bearer token that is known, not revoked and not expired; a `Refusal` (401) otherwise. */
+export const findBearer = (state: AuthorityState, token: string): BearerToken => {
   const bearer = state.directory.bearers.get(token);
   if (bearer === undefined || bearer.kind === "biscuit")
     throw unauthorized("invalid_api_key", "the bearer token is not known here");
   if (bearer.revoked) throw unauthorized("token_revoked", "the bearer token was revoked");
   if (bearer.expiresAtMs !== undefined && bearer.expiresAtMs <= state.clock.nowMs())
     throw unauthorized("token_expired", "the bearer token has expired");
-  if (bearer.kind !== "apiKey") checkAccountHeaders(request, bearer.account);
-  return { account: bearer.account, by: bearer.kind };
+  return bearer;
 };
 
-/** The account behind a model request, or a `Refusal` (401) that says which part of the proof is wrong. */
-export const authenticate = (state: AuthorityState, request: RecordedRequest): Caller => {
+const byBearer = (state: AuthorityState, request: RecordedRequest, token: string): Caller => {
+  const { account, kind } = findBearer(state, token);
+  if (kind !== "apiKey") checkAccountHeaders(request, account);
+  return { account, by: kind };
+};
+
+const readAuthorization = (request: RecordedRequest) => {
   const header = one(request.headers.authorization);
   if (header === undefined)
     throw unauthorized("missing_authorization", "the header Authorization is missing");
   const [scheme = "", token = "", ...rest] = header.split(" ");
   if (token === "" || rest.length > 0)
     throw unauthorized("malformed_authorization", "Authorization is not `<scheme> <credential>`");
+  return { scheme, token };
+};
+
+/** The token of an `Authorization: Bearer` header; nothing about it is checked. */
+export const bearerToken = (request: RecordedRequest): string => {
+  const { scheme, token } = readAuthorization(request);
+  if (scheme.toLowerCase() !== "bearer")
+    throw unauthorized("unknown_scheme", "Authorization is not Bearer");
+  return token;
+};
+
+/** The account behind a model request, or a `Refusal` (401) that says which part of the proof is wrong. */
+export const authenticate = (state: AuthorityState, request: RecordedRequest): Caller => {
+  const { scheme, token } = readAuthorization(request);
   if (scheme === "AgentAssertion") return byAssertion(state, request, token);
   if (scheme.toLowerCase() === "bearer") return byBearer(state, request, token);
   throw unauthorized("unknown_scheme", "Authorization is neither Bearer nor AgentAssertion");

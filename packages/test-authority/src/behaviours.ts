@@ -1,7 +1,8 @@
 import type { Answer } from "./answer.ts";
-import { html, json } from "./answer.ts";
+import { json } from "./answer.ts";
 import type { Endpoint } from "./endpoint-names.ts";
 import { isEndpoint } from "./endpoint-names.ts";
+import { messagePage } from "./pages/message.ts";
 import type { RecordedRequest } from "./request-log.ts";
 
 /** How an endpoint misbehaves. */
@@ -16,7 +17,7 @@ export type Behaviour =
   | "malformedJson"
   /** 200 with an HTML page, as a captive portal or a proxy answers. */
   | "html"
-  /** Answers as usual, so many milliseconds later. */
+  /** Does as usual at once, and answers so many milliseconds later. */
   | { readonly delayMs: number }
   /** This answer, whatever was asked. A `body` that is not a string is sent as JSON. `delayMs` first, if given. */
   | {
@@ -73,15 +74,25 @@ const oversized = (bytes: number): Answer => ({
   body: `{${" ".repeat(Math.max(0, bytes - 2))}}`,
 });
 
+type Delay = { readonly delayMs: number };
+type OnConnection = "hang" | "reset" | "cut";
+
+/** Whether the usual answer is wanted, only later. */
+export const isDelay = (behaviour: Exclude<Behaviour, OnConnection>): behaviour is Delay =>
+  typeof behaviour === "object" && "delayMs" in behaviour && !("status" in behaviour);
+
+/** Milliseconds to wait before the answer is sent. */
+export const delayOf = (behaviour: Exclude<Behaviour, OnConnection>): number =>
+  typeof behaviour === "object" && "delayMs" in behaviour ? (behaviour.delayMs ?? 0) : 0;
+
 /** The answer of those behaviours that are one; the others act on the connection. */
 export const answerOf = (
-  behaviour: Exclude<Behaviour, "hang" | "reset" | "cut" | { readonly delayMs: number }>,
+  behaviour: Exclude<Behaviour, OnConnection | Delay>,
   request: RecordedRequest,
 ): Answer | Promise<Answer> => {
   if (behaviour === "malformedJson")
     return { status: 200, headers: { "content-type": "application/json" }, body: '{"cut": [1,' };
-  if (behaviour === "html")
-    return html(200, "<!doctype html><title>Portal</title><p>Sign in first.");
+  if (behaviour === "html") return messagePage(200, "Guest network", "Sign in to go on.");
   if ("answer" in behaviour) return behaviour.answer(request);
   if ("oversizedBytes" in behaviour) return oversized(behaviour.oversizedBytes);
   const { status, headers, body } = behaviour;

@@ -9,6 +9,7 @@ export const endpoints = [
   "responsesSocket",
   "models",
   "echo",
+  "discovery",
   "authorize",
   "decide",
   "token",

@@ -32,6 +32,8 @@ export class RecordedRequest implements Facts {
   readonly receivedAtMs: number;
   /** Status that was answered; absent until then, and where the connection was reset instead. */
   status?: number;
+  /** Text messages that arrived over a WebSocket. */
+  readonly messages: Array<string> = [];
 
   constructor(facts: Facts) {
     this.endpoint = facts.endpoint;

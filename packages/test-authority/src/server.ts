@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./answer.ts";
 import { json, Refusal } from "./answer.ts";
 import type { Behaviour } from "./behaviours.ts";
-import { answerOf } from "./behaviours.ts";
+import { answerOf, delayOf, isDelay } from "./behaviours.ts";
 import { readBody } from "./body.ts";
 import type { Endpoint } from "./endpoint-names.ts";
 import { ListenFailed } from "./errors.ts";
@@ -79,12 +79,11 @@ export const makeListener = (
       return;
     }
     if (behaviour === "cut") return cut(outgoing, await usual());
-    if (typeof behaviour === "object" && "delayMs" in behaviour && behaviour.delayMs !== undefined)
-      await sleep(behaviour.delayMs, undefined, { signal: closed });
-    const isDelayOnly =
-      typeof behaviour === "object" && !("status" in behaviour) && "delayMs" in behaviour;
-    const given = isDelayOnly ? await usual() : await answerOf(behaviour, request);
+    const given = isDelay(behaviour) ? await usual() : await answerOf(behaviour, request);
     request.status = given.status;
+    // What was asked is done by now; only the answer comes late.
+    const delayMs = delayOf(behaviour);
+    if (delayMs > 0) await sleep(delayMs, undefined, { signal: closed });
     return send(outgoing, given);
   };
 

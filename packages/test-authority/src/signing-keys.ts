@@ -83,9 +83,14 @@ export class SigningKeys {
     this.#foreign = keys;
   }
 
+  /** The keys that this authority signs with, or signed with before. */
+  async ownJwks(): Promise<{ readonly keys: ReadonlyArray<PublicJwk> }> {
+    return { keys: [await this.current(), ...this.#retired].map(toJwk) };
+  }
+
+  /** What is published. */
   async jwks(): Promise<KeySet> {
-    const current = await this.current();
-    return { keys: [...this.#foreign, ...[current, ...this.#retired].map(toJwk)] };
+    return { keys: [...this.#foreign, ...(await this.ownJwks()).keys] };
   }
 }
 

@@ -1,10 +1,18 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
+import { accountsApiRoutes } from "./endpoints/accounts-api.ts";
 import { echoRoutes } from "./endpoints/echo.ts";
 import { jwksRoutes } from "./endpoints/jwks.ts";
 import { responsesRoutes } from "./endpoints/responses.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
 import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./minting.ts";
+import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
+import { decideDevice, deviceRoutes } from "./oauth/device.ts";
+import { discoveryRoutes } from "./oauth/discovery.ts";
+import { revokeRoutes } from "./oauth/revoke.ts";
+import { tokenRoutes } from "./oauth/token-endpoint.ts";
+import { expireRefreshToken, mintChatgptTokens, revokeRefreshToken } from "./oauth/tokens.ts";
+import { acceptSockets } from "./socket.ts";
 import type { Route } from "./router.ts";
 import { listen, makeListener, makeServer } from "./server.ts";
 import type { AuthorityState } from "./state.ts";
@@ -16,6 +24,12 @@ const routes: ReadonlyArray<Route> = [
   ...taskRoutes,
   ...responsesRoutes,
   ...echoRoutes,
+  ...accountsApiRoutes,
+  ...tokenRoutes,
+  ...revokeRoutes,
+  ...authorizeRoutes,
+  ...deviceRoutes,
+  ...discoveryRoutes,
 ];
 
 const minting = (state: AuthorityState) => ({
@@ -24,6 +38,7 @@ const minting = (state: AuthorityState) => ({
   mintAgentIdentity: mintAgentIdentity.bind(null, state),
   mintAgentIdentityJwt: async (options: Parameters<TestAuthority["mintAgentIdentityJwt"]>[0]) =>
     (await mintAgentIdentity(state, options)).jwt,
+  mintChatgptTokens: mintChatgptTokens.bind(null, state),
   addApiKey: addApiKey.bind(null, state),
   mintPersonalAccessToken: mintPersonalAccessToken.bind(null, state),
   jwks: state.keys.jwks.bind(state.keys),
@@ -40,6 +55,10 @@ const steering = (state: AuthorityState) => ({
   clock: state.clock,
   revokeTask: state.directory.revokeTask.bind(state.directory),
   revokeAccessToken: state.directory.revokeBearer.bind(state.directory),
+  revokeRefreshToken: revokeRefreshToken.bind(null, state),
+  expireRefreshToken: expireRefreshToken.bind(null, state),
+  decideSignIn: decideAuthorizeUrl.bind(null, state),
+  decideDevice: decideDevice.bind(null, state),
   expireAccessToken: (token: string) => state.directory.expireBearer(token, state.clock.nowMs()),
 });
 
@@ -80,6 +99,7 @@ export const startTestAuthority = async (
   Object.assign(state.settings, settings);
   const closing = new AbortController();
   const server = makeServer(makeListener(state, routes, closing.signal), tls);
+  acceptSockets(server, state, closing.signal);
   const listening = await listen(server, host, port);
   const name = host.includes(":") ? `[${host}]` : host;
   const url = `${tls === undefined ? "http" : "https"}://${name}:${listening}`;

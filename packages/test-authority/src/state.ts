@@ -3,6 +3,7 @@ import { Directory } from "./accounts.ts";
 import { Behaviours } from "./behaviours.ts";
 import type { AuthorityClock } from "./clock.ts";
 import { makeClock } from "./clock.ts";
+import { OAuthStore } from "./oauth/store.ts";
 import { RequestLog } from "./request-log.ts";
 import { SigningKeys } from "./signing-keys.ts";
 
@@ -20,7 +21,19 @@ export interface Settings {
   replyDelayMs: number;
   /** Whether a refresh token that comes back a second time kills its whole family. */
   punishReuse: boolean;
+  /** Lifetime of the access and id tokens of a sign-in or refresh. */
   accessTokenSeconds: number;
+  /** Lifetime of an authorization code; 0 makes codes that have expired already. */
+  authorizationCodeSeconds: number;
+  /** How `/oauth/token` spells a refusal: `{error:{…}}`, `{error, error_description}`, or `{code, message}`. */
+  tokenErrorShape: "object" | "string" | "code";
+  /** Whether the authorize page asks, or answers at once for the first account. */
+  consent: "ask" | "approve" | "deny";
+  /** `error_description` of a denial; one with `missing_codex_entitlement` has a text of its own in clients. */
+  denialDescription: string;
+  /** Sends a `state` back that is not the program's. */
+  spoilState: boolean;
+  deviceUserCodeField: "user_code" | "usercode";
   /** Whether device sign-in is offered (404 where not). */
   deviceSignInEnabled: boolean;
   /** Seconds between polls, as the device endpoint tells clients; null leaves it out. */
@@ -33,6 +46,7 @@ export interface AuthorityState {
   readonly clock: AuthorityClock;
   readonly keys: SigningKeys;
   readonly directory: Directory;
+  readonly oauth: OAuthStore;
   readonly behaviours: Behaviours;
   readonly log: RequestLog;
   readonly settings: Settings;
@@ -48,6 +62,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
     clock: makeClock(now),
     keys: new SigningKeys(),
     directory,
+    oauth: new OAuthStore(),
     behaviours: new Behaviours(),
     log: new RequestLog(),
     account: directory.addAccount(account),
@@ -59,6 +74,12 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       replyDelayMs: 0,
       punishReuse: true,
       accessTokenSeconds: 3600,
+      authorizationCodeSeconds: 600,
+      tokenErrorShape: "object",
+      consent: "ask",
+      denialDescription: "the person said no",
+      spoilState: false,
+      deviceUserCodeField: "user_code",
       deviceSignInEnabled: true,
       deviceIntervalSeconds: 5,
       deviceCodeSeconds: 900,

@@ -4,6 +4,8 @@ import type { AuthorityClock } from "./clock.ts";
 import type { Endpoint } from "./endpoint-names.ts";
 import type { MintAgentIdentityOptions } from "./mint.ts";
 import type { MintBearerOptions, MintedAgentIdentity } from "./minting.ts";
+import type { Decision } from "./oauth/authorize.ts";
+import type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 import type { RecordedRequest, WaitOptions } from "./request-log.ts";
 import type { Tls } from "./server.ts";
 import type { KeySet } from "./signing-keys.ts";
@@ -44,6 +46,8 @@ export interface TestAuthority extends AsyncDisposable {
 
   readonly mintAgentIdentityJwt: (options?: MintAgentIdentityOptions) => Promise<string>;
   readonly mintAgentIdentity: (options?: MintAgentIdentityOptions) => Promise<MintedAgentIdentity>;
+  /** A sign-in's three tokens, all honoured, as if a person had signed in. */
+  readonly mintChatgptTokens: (options?: MintChatgptTokensOptions) => Promise<ChatgptTokens>;
   /** Makes up and adds a key (or adds the one given). */
   readonly addApiKey: (options?: MintBearerOptions & { readonly key?: string }) => string;
   readonly mintPersonalAccessToken: (options?: MintBearerOptions) => string;
@@ -72,6 +76,14 @@ export interface TestAuthority extends AsyncDisposable {
   readonly revokeAccessToken: (token: string) => boolean;
   /** Lets a bearer token expire now, whatever its claims say. */
   readonly expireAccessToken: (token: string) => boolean;
+
+  /** Ends the sign-in that a refresh token belongs to, with all its tokens; whether it was known. */
+  readonly revokeRefreshToken: (token: string) => boolean;
+  readonly expireRefreshToken: (token: string) => boolean;
+  /** Answers an authorize URL as a person would (default: approve); the callback URL to visit next. */
+  readonly decideSignIn: (authorizeUrl: string, decision?: Decision) => string;
+  /** Answers a device sign-in by its user code, as its page does; whether the code was waiting. */
+  readonly decideDevice: (userCode: string, decision: Decision) => boolean;
 
   /** Everything that arrived, in order, nothing redacted. */
   readonly requests: ReadonlyArray<RecordedRequest>;

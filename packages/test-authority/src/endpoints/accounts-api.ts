@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import * as z from "zod";
+import type { Account } from "../accounts.ts";
+import { randomToken } from "../accounts.ts";
+import { parseSshPublicKey } from "../agent-keys.ts";
+import type { Answer } from "../answer.ts";
+import { badRequest, json, unauthorized } from "../answer.ts";
+import { bearerToken, findBearer } from "../authentication.ts";
+import { parseJson } from "../body.ts";
+import type { Exchange, Route } from "../router.ts";
+import { anyBase, path } from "../router.ts";
+import type { AuthorityState } from "../state.ts";
+
+const whoami = ({ state, request }: Exchange): Answer => {
+  const { account, kind } = findBearer(state, bearerToken(request));
+  if (kind !== "personalAccessToken" && kind !== "accessToken")
+    throw unauthorized("invalid_token", "the bearer token does not belong to a person");
+  return json(200, {
+    email: account.email,
+    chatgpt_user_id: account.userId,
+    chatgpt_account_id: account.accountId,
+    chatgpt_plan_type: account.planType,
+    chatgpt_account_is_fedramp: account.isFedrampAccount,
+  });
+};
+
+const BiscuitHeaders = z.object({
+  "x-request-id": z.string().regex(/^codex-agent-identity-[A-Za-z0-9_-]{22}$/),
+  "x-original-method": z.enum(["GET", "POST"]),
+  "x-original-url": z.url(),
+});
+
+const mintBiscuit = ({ state, request }: Exchange): Answer => {
+  const account = accountOfAccessToken(state, bearerToken(request));
+  const read = BiscuitHeaders.safeParse(request.headers);
+  if (!read.success) {
+    const names = read.error.issues.map((issue) => issue.path.join(".")).join(", ");
+    throw badRequest("invalid_headers", `missing or malformed: ${names}`);
+  }
+  const biscuit = state.directory.addBearer(randomToken("biscuit_"), { kind: "biscuit", account });
+  return json(200, {}, { "x-openai-authorization": biscuit });
+};
+
+const accountOfAccessToken = (state: AuthorityState, token: string): Account => {
+  const bearer = findBearer(state, token);
+  if (bearer.kind !== "accessToken")
+    throw unauthorized("invalid_token", "only the access token of a sign-in is taken here");
+  return bearer.account;
+};
+
+const Abom = z.object({
+  agent_version: z.string().min(1),
+  agent_harness_id: z.string().min(1),
+  running_location: z.string().min(1),
+});
+
+const FirstDesign = z.object({
+  abom: Abom,
+  agent_public_key: z.string(),
+  capabilities: z.array(z.string()).length(0),
+});
+
+const CurrentDesign = z.object({
+  abom: Abom,
+  agent_public_key: z.string(),
+  capabilities: z.tuple([z.literal("responsesapi")]),
+  ttl: z.null(),
+});
+
+const accountOfBiscuit = (state: AuthorityState, biscuit: string): Account => {
+  const found = state.directory.bearers.get(biscuit);
+  if (found?.kind !== "biscuit" || found.revoked)
+    throw unauthorized("invalid_biscuit", "X-OpenAI-Authorization was not minted here");
+  return found.account;
+};
+
+/** The proof decides the design: a biscuit is the first one, an access token the current one. */
+const readRegistration = ({ state, request }: Exchange) => {
+  const biscuit = request.headers["x-openai-authorization"];
+  if (typeof biscuit === "string")
+    return { account: accountOfBiscuit(state, biscuit), body: parseJson(request, FirstDesign) };
+  const account = accountOfAccessToken(state, bearerToken(request));
+  return { account, body: parseJson(request, CurrentDesign) };
+};
+
+const registerAgent = (exchange: Exchange): Answer => {
+  const { account, body } = readRegistration(exchange);
+  const publicKeyRaw = parseSshPublicKey(body.agent_public_key);
+  if (publicKeyRaw === undefined)
+    throw badRequest("invalid_public_key", "agent_public_key is no ssh-ed25519 key");
+  const agentRuntimeId = `agent-${randomUUID()}`;
+  exchange.state.directory.addAgent(agentRuntimeId, publicKeyRaw, account);
+  return json(200, { agent_runtime_id: agentRuntimeId });
+};
+
+/** Who is this token, biscuits, and agent registration in both designs. */
+export const accountsApiRoutes: ReadonlyArray<Route> = [
+  {
+    endpoint: "whoami",
+    method: "GET",
+    pattern: path(`${anyBase}/v1/user-auth-credential/whoami`),
+    handle: whoami,
+  },
+  {
+    endpoint: "biscuit",
+    method: "GET",
+    pattern: path(`${anyBase}/authenticate_app_v2`),
+    handle: mintBiscuit,
+  },
+  {
+    endpoint: "registerAgent",
+    method: "POST",
+    pattern: path(`${anyBase}/v1/agent/register`),
+    handle: registerAgent,
+  },
+];

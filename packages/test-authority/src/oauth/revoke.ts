@@ -1,0 +1,29 @@
+import * as z from "zod";
+import type { Answer } from "../answer.ts";
+import { json } from "../answer.ts";
+import { parseJson } from "../body.ts";
+import type { Exchange, Route } from "../router.ts";
+import { path } from "../router.ts";
+import { revokeRefreshToken } from "./tokens.ts";
+
+const Revocation = z.discriminatedUnion("token_type_hint", [
+  z.object({
+    token: z.string().min(1),
+    token_type_hint: z.literal("refresh_token"),
+    client_id: z.string().min(1),
+  }),
+  z.object({ token: z.string().min(1), token_type_hint: z.literal("access_token") }),
+]);
+
+const revoke = ({ state, request }: Exchange): Answer => {
+  const { token, token_type_hint } = parseJson(request, Revocation);
+  if (token_type_hint === "refresh_token") revokeRefreshToken(state, token);
+  else state.directory.revokeBearer(token);
+  // RFC 7009 §2.2: a token that nobody knows is as revoked as one can be.
+  return json(200, {});
+};
+
+/** `POST /oauth/revoke` (RFC 7009, but JSON): a refresh token takes its whole sign-in along. */
+export const revokeRoutes: ReadonlyArray<Route> = [
+  { endpoint: "revoke", method: "POST", pattern: path("/oauth/revoke"), handle: revoke },
+];

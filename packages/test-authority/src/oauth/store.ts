@@ -1,0 +1,117 @@
+import { createHash, randomBytes, randomInt } from "node:crypto";
+import type { Account } from "../accounts.ts";
+import { randomToken } from "../accounts.ts";
+
+/** What a program asked the authorize page for, checked. */
+export interface AuthorizationRequest {
+  readonly clientId: string;
+  readonly redirectUri: string;
+  readonly codeChallenge: string;
+  readonly state: string;
+  readonly scope: string;
+  readonly nonce?: string;
+  /** Workspaces that the program restricts the sign-in to; empty means any. */
+  readonly allowedWorkspaceIds: ReadonlyArray<string>;
+}
+
+export interface AuthorizationCode {
+  readonly account: Account;
+  readonly clientId: string;
+  readonly redirectUri: string;
+  readonly codeChallenge: string;
+  readonly scope: string;
+  readonly nonce?: string;
+  readonly expiresAtMs: number;
+  /** The refresh family that the code was spent for; a second use kills it (RFC 6749 §4.1.2). */
+  spentFor?: string;
+}
+
+/** One sign-in: its refresh tokens replace one another. */
+export interface RefreshFamily {
+  readonly id: string;
+  readonly account: Account;
+  readonly clientId: string;
+  readonly scope: string;
+  revoked: boolean;
+}
+
+export interface RefreshToken {
+  readonly family: RefreshFamily;
+  used: boolean;
+  expiresAtMs: number;
+}
+
+export interface DeviceAuthorization {
+  readonly deviceAuthId: string;
+  readonly userCode: string;
+  readonly clientId: string;
+  readonly expiresAtMs: number;
+  decision: "pending" | "denied" | { readonly account: Account };
+  /** Whether the authorization code was handed out already. */
+  collected: boolean;
+}
+
+/** The S256 challenge of a verifier (RFC 7636 §4.2). */
+export const challengeOf = (verifier: string): string =>
+  createHash("sha256").update(verifier).digest("base64url");
+
+// No vowels and nothing that looks like something else: a person reads and types this.
+const letters = "BCDFGHJKLMNPQRSTVWXZ";
+const letter = (): string => letters.charAt(randomInt(letters.length));
+const newUserCode = (): string =>
+  `${Array.from({ length: 4 }, letter).join("")}-${Array.from({ length: 4 }, letter).join("")}`;
+
+/** A user code as it was issued, whatever case, spaces or hyphens it was typed with. */
+export const normalizeUserCode = (typed: string): string => {
+  const bare = typed.toUpperCase().replace(/[^A-Z]/g, "");
+  return `${bare.slice(0, 4)}-${bare.slice(4)}`;
+};
+
+/** Sign-ins under way and sign-ins that were made. */
+export class OAuthStore {
+  readonly pending = new Map<string, AuthorizationRequest>();
+  readonly codes = new Map<string, AuthorizationCode>();
+  readonly refreshTokens = new Map<string, RefreshToken>();
+  readonly devices = new Map<string, DeviceAuthorization>();
+
+  /** Remembers a request while the person decides; answers its one-time id. */
+  addPending(request: AuthorizationRequest): string {
+    const id = randomToken("authz_", 18);
+    this.pending.set(id, request);
+    return id;
+  }
+
+  addCode(code: AuthorizationCode): string {
+    const value = randomToken("ac_", 32);
+    this.codes.set(value, code);
+    return value;
+  }
+
+  addFamily(facts: Pick<RefreshFamily, "account" | "clientId" | "scope">): RefreshFamily {
+    return { ...facts, id: randomBytes(9).toString("hex"), revoked: false };
+  }
+
+  addRefreshToken(family: RefreshFamily, expiresAtMs: number): string {
+    const value = randomToken("rt_", 48);
+    this.refreshTokens.set(value, { family, used: false, expiresAtMs });
+    return value;
+  }
+
+  addDevice(clientId: string, expiresAtMs: number): DeviceAuthorization {
+    const device: DeviceAuthorization = {
+      deviceAuthId: randomToken("deviceauth_", 18),
+      userCode: newUserCode(),
+      clientId,
+      expiresAtMs,
+      decision: "pending",
+      collected: false,
+    };
+    this.devices.set(device.deviceAuthId, device);
+    return device;
+  }
+
+  deviceByUserCode(typed: string): DeviceAuthorization | undefined {
+    const code = normalizeUserCode(typed);
+    return [...this.devices.values()].find((device) => device.userCode === code);
+  }
+}

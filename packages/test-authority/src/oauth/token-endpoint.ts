@@ -1,0 +1,196 @@
+import { createLocalJWKSet, errors, jwtVerify } from "jose";
+import * as z from "zod";
+import { randomToken } from "../accounts.ts";
+import type { Account } from "../accounts.ts";
+import type { Answer } from "../answer.ts";
+import { badRequest, json, Refusal, unauthorized } from "../answer.ts";
+import { parseForm, parseJson } from "../body.ts";
+import type { Endpoint } from "../endpoint-names.ts";
+import type { Exchange, Handler, Route } from "../router.ts";
+import { path } from "../router.ts";
+import type { AuthorityState } from "../state.ts";
+import type { AuthorizationCode } from "./store.ts";
+import { challengeOf } from "./store.ts";
+import type { ChatgptTokens } from "./tokens.ts";
+import { issueTokens, killFamily } from "./tokens.ts";
+
+const noStore = { "cache-control": "no-store", pragma: "no-cache" };
+
+const tokenAnswer = (state: AuthorityState, tokens: ChatgptTokens, scope: string): Answer =>
+  json(
+    200,
+    {
+      access_token: tokens.accessToken,
+      id_token: tokens.idToken,
+      refresh_token: tokens.refreshToken,
+      token_type: "Bearer",
+      expires_in: state.settings.accessTokenSeconds,
+      scope,
+    },
+    noStore,
+  );
+
+const CodeExchange = z.object({
+  grant_type: z.literal("authorization_code"),
+  code: z.string().min(1),
+  redirect_uri: z.string().min(1),
+  client_id: z.string().min(1),
+  // RFC 7636 §4.1
+  code_verifier: z.string().regex(/^[A-Za-z0-9\-._~]{43,128}$/),
+});
+
+const checkCode = (
+  state: AuthorityState,
+  code: AuthorizationCode | undefined,
+  given: z.infer<typeof CodeExchange>,
+): AuthorizationCode => {
+  if (code === undefined) throw badRequest("invalid_grant", "the code was not issued here");
+  if (code.spentFor !== undefined) {
+    for (const { family } of state.oauth.refreshTokens.values())
+      if (family.id === code.spentFor) killFamily(state, family);
+    throw badRequest("invalid_grant", "the code was used before; its tokens are revoked now");
+  }
+  if (code.expiresAtMs <= state.clock.nowMs())
+    throw badRequest("invalid_grant", "the code has expired");
+  if (code.clientId !== given.client_id)
+    throw badRequest("invalid_grant", "the code was issued to another client_id");
+  if (code.redirectUri !== given.redirect_uri)
+    throw badRequest("invalid_grant", "redirect_uri is not the one that the code was sent to");
+  if (code.codeChallenge !== challengeOf(given.code_verifier))
+    throw badRequest("invalid_grant", "code_verifier does not belong to the code_challenge");
+  return code;
+};
+
+const exchangeCode = async ({ state, request }: Exchange): Promise<Answer> => {
+  const given = parseForm(request, CodeExchange);
+  const code = checkCode(state, state.oauth.codes.get(given.code), given);
+  const { account, clientId, scope, nonce } = code;
+  const family = state.oauth.addFamily({ account, clientId, scope });
+  code.spentFor = family.id;
+  const claims = nonce === undefined ? {} : { idTokenClaims: { nonce } };
+  return tokenAnswer(state, await issueTokens(state, family, claims), scope);
+};
+
+const Refresh = z.object({
+  grant_type: z.literal("refresh_token"),
+  client_id: z.string().min(1),
+  refresh_token: z.string().min(1),
+  refresh_reason: z
+    .enum(["proactive_expiry", "scheduled", "unauthorized_recovery", "forced"])
+    .optional(),
+});
+
+const refresh = async ({ state, request }: Exchange): Promise<Answer> => {
+  const given = parseJson(request, Refresh);
+  const token = state.oauth.refreshTokens.get(given.refresh_token);
+  if (token === undefined)
+    throw unauthorized("refresh_token_invalidated", "the refresh token was not issued here");
+  const { family } = token;
+  if (family.clientId !== given.client_id)
+    throw unauthorized("invalid_client", "the refresh token belongs to another client_id");
+  if (token.used) {
+    if (state.settings.punishReuse) killFamily(state, family);
+    throw unauthorized("refresh_token_reused", "the refresh token was used before");
+  }
+  if (family.revoked) throw unauthorized("refresh_token_invalidated", "the sign-in was revoked");
+  if (token.expiresAtMs <= state.clock.nowMs())
+    throw unauthorized("refresh_token_expired", "the refresh token has expired");
+  // Spent before anything is awaited, so that of two requests at once only one can win.
+  token.used = true;
+  return tokenAnswer(state, await issueTokens(state, family), family.scope);
+};
+
+const ApiKeyExchange = z.object({
+  grant_type: z.literal("urn:ietf:params:oauth:grant-type:token-exchange"),
+  client_id: z.string().min(1),
+  requested_token: z.literal("openai-api-key"),
+  subject_token: z.string().min(1),
+  subject_token_type: z.literal("urn:ietf:params:oauth:token-type:id_token"),
+});
+
+const IdTokenAccount = z.object({
+  "https://api.openai.com/auth": z.object({ chatgpt_account_id: z.string() }),
+});
+
+/** The account of an id token that this authority signed for the client and that has not expired. */
+const accountOfIdToken = async (
+  state: AuthorityState,
+  idToken: string,
+  clientId: string,
+): Promise<Account> => {
+  const { keys } = await state.keys.ownJwks();
+  try {
+    const { payload } = await jwtVerify(idToken, createLocalJWKSet({ keys: [...keys] }), {
+      issuer: state.origin,
+      audience: clientId,
+      algorithms: ["RS256"],
+      currentDate: new Date(state.clock.nowMs()),
+    });
+    const id = IdTokenAccount.parse(payload)["https://api.openai.com/auth"].chatgpt_account_id;
+    const account = state.directory.accounts.find(({ accountId }) => accountId === id);
+    if (account !== undefined) return account;
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError) && !(error instanceof z.ZodError)) throw error;
+  }
+  throw unauthorized("invalid_subject_token", "subject_token is no valid id token of this client");
+};
+
+const exchangeForApiKey = async ({ state, request }: Exchange): Promise<Answer> => {
+  const given = parseForm(request, ApiKeyExchange);
+  const account = await accountOfIdToken(state, given.subject_token, given.client_id);
+  const key = state.directory.addBearer(randomToken("sk-proj-"), { kind: "apiKey", account });
+  return json(200, { access_token: key, token_type: "Bearer" }, noStore);
+};
+
+const grants: ReadonlyMap<string, Endpoint> = new Map([
+  ["authorization_code", "codeExchange"],
+  ["refresh_token", "refresh"],
+  ["urn:ietf:params:oauth:grant-type:token-exchange", "apiKeyExchange"],
+]);
+
+const JsonGrant = z.object({ grant_type: z.string() });
+
+const grantOf = (body: string): string => {
+  if (!body.trimStart().startsWith("{")) return new URLSearchParams(body).get("grant_type") ?? "";
+  try {
+    return JsonGrant.parse(JSON.parse(body)).grant_type;
+  } catch {
+    return "";
+  }
+};
+
+const exchange: Handler = (one) => {
+  if (one.request.endpoint === "codeExchange") return exchangeCode(one);
+  if (one.request.endpoint === "refresh") return refresh(one);
+  if (one.request.endpoint === "apiKeyExchange") return exchangeForApiKey(one);
+  throw badRequest("unsupported_grant_type", "grant_type is none that this endpoint knows");
+};
+
+/** The same refusal in one of the three shapes that clients meet in the wild. */
+const shaped = (state: AuthorityState, refusal: Refusal): Answer => {
+  const { status, code, message } = refusal;
+  if (state.settings.tokenErrorShape === "string")
+    return json(status, { error: code, error_description: message }, noStore);
+  if (state.settings.tokenErrorShape === "code") return json(status, { code, message }, noStore);
+  return refusal.toAnswer();
+};
+
+const answerToken: Handler = async (one) => {
+  try {
+    return await exchange(one);
+  } catch (error) {
+    if (error instanceof Refusal) return shaped(one.state, error);
+    throw error;
+  }
+};
+
+/** `POST /oauth/token`: code exchange with PKCE, refresh with rotation, exchange of an id token for an API key. */
+export const tokenRoutes: ReadonlyArray<Route> = [
+  {
+    endpoint: "token",
+    method: "POST",
+    pattern: path("/oauth/token"),
+    refine: (body) => grants.get(grantOf(body)) ?? "token",
+    handle: answerToken,
+  },
+];

@@ -1,0 +1,102 @@
+import type { Account } from "../accounts.ts";
+import { personalTokenClaims, signClaims } from "../mint.ts";
+import type { AuthorityState } from "../state.ts";
+import type { RefreshFamily } from "./store.ts";
+
+/** Codex's own client id, which tokens are minted for where no other is named. */
+export const codexClientId = "app_EMoamEEZ73f0CkXaXp7hrann";
+export const defaultScope =
+  "openid profile email offline_access api.connectors.read api.connectors.invoke";
+const apiAudience = "https://api.openai.com/v1";
+const refreshSeconds = 60 * 60 * 24 * 30;
+
+/** Options of one sign-in's tokens. */
+export interface MintChatgptTokensOptions {
+  /** Default: the authority's first account. */
+  readonly account?: Account;
+  /** Seconds until the access and id tokens expire; negative for expired ones. Default: the setting (3600). */
+  readonly expiresInSeconds?: number;
+  /** Seconds until the refresh token expires. Default: 30 days. */
+  readonly refreshExpiresInSeconds?: number;
+  /** Default: Codex's own. */
+  readonly clientId?: string;
+  /** Claims added to, or put in place of, those of the id token; undefined removes one. */
+  readonly idTokenClaims?: Readonly<Record<string, unknown>>;
+  /** The same for the access token; `{ exp: undefined }` makes one that states no expiry. */
+  readonly accessTokenClaims?: Readonly<Record<string, unknown>>;
+}
+
+/** A sign-in's tokens; the authority honours all three. */
+export interface ChatgptTokens {
+  readonly idToken: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly accountId: string;
+  readonly account: Account;
+}
+
+/** Signs and remembers a new pair for a family, with a new refresh token in place of the last one. */
+export const issueTokens = async (
+  state: AuthorityState,
+  family: RefreshFamily,
+  options: MintChatgptTokensOptions = {},
+): Promise<ChatgptTokens> => {
+  const { account, clientId } = family;
+  const nowMs = state.clock.nowMs();
+  const { expiresInSeconds = state.settings.accessTokenSeconds } = options;
+  const { refreshExpiresInSeconds = refreshSeconds } = options;
+  const facts = { account, issuer: state.origin, clientId, nowMs, expiresInSeconds };
+  const refreshToken = state.oauth.addRefreshToken(family, nowMs + refreshExpiresInSeconds * 1000);
+  const [idToken, accessToken] = await Promise.all([
+    signClaims(state.keys, {
+      ...personalTokenClaims({ ...facts, audience: clientId }),
+      ...options.idTokenClaims,
+    }),
+    signClaims(state.keys, {
+      ...personalTokenClaims({ ...facts, audience: apiAudience }),
+      scp: family.scope.split(" "),
+      ...options.accessTokenClaims,
+    }),
+  ]);
+  const statesExpiry =
+    options.accessTokenClaims === undefined || !("exp" in options.accessTokenClaims);
+  state.directory.addBearer(accessToken, {
+    kind: "accessToken",
+    account,
+    familyId: family.id,
+    ...(statesExpiry ? { expiresAtMs: nowMs + expiresInSeconds * 1000 } : {}),
+  });
+  // A family that died while its tokens were being signed takes them along.
+  if (family.revoked) state.directory.revokeFamily(family.id);
+  return { idToken, accessToken, refreshToken, accountId: account.accountId, account };
+};
+
+/** A sign-in that no person had to make. */
+export const mintChatgptTokens = (
+  state: AuthorityState,
+  options: MintChatgptTokensOptions = {},
+): Promise<ChatgptTokens> => {
+  const { account = state.account, clientId = codexClientId } = options;
+  const family = state.oauth.addFamily({ account, clientId, scope: defaultScope });
+  return issueTokens(state, family, options);
+};
+
+/** Ends a sign-in: its refresh tokens and every access token that came from them. */
+export const killFamily = (state: AuthorityState, family: RefreshFamily): void => {
+  family.revoked = true;
+  state.directory.revokeFamily(family.id);
+};
+
+/** Kills the sign-in that a refresh token belongs to; whether the token was known. */
+export const revokeRefreshToken = (state: AuthorityState, token: string): boolean => {
+  const found = state.oauth.refreshTokens.get(token);
+  if (found !== undefined) killFamily(state, found.family);
+  return found !== undefined;
+};
+
+/** Lets a refresh token expire now; whether it was known. */
+export const expireRefreshToken = (state: AuthorityState, token: string): boolean => {
+  const found = state.oauth.refreshTokens.get(token);
+  if (found !== undefined) found.expiresAtMs = state.clock.nowMs();
+  return found !== undefined;
+};

@@ -1,0 +1,59 @@
+import type { Account } from "../accounts.ts";
+import type { Answer } from "../answer.ts";
+import { escapeHtml, page } from "./layout.ts";
+
+export interface Consent {
+  /** Path that the decision is posted to. */
+  readonly action: string;
+  /** Fields that come back with the decision. */
+  readonly hidden: Readonly<Record<string, string>>;
+  readonly accounts: ReadonlyArray<Account>;
+  /** Workspaces that the program asked for; empty means any. Others are marked, but can be chosen. */
+  readonly allowedWorkspaceIds: ReadonlyArray<string>;
+  readonly clientId: string;
+}
+
+const choice = (account: Account, isFirst: boolean, isAllowed: boolean): string => {
+  const note = isAllowed ? "" : '<span class="note">The program did not ask for this one</span>';
+  return `<label class="choice">
+<input type="radio" name="account" value="${escapeHtml(account.accountId)}"${isFirst ? " checked" : ""}>
+<span><span>${escapeHtml(account.workspaceName)}</span>
+<span class="note">${escapeHtml(account.email)}, ${escapeHtml(account.planType)}</span>${note}</span>
+</label>`;
+};
+
+/** The page on which a person picks a workspace and approves or denies. */
+export const consentPage = ({
+  action,
+  hidden,
+  accounts,
+  allowedWorkspaceIds,
+  clientId,
+}: Consent): Answer => {
+  const fields = Object.entries(hidden).map(
+    ([name, value]) =>
+      `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
+  );
+  const isAllowed = ({ accountId }: Account) =>
+    allowedWorkspaceIds.length === 0 || allowedWorkspaceIds.includes(accountId);
+  const choices = accounts.map((account, index) =>
+    choice(account, index === 0, isAllowed(account)),
+  );
+  return page(
+    200,
+    "Sign in to Codex",
+    `<p>A program on your computer wants to act in your name.</p>
+<form method="post" action="${escapeHtml(action)}">
+${fields.join("\n")}
+<fieldset>
+<legend>Workspace</legend>
+${choices.join("\n")}
+</fieldset>
+<div class="actions">
+<button class="main" type="submit" name="decision" value="approve">Approve</button>
+<button type="submit" name="decision" value="deny">Deny</button>
+</div>
+</form>
+<p class="note">Client ${escapeHtml(clientId)}</p>`,
+  );
+};

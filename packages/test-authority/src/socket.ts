@@ -1,0 +1,139 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WebSocketServer } from "ws";
+import type { RawData, WebSocket } from "ws";
+import * as z from "zod";
+import type { Answer } from "./answer.ts";
+import { badRequest, notFound, Refusal } from "./answer.ts";
+import { authenticate } from "./authentication.ts";
+import type { Behaviour } from "./behaviours.ts";
+import { answerOf, delayOf, isDelay } from "./behaviours.ts";
+import { modelAnswerFacts, pacedEvents, ResponsesRequest } from "./endpoints/responses.ts";
+import { RecordedRequest } from "./request-log.ts";
+import { modelBase, path } from "./router.ts";
+import type { AuthorityState } from "./state.ts";
+
+const socketPath = path(`${modelBase}/responses`);
+
+const ClientEvent = ResponsesRequest.extend({ type: z.literal("response.create") });
+
+/** Plain HTTP on a connection that asked to become a WebSocket (RFC 6455 §4.2.2). */
+const refuse = (socket: Duplex, { status, headers = {}, body = "" }: Answer): void => {
+  const text = typeof body === "string" ? body : "";
+  const lines = Object.entries({
+    ...headers,
+    "content-length": String(Buffer.byteLength(text)),
+    connection: "close",
+  }).map(([name, value]) => `${name}: ${value}`);
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join("\r\n")}\r\n\r\n${text}`);
+};
+
+const textOf = (data: RawData): string => {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return (data instanceof ArrayBuffer ? Buffer.from(data) : data).toString("utf8");
+};
+
+const parseClientEvent = (text: string): z.infer<typeof ClientEvent> => {
+  try {
+    return ClientEvent.parse(JSON.parse(text));
+  } catch {
+    throw badRequest("invalid_event", "the message is no response.create event");
+  }
+};
+
+/** Answers each `response.create` with the events of one answer, each a message of its own. */
+const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSocket): void => {
+  const answer = async (text: string): Promise<void> => {
+    try {
+      const facts = modelAnswerFacts(state, parseClientEvent(text));
+      for await (const event of pacedEvents(state, facts)) {
+        if (peer.readyState !== peer.OPEN) return;
+        peer.send(JSON.stringify(event));
+      }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const { message, type, code, status } = error;
+      peer.send(JSON.stringify({ type: "error", status, error: { message, type, code } }));
+    }
+  };
+  peer.on("message", (data) => {
+    const text = textOf(data);
+    request.messages.push(text);
+    answer(text).catch(() => peer.terminate());
+  });
+  // A broken frame closes the connection; there is nobody else to tell.
+  peer.on("error", () => peer.terminate());
+};
+
+/** What a behaviour does to an upgrade; undefined where the handshake goes on. */
+const misbehave = async (
+  behaviour: Behaviour | undefined,
+  request: RecordedRequest,
+  socket: Duplex,
+  closed: AbortSignal,
+): Promise<Answer | "handled" | undefined> => {
+  if (behaviour === undefined) return undefined;
+  if (behaviour === "hang") return "handled";
+  if (behaviour === "reset" || behaviour === "cut") {
+    socket.destroy();
+    return "handled";
+  }
+  const delayMs = delayOf(behaviour);
+  if (delayMs > 0) await sleep(delayMs, undefined, { signal: closed });
+  if (isDelay(behaviour)) return undefined;
+  return answerOf(behaviour, request);
+};
+
+/** Takes WebSocket upgrades at the paths of model requests, for whoever proves the right to ask. */
+export const acceptSockets = (server: Server, state: AuthorityState, closed: AbortSignal): void => {
+  const sockets = new WebSocketServer({ noServer: true });
+  const open = new Set<Duplex>();
+  closed.addEventListener("abort", () => {
+    for (const socket of open) socket.destroy();
+  });
+
+  const judge = (request: RecordedRequest): void => {
+    if (!socketPath.test(request.path))
+      throw notFound("unknown_endpoint", `no WebSocket answers at ${request.path}`);
+    authenticate(state, request);
+  };
+
+  const upgrade = async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const url = new URL(incoming.url ?? "/", state.origin);
+    const request = new RecordedRequest({
+      endpoint: socketPath.test(url.pathname) ? "responsesSocket" : "unknown",
+      method: incoming.method ?? "GET",
+      path: url.pathname,
+      query: url.searchParams,
+      headers: incoming.headers,
+      body: "",
+      receivedAtMs: state.clock.nowMs(),
+    });
+    state.log.add(request);
+    const behaviour = state.behaviours.take(request.endpoint);
+    const given = await misbehave(behaviour, request, socket, closed);
+    if (given === "handled") return;
+    if (given !== undefined) {
+      request.status = given.status;
+      refuse(socket, given);
+      return;
+    }
+    try {
+      judge(request);
+      request.status = 101;
+      sockets.handleUpgrade(incoming, socket, head, (peer) => converse(state, request, peer));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      request.status = error.status;
+      refuse(socket, error.toAnswer());
+    }
+  };
+
+  server.on("upgrade", (incoming, socket, head) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    socket.on("error", () => socket.destroy());
+    upgrade(incoming, socket, head).catch(() => socket.destroy());
+  });
+};
