@@ -74,21 +74,17 @@ const untrusted =
 /** Says of a request that brought no answer what a person who is signing in can do about it. */
 export const fromTransportError = (url: string, error: HttpTransportError): SignInError => {
   const origin = URL.canParse(url) ? new URL(url).origin : url;
-  switch (error._tag) {
-    case "HttpConnectionFailed":
-      return untrusted.test(error.reason)
-        ? new AuthorityNotTrusted({ origin, reason: error.reason })
-        : new AuthorityUnreachable({ origin, reason: error.reason });
-    case "HttpTimedOut":
-      return new AuthorityUnreachable({
-        origin,
-        reason: `no answer within ${error.timeoutMs / 1000} s`,
-      });
-    case "HttpBodyTooLarge":
-    case "HttpRedirectRefused":
-      return new AuthorityAnswerUnreadable({ endpoint: url, reason: error.message });
-    case "HttpInsecureUrl":
-    case "HttpRequestInvalid":
-      return new InvalidIssuer({ issuer: origin, reason: error.message });
+  if (error._tag === "HttpConnectionFailed") {
+    return untrusted.test(error.reason)
+      ? new AuthorityNotTrusted({ origin, reason: error.reason })
+      : new AuthorityUnreachable({ origin, reason: error.reason });
   }
+  if (error._tag === "HttpTimedOut") {
+    const reason = `no answer within ${error.timeoutMs / 1000} s`;
+    return new AuthorityUnreachable({ origin, reason });
+  }
+  if (error._tag === "HttpInsecureUrl" || error._tag === "HttpRequestInvalid") {
+    return new InvalidIssuer({ issuer: origin, reason: error.message });
+  }
+  return new AuthorityAnswerUnreadable({ endpoint: url, reason: error.message });
 };

@@ -1,0 +1,118 @@
+import { HttpConnectionFailed, HttpTimedOut } from "@agent-auth/agent-identity/errors";
+import { assert, describe, it } from "@effect/vitest";
+import * as fc from "fast-check";
+import { AuthorizationFailed } from "../../src/errors/sign-in.ts";
+import { fromTransportError } from "../../src/sign-in/authority.ts";
+import { contentForError } from "../../src/sign-in/page-contents.ts";
+import { escapeHtml, renderPage } from "../../src/sign-in/pages.ts";
+import { plainText } from "../../src/sign-in/plain-text.ts";
+import { parseServerError } from "../../src/sign-in/server-error.ts";
+
+describe("plainText", () => {
+  it("takes control, format and bidi characters out, and cuts by characters", () => {
+    assert.strictEqual(plainText("a\u001b[31m\r\nb\u202ec\u2028d\u200be"), "a [31m b c d e");
+    assert.strictEqual(plainText("👩‍🚀".repeat(9), { maxLength: 3 })?.endsWith("…"), true);
+    assert.strictEqual(plainText(" \n "), undefined);
+    assert.strictEqual(plainText(null), undefined);
+  });
+
+  it("hides what the request carried", () => {
+    assert.strictEqual(plainText("code abc is old", { secrets: ["abc", ""] }), "code *** is old");
+  });
+
+  it("never lets anything through that a terminal would obey", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
+        const plain = plainText(text) ?? "";
+        assert.notMatch(plain, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        assert.isAtMost(Array.from(plain).length, 300);
+      }),
+    );
+  });
+});
+
+describe("parseServerError", () => {
+  it("reads the three shapes and nothing else", () => {
+    const cases: ReadonlyArray<readonly [body: string, expected: object]> = [
+      ['{"error":"a","error_description":"b"}', { error: "a", description: "b" }],
+      ['{"error":{"code":"a","message":"b"}}', { error: "a", description: "b" }],
+      ['{"error":{"type":"a","message":"b"}}', { error: "a", description: "b" }],
+      ['{"code":"a","message":"b"}', { error: "a", description: "b" }],
+      ['{"error":7,"code":"a"}', { error: "a" }],
+      ['{"error":{"code":7}}', {}],
+      ["[]", {}],
+      ["null", {}],
+      ["<html>", {}],
+      ["", {}],
+    ];
+    for (const [body, expected] of cases)
+      assert.deepStrictEqual(parseServerError(body), expected, body);
+  });
+
+  it("throws on no input", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (body) => {
+        assert.isObject(parseServerError(body));
+      }),
+    );
+  });
+});
+
+const unescape = (html: string) =>
+  html
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
+
+const tags = (html: string) => html.match(/<[^>]*>/g)?.length;
+
+describe("renderPage", () => {
+  it("escapes every inserted value, whatever it is", () => {
+    const bare = renderPage(contentForError(new AuthorizationFailed({ error: "" })), "");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string(), (text, application) => {
+        const content = contentForError(new AuthorizationFailed({ error: text }));
+        const { html } = renderPage(content, application);
+        assert.strictEqual(unescape(escapeHtml(text)), text);
+        assert.include(html, `the authority ended the sign-in: ${escapeHtml(text)}</dd>`);
+        assert.strictEqual(tags(html), tags(bare.html), "no tag came in with a value");
+      }),
+    );
+  });
+});
+
+describe("fromTransportError", () => {
+  const url = "https://auth.example.com/oauth/token";
+  const failed = (reason: string) =>
+    fromTransportError(url, new HttpConnectionFailed({ method: "POST", url, reason }));
+
+  it("names CODEX_CA_CERTIFICATE where nobody vouches for the certificate", () => {
+    for (const reason of [
+      "self-signed certificate in certificate chain",
+      "self signed certificate",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "unable to verify the first certificate",
+      "unable to get local issuer certificate",
+      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    ]) {
+      const error = failed(reason);
+      assert.strictEqual(error.code, "LOGIN_AUTHORITY_NOT_TRUSTED", reason);
+      assert.include(error.hint, "CODEX_CA_CERTIFICATE");
+      assert.include(error.message, "https://auth.example.com");
+    }
+  });
+
+  it("calls everything else unreachable", () => {
+    for (const reason of ["ECONNREFUSED", "getaddrinfo ENOTFOUND auth.example.com"])
+      assert.strictEqual(failed(reason).code, "LOGIN_AUTHORITY_UNREACHABLE");
+    const slow = new HttpTimedOut({ method: "POST", url, timeoutMs: 30_000 });
+    assert.strictEqual(
+      fromTransportError(url, slow).message,
+      "cannot reach https://auth.example.com: no answer within 30 s",
+    );
+  });
+});
