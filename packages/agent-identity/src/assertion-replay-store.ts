@@ -1,0 +1,61 @@
+import * as Clock from "effect/Clock";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { AssertionLookupFailed } from "./errors.ts";
+
+/** How often one assertion may be used. Servers of several processes need a store that these share. */
+export class AssertionReplayStore extends Context.Service<
+  AssertionReplayStore,
+  {
+    /**
+     * Counts one use of an assertion, by the message that it signs, and answers whether it is admitted. May be
+     * forgotten after `forgetAfterMs` (since the epoch), when the clock window refuses it anyway.
+     */
+    readonly admit: (
+      message: string,
+      forgetAfterMs: number,
+    ) => Effect.Effect<boolean, AssertionLookupFailed>;
+  }
+>()("@agent-auth/agent-identity/assertion-replay-store") {
+  /**
+   * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an honest agent sends one and the same
+   * assertion with every request of a second, and 1 admits a single request a second. `capacity` bounds the memory
+   * (default 100,000 assertions, all of them signed by known agents); a full store refuses with `AssertionLookupFailed`.
+   */
+  static readonly layerMemory = (options: {
+    readonly maxUses: number;
+    readonly capacity?: number;
+  }): Layer.Layer<AssertionReplayStore> =>
+    Layer.sync(AssertionReplayStore, () => AssertionReplayStore.of({ admit: makeAdmit(options) }));
+}
+
+interface Use {
+  count: number;
+  readonly forgetAfterMs: number;
+}
+
+const makeAdmit = (options: { readonly maxUses: number; readonly capacity?: number }) => {
+  const { maxUses, capacity = 100_000 } = options;
+  const uses = new Map<string, Use>();
+  let nextSweepMs = 0;
+
+  const sweep = (nowMs: number) => {
+    if (nowMs < nextSweepMs && uses.size < capacity) return;
+    nextSweepMs = nowMs + 10_000;
+    for (const [message, use] of uses) if (use.forgetAfterMs < nowMs) uses.delete(message);
+  };
+
+  return Effect.fnUntraced(function* (message: string, forgetAfterMs: number) {
+    const nowMs = yield* Clock.currentTimeMillis;
+    sweep(nowMs);
+    const use = uses.get(message) ?? { count: 0, forgetAfterMs };
+    if (use.count >= maxUses) return false;
+    if (use.count === 0 && uses.size >= capacity) {
+      return yield* new AssertionLookupFailed({ service: "AssertionReplayStore", problem: "full" });
+    }
+    use.count += 1;
+    uses.set(message, use);
+    return true;
+  });
+};

@@ -1,0 +1,117 @@
+import * as Clock from "effect/Clock";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import type { AgentPublicKey } from "./agent-public-key.ts";
+import { assertionMessage } from "./assertion.ts";
+import {
+  AssertionAgentUnknown,
+  type AssertionError,
+  AssertionLookupFailed,
+  AssertionOutsideClockWindow,
+  AssertionReplayed,
+  AssertionRuntimeRefused,
+  AssertionSignatureInvalid,
+  AssertionTaskRefused,
+} from "./errors.ts";
+import { AssertionReplayStore } from "./assertion-replay-store.ts";
+import { parseAgentAssertion, type UnverifiedAgentAssertion } from "./wire/agent-assertion.ts";
+
+export { type AgentPublicKey, importAgentPublicKey } from "./agent-public-key.ts";
+export { AssertionReplayStore } from "./assertion-replay-store.ts";
+export { parseAgentAssertion, type UnverifiedAgentAssertion } from "./wire/agent-assertion.ts";
+
+/** Which public key an agent registered. */
+export class AgentPublicKeys extends Context.Service<
+  AgentPublicKeys,
+  {
+    /** The key of a runtime; `None` where no such agent is registered. The id is unverified text. */
+    readonly find: (
+      agentRuntimeId: string,
+    ) => Effect.Effect<Option.Option<AgentPublicKey>, AssertionLookupFailed>;
+  }
+>()("@agent-auth/agent-identity/assertion-verifier") {
+  /** Looks keys up in a map, which its owner may go on changing. */
+  static readonly layerMemory = (
+    keys: ReadonlyMap<string, AgentPublicKey>,
+  ): Layer.Layer<AgentPublicKeys> =>
+    Layer.succeed(
+      AgentPublicKeys,
+      AgentPublicKeys.of({
+        find: (agentRuntimeId) =>
+          Effect.sync(() => Option.fromUndefinedOr(keys.get(agentRuntimeId))),
+      }),
+    );
+}
+
+/** A task and the runtime that claims it. */
+export interface TaskBinding {
+  readonly agentRuntimeId: string;
+  readonly taskId: string;
+}
+
+export interface VerifyAssertionOptions {
+  /**
+   * Whether the task was registered for this runtime; asked after the signature was found good. `null` says aloud
+   * that any task of a known agent will do. It has no default.
+   */
+  readonly isKnownTask:
+    | ((binding: TaskBinding) => Effect.Effect<boolean, AssertionLookupFailed>)
+    | null;
+  /** The only runtime to accept, where the caller knows. */
+  readonly expectedAgentRuntimeId?: string;
+  /** Seconds that the timestamp may lie in the past or future. Default 300. */
+  readonly clockWindowSeconds?: number;
+}
+
+/** An assertion whose signature, time and binding were checked. */
+export interface VerifiedAgentAssertion extends TaskBinding {
+  /** When it was signed, milliseconds since the epoch, whole seconds. */
+  readonly timestampMs: number;
+}
+
+const checkTime = Effect.fnUntraced(function* (timestampMs: number, windowSeconds: number) {
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (Math.abs(nowMs - timestampMs) <= windowSeconds * 1000) return;
+  return yield* new AssertionOutsideClockWindow({ timestampMs, nowMs, windowSeconds });
+});
+
+const checkSignature = Effect.fnUntraced(function* (claimed: UnverifiedAgentAssertion) {
+  const { agentRuntimeId, taskId, timestamp, signature } = claimed;
+  const keys = yield* AgentPublicKeys;
+  const key = yield* keys.find(agentRuntimeId);
+  if (Option.isNone(key)) return yield* new AssertionAgentUnknown({ agentRuntimeId });
+  const message = assertionMessage(agentRuntimeId, taskId, timestamp);
+  if (key.value.verify(message, signature)) return message;
+  return yield* new AssertionSignatureInvalid({ agentRuntimeId });
+});
+
+/**
+ * Verifies an `Authorization: AgentAssertion …` header, the server's side of `./assertion` (PROTOCOL §7): envelope,
+ * clock window, signature under the key that `AgentPublicKeys` has for the runtime, and the task's binding to it. Where
+ * an `AssertionReplayStore` is provided, it has the last word. Nothing of the header is to be believed before this
+ * succeeds. Fails with `AssertionError`; all but `AssertionLookupFailed` are answers of 401.
+ */
+export const verifyAgentAssertion = Effect.fnUntraced(function* (
+  header: string,
+  options: VerifyAssertionOptions,
+): Effect.fn.Return<VerifiedAgentAssertion, AssertionError, AgentPublicKeys> {
+  const claimed = yield* parseAgentAssertion(header);
+  const { agentRuntimeId, taskId, timestampMs } = claimed;
+  const { expectedAgentRuntimeId: expected = agentRuntimeId, clockWindowSeconds = 300 } = options;
+  if (agentRuntimeId !== expected) {
+    return yield* new AssertionRuntimeRefused({ expected, found: agentRuntimeId });
+  }
+  yield* checkTime(timestampMs, clockWindowSeconds);
+  const message = yield* checkSignature(claimed);
+  const isKnown = options.isKnownTask?.({ agentRuntimeId, taskId }) ?? Effect.succeed(true);
+  if (!(yield* isKnown)) return yield* new AssertionTaskRefused({ agentRuntimeId, taskId });
+  const replays = yield* Effect.serviceOption(AssertionReplayStore);
+  if (Option.isSome(replays)) {
+    const forgetAfterMs = timestampMs + clockWindowSeconds * 1000;
+    const isAdmitted = yield* replays.value.admit(message, forgetAfterMs);
+    if (!isAdmitted) return yield* new AssertionReplayed({ agentRuntimeId, taskId });
+  }
+  return { agentRuntimeId, taskId, timestampMs };
+});

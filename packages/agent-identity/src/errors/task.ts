@@ -1,0 +1,162 @@
+import * as Data from "effect/Data";
+import type { HttpTransportError } from "./http.ts";
+import type { PathSegmentInvalid, BaseUrlError } from "./urls.ts";
+
+/** The task API answered with an error status; a passing one was tried again first. */
+export class TaskRegistrationRefused extends Data.TaggedError("TaskRegistrationRefused")<{
+  readonly status: number;
+  readonly statusText: string;
+  /** At most 512 characters of the answer, on one line. */
+  readonly body: string;
+  readonly attempts: number;
+  /** What `Retry-After` of the last answer asked for. */
+  readonly retryAfterMs?: number;
+}> {
+  readonly code = "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED";
+  get hint() {
+    return this.status === 429 || this.status >= 500
+      ? "Try again later."
+      : "Sign in again with a valid agent identity.";
+  }
+  override get message() {
+    const status = [this.status, this.statusText].filter((part) => part !== "").join(" ");
+    return `agent task registration failed with status ${status}: ${this.body}`;
+  }
+}
+
+/** The task API could not be reached. */
+export class TaskRegistrationUnreachable extends Data.TaggedError("TaskRegistrationUnreachable")<{
+  readonly failure: HttpTransportError;
+  readonly attempts: number;
+}> {
+  readonly code = "AGENT_IDENTITY_TASK_REGISTRATION_UNREACHABLE";
+  readonly hint = "Check the network and the configured task API, then try again.";
+  override get message() {
+    return `failed to request agent task registration: ${this.failure.message}`;
+  }
+}
+
+/** The task API's answer is not JSON, or an id in it has the wrong shape. */
+export class TaskAnswerMalformed extends Data.TaggedError("TaskAnswerMalformed")<{
+  readonly problem: string;
+}> {
+  readonly code = "AGENT_IDENTITY_TASK_ANSWER_MALFORMED";
+  readonly hint = "Check that the configured task API is the right service.";
+  override get message() {
+    return `failed to decode agent task registration response: ${this.problem}`;
+  }
+}
+
+/** The answer holds no task id under any of its four names, or an empty one. */
+export class TaskIdMissing extends Data.TaggedError("TaskIdMissing") {
+  readonly code = "AGENT_IDENTITY_TASK_ID_MISSING";
+  readonly hint = "Check that the configured task API is the right service.";
+  override get message() {
+    return "agent task registration response omitted task id";
+  }
+}
+
+/** The sealed task id was not sealed to the agent's key. */
+export class TaskIdUndecryptable extends Data.TaggedError("TaskIdUndecryptable")<{
+  readonly problem: string;
+}> {
+  readonly code = "AGENT_IDENTITY_TASK_ID_UNDECRYPTABLE";
+  readonly hint = "Sign in again; the agent was registered with another key.";
+  override get message() {
+    return `failed to decrypt encrypted task id: ${this.problem}`;
+  }
+}
+
+/** A biscuit was asked for, and the user has no access token to ask with. */
+export class AccessTokenUnavailable extends Data.TaggedError("AccessTokenUnavailable") {
+  readonly code = "AGENT_IDENTITY_ACCESS_TOKEN_UNAVAILABLE";
+  readonly hint = "Sign in with ChatGPT first.";
+  override get message() {
+    return "ChatGPT access token is unavailable";
+  }
+}
+
+/** No biscuit came back: an error status, or an answer without its header. */
+export class BiscuitRefused extends Data.TaggedError("BiscuitRefused")<{
+  readonly status: number;
+  readonly statusText: string;
+  readonly body: string;
+}> {
+  readonly code = "AGENT_IDENTITY_BISCUIT_REFUSED";
+  readonly hint = "Sign in again.";
+  override get message() {
+    const status = [this.status, this.statusText].filter((part) => part !== "").join(" ");
+    return this.status >= 200 && this.status < 300
+      ? `agent biscuit response omitted x-openai-authorization (status ${status})`
+      : `agent biscuit request failed with status ${status}: ${this.body}`;
+  }
+}
+
+/** The API that mints biscuits could not be reached. */
+export class BiscuitUnreachable extends Data.TaggedError("BiscuitUnreachable")<{
+  readonly failure: HttpTransportError;
+}> {
+  readonly code = "AGENT_IDENTITY_BISCUIT_UNREACHABLE";
+  readonly hint = "Check the network, then try again.";
+  override get message() {
+    return `failed to request agent biscuit: ${this.failure.message}`;
+  }
+}
+
+/** The API refused to register an agent. */
+export class AgentRegistrationRefused extends Data.TaggedError("AgentRegistrationRefused")<{
+  readonly status: number;
+  readonly statusText: string;
+  readonly body: string;
+}> {
+  readonly code = "AGENT_IDENTITY_AGENT_REGISTRATION_REFUSED";
+  readonly hint = "Check that agent identities are enabled for this account.";
+  override get message() {
+    const status = [this.status, this.statusText].filter((part) => part !== "").join(" ");
+    return `agent registration failed with status ${status}: ${this.body}`;
+  }
+}
+
+/** The API that registers agents could not be reached. */
+export class AgentRegistrationUnreachable extends Data.TaggedError("AgentRegistrationUnreachable")<{
+  readonly failure: HttpTransportError;
+}> {
+  readonly code = "AGENT_IDENTITY_AGENT_REGISTRATION_UNREACHABLE";
+  readonly hint = "Check the network, then try again.";
+  override get message() {
+    return `failed to request agent registration: ${this.failure.message}`;
+  }
+}
+
+/** The answer to an agent's registration is not JSON, or names no runtime. */
+export class AgentRegistrationMalformed extends Data.TaggedError("AgentRegistrationMalformed")<{
+  readonly problem: string;
+}> {
+  readonly code = "AGENT_IDENTITY_AGENT_REGISTRATION_MALFORMED";
+  readonly hint = "Check that the configured API is the right service.";
+  override get message() {
+    return `failed to decode agent registration response: ${this.problem}`;
+  }
+}
+
+export type BiscuitError =
+  | AccessTokenUnavailable
+  | BiscuitRefused
+  | BiscuitUnreachable
+  | BaseUrlError;
+
+/** Why there is no task. */
+export type AgentTaskError =
+  | TaskRegistrationRefused
+  | TaskRegistrationUnreachable
+  | TaskAnswerMalformed
+  | TaskIdMissing
+  | TaskIdUndecryptable
+  | PathSegmentInvalid
+  | BiscuitError;
+
+export type AgentRegistrationError =
+  | AgentRegistrationRefused
+  | AgentRegistrationUnreachable
+  | AgentRegistrationMalformed
+  | BiscuitError;

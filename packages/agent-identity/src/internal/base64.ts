@@ -1,0 +1,22 @@
+const standard = /^[A-Za-z0-9+/]*={0,2}$/;
+const url = /^[A-Za-z0-9_-]*$/;
+
+/**
+ * Bytes of standard, padded base64 (RFC 4648 §4), or null. Strict: no white space, no missing padding, no stray bits,
+ * so that one value has exactly one spelling.
+ */
+export const decodeBase64 = (text: string): Buffer | null => {
+  if (text.length % 4 !== 0 || !standard.test(text)) return null;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : null;
+};
+
+/** Whether a text consists of the characters of base64url (RFC 4648 §5), without padding. */
+export const isBase64UrlAlphabet = (text: string): boolean => url.test(text);
+
+/** Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. */
+export const decodeBase64Url = (text: string): Buffer | null => {
+  if (!isBase64UrlAlphabet(text)) return null;
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.toString("base64url") === text ? bytes : null;
+};

@@ -1,0 +1,92 @@
+import {
+  JwtAlgorithmRefused,
+  JwtFormatInvalid,
+  JwtHeaderRefused,
+  JwtHeaderUndecodable,
+  JwtKidMissing,
+} from "../errors.ts";
+import { decodeBase64Url, isBase64UrlAlphabet } from "./base64.ts";
+import { type JsonObject, parseJsonObject } from "./json-object.ts";
+import { kindOf } from "./printable.ts";
+
+/** What we accept of a protected header; everything else in it is ignored, offered keys above all. */
+export interface AgentIdentityJwtHeader {
+  readonly alg: "RS256";
+  readonly kid: string;
+}
+
+/** A compact JWS taken apart. Nothing in it has been verified. */
+export interface UnverifiedJws {
+  readonly header: AgentIdentityJwtHeader;
+  readonly unverifiedClaims: JsonObject;
+  /** Whether the signature is in its one spelling. A cut or retouched one is a wrong signature, not a wrong format. */
+  readonly isSignatureCanonical: boolean;
+}
+
+export type JwsShapeError =
+  | JwtFormatInvalid
+  | JwtHeaderUndecodable
+  | JwtAlgorithmRefused
+  | JwtHeaderRefused
+  | JwtKidMissing;
+
+/** Far above any token that the authority mints (about 1.5 KiB), far below what costs time to look at. */
+const maxTokenLength = 32_768;
+const maxKidLength = 1024;
+
+const readHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError => {
+  const bytes = decodeBase64Url(segment);
+  if (bytes === null || bytes.length === 0) {
+    return new JwtHeaderUndecodable({ problem: "it is not base64url" });
+  }
+  const header = parseJsonObject(bytes);
+  if (typeof header === "string") return new JwtHeaderUndecodable({ problem: `it is ${header}` });
+  const { alg, kid } = header;
+  if (alg !== "RS256") {
+    const found = typeof alg === "string" && alg !== "" ? alg : kindOf(alg);
+    return new JwtAlgorithmRefused({ expected: "RS256", found });
+  }
+  // RFC 7515 §4.1.11: we implement no extension, so whatever is critical is not understood; an empty list is illegal.
+  if (header["crit"] !== undefined) return new JwtHeaderRefused({ parameter: "crit" });
+  if (kid === undefined || kid === "") return new JwtKidMissing();
+  if (typeof kid !== "string") {
+    return new JwtHeaderUndecodable({ problem: `kid must be a string, found ${kindOf(kid)}` });
+  }
+  if (kid.length > maxKidLength) return new JwtHeaderUndecodable({ problem: "kid is too long" });
+  return { alg, kid };
+};
+
+const isError = (value: object): value is JwsShapeError => "_tag" in value;
+
+/**
+ * Takes a compact JWS (RFC 7515 §7.1) apart and judges everything that needs no key: three base64url parts in their
+ * one canonical spelling, a header that is for us, a payload that is a JSON object.
+ */
+export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeError => {
+  if (token.length > maxTokenLength) {
+    return new JwtFormatInvalid({ problem: `it is longer than ${maxTokenLength} characters` });
+  }
+  const [headerPart, payloadPart, signaturePart, ...more] = token.split(".", 5);
+  if (signaturePart === undefined || more.length > 0 || payloadPart === undefined) {
+    return new JwtFormatInvalid({ problem: "it does not have three parts" });
+  }
+  if (headerPart === undefined || headerPart === "" || signaturePart === "") {
+    return new JwtFormatInvalid({ problem: "a part of it is empty" });
+  }
+  const header = readHeader(headerPart);
+  if (isError(header)) return header;
+  const payload = decodeBase64Url(payloadPart);
+  if (payload === null || !isBase64UrlAlphabet(signaturePart)) {
+    return new JwtFormatInvalid({ problem: "a part of it is not base64url" });
+  }
+  const claims = parseJsonObject(payload);
+  if (typeof claims === "string") {
+    return new JwtFormatInvalid({ problem: `its payload is ${claims}` });
+  }
+  const isSignatureCanonical = decodeBase64Url(signaturePart) !== null;
+  return { header, unverifiedClaims: claims, isSignatureCanonical };
+};
+
+/** Tells the two answers of `decodeUnverifiedJws` apart. */
+export const isShapeError = (value: UnverifiedJws | JwsShapeError): value is JwsShapeError =>
+  isError(value);

@@ -1,0 +1,156 @@
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import * as Scope from "effect/Scope";
+import { HttpInsecureUrl, type JwksError, JwksRequestFailed, UntrustedKid } from "./errors.ts";
+import { HttpTransport } from "./http-transport.ts";
+import { fetchJwks, type FetchOptions, type HeldJwks } from "./internal/jwks-fetch.ts";
+import { parseJwks, JwksSource, type TrustedKey } from "./jwks.ts";
+import { JwksCache } from "./jwks-cache.ts";
+import { isLoopbackUrl } from "./urls.ts";
+
+/** How a set is fetched and kept. All times in milliseconds. */
+export interface RemoteJwksOptions {
+  /** The set's own URL; `jwksUrl` of `./urls` makes it from a configured base. */
+  readonly url: string;
+  /** Accepts plain `http` off this machine; the transport must accept it, too. Default false. */
+  readonly allowInsecureHttp?: boolean;
+  /** For one request, body included. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Lifetime of an answer that states none. Default 5 minutes. */
+  readonly defaultLifetimeMs?: number;
+  /** Longest lifetime believed, so that a withdrawn key dies some day. Default 24 hours. */
+  readonly maxLifetimeMs?: number;
+  /** How long past its lifetime a set may serve while the endpoint cannot be asked. 0 forbids it. Default one hour. */
+  readonly maxStaleMs?: number;
+  /** Shortest time between two requests that an unknown `kid`, or a failed revalidation, may cause. Default 30 s. */
+  readonly cooldownMs?: number;
+}
+
+const never = Number.NEGATIVE_INFINITY;
+
+const insecure = (url: string) =>
+  new JwksRequestFailed({ url, failure: new HttpInsecureUrl({ method: "GET", url }) });
+
+const isFresh = ({ entry }: HeldJwks, nowMs: number): boolean =>
+  entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs;
+
+const mayServeStale = ({ entry }: HeldJwks, nowMs: number, maxStaleMs: number): boolean =>
+  !entry.mustRevalidate && entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs + maxStaleMs;
+
+const make = Effect.fnUntraced(function* (options: RemoteJwksOptions) {
+  const { url, maxStaleMs = 3_600_000, cooldownMs = 30_000 } = options;
+  const fetchOptions: FetchOptions = {
+    url,
+    timeoutMs: options.timeoutMs ?? 10_000,
+    defaultLifetimeMs: options.defaultLifetimeMs ?? 300_000,
+    maxLifetimeMs: options.maxLifetimeMs ?? 86_400_000,
+  };
+  const isRefused =
+    !url.startsWith("https:") && !isLoopbackUrl(url) && options.allowInsecureHttp !== true;
+  const transport = yield* HttpTransport;
+  const cache = yield* Effect.serviceOption(JwksCache);
+  const scope = yield* Scope.Scope;
+
+  let held: HeldJwks | undefined;
+  let flight: Fiber.Fiber<HeldJwks, JwksError> | undefined;
+  let isCacheRead = false;
+  let answers = 0;
+  let lastMissMs = never;
+  let lastFailureMs = never;
+
+  const readCache = Effect.gen(function* () {
+    isCacheRead = true;
+    if (Option.isNone(cache)) return;
+    const entry = yield* cache.value.load(url);
+    if (Option.isNone(entry)) return;
+    const set = yield* Effect.option(parseJwks(entry.value.jwks, url));
+    if (Option.isSome(set)) held = { set: set.value, entry: entry.value, noStore: false };
+  });
+
+  const fetchAndKeep = Effect.gen(function* () {
+    const fetched = yield* fetchJwks(transport, fetchOptions, held);
+    held = fetched;
+    answers += 1;
+    if (Option.isSome(cache) && !fetched.noStore) yield* cache.value.save(url, fetched.entry);
+    return fetched;
+  });
+
+  const fly = Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis;
+    if (!isCacheRead) {
+      yield* readCache;
+      if (held !== undefined && isFresh(held, nowMs)) return held;
+    }
+    return yield* Effect.tapError(fetchAndKeep, () =>
+      Effect.sync(() => {
+        lastFailureMs = nowMs;
+      }),
+    );
+  });
+
+  /** Joins the request under way, or starts one that outlives its first caller. */
+  const refresh: Effect.Effect<HeldJwks, JwksError> = Effect.suspend(() => {
+    if (flight !== undefined) return Fiber.join(flight);
+    const landing = Effect.ensuring(
+      fly,
+      Effect.sync(() => {
+        flight = undefined;
+      }),
+    );
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.forkIn(landing, scope), (fiber) => {
+        if (fiber.pollUnsafe() === undefined) flight = fiber;
+        return restore(Fiber.join(fiber));
+      }),
+    );
+  });
+
+  const current: Effect.Effect<HeldJwks, JwksError> = Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis;
+    if (held !== undefined && isFresh(held, nowMs)) return held;
+    const stale = held !== undefined && mayServeStale(held, nowMs, maxStaleMs) ? held : undefined;
+    if (stale !== undefined && nowMs < lastFailureMs + cooldownMs) return stale;
+    return yield* Effect.catch(refresh, (error) => {
+      const kept = held;
+      return kept !== undefined && mayServeStale(kept, nowMs, maxStaleMs)
+        ? Effect.succeed(kept)
+        : Effect.fail(error);
+    });
+  });
+
+  /** The set may be older than the key: a rotation is followed at once, an attacker's ids are not. */
+  const refreshForUnknownKid = Effect.fnUntraced(function* (kid: string, answersBefore: number) {
+    const nowMs = yield* Clock.currentTimeMillis;
+    if (answers > answersBefore) return yield* new UntrustedKid({ kid });
+    const coolingDown = nowMs < Math.max(lastMissMs, lastFailureMs) + cooldownMs;
+    if (coolingDown && flight === undefined) return yield* new UntrustedKid({ kid });
+    lastMissMs = flight === undefined ? nowMs : lastMissMs;
+    return yield* refresh;
+  });
+
+  const key = Effect.fnUntraced(function* (
+    kid: string,
+  ): Effect.fn.Return<TrustedKey, UntrustedKid | JwksError> {
+    if (isRefused) return yield* insecure(url);
+    const answersBefore = answers;
+    const { set } = yield* current;
+    if (set.has(kid)) return yield* set.key(kid);
+    const renewed = yield* refreshForUnknownKid(kid, answersBefore);
+    return yield* renewed.set.key(kid);
+  });
+
+  return JwksSource.of({ key });
+});
+
+/**
+ * Keys from a JWKS endpoint (PROTOCOL §6), through `HttpTransport`, and kept in `JwksCache` where one is given. One
+ * request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says, revalidated by
+ * ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While the endpoint cannot
+ * be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said `must-revalidate`.
+ * Without any set, nothing is verified: `key` fails with `JwksError`.
+ */
+export const layer = (options: RemoteJwksOptions): Layer.Layer<JwksSource, never, HttpTransport> =>
+  Layer.effect(JwksSource, make(options));

@@ -1,0 +1,113 @@
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { compactVerify } from "jose";
+import { type JwksError, JwtSignatureInvalid, type JwtVerificationError } from "./errors.ts";
+import {
+  type AgentIdentityJwtHeader,
+  decodeUnverifiedJws,
+  isShapeError,
+} from "./internal/compact-jws.ts";
+import { checkRegisteredClaims, readExpiry } from "./internal/registered-claims.ts";
+import { JwksSource, type TrustedKey } from "./jwks.ts";
+import { type AgentIdentityRecord, parseAgentIdentityClaims } from "./record.ts";
+
+export type { AgentIdentityJwtHeader } from "./internal/compact-jws.ts";
+
+/** `iss` of agent identity JWTs. */
+export const defaultIssuer = "https://chatgpt.com/codex-backend/agent-identity";
+/** `aud` of agent identity JWTs. */
+export const defaultAudience = "codex-app-server";
+/** Seconds that clocks may disagree. */
+export const defaultClockToleranceSeconds = 60;
+
+/** What a token must say. A self-hosted backend may sign with its own issuer. */
+export interface VerifyJwtOptions {
+  /** Compared exactly. Default `defaultIssuer`. */
+  readonly issuer?: string;
+  /** Must be among the token's audiences. Default `defaultAudience`. */
+  readonly audience?: string;
+  /** Default 60. */
+  readonly clockToleranceSeconds?: number;
+}
+
+/** A token taken apart. Nothing of it may become an identity. */
+export interface UnverifiedAgentIdentityJwt {
+  readonly header: AgentIdentityJwtHeader;
+  readonly unverifiedRecord: AgentIdentityRecord;
+  /** `exp`, milliseconds since the epoch; may have passed. */
+  readonly expiresAtMs: number;
+}
+
+/** An identity whose token was signed by a trusted key, for us, and is in force. */
+export interface VerifiedAgentIdentity {
+  readonly record: AgentIdentityRecord;
+  /** The key that verified it. */
+  readonly kid: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** `exp`, milliseconds since the epoch, clock tolerance not added. */
+  readonly expiresAtMs: number;
+  /** `iat`, milliseconds since the epoch. */
+  readonly issuedAtMs?: number;
+}
+
+const textOf = (jwt: string | Redacted.Redacted): string =>
+  typeof jwt === "string" ? jwt : Redacted.value(jwt);
+
+/**
+ * Reads a token without trusting it: the shape check before a login asks the network. Header, format, `exp` and all
+ * claims must be well-formed; signature, issuer, audience and time are *not* looked at. Fails with
+ * `JwtVerificationError`.
+ */
+export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
+  jwt: string | Redacted.Redacted,
+): Effect.fn.Return<UnverifiedAgentIdentityJwt, JwtVerificationError> {
+  const jws = decodeUnverifiedJws(textOf(jwt));
+  if (isShapeError(jws)) return yield* jws;
+  const expiresAtMs = readExpiry(jws.unverifiedClaims);
+  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedClaims, { nowMs });
+  return { header: jws.header, unverifiedRecord, expiresAtMs };
+});
+
+const rs256Only = { algorithms: ["RS256"] };
+
+const checkSignature = (
+  token: string,
+  trusted: TrustedKey,
+): Effect.Effect<unknown, JwtSignatureInvalid> =>
+  Effect.tryPromise({
+    try: () => compactVerify(token, trusted.key, rs256Only),
+    // What jose throws may quote the token; only the fact is kept.
+    catch: () => new JwtSignatureInvalid({ kid: trusted.kid }),
+  });
+
+/**
+ * Verifies an agent identity JWT (PROTOCOL §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
+ * `JwksSource` has under its `kid`, `iss`, `aud`, `exp` (required), `nbf`, and the claims of either design. Keys that
+ * the token offers itself are never looked at. The private key in it is carried along, not imported. Fails with
+ * `JwtVerificationError`, whose `reason` and `code` say why, or `JwksError` where there is no set to ask.
+ */
+export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
+  jwt: string | Redacted.Redacted,
+  options?: VerifyJwtOptions,
+): Effect.fn.Return<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource> {
+  const token = textOf(jwt);
+  const jws = decodeUnverifiedJws(token);
+  if (isShapeError(jws)) return yield* jws;
+  const source = yield* JwksSource;
+  const trusted = yield* source.key(jws.header.kid);
+  if (!jws.isSignatureCanonical) return yield* new JwtSignatureInvalid({ kid: trusted.kid });
+  yield* checkSignature(token, trusted);
+  const claims = jws.unverifiedClaims;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const issuer = options?.issuer ?? defaultIssuer;
+  const audience = options?.audience ?? defaultAudience;
+  const toleranceMs = (options?.clockToleranceSeconds ?? defaultClockToleranceSeconds) * 1000;
+  const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
+  if ("_tag" in lifetime) return yield* lifetime;
+  const record = yield* parseAgentIdentityClaims(claims, { nowMs });
+  return { record, kid: trusted.kid, issuer, audience, ...lifetime };
+});

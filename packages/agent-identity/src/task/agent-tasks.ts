@@ -1,0 +1,135 @@
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
+import type * as Redacted from "effect/Redacted";
+import * as Scope from "effect/Scope";
+import type { AgentTaskError, BiscuitError } from "../errors.ts";
+import { HttpTransport } from "../http-transport.ts";
+import type { AgentKey } from "../keys.ts";
+import type { AgentIdentityRecord } from "../record.ts";
+import { registerTask } from "./register-task.ts";
+
+/** Whose task is wanted, and where it is registered. */
+export interface AgentTaskIdentity {
+  readonly record: AgentIdentityRecord;
+  readonly key: AgentKey;
+  /** Normalised; `taskApiBaseUrl` of `./urls` makes it. */
+  readonly taskApiBaseUrl: string;
+  /** Run before each registration, where the user has an access token: `mintBiscuit` of `./biscuit`. */
+  readonly biscuit?: Effect.Effect<Redacted.Redacted, BiscuitError, HttpTransport>;
+}
+
+interface Runtime {
+  taskId: string | undefined;
+  flight: Fiber.Fiber<string, AgentTaskError> | undefined;
+}
+
+/** Identities of one process are few; a gateway that sees many forgets the longest unused. */
+const maxRuntimes = 1024;
+
+/** Everything that changes the answer: the same runtime elsewhere, or under another key, is another one. */
+const keyOf = ({ taskApiBaseUrl, record, key }: AgentTaskIdentity): string =>
+  JSON.stringify([taskApiBaseUrl, record.agentRuntimeId, key.sshPublicKey]);
+
+const make = Effect.gen(function* () {
+  const scope = yield* Scope.Scope;
+  const transport = yield* HttpTransport;
+  const runtimes = new Map<string, Runtime>();
+
+  const forgetOldest = () => {
+    for (const [key, runtime] of runtimes) {
+      if (runtimes.size <= maxRuntimes) return;
+      if (runtime.flight === undefined) runtimes.delete(key);
+    }
+  };
+
+  const runtimeOf = (identity: AgentTaskIdentity): Runtime => {
+    const key = keyOf(identity);
+    const stored = identity.record.taskId;
+    const runtime = runtimes.get(key) ?? { taskId: stored, flight: undefined };
+    runtimes.delete(key); // to the young end of the map
+    runtimes.set(key, runtime);
+    forgetOldest();
+    return runtime;
+  };
+
+  const register = Effect.fnUntraced(
+    function* ({ biscuit, ...rest }: AgentTaskIdentity) {
+      if (biscuit === undefined) return yield* registerTask(rest);
+      return yield* registerTask({ ...rest, biscuit: yield* biscuit });
+    },
+    Effect.provideService(HttpTransport, transport),
+  );
+
+  /** Joins the registration under way, or starts one that outlives its first caller. */
+  const registerOnce = (identity: AgentTaskIdentity, runtime: Runtime) =>
+    Effect.suspend(() => {
+      if (runtime.flight !== undefined) return Fiber.join(runtime.flight);
+      const landing = register(identity).pipe(
+        Effect.tap((taskId) =>
+          Effect.sync(() => {
+            runtime.taskId = taskId;
+          }),
+        ),
+        Effect.ensuring(
+          Effect.sync(() => {
+            runtime.flight = undefined;
+          }),
+        ),
+      );
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Effect.forkIn(landing, scope), (fiber) => {
+          if (fiber.pollUnsafe() === undefined) runtime.flight = fiber;
+          return restore(Fiber.join(fiber));
+        }),
+      );
+    });
+
+  const task = (identity: AgentTaskIdentity): Effect.Effect<string, AgentTaskError> =>
+    Effect.suspend(() => {
+      const runtime = runtimeOf(identity);
+      return runtime.taskId === undefined
+        ? registerOnce(identity, runtime)
+        : Effect.succeed(runtime.taskId);
+    });
+
+  const renew = (
+    identity: AgentTaskIdentity,
+    failedTaskId: string,
+  ): Effect.Effect<string, AgentTaskError> =>
+    Effect.suspend(() => {
+      const runtime = runtimeOf(identity);
+      return runtime.taskId === undefined || runtime.taskId === failedTaskId
+        ? registerOnce(identity, runtime)
+        : Effect.succeed(runtime.taskId);
+    });
+
+  return AgentTasks.of({ task, renew });
+});
+
+/**
+ * The tasks of this process: one registration for each identity (task API base, runtime id, key), however many callers
+ * ask at once, and whether or not the first of them goes away. A failure is told to all who waited and is not
+ * remembered.
+ */
+export class AgentTasks extends Context.Service<
+  AgentTasks,
+  {
+    /** The identity's task id: the stored one, the registered one, or one that is registered now. */
+    readonly task: (identity: AgentTaskIdentity) => Effect.Effect<string, AgentTaskError>;
+    /**
+     * After a 401: another task than the failed one. Whoever comes with a task that is already superseded gets the
+     * newer one at once; the others share one registration.
+     */
+    readonly renew: (
+      identity: AgentTaskIdentity,
+      failedTaskId: string,
+    ) => Effect.Effect<string, AgentTaskError>;
+  }
+>()("@agent-auth/agent-identity/task") {
+  static readonly layer: Layer.Layer<AgentTasks, never, HttpTransport> = Layer.effect(
+    AgentTasks,
+    make,
+  );
+}

@@ -1,0 +1,52 @@
+import * as Redacted from "effect/Redacted";
+import * as z from "zod/mini";
+import { idExpectation, isId } from "../internal/id.ts";
+import { normalizeRfc3339 } from "../internal/rfc3339.ts";
+import { type PlanType, parsePlanType } from "../plan.ts";
+
+const id = z.string().check(z.refine(isId, idExpectation));
+const secret = z.pipe(
+  z.string().check(z.minLength(1, "a non-empty string")),
+  z.transform((text: string) => Redacted.make(text, { label: "agent_private_key" })),
+);
+const plan = z.pipe(
+  z.string(),
+  z.transform((text: string): PlanType => parsePlanType(text)),
+);
+const time = z.pipe(
+  z.string().check(z.refine((text: string) => normalizeRfc3339(text) !== null, "an RFC 3339 time")),
+  z.transform((text: string) => normalizeRfc3339(text) ?? text),
+);
+
+const shared = { agent_runtime_id: id, agent_private_key: secret, email: z.nullish(z.string()) };
+
+/** Claims and stored records of Codex's present design (PROTOCOL §2, §6). */
+export const CurrentShape = z.object({
+  ...shared,
+  account_id: id,
+  chatgpt_user_id: id,
+  plan_type: plan,
+  chatgpt_account_is_fedramp: z.boolean(),
+  registered_at: z.nullish(time),
+  task_id: z.nullish(z.string()),
+});
+
+/** Claims of the first design. `registered_at` is required in a stored record only. */
+export const FirstDesignShape = z.object({
+  ...shared,
+  workspace_id: id,
+  chatgpt_user_id: z.nullish(id),
+  plan_type: z.nullish(plan),
+  chatgpt_account_is_fedramp: z.nullish(z.boolean()),
+  registered_at: z.nullish(time),
+  background_task_id: z.nullish(z.string()),
+});
+
+/** What the two designs may both spell. */
+export const BothSpellings = z.object({
+  account_id: z.optional(z.unknown()),
+  workspace_id: z.optional(z.unknown()),
+});
+
+export type CurrentShape = z.infer<typeof CurrentShape>;
+export type FirstDesignShape = z.infer<typeof FirstDesignShape>;

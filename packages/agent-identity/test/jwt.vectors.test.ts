@@ -1,0 +1,56 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as TestClock from "effect/testing/TestClock";
+import { JwksSource } from "../src/jwks.ts";
+import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { jwtVectors } from "./vectors.ts";
+
+const nowMs = Date.UTC(2026, 3, 13, 12);
+const source = JwksSource.layerStatic(jwtVectors.jwks);
+/** Our `reason` is finer than the vectors' in one place: they count `nbf` as a claim. */
+const reasonOfVectors = (reason: string) => (reason === "notYetValid" ? "claim" : reason);
+
+describe("verifyAgentIdentityJwt, RFC 7515 and RFC 7519 golden vectors", () => {
+  it.effect.each(jwtVectors.accept)("accepts: $name", (vector) =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(nowMs);
+      const verified = yield* verifyAgentIdentityJwt(vector.jwt);
+      const { record } = verified;
+      expect(verified.issuer).toBe(jwtVectors.issuer);
+      expect(verified.audience).toBe(jwtVectors.audience);
+      expect(verified.expiresAtMs).toBe(4_000_000_000_000);
+      expect(record.accountId).toBe("account-123");
+      expect(record.agentRuntimeId).toBe("agent-123");
+      if (vector.plan_type !== undefined) expect(record.planType).toBe(vector.plan_type);
+      if (vector.record === undefined) return;
+      expect({
+        agent_runtime_id: record.agentRuntimeId,
+        agent_private_key: Redacted.value(record.privateKey),
+        account_id: record.accountId,
+        chatgpt_user_id: record.chatgptUserId,
+        email: record.email,
+        plan_type: record.planType,
+        chatgpt_account_is_fedramp: record.isFedrampAccount,
+      }).toEqual(vector.record);
+    }).pipe(Effect.provide(source)),
+  );
+
+  it.effect.each(jwtVectors.reject)("rejects: $name, for the reason $reason", (vector) =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(nowMs);
+      const error = yield* Effect.flip(verifyAgentIdentityJwt(vector.jwt));
+      expect("reason" in error && reasonOfVectors(error.reason)).toBe(vector.reason);
+    }).pipe(Effect.provide(source)),
+  );
+});
+
+describe("decodeUnverifiedAgentIdentityJwt", () => {
+  it.effect.each(jwtVectors.accept)("reads without a key: $name", (vector) =>
+    Effect.gen(function* () {
+      const read = yield* decodeUnverifiedAgentIdentityJwt(Redacted.make(vector.jwt));
+      expect(read.unverifiedRecord.accountId).toBe("account-123");
+      expect(read.header.alg).toBe("RS256");
+    }),
+  );
+});
