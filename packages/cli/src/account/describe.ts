@@ -3,6 +3,7 @@ import { describeSource } from "@agent-auth/login/errors";
 import * as Redacted from "effect/Redacted";
 import { mask } from "../terminal/mask.ts";
 import { printable } from "../terminal/printable.ts";
+import { rowLines } from "../terminal/rows.ts";
 import { untilText } from "../terminal/until.ts";
 
 /** The first line of `login status`, as Codex words it (PROTOCOL §13). */
@@ -17,9 +18,7 @@ const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>>
 /** What a person is told of a credential, line by line. */
 export const credentialLines = (credential: Credential, nowMs: number): readonly string[] => [
   ...headline(credential),
-  ...detailRows(credential, nowMs).map(
-    ([name, value]) => `  ${`${name}:`.padEnd(11)}${printable(value)}`,
-  ),
+  ...rowLines(detailRows(credential, nowMs)),
 ];
 
 const headline = (credential: Credential): readonly string[] =>

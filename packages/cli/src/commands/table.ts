@@ -3,9 +3,14 @@ import type { Command, CommandSpec, FlagTable } from "../argv/command-spec.ts";
 import type { ExitCode } from "../exit-code.ts";
 import { runCommand } from "../run-command.ts";
 import { spec as api } from "./api/spec.ts";
+import { spec as decode } from "./decode/spec.ts";
+import { spec as headers } from "./headers/spec.ts";
+import { spec as jwks } from "./jwks/spec.ts";
 import { spec as loginStatus } from "./login-status/spec.ts";
 import { spec as login } from "./login/spec.ts";
 import { spec as logout } from "./logout/spec.ts";
+import { spec as token } from "./token/spec.ts";
+import { spec as verify } from "./verify/spec.ts";
 
 interface CommandModule<Flags extends FlagTable, Options> {
   readonly command: Command<Flags, Options>;
@@ -35,4 +40,9 @@ export const commands: readonly Entry[] = [
   entry(loginStatus, () => import("./login-status/login-status.ts")),
   entry(logout, () => import("./logout/logout.ts")),
   entry(api, () => import("./api/api.ts")),
+  entry(token, () => import("./token/token.ts")),
+  entry(headers, () => import("./headers/headers.ts")),
+  entry(verify, () => import("./verify/verify.ts")),
+  entry(decode, () => import("./decode/decode.ts")),
+  entry(jwks, () => import("./jwks/jwks.ts")),
 ];

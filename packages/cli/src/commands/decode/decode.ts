@@ -1,0 +1,68 @@
+import {
+  decodeUnverifiedAgentIdentityJwt,
+  type UnverifiedAgentIdentityJwt,
+} from "@agent-auth/agent-identity/jwt";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import { momentJson } from "../../account/describe.ts";
+import { identityJson, identityRows } from "../../account/identity-json.ts";
+import type { Command } from "../../argv/command-spec.ts";
+import { errorJson } from "../../error-json.ts";
+import { exitCode } from "../../exit-code.ts";
+import { type Reportable, reportError } from "../../report-error.ts";
+import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
+import { rowLines } from "../../terminal/rows.ts";
+import { untilText } from "../../terminal/until.ts";
+import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { spec } from "./spec.ts";
+
+export interface DecodeOptions {
+  readonly json: boolean;
+}
+
+export const command: Command<typeof spec.flags, DecodeOptions> = {
+  spec,
+  options: ({ flags }) => ({ json: flags.json }),
+};
+
+/** Shows claims that nothing has verified. Asks no network and reads no configuration. */
+export const run = (options: DecodeOptions) =>
+  decode(options).pipe(Effect.catch((error) => Effect.sync(() => refuse(options, error))));
+
+const prompt = {
+  noun: "agent identity JWT",
+  flag: "decode",
+  example: "agent-auth decode < agent.jwt",
+};
+
+const decode = Effect.fnUntraced(function* (options: DecodeOptions) {
+  yield* refuseTerminal(prompt);
+  const jwt = yield* readSecret(prompt);
+  const decoded = yield* decodeUnverifiedAgentIdentityJwt(jwt);
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (options.json) writeJson(decodedJson(decoded));
+  else writeAnswer(`${decodedLines(decoded, nowMs).join("\n")}\n`);
+  return exitCode.done;
+});
+
+const decodedJson = ({ header, unverifiedRecord, expiresAtMs }: UnverifiedAgentIdentityJwt) => ({
+  verified: false,
+  header: { alg: header.alg, kid: header.kid },
+  expiresAt: momentJson(expiresAtMs),
+  unverifiedIdentity: identityJson(unverifiedRecord),
+});
+
+const decodedLines = (decoded: UnverifiedAgentIdentityJwt, nowMs: number) => [
+  "Not verified: anyone can write such a token. To check it: agent-auth verify",
+  ...rowLines([
+    ...identityRows(decoded.unverifiedRecord),
+    ["key", decoded.header.kid],
+    ["expires", untilText(decoded.expiresAtMs, nowMs)],
+  ]),
+];
+
+const refuse = (options: DecodeOptions, error: Reportable) => {
+  if (options.json) writeJson({ verified: false, error: errorJson(error) });
+  reportError("The token cannot be read", error);
+  return exitCode.failed;
+};

@@ -1,0 +1,91 @@
+import { parseJwks } from "@agent-auth/agent-identity/jwks";
+import * as HttpClient from "@agent-auth/login/http-client";
+import * as Effect from "effect/Effect";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { errorJson } from "../../error-json.ts";
+import { exitCode } from "../../exit-code.ts";
+import { CliFailure } from "../../failure.ts";
+import { findJwks, type FoundJwks, jwksOrigin, placeOf } from "../../jwks-origin.ts";
+import { type Reportable, reportError } from "../../report-error.ts";
+import { openSession } from "../../session.ts";
+import { printable } from "../../terminal/printable.ts";
+import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { type KeyFacts, keyFacts } from "./key-facts.ts";
+import { spec } from "./spec.ts";
+
+export interface JwksOptions {
+  /** A file or a URL; default: the configured backend's. */
+  readonly from?: string;
+  readonly kid?: string;
+  readonly json: boolean;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, JwksOptions> = {
+  spec,
+  options: ({ flags, args: [from], globals }) => ({
+    json: flags.json,
+    globals,
+    ...(from !== undefined && { from }),
+    ...(flags.kid !== undefined && { kid: flags.kid }),
+  }),
+};
+
+/** Shows a set of keys and judges each of them. */
+export const run = (options: JwksOptions) =>
+  show(options).pipe(
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        if (options.json) writeJson({ error: errorJson(error) });
+        return reportError("Error getting the JWKS", error);
+      }),
+    ),
+  );
+
+const show = Effect.fnUntraced(function* (options: JwksOptions) {
+  const session = yield* openSession(options.globals);
+  const origin = yield* jwksOrigin(options.from, session);
+  const found = yield* findJwks(origin).pipe(
+    Effect.provide(HttpClient.layer(session.environment)),
+  );
+  const keys = yield* judge(found);
+  if (options.json) writeJson({ from: placeOf(origin), keys });
+  else writeAnswer(`${[placeOf(origin), ...keys.map(keyLine)].join("\n")}\n`);
+  const complaint = complain(keys, options.kid);
+  return complaint === undefined ? exitCode.done : reportError("The set does not do", complaint);
+});
+
+const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
+  const set = yield* parseJwks(jwks, placeOf(origin));
+  const facts: KeyFacts[] = [];
+  for (const key of keyFacts(jwks)) {
+    if (key.kid === null) {
+      facts.push({ ...key, usable: false, because: "it has no id" });
+      continue;
+    }
+    const verdict = yield* Effect.result(set.key(key.kid));
+    facts.push(
+      verdict._tag === "Success"
+        ? { ...key, usable: true, because: null }
+        : { ...key, usable: false, because: verdict.failure.because ?? "it is not understood" },
+    );
+  }
+  return facts;
+});
+
+const keyLine = (key: KeyFacts) => {
+  const kind = [key.kty, key.alg, key.bits === null ? null : `${key.bits} bits`];
+  const words = kind.filter((word) => word !== null).join(", ");
+  const verdict = key.usable ? "ok" : `ignored: ${key.because ?? ""}`;
+  return `  ${printable(`${key.kid ?? "(no id)"}  ${words}  ${verdict}`)}`;
+};
+
+const complain = (keys: readonly KeyFacts[], kid: string | undefined): Reportable | undefined => {
+  const isThere = keys.some((key) => key.usable && (kid === undefined || key.kid === kid));
+  if (isThere) return undefined;
+  return new CliFailure({
+    code: "CLI_NO_USABLE_KEY",
+    message: kid === undefined ? "no key of it is usable" : `it has no usable key ${kid}`,
+    hint: "Check that chatgpt_base_url points at the service that issued the token.",
+  });
+};

@@ -1,0 +1,90 @@
+import { JwksSource } from "@agent-auth/agent-identity/jwks";
+import { verifyAgentIdentityJwt, type VerifiedAgentIdentity } from "@agent-auth/agent-identity/jwt";
+import * as HttpClient from "@agent-auth/login/http-client";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import { momentJson } from "../../account/describe.ts";
+import { identityJson, identityRows } from "../../account/identity-json.ts";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { errorJson } from "../../error-json.ts";
+import { exitCode } from "../../exit-code.ts";
+import { findJwks, jwksOrigin } from "../../jwks-origin.ts";
+import { type Reportable, reportError } from "../../report-error.ts";
+import { openSession } from "../../session.ts";
+import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
+import { rowLines } from "../../terminal/rows.ts";
+import { untilText } from "../../terminal/until.ts";
+import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { spec } from "./spec.ts";
+
+export interface VerifyOptions {
+  /** A file or a URL; default: the configured backend's. */
+  readonly jwks?: string;
+  readonly issuer?: string;
+  readonly audience?: string;
+  readonly json: boolean;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, VerifyOptions> = {
+  spec,
+  options: ({ flags: { jwks, issuer, audience, json }, globals }) => ({
+    json,
+    globals,
+    ...(jwks !== undefined && { jwks }),
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  }),
+};
+
+/** Exit code 0 means that the token is good. */
+export const run = (options: VerifyOptions) =>
+  verify(options).pipe(Effect.catch((error) => Effect.sync(() => refuse(options, error))));
+
+const prompt = {
+  noun: "agent identity JWT",
+  flag: "verify",
+  example: "agent-auth verify < agent.jwt",
+};
+
+const verify = Effect.fnUntraced(function* (options: VerifyOptions) {
+  yield* refuseTerminal(prompt);
+  const session = yield* openSession(options.globals);
+  const jwt = yield* readSecret(prompt);
+  const origin = yield* jwksOrigin(options.jwks, session);
+  const { jwks } = yield* findJwks(origin).pipe(
+    Effect.provide(HttpClient.layer(session.environment)),
+  );
+  const verified = yield* verifyAgentIdentityJwt(jwt, options).pipe(
+    Effect.provide(JwksSource.layerStatic(jwks)),
+  );
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (options.json) writeJson(verifiedJson(verified));
+  else writeAnswer(`${verifiedLines(verified, nowMs).join("\n")}\n`);
+  return exitCode.done;
+});
+
+const verifiedJson = (verified: VerifiedAgentIdentity) => ({
+  valid: true,
+  kid: verified.kid,
+  issuer: verified.issuer,
+  audience: verified.audience,
+  issuedAt: momentJson(verified.issuedAtMs ?? null),
+  expiresAt: momentJson(verified.expiresAtMs),
+  identity: identityJson(verified.record),
+});
+
+const verifiedLines = (verified: VerifiedAgentIdentity, nowMs: number) => [
+  "The token is good.",
+  ...rowLines([
+    ...identityRows(verified.record),
+    ["key", verified.kid],
+    ["expires", untilText(verified.expiresAtMs, nowMs)],
+  ]),
+];
+
+const refuse = (options: VerifyOptions, error: Reportable) => {
+  if (options.json) writeJson({ valid: false, error: errorJson(error) });
+  reportError("The token is refused", error);
+  return exitCode.failed;
+};

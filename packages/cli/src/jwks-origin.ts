@@ -1,0 +1,77 @@
+import { JwksEndpointError, JwksMalformed, JwksRequestFailed } from "@agent-auth/agent-identity/errors";
+import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { jwksUrl } from "@agent-auth/agent-identity/urls";
+import * as Effect from "effect/Effect";
+import { readFile } from "node:fs/promises";
+import { CliFailure } from "./failure.ts";
+import type { Session } from "./session.ts";
+
+/** Where a set of verification keys is looked for. */
+export type JwksOrigin =
+  | { readonly _tag: "Url"; readonly url: string }
+  | { readonly _tag: "File"; readonly path: string };
+
+/** A set as it was found: parsed JSON, nothing judged. */
+export interface FoundJwks {
+  readonly origin: JwksOrigin;
+  readonly jwks: unknown;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 1024 * 1024;
+
+/** What was named on the command line, else the configured backend's JWKS (PROTOCOL §5). */
+export const jwksOrigin = Effect.fnUntraced(function* (
+  named: string | undefined,
+  session: Session,
+) {
+  if (named === undefined) {
+    const base = session.environment.agentIdentityJwksBaseUrl ?? session.config.chatgptBaseUrl;
+    const origin: JwksOrigin = { _tag: "Url", url: yield* jwksUrl(base) };
+    return origin;
+  }
+  const origin: JwksOrigin = /^https?:\/\//iu.test(named)
+    ? { _tag: "Url", url: named }
+    : { _tag: "File", path: named };
+  return origin;
+});
+
+/** Reads the set once, past every cache. */
+export const findJwks = Effect.fnUntraced(function* (origin: JwksOrigin) {
+  const text = origin._tag === "Url" ? yield* fetchText(origin.url) : yield* readText(origin.path);
+  const jwks = yield* Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () => new JwksMalformed({ url: placeOf(origin), problem: "it is not JSON" }),
+  });
+  const found: FoundJwks = { origin, jwks };
+  return found;
+});
+
+export const placeOf = (origin: JwksOrigin): string =>
+  origin._tag === "Url" ? origin.url : origin.path;
+
+const fetchText = Effect.fnUntraced(function* (url: string) {
+  const transport = yield* HttpTransport;
+  const answer = yield* transport
+    .request({
+      method: "GET",
+      url,
+      headers: { accept: "application/json" },
+      timeoutMs: TIMEOUT_MS,
+      maxBodyBytes: MAX_BYTES,
+    })
+    .pipe(Effect.mapError((failure) => new JwksRequestFailed({ url, failure })));
+  if (answer.status !== 200) return yield* new JwksEndpointError({ url, status: answer.status });
+  return answer.body;
+});
+
+const readText = (path: string) =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (error) =>
+      new CliFailure({
+        code: "CLI_INPUT_FILE",
+        message: `cannot read ${path}${error instanceof Error && "code" in error ? ` (${String(error.code)})` : ""}`,
+        hint: "Name a JWKS file, or a URL that starts with https://.",
+      }),
+  });
