@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { HttpConnectionFailed } from "@agent-auth/agent-identity/errors";
@@ -16,8 +16,9 @@ export const CANARIES = {
   signature: "canary-signature",
 } as const;
 
+const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
 export const idToken = (accountId: string | null = "ws_allowed"): string => {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const auth = accountId === null ? {} : { chatgpt_account_id: accountId };
   const claims = { email: "ada@example.com", "https://api.openai.com/auth": auth };
   return `${part({ alg: "RS256" })}.${part(claims)}.${CANARIES.signature}`;
@@ -101,14 +102,13 @@ const makeScript = () => {
 
 export const startFakeAuthority = async (): Promise<FakeAuthority> => {
   const { received, answers, respond } = makeScript();
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const contentType = request.headers["content-type"];
-      const answer = respond({ path: request.url ?? "", contentType, body });
-      response.writeHead(answer.status, { "content-type": "application/json" });
-      response.end(json(answer.body));
-    });
-  });
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const contentType = request.headers["content-type"];
+    const answer = respond({ path: request.url ?? "", contentType, body: await text(request) });
+    response.writeHead(answer.status, { "content-type": "application/json" });
+    response.end(json(answer.body));
+  };
+  const server = createServer((request, response) => void serve(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address: AddressInfo | string | null = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
