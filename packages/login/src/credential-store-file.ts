@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { codexHomeProblem, prepareCodexHome } from "./auth-file/codex-home.ts";
-import { readAuthFile } from "./auth-file/read.ts";
+import { readSmallFile } from "./auth-file/read.ts";
 import { removeAuthFile } from "./auth-file/remove.ts";
 import { probeFolder, replaceFile } from "./auth-file/replace.ts";
 import { describeSystemError } from "./auth-file/system-error.ts";
@@ -65,7 +65,7 @@ const loadFile = (
   Effect.suspend((): Effect.Effect<Option.Option<StoredDocument>, StoreError> => {
     let bytes: Uint8Array | undefined;
     try {
-      bytes = readAuthFile(path);
+      bytes = readSmallFile(path);
     } catch (error) {
       const problem = codexHomeProblem(home);
       if (problem !== undefined) return Effect.fail(problem);

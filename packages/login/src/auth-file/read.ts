@@ -2,17 +2,17 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { StoreUnreadable } from "../errors/storage.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
-/** An auth.json has a few KiB. What is larger is something else, and is not read. */
-export const MAX_AUTH_FILE_BYTES = 1024 * 1024;
+/** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */
+const MAX_BYTES = 1024 * 1024;
 
 // Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all else.
- * Synchronous, since it is one small local file: the way through the thread pool would take ten times as long.
+ * The bytes of a small regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all
+ * else. Synchronous: for one small local file the way through the thread pool would take ten times as long.
  */
-export const readAuthFile = (path: string): Uint8Array | undefined => {
+export const readSmallFile = (path: string): Uint8Array | undefined => {
   let fd: number;
   try {
     fd = openSync(path, flags);
@@ -37,7 +37,7 @@ const readRegularFile = (fd: number, path: string): Uint8Array => {
       where: path,
       reason: stats.isDirectory() ? "it is a folder" : "it is not a regular file",
     });
-  if (stats.size > MAX_AUTH_FILE_BYTES)
+  if (stats.size > MAX_BYTES)
     throw new StoreUnreadable({ where: path, reason: "it is larger than 1 MiB" });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;

@@ -1,0 +1,27 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeBench } from "@agent-auth/tools/bench";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { layer } from "../src/credential-store-configured.ts";
+import { CredentialStore } from "../src/credential-store.ts";
+
+const home = mkdtempSync(join(tmpdir(), "agent-auth-bench-"));
+const path = join(home, "auth.json");
+const codexHome = { path: home, explicit: true };
+const store = await Effect.runPromise(
+  Effect.provide(CredentialStore, layer({ mode: "file", codexHome })),
+);
+await Effect.runPromise(
+  store.save({ authMode: "apikey", openaiApiKey: Redacted.make(`sk-proj-${"x".repeat(48)}`) }),
+);
+
+const bench = makeBench("login: storage");
+await bench.compare("load an API key from its file, against JSON.parse(readFileSync)", {
+  reference: () => JSON.parse(readFileSync(path, "utf8")),
+  subject: () => Effect.runSync(store.load),
+  limit: 2,
+});
+rmSync(home, { recursive: true });
+bench.report();
