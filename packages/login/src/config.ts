@@ -45,7 +45,7 @@ export const loadConfig = (options: LoadConfigOptions): Effect.Effect<Config, Co
   });
 
 const readConfigFile = (path: string): Effect.Effect<string, ConfigError> =>
-  Effect.suspend(() => {
+  Effect.suspend((): Effect.Effect<string, ConfigError> => {
     let bytes: Uint8Array | undefined;
     try {
       bytes = readSmallFile(path);
