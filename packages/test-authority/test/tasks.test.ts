@@ -1,9 +1,26 @@
+import { importAgentKey } from "@agent-auth/agent-identity/keys";
+import { unsealWithAgentKey } from "@agent-auth/agent-identity/sealed-box";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
 import { startTestAuthority } from "@agent-auth/test-authority";
-import type { TaskAnswerField } from "@agent-auth/test-authority";
+import type {
+  MintedAgentIdentity,
+  TaskAnswerField,
+  TestAuthority,
+} from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
-import { errorOf, post, signAs, timestamp } from "./support/agent.ts";
+import * as z from "zod";
+import { assertionHeaders, errorOf, post, signAs, timestamp } from "./support/agent.ts";
 
 const minute = 60_000;
+
+const register = (authority: TestAuthority, agent: MintedAgentIdentity) => {
+  const at = timestamp(authority.clock.nowMs());
+  return post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
+    timestamp: at,
+    signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
+  });
+};
 
 describe("task registration", () => {
   it.each(["", "/backend-api", "/backend-api/codex", "/api/accounts", "/api/codex"])(
@@ -21,20 +38,32 @@ describe("task registration", () => {
     },
   );
 
-  it.each<[TaskAnswerField, RegExp]>([
-    ["taskId", /^task_/],
-    ["encrypted_task_id", /^(?!task_)[A-Za-z0-9+/]+=*$/],
-    ["encryptedTaskId", /^(?!task_)[A-Za-z0-9+/]+=*$/],
-  ])("spells the id %s when told to", async (field, value) => {
-    await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
-    const agent = await authority.mintAgentIdentity();
-    const at = timestamp(authority.clock.nowMs());
-    const answer = await post(`${authority.url}/v1/agent/${agent.agentRuntimeId}/task/register`, {
-      timestamp: at,
-      signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
-    });
-    expect(await answer.json()).toEqual({ [field]: expect.stringMatching(value) });
+  it("spells the id the other way when told to", async () => {
+    await using authority = await startTestAuthority({ settings: { taskAnswerField: "taskId" } });
+    const answer = await register(authority, await authority.mintAgentIdentity());
+    expect(await answer.json()).toEqual({ taskId: expect.stringMatching(/^task_/) });
   });
+
+  it.each<TaskAnswerField>(["encrypted_task_id", "encryptedTaskId"])(
+    "seals the id to the agent's key as %s, and then honours what was sealed",
+    async (field) => {
+      await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
+      const agent = await authority.mintAgentIdentity();
+      const answer = await register(authority, agent);
+      const sealed = z.record(z.string(), z.string()).parse(await answer.json())[field] ?? "";
+      const opened = await Effect.runPromise(
+        importAgentKey(Redacted.make(agent.privateKey)).pipe(
+          Effect.flatMap((key) => unsealWithAgentKey(key, sealed)),
+        ),
+      );
+      const taskId = Buffer.from(opened).toString();
+      expect(taskId).toMatch(/^task_/);
+      const models = await fetch(`${authority.chatgptBaseUrl}/codex/models`, {
+        headers: assertionHeaders(agent, taskId, authority.clock.nowMs()),
+      });
+      expect(models.status).toBe(200);
+    },
+  );
 
   it.each([
     ["just within five minutes behind", -5 * minute, 200],

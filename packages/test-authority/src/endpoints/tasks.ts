@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Agent } from "../accounts.ts";
 import { randomToken } from "../accounts.ts";
@@ -27,7 +28,7 @@ const taskAnswer = async (state: AuthorityState, agent: Agent, taskId: string): 
   if (field === "task_id" || field === "taskId") return json(200, { [field]: taskId });
   // The sealed box brings its own cryptography along; most tests never need it.
   const { sealToAgent } = await import("@agent-auth/agent-identity/sealed-box");
-  return json(200, { [field]: sealToAgent(agent.publicKeyRaw, taskId) });
+  return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKeyRaw, taskId)) });
 };
 
 const register = async (exchange: Exchange): Promise<Answer> => {
