@@ -3,8 +3,12 @@ import * as Layer from "effect/Layer";
 import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import type { AuthManagerOptions, AuthManagerShape } from "./auth-manager/contract.ts";
 import { makeAuthManager } from "./auth-manager/make.ts";
+import { codexHomeOf } from "./auth-manager/open-ephemeral-store.ts";
 import type { CredentialStore } from "./credential-store.ts";
+import { layer as configuredLayer } from "./credential-store-configured.ts";
 import type { HomeLock } from "./home-lock.ts";
+import { layer as httpLayer } from "./http-client.ts";
+import { compact } from "./internal/compact.ts";
 
 export type {
   AuthManagerOptions,
@@ -31,5 +35,21 @@ export const layerNoDeps = (
 ): Layer.Layer<AuthManager, never, CredentialStore | HomeLock | HttpTransport> =>
   Layer.effect(AuthManager, makeAuthManager(options));
 
-/** The usual manager: over the configured store, the lock of CODEX_HOME, and undici. */
-export declare const layer: (options: AuthManagerOptions) => Layer.Layer<AuthManager>;
+/**
+ * The usual manager: over the configured store and the lock of CODEX_HOME, with undici for what has to be sent. Building
+ * it never fails; what it meets is the error of `current`. undici, the lock and everything that agent identities need
+ * are loaded when they are needed.
+ */
+export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> =>
+  layerNoDeps(options).pipe(
+    Layer.provide([storeLayer(options), httpLayer(options.environment, compact(httpOptions(options)))]),
+  );
+
+const storeLayer = (options: AuthManagerOptions) =>
+  configuredLayer({ mode: options.config.credentialsStore, codexHome: codexHomeOf(options) });
+
+const httpOptions = ({ allowInsecureHttp, originator, userAgent }: AuthManagerOptions) => ({
+  allowInsecureHttp,
+  originator,
+  userAgent,
+});

@@ -57,8 +57,8 @@ export interface SavedSignIn {
 
 /** What a manager has to know. The environment and the configuration were read at a front door. */
 export interface AuthManagerOptions {
-  /** Absolute path of CODEX_HOME. */
-  readonly codexHome: string;
+  /** Absolute path of CODEX_HOME, where it is not the one that the environment names. It has to exist. */
+  readonly codexHome?: string;
   readonly environment: LoginEnvironment;
   readonly config: Config;
   /**
@@ -68,6 +68,10 @@ export interface AuthManagerOptions {
   readonly environmentCredentials: boolean;
   /** What agent identity JWTs must name. Defaults: those of ChatGPT (PROTOCOL §6). */
   readonly verification?: { readonly issuer?: string; readonly audience?: string };
+  /** First part of the User-Agent, `<name>/<version>`. Default `agent-auth`. */
+  readonly userAgent?: string;
+  /** Default `codex_cli_rs`; `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` beats both. */
+  readonly originator?: string;
   /** Default false: plain `http` is for loopback hosts only. */
   readonly allowInsecureHttp?: boolean;
   /** Beats `CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL` and the defaults of PROTOCOL §5. */

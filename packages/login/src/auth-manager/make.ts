@@ -1,9 +1,124 @@
+import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
-import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
-import type { CredentialStore } from "../credential-store.ts";
-import type { HomeLock } from "../home-lock.ts";
+import * as Option from "effect/Option";
+import * as Scope from "effect/Scope";
+import * as Semaphore from "effect/Semaphore";
+import { CredentialStore } from "../credential-store.ts";
+import type { LoginError } from "../errors.ts";
+import { HomeLock } from "../home-lock.ts";
+import { makeFlights } from "../internal/flights.ts";
 import type { AuthManagerOptions, AuthManagerShape } from "./contract.ts";
+import type { Core, MaybeCredential, Operation } from "./core.ts";
+import { makeCredentialCell } from "./credential-cell.ts";
+import { makeExternalSlot } from "./external.ts";
+import { openEphemeralStore } from "./open-ephemeral-store.ts";
+import { identify, recoverFrom, supersededBy } from "./recover.ts";
+import { makeRejections } from "./rejections.ts";
+import { currentOrRenewed, loadAndKeep, refreshCurrent } from "./renew.ts";
+import {
+  loginWithAccessToken,
+  loginWithApiKey,
+  loginWithChatgptTokens,
+  saveAccessToken,
+} from "./sign-in.ts";
+import { logout } from "./sign-out.ts";
+import { withMemory } from "./unsaved-tokens.ts";
 
-export declare const makeAuthManager: (
+type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
+
+/** Builds the service of `../auth-manager.ts`. */
+export const makeAuthManager = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
-) => Effect.Effect<AuthManagerShape, never, CredentialStore | HomeLock | HttpTransport>;
+): Effect.fn.Return<AuthManagerShape, never, Needs> {
+  const core = yield* makeCore(options);
+  const transport = yield* HttpTransport;
+  const flights = yield* makeFlights<MaybeCredential, LoginError>();
+  const turn = Semaphore.makeUnsafe(1);
+
+  /** Operations have their turn one after the other; what they send goes through the manager's transport. */
+  const inTurn = <A>(operation: Operation<A>): Effect.Effect<A, LoginError> =>
+    turn.withPermit(Effect.provideService(operation, HttpTransport, transport));
+  const shared = (key: string, operation: Operation<MaybeCredential>) =>
+    flights.join(key, inTurn(operation));
+
+  let loads = 0;
+  /** Joined only until it starts to read, so that nobody gets an answer older than the question. */
+  const reload = Effect.suspend(() =>
+    shared(
+      `load ${loads}`,
+      Effect.suspend(() => {
+        loads += 1;
+        return loadAndKeep(core);
+      }),
+    ),
+  );
+
+  const current = Effect.clockWith((clock) => {
+    const state = core.cell.state();
+    if (state._tag === "Loaded" && clock.currentTimeMillisUnsafe() < state.dueAtMs) {
+      return state.answer;
+    }
+    if (state._tag === "Failed") return Effect.fail(state.error);
+    return shared("current", currentOrRenewed(core));
+  });
+
+  if (options.loadAtStart !== false) yield* Effect.ignore(current);
+
+  return {
+    current,
+    reload,
+    snapshot: () => {
+      const state = core.cell.state();
+      return state._tag === "Loaded" ? state.credential : Option.none();
+    },
+    refresh: (reason) =>
+      Effect.flatMap(
+        shared("refresh", Effect.asSome(refreshCurrent(core, reason))),
+        (refreshed) => Effect.orDie(Effect.fromOption(refreshed)),
+      ),
+    recoverUnauthorized: (rejected) =>
+      Effect.suspend(() => {
+        const newer = supersededBy(core, rejected);
+        return Option.isSome(newer)
+          ? Effect.succeed(newer)
+          : shared(`recover ${identify(rejected)}`, recoverFrom(core, rejected));
+      }),
+    loginWithApiKey: (apiKey) => inTurn(loginWithApiKey(core, apiKey)),
+    loginWithAccessToken: (token) => inTurn(loginWithAccessToken(core, token)),
+    saveAccessToken: (token) => inTurn(saveAccessToken(core, token)),
+    loginWithChatgptTokens: (tokens) => inTurn(loginWithChatgptTokens(core, tokens)),
+    logout: inTurn(logout(core)),
+    setExternalProvider: (provider) =>
+      inTurn(
+        Effect.suspend(() => {
+          core.external.set(provider);
+          return Effect.asVoid(loadAndKeep(core));
+        }),
+      ),
+    changes: core.cell.changes,
+  };
+});
+
+const makeCore = Effect.fnUntraced(function* (
+  options: AuthManagerOptions,
+): Effect.fn.Return<Core, never, Needs> {
+  const scope = yield* Scope.Scope;
+  const transport = yield* HttpTransport;
+  const store = withMemory(yield* CredentialStore);
+  const agents = yield* Effect.promise(() => import("./agent-identities.ts")).pipe(
+    Effect.flatMap(({ makeAgentIdentities }) => makeAgentIdentities(options)),
+    Effect.provideService(HttpTransport, transport),
+    Scope.provide(scope),
+    Effect.cached,
+  );
+  return {
+    options,
+    store,
+    ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore(options),
+    lock: yield* HomeLock,
+    agents,
+    external: makeExternalSlot(options.externalProvider),
+    rejections: makeRejections(),
+    cell: yield* makeCredentialCell,
+  };
+});

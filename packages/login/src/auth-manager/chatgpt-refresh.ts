@@ -1,0 +1,168 @@
+import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { effectiveAuthMode, type AuthDocument, type AuthTokens } from "../auth-json.ts";
+import type { StoredDocument } from "../credential-store.ts";
+import type { ChatgptCredential } from "../credential.ts";
+import {
+  CredentialUnusable,
+  type LoginError,
+  RefreshAccountChanged,
+  RefreshFailed,
+  type RefreshRejected,
+} from "../errors.ts";
+import type { HomeLock } from "../home-lock.ts";
+import { compact } from "../internal/compact.ts";
+import { fingerprint } from "../internal/fingerprint.ts";
+import { tokenAuthority } from "../internal/token-authority.ts";
+import { spendRefreshToken } from "../refresh.ts";
+import type { RefreshedTokens } from "../wire/token-response.ts";
+import { chatgptCredential } from "./chatgpt-credential.ts";
+import type { AuthManagerOptions, RefreshReason } from "./contract.ts";
+import type { Rejections } from "./rejections.ts";
+import { renewalDueAtMs } from "./renewal.ts";
+import type { StoreWithMemory } from "./unsaved-tokens.ts";
+
+export interface RefreshDeps {
+  readonly options: AuthManagerOptions;
+  readonly store: StoreWithMemory;
+  readonly lock: HomeLock["Service"];
+  readonly rejections: Rejections;
+}
+
+/** A stored ChatGPT sign-in: the document, its tokens, and the credential that they make. */
+interface SignIn {
+  readonly stored: StoredDocument;
+  readonly tokens: AuthTokens;
+  readonly credential: ChatgptCredential;
+}
+
+/**
+ * Renews a ChatGPT sign-in once for everybody (PROTOCOL §9). Under the home lock the store is read again; a pair that
+ * somebody else put there meanwhile is adopted, else the refresh token is spent and the new pair saved. Fails with
+ * `RefreshAccountChanged` where the store no longer holds the same account's sign-in.
+ */
+export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
+  deps: RefreshDeps,
+  mine: ChatgptCredential,
+  reason: RefreshReason,
+): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+  const attempt = deps.lock.withLock(
+    Effect.flatMap(readSignIn(deps, mine), (theirs) => adoptOrSpend(deps, mine, theirs, reason)),
+  );
+  return yield* Effect.catchTag(attempt, "RefreshRejected", (rejection) =>
+    rejection.reason === "reused" ? adoptAfterReuse(deps, mine, rejection) : Effect.fail(rejection),
+  );
+});
+
+/** What the store holds now, provided that it is a ChatGPT sign-in of the same account. */
+const readSignIn = Effect.fnUntraced(function* (
+  deps: RefreshDeps,
+  mine: ChatgptCredential,
+): Effect.fn.Return<SignIn, LoginError> {
+  const stored = Option.getOrUndefined(yield* deps.store.load);
+  const expectedAccountId = mine.account.accountId;
+  const tokens = stored?.document.tokens;
+  if (stored === undefined || tokens === undefined || effectiveAuthMode(stored.document) !== "chatgpt") {
+    return yield* new RefreshAccountChanged(compact({ expectedAccountId }));
+  }
+  const credential = yield* chatgptCredential(stored.document, tokens, stored.source);
+  const foundAccountId = credential.account.accountId;
+  if (foundAccountId !== expectedAccountId) {
+    return yield* new RefreshAccountChanged(compact({ expectedAccountId, foundAccountId }));
+  }
+  return { stored, tokens, credential };
+});
+
+const adoptOrSpend = Effect.fnUntraced(function* (
+  deps: RefreshDeps,
+  mine: ChatgptCredential,
+  theirs: SignIn,
+  reason: RefreshReason,
+): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (isOtherPair(mine, theirs.credential) && renewalDueAtMs(theirs.credential) > nowMs) {
+    return theirs.credential;
+  }
+  const known = deps.rejections.of(theirs.tokens);
+  if (known !== undefined) return yield* known;
+  yield* deps.store.checkWritable;
+  return yield* Effect.uninterruptible(spendAndSave(deps, theirs, reason));
+});
+
+const isOtherPair = (mine: ChatgptCredential, theirs: ChatgptCredential): boolean =>
+  fingerprint(mine.accessToken) !== fingerprint(theirs.accessToken);
+
+/** From here to the end nothing may interrupt: the authority has forgotten the old token once it has answered. */
+const spendAndSave = Effect.fnUntraced(function* (
+  deps: RefreshDeps,
+  { credential, stored, tokens }: SignIn,
+  reason: RefreshReason,
+): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+  const { environment, allowInsecureHttp = false } = deps.options;
+  const authority = tokenAuthority(environment, tokens.oauthProvenance, allowInsecureHttp);
+  if (authority === undefined) {
+    return yield* new CredentialUnusable({
+      source: stored.source,
+      reason: "tokens.oauth_provenance.issuer must be an https URL",
+    });
+  }
+  const answer = yield* spendRefreshToken({
+    url: authority.tokenUrl,
+    clientId: authority.clientId,
+    refreshToken: tokens.refreshToken,
+    reason,
+    ...compact({ accountId: credential.account.accountId }),
+  }).pipe(
+    Effect.tapErrorTag("RefreshRejected", (rejection) =>
+      Effect.sync(() => deps.rejections.remember(tokens, rejection)),
+    ),
+  );
+  return yield* keepAnswer(deps, stored, tokens, answer);
+});
+
+const keepAnswer = Effect.fnUntraced(function* (
+  deps: RefreshDeps,
+  spent: StoredDocument,
+  tokens: AuthTokens,
+  answer: RefreshedTokens,
+): Effect.fn.Return<ChatgptCredential, LoginError> {
+  const nowMs = yield* Clock.currentTimeMillis;
+  const document: AuthDocument = {
+    ...spent.document,
+    tokens: { ...tokens, ...answer },
+    lastRefresh: new Date(nowMs).toISOString(),
+  };
+  const problem = yield* deps.store.saveRefreshed(document, spent);
+  if (Option.isSome(problem)) {
+    yield* Effect.logWarning(
+      `refreshed tokens could not be saved and are kept in memory: ${problem.value.message}`,
+    );
+  }
+  if (answer.accessToken === undefined) {
+    return yield* new RefreshFailed({ attempts: 1, reason: "the answer holds no access token" });
+  }
+  return yield* chatgptCredential(document, document.tokens ?? tokens, spent.source);
+});
+
+/** Milliseconds before each look at the store: whoever spent the token first may still be writing. */
+const looksAfterReuse = [0, 100, 400, 1_000];
+
+/**
+ * The token was spent by somebody who does not share our lock, or has to wait for it before it can write, as Codex
+ * does: so the store is looked at after our lock is free again.
+ */
+const adoptAfterReuse = Effect.fnUntraced(function* (
+  deps: RefreshDeps,
+  mine: ChatgptCredential,
+  rejection: RefreshRejected,
+): Effect.fn.Return<ChatgptCredential, LoginError> {
+  for (const pauseMs of looksAfterReuse) {
+    yield* Effect.sleep(pauseMs);
+    const theirs = yield* readSignIn(deps, mine);
+    if (deps.rejections.of(theirs.tokens) === undefined) return theirs.credential;
+  }
+  return yield* rejection;
+});
+

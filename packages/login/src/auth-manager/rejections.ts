@@ -1,0 +1,20 @@
+import type { AuthTokens } from "../auth-json.ts";
+import type { RefreshRejected } from "../errors.ts";
+import { fingerprint } from "../internal/fingerprint.ts";
+
+/** The last refresh token that the authority refused for good, by its fingerprint. */
+export interface Rejections {
+  readonly of: (tokens: AuthTokens) => RefreshRejected | undefined;
+  readonly remember: (tokens: AuthTokens, rejection: RefreshRejected) => void;
+}
+
+export const makeRejections = (): Rejections => {
+  let last: { readonly token: string; readonly rejection: RefreshRejected } | undefined;
+  return {
+    of: ({ refreshToken }) =>
+      last?.token === fingerprint(refreshToken) ? last.rejection : undefined,
+    remember: ({ refreshToken }, rejection) => {
+      last = { token: fingerprint(refreshToken), rejection };
+    },
+  };
+};

@@ -1,0 +1,49 @@
+import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import type { AuthTokens } from "../auth-json.ts";
+import { EnvironmentCredentialRules, type LoginError } from "../errors.ts";
+import type { LogoutResult } from "./contract.ts";
+import { removeEverywhere, type Core } from "./core.ts";
+import { revokeAt } from "./sign-in.ts";
+import { rulingVariable } from "./sources.ts";
+
+/**
+ * `AuthManager.logout`. Under the home lock, so that nobody refreshes in between what is being revoked. A document that
+ * cannot be read cannot be revoked; it is removed nevertheless.
+ */
+export const logout = Effect.fn("AuthManager.logout")(function* (
+  core: Core,
+): Effect.fn.Return<LogoutResult, LoginError, HttpTransport> {
+  const variable = rulingVariable(core);
+  if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
+  const result = yield* core.lock.withLock(
+    Effect.gen(function* () {
+      const tokens = yield* storedTokens(core);
+      const revoked = tokens === undefined ? undefined : yield* revokeAt(core, tokens);
+      return { removed: yield* removeEverywhere(core), revoked: describe(revoked) };
+    }),
+  );
+  core.cell.accept(Option.none());
+  return result;
+});
+
+const describe = (revoked: boolean | undefined): LogoutResult["revoked"] => {
+  if (revoked === undefined) return "notNeeded";
+  return revoked ? "revoked" : "failed";
+};
+
+/** Tokens that are ours to revoke: not those that another program lent us. */
+const storedTokens = (core: Core): Effect.Effect<AuthTokens | undefined> =>
+  core.store.load.pipe(
+    Effect.map((stored) => {
+      const document = Option.getOrUndefined(stored)?.document;
+      return document?.authMode === "chatgptAuthTokens" ? undefined : document?.tokens;
+    }),
+    Effect.catch((error) =>
+      Effect.as(
+        Effect.logWarning(`what is stored cannot be read, so nothing is revoked: ${error.message}`),
+        undefined,
+      ),
+    ),
+  );

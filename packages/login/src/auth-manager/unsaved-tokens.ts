@@ -1,0 +1,76 @@
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import type { AuthDocument } from "../auth-json.ts";
+import type { CredentialStore, StoredDocument } from "../credential-store.ts";
+import type { StoreError } from "../errors.ts";
+import { fingerprint } from "../internal/fingerprint.ts";
+
+type Store = CredentialStore["Service"];
+
+/**
+ * A store that never loses refreshed tokens: where saving them fails, although that was checked before the refresh
+ * token was spent, they are kept in memory and stand in for the spent ones until they are saved, or until somebody
+ * else has stored another sign-in.
+ */
+export interface StoreWithMemory extends Store {
+  /** Saves tokens that replace those of `spent`. Comes back with the failure that they were kept in memory for. */
+  readonly saveRefreshed: (
+    document: AuthDocument,
+    spent: StoredDocument,
+  ) => Effect.Effect<Option.Option<StoreError>>;
+  /** Tries again to save what is kept in memory, where anything is. Its caller holds the home lock. */
+  readonly saveKept: Effect.Effect<void, StoreError>;
+}
+
+interface Kept {
+  readonly stored: StoredDocument;
+  readonly replaces: string | undefined;
+}
+
+export const withMemory = (store: Store): StoreWithMemory => {
+  let kept: Kept | undefined;
+
+  /** What is kept counts only while the store still holds what it replaces. */
+  const standIn = (stored: Option.Option<StoredDocument>): Option.Option<StoredDocument> => {
+    if (kept === undefined) return stored;
+    const found = Option.getOrUndefined(stored);
+    if (found !== undefined && pairOf(found.document) === kept.replaces) {
+      return Option.some(kept.stored);
+    }
+    kept = undefined;
+    return stored;
+  };
+
+  const load = Effect.map(store.load, standIn);
+  const forget = Effect.sync(() => {
+    kept = undefined;
+  });
+  const save: Store["save"] = (document) => Effect.tap(store.save(document), forget);
+
+  return {
+    ...store,
+    load,
+    save,
+    remove: Effect.tap(store.remove, forget),
+    saveRefreshed: (document, spent) =>
+      save(document).pipe(
+        Effect.as(Option.none<StoreError>()),
+        Effect.catch((error) =>
+          Effect.sync(() => {
+            const replaces = kept?.replaces ?? pairOf(spent.document);
+            kept = { stored: { document, source: spent.source }, replaces };
+            return Option.some(error);
+          }),
+        ),
+      ),
+    saveKept: Effect.flatMap(load, () =>
+      kept === undefined ? Effect.void : Effect.asVoid(save(kept.stored.document)),
+    ),
+  };
+};
+
+/** Names a token pair without keeping it. An authority need not rotate refresh tokens, so both count. */
+const pairOf = ({ tokens }: AuthDocument): string | undefined =>
+  tokens === undefined
+    ? undefined
+    : `${fingerprint(tokens.refreshToken)} ${fingerprint(tokens.accessToken)}`;
