@@ -4,7 +4,7 @@ import { type AuthHeaders, identityHeaderNames } from "./auth-headers.ts";
 import type { RequestTarget } from "./base-url.ts";
 import type { ProviderHeader } from "./provider.ts";
 
-type HeaderRecord = Readonly<Record<string, string>>;
+type HeaderRecord = Record<string, string>;
 
 /** Headers of a request, in the forms that HTTP clients take. */
 export type HeadersLike =
@@ -23,6 +23,7 @@ export class SignedHeaders {
   readonly #written: HeaderRecord;
   readonly #all: HeaderRecord;
   readonly #extras: HeaderRecord;
+  readonly #own: HeaderRecord;
   readonly #owned: ReadonlySet<string>;
 
   constructor(
@@ -44,6 +45,7 @@ export class SignedHeaders {
     }
     this.#owned = credential === null ? new Set(Object.keys(own)) : identityHeaderNames;
     this.#extras = yielding;
+    this.#own = own;
     this.#all = Object.freeze(Object.assign(Object.create(null), yielding, own));
     this.#written = { ...written, ...identity };
   }
@@ -64,19 +66,9 @@ export class SignedHeaders {
    */
   applyTo(headers: HeadersLike | null | undefined): HeaderRecord {
     if (headers === null || headers === undefined) return this.#all;
-    const merged: Record<string, string> = Object.assign(Object.create(null), this.#extras);
-    const seen = new Set<string>();
-    for (const [name, value] of pairs(headers)) {
-      const lower = name.toLowerCase();
-      if (this.#owned.has(lower)) continue;
-      merged[lower] = seen.has(lower) ? `${merged[lower]}, ${value}` : value;
-      seen.add(lower);
-    }
-    for (const name of this.#owned) {
-      const value = this.#all[name];
-      if (value !== undefined) merged[name] = value;
-    }
-    return merged;
+    const callers = headerRecord(headers);
+    for (const name of this.#owned) delete callers[name];
+    return Object.assign(Object.create(null), this.#extras, callers, this.#own);
   }
 
   toJSON(): unknown {
@@ -92,6 +84,17 @@ const lowerCased = (headers: AuthHeaders): Record<string, string> => {
   const lower: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = value;
   return lower;
+};
+
+/** Headers as one record under lower-case names, values of one name joined (RFC 9110 §5.3). */
+export const headerRecord = (headers: HeadersLike): HeaderRecord => {
+  const record: HeaderRecord = Object.create(null);
+  for (const [name, value] of pairs(headers)) {
+    const lower = name.toLowerCase();
+    const earlier = record[lower];
+    record[lower] = earlier === undefined ? value : `${earlier}, ${value}`;
+  }
+  return record;
 };
 
 /** Name and value of every header, whichever form they come in. */

@@ -1,0 +1,10 @@
+export * from "./account-state.ts";
+export * from "./authenticated-fetch.ts";
+export { parseBaseUrl, type RequestTarget } from "./base-url.ts";
+export * from "./credential-access.ts";
+export * from "./errors.ts";
+export * from "./headers.ts";
+export * from "./provider.ts";
+export * from "./signer.ts";
+export * from "./undici-interceptor.ts";
+export * from "./websocket.ts";

@@ -1,0 +1,52 @@
+import type { RequestTarget } from "../base-url.ts";
+import { OutsideProvider } from "../errors.ts";
+
+/** Where a request goes, and whether that is where its identity belongs. */
+export interface Destination {
+  readonly url: string;
+  readonly isOurs: boolean;
+}
+
+/**
+ * Resolves what a caller asked for. An absolute URL stays as it is and is ours where its origin, as the URL standard
+ * reads it, is the target's: user names, look-alike hosts and backslashes make another origin. Anything else is a
+ * path below the base URL, and stays below it. Throws `OutsideProvider`.
+ */
+export const resolveDestination = (
+  input: string,
+  target: RequestTarget,
+  otherOrigins: "withoutIdentity" | "refuse",
+): Destination => {
+  // The origin with the slash that ends it leaves nothing of the authority to be confused about.
+  if (input.startsWith(`${target.origin}/`)) return { url: input, isOurs: true };
+  const absolute = URL.parse(input);
+  if (absolute === null) return { url: belowBase(input, target), isOurs: true };
+  if (absolute.origin === target.origin) return { url: absolute.href, isOurs: true };
+  if (otherOrigins === "refuse")
+    throw new OutsideProvider({
+      reason: "otherOrigin",
+      expectedOrigin: target.origin,
+      origin: absolute.origin,
+    });
+  return { url: input, isOurs: false };
+};
+
+const belowBase = (path: string, target: RequestTarget): string => {
+  const url = URL.parse(`${target.baseUrl}/${path.replace(/^\//, "")}`);
+  if (url === null) throw new OutsideProvider({ reason: "notAUrl", expectedOrigin: target.origin });
+  if (url.origin !== target.origin || !url.pathname.startsWith(`${target.basePath}/`))
+    throw new OutsideProvider({ reason: "leavesBasePath", expectedOrigin: target.origin });
+  return url.href;
+};
+
+/** Adds a provider's query parameters, but for those that the URL has already. */
+export const withQuery = (
+  url: string,
+  params: ReadonlyArray<readonly [string, string]>,
+): string => {
+  if (params.length === 0) return url;
+  const parsed = new URL(url);
+  for (const [name, value] of params)
+    if (!parsed.searchParams.has(name)) parsed.searchParams.append(name, value);
+  return parsed.href;
+};

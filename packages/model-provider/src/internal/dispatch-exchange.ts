@@ -1,0 +1,141 @@
+import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
+import type { Dispatcher } from "undici";
+import type { ModelProviderError } from "../errors.ts";
+import type { RequestSignerShape } from "../request-signer.ts";
+import type { SignedHeaders } from "../signed-headers.ts";
+import { Attempt, type AttemptHost, type Verdict } from "./dispatch-attempt.ts";
+import { isFormData } from "./replay.ts";
+import {
+  isRetryableStatus,
+  isTransportFailure,
+  maxRecoveries,
+  retryDelayMs,
+  type RetryPolicy,
+} from "./retry-policy.ts";
+import { SteadyController } from "./steady-controller.ts";
+
+export interface DispatchTools {
+  readonly signer: RequestSignerShape;
+  readonly retry: RetryPolicy;
+  readonly dispatch: Dispatcher.Dispatch;
+  /** The request with these headers on it. */
+  readonly write: (signed: SignedHeaders) => Dispatcher.DispatchOptions;
+  readonly onRecoveryFailed: (error: ModelProviderError) => void;
+  readonly onStatus?: (status: number) => void;
+}
+
+/** One dispatched request, from its first attempt to the answer that the caller's handler gets. */
+export class DispatchExchange implements AttemptHost {
+  readonly handler: Dispatcher.DispatchHandler;
+  readonly controller = new SteadyController((reason) => this.#abortIdle(reason));
+  started = false;
+  readonly #tools: DispatchTools;
+  readonly #replayable: boolean;
+  #recoveries = 0;
+  #retries = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** The caller's handler has been told the end while no attempt was under way. */
+  #settled = false;
+
+  constructor(tools: DispatchTools, body: unknown, handler: Dispatcher.DispatchHandler) {
+    this.#tools = tools;
+    this.handler = handler;
+    this.#replayable = isReplayable(body);
+  }
+
+  /** Sends an attempt; what comes back is undici's word on backpressure. */
+  send(signed: SignedHeaders): boolean {
+    return this.#tools.dispatch(this.#tools.write(signed), new Attempt(this, signed));
+  }
+
+  /** Waits for headers, then sends, unless `accepts` declines. Nothing is sent where they cannot be had. */
+  sendWhenSigned(accepts?: (signed: SignedHeaders) => boolean): void {
+    if (!this.started) {
+      this.started = true;
+      this.handler.onRequestStart?.(this.controller, {});
+    }
+    void Effect.runPromise(Effect.result(this.#tools.signer.sign())).then((signed) => {
+      if (Result.isFailure(signed)) this.#fail(signed.failure);
+      else this.#next(signed.success, accepts);
+    });
+  }
+
+  judge(attempt: Attempt, status: number, headers: Record<string, unknown>): Verdict {
+    this.#tools.onStatus?.(status);
+    if (status === 401 && this.#recoveries < maxRecoveries && attempt.signed.credential !== null) {
+      this.#recoveries++;
+      this.#recover(attempt);
+      return "hold";
+    }
+    const after = headers["retry-after"];
+    return isRetryableStatus(status) && this.#retryLater(typeof after === "string" ? after : null)
+      ? "drop"
+      : "deliver";
+  }
+
+  takesOver(error: Error): boolean {
+    if (this.#settled) return true;
+    return !this.controller.aborted && isTransportFailure(error) && this.#retryLater(null);
+  }
+
+  #recover(attempt: Attempt): void {
+    const { signer, onRecoveryFailed } = this.#tools;
+    void Effect.runPromise(Effect.result(signer.recover(attempt.signed))).then((result) => {
+      if (Result.isFailure(result)) onRecoveryFailed(result.failure);
+      const next =
+        Result.isSuccess(result) && result.success._tag === "Some" ? result.success.value : null;
+      const usable = next?.target.origin === attempt.signed.target.origin ? next : null;
+      if (usable === null || !this.#replayable || this.controller.aborted) {
+        attempt.release();
+        return;
+      }
+      attempt.drop();
+      this.#next(usable);
+    });
+  }
+
+  #retryLater(retryAfter: string | null): boolean {
+    const { retry, signer } = this.#tools;
+    if (!this.#replayable || this.#retries >= retry.maxRetries) return false;
+    const delayMs = retryDelayMs(retry, this.#retries, retryAfter, Date.now());
+    if (delayMs === null) return false;
+    this.#retries++;
+    this.controller.detach();
+    this.#timer = setTimeout(() => {
+      const signed = signer.signNow();
+      if (signed === null) this.sendWhenSigned();
+      else this.#next(signed);
+    }, delayMs);
+    return true;
+  }
+
+  #next(signed: SignedHeaders, accepts?: (signed: SignedHeaders) => boolean): void {
+    if (this.controller.aborted) return;
+    try {
+      if (accepts?.(signed) !== false) this.send(signed);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.controller.aborted) return;
+    this.#settled = true;
+    this.handler.onResponseError?.(this.controller, error);
+  }
+
+  #abortIdle(reason: Error): void {
+    clearTimeout(this.#timer);
+    this.#settled = true;
+    this.handler.onResponseError?.(this.controller, reason);
+  }
+}
+
+/** Whether undici can send a body a second time: nothing, text, bytes and its own `FormData`. */
+const isReplayable = (body: unknown): boolean =>
+  body === null ||
+  body === undefined ||
+  typeof body === "string" ||
+  ArrayBuffer.isView(body) ||
+  isFormData(body);

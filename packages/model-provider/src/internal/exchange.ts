@@ -1,0 +1,179 @@
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Result from "effect/Result";
+import { type ModelProviderError, RedirectRefused } from "../errors.ts";
+import type { RequestSignerShape } from "../request-signer.ts";
+import { headerRecord, type SignedHeaders } from "../signed-headers.ts";
+import { resolveDestination, withQuery } from "./destination.ts";
+import { discard } from "./discard.ts";
+import type { CallerRequest } from "./read-request.ts";
+import { isRedirect, maxRedirects, type Redirectable, redirected } from "./redirect.ts";
+import { isReplayable } from "./replay.ts";
+import {
+  isRetryableStatus,
+  isTransportFailure,
+  maxRecoveries,
+  retryDelayMs,
+  type RetryPolicy,
+} from "./retry-policy.ts";
+import type { Send, SendInit } from "./undici-send.ts";
+import { pause, waitFor } from "./wait-for.ts";
+
+export interface ExchangePolicy {
+  readonly retry: RetryPolicy;
+  readonly otherOrigins: "withoutIdentity" | "refuse";
+  readonly onRecoveryFailed: (error: ModelProviderError) => void;
+}
+
+export interface ExchangeTools {
+  readonly signer: RequestSignerShape;
+  readonly policy: ExchangePolicy;
+  readonly send: Send;
+}
+
+/** One call of an authenticated fetch, from the first attempt to the answer that the caller gets. */
+export const exchange = async (
+  tools: ExchangeTools,
+  caller: CallerRequest,
+  signed: SignedHeaders,
+): Promise<Response> => {
+  const { headers, body, method, ...rest } = caller.init;
+  const follows = (rest.redirect ?? "follow") === "follow";
+  const init: RequestInit = follows ? { ...rest, redirect: "manual" } : rest;
+  const { url, isOurs } = resolveDestination(caller.url, signed.target, tools.policy.otherOrigins);
+  let request: Redirectable = {
+    url: isOurs ? withQuery(url, tools.signer.provider.queryParams) : url,
+    method: method ?? "GET",
+    headers: headers ?? undefined,
+    body: body ?? undefined,
+  };
+  let identity = isOurs ? signed : null;
+  for (let redirects = 0; ; redirects++) {
+    const response = await attempts(tools, request, init, identity);
+    const location =
+      follows && isRedirect(response.status) ? response.headers.get("location") : null;
+    if (location === null) return redirects === 0 ? response : markRedirected(response);
+    await discard(response);
+    if (redirects === maxRedirects)
+      throw new RedirectRefused({ reason: "tooMany", status: response.status });
+    request = redirected(request, response.status, location);
+    identity = await identityAfterRedirect(tools, request.url, identity, init);
+  }
+};
+
+/** Once a redirect has left the provider's origin, nothing that comes after it gets an identity. */
+const identityAfterRedirect = async (
+  tools: ExchangeTools,
+  url: string,
+  identity: SignedHeaders | null,
+  init: RequestInit,
+): Promise<SignedHeaders | null> =>
+  identity === null || new URL(url).origin !== identity.target.origin
+    ? null
+    : freshHeaders(tools, identity, init);
+
+/** Headers for one more attempt. Where the account changed meanwhile, they may belong to another origin. */
+const freshHeaders = async (
+  { signer }: ExchangeTools,
+  earlier: SignedHeaders,
+  init: RequestInit,
+): Promise<SignedHeaders | null> => {
+  const signed = signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), init.signal));
+  return signed.target.origin === earlier.target.origin ? signed : earlier;
+};
+
+/** The attempts at one URL: the first, those after a recovery, and the configured retries. */
+const attempts = async (
+  tools: ExchangeTools,
+  request: Redirectable,
+  init: RequestInit,
+  identity: SignedHeaders | null,
+): Promise<Response> => {
+  let current = identity;
+  let recoveries = 0;
+  let retries = 0;
+  for (;;) {
+    const outcome = await attempt(tools.send, request, init, current);
+    if (current !== null && recoveries < maxRecoveries && isUnauthorized(outcome)) {
+      const next = await recovered(tools, outcome.success, current, init);
+      if (next === null || !isReplayable(request.body)) return outcome.success;
+      recoveries++;
+      await discard(outcome.success);
+      current = next;
+      continue;
+    }
+    const delayMs = nextDelayMs(tools.policy.retry, outcome, request, retries, init);
+    if (delayMs === null) return Result.getOrThrowWith(outcome, (error) => error);
+    retries++;
+    if (Result.isSuccess(outcome)) await discard(outcome.success);
+    await pause(delayMs, init.signal);
+    if (current !== null) current = await freshHeaders(tools, current, init);
+  }
+};
+
+type Outcome = Result.Result<Response, unknown>;
+
+const isUnauthorized = (outcome: Outcome): outcome is Result.Success<Response, unknown> =>
+  Result.isSuccess(outcome) && outcome.success.status === 401;
+
+const attempt = async (
+  send: Send,
+  { url, method, headers, body }: Redirectable,
+  init: RequestInit,
+  identity: SignedHeaders | null,
+): Promise<Outcome> => {
+  try {
+    const written = identity?.applyTo(headers) ?? headerRecord(headers ?? {});
+    const sent: SendInit = { ...init, method, headers: written };
+    if (body !== undefined) sent.body = body;
+    return Result.succeed(await send(url, sent));
+  } catch (error) {
+    return Result.fail(error);
+  }
+};
+
+/** Also where the body cannot be sent again: the next request should not meet the same 401. */
+const recovered = async (
+  { signer, policy }: ExchangeTools,
+  response: Response,
+  rejected: SignedHeaders,
+  init: RequestInit,
+): Promise<SignedHeaders | null> => {
+  try {
+    const result = await waitFor(
+      Effect.runPromise(Effect.result(signer.recover(rejected))),
+      init.signal,
+    );
+    if (Result.isFailure(result)) {
+      policy.onRecoveryFailed(result.failure);
+      return null;
+    }
+    const next = Option.getOrNull(result.success);
+    return next?.target.origin === rejected.target.origin ? next : null;
+  } catch (aborted) {
+    await discard(response);
+    throw aborted;
+  }
+};
+
+const nextDelayMs = (
+  policy: RetryPolicy,
+  outcome: Outcome,
+  request: Redirectable,
+  retries: number,
+  init: RequestInit,
+): number | null => {
+  if (retries >= policy.maxRetries || !isReplayable(request.body) || init.signal?.aborted === true)
+    return null;
+  if (Result.isFailure(outcome))
+    return isTransportFailure(outcome.failure)
+      ? retryDelayMs(policy, retries, null, Date.now())
+      : null;
+  const { status, headers } = outcome.success;
+  return isRetryableStatus(status)
+    ? retryDelayMs(policy, retries, headers.get("retry-after"), Date.now())
+    : null;
+};
+
+const markRedirected = (response: Response): Response =>
+  Object.defineProperty(response, "redirected", { value: true });

@@ -1,0 +1,62 @@
+import type { Dispatcher } from "undici";
+
+type Controller = Dispatcher.DispatchController;
+type RawHeaders = NonNullable<Controller["rawHeaders"]> | null;
+
+/**
+ * The one controller that a caller's handler sees while attempts, each with a controller of its own, come and go.
+ * It steers the attempt that is under way; an abort between two attempts goes to `onIdleAbort`.
+ */
+export class SteadyController implements Controller {
+  #target: Controller | null = null;
+  #reason: Error | null = null;
+  #paused = false;
+  readonly #onIdleAbort: (reason: Error) => void;
+
+  constructor(onIdleAbort: (reason: Error) => void) {
+    this.#onIdleAbort = onIdleAbort;
+  }
+
+  /** Steers this attempt from now on, which ends it at once where the caller has aborted already. */
+  attach(target: Controller): void {
+    this.#target = target;
+    if (this.#reason !== null) target.abort(this.#reason);
+    else if (this.#paused) target.pause();
+  }
+
+  /** No attempt is under way. */
+  detach(): void {
+    this.#target = null;
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== null || (this.#target?.aborted ?? false);
+  }
+  get paused(): boolean {
+    return this.#paused || (this.#target?.paused ?? false);
+  }
+  get reason(): Error | null {
+    return this.#reason ?? this.#target?.reason ?? null;
+  }
+  get rawHeaders(): RawHeaders {
+    return this.#target?.rawHeaders ?? null;
+  }
+  get rawTrailers(): RawHeaders {
+    return this.#target?.rawTrailers ?? null;
+  }
+
+  abort(reason: Error): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
+    if (this.#target === null) this.#onIdleAbort(reason);
+    else this.#target.abort(reason);
+  }
+  pause(): void {
+    this.#paused = true;
+    this.#target?.pause();
+  }
+  resume(): void {
+    this.#paused = false;
+    this.#target?.resume();
+  }
+}

@@ -1,0 +1,20 @@
+import type { Dispatcher } from "undici";
+import type { RequestOptions } from "./authenticated-fetch.ts";
+import { interceptor } from "./internal/interceptor.ts";
+import type { SignerOptions } from "./internal/signer-options.ts";
+
+export type AuthInterceptorOptions = SignerOptions & RequestOptions;
+
+/**
+ * An interceptor for `dispatcher.compose(...)` that speaks for the signed-in identity, under everything that undici
+ * offers: `request`, `stream`, `pipeline`, `fetch`, `WebSocket`. Every attempt gets fresh headers; a 401 is mended and
+ * the request repeated at most twice, where its body can be sent again (text, bytes, `FormData`, but no stream, and
+ * undici's fetch streams every body); 5xx, 429 and transport failures are retried as configured.
+ *
+ * The identity goes to the provider's origin only. Compose it first, so that interceptors that follow redirects come
+ * through it again: `agent.compose(authInterceptor(options), interceptors.redirect({ maxRedirections: 5 }))`. Where a
+ * credential is wanted and cannot be had, the request fails with a `ModelProviderError` and nothing is sent.
+ */
+export const authInterceptor = (
+  options: AuthInterceptorOptions,
+): Dispatcher.DispatcherComposeInterceptor => interceptor(options);

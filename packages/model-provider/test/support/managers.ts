@@ -1,0 +1,30 @@
+import type { Credential } from "@agent-auth/login/credential";
+import type { PromiseCredentials } from "../../src/credential-access.ts";
+
+/** A manager that holds one credential and, at each recovery, moves on to the next of a list. */
+export const managerOf = (
+  first: Credential | null,
+  ...successors: ReadonlyArray<Credential>
+): PromiseCredentials & { readonly recoveries: () => number } => {
+  let current = first;
+  let recoveries = 0;
+  const rest = [...successors];
+  return {
+    snapshot: () => current,
+    current: () => Promise.resolve(current),
+    recoverUnauthorized: (rejected) => {
+      if (current !== null && current !== rejected) return Promise.resolve(current);
+      recoveries++;
+      const next = rest.shift() ?? null;
+      if (next !== null) current = next;
+      return Promise.resolve(next);
+    },
+    recoveries: () => recoveries,
+  };
+};
+
+/** A manager whose load fails. */
+export const brokenManager = (error: Error): PromiseCredentials => ({
+  current: () => Promise.reject(error),
+  recoverUnauthorized: () => Promise.reject(error),
+});

@@ -1,0 +1,57 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { once } from "node:events";
+
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+
+export type Respond = (
+  request: Seen,
+  response: ServerResponse,
+  count: number,
+) => void | Promise<void>;
+
+/** A real server on loopback that records what it is asked, and answers as told. */
+export const startServer = async (respond: Respond) => {
+  const seen: Array<Seen> = [];
+  const server = createServer((request, response) => {
+    const chunks: Array<Buffer> = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const one = {
+        method: request.method ?? "",
+        url: request.url ?? "",
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString(),
+      };
+      seen.push(one);
+      void respond(one, response, seen.length);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    port: address.port,
+    seen,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+};
+
+export const answer = (
+  response: ServerResponse,
+  status: number,
+  body = "",
+  headers: Readonly<Record<string, string>> = {},
+): void => {
+  response.writeHead(status, headers).end(body);
+};
