@@ -70,7 +70,9 @@ export const contentForError = (error: SignInError): PageContent => {
         icon: "pause",
         title: "Access was not allowed",
         paragraphs: ["You, or the authority, denied the request. Nothing was changed.", startAgain],
-        details: optional("Reason", error.description),
+        ...(error.description !== undefined && {
+          details: [{ term: "Reason", values: [error.description] }],
+        }),
       };
     case "CodexEntitlementMissing":
       return {
@@ -98,9 +100,9 @@ export const contentForError = (error: SignInError): PageContent => {
         title: "Sign-in failed",
         paragraphs: ["Nothing was changed.", startAgain],
         details: [
-          ["What happened", error.message],
-          ["What to do", error.hint],
-          ["Code", error.code],
+          { term: "What happened", values: [error.message] },
+          { term: "What to do", values: [error.hint] },
+          { term: "Code", values: [error.code], isCode: true },
         ],
       };
   }
@@ -116,15 +118,13 @@ const workspaceNotAllowed = (error: WorkspaceNotAllowed): PageContent => ({
     "Start the sign-in again and choose a workspace that is allowed.",
   ],
   details: [
-    ...optional("You chose", error.found),
-    [
-      error.allowed.length === 1 ? "Allowed workspace" : "Allowed workspaces",
-      error.allowed.join(", "),
-    ],
+    ...(error.found === undefined
+      ? []
+      : [{ term: "You chose", values: [error.found], isCode: true }]),
+    {
+      term: error.allowed.length === 1 ? "Allowed workspace" : "Allowed workspaces",
+      values: error.allowed,
+      isCode: true,
+    },
   ],
 });
-
-const optional = (
-  term: string,
-  value: string | undefined,
-): ReadonlyArray<readonly [string, string]> => (value === undefined ? [] : [[term, value]]);

@@ -25,7 +25,8 @@ p+p{margin-top:.75rem}
 dl{margin-top:1.25rem;padding:.875rem 1rem;border-radius:.625rem;background:var(--wash);font-size:.875rem}
 dt{color:var(--soft)}
 dt:not(:first-child){margin-top:.625rem}
-dd{overflow-wrap:anywhere;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
+dd{overflow-wrap:anywhere}
+.code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 footer{color:var(--soft);font-size:.8125rem}
 @media (max-width:24rem){body{justify-content:flex-start}main{padding:1.5rem 1.25rem 1.375rem}h1{font-size:1.25rem}}
 @media (forced-colors:active){main,.sign{border:1px solid CanvasText}}

@@ -14,7 +14,14 @@ export interface PageContent {
   readonly title: string;
   readonly paragraphs: ReadonlyArray<string>;
   /** Facts that help whoever is asked for help. */
-  readonly details?: ReadonlyArray<readonly [term: string, value: string]>;
+  readonly details?: ReadonlyArray<Detail>;
+}
+
+export interface Detail {
+  readonly term: string;
+  readonly values: ReadonlyArray<string>;
+  /** Ids and codes, set so that `0` and `O` differ. */
+  readonly isCode?: boolean;
 }
 
 const icons = {
@@ -50,12 +57,14 @@ ${renderDetails(content.details ?? [])}</main>
 `,
 });
 
-const renderDetails = (details: ReadonlyArray<readonly [string, string]>): string => {
+const renderDetails = (details: ReadonlyArray<Detail>): string => {
   if (details.length === 0) return "";
-  const rows = details.map(
-    ([term, value]) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(value)}</dd>`,
-  );
-  return `<dl>${rows.join("\n")}</dl>\n`;
+  const rows = details.map(({ term, values, isCode = false }) => {
+    const opening = isCode ? '<dd class="code">' : "<dd>";
+    const lines = values.map((value) => `${opening}${escapeHtml(value)}</dd>`);
+    return `<dt>${escapeHtml(term)}</dt>\n${lines.join("\n")}`;
+  });
+  return `<dl>\n${rows.join("\n")}\n</dl>\n`;
 };
 
 const entities: Readonly<Record<string, string>> = {

@@ -5,8 +5,10 @@ import { z } from "zod";
 import type { ChatgptTokens } from "../auth-manager.ts";
 import { WorkspaceNotAllowed } from "../errors.ts";
 import type { SignInError } from "../errors/sign-in.ts";
+import { compact } from "../internal/compact.ts";
 import { REQUEST_TIMEOUT_MS } from "./authority.ts";
 import { sendTokenRequest, type OAuthSession } from "./oauth-library.ts";
+import { plainText } from "./plain-text.ts";
 import { parseJson } from "./server-error.ts";
 import { parseTokenAnswer, type IssuedTokens } from "./token-answer.ts";
 
@@ -40,20 +42,14 @@ export const exchangeCode = Effect.fn("signIn.exchangeCode")(function* (
   const issued = yield* fetchTokens(session, code);
   const { accountId } = issued.unverifiedClaims;
   if (allowedWorkspaceIds.length > 0 && !allowedWorkspaceIds.includes(accountId ?? "")) {
-    return yield* new WorkspaceNotAllowed({
-      allowed: allowedWorkspaceIds,
-      ...(accountId !== undefined && { found: accountId }),
-    });
+    return yield* new WorkspaceNotAllowed(
+      compact({ allowed: allowedWorkspaceIds, found: plainText(accountId) }),
+    );
   }
   const apiKey = yield* fetchApiKey(session, issued.idToken);
-  return {
-    idToken: issued.idToken,
-    accessToken: issued.accessToken,
-    refreshToken: issued.refreshToken,
-    ...(accountId !== undefined && { accountId }),
-    ...(apiKey !== undefined && { apiKey }),
-    ...(session.authority.provenance !== undefined && { provenance: session.authority.provenance }),
-  };
+  const { idToken, accessToken, refreshToken } = issued;
+  const { provenance } = session.authority;
+  return compact({ idToken, accessToken, refreshToken, accountId, apiKey, provenance });
 });
 
 const fetchTokens = Effect.fnUntraced(function* (
