@@ -73,8 +73,10 @@ export interface VerifiedAgentAssertion extends TaskBinding {
 
 const checkTime = Effect.fnUntraced(function* (timestampMs: number, windowSeconds: number) {
   const nowMs = yield* Clock.currentTimeMillis;
-  if (Math.abs(nowMs - timestampMs) <= windowSeconds * 1000) return;
-  return yield* new AssertionOutsideClockWindow({ timestampMs, nowMs, windowSeconds });
+  if (Math.abs(nowMs - timestampMs) > windowSeconds * 1000) {
+    return yield* new AssertionOutsideClockWindow({ timestampMs, nowMs, windowSeconds });
+  }
+  return timestampMs;
 });
 
 const checkSignature = Effect.fnUntraced(function* (claimed: UnverifiedAgentAssertion) {

@@ -113,12 +113,11 @@ const make = Effect.fnUntraced(function* (options: RemoteJwksOptions) {
     if (held !== undefined && isFresh(held, nowMs)) return held;
     const stale = held !== undefined && mayServeStale(held, nowMs, maxStaleMs) ? held : undefined;
     if (stale !== undefined && nowMs < lastFailureMs + cooldownMs) return stale;
-    return yield* Effect.catch(refresh, (error) => {
-      const kept = held;
-      return kept !== undefined && mayServeStale(kept, nowMs, maxStaleMs)
-        ? Effect.succeed(kept)
-        : Effect.fail(error);
-    });
+    const outcome = yield* Effect.result(refresh);
+    if (outcome._tag === "Success") return outcome.success;
+    const kept = held;
+    const serves = kept !== undefined && mayServeStale(kept, nowMs, maxStaleMs);
+    return serves ? kept : yield* outcome.failure;
   });
 
   /** The set may be older than the key: a rotation is followed at once, an attacker's ids are not. */

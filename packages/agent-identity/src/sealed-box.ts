@@ -54,6 +54,8 @@ export const x25519PrivateKey = (key: AgentKey): Redacted.Redacted<Uint8Array> =
 export const x25519PublicKey = (key: AgentKey): Uint8Array =>
   Uint8Array.from(x25519Key(x25519SecretOf(key)).publicKey);
 
+const words = (bytes: Uint8Array): Uint32Array => new Uint32Array(Uint8Array.from(bytes).buffer);
+
 /** `crypto_box`'s key: HSalsa20 of the shared X25519 secret. Throws for a peer key of small order. */
 const boxKey = (secret: Uint8Array, peer: Uint8Array): Uint8Array => {
   const { privateKey } = x25519Key(secret);
@@ -63,7 +65,6 @@ const boxKey = (secret: Uint8Array, peer: Uint8Array): Uint8Array => {
     type: "spki",
   });
   const shared = diffieHellman({ privateKey, publicKey });
-  const words = (bytes: Uint8Array) => new Uint32Array(Uint8Array.from(bytes).buffer);
   const derived = new Uint32Array(8);
   hsalsa(sigma, words(shared), new Uint32Array(4), derived);
   return new Uint8Array(derived.buffer);

@@ -12,7 +12,8 @@ import { registerTask } from "./register-task.ts";
 
 /** Whose task is wanted, and where it is registered. */
 export interface AgentTaskIdentity {
-  readonly record: AgentIdentityRecord;
+  /** A `taskId` in it, stored by a sign-in, is used without registering. */
+  readonly record: Pick<AgentIdentityRecord, "agentRuntimeId" | "taskId">;
   readonly key: AgentKey;
   /** Normalised; `taskApiBaseUrl` of `./urls` makes it. */
   readonly taskApiBaseUrl: string;

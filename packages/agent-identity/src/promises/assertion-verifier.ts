@@ -1,0 +1,88 @@
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as ManagedRuntime from "effect/ManagedRuntime";
+import * as Option from "effect/Option";
+import { type AgentPublicKey, importAgentPublicKey } from "../agent-public-key.ts";
+import {
+  AgentPublicKeys,
+  AssertionReplayStore,
+  type TaskBinding,
+  type VerifiedAgentAssertion,
+  verifyAgentAssertion,
+} from "../assertion-verifier.ts";
+import { AssertionLookupFailed } from "../errors.ts";
+import type { CallOptions } from "./call-options.ts";
+
+/** How a gateway or backend looks up what agents registered with it. */
+export interface AssertionVerifierOptions {
+  /** A runtime's public key: imported, 32 bytes, or in its SSH form; null where there is no such agent. */
+  readonly findPublicKey: (
+    agentRuntimeId: string,
+    signal: AbortSignal,
+  ) => Promise<AgentPublicKey | string | Uint8Array | null>;
+  /** Whether a task was registered for a runtime; `null` says aloud that any task will do. */
+  readonly isKnownTask: ((binding: TaskBinding, signal: AbortSignal) => Promise<boolean>) | null;
+  /** Seconds that a timestamp may lie in the past or future. Default 300. */
+  readonly clockWindowSeconds?: number;
+  /**
+   * How many requests one assertion may accompany, counted in this process. Absent: not counted. An honest agent sends
+   * the same assertion with all requests of one second.
+   */
+  readonly maxUsesPerAssertion?: number;
+}
+
+export interface AssertionVerifier {
+  /** Verifies an `Authorization` header. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
+  readonly verify: (header: string, call?: CallOptions) => Promise<VerifiedAgentAssertion>;
+  readonly close: () => Promise<void>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+type Lookup = AssertionLookupFailed["service"];
+
+/** A callback's failure is told by its kind only: its message is the caller's, and may hold anything. */
+const ask = <A>(
+  service: Lookup,
+  answer: (signal: AbortSignal) => Promise<A>,
+): Effect.Effect<A, AssertionLookupFailed> =>
+  Effect.tryPromise({
+    try: answer,
+    catch: () => new AssertionLookupFailed({ service, problem: "the callback rejected" }),
+  });
+
+const imported = (key: AgentPublicKey | string | Uint8Array) =>
+  typeof key === "string" || key instanceof Uint8Array
+    ? Effect.mapError(
+        importAgentPublicKey(key),
+        ({ problem }) => new AssertionLookupFailed({ service: "AgentPublicKeys", problem }),
+      )
+    : Effect.succeed(key);
+
+const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
+  const find = Effect.fnUntraced(function* (agentRuntimeId: string) {
+    const key = yield* ask("AgentPublicKeys", (signal) => findPublicKey(agentRuntimeId, signal));
+    return key === null ? Option.none() : Option.some(yield* imported(key));
+  });
+  return Layer.succeed(AgentPublicKeys, AgentPublicKeys.of({ find }));
+};
+
+/** Accepts agents: everything that a gateway needs, without a network client. Close it when done. */
+export const createAssertionVerifier = (options: AssertionVerifierOptions): AssertionVerifier => {
+  const { isKnownTask, clockWindowSeconds, maxUsesPerAssertion: maxUses } = options;
+  const replays =
+    maxUses === undefined ? Layer.empty : AssertionReplayStore.layerMemory({ maxUses });
+  const runtime = ManagedRuntime.make(Layer.merge(publicKeysLayer(options), replays));
+  const verifyOptions = {
+    isKnownTask:
+      isKnownTask === null
+        ? null
+        : (binding: TaskBinding) => ask("tasks", (signal) => isKnownTask(binding, signal)),
+    ...(clockWindowSeconds === undefined ? {} : { clockWindowSeconds }),
+  };
+  const close = () => runtime.dispose();
+  return {
+    verify: (header, call) => runtime.runPromise(verifyAgentAssertion(header, verifyOptions), call),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+};
