@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import type { AgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
 import type { PlanType } from "@agent-auth/agent-identity/plan";
 
 /** One person in one workspace: what a consent page lets the person pick. */
@@ -26,7 +27,7 @@ export interface BearerToken {
 
 export interface Agent {
   readonly agentRuntimeId: string;
-  readonly publicKeyRaw: Uint8Array;
+  readonly publicKey: AgentPublicKey;
   readonly account: Account;
   readonly taskIds: Set<string>;
 }
@@ -65,8 +66,8 @@ export class Directory {
     return token;
   }
 
-  addAgent(agentRuntimeId: string, publicKeyRaw: Uint8Array, account: Account): Agent {
-    const agent = { agentRuntimeId, publicKeyRaw, account, taskIds: new Set<string>() };
+  addAgent(agentRuntimeId: string, publicKey: AgentPublicKey, account: Account): Agent {
+    const agent = { agentRuntimeId, publicKey, account, taskIds: new Set<string>() };
     this.agents.set(agentRuntimeId, agent);
     return agent;
   }

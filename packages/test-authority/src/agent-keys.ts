@@ -1,5 +1,4 @@
-import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 
 /** A fresh Ed25519 pair in the forms that the protocol carries. */
 export interface AgentKeyPair {
@@ -28,25 +27,4 @@ export const makeAgentKeyPair = (version: 1 | 2): AgentKeyPair => {
       ? Buffer.concat([version1, seed])
       : Buffer.concat([version2, seed, publicKeyTag, publicKeyRaw]);
   return { publicKeyRaw: new Uint8Array(publicKeyRaw), privateKey: der.toString("base64") };
-};
-
-const toKeyObject = (raw: Uint8Array): KeyObject =>
-  createPublicKey({
-    format: "jwk",
-    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(raw).toString("base64url") },
-  });
-
-/** Whether `signature` (base64) is this key's over the UTF-8 message. */
-export const isSignedBy = (raw: Uint8Array, message: string, signature: string): boolean =>
-  verify(null, Buffer.from(message), toKeyObject(raw), Buffer.from(signature, "base64"));
-
-/** The 32 bytes of an `ssh-ed25519` public key line (RFC 8709 §4), or undefined where it is none. */
-export const parseSshPublicKey = (line: string): Uint8Array | undefined => {
-  const [type, blob] = line.trim().split(/\s+/);
-  if (type !== "ssh-ed25519" || blob === undefined) return undefined;
-  const bytes = Buffer.from(blob, "base64");
-  const prefix = Buffer.from("0000000b7373682d6564323535313900000020", "hex");
-  if (bytes.length !== prefix.length + 32 || !bytes.subarray(0, prefix.length).equals(prefix))
-    return undefined;
-  return new Uint8Array(bytes.subarray(prefix.length));
 };

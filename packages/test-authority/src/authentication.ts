@@ -1,7 +1,6 @@
-import * as z from "zod";
 import type { Account, BearerToken } from "./accounts.ts";
-import { isSignedBy } from "./agent-keys.ts";
 import { unauthorized } from "./answer.ts";
+import { authenticateAssertion } from "./assertion-authentication.ts";
 import type { RecordedRequest } from "./request-log.ts";
 import type { AuthorityState } from "./state.ts";
 
@@ -33,37 +32,6 @@ const checkAccountHeaders = (request: RecordedRequest, account: Account): void =
 export const isFresh = (timestamp: string, nowMs: number): boolean =>
   /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp) &&
   Math.abs(Date.parse(timestamp) - nowMs) <= windowMs;
-
-const Assertion = z.strictObject({
-  agent_runtime_id: z.string().min(1),
-  signature: z.base64(),
-  task_id: z.string().min(1),
-  timestamp: z.string(),
-});
-
-const parseAssertion = (token: string): z.infer<typeof Assertion> => {
-  try {
-    return Assertion.parse(JSON.parse(Buffer.from(token, "base64url").toString("utf8")));
-  } catch {
-    throw unauthorized("malformed_assertion", "the AgentAssertion cannot be read");
-  }
-};
-
-const byAssertion = (state: AuthorityState, request: RecordedRequest, token: string): Caller => {
-  const { agent_runtime_id, signature, task_id, timestamp } = parseAssertion(token);
-  const agent = state.directory.agents.get(agent_runtime_id);
-  if (agent === undefined)
-    throw unauthorized("unknown_agent", `no agent ${agent_runtime_id} is registered`);
-  if (!isFresh(timestamp, state.clock.nowMs()))
-    throw unauthorized("stale_timestamp", "the assertion's timestamp is not within five minutes");
-  const message = `${agent_runtime_id}:${task_id}:${timestamp}`;
-  if (!isSignedBy(agent.publicKeyRaw, message, signature))
-    throw unauthorized("bad_signature", "the assertion's signature is not the agent's");
-  if (!agent.taskIds.has(task_id))
-    throw unauthorized("unknown_task", `no task ${task_id} is registered for the agent`);
-  checkAccountHeaders(request, agent.account);
-  return { account: agent.account, by: "agentAssertion" };
-};
 
 /** A bearer token that is known, not revoked and not expired; a `Refusal` (401) otherwise. */
 export const findBearer = (state: AuthorityState, token: string): BearerToken => {
@@ -101,9 +69,15 @@ export const bearerToken = (request: RecordedRequest): string => {
 };
 
 /** The account behind a model request, or a `Refusal` (401) that says which part of the proof is wrong. */
-export const authenticate = (state: AuthorityState, request: RecordedRequest): Caller => {
+export const authenticate = async (
+  state: AuthorityState,
+  request: RecordedRequest,
+): Promise<Caller> => {
   const { scheme, token } = readAuthorization(request);
-  if (scheme === "AgentAssertion") return byAssertion(state, request, token);
   if (scheme.toLowerCase() === "bearer") return byBearer(state, request, token);
-  throw unauthorized("unknown_scheme", "Authorization is neither Bearer nor AgentAssertion");
+  if (scheme !== "AgentAssertion")
+    throw unauthorized("unknown_scheme", "Authorization is neither Bearer nor AgentAssertion");
+  const { account } = await authenticateAssertion(state, `${scheme} ${token}`);
+  checkAccountHeaders(request, account);
+  return { account, by: "agentAssertion" };
 };

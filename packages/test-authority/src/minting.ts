@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
+import * as Effect from "effect/Effect";
 import type { Account } from "./accounts.ts";
 import { randomToken } from "./accounts.ts";
 import { makeAgentKeyPair } from "./agent-keys.ts";
@@ -26,7 +28,10 @@ export const mintAgentIdentity = async (
   const now = state.clock.nowMs();
   const claims = agentIdentityClaims(account, agentRuntimeId, privateKey, now, options);
   const jwt = await signClaims(state.keys, claims, options);
-  if (options.known !== false) state.directory.addAgent(agentRuntimeId, publicKeyRaw, account);
+  if (options.known !== false) {
+    const publicKey = await Effect.runPromise(importAgentPublicKey(publicKeyRaw));
+    state.directory.addAgent(agentRuntimeId, publicKey, account);
+  }
   return { jwt, agentRuntimeId, account, privateKey, publicKeyRaw };
 };
 

@@ -93,10 +93,10 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
     for (const socket of open) socket.destroy();
   });
 
-  const judge = (request: RecordedRequest): void => {
+  const judge = async (request: RecordedRequest): Promise<void> => {
     if (!socketPath.test(request.path))
       throw notFound("unknown_endpoint", `no WebSocket answers at ${request.path}`);
-    authenticate(state, request);
+    await authenticate(state, request);
   };
 
   const upgrade = async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -120,7 +120,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
       return;
     }
     try {
-      judge(request);
+      await judge(request);
       request.status = 101;
       sockets.handleUpgrade(incoming, socket, head, (peer) => converse(state, request, peer));
     } catch (error) {

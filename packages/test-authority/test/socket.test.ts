@@ -15,8 +15,8 @@ const Event = z.looseObject({ type: z.string() });
 const ask = async (socket: WebSocket, message: string) => {
   const events: Array<z.infer<typeof Event>> = [];
   const over = new Promise<void>((resolve) => {
-    socket.on("message", (data) => {
-      const event = Event.parse(JSON.parse(String(data)));
+    socket.addEventListener("message", ({ data }) => {
+      const event = Event.parse(JSON.parse(z.string().parse(data)));
       events.push(event);
       if (event.type === "response.completed" || event.type === "error") resolve();
     });

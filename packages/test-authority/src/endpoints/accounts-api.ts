@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
+import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Account } from "../accounts.ts";
 import { randomToken } from "../accounts.ts";
-import { parseSshPublicKey } from "../agent-keys.ts";
 import type { Answer } from "../answer.ts";
 import { badRequest, json, unauthorized } from "../answer.ts";
 import { bearerToken, findBearer } from "../authentication.ts";
@@ -83,13 +84,17 @@ const readRegistration = ({ state, request }: Exchange) => {
   return { account, body: parseJson(request, CurrentDesign) };
 };
 
-const registerAgent = (exchange: Exchange): Answer => {
+const registerAgent = async (exchange: Exchange): Promise<Answer> => {
   const { account, body } = readRegistration(exchange);
-  const publicKeyRaw = parseSshPublicKey(body.agent_public_key);
-  if (publicKeyRaw === undefined)
+  const publicKey = await Effect.runPromise(
+    importAgentPublicKey(body.agent_public_key).pipe(
+      Effect.catchTag("AgentPublicKeyMalformed", () => Effect.succeed(undefined)),
+    ),
+  );
+  if (publicKey === undefined)
     throw badRequest("invalid_public_key", "agent_public_key is no ssh-ed25519 key");
   const agentRuntimeId = `agent-${randomUUID()}`;
-  exchange.state.directory.addAgent(agentRuntimeId, publicKeyRaw, account);
+  exchange.state.directory.addAgent(agentRuntimeId, publicKey, account);
   return json(200, { agent_runtime_id: agentRuntimeId });
 };
 

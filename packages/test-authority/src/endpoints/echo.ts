@@ -3,8 +3,8 @@ import { authenticate } from "../authentication.ts";
 import type { Exchange, Route } from "../router.ts";
 import { modelBase, path } from "../router.ts";
 
-const echo = ({ state, request, incoming }: Exchange): Answer => {
-  authenticate(state, request);
+const echo = async ({ state, request, incoming }: Exchange): Promise<Answer> => {
+  await authenticate(state, request);
   return {
     status: 200,
     headers: { "content-type": request.headers["content-type"] ?? "application/octet-stream" },
@@ -18,8 +18,8 @@ async function* countBytes(incoming: AsyncIterable<Uint8Array>): AsyncGenerator<
   yield JSON.stringify({ bytes });
 }
 
-const sink = ({ state, request, incoming }: Exchange): Answer => {
-  authenticate(state, request);
+const sink = async ({ state, request, incoming }: Exchange): Promise<Answer> => {
+  await authenticate(state, request);
   return {
     status: 200,
     headers: { "content-type": "application/json; charset=utf-8" },

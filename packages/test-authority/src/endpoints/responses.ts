@@ -44,8 +44,8 @@ async function* serverSentEvents(events: AsyncIterable<ResponseEvent>): AsyncGen
     yield `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
-const respond = ({ state, request }: Exchange): Answer => {
-  authenticate(state, request);
+const respond = async ({ state, request }: Exchange): Promise<Answer> => {
+  await authenticate(state, request);
   const body = parseJson(request, ResponsesRequest);
   const facts = modelAnswerFacts(state, body);
   if (body.stream !== true) return json(200, completedResponse(facts));
@@ -58,8 +58,8 @@ const respond = ({ state, request }: Exchange): Answer => {
 
 const modelNames = ["gpt-5.2-codex", "gpt-5.2", "gpt-5.2-mini"];
 
-const listModels = ({ state, request }: Exchange): Answer => {
-  authenticate(state, request);
+const listModels = async ({ state, request }: Exchange): Promise<Answer> => {
+  await authenticate(state, request);
   const created = Math.floor(Date.UTC(2026, 0, 1) / 1000);
   const data = modelNames.map((id) => ({ id, object: "model", created, owned_by: "openai" }));
   // `models` is what Codex reads under its ChatGPT base, `data` what the API's clients read.

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Agent } from "../accounts.ts";
 import { randomToken } from "../accounts.ts";
-import { isSignedBy } from "../agent-keys.ts";
 import type { Answer } from "../answer.ts";
 import { json, notFound, unauthorized } from "../answer.ts";
 import { isFresh } from "../authentication.ts";
@@ -28,7 +27,7 @@ const taskAnswer = async (state: AuthorityState, agent: Agent, taskId: string): 
   if (field === "task_id" || field === "taskId") return json(200, { [field]: taskId });
   // The sealed box brings its own cryptography along; most tests never need it.
   const { sealToAgent } = await import("@agent-auth/agent-identity/sealed-box");
-  return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKeyRaw, taskId)) });
+  return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKey.raw, taskId)) });
 };
 
 const register = async (exchange: Exchange): Promise<Answer> => {
@@ -42,7 +41,7 @@ const register = async (exchange: Exchange): Promise<Answer> => {
       "stale_timestamp",
       "the timestamp is not within five minutes of the clock here",
     );
-  if (!isSignedBy(agent.publicKeyRaw, `${agent.agentRuntimeId}:${timestamp}`, signature))
+  if (!agent.publicKey.verify(`${agent.agentRuntimeId}:${timestamp}`, signature))
     throw unauthorized("bad_signature", "the signature is not the agent's");
   checkBiscuit(exchange, agent);
   const taskId = randomToken("task_", 12);
