@@ -1,4 +1,8 @@
-import { JwksEndpointError, JwksMalformed, JwksRequestFailed } from "@agent-auth/agent-identity/errors";
+import {
+  JwksEndpointError,
+  JwksMalformed,
+  JwksRequestFailed,
+} from "@agent-auth/agent-identity/errors";
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";

@@ -6,9 +6,7 @@ import { managerLayer, type Session } from "./session.ts";
 
 /** The model provider that this session's requests go to, checked. */
 export const sessionProvider = (session: Session) =>
-  Effect.fromResult(
-    resolveProvider({ config: session.config, environment: session.environment }),
-  );
+  Effect.fromResult(resolveProvider({ config: session.config, environment: session.environment }));
 
 /** The one signer of a process. A provider that brings its own token asks no manager. */
 export const signerLayer = (session: Session, provider: ModelProvider) =>

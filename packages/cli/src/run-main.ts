@@ -43,5 +43,7 @@ const endOf = (
 const reportDefect = (defect: unknown, verbose: boolean) => {
   const name = defect instanceof Error ? defect.name : typeof defect;
   const where = verbose && defect instanceof Error ? `\n${defect.stack ?? ""}` : "";
-  writeLine(`agent-auth: internal error (${name}); run it again with --verbose for details${where}`);
+  writeLine(
+    `agent-auth: internal error (${name}); run it again with --verbose for details${where}`,
+  );
 };

@@ -5,6 +5,10 @@ import * as Effect from "effect/Effect";
 import { homedir } from "node:os";
 import type { GlobalValues } from "./argv/command-spec.ts";
 import { makeSay, type Say } from "./terminal/say.ts";
+import { version } from "./version.ts";
+
+/** First part of the User-Agent of every request. */
+export const userAgent = `agent-auth/${version}`;
 
 /** What a command knows of the process it runs in: read once, then passed down. */
 export interface Session {
@@ -30,9 +34,9 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
  */
 export const managerLayer = (session: Session, use: "requests" | "signInOrOut") =>
   AuthManager.layer({
-    codexHome: session.environment.codexHome.path,
     environment: session.environment,
     config: session.config,
     environmentCredentials: true,
+    userAgent,
     loadAtStart: use === "requests",
   });

@@ -97,7 +97,9 @@ describe("parseInvocation", () => {
   it("wants the -- before another program's flags could be taken for ours", () => {
     expect(usageOf(() => parseInvocation(execute, ["ls", "--", "-l"]))).toContain("put --");
     expect(usageOf(() => parseInvocation(execute, ["ls"]))).toContain("put --");
-    expect(usageOf(() => parseInvocation(execute, ["--"]))).toContain("program is missing after --");
+    expect(usageOf(() => parseInvocation(execute, ["--"]))).toContain(
+      "program is missing after --",
+    );
   });
 });
 

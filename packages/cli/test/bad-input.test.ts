@@ -118,16 +118,12 @@ describe("a JWKS endpoint", () => {
     expectOneClearLine(await loginWith(authority, jwt), /failed to request agent identity JWKS/u);
   });
 
-  it(
-    "that never answers is given up after 10 seconds",
-    async () => {
-      await using authority = await startTestAuthority();
-      authority.behave("jwks", "hang");
-      const result = await loginWith(authority, await authority.mintAgentIdentityJwt());
-      expectOneClearLine(result, /failed to request agent identity JWKS/u);
-    },
-    20_000,
-  );
+  it("that never answers is given up after 10 seconds", async () => {
+    await using authority = await startTestAuthority();
+    authority.behave("jwks", "hang");
+    const result = await loginWith(authority, await authority.mintAgentIdentityJwt());
+    expectOneClearLine(result, /failed to request agent identity JWKS/u);
+  }, 20_000);
 
   it("that speaks no HTTP is named in one line", async () => {
     await using authority = await startTestAuthority();
@@ -164,7 +160,10 @@ describe("a broken auth.json", () => {
       [["api", "responses", "-d", "{}"], 1],
     ] as const) {
       const result = await home.run(args);
-      expectOneClearLine({ ...result, exitCode: result.exitCode === 4 ? 1 : result.exitCode }, /^Error /u);
+      expectOneClearLine(
+        { ...result, exitCode: result.exitCode === 4 ? 1 : result.exitCode },
+        /^Error /u,
+      );
       expect(result.exitCode).toBe(exitCode);
       expect(await home.readAuth()).toBe(content);
     }

@@ -55,18 +55,21 @@ describe("login --with-api-key", () => {
 });
 
 describe("login with an agent identity", () => {
-  it.each(["--with-agent-identity", "--with-access-token"])("verifies and saves it: %s", async (flag) => {
-    await using home = await homeHere();
-    const jwt = await authority.mintAgentIdentityJwt();
-    const { exitCode, stdout, stderr } = await home.run(["login", flag], { stdin: `${jwt}\n` });
-    expect(stderr).toBe("Reading access token from stdin...\nSuccessfully logged in\n");
-    expect([exitCode, stdout]).toEqual([0, ""]);
-    expect(JSON.parse((await home.readAuth()) ?? "")).toEqual({
-      auth_mode: "agentIdentity",
-      OPENAI_API_KEY: null,
-      agent_identity: jwt,
-    });
-  });
+  it.each(["--with-agent-identity", "--with-access-token"])(
+    "verifies and saves it: %s",
+    async (flag) => {
+      await using home = await homeHere();
+      const jwt = await authority.mintAgentIdentityJwt();
+      const { exitCode, stdout, stderr } = await home.run(["login", flag], { stdin: `${jwt}\n` });
+      expect(stderr).toBe("Reading access token from stdin...\nSuccessfully logged in\n");
+      expect([exitCode, stdout]).toEqual([0, ""]);
+      expect(JSON.parse((await home.readAuth()) ?? "")).toEqual({
+        auth_mode: "agentIdentity",
+        OPENAI_API_KEY: null,
+        agent_identity: jwt,
+      });
+    },
+  );
 
   it("takes the base URL from -c, before the command or behind it", async () => {
     await using home = await CliHome.make();

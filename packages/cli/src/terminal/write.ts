@@ -24,7 +24,8 @@ const writeWhole = (fd: 1 | 2, text: string | Uint8Array) => {
   }
 };
 
-const isGone = (error: unknown) => isErrno(error) && (error.code === "EPIPE" || error.code === "EIO");
+const isGone = (error: unknown) =>
+  isErrno(error) && (error.code === "EPIPE" || error.code === "EIO");
 
 /**
  * An answer, to stdout.
@@ -49,4 +50,5 @@ export const writeLine = (line: string): void => {
 };
 
 /** A value for a program, to stdout: JSON, two spaces, ending in a newline. */
-export const writeJson = (value: unknown): void => writeAnswer(`${JSON.stringify(value, null, 2)}\n`);
+export const writeJson = (value: unknown): void =>
+  writeAnswer(`${JSON.stringify(value, null, 2)}\n`);

@@ -1,12 +1,11 @@
-import { makeDispatcher } from "@agent-auth/login/http-client";
+import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
 import { createAuthenticatedFetch } from "@agent-auth/model-provider/authenticated-fetch";
 import { RequestSigner } from "@agent-auth/model-provider/signer";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { programHeaders } from "../../http/identify.ts";
 import { requestFailure } from "../../http/transport-failure.ts";
 import { sessionProvider, signerLayer } from "../../request-signing.ts";
-import { openSession, type Session } from "../../session.ts";
+import { openSession, type Session, userAgent } from "../../session.ts";
 import { streamAnswer } from "../../terminal/stream-answer.ts";
 import { ReaderGone, writeAnswer, writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
@@ -30,7 +29,7 @@ const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Sess
     try: (signal) =>
       fetch(options.path, {
         method: options.method,
-        headers: withDefaults(options.headers, programHeaders(session)),
+        headers: withDefaults(options.headers, standingHeaders(session.environment, { userAgent })),
         signal,
         ...(body !== null && { body, duplex: "half" }),
       }),

@@ -18,7 +18,11 @@ export const spec = defineSpec({
       summary: "a header to add",
     },
     data: { type: "string", short: "d", value: "BODY", summary: "the body, as text" },
-    input: { type: "string", value: "FILE", summary: "stream the body from a file, or - for stdin" },
+    input: {
+      type: "string",
+      value: "FILE",
+      summary: "stream the body from a file, or - for stdin",
+    },
     include: {
       type: "boolean",
       short: "i",

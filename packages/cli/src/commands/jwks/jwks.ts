@@ -7,7 +7,7 @@ import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
 import { findJwks, type FoundJwks, jwksOrigin, placeOf } from "../../jwks-origin.ts";
 import { type Reportable, reportError } from "../../report-error.ts";
-import { openSession } from "../../session.ts";
+import { openSession, userAgent } from "../../session.ts";
 import { printable } from "../../terminal/printable.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { type KeyFacts, keyFacts } from "./key-facts.ts";
@@ -46,7 +46,7 @@ const show = Effect.fnUntraced(function* (options: JwksOptions) {
   const session = yield* openSession(options.globals);
   const origin = yield* jwksOrigin(options.from, session);
   const found = yield* findJwks(origin).pipe(
-    Effect.provide(HttpClient.layer(session.environment)),
+    Effect.provide(HttpClient.layer(session.environment, { userAgent })),
   );
   const keys = yield* judge(found);
   if (options.json) writeJson({ from: placeOf(origin), keys });

@@ -28,18 +28,10 @@ export const command: Command<typeof spec.flags, LoginOptions> = {
 export const run = (options: LoginOptions): Effect.Effect<ExitCode> => {
   const [source = "browser", ...others] = options.sources;
   if (others.length > 0) return Effect.sync(() => reportError("Error logging in", conflict));
-  switch (source) {
-    case "browser":
-      return Effect.promise(() => import("./browser.ts")).pipe(
-        Effect.flatMap((way) => way.signIn(options)),
-      );
-    case "deviceAuth":
-      return Effect.promise(() => import("./device.ts")).pipe(
-        Effect.flatMap((way) => way.signIn(options)),
-      );
-    default:
-      return loginFromStdin(source, options.globals);
+  if (source === "browser" || source === "deviceAuth") {
+    return Effect.sync(() => reportError("Error logging in", notHere));
   }
+  return loginFromStdin(source, options.globals);
 };
 
 const loginFromStdin = (
@@ -66,4 +58,9 @@ const conflict = new CliFailure({
   code: "CLI_SOURCES_CONFLICT",
   message:
     "Choose one login credential source: --with-api-key, --with-access-token, --with-agent-identity or --device-auth.",
+});
+
+const notHere = new CliFailure({
+  code: "CLI_SOURCES_CONFLICT",
+  message: "Signing in with ChatGPT is not in this build.",
 });

@@ -10,7 +10,11 @@ export const spec = defineSpec({
   args: [],
   flags: {
     jwks: { type: "string", value: "FILE|URL", summary: "take the trusted keys from here" },
-    issuer: { type: "string", value: "ISSUER", summary: "the `iss` to expect instead of ChatGPT's" },
+    issuer: {
+      type: "string",
+      value: "ISSUER",
+      summary: "the `iss` to expect instead of ChatGPT's",
+    },
     audience: {
       type: "string",
       value: "AUDIENCE",

@@ -10,7 +10,7 @@ import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { findJwks, jwksOrigin } from "../../jwks-origin.ts";
 import { type Reportable, reportError } from "../../report-error.ts";
-import { openSession } from "../../session.ts";
+import { openSession, userAgent } from "../../session.ts";
 import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
 import { rowLines } from "../../terminal/rows.ts";
 import { untilText } from "../../terminal/until.ts";
@@ -53,7 +53,7 @@ const verify = Effect.fnUntraced(function* (options: VerifyOptions) {
   const jwt = yield* readSecret(prompt);
   const origin = yield* jwksOrigin(options.jwks, session);
   const { jwks } = yield* findJwks(origin).pipe(
-    Effect.provide(HttpClient.layer(session.environment)),
+    Effect.provide(HttpClient.layer(session.environment, { userAgent })),
   );
   const verified = yield* verifyAgentIdentityJwt(jwt, options).pipe(
     Effect.provide(JwksSource.layerStatic(jwks)),

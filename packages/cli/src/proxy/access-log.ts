@@ -1,0 +1,30 @@
+import { printable } from "../terminal/printable.ts";
+
+/** What the log keeps of a request. Neither headers, nor bodies, nor the query: all may hold secrets. */
+export interface Access {
+  readonly method: string;
+  /** As the client sent it; the query is cut off. */
+  readonly url: string;
+  /** What the client got; `null` where it went away before an answer. */
+  readonly status: number | null;
+  readonly bytes: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Why there was no answer from the provider. */
+  readonly note?: string | undefined;
+}
+
+/** One line of the access log: `2026-04-13T12:00:00.123Z POST /responses 200 5120B 830ms`. */
+export const accessLine = (access: Access): string => {
+  const path = access.url.split("?", 1)[0] ?? "";
+  const words = [
+    new Date(access.endedAtMs).toISOString(),
+    access.method,
+    path,
+    access.status === null ? "aborted" : String(access.status),
+    `${access.bytes}B`,
+    `${Math.max(0, Math.round(access.endedAtMs - access.startedAtMs))}ms`,
+    ...(access.note === undefined ? [] : [`(${access.note})`]),
+  ];
+  return printable(words.join(" "));
+};

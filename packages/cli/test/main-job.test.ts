@@ -1,0 +1,252 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+const config = () =>
+  `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`;
+const codexHome = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+const request = '{"model":"gpt-5","input":"Say hello.","stream":true}';
+
+const signedIn = async (options = {}) => {
+  const home = await codexHome();
+  const jwt = await authority.mintAgentIdentityJwt(options);
+  const login = await home.run(["login", "--with-agent-identity"], { stdin: jwt });
+  expect(login.exitCode).toBe(0);
+  return home;
+};
+
+describe("login status", () => {
+  it("says who an agent is, where that is stored and until when", async () => {
+    const account = authority.createAccount({ email: "status@example.com", planType: "team" });
+    await using home = await signedIn({ account });
+    const { exitCode, stdout, stderr } = await home.run(["login", "status"]);
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines[0]).toBe("Logged in using access token");
+    expect(lines.slice(1)).toEqual([
+      "  account:   status@example.com",
+      `  workspace: ${account.accountId}`,
+      "  plan:      team",
+      `  source:    ${home.authFile}`,
+      expect.stringMatching(/^ {2}expires: {3}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(in 59 minutes\)$/u),
+    ]);
+    expect([exitCode, stdout]).toEqual([0, ""]);
+  });
+
+  it("answers the same in JSON, the private key apart", async () => {
+    const account = authority.createAccount({ email: "json@example.com" });
+    await using home = await signedIn({ account });
+    const { exitCode, stdout, stderr } = await home.run(["login", "status", "--json"]);
+    expect(JSON.parse(stdout)).toEqual({
+      loggedIn: true,
+      method: "agentIdentity",
+      account: {
+        accountId: account.accountId,
+        userId: account.userId,
+        email: "json@example.com",
+        plan: account.planType,
+        isFedramp: false,
+      },
+      source: { kind: "file", path: home.authFile },
+      expiresAt: expect.stringMatching(/Z$/u),
+    });
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  it("knows no one where nothing is stored", async () => {
+    await using home = await codexHome();
+    const text = await home.run(["login", "status"]);
+    expect([text.exitCode, text.stdout, text.stderr]).toEqual([1, "", "Not logged in\n"]);
+    const json = await home.run(["login", "status", "--json"]);
+    expect([json.exitCode, JSON.parse(json.stdout)]).toEqual([1, { loggedIn: false }]);
+  });
+
+  it("shows an API key masked, and from the environment first", async () => {
+    await using home = await signedIn();
+    const { exitCode, stderr } = await home.run(["login", "status"], {
+      env: { CODEX_API_KEY: "sk-proj-1234567890ABCDE", CODEX_ACCESS_TOKEN: "nonsense" },
+    });
+    expect(stderr).toBe(
+      "API key configured - sk-proj-***ABCDE\nAuthentication is checked when you send a request.\n  source: CODEX_API_KEY\n",
+    );
+    expect(exitCode).toBe(0);
+  });
+
+  it("tells a personal access token and whose it is", async () => {
+    await using home = await codexHome();
+    const env = {
+      CODEX_ACCESS_TOKEN: authority.mintPersonalAccessToken(),
+      CODEX_AUTHAPI_BASE_URL: authority.accountsBaseUrl,
+    };
+    const { exitCode, stderr } = await home.run(["login", "status"], { env });
+    expect(stderr).toContain("Logged in using personal access token\n");
+    expect(stderr).toContain(authority.account.email);
+    expect(exitCode).toBe(0);
+  });
+
+  it("signs out where a restriction is violated, and says why", async () => {
+    await using home = await signedIn();
+    const restricted = ["-c", 'forced_chatgpt_workspace_id=["ws-other"]'];
+    const { exitCode, stderr } = await home.run(["login", "status", ...restricted]);
+    expect(stderr).toMatch(/^Login is restricted to workspace ws-other, but .* Logging out\./u);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(exitCode).toBe(1);
+    expect(await home.readAuth()).toBeNull();
+  });
+});
+
+describe("api", () => {
+  it("streams a model's answer with an agent assertion", async () => {
+    await using home = await signedIn();
+    const { exitCode, stdout, stderr } = await home.run(["api", "responses", "-d", request]);
+    expect(stdout).toContain("event: response.completed");
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    const sent = authority.requestsTo("responses").at(-1);
+    expect(sent?.headers.authorization).toMatch(/^AgentAssertion /u);
+    expect(sent?.headers["content-type"]).toBe("application/json");
+    expect(sent?.headers["originator"]).toBe("codex_cli_rs");
+    expect(sent?.headers["user-agent"]).toMatch(/^agent-auth\/\d/u);
+    expect(sent?.body).toBe(request);
+  });
+
+  it.each(["CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"])(
+    "works from %s without any file",
+    async (variable) => {
+      await using home = await codexHome();
+      const env = { [variable]: await authority.mintAgentIdentityJwt() };
+      const { exitCode, stdout } = await home.run(["api", "/responses", "-d", request], { env });
+      expect(stdout).toContain("response.completed");
+      expect(exitCode).toBe(0);
+      expect(await home.readAuth()).toBeNull();
+    },
+  );
+
+  it("prefers CODEX_API_KEY to everything else", async () => {
+    await using home = await CliHome.make(config());
+    const key = authority.addApiKey();
+    const env = { CODEX_API_KEY: key, CODEX_AGENT_IDENTITY: "broken" };
+    const { exitCode } = await home.run(["api", "responses", "-d", request], { env });
+    expect(exitCode).toBe(0);
+    expect(authority.requestsTo("responses").at(-1)?.headers.authorization).toBe(`Bearer ${key}`);
+  });
+
+  it("prints status line and headers with -i, and reads the body from a file or stdin", async () => {
+    await using home = await signedIn();
+    const file = join(home.path, "request.json");
+    await writeFile(file, request);
+    for (const [input, stdin] of [
+      [file, ""],
+      ["-", request],
+    ] as const) {
+      const { exitCode, stdout } = await home.run(["api", "responses", "-i", "--input", input], {
+        stdin,
+      });
+      expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:[a-z-]+: .*\r\n)+\r\nevent: /u);
+      expect(exitCode).toBe(0);
+      expect(authority.requestsTo("responses").at(-1)?.body).toBe(request);
+    }
+  });
+
+  it("sends method and headers as told, but never another identity", async () => {
+    await using home = await signedIn();
+    const { exitCode } = await home.run([
+      "api",
+      "responses",
+      "-X",
+      "post",
+      "-d",
+      request,
+      "-H",
+      "X-Own: 1",
+      "-H",
+      "Authorization: Bearer x",
+    ]);
+    expect(exitCode).toBe(0);
+    const sent = authority.requestsTo("responses").at(-1);
+    expect(sent?.headers["x-own"]).toBe("1");
+    expect(sent?.headers.authorization).toMatch(/^AgentAssertion /u);
+  });
+
+  it("streams a refusal's body too, and ends with 1, or 4 for a 401", async () => {
+    await using home = await signedIn();
+    const missing = await home.run(["api", "no-such-thing"]);
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stdout).toContain("error");
+    expect(missing.stderr).toMatch(/^Error: the server answered 404/u);
+    authority.behave("responses", { status: 401 });
+    const unauthorized = await home.run(["api", "responses", "-d", request]);
+    authority.resetBehaviour();
+    expect(unauthorized.exitCode).toBe(4);
+    expect(unauthorized.stderr).toContain("401");
+  });
+
+  it("sends nothing to another origin, and nothing above the base URL", async () => {
+    await using home = await signedIn();
+    const before = authority.requests.length;
+    for (const path of [
+      "https://evil.example/responses",
+      "http://127.0.0.1:1/responses",
+      "../../secret",
+    ]) {
+      const result = await home.run(["api", path]);
+      expect(result.exitCode).toBe(1);
+      expect(result.stdout).toBe("");
+      expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    }
+    const after = authority.requests.slice(before).filter(({ endpoint }) => endpoint === "unknown");
+    expect(after).toEqual([]);
+  });
+
+  it("needs a sign-in, and sends nothing without one", async () => {
+    await using home = await codexHome();
+    const before = authority.count("responses");
+    const { exitCode, stdout, stderr } = await home.run(["api", "responses", "-d", request]);
+    expect(stderr).toContain("Run: agent-auth login");
+    expect([exitCode, stdout]).toEqual([4, ""]);
+    expect(authority.count("responses")).toBe(before);
+  });
+
+  it("names an input file that is not there", async () => {
+    await using home = await signedIn();
+    const { exitCode, stderr } = await home.run(["api", "responses", "--input", "/no/such/file"]);
+    expect(stderr).toBe(
+      "Error sending request: cannot read /no/such/file (ENOENT). Check --input.\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  it("stops quietly when nobody reads the answer any more", async () => {
+    await using home = await signedIn();
+    authority.behave(
+      "responses",
+      { answer: () => ({ status: 200, headers: {}, body: "x".repeat(4 * 1024 * 1024) }) },
+      { times: 1 },
+    );
+    const child = home.spawn(["api", "responses", "-d", request]);
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const exitCode = await new Promise((resolve) => child.on("close", resolve));
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  it("ends with 2 on Ctrl-C in the middle of an answer", async () => {
+    await using home = await signedIn();
+    authority.behave("responses", "hang", { times: 1 });
+    const child = home.spawn(["api", "responses", "-d", request]);
+    const seen = authority.count("responses");
+    await authority.waitForRequest("responses", { nth: seen + 1 });
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.kill("SIGINT");
+    const exitCode = await new Promise((resolve) => child.on("close", resolve));
+    expect([exitCode, stderr]).toEqual([2, ""]);
+  });
+});
