@@ -100,9 +100,9 @@ const collect = (
   const chunks: Array<Buffer> = [];
   let bytes = 0;
   stream?.on("data", (chunk: Buffer) => {
+    chunks.push(chunk.subarray(0, Math.max(0, maxBytes - bytes)));
     bytes += chunk.length;
-    if (bytes <= maxBytes) chunks.push(chunk);
-    else onTooLong?.();
+    if (bytes > maxBytes) onTooLong?.();
   });
   stream?.on("error", () => {}); // A killed command's pipe; its ending tells the rest.
   return chunks;

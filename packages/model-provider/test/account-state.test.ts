@@ -1,0 +1,61 @@
+import * as Effect from "effect/Effect";
+import { describe, expect, it } from "vitest";
+import { accountState } from "../src/account-state.ts";
+import { SignInRequired } from "../src/errors.ts";
+import { agent, apiKey } from "./support/credentials.ts";
+import { brokenManager, managerOf } from "./support/managers.ts";
+import { providerAt } from "./support/providers.ts";
+
+const source = { _tag: "File", path: "/home/nobody/.codex/auth.json" };
+
+describe("accountState", () => {
+  it("tells kind, e-mail, plan and source, and holds no secret", async () => {
+    const state = await Effect.runPromise(accountState(managerOf(agent())));
+    expect(state).toEqual({
+      _tag: "SignedIn",
+      kind: "AgentIdentity",
+      source,
+      isFedrampAccount: false,
+      email: "agent@example.com",
+      planType: "enterprise",
+      accountId: "workspace-1",
+    });
+  });
+
+  it("leaves out what the credential does not say", async () => {
+    expect(await Effect.runPromise(accountState(managerOf(apiKey())))).toEqual({
+      _tag: "SignedIn",
+      kind: "ApiKey",
+      source,
+      isFedrampAccount: false,
+    });
+  });
+
+  it("tells that nobody is signed in", async () => {
+    expect(await Effect.runPromise(accountState(managerOf(null)))).toEqual({ _tag: "SignedOut" });
+  });
+
+  it("gives the reason where the credential cannot be loaded", async () => {
+    const broken = brokenManager(new SignInRequired({ providerId: "x" }));
+    expect(await Effect.runPromise(accountState(broken))).toEqual({
+      _tag: "Unavailable",
+      code: "PROVIDER_SIGN_IN_REQUIRED",
+      message: 'model provider "x" needs a signed-in account, and there is none',
+      hint: "Sign in.",
+    });
+  });
+
+  it("names a foreign failure without its message, which may quote a secret", async () => {
+    const state = await Effect.runPromise(accountState(brokenManager(new RangeError("sk-canary"))));
+    expect(state).toMatchObject({ _tag: "Unavailable", code: "PROVIDER_CREDENTIAL_UNAVAILABLE" });
+    expect(JSON.stringify(state)).not.toContain("sk-canary");
+  });
+
+  it("tells that a provider with a token of its own has no account", async () => {
+    const provider = providerAt("https://x.example/v1", { envKey: "X_KEY" }, { X_KEY: "k" });
+    expect(await Effect.runPromise(accountState(managerOf(agent()), provider))).toEqual({
+      _tag: "NoAccount",
+      auth: "EnvKey",
+    });
+  });
+});

@@ -1,0 +1,206 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { CommandTokenConfig } from "@agent-auth/login/config";
+import type { Credential } from "@agent-auth/login/credential";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { commandTokenAccess, runTokenCommand } from "../src/command-token.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "command-token-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const config = (script: string, more: Partial<CommandTokenConfig> = {}): CommandTokenConfig => ({
+  command: process.execPath,
+  args: ["-e", script],
+  timeoutMs: 5000,
+  refreshIntervalMs: 300_000,
+  ...more,
+});
+
+const run = (one: CommandTokenConfig) =>
+  Effect.runPromise(Effect.map(runTokenCommand(one), Redacted.value));
+const failureOf = (one: CommandTokenConfig) => Effect.runPromise(Effect.flip(runTokenCommand(one)));
+
+/** A script that appends a line to a file each time it runs, and prints how many there are. */
+const counting = (name: string) => {
+  const file = join(folder, name);
+  const script = `const f=require("fs");f.appendFileSync(${JSON.stringify(file)},"x\\n");console.log("token-"+f.readFileSync(${JSON.stringify(file)},"utf8").split("\\n").length)`;
+  return { script, runs: async () => (await readFile(file, "utf8")).trim().split("\n").length };
+};
+
+describe("runTokenCommand", () => {
+  it("gives what the command prints, trimmed", async () => {
+    expect(await run(config('console.log("  tok-1 \\n")'))).toBe("tok-1");
+  });
+
+  it("closes stdin, and passes arguments without a shell", async () => {
+    const script =
+      'let n=0;process.stdin.on("data",d=>n+=d.length).on("end",()=>console.log(n+process.argv[1]))';
+    expect(await run({ ...config(""), args: ["-e", script, "$HOME;|"] })).toBe("0$HOME;|");
+  });
+
+  it("finds a relative path from cwd, and runs there", async () => {
+    const one = join(folder, "where.sh");
+    await writeFile(one, "#!/bin/sh\npwd\n", { mode: 0o755 });
+    const printed = await run({ ...config(""), command: "./where.sh", args: [], cwd: folder });
+    expect(printed).toBe(dirname(one));
+  });
+
+  it("kills a command that hangs, and what it started", async () => {
+    const pidFile = join(folder, "hanging.pid");
+    const error = await failureOf({
+      ...config(""),
+      command: "sh",
+      args: ["-c", `sleep 600 & echo $! > ${pidFile}; wait`],
+      timeoutMs: 300,
+    });
+    expect(error).toMatchObject({
+      code: "PROVIDER_TOKEN_COMMAND_FAILED",
+      reason: { _tag: "TimedOut", afterMs: 300 },
+    });
+    expect(error.message).toBe('token command "sh" gave no token within 300 ms');
+    const pid = Number(await readFile(pidFile, "utf8"));
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  it("tells the exit code and what the command said, cut and on one line", async () => {
+    const error = await failureOf(
+      config('process.stderr.write("no\\u001b[31m luck\\n"+"z".repeat(5000));process.exit(3)'),
+    );
+    expect(error.reason).toEqual({
+      _tag: "Exited",
+      exitCode: 3,
+      stderr: `no [31m luck ${"z".repeat(512 - 14)}`,
+    });
+  });
+
+  it.each([
+    ["prints nothing", 'console.log("  ")', { _tag: "BadOutput", what: "empty" }],
+    [
+      "prints something else than UTF-8",
+      "process.stdout.write(Buffer.from([0xc3,0x28]))",
+      { _tag: "BadOutput", what: "notUtf8" },
+    ],
+    [
+      "prints without end",
+      'setInterval(()=>process.stdout.write("x".repeat(65536)),1)',
+      { _tag: "BadOutput", what: "tooLong" },
+    ],
+    [
+      "kills itself",
+      'process.kill(process.pid,"SIGTERM");setInterval(()=>{},1000)',
+      {
+        _tag: "Killed",
+        signal: "SIGTERM",
+        stderr: "",
+      },
+    ],
+  ])("fails where the command %s", async (_what, script, reason) => {
+    expect((await failureOf(config(script))).reason).toEqual(reason);
+  });
+
+  it("fails where there is no such command, naming it but not its arguments", async () => {
+    const error = await failureOf({
+      ...config(""),
+      command: "no-such-token-command",
+      args: ["--secret=abc"],
+    });
+    expect(error.reason).toEqual({ _tag: "NotStarted", errno: "ENOENT" });
+    expect(error.message).toContain('"no-such-token-command"');
+    expect(JSON.stringify(error) + error.message).not.toContain("abc");
+  });
+
+  it("ends the command where nobody waits any more", async () => {
+    const pidFile = join(folder, "interrupted.pid");
+    const controller = new AbortController();
+    const running = Effect.runPromise(
+      runTokenCommand(
+        config(
+          `require("fs").writeFileSync(${JSON.stringify(pidFile)},String(process.pid));setInterval(()=>{},1000)`,
+        ),
+      ),
+      { signal: controller.signal },
+    );
+    await expect.poll(() => readFile(pidFile, "utf8").catch(() => "")).not.toBe("");
+    controller.abort();
+    await expect(running).rejects.toThrow();
+    const pid = Number(await readFile(pidFile, "utf8"));
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+});
+
+describe("commandTokenAccess", () => {
+  const token = (credential: Option.Option<Credential>) => {
+    const one = Option.getOrNull(credential);
+    return one?._tag === "Bearer" ? Redacted.value(one.token) : null;
+  };
+
+  it("runs once for all who wait, and keeps the token for its interval", async () => {
+    const { script, runs } = counting("once");
+    let nowMs = 0;
+    const access = commandTokenAccess(config(script), { now: () => nowMs });
+    expect(access.snapshot()).toBeNull();
+    const all = await Promise.all(
+      Array.from({ length: 50 }, () => Effect.runPromise(access.current)),
+    );
+    expect(new Set(all.map(token))).toEqual(new Set(["token-2"]));
+    nowMs = 299_999;
+    expect(token(await Effect.runPromise(access.current))).toBe("token-2");
+    expect(access.snapshot()).not.toBeNull();
+    expect(await runs()).toBe(1);
+    nowMs = 300_000;
+    expect(access.snapshot()).toBeNull();
+    expect(token(await Effect.runPromise(access.current))).toBe("token-3");
+  });
+
+  it("keeps the token until a 401 where the interval is 0, and then runs once for all", async () => {
+    const { script, runs } = counting("until-401");
+    let nowMs = 0;
+    const access = commandTokenAccess(config(script, { refreshIntervalMs: 0 }), {
+      now: () => nowMs,
+    });
+    const first = Option.getOrThrow(await Effect.runPromise(access.current));
+    nowMs = 10 ** 12;
+    expect(access.snapshot()).toBe(first);
+    const next = await Promise.all(
+      Array.from({ length: 20 }, () => Effect.runPromise(access.recoverUnauthorized(first))),
+    );
+    expect(new Set(next.map(token))).toEqual(new Set(["token-3"]));
+    expect(await runs()).toBe(2);
+    expect(token(await Effect.runPromise(access.recoverUnauthorized(first)))).toBe("token-3");
+    expect(await runs()).toBe(2);
+  });
+
+  it("finds nothing worth a retry where the command prints the same again", async () => {
+    const access = commandTokenAccess(config('console.log("same")'));
+    const first = Option.getOrThrow(await Effect.runPromise(access.current));
+    expect(await Effect.runPromise(access.recoverUnauthorized(first))).toEqual(Option.none());
+  });
+
+  it("runs again after a failure", async () => {
+    const flag = join(folder, "flag");
+    const script = `const f=require("fs");if(!f.existsSync(${JSON.stringify(flag)})){f.writeFileSync(${JSON.stringify(flag)},"");process.exit(1)}console.log("later")`;
+    const access = commandTokenAccess(config(script));
+    expect((await Effect.runPromise(Effect.flip(access.current))).code).toBe(
+      "PROVIDER_TOKEN_COMMAND_FAILED",
+    );
+    expect(token(await Effect.runPromise(access.current))).toBe("later");
+  });
+});
+
+/** A killed orphan stays a zombie where nobody reaps it; it runs no more. */
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+};
