@@ -65,7 +65,7 @@ const loadDocument = (deps: LoadDeps, document: AuthDocument, source: Credential
       }
       return agentIdentity._tag === "Record"
         ? Effect.flatMap(deps.agents, (agents) => agents.fromRecord(agentIdentity, source))
-        : loadStoredAgentJwt(deps, agentIdentity.jwt, source);
+        : loadAgentJwt(deps, agentIdentity.jwt, source);
     case "chatgptAuthTokens":
       return tokens === undefined
         ? unusable("it holds neither tokens nor an agent identity")
@@ -90,15 +90,6 @@ export const apiKeyCredential = (
 
 const loadAgentJwt = (deps: LoadDeps, jwt: Redacted.Redacted, source: CredentialSource): Loaded =>
   Effect.flatMap(deps.agents, (agents) => agents.fromJwt(jwt, source));
-
-const compactJws = /^[^.\s]+\.[^.\s]+\.[^.\s]+$/;
-
-const loadStoredAgentJwt: typeof loadAgentJwt = (deps, jwt, source) =>
-  compactJws.test(Redacted.value(jwt))
-    ? loadAgentJwt(deps, jwt, source)
-    : Effect.fail(
-        new CredentialUnusable({ source, reason: "agent_identity: invalid ID token format" }),
-      );
 
 /** Asks the accounts API whose token it is. */
 export const loadPersonalAccessToken = Effect.fnUntraced(function* (

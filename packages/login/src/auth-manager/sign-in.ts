@@ -42,8 +42,9 @@ export const saveAccessToken = Effect.fn("AuthManager.saveAccessToken")(function
   token: Redacted.Redacted,
 ): Effect.fn.Return<SavedSignIn, LoginError, HttpTransport> {
   const { document, saved } = yield* checkAccessToken(core, token);
-  yield* Effect.uninterruptible(replaceStored(core, document));
+  const { replaced } = yield* Effect.uninterruptible(replaceStored(core, document));
   core.cell.unload();
+  yield* revokeReplaced(core, replaced, document);
   return saved;
 });
 
@@ -133,25 +134,34 @@ const storeAndLoad = Effect.fnUntraced(function* (
   core: Core,
   document: AuthDocument,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  const source = yield* Effect.uninterruptible(replaceStored(core, document));
+  const { replaced, source } = yield* Effect.uninterruptible(replaceStored(core, document));
   const { environment } = core.options;
   const credential = yield* loadFinding(
     { environment, agents: core.agents },
     { _tag: "Document", document, source },
-  ).pipe(Effect.tapError((error) => Effect.sync(() => core.cell.fail(error))));
+  ).pipe(
+    Effect.tapError((error) => Effect.sync(() => core.cell.fail(error))),
+    Effect.tapError(() => revokeReplaced(core, replaced, document)),
+  );
   core.cell.accept(Option.some(credential));
+  yield* revokeReplaced(core, replaced, document);
   return credential;
 });
 
+interface Replacement {
+  readonly source: StoreSource;
+  readonly replaced: StoredDocument | undefined;
+}
+
 /**
  * Puts a document in the place of the stored one. Members that we do not know stay. External tokens, which would come
- * first, are let go of. Tokens that are replaced are revoked, best effort, once the new ones are safe.
+ * first, are let go of.
  */
 const replaceStored = Effect.fnUntraced(function* (
   core: Core,
   document: AuthDocument,
-): Effect.fn.Return<StoreSource, LoginError, HttpTransport> {
-  const { replaced, source } = yield* core.lock.withLock(
+): Effect.fn.Return<Replacement, LoginError> {
+  const replacement = yield* core.lock.withLock(
     Effect.gen(function* () {
       const replaced = Option.getOrUndefined(yield* core.store.load);
       const unknown = replaced?.document.unknown;
@@ -163,10 +173,10 @@ const replaceStored = Effect.fnUntraced(function* (
     }),
   );
   core.external.set(null);
-  yield* revokeReplaced(core, replaced, document);
-  return source;
+  return replacement;
 });
 
+/** Tokens that were replaced are revoked, best effort, once the new ones are safe. */
 const revokeReplaced = Effect.fnUntraced(function* (
   core: Core,
   replaced: StoredDocument | undefined,

@@ -1,0 +1,166 @@
+import * as Effect from "effect/Effect";
+import { describe, expect, it } from "vitest";
+import {
+  chatgptDocument,
+  openAuthority,
+  openHome,
+  secret,
+  withManager,
+  type ManagerSetup,
+} from "./fixture.ts";
+
+const failure = (setup: ManagerSetup) => withManager(setup, (manager) => Effect.flip(manager.current));
+const onlyWorkspaces = (...ids: ReadonlyArray<string>) => [
+  `forced_chatgpt_workspace_id=${JSON.stringify(ids)}`,
+];
+
+describe("restrictions at start-up", () => {
+  it("log out of a ChatGPT sign-in where an API key is required", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    await home.write(await chatgptDocument(authority));
+    const error = await failure({ home, authority, config: ["forced_login_method=api"] });
+    expect(error).toMatchObject({
+      code: "LOGIN_CREDENTIAL_FORBIDDEN",
+      message: "API key login is required, but ChatGPT is currently being used. Logging out.",
+      loggedOut: true,
+    });
+    expect(home.isSignedIn()).toBe(false);
+  });
+
+  it("log out of an API key where ChatGPT is required", async () => {
+    const home = await openHome();
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const error = await failure({ home, config: ["forced_login_method=chatgpt"] });
+    expect(error.message).toBe(
+      "ChatGPT login is required, but an API key is currently being used. Logging out.",
+    );
+    expect(home.isSignedIn()).toBe(false);
+  });
+
+  it("refuse a credential of the environment and touch nothing on disk on its account", async () => {
+    const home = await openHome();
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const error = await failure({
+      home,
+      env: { CODEX_API_KEY: "sk-environment" },
+      config: ["forced_login_method=chatgpt"],
+    });
+    expect(error).toMatchObject({
+      message: "ChatGPT login is required, but an API key is currently being used. Logging out.",
+      hint: "Unset or replace CODEX_API_KEY.",
+      loggedOut: false,
+    });
+    expect(home.isSignedIn()).toBe(true);
+  });
+
+  it("name the workspace that is allowed and the one that is used", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-mine" } });
+    await home.write(await chatgptDocument(authority));
+    const one = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
+    expect(one.message).toBe(
+      "Login is restricted to workspace ws-a, but current credentials belong to ws-mine. Logging out.",
+    );
+    await home.write(await chatgptDocument(authority));
+    const two = await failure({ home, authority, config: onlyWorkspaces("ws-a", "ws-b") });
+    expect(two.message).toBe(
+      "Login is restricted to workspace(s) ws-a, ws-b, but current credentials belong to ws-mine. Logging out.",
+    );
+  });
+
+  it("want a workspace where the credential names none", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const document = await chatgptDocument(authority, { idTokenClaims: { "https://api.openai.com/auth": {} } });
+    await home.write({ ...document, tokens: { ...document.tokens, account_id: undefined } });
+    const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
+    expect(error.message).toBe(
+      "Login is restricted to workspace ws-a, but current credentials lack a workspace identifier. Logging out.",
+    );
+  });
+
+  it("want both workspaces allowed where account_id and id token differ", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-token" } });
+    const write = async () => {
+      const document = await chatgptDocument(authority);
+      await home.write({ ...document, tokens: { ...document.tokens, account_id: "ws-stored" } });
+    };
+    for (const [allowed, found] of [
+      ["ws-stored", "ws-token"],
+      ["ws-token", "ws-stored"],
+    ] as const) {
+      await write();
+      const error = await failure({ home, authority, config: onlyWorkspaces(allowed) });
+      expect(error.message).toContain(`belong to ${found}.`);
+    }
+    await write();
+    await withManager(
+      { home, authority, config: onlyWorkspaces("ws-stored", "ws-token") },
+      (manager) => manager.current,
+    );
+    expect(home.isSignedIn()).toBe(true);
+  });
+
+  it("let an API key pass a workspace restriction, and hold a personal access token to it", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-mine" } });
+    const config = onlyWorkspaces("ws-a");
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    await withManager({ home, config }, (manager) => manager.current);
+    expect(home.isSignedIn()).toBe(true);
+    await home.write({ personal_access_token: authority.mintPersonalAccessToken() });
+    expect((await failure({ home, authority, config })).code).toBe("LOGIN_CREDENTIAL_FORBIDDEN");
+    expect(home.isSignedIn()).toBe(false);
+  });
+
+  it("hold an agent identity of a self-hosted backend to its workspace", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-mine" } });
+    await home.write({ agent_identity: await authority.mintAgentIdentityJwt({ design: "first" }) });
+    const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
+    expect(error.message).toContain("workspace ws-a, but current credentials belong to ws-mine");
+  });
+});
+
+describe("restrictions before a login is saved", () => {
+  it.each([
+    ["chatgpt", "loginWithApiKey", "API key login is disabled. Use ChatGPT login instead."],
+    ["api", "loginWithAccessToken", "Access token login is disabled. Use API key login instead."],
+  ] as const)("forced method %s refuses %s before looking at the secret", async (method, verb, text) => {
+    const home = await openHome();
+    const error = await withManager({ home, config: [`forced_login_method=${method}`] }, (manager) =>
+      Effect.flip(manager[verb](secret("anything at all"))),
+    );
+    expect(error.message).toBe(text);
+  });
+
+  it("refuse ChatGPT tokens where an API key is required", async () => {
+    const home = await openHome();
+    const tokens = { idToken: secret(""), accessToken: secret(""), refreshToken: secret("") };
+    const error = await withManager({ home, config: ["forced_login_method=api"] }, (manager) =>
+      Effect.flip(manager.loginWithChatgptTokens(tokens)),
+    );
+    expect(error.message).toBe("ChatGPT login is disabled. Use API key login instead.");
+  });
+
+  it("keep what is stored where the new sign-in is of another workspace", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-mine" } });
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const jwt = await authority.mintAgentIdentityJwt();
+    const pat = authority.mintPersonalAccessToken();
+    for (const token of [jwt, pat]) {
+      const error = await withManager(
+        { home, authority, config: onlyWorkspaces("ws-a", "ws-b") },
+        (manager) => Effect.flip(manager.loginWithAccessToken(secret(token))),
+      );
+      expect(error).toMatchObject({
+        code: "LOGIN_WORKSPACE_NOT_ALLOWED",
+        message: "Login is restricted to workspace id(s) ws-a, ws-b.",
+      });
+    }
+    expect((await home.read()).OPENAI_API_KEY).toBe("sk-stored");
+  });
+});
