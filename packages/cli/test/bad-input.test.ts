@@ -9,14 +9,17 @@ type Authority = TestAuthority;
 const homeAt = (authority: Authority) =>
   CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
 
-/** What every failure must be: one line behind the greeting, exit code 1, no stack trace, nothing on stdout. */
-const expectOneClearLine = (result: Ended, words: string | RegExp) => {
+/**
+ * The one line of a failure. Fails where there are more, where the exit code is not 1, where anything is on stdout or
+ * a stack trace shows.
+ */
+const complaintOf = (result: Ended): string => {
   const lines = result.stderr.trimEnd().split("\n");
   const complaints = lines.filter((line) => !line.startsWith("Reading "));
   expect(complaints).toHaveLength(1);
-  expect(complaints[0]).toMatch(words);
   expect(result.stderr).not.toMatch(/\n\s+at |node:internal|\.ts:\d|\.cjs:\d/u);
   expect([result.exitCode, result.stdout]).toEqual([1, ""]);
+  return complaints.join("");
 };
 
 const withoutSecrets = (result: Ended, jwt: string) => {
@@ -82,7 +85,7 @@ describe("a bad token", () => {
     ],
   ])("%s is refused in one line", async (_, mint, words) => {
     await using authority = await startTestAuthority();
-    expectOneClearLine(await loginWith(authority, await mint(authority)), words);
+    expect(complaintOf(await loginWith(authority, await mint(authority)))).toMatch(words);
   });
 
   it("is refused by status and by the environment in the same words", async () => {
@@ -91,7 +94,7 @@ describe("a bad token", () => {
     const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
     for (const variable of ["CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"]) {
       const result = await home.run(["login", "status"], { env: { [variable]: jwt } });
-      expectOneClearLine(result, /^Error checking login status: .*expired/u);
+      expect(complaintOf(result)).toMatch(/^Error checking login status: .*expired/u);
       withoutSecrets(result, jwt);
     }
     expect(await home.readAuth()).toBeNull();
@@ -108,21 +111,25 @@ describe("a JWKS endpoint", () => {
   ] as const)("%s is named in one line", async (_, behaviour, words) => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", behaviour);
-    expectOneClearLine(await loginWith(authority, await authority.mintAgentIdentityJwt()), words);
+    expect(complaintOf(await loginWith(authority, await authority.mintAgentIdentityJwt()))).toMatch(
+      words,
+    );
   });
 
   it("that is down is named in one line", async () => {
     const authority = await startTestAuthority();
     const jwt = await authority.mintAgentIdentityJwt();
     await authority.close();
-    expectOneClearLine(await loginWith(authority, jwt), /failed to request agent identity JWKS/u);
+    expect(complaintOf(await loginWith(authority, jwt))).toMatch(
+      /failed to request agent identity JWKS/u,
+    );
   });
 
   it("that never answers is given up after 10 seconds", async () => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", "hang");
     const result = await loginWith(authority, await authority.mintAgentIdentityJwt());
-    expectOneClearLine(result, /failed to request agent identity JWKS/u);
+    expect(complaintOf(result)).toMatch(/failed to request agent identity JWKS/u);
   }, 20_000);
 
   it("that speaks no HTTP is named in one line", async () => {
@@ -137,7 +144,7 @@ describe("a JWKS endpoint", () => {
       CODEX_AGENT_IDENTITY_JWKS_BASE_URL: base,
     });
     stranger.close();
-    expectOneClearLine(result, /agent identity JWKS/u);
+    expect(complaintOf(result)).toMatch(/agent identity JWKS/u);
   });
 });
 
@@ -160,10 +167,9 @@ describe("a broken auth.json", () => {
       [["api", "responses", "-d", "{}"], 1],
     ] as const) {
       const result = await home.run(args);
-      expectOneClearLine(
-        { ...result, exitCode: result.exitCode === 4 ? 1 : result.exitCode },
-        /^Error /u,
-      );
+      expect(
+        complaintOf({ ...result, exitCode: result.exitCode === 4 ? 1 : result.exitCode }),
+      ).toMatch(/^Error /u);
       expect(result.exitCode).toBe(exitCode);
       expect(await home.readAuth()).toBe(content);
     }
@@ -188,7 +194,9 @@ describe("a CODEX_HOME", () => {
     const missing = join(home.path, "missing");
     for (const args of [["login", "status"], ["login", "--with-api-key"], ["logout"]]) {
       const result = await home.run(args, { env: { CODEX_HOME: missing }, stdin: "sk-x" });
-      expectOneClearLine(result, new RegExp(`CODEX_HOME.*${missing}|${missing}.*CODEX_HOME`, "u"));
+      expect(complaintOf(result)).toMatch(
+        new RegExp(`CODEX_HOME.*${missing}|${missing}.*CODEX_HOME`, "u"),
+      );
     }
   });
 
@@ -196,7 +204,7 @@ describe("a CODEX_HOME", () => {
     await using home = await CliHome.make();
     await home.writeAuth("{}");
     const result = await home.run(["login", "status"], { env: { CODEX_HOME: home.authFile } });
-    expectOneClearLine(result, /CODEX_HOME/u);
+    expect(complaintOf(result)).toMatch(/CODEX_HOME/u);
   });
 });
 
@@ -207,7 +215,7 @@ describe("a config.toml", () => {
     ["with an unknown login method", 'forced_login_method = "telepathy"\n'],
   ])("%s is named with its place", async (_, text) => {
     await using home = await CliHome.make(text);
-    expectOneClearLine(await home.run(["login", "status"]), /config\.toml/u);
+    expect(complaintOf(await home.run(["login", "status"]))).toMatch(/config\.toml/u);
   });
 });
 

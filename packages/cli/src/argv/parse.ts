@@ -58,9 +58,22 @@ const typedValues = <Flags extends FlagTable>(
     checkChoice(name, flag.choices, value);
     values[name] = value;
   }
-  // parseArgs was configured from this very table, so each value has its flag's type.
-  return values as FlagValues<Flags>;
+  if (!isTyped(table, values)) throw new TypeError("a flag's value is not of its flag's type");
+  return values;
 };
+
+/** parseArgs was configured from this very table, so this holds; the compiler cannot know. */
+const isTyped = <Flags extends FlagTable>(
+  table: Flags,
+  values: Readonly<Record<string, RawValue>>,
+): values is FlagValues<Flags> =>
+  Object.entries(table).every(([name, flag]) => {
+    const value = values[name];
+    if (flag.type === "boolean") return typeof value === "boolean";
+    return flag.multiple === true
+      ? Array.isArray(value)
+      : value === undefined || typeof value === "string";
+  });
 
 const checkChoice = (name: string, choices: readonly string[] | undefined, value: RawValue) => {
   if (choices === undefined || typeof value !== "string" || choices.includes(value)) return;

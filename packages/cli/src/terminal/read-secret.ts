@@ -71,8 +71,7 @@ export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
     try: async (signal) => {
       const chunks: Buffer[] = [];
       let size = 0;
-      const stop = () => process.stdin.destroy();
-      signal.addEventListener("abort", stop, { once: true });
+      signal.addEventListener("abort", stopReading, { once: true });
       for await (const chunk of process.stdin) {
         const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
         size += bytes.byteLength;
@@ -94,6 +93,10 @@ export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
             hint: `pipe the ${noun} to this command`,
           }),
   });
+
+const stopReading = () => {
+  process.stdin.destroy();
+};
 
 const errnoOf = (error: unknown) =>
   error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

@@ -90,7 +90,8 @@ export const ended = (
     child.on("error", reject);
     child.on("close", (exitCode, signal) => {
       clearTimeout(timer);
-      const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
       resolve({ exitCode, signal, stdout: text(stdout), stderr: text(stderr) });
     });
   });
+
+const text = (chunks: readonly Buffer[]) => Buffer.concat(chunks).toString();

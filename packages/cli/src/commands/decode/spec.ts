@@ -2,7 +2,7 @@ import { defineSpec } from "../../argv/command-spec.ts";
 
 export const spec = defineSpec({
   path: ["decode"],
-  summary: "show what an agent identity JWT from stdin claims, unverified",
+  summary: "show what a JWT from stdin claims, unverified",
   description: [
     "Reads the token's shape and claims, and checks neither signature nor issuer nor time: anyone can write such a token. To know whether it is genuine, use agent-auth verify. The private key in it is never shown.",
   ],

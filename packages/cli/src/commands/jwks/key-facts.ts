@@ -14,9 +14,10 @@ export interface KeyFacts {
   readonly because: string | null;
 }
 
-const text = z.catch(z.nullable(z.string()), null);
+const orElse = z.catch;
+const text = orElse(z.nullable(z.string()), null);
 const Key = z.object({ kid: text, kty: text, alg: text, use: text, n: text });
-const Keys = z.object({ keys: z.array(z.catch(Key, nothing())) });
+const Keys = z.object({ keys: z.array(orElse(Key, nothing())) });
 
 function nothing() {
   return { kid: null, kty: null, alg: null, use: null, n: null };
