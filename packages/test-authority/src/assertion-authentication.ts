@@ -5,8 +5,9 @@ import {
 import type { AssertionError } from "@agent-auth/agent-identity/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Result from "effect/Result";
 import type { Agent } from "./accounts.ts";
-import { Refusal, unauthorized } from "./answer.ts";
+import { unauthorized } from "./answer.ts";
 import { onAuthorityClock } from "./effect-clock.ts";
 import type { AuthorityState } from "./state.ts";
 
@@ -23,7 +24,10 @@ const codes: Readonly<Record<AssertionError["_tag"], string>> = {
 };
 
 /** The registered agent behind an `AgentAssertion` header, or a `Refusal` (401) that says what is wrong with it. */
-export const authenticateAssertion = (state: AuthorityState, header: string): Promise<Agent> => {
+export const authenticateAssertion = async (
+  state: AuthorityState,
+  header: string,
+): Promise<Agent> => {
   const { agents } = state.directory;
   const keys = AgentPublicKeys.of({
     find: (id) => Effect.sync(() => Option.fromUndefinedOr(agents.get(id)?.publicKey)),
@@ -31,22 +35,13 @@ export const authenticateAssertion = (state: AuthorityState, header: string): Pr
   const verified = verifyAgentAssertion(header, {
     isKnownTask: ({ agentRuntimeId, taskId }) =>
       Effect.sync(() => agents.get(agentRuntimeId)?.taskIds.has(taskId) === true),
-  }).pipe(
-    Effect.provideService(AgentPublicKeys, keys),
-    Effect.flatMap(({ agentRuntimeId }) => Effect.fromNullishOr(agents.get(agentRuntimeId))),
-  );
-  return Effect.runPromise(
-    onAuthorityClock(state.clock, verified).pipe(
-      Effect.match({
-        onSuccess: (agent) => agent,
-        onFailure: (error) =>
-          "code" in error
-            ? unauthorized(codes[error._tag], error.message)
-            : unauthorized("unknown_agent", "the agent is gone"),
-      }),
-    ),
-  ).then((found) => {
-    if (found instanceof Refusal) throw found;
-    return found;
-  });
+  }).pipe(Effect.provideService(AgentPublicKeys, keys), Effect.result);
+  const result = await Effect.runPromise(onAuthorityClock(state.clock, verified));
+  if (Result.isFailure(result)) {
+    const { _tag, message } = result.failure;
+    throw unauthorized(codes[_tag], message);
+  }
+  const agent = agents.get(result.success.agentRuntimeId);
+  if (agent === undefined) throw unauthorized("unknown_agent", "the agent is gone");
+  return agent;
 };

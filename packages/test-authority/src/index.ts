@@ -12,7 +12,7 @@ export type { Decision } from "./oauth/authorize.ts";
 export type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 export { codexClientId } from "./oauth/tokens.ts";
 export type { RecordedRequest, WaitOptions } from "./request-log.ts";
-export type { Tls } from "./server.ts";
+export type { Tls } from "./self-signed.ts";
 export type { KeySet, PublicJwk } from "./signing-keys.ts";
 export type { Settings, TaskAnswerField } from "./state.ts";
 export { startTestAuthority } from "./start.ts";

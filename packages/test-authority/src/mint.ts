@@ -12,6 +12,9 @@ export const agentIdentityAudience = "codex-app-server";
 export interface MintAgentIdentityOptions {
   /** Default: the authority's first account. */
   readonly account?: Account;
+  /** Claims other than the account's own; the account keeps its id. */
+  readonly email?: string;
+  readonly planType?: string;
   /** Default: a fresh id. */
   readonly agentRuntimeId?: string;
   /** Which design's claims. Default `current`. */
@@ -115,7 +118,11 @@ export const agentIdentityClaims = (
     exp: now + expiresInSeconds,
     ...(options.design === "first"
       ? firstDesignClaims(account, agentRuntimeId, privateKey, nowMs)
-      : currentClaims(account, agentRuntimeId, privateKey)),
+      : {
+          ...currentClaims(account, agentRuntimeId, privateKey),
+          ...(options.email === undefined ? {} : { email: options.email }),
+          ...(options.planType === undefined ? {} : { plan_type: options.planType }),
+        }),
     ...options.claims,
   };
 };

@@ -13,15 +13,9 @@ import { ListenFailed } from "./errors.ts";
 import { RecordedRequest } from "./request-log.ts";
 import type { Match, Route } from "./router.ts";
 import { findRoute } from "./router.ts";
+import type { Tls } from "./self-signed.ts";
 import { cut, send } from "./send.ts";
 import type { AuthorityState } from "./state.ts";
-
-export interface Tls {
-  /** PEM. */
-  readonly key: string;
-  /** PEM. */
-  readonly cert: string;
-}
 
 const noRoute = (method: string, path: string, allowed: ReadonlyArray<string>): Answer => {
   if (allowed.length === 0) {

@@ -14,6 +14,7 @@ import { tokenRoutes } from "./oauth/token-endpoint.ts";
 import { expireRefreshToken, mintChatgptTokens, revokeRefreshToken } from "./oauth/tokens.ts";
 import { acceptSockets } from "./socket.ts";
 import type { Route } from "./router.ts";
+import { makeSelfSigned } from "./self-signed.ts";
 import { listen, makeListener, makeServer } from "./server.ts";
 import type { AuthorityState } from "./state.ts";
 import { makeState } from "./state.ts";
@@ -94,7 +95,8 @@ const makeClose = (server: Server, closing: AbortController) => {
 export const startTestAuthority = async (
   options: TestAuthorityOptions = {},
 ): Promise<TestAuthority> => {
-  const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, tls, settings } = options;
+  const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings } = options;
+  const tls = options.tls === "self-signed" ? makeSelfSigned(Date.now()) : options.tls;
   const state = makeState(now, account);
   Object.assign(state.settings, settings);
   const closing = new AbortController();
@@ -112,6 +114,7 @@ export const startTestAuthority = async (
     chatgptBaseUrl: `${url}/backend-api`,
     openaiBaseUrl: `${url}/v1`,
     accountsBaseUrl: `${url}/api/accounts`,
+    ...(tls === undefined ? {} : { certificate: tls.cert }),
     ...minting(state),
     ...steering(state),
     ...recording(state),

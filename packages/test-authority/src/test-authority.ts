@@ -7,7 +7,7 @@ import type { MintBearerOptions, MintedAgentIdentity } from "./minting.ts";
 import type { Decision } from "./oauth/authorize.ts";
 import type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 import type { RecordedRequest, WaitOptions } from "./request-log.ts";
-import type { Tls } from "./server.ts";
+import type { Tls } from "./self-signed.ts";
 import type { KeySet } from "./signing-keys.ts";
 import type { Settings } from "./state.ts";
 
@@ -20,8 +20,8 @@ export interface TestAuthorityOptions {
   readonly account?: Partial<Account>;
   /** Base of the authority's clock, milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
-  /** Serve https with this certificate instead of http. */
-  readonly tls?: Tls;
+  /** Serve https instead of http: with this certificate, or with a fresh one that nobody trusts yet. */
+  readonly tls?: Tls | "self-signed";
   /** What the steering setters change later, from the start. */
   readonly settings?: Partial<Settings>;
 }
@@ -36,6 +36,8 @@ export interface TestAuthority extends AsyncDisposable {
   readonly openaiBaseUrl: string;
   /** `<url>/api/accounts`: the accounts API (personal access tokens, biscuits, agents, tasks). */
   readonly accountsBaseUrl: string;
+  /** PEM of the certificate that it serves https with; absent for http. */
+  readonly certificate?: string;
   /** The OAuth issuer; the same as `url`. */
   readonly issuer: string;
 

@@ -92,6 +92,13 @@ describe("mintAgentIdentityJwt", () => {
     expect(JSON.parse(claims)).toMatchObject({ workspace_id: "other" });
   });
 
+  it("names another person and plan on request", async () => {
+    await using authority = await startTestAuthority();
+    const options = { email: "eve@example.test", planType: "Enterprise" };
+    const { payload } = await verify(authority, await authority.mintAgentIdentityJwt(options));
+    expect(payload).toMatchObject({ email: options.email, plan_type: options.planType });
+  });
+
   it("carries the private key as PKCS#8 version 2 on request", async () => {
     await using authority = await startTestAuthority();
     const { privateKey } = await authority.mintAgentIdentity({ privateKeyVersion: 2 });

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { ExpectedRequestMissing, startTestAuthority } from "@agent-auth/test-authority";
+import { Agent, request } from "undici";
 import { describe, expect, it } from "vitest";
 
 const path = "/api/codex/agent-identities/jwks";
@@ -161,6 +162,19 @@ describe("startTestAuthority", () => {
       code: "TEST_AUTHORITY_LISTEN_FAILED",
       reason: "EADDRINUSE",
     });
+  });
+
+  it("serves https under a certificate that is refused until it is trusted", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    expect(authority.url).toMatch(/^https:/);
+    await expect(fetch(`${authority.url}${path}`)).rejects.toMatchObject({
+      cause: { code: "DEPTH_ZERO_SELF_SIGNED_CERT" },
+    });
+    const dispatcher = new Agent({ connect: { ca: authority.certificate ?? "" } });
+    const answer = await request(`${authority.url}${path}`, { dispatcher });
+    expect(answer.statusCode).toBe(200);
+    await answer.body.dump();
+    await dispatcher.close();
   });
 
   it("closes twice without complaint", async () => {

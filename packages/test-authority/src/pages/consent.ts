@@ -13,10 +13,10 @@ export interface Consent {
   readonly clientId: string;
 }
 
-const choice = (account: Account, isFirst: boolean, isAllowed: boolean): string => {
+const choice = (account: Account, isPreset: boolean, isAllowed: boolean): string => {
   const note = isAllowed ? "" : '<span class="note">The program did not ask for this one</span>';
   return `<label class="choice">
-<input type="radio" name="account" value="${escapeHtml(account.accountId)}"${isFirst ? " checked" : ""}>
+<input type="radio" name="account" value="${escapeHtml(account.accountId)}"${isPreset ? " checked" : ""}>
 <span><span>${escapeHtml(account.workspaceName)}</span>
 <span class="note">${escapeHtml(account.email)}, ${escapeHtml(account.planType)}</span>${note}</span>
 </label>`;
