@@ -10,23 +10,23 @@ import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { authority, CANARIES, idToken, tokens, transportLayer, visit } from "./sign-in/fixture.ts";
+import { CANARIES, idToken, memoryAuthority, tokens, visit } from "./sign-in/fixture.ts";
 
 const approved = { code: CANARIES.code };
 
 /** Starts a sign-in and hands over what a person's browser would know of it. */
 const start = Effect.fnUntraced(function* <E = never>(
-  issuer: string,
+  fake: ReturnType<typeof memoryAuthority>,
   options: Partial<BrowserSignInOptions<E>> = {},
 ) {
   const shown = yield* Deferred.make<URL>();
   const signIn = yield* signInWithBrowser<E>({
-    issuer,
+    issuer: fake.issuer,
     clientId: "client-1",
     ports: [0],
     onAuthorizeUrl: ({ url }) => Effect.asVoid(Deferred.succeed(shown, new URL(url))),
     ...options,
-  }).pipe(Effect.provide(transportLayer), Effect.forkChild);
+  }).pipe(Effect.provide(fake.layer), Effect.forkChild);
   const url = yield* Effect.raceFirst(
     Deferred.await(shown),
     Effect.flatMap(Fiber.join(signIn), () => Effect.die("ended before it began")),
@@ -62,12 +62,12 @@ const assertNoCanary = (value: unknown): void => {
 describe("signInWithBrowser", () => {
   it.effect("asks for authorization with the parameters of the contract, in their order", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { url, redirectUri, signIn } = yield* start(issuer, {
+      const fake = memoryAuthority();
+      const { url, redirectUri, signIn } = yield* start(fake, {
         allowedWorkspaceIds: ["ws_a", " ", "ws_b "],
         originator: "my tool",
       });
-      assert.strictEqual(url.origin + url.pathname, `${issuer}/oauth/authorize`);
+      assert.strictEqual(url.origin + url.pathname, `${fake.issuer}/oauth/authorize`);
       assert.deepStrictEqual(
         [...url.searchParams].map(([name]) => name).join(" "),
         "response_type client_id redirect_uri code_challenge code_challenge_method state scope id_token_add_organizations codex_cli_simplified_flow originator allowed_workspace_id",
@@ -96,9 +96,9 @@ describe("signInWithBrowser", () => {
     "exchanges the code with the verifier of its challenge, and saves before success shows",
     () =>
       Effect.gen(function* () {
-        const fake = yield* authority;
+        const fake = memoryAuthority();
         const saved = yield* Deferred.make<ChatgptTokens>();
-        const { signIn, url, answer, redirectUri, origin } = yield* start(fake.issuer, {
+        const { signIn, url, answer, redirectUri, origin } = yield* start(fake, {
           save: (issued) => Deferred.succeed(saved, issued),
         });
         const sent = yield* visit(answer(approved));
@@ -142,8 +142,8 @@ describe("signInWithBrowser", () => {
 
   it.live("ends although nobody fetches the last page, and frees its port", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, answer, origin } = yield* start(issuer, { successPageMs: 20 });
+      const fake = memoryAuthority();
+      const { signIn, answer, origin } = yield* start(fake, { successPageMs: 20 });
       yield* visit(answer(approved));
       yield* Fiber.join(signIn);
       assert.isFalse(yield* isListening(origin));
@@ -152,8 +152,8 @@ describe("signInWithBrowser", () => {
 
   it.effect("gives repeated callbacks the answer of the first, from one exchange", () =>
     Effect.gen(function* () {
-      const fake = yield* authority;
-      const { signIn, answer, comeBack } = yield* start(fake.issuer);
+      const fake = memoryAuthority();
+      const { signIn, answer, comeBack } = yield* start(fake);
       const twins = yield* Effect.all(
         [visit(answer(approved)), visit(answer({ code: "another" })), visit(answer(approved))],
         { concurrency: "unbounded" },
@@ -171,9 +171,9 @@ describe("signInWithBrowser", () => {
 
   it.effect("leaves the API key out where the authority gives none", () =>
     Effect.gen(function* () {
-      const fake = yield* authority;
+      const fake = memoryAuthority();
       fake.answers["apiKey"] = [{ status: 403, body: { error: "no organization" } }];
-      const { signIn, comeBack } = yield* start(fake.issuer);
+      const { signIn, comeBack } = yield* start(fake);
       yield* comeBack;
       assert.notProperty(yield* Fiber.join(signIn), "apiKey");
     }).pipe(Effect.scoped),
@@ -181,7 +181,8 @@ describe("signInWithBrowser", () => {
 
   it.effect("names no provenance for the default authority", () =>
     Effect.gen(function* () {
-      const { url, signIn } = yield* start("https://auth.openai.com/", {
+      const { url, signIn } = yield* start(memoryAuthority(), {
+        issuer: "https://auth.openai.com/",
         clientId: "app_EMoamEEZ73f0CkXaXp7hrann",
       });
       assert.strictEqual(url.origin + url.pathname, "https://auth.openai.com/oauth/authorize");
@@ -240,8 +241,8 @@ describe("signInWithBrowser, refused by the authority", () => {
   for (const refusal of refusals) {
     it.effect(`ends when ${refusal.name}`, () =>
       Effect.gen(function* () {
-        const fake = yield* authority;
-        const { signIn, answer, origin } = yield* start(fake.issuer, {
+        const fake = memoryAuthority();
+        const { signIn, answer, origin } = yield* start(fake, {
           save: () => Effect.die("nothing is to be saved"),
         });
         const page = yield* visit(answer(refusal.query));
@@ -281,9 +282,9 @@ describe("signInWithBrowser, refused by the authority", () => {
   for (const { name, answer: given, fields } of exchanges) {
     it.effect(`ends when the token endpoint refuses with ${name}`, () =>
       Effect.gen(function* () {
-        const fake = yield* authority;
+        const fake = memoryAuthority();
         fake.answers["code"] = [given];
-        const { signIn, answer } = yield* start(fake.issuer);
+        const { signIn, answer } = yield* start(fake);
         const page = yield* visit(answer(approved));
         assert.strictEqual(page.status, 502);
         const error = yield* failureOf(signIn);
@@ -301,9 +302,9 @@ describe("signInWithBrowser, refused by the authority", () => {
   for (const [body, reason] of unreadable) {
     it.effect(`ends when a good answer is none: ${reason}`, () =>
       Effect.gen(function* () {
-        const fake = yield* authority;
+        const fake = memoryAuthority();
         fake.answers["code"] = [{ status: 200, body }];
-        const { signIn, answer } = yield* start(fake.issuer);
+        const { signIn, answer } = yield* start(fake);
         const page = yield* visit(answer(approved));
         const error = yield* failureOf(signIn);
         assert.strictEqual(error.code, "LOGIN_AUTHORITY_ANSWER_UNREADABLE");
@@ -315,21 +316,22 @@ describe("signInWithBrowser, refused by the authority", () => {
 
   it.effect("ends when the authority is away, and says where it was looked for", () =>
     Effect.gen(function* () {
-      const gone = yield* Effect.scoped(authority);
-      const { signIn, answer } = yield* start(gone.issuer);
+      const fake = memoryAuthority();
+      fake.answers["code"] = [null];
+      const { signIn, answer } = yield* start(fake);
       const page = yield* visit(answer(approved));
       assert.strictEqual(page.status, 502);
       const error = yield* failureOf(signIn);
       assert.strictEqual(error.code, "LOGIN_AUTHORITY_UNREACHABLE");
-      assert.include(error.message, gone.issuer);
+      assert.strictEqual(error.message, `cannot reach ${fake.issuer}: there is no network`);
     }),
   );
 
   it.effect("saves nothing for a workspace that is not allowed, nor asks for its API key", () =>
     Effect.gen(function* () {
-      const fake = yield* authority;
+      const fake = memoryAuthority();
       fake.answers["code"] = [tokens("ws_<other>")];
-      const { signIn, answer } = yield* start(fake.issuer, {
+      const { signIn, answer } = yield* start(fake, {
         allowedWorkspaceIds: ["ws_1", "ws_2"],
         save: () => Effect.die("nothing is to be saved"),
       });
@@ -345,9 +347,9 @@ describe("signInWithBrowser, refused by the authority", () => {
 
   it.effect("refuses tokens without a workspace where workspaces are restricted", () =>
     Effect.gen(function* () {
-      const fake = yield* authority;
+      const fake = memoryAuthority();
       fake.answers["code"] = [tokens(null)];
-      const { signIn, answer } = yield* start(fake.issuer, { allowedWorkspaceIds: ["ws_1"] });
+      const { signIn, answer } = yield* start(fake, { allowedWorkspaceIds: ["ws_1"] });
       yield* visit(answer(approved));
       assert.strictEqual((yield* failureOf(signIn)).code, "LOGIN_WORKSPACE_NOT_ALLOWED");
     }).pipe(Effect.scoped),
@@ -355,8 +357,8 @@ describe("signInWithBrowser, refused by the authority", () => {
 
   it.effect("fails with the error of a save that fails, and says so on the page", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, answer, origin } = yield* start(issuer, {
+      const fake = memoryAuthority();
+      const { signIn, answer, origin } = yield* start(fake, {
         save: () => Effect.fail({ code: "DISK_FULL" as const }),
       });
       const page = yield* visit(answer(approved));
@@ -371,9 +373,9 @@ describe("signInWithBrowser, refused by the authority", () => {
 describe("signInWithBrowser, the callback server", () => {
   it.effect("refuses callbacks of another state and waits on for its own", () =>
     Effect.gen(function* () {
-      const fake = yield* authority;
+      const fake = memoryAuthority();
       let refused = 0;
-      const { signIn, redirectUri, state, comeBack } = yield* start(fake.issuer, {
+      const { signIn, redirectUri, state, comeBack } = yield* start(fake, {
         onRefusedCallback: () => {
           refused += 1;
         },
@@ -398,8 +400,8 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("goes away at its time limit, and says that nobody came", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, origin } = yield* start(issuer);
+      const fake = memoryAuthority();
+      const { signIn, origin } = yield* start(fake);
       yield* TestClock.adjust("14 minutes");
       assert.isTrue(yield* isListening(origin));
       yield* TestClock.adjust("1 minute");
@@ -412,8 +414,8 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("says at its time limit that only a foreign state came", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, redirectUri } = yield* start(issuer, { timeLimitMs: 1000 });
+      const fake = memoryAuthority();
+      const { signIn, redirectUri } = yield* start(fake, { timeLimitMs: 1000 });
       yield* visit(`${redirectUri}?code=x&state=y`);
       yield* TestClock.adjust("1 second");
       assert.deepInclude(yield* failureOf(signIn), {
@@ -425,8 +427,8 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("frees its port when it is interrupted", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, origin } = yield* start(issuer);
+      const fake = memoryAuthority();
+      const { signIn, origin } = yield* start(fake);
       yield* Fiber.interrupt(signIn);
       assert.isFalse(yield* isListening(origin));
     }).pipe(Effect.scoped),
@@ -434,9 +436,9 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("tells a waiting browser when it is interrupted in the middle of the exchange", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const saving = yield* Deferred.make<void>();
-      const { signIn, answer } = yield* start(issuer, {
+      const { signIn, answer } = yield* start(fake, {
         save: () => Effect.andThen(Deferred.succeed(saving, undefined), Effect.never),
       });
       const waiting = yield* Effect.forkChild(visit(answer(approved)));
@@ -448,8 +450,8 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("ends when it is told to cancel, but not by a page of another site", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, origin } = yield* start(issuer);
+      const fake = memoryAuthority();
+      const { signIn, origin } = yield* start(fake);
       for (const headers of [
         { "sec-fetch-site": "cross-site" },
         { "sec-fetch-site": "same-site" },
@@ -467,10 +469,10 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("cannot be cancelled any more while it saves", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const saving = yield* Deferred.make<void>();
       const saved = yield* Deferred.make<void>();
-      const { signIn, answer, origin } = yield* start(issuer, {
+      const { signIn, answer, origin } = yield* start(fake, {
         save: () => Effect.andThen(Deferred.succeed(saving, undefined), Deferred.await(saved)),
       });
       const waiting = yield* Effect.forkChild(visit(answer(approved)));
@@ -487,8 +489,8 @@ describe("signInWithBrowser, the callback server", () => {
     "answers under its own address only, to GET only, and shows success to nobody early",
     () =>
       Effect.gen(function* () {
-        const { issuer } = yield* authority;
-        const { signIn, origin, answer, state } = yield* start(issuer);
+        const fake = memoryAuthority();
+        const { signIn, origin, answer, state } = yield* start(fake);
         const port = Number(new URL(origin).port);
         const raw = (options: { host: string; method?: string; path?: string }) =>
           Effect.promise(
@@ -531,8 +533,8 @@ describe("signInWithBrowser, the callback server", () => {
 
   it.effect("sends pages that can load nothing, be framed by nobody and be kept by no cache", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const { signIn, origin } = yield* start(issuer);
+      const fake = memoryAuthority();
+      const { signIn, origin } = yield* start(fake);
       const { headers, html } = yield* visit(`${origin}/`);
       const policy = headers.get("content-security-policy") ?? "";
       assert.match(policy, /^default-src 'none'; style-src 'sha256-[\w+/]{43}='; base-uri 'none'/);
@@ -567,9 +569,9 @@ describe("signInWithBrowser, its ports", () => {
 
   it.live("takes the second port when a stranger holds the first and keeps it", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const { port, asked } = yield* stranger;
-      const { redirectUri, signIn } = yield* start(issuer, {
+      const { redirectUri, signIn } = yield* start(fake, {
         ports: [port, 0],
         portPatienceMs: 400,
       });
@@ -581,10 +583,10 @@ describe("signInWithBrowser, its ports", () => {
 
   it.live("takes the first port over from another sign-in, which ends as cancelled", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const first = yield* start(issuer);
+      const fake = memoryAuthority();
+      const first = yield* start(fake);
       const port = Number(new URL(first.origin).port);
-      const second = yield* start(issuer, { ports: [port, 0] });
+      const second = yield* start(fake, { ports: [port, 0] });
       assert.strictEqual((yield* failureOf(first.signIn)).code, "LOGIN_SIGN_IN_CANCELLED");
       assert.strictEqual(second.origin, first.origin);
       yield* Fiber.interrupt(second.signIn);
@@ -593,16 +595,16 @@ describe("signInWithBrowser, its ports", () => {
 
   it.live("fails when strangers hold both", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const [one, two] = [yield* stranger, yield* stranger];
       const ports = [one.port, two.port];
       const error = yield* Effect.flip(
         signInWithBrowser({
-          issuer,
+          issuer: fake.issuer,
           ports,
           portPatienceMs: 200,
           onAuthorizeUrl: () => Effect.die("nothing is to be shown"),
-        }).pipe(Effect.provide(transportLayer)),
+        }).pipe(Effect.provide(fake.layer)),
       );
       assert.deepInclude(error, { code: "LOGIN_CALLBACK_PORTS_TAKEN", ports });
       assert.deepStrictEqual(two.asked, []);
@@ -626,15 +628,15 @@ describe("signInWithBrowser, its options", () => {
         );
         assert.deepInclude(error, { code: "LOGIN_INVALID_ISSUER", reason });
         assertNoCanary(error);
-      }).pipe(Effect.provide(transportLayer)),
+      }).pipe(Effect.provide(memoryAuthority().layer)),
     );
   }
 
   it.effect("goes on when no browser opens, and says so once", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const failed = yield* Deferred.make<void>();
-      const { signIn, comeBack } = yield* start(issuer, {
+      const { signIn, comeBack } = yield* start(fake, {
         openBrowser: () => Effect.fail("no browser here"),
         onBrowserFailed: () => Effect.asVoid(Deferred.succeed(failed, undefined)),
       });
@@ -646,9 +648,9 @@ describe("signInWithBrowser, its options", () => {
 
   it.effect("opens the URL that it showed, and waits for no browser", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* authority;
+      const fake = memoryAuthority();
       const opened = yield* Deferred.make<string>();
-      const { signIn, url, comeBack } = yield* start(issuer, {
+      const { signIn, url, comeBack } = yield* start(fake, {
         openBrowser: (target) => Effect.andThen(Deferred.succeed(opened, target), Effect.never),
       });
       assert.strictEqual(yield* Deferred.await(opened), url.href);

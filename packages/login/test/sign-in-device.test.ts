@@ -11,14 +11,7 @@ import {
   type DeviceCodePrompt,
   type DeviceSignInOptions,
 } from "../src/sign-in-device.ts";
-import {
-  authority,
-  CANARIES,
-  idToken,
-  memoryAuthority,
-  tokens,
-  transportLayer,
-} from "./sign-in/fixture.ts";
+import { CANARIES, idToken, memoryAuthority, tokens } from "./sign-in/fixture.ts";
 
 type MemoryAuthority = ReturnType<typeof memoryAuthority>;
 
@@ -98,14 +91,6 @@ describe("signInWithDeviceCode", () => {
       );
       assert.include(apiKey?.body, "token-exchange");
     }),
-  );
-
-  it.effect("works over a real socket", () =>
-    Effect.gen(function* () {
-      const { issuer } = yield* authority;
-      const result = yield* signInWithDeviceCode({ issuer, onCode: () => Effect.void });
-      assert.strictEqual(Redacted.value(result.accessToken), CANARIES.access);
-    }).pipe(Effect.provide(transportLayer), Effect.scoped),
   );
 
   it.effect("waits the given interval while the answer is 403 or 404", () =>
@@ -304,12 +289,11 @@ describe("signInWithDeviceCode, refused", () => {
 
   it.effect("says at once that there is no network", () =>
     Effect.gen(function* () {
-      const { issuer } = yield* Effect.scoped(authority);
-      const error = yield* Effect.flip(
-        signInWithDeviceCode({ issuer, onCode: () => Effect.die("shown") }),
-      );
+      const fake = memoryAuthority();
+      fake.answers["usercode"] = [null];
+      const error = yield* failureBeforeCode(fake);
       assert.strictEqual(error.code, "LOGIN_AUTHORITY_UNREACHABLE");
-      assert.include(error.message, issuer);
-    }).pipe(Effect.provide(transportLayer)),
+      assert.strictEqual(fake.received.length, 1);
+    }),
   );
 });

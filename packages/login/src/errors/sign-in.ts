@@ -1,3 +1,4 @@
+import type { HttpSettingUnusable } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { WorkspaceNotAllowed } from "../errors.ts";
 
@@ -127,18 +128,6 @@ export class AuthorityUnreachable extends Data.TaggedError("AuthorityUnreachable
   }
 }
 
-/** The authority's TLS certificate was signed by nobody whom this machine knows: often a company's proxy. */
-export class AuthorityNotTrusted extends Data.TaggedError("AuthorityNotTrusted")<{
-  readonly origin: string;
-  readonly reason: string;
-}> {
-  readonly code = "LOGIN_AUTHORITY_NOT_TRUSTED";
-  readonly hint = "Name a PEM file with the missing root certificate in CODEX_CA_CERTIFICATE.";
-  override get message(): string {
-    return `the TLS certificate of ${this.origin} is not trusted: ${this.reason}`;
-  }
-}
-
 /** This authority offers no device codes. */
 export class DeviceCodeNotEnabled extends Data.TaggedError("DeviceCodeNotEnabled")<{
   readonly issuer: string;
@@ -196,7 +185,6 @@ export class SignInTimedOut extends Data.TaggedError("SignInTimedOut")<{
 
 export type SignInError =
   | AuthorityAnswerUnreadable
-  | AuthorityNotTrusted
   | AuthorityUnreachable
   | AuthorizationCodeMissing
   | AuthorizationDenied
@@ -206,6 +194,7 @@ export type SignInError =
   | DeviceCodeExpired
   | DeviceCodeNotEnabled
   | DeviceCodeRejected
+  | HttpSettingUnusable
   | InvalidIssuer
   | SignInCancelled
   | SignInStateMismatch

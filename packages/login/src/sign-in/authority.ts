@@ -3,7 +3,6 @@ import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import {
   AuthorityAnswerUnreadable,
-  AuthorityNotTrusted,
   AuthorityUnreachable,
   InvalidIssuer,
   type SignInError,
@@ -68,17 +67,25 @@ const whyNotAnIssuer = (issuer: string, allowInsecureHttp: boolean): string | un
 const withoutUserinfo = (issuer: string): string =>
   plainText(issuer.replace(/\/\/[^/]*@/, "//***@"), { maxLength: 200 }) ?? "(empty)";
 
-const untrusted =
-  /self.?signed|unable to (?:verify|get (?:local )?issuer)|UNABLE_TO_(?:VERIFY|GET_ISSUER)|CERT_UNTRUSTED|unknown ca/i;
+const inWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection broke",
+  EAI_AGAIN: "its name cannot be resolved",
+  ENOTFOUND: "its name cannot be resolved",
+  ENETUNREACH: "there is no network",
+  EHOSTUNREACH: "there is no route to it",
+  ETIMEDOUT: "the connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  UND_ERR_SOCKET: "the connection broke",
+};
 
 /** Says of a request that brought no answer what a person who is signing in can do about it. */
 export const fromTransportError = (url: string, error: HttpTransportError): SignInError => {
   const origin = URL.canParse(url) ? new URL(url).origin : url;
   if (error._tag === "HttpConnectionFailed") {
-    return untrusted.test(error.reason)
-      ? new AuthorityNotTrusted({ origin, reason: error.reason })
-      : new AuthorityUnreachable({ origin, reason: error.reason });
+    return new AuthorityUnreachable({ origin, reason: inWords[error.reason] ?? error.reason });
   }
+  if (error._tag === "HttpSettingUnusable") return error; // an untrusted root, a broken CA file: it says so itself
   if (error._tag === "HttpTimedOut") {
     const reason = `no answer within ${error.timeoutMs / 1000} s`;
     return new AuthorityUnreachable({ origin, reason });
