@@ -1,0 +1,4 @@
+import { faceContract } from "./face.contract.ts";
+import { fetchFace } from "./support/faces.ts";
+
+faceContract("createAuthenticatedFetch", fetchFace);

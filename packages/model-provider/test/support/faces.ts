@@ -1,0 +1,126 @@
+import { Readable } from "node:stream";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as ManagedRuntime from "effect/ManagedRuntime";
+import * as Stream from "effect/Stream";
+import * as HttpBody from "effect/http/HttpBody";
+import * as HttpClient from "effect/http/HttpClient";
+import * as HttpClientError from "effect/http/HttpClientError";
+import * as HttpClientRequest from "effect/http/HttpClientRequest";
+import { Agent } from "undici";
+import { createAuthenticatedFetch, type RequestOptions } from "../../src/authenticated-fetch.ts";
+import * as EffectFace from "../../src/effect-http-client.ts";
+import type { RequestSignerShape } from "../../src/request-signer.ts";
+import { RequestSigner } from "../../src/signer.ts";
+import { authInterceptor } from "../../src/undici-interceptor.ts";
+
+export interface FaceRequest {
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer> | AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+}
+
+export interface FaceAnswer {
+  readonly status: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** One of the ways to send an authenticated request, as the contract sees it. */
+export interface Face {
+  readonly send: (url: string, request?: FaceRequest) => Promise<FaceAnswer>;
+  /** The typed reason inside what `send` rejects with. */
+  readonly reason: (error: unknown) => unknown;
+  readonly close: () => Promise<void>;
+}
+
+export type MakeFace = (options: RequestOptions & { readonly signer: RequestSignerShape }) => Face;
+
+export const textOf = async (answer: FaceAnswer): Promise<string> => {
+  const parts: Array<Uint8Array> = [];
+  for await (const part of answer.chunks) parts.push(part);
+  return Buffer.concat(parts).toString();
+};
+
+const none: AsyncIterable<Uint8Array> = Readable.from([]);
+
+export const fetchFace: MakeFace = (options) => {
+  const agent = new Agent();
+  const authenticated = createAuthenticatedFetch({ ...options, dispatcher: agent });
+  return {
+    send: async (url, { body, ...request } = {}) => {
+      const sent =
+        body === undefined
+          ? {}
+          : typeof body === "string" || body instanceof Uint8Array
+            ? { body }
+            : { body, duplex: "half" as const };
+      const response = await authenticated(url, { ...request, ...sent });
+      return { status: response.status, chunks: response.body ?? none };
+    },
+    reason: (error) => error,
+    close: () => agent.close(),
+  };
+};
+
+export const interceptorFace: MakeFace = (options) => {
+  const agent = new Agent();
+  const composed = agent.compose(authInterceptor(options));
+  return {
+    send: async (url, { body, ...request } = {}) => {
+      const to = new URL(url);
+      const answer = await composed.request({
+        origin: to.origin,
+        path: to.pathname + to.search,
+        method: request.method ?? "GET",
+        ...(request.headers === undefined ? {} : { headers: request.headers }),
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+        ...(body === undefined
+          ? {}
+          : {
+              body:
+                typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body),
+            }),
+      });
+      return { status: answer.statusCode, chunks: answer.body };
+    },
+    reason: (error) => error,
+    close: () => agent.close(),
+  };
+};
+
+export const effectFace: MakeFace = ({ signer, ...options }) => {
+  const agent = new Agent();
+  const runtime = ManagedRuntime.make(
+    EffectFace.layer({ ...options, dispatcher: agent }).pipe(
+      Layer.provide(Layer.succeed(RequestSigner, signer)),
+    ),
+  );
+  return {
+    send: async (url, { body, method, headers, signal } = {}) => {
+      const request = HttpClientRequest.make(method ?? "GET")(url, {
+        ...(headers === undefined ? {} : { headers }),
+        body: bodyOf(body),
+      });
+      const response = await runtime.runPromise(
+        HttpClient.execute(request),
+        signal === undefined ? {} : { signal },
+      );
+      return { status: response.status, chunks: Stream.toAsyncIterable(response.stream) };
+    },
+    reason: (error) =>
+      HttpClientError.isHttpClientError(error) ? EffectFace.signFailure(error) : error,
+    close: async () => {
+      await runtime.dispose();
+      await agent.close();
+    },
+  };
+};
+
+const bodyOf = (body: FaceRequest["body"]) => {
+  if (body === undefined) return HttpBody.empty;
+  if (typeof body === "string") return HttpBody.text(body);
+  return body instanceof Uint8Array
+    ? HttpBody.uint8Array(body)
+    : HttpBody.stream(Stream.fromAsyncIterable(body, (error) => error));
+};
