@@ -1,0 +1,21 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach } from "vitest";
+import type { CodexHome } from "../../src/environment.ts";
+
+const made: Array<string> = [];
+
+afterEach(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+/** A new folder that is gone after the test. */
+export const temporaryFolder = (): string => {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), "agent-auth-test-")));
+  made.push(path);
+  return path;
+};
+
+/** A new, empty CODEX_HOME that is gone after the test. */
+export const temporaryHome = (): CodexHome => ({ path: temporaryFolder(), explicit: true });
