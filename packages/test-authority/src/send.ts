@@ -13,7 +13,8 @@ export const send = async (outgoing: ServerResponse, answer: Answer): Promise<vo
   }
   outgoing.writeHead(status, headers);
   outgoing.flushHeaders();
-  await pipeline(Readable.from(body), outgoing).catch(() => outgoing.destroy());
+  const source = body instanceof Readable ? body : Readable.from(body);
+  await pipeline(source, outgoing).catch(() => outgoing.destroy());
 };
 
 const firstPiece = async (body: Exclude<Answer["body"], undefined | string>) => {
