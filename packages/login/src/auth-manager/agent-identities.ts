@@ -117,8 +117,13 @@ export const accountOfAgent = (record: AgentIdentityRecord): Account =>
     isFedrampAccount: record.isFedrampAccount,
   });
 
+/** An identity whose key has been imported. */
+interface ImportedIdentity extends AgentTaskIdentity {
+  readonly record: AgentIdentityRecord;
+}
+
 const agentCredential = (
-  identity: AgentTaskIdentity,
+  identity: ImportedIdentity,
   taskId: string,
   source: CredentialSource,
 ): AgentIdentityCredential => ({
@@ -130,7 +135,7 @@ const agentCredential = (
   source,
 });
 
-const signerOf = ({ key, record }: AgentTaskIdentity, taskId: string) =>
+const signerOf = ({ key, record }: ImportedIdentity, taskId: string) =>
   makeAssertionSigner({ key, agentRuntimeId: record.agentRuntimeId, taskId });
 
 const taskApiBase = (options: AgentOptions) =>

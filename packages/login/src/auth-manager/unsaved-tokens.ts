@@ -41,7 +41,7 @@ export const withMemory = (store: Store): StoreWithMemory => {
     return stored;
   };
 
-  const load = Effect.map(store.load, standIn);
+  const load = Effect.map(loadSettled(store), standIn);
   const forget = Effect.sync(() => {
     kept = undefined;
   });
@@ -68,6 +68,14 @@ export const withMemory = (store: Store): StoreWithMemory => {
     ),
   };
 };
+
+const settleMs = 50;
+
+/** Other programs write in place, so what does not read may be half written: it is read once more before it counts. */
+const loadSettled = (store: Store): Store["load"] =>
+  Effect.catchTag(store.load, "AuthJsonInvalid", () =>
+    Effect.andThen(Effect.sleep(settleMs), store.load),
+  );
 
 /** Names a token pair without keeping it. An authority need not rotate refresh tokens, so both count. */
 const pairOf = ({ tokens }: AuthDocument): string | undefined =>

@@ -9,7 +9,8 @@ import {
   type ManagerSetup,
 } from "./fixture.ts";
 
-const failure = (setup: ManagerSetup) => withManager(setup, (manager) => Effect.flip(manager.current));
+const failure = (setup: ManagerSetup) =>
+  withManager(setup, (manager) => Effect.flip(manager.current));
 const onlyWorkspaces = (...ids: ReadonlyArray<string>) => [
   `forced_chatgpt_workspace_id=${JSON.stringify(ids)}`,
 ];
@@ -72,7 +73,9 @@ describe("restrictions at start-up", () => {
   it("want a workspace where the credential names none", async () => {
     const home = await openHome();
     const authority = await openAuthority();
-    const document = await chatgptDocument(authority, { idTokenClaims: { "https://api.openai.com/auth": {} } });
+    const document = await chatgptDocument(authority, {
+      idTokenClaims: { "https://api.openai.com/auth": {} },
+    });
     await home.write({ ...document, tokens: { ...document.tokens, account_id: undefined } });
     const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
     expect(error.message).toBe(
@@ -128,13 +131,17 @@ describe("restrictions before a login is saved", () => {
   it.each([
     ["chatgpt", "loginWithApiKey", "API key login is disabled. Use ChatGPT login instead."],
     ["api", "loginWithAccessToken", "Access token login is disabled. Use API key login instead."],
-  ] as const)("forced method %s refuses %s before looking at the secret", async (method, verb, text) => {
-    const home = await openHome();
-    const error = await withManager({ home, config: [`forced_login_method=${method}`] }, (manager) =>
-      Effect.flip(manager[verb](secret("anything at all"))),
-    );
-    expect(error.message).toBe(text);
-  });
+  ] as const)(
+    "forced method %s refuses %s before looking at the secret",
+    async (method, verb, text) => {
+      const home = await openHome();
+      const error = await withManager(
+        { home, config: [`forced_login_method=${method}`] },
+        (manager) => Effect.flip(manager[verb](secret("anything at all"))),
+      );
+      expect(error.message).toBe(text);
+    },
+  );
 
   it("refuse ChatGPT tokens where an API key is required", async () => {
     const home = await openHome();

@@ -111,7 +111,9 @@ describe("AuthManager.loginWithAccessToken", () => {
     const home = await openHome();
     const authority = await openAuthority();
     const token = authority.mintPersonalAccessToken();
-    await withManager({ home, authority }, (manager) => manager.loginWithAccessToken(secret(token)));
+    await withManager({ home, authority }, (manager) =>
+      manager.loginWithAccessToken(secret(token)),
+    );
     expect(await home.read()).toEqual({ OPENAI_API_KEY: null, personal_access_token: token });
   });
 
@@ -189,7 +191,10 @@ describe("AuthManager.loginWithChatgptTokens", () => {
     const authority = await openAuthority();
     const { tokens } = await signedIn(authority);
     await withManager({ home, authority }, (manager) =>
-      Effect.andThen(manager.loginWithChatgptTokens(tokens), manager.loginWithChatgptTokens(tokens)),
+      Effect.andThen(
+        manager.loginWithChatgptTokens(tokens),
+        manager.loginWithChatgptTokens(tokens),
+      ),
     );
     expect(authority.count("revoke")).toBe(0);
   });
@@ -254,8 +259,9 @@ describe("AuthManager.logout", () => {
   it("changes nothing where a variable rules", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
-    const error = await failing({ home, env: { CODEX_API_KEY: "sk-environment" } }, (manager) =>
-      manager.logout,
+    const error = await failing(
+      { home, env: { CODEX_API_KEY: "sk-environment" } },
+      (manager) => manager.logout,
     );
     expect(error.code).toBe("LOGIN_ENVIRONMENT_RULES");
     expect(home.isSignedIn()).toBe(true);

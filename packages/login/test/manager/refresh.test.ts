@@ -1,0 +1,324 @@
+import { chmod, rename } from "node:fs/promises";
+import type { TestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import { describe, expect, it } from "vitest";
+import type { Credential } from "../../src/credential.ts";
+import {
+  chatgptDocument,
+  openAuthority,
+  openHome,
+  withManager,
+  type Home,
+  type ManagerSetup,
+} from "./fixture.ts";
+
+const accessTokenOf = (credential: Credential | null): string | undefined =>
+  credential?._tag === "Chatgpt" ? Redacted.value(credential.accessToken) : undefined;
+const current = (setup: ManagerSetup) =>
+  withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
+const refreshFails = (setup: ManagerSetup) =>
+  withManager(setup, (manager) => Effect.flip(manager.refresh("forced")));
+
+const open = async (minted?: Parameters<TestAuthority["mintChatgptTokens"]>[0]) => {
+  const home = await openHome();
+  const authority = await openAuthority();
+  const document = await chatgptDocument(authority, minted);
+  await home.write(document);
+  return { home, authority, document };
+};
+
+/** Renews the stored sign-in as another program would, without our lock. */
+const renewElsewhere = async (home: Home, authority: TestAuthority, refreshToken: string) => {
+  const answer = await fetch(`${authority.url}/oauth/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
+      grant_type: "refresh_token",
+      refresh_token: refreshToken,
+    }),
+  });
+  const tokens = (await answer.json()) as Record<
+    "id_token" | "access_token" | "refresh_token",
+    string
+  >;
+  const { id_token, access_token, refresh_token } = tokens;
+  const stored = await home.read();
+  return {
+    access_token,
+    write: () =>
+      home.write({
+        ...stored,
+        tokens: { ...stored.tokens, id_token, access_token, refresh_token },
+      }),
+  };
+};
+
+describe("AuthManager.current of a ChatGPT sign-in", () => {
+  it("renews an expired access token and stores the new pair", async () => {
+    const { home, authority, document } = await open({ expiresInSeconds: -10 });
+    const credential = await current({ home, authority });
+    const stored = await home.read();
+    expect(accessTokenOf(credential)).toBe(stored.tokens?.access_token);
+    expect(stored.tokens?.access_token).not.toBe(document.tokens.access_token);
+    expect(stored.tokens?.refresh_token).not.toBe(document.tokens.refresh_token);
+    expect(stored.tokens?.account_id).toBe(authority.account.accountId);
+    const [request] = authority.requestsTo("refresh");
+    expect(JSON.parse(request?.body ?? "")).toEqual({
+      client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
+      grant_type: "refresh_token",
+      refresh_reason: "proactive_expiry",
+      refresh_token: document.tokens.refresh_token,
+    });
+  });
+
+  it.each([
+    [5 * 60 + 30, 0],
+    [5 * 60 - 30, 1],
+  ])("with %i s to go, refreshes %i times", async (expiresInSeconds, times) => {
+    const { home, authority } = await open({ expiresInSeconds });
+    await current({ home, authority });
+    expect(authority.count("refresh")).toBe(times);
+  });
+
+  it.each([
+    [7.9, 0],
+    [8.1, 1],
+  ])("without exp, %d days after the last refresh, refreshes %i times", async (days, times) => {
+    const { home, authority, document } = await open({ accessTokenClaims: { exp: undefined } });
+    const last_refresh = new Date(Date.now() - days * 86_400_000).toISOString();
+    await home.write({ ...document, last_refresh });
+    await current({ home, authority });
+    expect(authority.count("refresh")).toBe(times);
+    if (times === 1) expect(authority.requestsTo("refresh")[0]?.body).toContain('"scheduled"');
+  });
+
+  it("serves a token that is still good while the authority is down", async () => {
+    const { home, authority, document } = await open({ expiresInSeconds: 200 });
+    authority.behave("refresh", { status: 503 });
+    const twice = await withManager({ home, authority }, (manager) =>
+      Effect.all([manager.current, manager.current]),
+    );
+    expect(twice.map((one) => accessTokenOf(Option.getOrNull(one)))).toEqual([
+      document.tokens.access_token,
+      document.tokens.access_token,
+    ]);
+    expect(authority.count("refresh")).toBe(3);
+  });
+
+  it("fails after three attempts where the token has expired, and tries again when asked again", async () => {
+    const { home, authority } = await open({ expiresInSeconds: -10 });
+    authority.behave("refresh", { status: 503 }, { times: 3 });
+    const [error, credential] = await withManager(
+      { home, authority, options: { loadAtStart: false } },
+      (manager) => Effect.all([Effect.flip(manager.current), manager.current]),
+    );
+    expect(error).toMatchObject({
+      code: "LOGIN_REFRESH_FAILED",
+      status: 503,
+      message:
+        "access token could not be refreshed after 3 attempts: the authority answered with status 503",
+    });
+    expect(Option.isSome(credential)).toBe(true);
+  });
+
+  it("shares one refresh among 500 callers", async () => {
+    const { home, authority } = await open({ expiresInSeconds: -10 });
+    const seen = await withManager(
+      { home, authority, options: { loadAtStart: false } },
+      (manager) =>
+        Effect.all(
+          Array.from({ length: 500 }, () => manager.current),
+          { concurrency: "unbounded" },
+        ),
+    );
+    expect(new Set(seen.map((one) => accessTokenOf(Option.getOrNull(one)))).size).toBe(1);
+    expect(authority.count("refresh")).toBe(1);
+  });
+});
+
+describe("AuthManager.refresh", () => {
+  it.each([
+    ["refresh_token_expired", " because your refresh token has expired"],
+    ["refresh_token_reused", " because your refresh token was already used"],
+    ["refresh_token_invalidated", " because your refresh token was revoked"],
+    ["anything_else", ""],
+  ])("says of a 401 with %s what Codex says", async (code, because) => {
+    const { home, authority } = await open();
+    authority.behave("refresh", { status: 401, body: { error: { code } } });
+    const error = await refreshFails({ home, authority });
+    expect(error).toMatchObject({
+      code: "LOGIN_REFRESH_REJECTED",
+      message: `Your access token could not be refreshed${because}. Please log out and sign in again.`,
+    });
+    expect(authority.count("refresh")).toBe(1);
+  });
+
+  it.each([
+    [{ error: { code: "refresh_token_expired" } }],
+    [{ error: "refresh_token_expired" }],
+    [{ code: "refresh_token_expired" }],
+  ])("finds the error code in %j, whatever the status", async (body) => {
+    const { home, authority } = await open();
+    authority.behave("refresh", { status: 400, body });
+    expect(await refreshFails({ home, authority })).toMatchObject({ reason: "expired" });
+  });
+
+  it("remembers a refusal for the token that was refused, and no longer", async () => {
+    const { home, authority } = await open();
+    authority.behave("refresh", { status: 401, body: {} }, { times: 1 });
+    const outcome = await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        const first = yield* Effect.flip(manager.refresh("forced"));
+        const second = yield* Effect.flip(manager.refresh("forced"));
+        const requests = authority.count("refresh");
+        const document = yield* Effect.promise(() =>
+          chatgptDocument(authority, { expiresInSeconds: 1 }),
+        );
+        yield* Effect.promise(() => home.write(document));
+        const third = yield* manager.refresh("forced");
+        return { same: first === second, requests, third };
+      }),
+    );
+    expect(outcome).toMatchObject({ same: true, requests: 1, third: { _tag: "Chatgpt" } });
+    expect(authority.count("refresh")).toBe(2);
+  });
+
+  it("adopts a pair that somebody else stored meanwhile", async () => {
+    const { home, authority, document } = await open();
+    const credential = await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        const other = yield* Effect.promise(() =>
+          renewElsewhere(home, authority, document.tokens.refresh_token),
+        );
+        yield* Effect.promise(other.write);
+        const adopted = yield* manager.refresh("unauthorized_recovery");
+        return [accessTokenOf(adopted), other.access_token];
+      }),
+    );
+    expect(credential[0]).toBe(credential[1]);
+    expect(authority.count("refresh")).toBe(1);
+  });
+
+  it("waits for the pair of whoever spent the token first, where that one is still writing", async () => {
+    const { home, authority, document } = await open();
+    authority.configure({ punishReuse: false });
+    const other = await renewElsewhere(home, authority, document.tokens.refresh_token);
+    const [adopted] = await Promise.all([
+      withManager({ home, authority }, (manager) => manager.refresh("forced")),
+      authority.waitForRequest("refresh").then(async () => {
+        while (authority.count("refresh") < 2) await new Promise(setImmediate);
+        await other.write();
+      }),
+    ]);
+    expect(accessTokenOf(adopted)).toBe(other.access_token);
+  });
+
+  it("spends nothing where the store holds another account, or none", async () => {
+    const { home, authority } = await open();
+    const text =
+      "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.";
+    const errors = await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        const other = authority.createAccount();
+        const document = yield* Effect.promise(() =>
+          chatgptDocument(authority, { account: other }),
+        );
+        yield* Effect.promise(() => home.write(document));
+        const otherAccount = yield* Effect.flip(manager.refresh("forced"));
+        yield* Effect.promise(() => rename(home.authJson, `${home.authJson}.away`));
+        return [otherAccount, yield* Effect.flip(manager.refresh("forced"))];
+      }),
+    );
+    expect(errors.map((error) => error.message)).toEqual([text, text]);
+    expect(authority.count("refresh")).toBe(0);
+  });
+
+  it("spends nothing where the new pair could not be stored", async () => {
+    const { home, authority } = await open();
+    await chmod(home.authJson, 0o400);
+    const error = await refreshFails({ home, authority });
+    expect(error.code).toBe("LOGIN_STORE_UNWRITABLE");
+    expect(authority.count("refresh")).toBe(0);
+  });
+
+  it("keeps a new refresh token even where the answer lacks an access token", async () => {
+    const { home, authority } = await open();
+    authority.behave("refresh", { status: 200, body: { refresh_token: "rt-next" } });
+    const error = await refreshFails({ home, authority });
+    expect(error.message).toContain("the answer holds no access token");
+    expect((await home.read()).tokens?.refresh_token).toBe("rt-next");
+  });
+
+  it("keeps the id and refresh token where the answer leaves them out", async () => {
+    const { home, authority, document } = await open();
+    const fresh = await authority.mintChatgptTokens();
+    authority.behave("refresh", { status: 200, body: { access_token: fresh.accessToken } });
+    await withManager({ home, authority }, (manager) => manager.refresh("forced"));
+    expect((await home.read()).tokens).toEqual({
+      ...document.tokens,
+      access_token: fresh.accessToken,
+    });
+  });
+
+  it("goes to the authority that the tokens name, as the client that they name", async () => {
+    const { home, authority, document } = await open();
+    await home.write({
+      ...document,
+      tokens: {
+        ...document.tokens,
+        oauth_provenance: {
+          issuer: `${authority.url}/`,
+          client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
+        },
+      },
+    });
+    await withManager(
+      { home, authority, env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: "" } },
+      (manager) => manager.refresh("forced"),
+    );
+    expect(authority.count("refresh")).toBe(1);
+  });
+
+  it("sends no refresh token to an issuer over plain http", async () => {
+    const { home, authority, document } = await open();
+    await home.write({
+      ...document,
+      tokens: {
+        ...document.tokens,
+        oauth_provenance: { issuer: "http://authority.example", client_id: "x" },
+      },
+    });
+    const error = await refreshFails({
+      home,
+      authority,
+      env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: "" },
+    });
+    expect(error.message).toContain("tokens.oauth_provenance.issuer must be an https URL");
+  });
+
+  it("checks the restrictions again, and logs out where the new tokens break them", async () => {
+    const { home, authority } = await open();
+    const other = authority.createAccount({ accountId: "ws-other" });
+    const foreign = await authority.mintChatgptTokens({ account: other });
+    authority.behave("refresh", {
+      status: 200,
+      body: { access_token: foreign.accessToken, id_token: foreign.idToken },
+    });
+    const config = [`forced_chatgpt_workspace_id=["${authority.account.accountId}"]`];
+    const error = await refreshFails({ home, authority, config });
+    expect(error).toMatchObject({ code: "LOGIN_CREDENTIAL_FORBIDDEN", loggedOut: true });
+    expect(home.isSignedIn()).toBe(false);
+  });
+
+  it.each([
+    ["an API key", { OPENAI_API_KEY: "sk-stored" }, "LOGIN_REFRESH_UNSUPPORTED"],
+    ["nothing", undefined, "LOGIN_NOT_SIGNED_IN"],
+  ])("refuses to refresh %s", async (_, document, code) => {
+    const home = await openHome();
+    if (document !== undefined) await home.write(document);
+    expect((await refreshFails({ home })).code).toBe(code);
+  });
+});
