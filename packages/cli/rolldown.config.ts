@@ -1,43 +1,71 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { defineConfig, type RolldownOptions } from "rolldown";
+import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
+import { lazyBuiltins } from "./build/lazy-builtins.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
-// A launcher that loads nothing, and what it loads on demand. A hot command is a bundle of its own, so that it holds
-// only what it uses; main shares chunks between the commands that it loads one at a time.
-const bundle = (name: string, input: string): RolldownOptions => ({
+/** The launcher finds the other bundles beside it. */
+const launcherLoadsSiblings: Plugin = {
+  name: "launcher-loads-siblings",
+  resolveId(id, importer) {
+    const isSibling = importer?.endsWith("/src/bin.ts") === true && id.startsWith("./");
+    return isSibling ? { id: `./${basename(id, ".ts")}.cjs`, external: true } : null;
+  },
+};
+
+/** One copy of undici for all bundles, and only the parts that are used: src/undici.cjs. */
+const undiciIsSibling: Plugin = {
+  name: "undici-is-sibling",
+  resolveId: (id) => (id === "undici" ? { id: "./undici.cjs", external: true } : null),
+};
+
+interface Bundle {
+  readonly name: string;
+  readonly input: string;
+  readonly plugins?: Plugin[];
+  /** Whether what is imported on demand gets files of its own. */
+  readonly codeSplitting?: boolean;
+}
+
+// A launcher that loads nothing, and what it loads on demand. A hot command is one file, so that it holds only what
+// it uses; main shares chunks between the commands that it loads one at a time.
+const bundle = ({ name, input, plugins = [], codeSplitting = false }: Bundle): RolldownOptions => ({
   input: { [name]: input },
   platform: "node",
   // Native, optional, and looked for at run time.
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins: [
-    {
-      name: "launcher-loads-siblings",
-      resolveId(id, importer) {
-        const isSibling = importer?.endsWith("/src/bin.ts") === true && id.startsWith("./");
-        return isSibling ? { id: `./${basename(id, ".ts")}.cjs`, external: true } : null;
-      },
-    },
-  ],
+  plugins,
   output: {
     dir: "dist",
     cleanDir: name === "agent-auth",
     format: "cjs",
     minify: true,
-    codeSplitting: name !== "agent-auth",
+    codeSplitting,
     dynamicImportInCjs: false,
     entryFileNames: "[name].cjs",
-    chunkFileNames: `chunks/${name}-[name]-[hash].cjs`,
+    chunkFileNames: `${name}-[name]-[hash].cjs`,
   },
 });
 
+const command = (name: string): Bundle => ({
+  name,
+  input: `src/hot/${name}.ts`,
+  plugins: [undiciIsSibling, lazyBuiltins()],
+});
+
 export default defineConfig([
-  bundle("agent-auth", "src/bin.ts"),
-  bundle("token", "src/hot/token.ts"),
-  bundle("api", "src/hot/api.ts"),
-  bundle("login-status", "src/hot/login-status.ts"),
-  bundle("main", "src/main.ts"),
+  bundle({ name: "agent-auth", input: "src/bin.ts", plugins: [launcherLoadsSiblings] }),
+  bundle(command("token")),
+  bundle(command("api")),
+  bundle(command("login-status")),
+  bundle({
+    name: "main",
+    input: "src/main.ts",
+    plugins: [undiciIsSibling, lazyBuiltins()],
+    codeSplitting: true,
+  }),
+  bundle({ name: "undici", input: "src/undici.cjs" }),
 ]);

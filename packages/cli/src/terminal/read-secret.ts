@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { isatty } from "node:tty";
 import { CliFailure } from "../failure.ts";
+import { isTerminal } from "./is-terminal.ts";
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -20,7 +20,7 @@ export interface SecretPrompt {
  * @returns nothing where stdin is a pipe or a file
  */
 export const refuseTerminal = (prompt: SecretPrompt): Effect.Effect<void, CliFailure> =>
-  isatty(0)
+  isTerminal(0)
     ? Effect.fail(
         new CliFailure({
           code: "CLI_INPUT_TERMINAL",

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect";
-import { isatty } from "node:tty";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
 import { exitCode } from "../../exit-code.ts";
 import { reportError } from "../../report-error.ts";
 import { signOnce } from "../../request-signing.ts";
 import { openSession } from "../../session.ts";
+import { isTerminal } from "../../terminal/is-terminal.ts";
 import { mask } from "../../terminal/mask.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
@@ -36,7 +36,7 @@ export const run = (options: HeadersOptions) =>
 const headers = Effect.fnUntraced(function* (options: HeadersOptions) {
   const session = yield* openSession(options.globals);
   const signed = yield* signOnce(session);
-  const isWhole = options.show || !isatty(1);
+  const isWhole = options.show || !isTerminal(1);
   const shown = Object.entries(signed.toRecord()).map(
     ([name, value]) => [name, isWhole ? value : maskValue(value)] as const,
   );

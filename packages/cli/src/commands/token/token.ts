@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect";
-import { isatty } from "node:tty";
 import { expiryOf, methodOf, momentJson } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
@@ -7,6 +6,7 @@ import { CliFailure } from "../../failure.ts";
 import { reportError } from "../../report-error.ts";
 import { signOnce } from "../../request-signing.ts";
 import { openSession } from "../../session.ts";
+import { isTerminal } from "../../terminal/is-terminal.ts";
 import { mask } from "../../terminal/mask.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
@@ -33,7 +33,7 @@ const token = Effect.fnUntraced(function* (options: TokenOptions) {
   const signed = yield* signOnce(session);
   const [scheme, secret] = splitAuthorization(signed.toRecord()["Authorization"]);
   if (secret === undefined) return yield* noToken;
-  const shown = options.show || !isatty(1) ? secret : mask(secret);
+  const shown = options.show || !isTerminal(1) ? secret : mask(secret);
   if (!options.json) writeAnswer(`${shown}\n`);
   else {
     writeJson({

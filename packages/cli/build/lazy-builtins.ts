@@ -1,0 +1,22 @@
+import type { Plugin } from "rolldown";
+
+/** Builtins that cost milliseconds to load and that many runs never touch (node:crypto about 4, node:tls about 3). */
+const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process)\1\)/gu;
+
+/**
+ * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from
+ * "node:crypto"` becomes `c = require("node:crypto")` with uses `c.sign` in our output, so an object that asks the real
+ * module for each property does the same work later. Only our own code passes through here: undici's bundle takes
+ * builtins apart at its top level.
+ */
+export const lazyBuiltins = (): Plugin => ({
+  name: "lazy-builtins",
+  renderChunk(code) {
+    if (!costly.test(code)) return null;
+    costly.lastIndex = 0;
+    return `${lazily}${code.replaceAll(costly, (_, quote: string, name: string) => `__lazily(${quote}node:${name}${quote})`)}`;
+  },
+});
+
+const lazily =
+  'const __lazily=(id)=>{let m;return new Proxy({},{get:(_,key)=>(m??=require(id))[key],has:(_,key)=>key in(m??=require(id))})};\n';
