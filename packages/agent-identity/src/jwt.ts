@@ -74,15 +74,12 @@ export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
 
 const rs256Only = { algorithms: ["RS256"] };
 
-const checkSignature = (
-  token: string,
-  trusted: TrustedKey,
-): Effect.Effect<unknown, JwtSignatureInvalid> =>
-  Effect.tryPromise({
-    try: () => compactVerify(token, trusted.key, rs256Only),
-    // What jose throws may quote the token; only the fact is kept.
-    catch: () => new JwtSignatureInvalid({ kid: trusted.kid }),
-  });
+/** Whether jose finds the signature good. What it throws may quote the token, so only the fact is kept. */
+const isSignedBy = (token: string, { key }: TrustedKey): Promise<boolean> =>
+  compactVerify(token, key, rs256Only).then(
+    () => true,
+    () => false,
+  );
 
 /**
  * Verifies an agent identity JWT (PROTOCOL §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
@@ -99,15 +96,18 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   if (isShapeError(jws)) return yield* jws;
   const source = yield* JwksSource;
   const trusted = yield* source.key(jws.header.kid);
-  if (!jws.isSignatureCanonical) return yield* new JwtSignatureInvalid({ kid: trusted.kid });
-  yield* checkSignature(token, trusted);
+  const signature = jws.isSignatureCanonical ? isSignedBy(token, trusted) : Promise.resolve(false);
+  // The signature is checked on another thread; the claims are read meanwhile, and believed after it only.
   const claims = jws.unverifiedClaims;
   const nowMs = yield* Clock.currentTimeMillis;
   const issuer = options?.issuer ?? defaultIssuer;
   const audience = options?.audience ?? defaultAudience;
   const toleranceMs = (options?.clockToleranceSeconds ?? defaultClockToleranceSeconds) * 1000;
   const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
+  const unverifiedRecord = parseAgentIdentityClaims(claims, { nowMs });
+  const isSigned = yield* Effect.promise(() => signature);
+  if (!isSigned) return yield* new JwtSignatureInvalid({ kid: trusted.kid });
   if ("_tag" in lifetime) return yield* lifetime;
-  const record = yield* parseAgentIdentityClaims(claims, { nowMs });
+  const record = yield* unverifiedRecord;
   return { record, kid: trusted.kid, issuer, audience, ...lifetime };
 });

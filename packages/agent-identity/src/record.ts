@@ -1,11 +1,13 @@
 import * as Effect from "effect/Effect";
+import * as Predicate from "effect/Predicate";
 import type * as Redacted from "effect/Redacted";
 import { JwtClaimInvalid, StoredAgentIdentityInvalid } from "./errors.ts";
 import { type Complaint, firstIssue } from "./internal/first-issue.ts";
 import { idExpectation, isId } from "./internal/id.ts";
+import { kindOf } from "./internal/printable.ts";
 import { formatRfc3339Second } from "./internal/rfc3339.ts";
 import type { PlanType } from "./plan.ts";
-import { BothSpellings, CurrentShape, FirstDesignShape } from "./wire/agent-identity-claims.ts";
+import { CurrentShape, FirstDesignShape } from "./wire/agent-identity-claims.ts";
 
 /**
  * Who an agent is, whichever shape it was read from: JWT claims of either design, or a record stored by a
@@ -62,9 +64,8 @@ const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => ({
 
 /** Which design a value speaks, or what is wrong with its two spellings of one id. */
 const designOf = (value: unknown): "current" | "first" | Complaint => {
-  const read = BothSpellings.safeParse(value);
-  if (!read.success) return firstIssue(read.error, value);
-  const { account_id: account, workspace_id: workspace } = read.data;
+  if (!Predicate.isObject(value)) return { path: "", expected: "an object", found: kindOf(value) };
+  const { account_id: account, workspace_id: workspace } = value;
   const hasWorkspace = workspace !== undefined && workspace !== null;
   const hasAccount = account !== undefined && account !== null;
   if (hasAccount && hasWorkspace && account !== workspace) {

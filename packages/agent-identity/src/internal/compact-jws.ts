@@ -56,6 +56,17 @@ const readHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError => 
   return { alg, kid };
 };
 
+/** An authority writes the same header into all of its tokens, so the last good one is worth keeping: a pure memo. */
+let lastSegment = "";
+let lastHeader: AgentIdentityJwtHeader | undefined;
+
+const readHeaderOnce = (segment: string): AgentIdentityJwtHeader | JwsShapeError => {
+  if (lastHeader !== undefined && segment === lastSegment) return lastHeader;
+  const header = readHeader(segment);
+  if (!isError(header)) [lastSegment, lastHeader] = [segment, header];
+  return header;
+};
+
 const isError = (value: object): value is JwsShapeError => "_tag" in value;
 
 /**
@@ -73,7 +84,7 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   if (headerPart === undefined || headerPart === "" || signaturePart === "") {
     return new JwtFormatInvalid({ problem: "a part of it is empty" });
   }
-  const header = readHeader(headerPart);
+  const header = readHeaderOnce(headerPart);
   if (isError(header)) return header;
   const payload = decodeBase64Url(payloadPart);
   if (payload === null || !isBase64UrlAlphabet(signaturePart)) {

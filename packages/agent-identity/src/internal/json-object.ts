@@ -34,30 +34,29 @@ const unescaped = (text: string, open: number, close: number): string => {
  * they believe, so RFC 7515 §4 and RFC 7519 §4 let a verifier refuse; JSON.parse alone would keep the last in silence.
  */
 const repeatsName = (text: string): boolean => {
-  const scopes: Array<Set<string> | null> = [];
+  const outer: Array<Set<string> | null> = [];
+  let names: Set<string> | null = null;
   let awaitsName = false;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charCodeAt(at);
     if (character === quote) {
       const close = closingQuote(text, at);
-      const names = scopes.at(-1);
-      if (awaitsName && names) {
+      if (awaitsName && names !== null) {
         const name = unescaped(text, at, close);
         if (names.has(name)) return true;
         names.add(name);
         awaitsName = false;
       }
       at = close;
-    } else if (character === openBrace) {
-      scopes.push(new Set());
-      awaitsName = true;
-    } else if (character === openBracket) {
-      scopes.push(null);
-      awaitsName = false;
+    } else if (character === comma) awaitsName = names !== null;
+    else if (character === openBrace || character === openBracket) {
+      outer.push(names);
+      awaitsName = character === openBrace;
+      names = awaitsName ? new Set() : null;
     } else if (character === closeBrace || character === closeBracket) {
-      scopes.pop();
+      names = outer.pop() ?? null;
       awaitsName = false;
-    } else if (character === comma) awaitsName = scopes.at(-1) !== null;
+    }
   }
   return false;
 };

@@ -42,11 +42,5 @@ export const FirstDesignShape = z.object({
   background_task_id: z.nullish(z.string()),
 });
 
-/** What the two designs may both spell. */
-export const BothSpellings = z.object({
-  account_id: z.optional(z.unknown()),
-  workspace_id: z.optional(z.unknown()),
-});
-
 export type CurrentShape = z.infer<typeof CurrentShape>;
 export type FirstDesignShape = z.infer<typeof FirstDesignShape>;
