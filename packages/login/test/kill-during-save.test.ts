@@ -1,0 +1,81 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAuthJson } from "../src/auth-json.ts";
+import { layer } from "../src/credential-store-configured.ts";
+import { CredentialStore } from "../src/credential-store.ts";
+import { temporaryHome } from "./support/home.ts";
+import { program, start } from "./support/programs.ts";
+
+const SAVES = 1_000;
+const SAVES_A_KILL = 25;
+
+const last = (output: string, word: string): number => {
+  const lines = output.split("\n").filter((line) => line.startsWith(`${word} `));
+  return Number(lines.at(-1)?.split(" ")[1] ?? "-1");
+};
+
+/** The number of the credential in the file; fails unless the file is one whole document. */
+const numberInFile = (path: string): number => {
+  const document = Effect.runSync(parseAuthJson(readFileSync(path), path));
+  const key = Redacted.value(document.openaiApiKey ?? Redacted.make(""));
+  const match = /^sk-(\d+)-x{20000}-end$/.exec(key);
+  if (match === null) throw new Error("the file holds a credential that nobody saved");
+  return Number(match[1]);
+};
+
+describe("CredentialStore.save, file", () => {
+  it(
+    "leaves the old credential or the new one, whole, whenever it is killed, over 1,000 saves",
+    { timeout: 180_000 },
+    async () => {
+      const { path: home } = temporaryHome();
+      const file = join(home, "auth.json");
+      let done = -1;
+      let [kills, midway, leftOver] = [0, 0, 0];
+
+      while (done < SAVES) {
+        const writer = start(program("save-for-ever", home, String(done + 1)));
+        const killAfter = done + SAVES_A_KILL + Math.floor(Math.random() * SAVES_A_KILL);
+        let heard = "";
+        await new Promise<void>((resolve) => {
+          writer.child.stdout?.on("data", (chunk: Buffer) => {
+            heard += chunk.toString();
+            if (last(heard, "done") >= killAfter) setTimeout(resolve, Math.random() * 12);
+          });
+          void writer.ended.then(() => resolve());
+        });
+        writer.child.kill("SIGKILL");
+        const { stdout, stderr } = await writer.ended;
+        expect(stderr).toBe("");
+
+        const started = last(stdout, "start");
+        done = last(stdout, "done");
+        expect([done, started]).toContain(numberInFile(file));
+        kills++;
+        if (started > done) midway++;
+        if (readdirSync(home).some((name) => name.endsWith(".tmp"))) leftOver++;
+      }
+
+      // The kills did hit: nearly all of them in the midst of a save, some between its temporary file and the rename.
+      expect(kills).toBeGreaterThanOrEqual(SAVES / (2 * SAVES_A_KILL));
+      expect(midway).toBeGreaterThan(kills / 2);
+      console.log(
+        `${done} saves, ${kills} kills, ${midway} in the midst of one, ${leftOver} left a temporary file`,
+      );
+
+      // The next save sweeps what the dead left, and nothing but the file and the locks is there.
+      const codexHome = { path: home, explicit: true };
+      const save = Effect.flatMap(CredentialStore, (store) => store.save({}));
+      await Effect.runPromise(Effect.provide(save, layer({ mode: "file", codexHome })));
+      expect(readdirSync(home).toSorted()).toEqual([
+        "agent-auth.lock",
+        "auth.json",
+        "auth.json.lock",
+        "auth.lock",
+      ]);
+    },
+  );
+});
