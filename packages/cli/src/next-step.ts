@@ -1,6 +1,7 @@
 import type { Reportable } from "./report-error.ts";
 
 const signIn = "Run: agent-auth login";
+const signInByCode = "agent-auth login --device-auth";
 const diagnose = "Run: agent-auth doctor";
 
 /**
@@ -13,12 +14,17 @@ const steps: Readonly<Record<string, string>> = {
   LOGIN_REFRESH_REJECTED: signIn,
   LOGIN_REFRESH_ACCOUNT_CHANGED: signIn,
   LOGIN_REFRESH_FAILED: `Try again; if it stays, ${lower(diagnose)}`,
+  LOGIN_CALLBACK_PORTS_TAKEN: `Stop the program that uses one of them, or run: ${signInByCode}`,
+  LOGIN_SIGN_IN_TIMED_OUT: `${signIn} (or, without a browser here: ${signInByCode})`,
+  LOGIN_DEVICE_CODE_EXPIRED: `For a new code, run: ${signInByCode}`,
+  LOGIN_DEVICE_CODE_NOT_ENABLED: `${signIn} (with a browser)`,
 };
 
 /** Deeds that stand for a whole class of errors. */
 const deeds: Readonly<Record<string, string>> = {
   "Sign in.": signIn,
   "Sign in again.": signIn,
+  "Start the sign-in again.": signIn,
 };
 
 export const nextStep = (error: Reportable): string | undefined =>

@@ -40,14 +40,17 @@ export const writeAnswer = (text: string | Uint8Array): void => {
   }
 };
 
-/** A line for a person, to stderr. Where nobody reads, it is dropped. */
-export const writeLine = (line: string): void => {
+/** Text for a person, to stderr. Where nobody reads, it is dropped. */
+export const writeError = (text: string): void => {
   try {
-    writeWhole(2, `${line}\n`);
+    writeWhole(2, text);
   } catch (error) {
     if (!isGone(error)) throw error;
   }
 };
+
+/** A line for a person, to stderr. Where nobody reads, it is dropped. */
+export const writeLine = (line: string): void => writeError(`${line}\n`);
 
 /** A value for a program, to stdout: JSON, two spaces, ending in a newline. */
 export const writeJson = (value: unknown): void =>

@@ -28,11 +28,14 @@ export const command: Command<typeof spec.flags, LoginOptions> = {
 export const run = (options: LoginOptions): Effect.Effect<ExitCode> => {
   const [source = "browser", ...others] = options.sources;
   if (others.length > 0) return Effect.sync(() => reportError("Error logging in", conflict));
-  if (source === "browser" || source === "deviceAuth") {
-    return Effect.sync(() => reportError("Error logging in", notHere));
-  }
+  if (source === "browser" || source === "deviceAuth") return loginAsPerson(source, options);
   return loginFromStdin(source, options.globals);
 };
+
+const loginAsPerson = (source: "browser" | "deviceAuth", options: PersonSignInOptions) =>
+  Effect.promise(() =>
+    source === "browser" ? import("./browser.ts") : import("./device.ts"),
+  ).pipe(Effect.flatMap((way) => way.signIn(options)));
 
 const loginFromStdin = (
   source: "apiKey" | "agentIdentity" | "accessToken",
@@ -58,9 +61,4 @@ const conflict = new CliFailure({
   code: "CLI_SOURCES_CONFLICT",
   message:
     "Choose one login credential source: --with-api-key, --with-access-token, --with-agent-identity or --device-auth.",
-});
-
-const notHere = new CliFailure({
-  code: "CLI_SOURCES_CONFLICT",
-  message: "Signing in with ChatGPT is not in this build.",
 });

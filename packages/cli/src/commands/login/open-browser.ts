@@ -1,0 +1,45 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import * as Effect from "effect/Effect";
+import type { Surroundings } from "../../terminal/surroundings.ts";
+
+/** Milliseconds after which a program that was to open a browser and still runs counts as having done so. */
+const SETTLED_MS = 3_000;
+
+/**
+ * How to open a URL here, or `undefined` where a window would open on no screen, or on one that the person does not
+ * sit at. `BROWSER` beats the system's own choice.
+ */
+export const browserOpener = (
+  surroundings: Surroundings,
+): ((url: string) => Effect.Effect<void, Error>) | undefined => {
+  const { browser, hasDisplay, isRemote } = surroundings;
+  if (browser === "none") return undefined;
+  if (browser !== undefined) {
+    return (url) => started(async () => spawn(browser, [url], { stdio: "ignore", detached: true }));
+  }
+  if (isRemote || !hasDisplay) return undefined;
+  return (url) =>
+    started(async () => {
+      const { default: open } = await import("open");
+      return open(url);
+    });
+};
+
+/** Done when the opener has ended well, or still runs after a while. It outlives this process. */
+const started = (start: () => Promise<ChildProcess>): Effect.Effect<void, Error> =>
+  Effect.tryPromise({ try: start, catch: toError }).pipe(
+    Effect.flatMap((child) =>
+      Effect.callback<void, Error>((resume) => {
+        child.once("error", (error) => resume(Effect.fail(error)));
+        child.once("exit", (code) =>
+          resume(code === 0 ? Effect.void : Effect.fail(new Error(`ended with ${code}`))),
+        );
+        child.unref();
+      }),
+    ),
+    Effect.timeoutOption(SETTLED_MS),
+    Effect.asVoid,
+  );
+
+const toError = (cause: unknown): Error =>
+  cause instanceof Error ? cause : new Error("the browser could not be started");

@@ -1,0 +1,47 @@
+/** What a person sees stderr on, and whether a browser could show itself there. Read once, at the front door. */
+export interface Surroundings {
+  /** Whether stderr is a terminal that moves its cursor. */
+  readonly isTerminal: boolean;
+  readonly hasColour: boolean;
+  /** Columns of the terminal now; a wide one where there is none. */
+  readonly columns: () => number;
+  /** Whether the person sits at another machine. */
+  readonly isRemote: boolean;
+  /** Whether a window could open here. */
+  readonly hasDisplay: boolean;
+  /** `BROWSER`: the program that opens URLs, `none` for none; empty counts as unset. */
+  readonly browser?: string;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+interface Stream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+const NO_TERMINAL_COLUMNS = 100;
+const NARROWEST = 20;
+
+/** Reads the variables that say how a terminal is to be treated (no-color.org: any value but an empty one counts). */
+export const readSurroundings = (
+  env: Variables,
+  stream: Stream,
+  platform: NodeJS.Platform,
+): Surroundings => {
+  const isSet = (name: string) => (env[name] ?? "").trim() !== "";
+  const isTerminal = stream.isTTY === true && env["TERM"] !== "dumb";
+  const browser = env["BROWSER"]?.trim();
+  return {
+    isTerminal,
+    hasColour: isTerminal && !isSet("NO_COLOR"),
+    columns: () => Math.max(NARROWEST, stream.columns || NO_TERMINAL_COLUMNS),
+    isRemote: isSet("SSH_CONNECTION") || isSet("SSH_CLIENT") || isSet("SSH_TTY"),
+    hasDisplay:
+      platform !== "linux" ||
+      isSet("DISPLAY") ||
+      isSet("WAYLAND_DISPLAY") ||
+      isSet("WSL_DISTRO_NAME"),
+    ...(browser && { browser }),
+  };
+};
