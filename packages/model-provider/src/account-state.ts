@@ -34,16 +34,19 @@ export type AccountState =
       readonly hint: string;
     };
 
+const signedOut: AccountState = { _tag: "SignedOut" };
+
 /**
  * Who the next request to `provider` will speak for, or the reason why nobody. It never fails: an account that
- * cannot be loaded is a state to show. Without a provider it tells who is signed in.
+ * cannot be loaded is a state to show. Without a provider it tells who is signed in; `null` for no manager.
  */
 export const accountState = (
-  manager: AnyAuthManager,
+  manager: AnyAuthManager | null,
   provider?: ModelProvider,
 ): Effect.Effect<AccountState> => {
   if (provider !== undefined && provider.auth._tag !== "SignedIn")
     return Effect.succeed({ _tag: "NoAccount", auth: provider.auth._tag });
+  if (manager === null) return Effect.succeed(signedOut);
   return credentialAccess(manager).current.pipe(
     Effect.map(Option.match({ onNone: () => signedOut, onSome: describe })),
     Effect.catch(({ code, message, hint }) =>
@@ -51,8 +54,6 @@ export const accountState = (
     ),
   );
 };
-
-const signedOut: AccountState = { _tag: "SignedOut" };
 
 const describe = (credential: Credential): AccountState => {
   if (credential._tag === "Bearer") return { _tag: "NoAccount", auth: "BearerToken" };

@@ -28,9 +28,8 @@ export const authHeaders = (
   credential: Credential | null,
   nowMs: number,
 ): Result.Result<AuthHeaders, IllegalHeader | SigningFailed> => {
-  switch (credential?._tag) {
-    case undefined:
-      return Result.succeed({});
+  if (credential === null) return Result.succeed({});
+  switch (credential._tag) {
     case "AgentIdentity":
       return Result.flatMap(agentAssertion(credential, nowMs), (authorization) =>
         checked(credential, authorization, credential.record.accountId),
@@ -41,8 +40,7 @@ export const authHeaders = (
       return checked(credential, bearer(credential.token), undefined);
     case "PersonalAccessToken":
       return checked(credential, bearer(credential.token), credential.account.accountId);
-    case "Chatgpt":
-    case "ExternalChatgpt":
+    default:
       return checked(credential, bearer(credential.accessToken), credential.account.accountId);
   }
 };

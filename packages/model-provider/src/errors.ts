@@ -160,7 +160,7 @@ const describeCommandFailure = (reason: TokenCommandFailed["reason"]): string =>
       return `failed with exit code ${reason.exitCode}${quoteStderr(reason.stderr)}`;
     case "Killed":
       return `was ended by ${reason.signal}${quoteStderr(reason.stderr)}`;
-    case "BadOutput":
+    default:
       return commandOutputs[reason.what];
   }
 };

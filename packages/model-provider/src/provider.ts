@@ -133,8 +133,7 @@ export const requestTarget = (
       return hasFedrampPrefix(credential.apiKey)
         ? provider.targets.fedrampApiKey
         : provider.targets.apiKey;
-    case "Bearer":
-    case undefined:
+    default:
       return provider.targets.apiKey;
   }
 };

@@ -81,7 +81,7 @@ const accessFor = (options: RequestSignerOptions, now: () => number): Credential
       return fixedCredential(bearerOf(auth.token, "experimental_bearer_token"));
     case "Command":
       return commandTokenAccess(auth.command, { now });
-    case "SignedIn":
+    default:
       if (options.manager === undefined)
         throw new TypeError(`model provider ${options.provider.id} needs an auth manager`);
       return credentialAccess(options.manager, { now });

@@ -130,18 +130,18 @@ describe("runTokenCommand", () => {
     );
     await expect.poll(() => readFile(pidFile, "utf8").catch(() => "")).not.toBe("");
     controller.abort();
-    await expect(running).rejects.toThrow();
+    await expect(running).rejects.toBeInstanceOf(Error);
     const pid = Number(await readFile(pidFile, "utf8"));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 });
 
-describe("commandTokenAccess", () => {
-  const token = (credential: Option.Option<Credential>) => {
-    const one = Option.getOrNull(credential);
-    return one?._tag === "Bearer" ? Redacted.value(one.token) : null;
-  };
+const token = (credential: Option.Option<Credential>) => {
+  const one = Option.getOrNull(credential);
+  return one?._tag === "Bearer" ? Redacted.value(one.token) : null;
+};
 
+describe("commandTokenAccess", () => {
   it("runs once for all who wait, and keeps the token for its interval", async () => {
     const { script, runs } = counting("once");
     let nowMs = 0;

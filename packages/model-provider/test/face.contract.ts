@@ -2,6 +2,7 @@ import * as Data from "effect/Data";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { RequestOptions } from "../src/authenticated-fetch.ts";
 import { SignInRequired } from "../src/errors.ts";
+import type { AnyAuthManager } from "../src/credential-access.ts";
 import type { ModelProvider } from "../src/provider.ts";
 import { makeRequestSigner, type RequestSignerOptions } from "../src/request-signer.ts";
 import { agent, apiKey, bearer, chatgpt } from "./support/credentials.ts";
@@ -9,6 +10,33 @@ import { type Face, type MakeFace, textOf } from "./support/faces.ts";
 import { brokenManager, managerOf } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
 import { answer, type Respond, type Seen, startServer } from "./support/server.ts";
+
+const rejection = async (one: Face, sending: Promise<unknown>): Promise<unknown> =>
+  one.reason(
+    await sending.then(
+      () => expect.fail("it was sent"),
+      (error: unknown) => error,
+    ),
+  );
+
+const statuses =
+  (...list: ReadonlyArray<number>): Respond =>
+  (_request, response, count) => {
+    answer(response, list[Math.min(count, list.length) - 1] ?? 500, `answer ${count}`);
+  };
+
+const authorizations = (server: { readonly seen: ReadonlyArray<Seen> }) =>
+  server.seen.map((request) => request.headers.authorization);
+
+const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof providerAt>[1]> => ({
+  requiresOpenaiAuth: false,
+  auth: { command: process.execPath, args: ["-e", script], timeoutMs, refreshIntervalMs: 0 },
+});
+
+class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
+  readonly code = "LOGIN_STORE_BROKEN";
+  readonly hint = "Mend it.";
+}
 
 /** What every face promises. `name` is the function that a reader looks for. */
 export const faceContract = (name: string, make: MakeFace): void => {
@@ -27,20 +55,6 @@ export const faceContract = (name: string, make: MakeFace): void => {
     open.push(made);
     return made;
   };
-  const rejection = async (one: Face, sending: Promise<unknown>): Promise<unknown> =>
-    one.reason(
-      await sending.then(
-        () => expect.fail("it was sent"),
-        (error: unknown) => error,
-      ),
-    );
-  const statuses =
-    (...list: ReadonlyArray<number>): Respond =>
-    (_request, response, count) => {
-      answer(response, list[Math.min(count, list.length) - 1] ?? 500, `answer ${count}`);
-    };
-  const authorizations = (server: { readonly seen: ReadonlyArray<Seen> }) =>
-    server.seen.map((request) => request.headers.authorization);
 
   describe(`${name}: headers`, () => {
     it("carries the credential, the account and what the provider adds", async () => {
@@ -282,29 +296,20 @@ export const faceContract = (name: string, make: MakeFace): void => {
     });
 
     it("leave a broken connection's error to the caller where none are configured", async () => {
-      await using server = await startServer((_request, response) => response.destroy());
+      await using server = await startServer((_request, response) => {
+        response.destroy();
+      });
       const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
-      await expect(one.send(`${server.url}/x`)).rejects.toThrow();
+      await expect(one.send(`${server.url}/x`)).rejects.toBeInstanceOf(Error);
       expect(server.seen).toHaveLength(1);
     });
   });
 
   describe(`${name}: nothing is sent`, () => {
-    class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
-      readonly code = "LOGIN_STORE_BROKEN";
-      readonly hint = "Mend it.";
-    }
-    const command = (
-      script: string,
-      timeoutMs = 5_000,
-    ): Partial<Parameters<typeof providerAt>[1]> => ({
-      requiresOpenaiAuth: false,
-      auth: { command: process.execPath, args: ["-e", script], timeoutMs, refreshIntervalMs: 0 },
-    });
     const cases: ReadonlyArray<
       readonly [
         string,
-        (url: string) => { provider: ModelProvider; manager?: RequestSignerOptions["manager"] },
+        (url: string) => { provider: ModelProvider; manager?: AnyAuthManager },
         string,
       ]
     > = [
@@ -421,7 +426,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await asked.promise;
       controller.abort(new Error("changed my mind"));
-      await expect(sending).rejects.toThrow();
+      await expect(sending).rejects.toBeInstanceOf(Error);
       expect(server.seen).toEqual([]);
     });
 
@@ -437,7 +442,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
       controller.abort();
-      await expect(sending).rejects.toThrow();
+      await expect(sending).rejects.toBeInstanceOf(Error);
       expect(server.seen).toHaveLength(1);
     });
 
@@ -457,7 +462,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
       controller.abort();
-      await expect(sending).rejects.toThrow();
+      await expect(sending).rejects.toBeInstanceOf(Error);
       expect(server.seen).toHaveLength(1);
     });
 
@@ -476,7 +481,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await asked.promise;
       controller.abort();
-      await expect(sending).rejects.toThrow();
+      await expect(sending).rejects.toBeInstanceOf(Error);
     });
   });
 
@@ -500,7 +505,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
     });
 
     it("sends each part of a body as it is made", async () => {
-      const spy = vi.fn();
+      const spy = vi.fn<() => void>();
       await using server = await startServer((request, response) =>
         answer(response, 200, request.body),
       );

@@ -148,12 +148,12 @@ describe("resolveProvider", () => {
   });
 });
 
-describe("requestTarget", () => {
-  const baseUrl = (
-    more: Partial<ProviderSettings>,
-    credential: Parameters<typeof requestTarget>[1],
-  ) => requestTarget(resolved(more), credential).baseUrl;
+const baseUrl = (
+  more: Partial<ProviderSettings>,
+  credential: Parameters<typeof requestTarget>[1],
+) => requestTarget(resolved(more), credential).baseUrl;
 
+describe("requestTarget", () => {
   it("sends API keys to the platform and sign-ins to ChatGPT", () => {
     expect(baseUrl({}, apiKey())).toBe("https://api.openai.com/v1");
     expect(baseUrl({}, apiKey("sk-svcacct-fedramp-1"))).toBe("https://gov.api.openai.com/v1");

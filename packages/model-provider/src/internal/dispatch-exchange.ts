@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import type { Dispatcher } from "undici";
 import type { ModelProviderError } from "../errors.ts";
@@ -55,17 +56,20 @@ export class DispatchExchange implements AttemptHost {
       this.started = true;
       this.handler.onRequestStart?.(this.controller, {});
     }
-    void Effect.runPromise(Effect.result(this.#tools.signer.sign())).then((signed) => {
-      if (Result.isFailure(signed)) this.#fail(signed.failure);
-      else this.#next(signed.success, accepts);
-    });
+    void this.#sign(accepts);
+  }
+
+  async #sign(accepts?: (signed: SignedHeaders) => boolean): Promise<void> {
+    const signed = await Effect.runPromise(Effect.result(this.#tools.signer.sign()));
+    if (Result.isFailure(signed)) this.#fail(signed.failure);
+    else this.#next(signed.success, accepts);
   }
 
   judge(attempt: Attempt, status: number, headers: Record<string, unknown>): Verdict {
     this.#tools.onStatus?.(status);
     if (status === 401 && this.#recoveries < maxRecoveries && attempt.signed.credential !== null) {
       this.#recoveries++;
-      this.#recover(attempt);
+      void this.#recover(attempt);
       return "hold";
     }
     const after = headers["retry-after"];
@@ -79,20 +83,18 @@ export class DispatchExchange implements AttemptHost {
     return !this.controller.aborted && isTransportFailure(error) && this.#retryLater(null);
   }
 
-  #recover(attempt: Attempt): void {
+  async #recover(attempt: Attempt): Promise<void> {
     const { signer, onRecoveryFailed } = this.#tools;
-    void Effect.runPromise(Effect.result(signer.recover(attempt.signed))).then((result) => {
-      if (Result.isFailure(result)) onRecoveryFailed(result.failure);
-      const next =
-        Result.isSuccess(result) && result.success._tag === "Some" ? result.success.value : null;
-      const usable = next?.target.origin === attempt.signed.target.origin ? next : null;
-      if (usable === null || !this.#replayable || this.controller.aborted) {
-        attempt.release();
-        return;
-      }
-      attempt.drop();
-      this.#next(usable);
-    });
+    const result = await Effect.runPromise(Effect.result(signer.recover(attempt.signed)));
+    if (Result.isFailure(result)) onRecoveryFailed(result.failure);
+    const next = Result.isSuccess(result) ? Option.getOrNull(result.success) : null;
+    const usable = next?.target.origin === attempt.signed.target.origin ? next : null;
+    if (usable === null || !this.#replayable || this.controller.aborted) {
+      attempt.release();
+      return;
+    }
+    attempt.drop();
+    this.#next(usable);
   }
 
   #retryLater(retryAfter: string | null): boolean {

@@ -34,7 +34,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           });
         } catch (error) {
           resume(fail({ _tag: "NotStarted", errno: errnoOf(error) }));
-          return;
+          return undefined;
         }
         const killer = killWithExit(child);
         const finish = (result: Effect.Effect<Buffer, TokenCommandFailed>) => {

@@ -24,7 +24,7 @@ export const managerOf = (
 };
 
 /** A manager whose load fails. */
-export const brokenManager = (error: Error): PromiseCredentials => ({
-  current: () => Promise.reject(error),
-  recoverUnauthorized: () => Promise.reject(error),
+export const brokenManager = (failure: Error): PromiseCredentials => ({
+  current: () => Promise.reject(failure),
+  recoverUnauthorized: () => Promise.reject(failure),
 });
