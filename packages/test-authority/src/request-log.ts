@@ -93,9 +93,10 @@ export class RequestLog {
     return this.#requests;
   }
 
-  add(request: RecordedRequest): void {
+  add(request: RecordedRequest): RecordedRequest {
     this.#requests.push(request);
     for (const watcher of this.#watchers) watcher();
+    return request;
   }
 
   to(endpoint: Endpoint): ReadonlyArray<RecordedRequest> {

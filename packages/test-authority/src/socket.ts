@@ -104,16 +104,17 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
 
   const upgrade = async (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(incoming.url ?? "/", state.origin);
-    const request = new RecordedRequest({
-      endpoint: socketPath.test(url.pathname) ? "responsesSocket" : "unknown",
-      method: incoming.method ?? "GET",
-      path: url.pathname,
-      query: url.searchParams,
-      headers: incoming.headers,
-      body: "",
-      receivedAtMs: state.clock.nowMs(),
-    });
-    state.log.add(request);
+    const request = state.log.add(
+      new RecordedRequest({
+        endpoint: socketPath.test(url.pathname) ? "responsesSocket" : "unknown",
+        method: incoming.method ?? "GET",
+        path: url.pathname,
+        query: url.searchParams,
+        headers: incoming.headers,
+        body: "",
+        receivedAtMs: state.clock.nowMs(),
+      }),
+    );
     const behaviour = state.behaviours.take(request.endpoint);
     const given = await misbehave(behaviour, request, socket, closed);
     if (given === "handled") return;

@@ -15,7 +15,8 @@ import { expireRefreshToken, mintChatgptTokens, revokeRefreshToken } from "./oau
 import { acceptSockets } from "./socket.ts";
 import type { Route } from "./router.ts";
 import { makeSelfSigned } from "./self-signed.ts";
-import { listen, makeListener, makeServer } from "./server.ts";
+import { makeListener } from "./listener.ts";
+import { listen, makeServer } from "./server.ts";
 import type { AuthorityState } from "./state.ts";
 import { makeState } from "./state.ts";
 import type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";
@@ -98,6 +99,7 @@ export const startTestAuthority = async (
   const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings } = options;
   const tls = options.tls === "self-signed" ? makeSelfSigned(Date.now()) : options.tls;
   const state = makeState(now, account);
+  state.clock.setOffset(options.clockOffsetMs ?? 0);
   Object.assign(state.settings, settings);
   const closing = new AbortController();
   const server = makeServer(makeListener(state, routes, closing.signal), tls);

@@ -20,6 +20,8 @@ export interface TestAuthorityOptions {
   readonly account?: Partial<Account>;
   /** Base of the authority's clock, milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
+  /** Milliseconds by which the authority's clock is ahead of that base from the start. Default 0. */
+  readonly clockOffsetMs?: number;
   /** Serve https instead of http: with this certificate, or with a fresh one that nobody trusts yet. */
   readonly tls?: Tls | "self-signed";
   /** What the steering setters change later, from the start. */

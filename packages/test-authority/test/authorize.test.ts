@@ -27,6 +27,7 @@ describe("the authorize page", () => {
     expect(answer.status).toBe(200);
     expect(text).toContain("&lt;b&gt;&quot;Ada");
     expect(text).not.toContain("<b>");
+    expect(text).toContain(`value="${other.accountId}" checked`);
     expect(text.match(/did not ask for this one/g)).toHaveLength(1);
   });
 

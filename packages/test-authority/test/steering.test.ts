@@ -155,6 +155,15 @@ describe("expect", () => {
 });
 
 describe("startTestAuthority", () => {
+  it("keeps a clock of its own, ahead of the machine's by as much as it is told", async () => {
+    await using authority = await startTestAuthority({ now: () => 1000, clockOffsetMs: 500 });
+    expect(authority.clock.nowMs()).toBe(1500);
+    authority.clock.advance(20);
+    expect(authority.clock.offsetMs()).toBe(520);
+    authority.clock.setOffset(-1000);
+    expect(authority.clock.nowMs()).toBe(0);
+  });
+
   it("says so where its port is taken", async () => {
     await using first = await startTestAuthority();
     const port = Number(new URL(first.url).port);

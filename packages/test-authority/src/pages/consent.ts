@@ -36,8 +36,9 @@ export const consentPage = ({
   );
   const isAllowed = ({ accountId }: Account) =>
     allowedWorkspaceIds.length === 0 || allowedWorkspaceIds.includes(accountId);
-  const choices = accounts.map((account, index) =>
-    choice(account, index === 0, isAllowed(account)),
+  const preset = accounts.find(isAllowed) ?? accounts[0];
+  const choices = accounts.map((account) =>
+    choice(account, account === preset, isAllowed(account)),
   );
   return page(
     200,

@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Answer } from "./answer.ts";
+import { Refusal } from "./answer.ts";
+import { readBody } from "./body.ts";
+import type { Endpoint } from "./endpoint-names.ts";
+import { misbehave } from "./misbehave.ts";
+import { RecordedRequest } from "./request-log.ts";
+import type { Match, Route } from "./router.ts";
+import { findRoute } from "./router.ts";
+import { send } from "./send.ts";
+import type { AuthorityState } from "./state.ts";
+
+type Found = ReturnType<typeof findRoute>;
+
+const noRoute = (method: string, path: string, allowed: ReadonlyArray<string>): Refusal => {
+  if (allowed.length === 0) {
+    const text = `nothing answers ${method} ${path} here`;
+    return new Refusal(404, "not_found_error", "unknown_endpoint", text);
+  }
+  const text = `${path} answers ${allowed.join(", ")}, not ${method}`;
+  const headers = { allow: allowed.join(", ") };
+  return new Refusal(405, "invalid_request_error", "wrong_method", text, headers);
+};
+
+/** What went wrong as an answer: a refusal says why, anything else is a defect of the authority itself. */
+const answerError = (error: unknown): Answer => {
+  if (error instanceof Refusal) return error.toAnswer();
+  const message = error instanceof Error ? error.message : "unknown";
+  const text = `test-authority failed: ${message}`;
+  return new Refusal(500, "server_error", "authority_defect", text).toAnswer();
+};
+
+const endpointOf = (match: Match | undefined, body: string): Endpoint =>
+  match?.route.refine?.(body) ?? match?.route.endpoint ?? "unknown";
+
+const ask = async (
+  state: AuthorityState,
+  found: Found,
+  request: RecordedRequest,
+  incoming: IncomingMessage,
+): Promise<Answer> => {
+  if ("allowed" in found) return noRoute(request.method, request.path, found.allowed).toAnswer();
+  try {
+    return await found.route.handle({ state, request, params: found.params, incoming });
+  } catch (error) {
+    return answerError(error);
+  }
+};
+
+/** Turns requests into answers: route, record, misbehave if asked to, else ask the endpoint. */
+export const makeListener =
+  (state: AuthorityState, routes: ReadonlyArray<Route>, closed: AbortSignal) =>
+  async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const { method = "GET", headers } = incoming;
+    const { pathname: path, searchParams: query } = new URL(incoming.url ?? "/", state.origin);
+    const found = findRoute(routes, method, path);
+    const match = "route" in found ? found : undefined;
+    const record = (body: string): RecordedRequest => {
+      const endpoint = endpointOf(match, body);
+      const receivedAtMs = state.clock.nowMs();
+      const facts = { endpoint, method, path, query, headers, body, receivedAtMs };
+      return state.log.add(new RecordedRequest(facts));
+    };
+    let body: string;
+    try {
+      body = match?.route.streamsBody === true ? "" : await readBody(incoming);
+    } catch (error) {
+      const given = answerError(error);
+      record("").status = given.status;
+      return send(outgoing, given);
+    }
+    const request = record(body);
+    const usual = async () => {
+      const given = await ask(state, found, request, incoming);
+      request.status = given.status;
+      return given;
+    };
+    const behaviour = state.behaviours.take(request.endpoint);
+    if (behaviour === undefined) await send(outgoing, await usual());
+    else await misbehave(behaviour, { request, outgoing, usual, closed });
+    // Whatever of the body nobody wanted: unread, it would keep the connection from its next request.
+    incoming.resume();
+  };
