@@ -2,9 +2,10 @@
 // declare, that fails on the oldest Node it promises, or that carries something it should not (tests, a registry
 // host, a folder of this machine). It looks at the tarballs, since they are what users get.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { z } from "zod";
 import { type Package, readWorkspace } from "./boundaries/workspace.ts";
 
 const OLDEST_NODE = "22.19.0";
@@ -40,6 +41,13 @@ interface Packed {
   readonly tarball: string;
 }
 
+/** npm prints an array, or an object by name; both have these values. */
+const PackedFiles = z.object({
+  filename: z.string(),
+  files: z.array(z.object({ path: z.string() })),
+});
+const PackAnswer = z.union([z.array(PackedFiles), z.record(z.string(), PackedFiles)]);
+
 const pack = (pkg: Package): Packed => {
   const printed = expectOk(
     `${pkg.manifest.name}: npm pack`,
@@ -47,12 +55,7 @@ const pack = (pkg: Package): Packed => {
     ["pack", "--json", "--pack-destination", scratch],
     pkg.dir,
   );
-  const [answer] = Object.values(
-    JSON.parse(printed) as Record<
-      string,
-      { filename: string; files: ReadonlyArray<{ path: string }> }
-    >,
-  );
+  const [answer] = Object.values(PackAnswer.parse(JSON.parse(printed)));
   if (!answer) throw new Error(`npm pack printed nothing for ${pkg.manifest.name}`);
   for (const { path } of answer.files)
     if (/(^|\/)(test|bench)\/|tsbuildinfo$|\.env/.test(path))
@@ -95,7 +98,7 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
 
   const doors = packed
     .flatMap(({ pkg }) =>
-      Object.keys(pkg.manifest.exports ?? {})
+      Object.keys(pkg.manifest.exports)
         .filter((door) => !door.endsWith(".json"))
         .map((door) => `${pkg.manifest.name}${door.slice(1)}`),
     )
@@ -107,7 +110,7 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
     const version = expectOk("node --version", node, ["--version"], consumer);
     expectOk(`importing every door on ${version}`, node, ["doors.js"], consumer);
     for (const { pkg } of packed)
-      for (const [name, path] of Object.entries(binaries(pkg)))
+      for (const [name, path] of Object.entries(pkg.manifest.bin))
         expectOk(
           `${name} --version on ${version}`,
           node,
@@ -117,13 +120,6 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
     console.log(`${doors.length} doors and the binaries load on ${version}`);
   }
 };
-
-const binaries = (pkg: Package): Readonly<Record<string, string>> =>
-  (
-    JSON.parse(readFileSync(join(pkg.dir, "package.json"), "utf8")) as {
-      bin?: Record<string, string>;
-    }
-  ).bin ?? {};
 
 const packed = readWorkspace(root).packages.map(pack);
 packed.forEach(lint);

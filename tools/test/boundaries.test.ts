@@ -31,7 +31,7 @@ const problemsOf = (name: string) => {
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "boundaries-"));
-  write("package.json", { devDependencies: { vitest: "1" } });
+  write("package.json", { name: "root", devDependencies: { vitest: "1" } });
   write("tools/layers.json", {
     depConstraints: [
       { sourceTag: "layer:low", source: [], tests: [] },

@@ -2,18 +2,18 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import { z } from "zod";
 import { type ImportedModule, readImports } from "./imports.ts";
 import {
   type DepConstraint,
-  type Manifest,
   type Package,
   readJson,
+  readManifest,
   type Workspace,
 } from "./workspace.ts";
 
 const packageOf = (id: string): string => id.split("/", id.startsWith("@") ? 2 : 1).join("/");
-const names = (dependencies: Readonly<Record<string, string>> | undefined): ReadonlyArray<string> =>
-  Object.keys(dependencies ?? {});
+const TsConfig = z.object({ references: z.array(z.object({ path: z.string() })).default([]) });
 const isBuiltin = (id: string): boolean => id.startsWith("node:") || builtinModules.includes(id);
 
 interface Rules {
@@ -33,9 +33,9 @@ const mayUse = (
 };
 
 const shipped = ({ manifest }: Package): ReadonlyArray<string> => [
-  ...names(manifest.dependencies),
-  ...names(manifest.peerDependencies),
-  ...names(manifest.optionalDependencies),
+  ...Object.keys(manifest.dependencies),
+  ...Object.keys(manifest.peerDependencies),
+  ...Object.keys(manifest.optionalDependencies),
 ];
 
 const checkDeclarations = (rules: Rules): ReadonlyArray<string> => {
@@ -44,17 +44,15 @@ const checkDeclarations = (rules: Rules): ReadonlyArray<string> => {
   const forbidden = (place: "source" | "tests") => (name: string) => !mayUse(rules, name, place);
   for (const name of shipped(pkg).filter(forbidden("source")))
     problems.push(`package.json depends on ${name}, which is not a floor below it`);
-  for (const name of names(pkg.manifest.devDependencies).filter(forbidden("tests")))
+  for (const name of Object.keys(pkg.manifest.devDependencies).filter(forbidden("tests")))
     problems.push(
       `package.json has ${name} for development, which neither its source nor its tests may visit`,
     );
 
   const config = join(pkg.dir, "tsconfig.lib.json");
   if (!existsSync(config)) return problems;
-  const { references = [] } = readJson<{ references?: ReadonlyArray<{ path: string }> }>(config);
-  const referenced = references.map(
-    ({ path }) => readJson<Manifest>(join(pkg.dir, dirname(path), "package.json")).name,
-  );
+  const { references } = TsConfig.parse(readJson(config));
+  const referenced = references.map(({ path }) => readManifest(join(pkg.dir, dirname(path))).name);
   const ours = shipped(pkg).filter((name) => workspace.byName.has(name));
   if (referenced.toSorted().join() !== ours.toSorted().join())
     problems.push(
@@ -74,7 +72,7 @@ const checkImport = (rules: Rules, file: string, { id }: ImportedModule): Readon
   const name = packageOf(id);
   const declared = new Set([pkg.manifest.name, ...shipped(pkg)]);
   if (!isSource || pkg.isBundled)
-    for (const dev of names(pkg.manifest.devDependencies)) declared.add(dev);
+    for (const dev of Object.keys(pkg.manifest.devDependencies)) declared.add(dev);
   if (!isSource) for (const dev of workspace.rootDevDependencies) declared.add(dev);
   const problems: Array<string> = [];
   if (!declared.has(name))
@@ -127,7 +125,7 @@ const checkFiles = (rules: Rules): ReadonlyArray<string> => {
 /** A docstring or README that names a door which the package does not have sends its reader to a wall. */
 const checkDoors = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
   const problems: Array<string> = [];
-  for (const [door, target] of Object.entries(pkg.manifest.exports ?? {}))
+  for (const [door, target] of Object.entries(pkg.manifest.exports))
     for (const [condition, path] of Object.entries(
       typeof target === "string" ? { default: target } : target,
     ))

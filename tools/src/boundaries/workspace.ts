@@ -1,17 +1,38 @@
 // The packages of the workspace and the floors they stand on.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 
-export interface Manifest {
-  readonly name: string;
-  readonly scripts?: Readonly<Record<string, string>>;
-  readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly devDependencies?: Readonly<Record<string, string>>;
-  readonly nx?: { readonly tags?: ReadonlyArray<string> };
-}
+const Dependencies = z.record(z.string(), z.string()).default({});
+
+const Manifest = z.object({
+  name: z.string(),
+  bin: z.record(z.string(), z.string()).default({}),
+  scripts: z.record(z.string(), z.string()).default({}),
+  exports: z
+    .record(z.string(), z.union([z.string(), z.record(z.string(), z.string())]))
+    .default({}),
+  dependencies: Dependencies,
+  optionalDependencies: Dependencies,
+  peerDependencies: Dependencies,
+  devDependencies: Dependencies,
+  nx: z.object({ tags: z.array(z.string()).default([]) }).default({ tags: [] }),
+});
+
+export type Manifest = z.infer<typeof Manifest>;
+
+const Layers = z.object({
+  depConstraints: z.array(
+    z.object({
+      sourceTag: z.string(),
+      source: z.array(z.string()),
+      tests: z.array(z.string()),
+    }),
+  ),
+});
+
+/** Which floors a floor may import from its source, and from its tests besides. */
+export type DepConstraint = z.infer<typeof Layers>["depConstraints"][number];
 
 export interface Package {
   readonly dir: string;
@@ -20,13 +41,6 @@ export interface Package {
   readonly tags: ReadonlyArray<string>;
   /** A bundle carries its devDependencies, so its source may import them. */
   readonly isBundled: boolean;
-}
-
-/** Which floors a floor may import from its source, and from its tests besides. */
-export interface DepConstraint {
-  readonly sourceTag: string;
-  readonly source: ReadonlyArray<string>;
-  readonly tests: ReadonlyArray<string>;
 }
 
 export interface Workspace {
@@ -38,15 +52,18 @@ export interface Workspace {
   readonly rootDevDependencies: ReadonlySet<string>;
 }
 
-export const readJson = <Shape>(path: string): Shape => JSON.parse(readFileSync(path, "utf8"));
+export const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
+
+export const readManifest = (dir: string): Manifest =>
+  Manifest.parse(readJson(join(dir, "package.json")));
 
 const readPackage = (dir: string): Package => {
-  const manifest = readJson<Manifest>(join(dir, "package.json"));
+  const manifest = readManifest(dir);
   return {
     dir,
     manifest,
-    tags: (manifest.nx?.tags ?? []).filter((tag) => tag.startsWith("layer:")),
-    isBundled: manifest.scripts?.["build"]?.startsWith("rolldown") ?? false,
+    tags: manifest.nx.tags.filter((tag) => tag.startsWith("layer:")),
+    isBundled: manifest.scripts["build"]?.startsWith("rolldown") ?? false,
   };
 };
 
@@ -58,16 +75,12 @@ export const readWorkspace = (root: string): Workspace => {
   const others = globSync("tools/package.json", { cwd: root }).map((path) =>
     readPackage(join(root, dirname(path))),
   );
-  const { depConstraints } = readJson<{ depConstraints: ReadonlyArray<DepConstraint> }>(
-    join(root, "tools/layers.json"),
-  );
+  const { depConstraints } = Layers.parse(readJson(join(root, "tools/layers.json")));
   return {
     root,
     packages,
     byName: new Map([...packages, ...others].map((pkg) => [pkg.manifest.name, pkg])),
     constraints: depConstraints,
-    rootDevDependencies: new Set(
-      Object.keys(readJson<Manifest>(join(root, "package.json")).devDependencies ?? {}),
-    ),
+    rootDevDependencies: new Set(Object.keys(readManifest(root).devDependencies)),
   };
 };

@@ -6,6 +6,7 @@ import { styleText } from "node:util";
 
 const binary = resolve(import.meta.dirname, "../../../packages/cli/dist/agent-auth.cjs");
 const SHOWN_LINES = 14;
+const WIDTH = 100;
 
 export interface Finished {
   readonly exitCode: number | null;
@@ -13,13 +14,18 @@ export interface Finished {
   readonly stderr: string;
 }
 
-const show = (output: string): void => {
+const fit = (line: string): string => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line);
+
+/** Breaks a line of prose between words, so that what it tells to do stays readable. */
+const wrap = (line: string): ReadonlyArray<string> =>
+  line.match(new RegExp(`(?:\\S{${WIDTH},}|.{1,${WIDTH}})(?=\\s|$)`, "g")) ?? [line];
+
+const show = (output: string, lay: (line: string) => ReadonlyArray<string>): void => {
   const lines = output
-    .trimEnd()
     .split("\n")
-    .filter((line) => line !== "");
-  for (const line of lines.slice(0, SHOWN_LINES))
-    console.log(styleText("dim", `   │ ${line.length > 110 ? `${line.slice(0, 109)}…` : line}`));
+    .filter((line) => line !== "")
+    .flatMap(lay);
+  for (const line of lines.slice(0, SHOWN_LINES)) console.log(styleText("dim", `   │ ${line}`));
   if (lines.length > SHOWN_LINES)
     console.log(styleText("dim", `   │ … ${lines.length - SHOWN_LINES} more lines`));
 };
@@ -45,8 +51,8 @@ export const makeShell = (home: string) => {
         text(child.stderr),
         closed,
       ]);
-      show(stderr);
-      show(stdout);
+      show(stderr, wrap);
+      show(stdout, (line) => [fit(line)]);
       return { exitCode, stdout, stderr };
     },
   };
