@@ -1,0 +1,25 @@
+// Adds one to the number in the file argv[3], argv[4] times, each time under the home lock of argv[2]: in a way that
+// loses counts unless it is alone. argv[5] "floor" leaves flock alone. Prints the milliseconds that the turns took.
+import { readFileSync, writeFileSync } from "node:fs";
+import * as Effect from "effect/Effect";
+import { HomeLock, layer } from "../../../src/home-lock.ts";
+
+const [home = "", file = "", times = "", kind = ""] = process.argv.slice(2);
+
+const count = Effect.gen(function* () {
+  const number = Number(readFileSync(file, "utf8"));
+  yield* Effect.sleep(1);
+  writeFileSync(file, String(number + 1));
+});
+
+const codexHome = { path: home, explicit: true };
+const startMs = performance.now();
+await Effect.runPromise(
+  Effect.provide(
+    Effect.flatMap(HomeLock, (lock) =>
+      Effect.repeat(lock.withLock(count), { times: Number(times) - 1 }),
+    ),
+    layer({ codexHome, useFlock: kind !== "floor" }),
+  ),
+);
+console.log(Math.round(performance.now() - startMs));

@@ -1,0 +1,18 @@
+// Holds the home lock of argv[2] until standard input ends. argv[3] "floor" leaves flock alone.
+import { writeSync } from "node:fs";
+import * as Effect from "effect/Effect";
+import { HomeLock, layer } from "../../../src/home-lock.ts";
+
+const [home = "", kind = ""] = process.argv.slice(2);
+
+const holding = Effect.promise(async () => {
+  writeSync(1, "held\n");
+  for await (const _ of process.stdin);
+});
+
+await Effect.runPromise(
+  Effect.provide(
+    Effect.flatMap(HomeLock, (lock) => lock.withLock(holding)),
+    layer({ codexHome: { path: home, explicit: true }, useFlock: kind !== "floor" }),
+  ),
+);
