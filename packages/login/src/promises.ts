@@ -1,0 +1,173 @@
+import { homedir } from "node:os";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
+import * as Logger from "effect/Logger";
+import * as ManagedRuntime from "effect/ManagedRuntime";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import * as Stream from "effect/Stream";
+import {
+  AuthManager,
+  layer,
+  type AuthManagerOptions,
+  type LogoutResult,
+  type RefreshReason,
+  type SavedSignIn,
+} from "./auth-manager.ts";
+import { loadConfig, type Config } from "./config.ts";
+import type { Credential } from "./credential.ts";
+import { parseEnvironment, type LoginEnvironment, type Variables } from "./environment.ts";
+import type { ConfigError, LoginError } from "./errors.ts";
+import { compact } from "./internal/compact.ts";
+import { fromPromiseProvider, type PromiseAuthProvider } from "./promises/external-provider.ts";
+import { toChatgptTokens, toRedacted, type PlainChatgptTokens, type Secret } from "./promises/secrets.ts";
+
+export type { PromiseAuthProvider } from "./promises/external-provider.ts";
+export type { PlainChatgptTokens, Secret } from "./promises/secrets.ts";
+
+type PreparedOptions = Omit<AuthManagerOptions, "config" | "environment" | "externalProvider">;
+
+/** As `AuthManagerOptions`, for programs that have not read the environment and the configuration themselves. */
+export interface CreateAuthManagerOptions extends PreparedOptions {
+  /** Default: `variables`, parsed. */
+  readonly environment?: LoginEnvironment;
+  /** Default: `process.env`. */
+  readonly variables?: Variables;
+  /** Default: `config.toml` of CODEX_HOME, under `configOverrides`. */
+  readonly config?: Config;
+  /** `dotted.key=value`, as after `-c`. Default none. */
+  readonly configOverrides?: ReadonlyArray<string>;
+  readonly externalProvider?: PromiseAuthProvider;
+  /** Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** Every verb may be told to stop waiting. Work that others wait for as well goes on. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * `AuthManager` for programs that do not use Effect: the same verbs, `null` for "signed out", rejections with the very
+ * same error classes. An aborted call rejects with the signal's reason.
+ */
+export interface PromiseAuthManager extends AsyncDisposable {
+  readonly current: (call?: CallOptions) => Promise<Credential | null>;
+  /** The credential as last loaded, at once; `null` also before the first load and after a failed one. */
+  readonly snapshot: () => Credential | null;
+  readonly reload: (call?: CallOptions) => Promise<Credential | null>;
+  readonly refresh: (reason: RefreshReason, call?: CallOptions) => Promise<Credential>;
+  readonly recoverUnauthorized: (
+    rejected: Credential,
+    call?: CallOptions,
+  ) => Promise<Credential | null>;
+  readonly loginWithApiKey: (apiKey: Secret, call?: CallOptions) => Promise<Credential>;
+  readonly loginWithAccessToken: (token: Secret, call?: CallOptions) => Promise<Credential>;
+  readonly saveAccessToken: (token: Secret, call?: CallOptions) => Promise<SavedSignIn>;
+  readonly loginWithChatgptTokens: (
+    tokens: PlainChatgptTokens,
+    call?: CallOptions,
+  ) => Promise<Credential>;
+  readonly logout: (call?: CallOptions) => Promise<LogoutResult>;
+  readonly setExternalProvider: (
+    provider: PromiseAuthProvider | null,
+    call?: CallOptions,
+  ) => Promise<void>;
+  /** Calls the listener at every change from now on; the answer ends that. */
+  readonly subscribe: (listener: (credential: Credential | null) => void) => () => void;
+  /** Every change from the first `next` on. Leaving the loop ends the subscription. */
+  readonly changes: () => AsyncIterable<Credential | null>;
+  /** Waits for what must not be cut off, such as a refresh that has spent its token; then nothing works any more. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Starts a manager. The first load begins at once unless `loadAtStart` is false; whoever asks meanwhile waits for it.
+ * Nothing is thrown here: what goes wrong, a broken `config.toml` included, is the rejection of each call.
+ */
+export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAuthManager => {
+  const runtime = ManagedRuntime.make(
+    Layer.provide(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
+  );
+  let manager: AuthManager["Service"] | undefined;
+  const ready = runtime.runPromise(AuthManager).then((service) => {
+    manager = service;
+  });
+  ready.catch(() => {}); // it is the rejection of every call as well
+
+  const run = <A>(
+    use: (manager: AuthManager["Service"]) => Effect.Effect<A, LoginError>,
+    call: CallOptions = {},
+  ): Promise<A> =>
+    runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
+      call.signal?.throwIfAborted();
+      throw error;
+    });
+  const close = () => runtime.dispose();
+  const changes = Stream.map(
+    Stream.unwrap(Effect.map(AuthManager, (manager) => manager.changes)),
+    Option.getOrNull,
+  );
+
+  return {
+    current: (call) => run((manager) => Effect.map(manager.current, Option.getOrNull), call),
+    snapshot: () => (manager === undefined ? null : Option.getOrNull(manager.snapshot())),
+    reload: (call) => run((manager) => Effect.map(manager.reload, Option.getOrNull), call),
+    refresh: (reason, call) => run((manager) => manager.refresh(reason), call),
+    recoverUnauthorized: (rejected, call) =>
+      run((manager) => Effect.map(manager.recoverUnauthorized(rejected), Option.getOrNull), call),
+    loginWithApiKey: (apiKey, call) =>
+      run((manager) => manager.loginWithApiKey(toRedacted(apiKey, "API key")), call),
+    loginWithAccessToken: (token, call) =>
+      run((manager) => manager.loginWithAccessToken(toRedacted(token, "access token")), call),
+    saveAccessToken: (token, call) =>
+      run((manager) => manager.saveAccessToken(toRedacted(token, "access token")), call),
+    loginWithChatgptTokens: (tokens, call) =>
+      run((manager) => manager.loginWithChatgptTokens(toChatgptTokens(tokens)), call),
+    logout: (call) => run((manager) => manager.logout, call),
+    setExternalProvider: (provider, call) => {
+      const external = provider === null ? null : fromPromiseProvider(provider);
+      return run((manager) => manager.setExternalProvider(external), call);
+    },
+    subscribe: (listener) => {
+      const fiber = runtime.runFork(
+        Stream.runForEach(changes, (credential) => Effect.sync(() => listener(credential))),
+      );
+      return () => void runtime.runFork(Fiber.interrupt(fiber));
+    },
+    changes: () => ({
+      async *[Symbol.asyncIterator]() {
+        const context = await runtime.context();
+        yield* Stream.toAsyncIterableWith(changes, context);
+      },
+    }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+};
+
+/** The text of a secret, for the header or request that it belongs into. */
+export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);
+
+const prepare = Effect.fnUntraced(function* (
+  options: CreateAuthManagerOptions,
+): Effect.fn.Return<AuthManagerOptions, ConfigError> {
+  const { configOverrides, externalProvider, variables, ...rest } = options;
+  const environment =
+    options.environment ?? parseEnvironment(variables ?? process.env, { homeDir: homedir() });
+  const config =
+    options.config ??
+    (yield* loadConfig(compact({ codexHome: environment.codexHome, overrides: configOverrides })));
+  const provider = externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
+  return { ...rest, environment, config, ...compact({ externalProvider: provider }) };
+});
+
+const warningLogger = (options: CreateAuthManagerOptions) => {
+  const { onWarning = (message: string) => console.error(`agent-auth: ${message}`) } = options;
+  return Logger.layer([
+    Logger.make(({ logLevel, message }) => {
+      if (logLevel === "Warn" || logLevel === "Error") onWarning([message].flat().join(" "));
+    }),
+  ]);
+};

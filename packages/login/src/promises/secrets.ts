@@ -1,0 +1,28 @@
+import * as Redacted from "effect/Redacted";
+import type { ChatgptTokens } from "../auth-manager.ts";
+
+/** Text, or text that does not print. */
+export type Secret = string | Redacted.Redacted;
+
+/** `ChatgptTokens` whose secrets may be plain text. */
+export interface PlainChatgptTokens extends Omit<
+  ChatgptTokens,
+  "accessToken" | "apiKey" | "idToken" | "refreshToken"
+> {
+  readonly idToken: Secret;
+  readonly accessToken: Secret;
+  readonly refreshToken: Secret;
+  readonly apiKey?: Secret;
+}
+
+/** Wraps text so that nothing prints it; what is wrapped already stays as it is. */
+export const toRedacted = (secret: Secret, label: string): Redacted.Redacted =>
+  typeof secret === "string" ? Redacted.make(secret, { label }) : secret;
+
+export const toChatgptTokens = ({ apiKey, ...tokens }: PlainChatgptTokens): ChatgptTokens => ({
+  ...tokens,
+  idToken: toRedacted(tokens.idToken, "id_token"),
+  accessToken: toRedacted(tokens.accessToken, "access_token"),
+  refreshToken: toRedacted(tokens.refreshToken, "refresh_token"),
+  ...(apiKey === undefined ? {} : { apiKey: toRedacted(apiKey, "API key") }),
+});

@@ -1,0 +1,143 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { describe, expect, it } from "vitest";
+import { CredentialUnusable } from "../src/errors.ts";
+import { createAuthManager, revealSecret, type CreateAuthManagerOptions } from "../src/promises.ts";
+import { chatgptDocument, openAuthority, openHome, type Home } from "./manager/fixture.ts";
+
+const options = (
+  home: Home,
+  more: Partial<CreateAuthManagerOptions> = {},
+): CreateAuthManagerOptions => ({
+  environmentCredentials: true,
+  ...more,
+  variables: { CODEX_HOME: home.path, ...more.variables },
+});
+
+describe("createAuthManager", () => {
+  it("answers with plain values", async () => {
+    const home = await openHome();
+    await using manager = createAuthManager(options(home));
+    expect(manager.snapshot()).toBeNull();
+    expect(await manager.current()).toBeNull();
+    const credential = await manager.loginWithApiKey("sk-new");
+    expect(credential._tag === "ApiKey" && revealSecret(credential.apiKey)).toBe("sk-new");
+    expect(manager.snapshot()).toBe(credential);
+    expect(await manager.current()).toBe(credential);
+    expect(await manager.recoverUnauthorized(credential)).toBeNull();
+    expect(await manager.logout()).toEqual({ removed: true, revoked: "notNeeded" });
+    expect(await manager.reload()).toBeNull();
+  });
+
+  it("rejects with the very same error classes", async () => {
+    const home = await openHome();
+    await home.write("{}");
+    await using manager = createAuthManager(options(home));
+    await expect(manager.current()).rejects.toBeInstanceOf(CredentialUnusable);
+    await expect(manager.refresh("forced")).rejects.toMatchObject({
+      code: "LOGIN_CREDENTIAL_UNUSABLE",
+    });
+  });
+
+  it("rejects every call where the configuration does not read", async () => {
+    const home = await openHome();
+    await using manager = createAuthManager(
+      options(home, { configOverrides: ["forced_login_method=sometimes"] }),
+    );
+    await expect(manager.current()).rejects.toMatchObject({ code: "LOGIN_CONFIG_KEY_INVALID" });
+    expect(manager.snapshot()).toBeNull();
+  });
+
+  it("stops waiting when the signal says so, with its reason", async () => {
+    const home = await openHome();
+    await home.write({ personal_access_token: "at-x" });
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const address = silent.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const manager = createAuthManager(
+      options(home, { variables: { CODEX_AUTHAPI_BASE_URL: `http://127.0.0.1:${port}` } }),
+    );
+    const reason = new Error("the caller has gone");
+    await expect(manager.current({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await manager.close();
+    silent.close();
+  });
+
+  it("tells listeners of each change, until they unsubscribe", async () => {
+    const home = await openHome();
+    await using manager = createAuthManager(options(home));
+    await manager.current();
+    const heard: Array<string | undefined> = [];
+    const unsubscribe = manager.subscribe((credential) => heard.push(credential?._tag));
+    const iterator = manager.changes()[Symbol.asyncIterator]();
+    const next = iterator.next();
+    await new Promise(setImmediate);
+    await manager.loginWithApiKey("sk-new");
+    expect((await next).value).toMatchObject({ _tag: "ApiKey" });
+    await iterator.return?.();
+    await manager.logout();
+    await expect.poll(() => heard).toEqual(["ApiKey", undefined]);
+    unsubscribe();
+    await manager.loginWithApiKey("sk-newer");
+    expect(heard).toHaveLength(2);
+  });
+
+  it("takes tokens from a provider that speaks promises, and its refusal as an error", async () => {
+    const home = await openHome();
+    await using manager = createAuthManager(
+      options(home, {
+        externalProvider: {
+          name: "the editor",
+          tokens: async ({ reason }) => {
+            if (reason === "unauthorized") throw new Error("signed out there");
+            return { accessToken: "t-1", accountId: "acct-1" };
+          },
+        },
+      }),
+    );
+    const credential = await manager.current();
+    expect(credential).toMatchObject({ _tag: "ExternalChatgpt", account: { accountId: "acct-1" } });
+    if (credential === null) throw new Error("no credential");
+    await expect(manager.recoverUnauthorized(credential)).rejects.toMatchObject({
+      message: "the editor did not supply ChatGPT tokens: signed out there",
+    });
+  });
+
+  it("hands warnings to the program, without secrets", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    await home.write(await chatgptDocument(authority, { expiresInSeconds: 100 }));
+    authority.behave("refresh", { status: 400 });
+    const warnings: Array<string> = [];
+    await using manager = createAuthManager(
+      options(home, {
+        variables: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` },
+        onWarning: (message) => warnings.push(message),
+      }),
+    );
+    await manager.current();
+    expect(warnings).toEqual([
+      "the sign-in could not be renewed yet: access token could not be refreshed: the authority answered with status 400",
+    ]);
+  });
+
+  it("does not close before a refresh that has spent its token has stored the new one", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const before = await chatgptDocument(authority);
+    await home.write(before);
+    authority.behave("refresh", { delayMs: 200 });
+    const manager = createAuthManager(
+      options(home, {
+        variables: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` },
+      }),
+    );
+    const refreshing = manager.refresh("forced").catch(() => undefined);
+    await authority.waitForRequest("refresh");
+    await manager.close();
+    await refreshing;
+    const after = await home.read();
+    expect(after.tokens?.refresh_token).not.toBe(before.tokens.refresh_token);
+  });
+});
