@@ -1,3 +1,4 @@
+import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { accountsApiRoutes } from "./endpoints/accounts-api.ts";
@@ -91,13 +92,17 @@ const makeClose = (server: Server, closing: AbortController) => {
 
 /**
  * Starts an authority on loopback: one process, a free port, no set-up. Resolves once it listens.
- * Rejects with `ListenFailed` where the host or port cannot be had.
+ * Rejects with `ListenFailed` where the host or port cannot be had, and with `TypeError` for a host that is not
+ * loopback: this server signs in anyone who asks.
  */
 export const startTestAuthority = async (
   options: TestAuthorityOptions = {},
 ): Promise<TestAuthority> => {
   const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings } = options;
   const tls = options.tls === "self-signed" ? makeSelfSigned(Date.now()) : options.tls;
+  const name = host.includes(":") ? `[${host}]` : host;
+  if (!isLoopbackUrl(`http://${name}`))
+    throw new TypeError(`host must be a loopback address, such as 127.0.0.1, not ${host}`);
   const state = makeState(now, account);
   state.clock.setOffset(options.clockOffsetMs ?? 0);
   Object.assign(state.settings, settings);
@@ -105,7 +110,6 @@ export const startTestAuthority = async (
   const server = makeServer(makeListener(state, routes, closing.signal), tls);
   acceptSockets(server, state, closing.signal);
   const listening = await listen(server, host, port);
-  const name = host.includes(":") ? `[${host}]` : host;
   const url = `${tls === undefined ? "http" : "https"}://${name}:${listening}`;
   state.origin = url;
   state.keys.warmUp();

@@ -65,6 +65,8 @@ describe("a WebSocket at /responses", () => {
     const steered = connect(authority, { authorization: `Bearer ${authority.addApiKey()}` });
     const [later] = await once(steered, "error");
     expect(String(later)).toContain("503");
+    const elsewhere = new WebSocket(authority.url.replace(/^http/, "ws"));
+    expect(String((await once(elsewhere, "error"))[0])).toContain("404");
     expect(authority.requestsTo("responsesSocket").map(({ status }) => status)).toEqual([401, 503]);
   });
 

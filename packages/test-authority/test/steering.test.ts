@@ -164,6 +164,13 @@ describe("startTestAuthority", () => {
     expect(authority.clock.nowMs()).toBe(0);
   });
 
+  it("listens on loopback only", async () => {
+    await using authority = await startTestAuthority({ host: "localhost" });
+    expect(authority.url).toMatch(/^http:\/\/localhost:\d+$/);
+    expect((await fetch(`${authority.url}${path}`)).status).toBe(200);
+    await expect(startTestAuthority({ host: "0.0.0.0" })).rejects.toThrow(TypeError);
+  });
+
   it("says so where its port is taken", async () => {
     await using first = await startTestAuthority();
     const port = Number(new URL(first.url).port);
