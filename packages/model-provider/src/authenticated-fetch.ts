@@ -51,11 +51,13 @@ export const createAuthenticatedFetch = (
     onRecoveryFailed: options.onRecoveryFailed ?? (() => {}),
   };
   let send = options.fetch;
-  return async (input, init) => {
+  const authenticated: AuthenticatedFetch = async (input, init) => {
     const request = readRequest(input, init);
     const signed =
       signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), request.init.signal));
     send ??= await loadUndiciSend(options.dispatcher);
     return exchange({ signer, policy, send }, request, signed);
   };
+  // The openai SDK looks here to find out whether this fetch knows the global FormData; ours translates it.
+  return Object.defineProperty(authenticated, "Response", { get: () => Response });
 };

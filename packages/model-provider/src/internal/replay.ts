@@ -12,8 +12,11 @@ export const isReplayable = (body: unknown): boolean =>
   body instanceof Blob ||
   isFormData(body);
 
-/** The global `FormData` or undici's own: two classes, one name. */
-export const isFormData = (body: unknown): boolean =>
+/**
+ * The global `FormData` or undici's own: two classes, one name. Asking for the global one by `instanceof` would load
+ * all of Node's own fetch.
+ */
+export const isFormData = (body: unknown): body is FormData =>
   typeof body === "object" &&
   body !== null &&
   Symbol.toStringTag in body &&

@@ -1,5 +1,6 @@
 import type { Dispatcher } from "undici";
 import type { FetchBody } from "./fetch-types.ts";
+import { isFormData } from "./replay.ts";
 
 /** What `Send` is given: fetch's settings with the headers as a plain record. */
 export interface SendInit extends Omit<RequestInit, "headers"> {
@@ -39,7 +40,7 @@ const isDispatcher = (value: unknown): value is Dispatcher =>
 
 /** undici knows its own `FormData` only, and would send the global one as the text "[object FormData]". */
 const undiciBody = (undici: Undici, body: FetchBody) => {
-  if (!(body instanceof FormData)) return body;
+  if (!isFormData(body)) return body;
   const copy = new undici.FormData();
   for (const [name, value] of body)
     if (typeof value === "string") copy.append(name, value);

@@ -1,0 +1,143 @@
+import { startTestAuthority } from "@agent-auth/test-authority";
+import { WebSocket } from "undici";
+import { describe, expect, it } from "vitest";
+import { connectWebSocket, webSocketHeaders } from "../src/websocket.ts";
+import { managerOf } from "./support/managers.ts";
+import { apiKey } from "./support/credentials.ts";
+import { providerAt } from "./support/providers.ts";
+import { answer, startServer } from "./support/server.ts";
+import { signedIn, signIns } from "./support/sign-ins.ts";
+
+const create = JSON.stringify({ type: "response.create", model: "gpt-5.2-codex", input: "hi" });
+
+/** Sends one request and collects the types of the events up to the last. */
+const converse = async (socket: InstanceType<typeof WebSocket>): Promise<ReadonlyArray<string>> => {
+  const types: Array<string> = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.addEventListener("message", ({ data }) => {
+    const { type } = JSON.parse(String(data)) as { type: string };
+    types.push(type);
+    if (type === "response.completed") resolve();
+    if (type === "error") reject(new Error(String(data)));
+  });
+  socket.addEventListener("close", () => reject(new Error("closed")));
+  socket.send(create);
+  await promise;
+  return types;
+};
+
+const closed = (socket: InstanceType<typeof WebSocket>): Promise<void> =>
+  new Promise((resolve) => {
+    socket.addEventListener("close", () => resolve());
+    socket.close();
+  });
+
+describe("connectWebSocket", () => {
+  it.each(signIns)("opens a socket that the authority answers on, with $name", async (signIn) => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, signIn);
+    const socket = await session.client.webSocket("/responses");
+    expect((await converse(socket)).at(-1)).toBe("response.completed");
+    await closed(socket);
+  });
+
+  const [, , , , agentJwt] = signIns;
+  if (agentJwt === undefined) throw new Error("the list of sign-ins changed");
+
+  it("mends a 401 on the upgrade", async () => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, agentJwt);
+    await session.client.headers();
+    authority.revokeTask();
+    const socket = await session.client.webSocket("/responses");
+    expect((await converse(socket)).at(-1)).toBe("response.completed");
+    expect(authority.requestsTo("responsesSocket").map(({ status }) => status)).toEqual([401, 101]);
+    await closed(socket);
+  });
+
+  it("tells the status of a refusal", async () => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, agentJwt);
+    authority.behave("responsesSocket", { status: 403 });
+    await expect(session.client.webSocket("/responses")).rejects.toMatchObject({
+      code: "PROVIDER_WEBSOCKET_REFUSED",
+      status: 403,
+      origin: authority.url.replace("http", "ws"),
+    });
+  });
+
+  it("tells that no answer came", async () => {
+    await using server = await startServer((_request, response) => {
+      response.destroy();
+    });
+    const { port } = server;
+    const error: unknown = await connectWebSocket({
+      provider: providerAt(`http://127.0.0.1:${port}`),
+      manager: managerOf(apiKey()),
+      url: "/x",
+    }).catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: "PROVIDER_WEBSOCKET_REFUSED" });
+    expect(error).not.toHaveProperty("status");
+  });
+
+  it("sends nothing to another origin, and nothing where nobody is signed in", async () => {
+    await using home = await startServer((_request, response) => answer(response, 200));
+    await using other = await startServer((_request, response) => answer(response, 200));
+    const provider = providerAt(home.url);
+    const url = other.url.replace("http", "ws");
+    await expect(
+      connectWebSocket({ provider, manager: managerOf(apiKey()), url }),
+    ).rejects.toMatchObject({ code: "PROVIDER_OUTSIDE_PROVIDER" });
+    await expect(
+      connectWebSocket({ provider, manager: managerOf(null), url: "/x" }),
+    ).rejects.toMatchObject({ code: "PROVIDER_SIGN_IN_REQUIRED" });
+    expect([home.seen, other.seen]).toEqual([[], []]);
+  });
+
+  it("gives up where the caller aborts", async () => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, agentJwt);
+    await session.client.headers();
+    authority.behave("responsesSocket", "hang");
+    const controller = new AbortController();
+    const opening = session.client.webSocket("/responses", { signal: controller.signal });
+    await authority.waitForRequest("responsesSocket");
+    controller.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
+  });
+});
+
+describe("webSocketHeaders", () => {
+  it.each(signIns)("lets another WebSocket client in, with $name", async (signIn) => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, signIn);
+    const { url, headers } = await webSocketHeaders({
+      signer: session.client.signer,
+      url: "/responses",
+      headers: { "OpenAI-Beta": "responses_websockets" },
+    });
+    expect(url).toMatch(
+      /^ws:\/\/127\.0\.0\.1:\d+\/.*\/responses$|^ws:\/\/127\.0\.0\.1:\d+\/v1\/responses$/,
+    );
+    const socket = new WebSocket(url, { headers });
+    await new Promise((resolve, reject) => {
+      socket.addEventListener("open", resolve);
+      socket.addEventListener("error", reject);
+    });
+    expect((await converse(socket)).at(-1)).toBe("response.completed");
+    const [request] = authority.requestsTo("responsesSocket");
+    expect(request?.headers["openai-beta"]).toBe("responses_websockets");
+    await closed(socket);
+  });
+
+  it("takes an absolute address on the provider's origin, whichever of the four schemes it has", async () => {
+    const signIn = { provider: providerAt("https://x.example/v1"), manager: managerOf(apiKey()) };
+    for (const scheme of ["wss", "https"]) {
+      const { url } = await webSocketHeaders({ ...signIn, url: `${scheme}://x.example/v1/a` });
+      expect(url).toBe("wss://x.example/v1/a");
+    }
+    await expect(webSocketHeaders({ ...signIn, url: "ws://x.example/v1/a" })).rejects.toMatchObject(
+      { code: "PROVIDER_OUTSIDE_PROVIDER" },
+    );
+  });
+});
