@@ -1,4 +1,7 @@
 /** Both sign-ins against test-authority, over the package's own HTTP client and real sockets. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert, describe, it } from "@effect/vitest";
 import {
   startTestAuthority,
@@ -14,13 +17,23 @@ import { layer as httpClient } from "../src/http-client.ts";
 import { signInWithBrowser } from "../src/sign-in-browser.ts";
 import { signInWithDeviceCode } from "../src/sign-in-device.ts";
 import { visit } from "./sign-in/fixture.ts";
-import { makeSelfSigned } from "./sign-in/self-signed.ts";
 
 const running = (options: TestAuthorityOptions = {}) =>
   Effect.acquireRelease(
     Effect.promise(() => startTestAuthority(options)),
     (authority) => Effect.promise(() => authority.close()),
   );
+
+/** A file that holds this text until the scope closes. */
+const fileWith = (text: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const folder = await mkdtemp(join(tmpdir(), "sign-in-"));
+      await writeFile(join(folder, "ca.pem"), text);
+      return folder;
+    }),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true })),
+  ).pipe(Effect.map((folder) => join(folder, "ca.pem")));
 
 /** A person who decides at once, in a browser that follows the redirects. */
 const signInAs = (
@@ -173,13 +186,13 @@ describe("signInWithBrowser at test-authority", () => {
 
   it.live("names CODEX_CA_CERTIFICATE where nobody vouches for the authority, and heeds it", () =>
     Effect.gen(function* () {
-      using made = makeSelfSigned();
-      const authority = yield* running({ tls: { cert: made.cert, key: made.key } });
+      const authority = yield* running({ tls: "self-signed" });
       const error = yield* Effect.flip(signInAs(authority));
       assert.strictEqual(error.code, "AGENT_IDENTITY_HTTP_SETTING_UNUSABLE");
       assert.include(error.message, "SELF_SIGNED");
       assert.include(error.hint, "CODEX_CA_CERTIFICATE");
-      const caBundle = { variable: "CODEX_CA_CERTIFICATE", path: made.certFile } as const;
+      const path = yield* fileWith(authority.certificate ?? "");
+      const caBundle = { variable: "CODEX_CA_CERTIFICATE", path } as const;
       const trusting = httpClient({ caBundle });
       const tokens = yield* signInWithDeviceCode({
         issuer: authority.issuer,

@@ -26,7 +26,7 @@ export const signIn: PersonSignIn = (options) =>
           }),
         ...(opener !== undefined && { openBrowser: opener }),
         onBrowserFailed: () => Effect.sync(() => stage.tell(noBrowser)),
-        onRefusedCallback: () => stage.tell(foreignCallback),
+        onRefusedCallback: once(() => stage.tell(foreignCallback)),
         save: (tokens) =>
           Effect.map(stage.save(tokens), (credential) => {
             saved = credential;
@@ -43,6 +43,15 @@ export const signIn: PersonSignIn = (options) =>
 const noBrowser = `No browser could be opened here. Open the address yourself, or stop and run: ${OTHER_DEVICE}`;
 const foreignCallback =
   "A browser came back from a different sign-in and was refused (State mismatch). Still waiting.";
+
+/** A page that keeps knocking is worth one line. */
+const once = (act: () => void): (() => void) => {
+  let isDone = false;
+  return () => {
+    if (!isDone) act();
+    isDone = true;
+  };
+};
 
 const invite = (stage: Stage, prompt: AuthorizePrompt, opens: boolean): void => {
   stage.tell(

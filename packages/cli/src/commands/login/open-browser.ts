@@ -15,31 +15,33 @@ export const browserOpener = (
   const { browser, hasDisplay, isRemote } = surroundings;
   if (browser === "none") return undefined;
   if (browser !== undefined) {
-    return (url) => started(async () => spawn(browser, [url], { stdio: "ignore", detached: true }));
+    return (url) =>
+      started(() => endedWell(spawn(browser, [url], { stdio: "ignore", detached: true })));
   }
   if (isRemote || !hasDisplay) return undefined;
   return (url) =>
     started(async () => {
       const { default: open } = await import("open");
-      return open(url);
+      await endedWell(await open(url));
     });
 };
 
 /** Done when the opener has ended well, or still runs after a while. It outlives this process. */
-const started = (start: () => Promise<ChildProcess>): Effect.Effect<void, Error> =>
+const started = (start: () => Promise<void>): Effect.Effect<void, Error> =>
   Effect.tryPromise({ try: start, catch: toError }).pipe(
-    Effect.flatMap((child) =>
-      Effect.callback<void, Error>((resume) => {
-        child.once("error", (error) => resume(Effect.fail(error)));
-        child.once("exit", (code) =>
-          resume(code === 0 ? Effect.void : Effect.fail(new Error(`ended with ${code}`))),
-        );
-        child.unref();
-      }),
-    ),
     Effect.timeoutOption(SETTLED_MS),
     Effect.asVoid,
   );
+
+/** Listens at once: a program that does not exist says so in the next tick, and kills the process if nobody hears it. */
+const endedWell = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) =>
+      code === 0 ? resolve() : reject(new Error(`the browser ended with ${code}`)),
+    );
+    child.unref();
+  });
 
 const toError = (cause: unknown): Error =>
   cause instanceof Error ? cause : new Error("the browser could not be started");

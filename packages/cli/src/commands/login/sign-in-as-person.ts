@@ -68,14 +68,15 @@ const onStage = (
   Effect.gen(function* () {
     const manager = yield* AuthManager;
     const surroundings = readSurroundings(process.env, process.stderr, process.platform);
-    const status = makeStatusLine(surroundings);
+    const { quiet } = options.globals;
+    const status = makeStatusLine(quiet ? { ...surroundings, isTerminal: false } : surroundings);
     return yield* way({
       options,
       session,
       surroundings,
       status,
       tell: (text) => {
-        if (options.globals.quiet) return;
+        if (quiet) return;
         for (const line of wrapText(text, surroundings.columns())) status.say(line);
       },
       show: status.say,
