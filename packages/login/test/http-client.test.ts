@@ -1,0 +1,239 @@
+import { describe, expect, it } from "vitest";
+import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { parseEnvironment, type Variables } from "../src/environment.ts";
+import { type HttpClientOptions, layer, makeDispatcher } from "../src/http-client.ts";
+import { temporaryFolder } from "./support/home.ts";
+import { startProxy } from "./support/proxy.ts";
+
+const environmentOf = (variables: Variables) =>
+  parseEnvironment(variables, { homeDir: "/nowhere" });
+
+const getting = (url: string) =>
+  HttpTransport.use((transport) => transport.request({ method: "GET", url, timeoutMs: 5_000 }));
+
+/** Sends one GET with the client of these variables. */
+const get = (url: string, variables: Variables = {}, options?: HttpClientOptions) =>
+  Effect.runPromise(
+    Effect.result(Effect.provide(getting(url), layer(environmentOf(variables), options))),
+  ).then((result) => (result._tag === "Success" ? result.success : result.failure));
+
+const jwksOf = (authority: TestAuthority): string =>
+  `${authority.chatgptBaseUrl}/wham/agent-identities/jwks`;
+
+describe("http-client layer", () => {
+  it("sends the originator and a User-Agent; the environment's originator wins", async () => {
+    await using authority = await startTestAuthority();
+    await get(jwksOf(authority));
+    await get(jwksOf(authority), {}, { originator: "ours", userAgent: "acme/1.2.3" });
+    await get(
+      jwksOf(authority),
+      { CODEX_INTERNAL_ORIGINATOR_OVERRIDE: "env" },
+      { originator: "ours" },
+    );
+    const headers = authority.requests.map((it) => [
+      it.headers["originator"],
+      it.headers["user-agent"],
+    ]);
+    const platform = `(${process.platform}; ${process.arch})`;
+    expect(headers).toEqual([
+      ["codex_cli_rs", `agent-auth ${platform}`],
+      ["ours", `acme/1.2.3 ${platform}`],
+      ["env", `agent-auth ${platform}`],
+    ]);
+  });
+
+  it("names CODEX_CA_CERTIFICATE where a certificate is not trusted", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    const error = await get(jwksOf(authority));
+    expect(error).toMatchObject({
+      _tag: "HttpSettingUnusable",
+      hint: expect.stringContaining("CODEX_CA_CERTIFICATE"),
+    });
+    expect(authority.requests).toEqual([]);
+  });
+
+  it.each(["CODEX_CA_CERTIFICATE", "SSL_CERT_FILE"])(
+    "trusts the roots that %s names",
+    async (variable) => {
+      await using authority = await startTestAuthority({ tls: "self-signed" });
+      const path = join(temporaryFolder(), "roots.pem");
+      writeFileSync(path, `# our own root\n${authority.certificate}\ntrailing words\n`);
+      expect(await get(jwksOf(authority), { [variable]: path })).toMatchObject({ status: 200 });
+    },
+  );
+
+  it("trusts a root in OpenSSL's TRUSTED form", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    const path = join(temporaryFolder(), "roots.pem");
+    const { raw } = new X509Certificate(authority.certificate ?? "");
+    const notes = Buffer.from("300c300a06082b06010505070301", "hex"); // trust for server authentication
+    const body = Buffer.concat([raw, notes]).toString("base64");
+    writeFileSync(
+      path,
+      `-----BEGIN TRUSTED CERTIFICATE-----\n${body}\n-----END TRUSTED CERTIFICATE-----\n`,
+    );
+    expect(await get(jwksOf(authority), { SSL_CERT_FILE: path })).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ["is missing", () => undefined, "no such file"],
+    ["is a folder", (path: string) => mkdirSync(path), "it is a folder"],
+    ["is empty", (path: string) => writeFileSync(path, " \n"), "it is empty"],
+    [
+      "holds no certificate",
+      (path: string) => writeFileSync(path, "hello"),
+      "holds no PEM certificate",
+    ],
+    [
+      "holds a broken certificate",
+      (path: string) =>
+        writeFileSync(path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+      "certificate 1 is broken",
+    ],
+  ])(
+    "sends nothing while the bundle %s, naming the file; asks again after it is mended",
+    async (_, make, reason) => {
+      await using authority = await startTestAuthority({ tls: "self-signed" });
+      const path = join(temporaryFolder(), "roots.pem");
+      make(path);
+      const error = await get(jwksOf(authority), { CODEX_CA_CERTIFICATE: path });
+      expect(error).toMatchObject({
+        _tag: "HttpSettingUnusable",
+        causeCode: "LOGIN_CA_BUNDLE_UNUSABLE",
+      });
+      for (const part of ["CODEX_CA_CERTIFICATE", path, reason])
+        expect(inspect(error)).toContain(part);
+      expect(authority.requests).toEqual([]);
+    },
+  );
+
+  it("looks at the bundle with the first request, and again after a failure", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    const path = join(temporaryFolder(), "roots.pem");
+    const program = Effect.gen(function* () {
+      const error = yield* Effect.flip(getting(jwksOf(authority)));
+      expect(error._tag).toBe("HttpSettingUnusable");
+      writeFileSync(path, authority.certificate ?? "");
+      expect((yield* getting(jwksOf(authority))).status).toBe(200);
+    });
+    await Effect.runPromise(Effect.provide(program, layer(environmentOf({ SSL_CERT_FILE: path }))));
+  });
+
+  it("builds one client for many first requests at once", async () => {
+    await using authority = await startTestAuthority();
+    const url = jwksOf(authority);
+    const all = Effect.all(
+      Array.from({ length: 20 }, () => getting(url)),
+      { concurrency: "unbounded" },
+    );
+    const answers = await Effect.runPromise(Effect.provide(all, layer(environmentOf({}))));
+    expect(answers.map((it) => it.status)).toEqual(answers.map(() => 200));
+  });
+});
+
+describe("http-client layer, proxies", () => {
+  it("sends http through HTTP_PROXY, with or without a scheme", async () => {
+    await using authority = await startTestAuthority();
+    await using proxy = await startProxy();
+    for (const url of [proxy.url, `http://${proxy.url}/`])
+      expect(await get(jwksOf(authority), { HTTP_PROXY: url })).toMatchObject({ status: 200 });
+    expect(proxy.seen.map((it) => it.what)).toEqual([
+      `GET ${jwksOf(authority)}`,
+      `GET ${jwksOf(authority)}`,
+    ]);
+  });
+
+  it("tunnels https through HTTPS_PROXY, with the proxy's password and the extra roots", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    await using proxy = await startProxy();
+    const path = join(temporaryFolder(), "roots.pem");
+    writeFileSync(path, authority.certificate ?? "");
+    const answer = await get(jwksOf(authority), {
+      https_proxy: `http://ada:p%40ss@${proxy.url}`,
+      CODEX_CA_CERTIFICATE: path,
+    });
+    expect(answer).toMatchObject({ status: 200 });
+    const authorization = `Basic ${Buffer.from("ada:p@ss").toString("base64")}`;
+    expect(proxy.seen).toEqual([{ what: `CONNECT ${new URL(authority.url).host}`, authorization }]);
+  });
+
+  it("goes round the proxy for hosts in NO_PROXY", async () => {
+    await using authority = await startTestAuthority();
+    await using proxy = await startProxy();
+    const variables = { HTTP_PROXY: proxy.url, NO_PROXY: "example.com, 127.0.0.1" };
+    expect(await get(jwksOf(authority), variables)).toMatchObject({ status: 200 });
+    expect(proxy.seen).toEqual([]);
+  });
+
+  it("looks at the variables it was given and at no others", async () => {
+    await using authority = await startTestAuthority();
+    const before = process.env["http_proxy"];
+    process.env["http_proxy"] = "http://127.0.0.1:1";
+    try {
+      expect(await get(jwksOf(authority))).toMatchObject({ status: 200 });
+      expect(await get(jwksOf(authority), { HTTPS_PROXY: "127.0.0.1:1" })).toMatchObject({
+        status: 200,
+      });
+    } finally {
+      if (before === undefined) delete process.env["http_proxy"];
+      else process.env["http_proxy"] = before;
+    }
+  });
+
+  it.each(["http://", "http://a b", "socks5://proxy:1080"])(
+    "refuses %s as a proxy, naming the variable only",
+    async (url) => {
+      const canary = "canary-5d";
+      const value = url.replace("://", `://ada:${canary}@`);
+      const error = await get("http://127.0.0.1:1/", { HTTP_PROXY: value });
+      expect(error).toMatchObject({
+        _tag: "HttpSettingUnusable",
+        causeCode: "LOGIN_PROXY_UNUSABLE",
+      });
+      expect(inspect(error)).toContain("HTTP_PROXY");
+      expect(inspect(error)).not.toContain(canary);
+    },
+  );
+});
+
+describe("makeDispatcher", () => {
+  const failing = (variables: Variables) =>
+    Effect.runPromise(Effect.flip(Effect.scoped(makeDispatcher(environmentOf(variables)))));
+
+  it("fails with the error of the setting itself", async () => {
+    expect(await failing({ SSL_CERT_FILE: "/missing.pem" })).toMatchObject({
+      code: "LOGIN_CA_BUNDLE_UNUSABLE",
+      variable: "SSL_CERT_FILE",
+      path: "/missing.pem",
+    });
+    expect(await failing({ HTTPS_PROXY: "ftp://x" })).toMatchObject({
+      code: "LOGIN_PROXY_UNUSABLE",
+      variable: "HTTPS_PROXY",
+    });
+  });
+
+  it("closes the dispatcher with its scope", async () => {
+    await using proxy = await startProxy();
+    for (const variables of [{}, { HTTP_PROXY: proxy.url }]) {
+      const dispatcher = await Effect.runPromise(
+        Effect.scoped(makeDispatcher(environmentOf(variables))),
+      );
+      await expect(
+        dispatcher.request({ origin: "http://127.0.0.1:1", path: "/", method: "GET" }),
+      ).rejects.toMatchObject({ code: "UND_ERR_DESTROYED" });
+    }
+  });
+
+  it("shows no password of a proxy when the environment is printed", () => {
+    const { httpProxy } = environmentOf({ HTTP_PROXY: "http://ada:canary@x" });
+    expect(inspect(httpProxy)).not.toContain("canary");
+    expect(httpProxy && Redacted.value(httpProxy.url)).toContain("canary");
+  });
+});

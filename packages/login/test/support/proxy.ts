@@ -1,0 +1,52 @@
+import { createServer, type IncomingMessage, request } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+
+export interface TestProxy {
+  readonly url: string;
+  /** What passed: `GET http://host/…` or `CONNECT host:port`, with the proxy's own authorization. */
+  readonly seen: ReadonlyArray<{ readonly what: string; readonly authorization?: string }>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+/** An HTTP proxy on loopback that forwards plain requests and opens tunnels. */
+export const startProxy = async (): Promise<TestProxy> => {
+  const seen: Array<{ what: string; authorization?: string }> = [];
+  const note = (incoming: IncomingMessage): void => {
+    const authorization = incoming.headers["proxy-authorization"];
+    const what = `${incoming.method} ${incoming.url}`;
+    seen.push(authorization === undefined ? { what } : { what, authorization });
+  };
+  const server = createServer((incoming, answer) => {
+    note(incoming);
+    const onward = request(
+      incoming.url ?? "",
+      { method: incoming.method, headers: incoming.headers },
+      (back) => {
+        answer.writeHead(back.statusCode ?? 502, back.headers);
+        back.pipe(answer);
+      },
+    );
+    incoming.pipe(onward);
+  });
+  server.on("connect", (incoming: IncomingMessage, socket) => {
+    note(incoming);
+    const [host, port] = (incoming.url ?? "").split(":");
+    const onward = connect(Number(port), host, () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on("error", () => socket.destroy());
+    socket.on("error", () => onward.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  return {
+    url: `127.0.0.1:${address.port}`,
+    seen,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+};
