@@ -1,7 +1,7 @@
 import type { Plugin } from "rolldown";
 
 /** Builtins that cost milliseconds to load and that many runs never touch (node:crypto about 4, node:tls about 3). */
-const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process)\1\)/gu;
+const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises)\1\)/gu;
 
 /**
  * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from
@@ -19,4 +19,4 @@ export const lazyBuiltins = (): Plugin => ({
 });
 
 const lazily =
-  'const __lazily=(id)=>{let m;return new Proxy({},{get:(_,key)=>(m??=require(id))[key],has:(_,key)=>key in(m??=require(id))})};\n';
+  "const __lazily=(id)=>{let m;return new Proxy({},{get:(_,key)=>(m??=require(id))[key],has:(_,key)=>key in(m??=require(id))})};\n";

@@ -18,7 +18,10 @@ export const runCommand = <Flags extends FlagTable, Options>(
     if (invocation.globals.help) {
       return writeAnswer(commandHelp(command.spec, invocation.globals.verbose));
     }
-    runMain(run(command.options(invocation)), invocation.globals.verbose);
+    runMain(run(command.options(invocation)), {
+      verbose: invocation.globals.verbose,
+      endsOnSignal: command.spec.endsOnSignal === true,
+    });
   });
 };
 

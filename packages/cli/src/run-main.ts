@@ -7,11 +7,17 @@ import { ReaderGone, writeLine } from "./terminal/write.ts";
 /** POSIX shells report a process that a signal ended as 128 + its number. */
 const TERMINATED = 143;
 
+export interface RunOptions {
+  readonly verbose: boolean;
+  /** Whether a signal is how this command is meant to end. */
+  readonly endsOnSignal?: boolean;
+}
+
 /**
  * Runs a command to its end and ends the process. Ctrl-C interrupts it: whatever it holds is released first, and the
  * exit code is 2. A second Ctrl-C does not wait.
  */
-export const runMain = (program: Effect.Effect<ExitCode>, verbose: boolean): void => {
+export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): void => {
   let interruptedWith: ExitCode | undefined;
   const fiber = Effect.runFork(program);
   const stopWith = (code: ExitCode) => () => {
@@ -19,11 +25,14 @@ export const runMain = (program: Effect.Effect<ExitCode>, verbose: boolean): voi
     interruptedWith = code;
     fiber.interruptUnsafe();
   };
-  process.on("SIGINT", stopWith(exitCode.usageOrCancelled));
-  process.on("SIGTERM", stopWith(TERMINATED));
+  const isProperEnd = options.endsOnSignal === true;
+  process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
+  process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
   process.on("SIGHUP", stopWith(TERMINATED));
   fiber.addObserver((exit) => {
-    process.exit(Exit.isSuccess(exit) ? exit.value : endOf(exit.cause, interruptedWith, verbose));
+    process.exit(
+      Exit.isSuccess(exit) ? exit.value : endOf(exit.cause, interruptedWith, options.verbose),
+    );
   });
 };
 

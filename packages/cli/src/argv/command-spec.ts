@@ -41,6 +41,8 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly exitCodes?: Readonly<Record<number, string>>;
   /** Everything after `--` belongs to another program. */
   readonly passesThrough?: true;
+  /** Runs until it is told to stop, so Ctrl-C and SIGTERM are its proper end: exit code 0. */
+  readonly endsOnSignal?: true;
 }
 
 type FlagValue<F extends FlagSpec> = F["type"] extends "boolean"

@@ -9,6 +9,7 @@ import { spec as jwks } from "./jwks/spec.ts";
 import { spec as loginStatus } from "./login-status/spec.ts";
 import { spec as login } from "./login/spec.ts";
 import { spec as logout } from "./logout/spec.ts";
+import { spec as proxy } from "./proxy/spec.ts";
 import { spec as token } from "./token/spec.ts";
 import { spec as verify } from "./verify/spec.ts";
 
@@ -42,6 +43,7 @@ export const commands: readonly Entry[] = [
   entry(api, () => import("./api/api.ts")),
   entry(token, () => import("./token/token.ts")),
   entry(headers, () => import("./headers/headers.ts")),
+  entry(proxy, () => import("./proxy/proxy.ts")),
   entry(verify, () => import("./verify/verify.ts")),
   entry(decode, () => import("./decode/decode.ts")),
   entry(jwks, () => import("./jwks/jwks.ts")),

@@ -1,15 +1,17 @@
-import { fstatSync } from "node:fs";
+import { fstatSync, statSync } from "node:fs";
 
 /**
- * Whether a standard stream is a terminal. Pipes and files are told by their file type, without Node's tty module: it
- * loads net and streams, about 3 ms.
+ * Whether a standard stream is a terminal. Pipes, files and the null device are told by their file type, without Node's
+ * tty module: it loads net and streams, about 3 ms.
  */
 export const isTerminal = (fd: 0 | 1 | 2): boolean => {
   try {
-    return fstatSync(fd).isCharacterDevice() && tty().isatty(fd);
+    const stat = fstatSync(fd);
+    if (!stat.isCharacterDevice() || stat.rdev === nullDevice()) return false;
+    return process.getBuiltinModule("node:tty").isatty(fd);
   } catch {
     return false;
   }
 };
 
-const tty = (): typeof import("node:tty") => process.getBuiltinModule("node:tty");
+const nullDevice = (): number | undefined => statSync("/dev/null", { throwIfNoEntry: false })?.rdev;

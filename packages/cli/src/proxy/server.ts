@@ -1,0 +1,107 @@
+import * as Effect from "effect/Effect";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { CliFailure } from "../failure.ts";
+import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
+import { makeGuard, type Refusal } from "./guard.ts";
+import { turnAway, upgrade } from "./upgrade.ts";
+
+export interface ProxyServerOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** Milliseconds that requests under way get to finish when the proxy stops. */
+  readonly graceMs: number;
+  readonly tools: ExchangeTools;
+}
+
+/** Headers of a request may be this large in all: account headers and long tokens fit, floods do not. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/**
+ * Listens on 127.0.0.1 until its scope ends; then takes no new request, and gives those under way time to finish.
+ *
+ * @returns the port
+ */
+export const listen = (options: ProxyServerOptions) =>
+  Effect.acquireRelease(start(options), ({ server, sockets }) =>
+    stop(server, sockets, options.graceMs),
+  ).pipe(Effect.map(({ port }) => port));
+
+const start = ({ port, tools }: ProxyServerOptions) =>
+  Effect.callback<Running, CliFailure>((resume) => {
+    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 30_000 });
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.once("close", () => sockets.delete(socket));
+    });
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(portTrouble(port, error))),
+    );
+    server.listen(port, "127.0.0.1", () => {
+      const bound = boundPort(server);
+      serve(server, tools, makeGuard(bound));
+      resume(Effect.succeed({ server, sockets, port: bound }));
+    });
+  });
+
+interface Running {
+  readonly server: Server;
+  readonly sockets: ReadonlySet<Socket>;
+  readonly port: number;
+}
+
+const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof makeGuard>) => {
+  const report = (request: Parameters<typeof guard>[0], refusal: Refusal) =>
+    tools.done({
+      request,
+      status: refusal.status,
+      bytes: 0,
+      startedAtMs: Date.now(),
+      note: refusal.code,
+    });
+  server.on("request", (request, response) => {
+    response.once("close", () => setImmediate(() => closeIdleOnceStopped(server)));
+    const refusal = guard(request);
+    if (refusal === null) return exchange(tools, request, response);
+    refuse(response, refusal, refusal.status);
+    report(request, refusal);
+  });
+  server.on("upgrade", (request, socket, head) => {
+    const refusal = guard(request);
+    if (refusal === null) return void upgrade(tools, request, socket, head);
+    turnAway(socket, refusal.status, "Refused");
+    report(request, refusal);
+  });
+};
+
+/** A client that keeps its connection would keep a stopped server, too. */
+const closeIdleOnceStopped = (server: Server) => {
+  if (!server.listening) server.closeIdleConnections();
+};
+
+/** Idle connections close at once, busy ones when their answer is out or the grace is over. */
+const stop = (server: Server, sockets: ReadonlySet<Socket>, graceMs: number) =>
+  Effect.callback<void>((resume) => {
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resume(Effect.void);
+    });
+    server.closeIdleConnections();
+  });
+
+const boundPort = (server: Server): number => {
+  const address: AddressInfo | string | null = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+};
+
+const portTrouble = (port: number, error: NodeJS.ErrnoException) =>
+  new CliFailure({
+    code: "CLI_PORT",
+    message: `cannot listen on 127.0.0.1:${port} (${error.code ?? error.name})`,
+    hint: "Choose another port with --port, or leave it out for any free one.",
+  });
