@@ -1,0 +1,20 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import {
+  type AuthorizePrompt,
+  type BrowserSignInOptions,
+  signInWithBrowser,
+} from "@agent-auth/login/sign-in-browser";
+import * as Effect from "effect/Effect";
+
+const show = ({ url }: AuthorizePrompt) => Effect.sync(() => console.error(`Open ${url}`));
+
+/** Signs a person in and says in one line how it went. */
+export const signIn = (options: Partial<BrowserSignInOptions> = {}) =>
+  Effect.gen(function* () {
+    const manager = yield* AuthManager;
+    const save = manager.loginWithChatgptTokens;
+    const { accountId } = yield* signInWithBrowser({ onAuthorizeUrl: show, ...options, save });
+    return `signed in to ${accountId ?? "no workspace"}`;
+  }).pipe(
+    Effect.catch((error) => Effect.succeed(`${error.message} [${error.code}] ${error.hint}`)),
+  );
