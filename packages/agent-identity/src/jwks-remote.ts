@@ -67,7 +67,11 @@ const make = Effect.fnUntraced(function* (options: RemoteJwksOptions) {
     const entry = yield* cache.value.load(url);
     if (Option.isNone(entry)) return;
     const set = yield* Effect.option(parseJwks(entry.value.jwks, url));
-    if (Option.isSome(set)) held = { set: set.value, entry: entry.value, noStore: false };
+    if (Option.isNone(set)) return;
+    const { fetchedAtMs, freshUntilMs } = entry.value;
+    const latestMs = fetchedAtMs + fetchOptions.maxLifetimeMs;
+    const bounded = { ...entry.value, freshUntilMs: Math.min(freshUntilMs, latestMs) };
+    held = { set: set.value, entry: bounded, noStore: false };
   });
 
   const fetchAndKeep = Effect.gen(function* () {

@@ -40,7 +40,7 @@ const readHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError => 
     return new JwtHeaderUndecodable({ problem: "it is not base64url" });
   }
   const header = parseJsonObject(bytes);
-  if (typeof header === "string") return new JwtHeaderUndecodable({ problem: `it is ${header}` });
+  if (typeof header === "string") return new JwtHeaderUndecodable({ problem: `it ${header}` });
   const { alg, kid } = header;
   if (alg !== "RS256") {
     const found = typeof alg === "string" && alg !== "" ? alg : kindOf(alg);
@@ -92,7 +92,7 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   }
   const claims = parseJsonObject(payload);
   if (typeof claims === "string") {
-    return new JwtFormatInvalid({ problem: `its payload is ${claims}` });
+    return new JwtFormatInvalid({ problem: `its payload ${claims}` });
   }
   const isSignatureCanonical = decodeBase64Url(signaturePart) !== null;
   return { header, unverifiedClaims: claims, isSignatureCanonical };

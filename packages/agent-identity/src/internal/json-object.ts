@@ -1,7 +1,11 @@
 import { isUtf8 } from "node:buffer";
 
 /** Why some bytes are not one JSON object with unique names. */
-export type JsonObjectProblem = "not UTF-8" | "not JSON" | "not a JSON object" | "a name twice";
+export type JsonObjectProblem =
+  | "is not UTF-8"
+  | "is not JSON"
+  | "is not a JSON object"
+  | "has a name twice";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -71,10 +75,10 @@ const parse = (text: string): unknown => {
 
 /** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
-  if (!isUtf8(bytes)) return "not UTF-8";
+  if (!isUtf8(bytes)) return "is not UTF-8";
   const text = bytes.toString("utf8");
   const value = parse(text);
-  if (value === undefined) return "not JSON";
-  if (!isJsonObject(value)) return "not a JSON object";
-  return repeatsName(text) ? "a name twice" : value;
+  if (value === undefined) return "is not JSON";
+  if (!isJsonObject(value)) return "is not a JSON object";
+  return repeatsName(text) ? "has a name twice" : value;
 };

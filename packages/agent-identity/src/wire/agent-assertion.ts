@@ -56,7 +56,7 @@ export const parseAgentAssertion = Effect.fnUntraced(function* (
   if (typeof bytes === "string") return yield* new AssertionMalformed({ problem: bytes });
   const json = parseJsonObject(bytes);
   if (typeof json === "string") {
-    return yield* new AssertionMalformed({ problem: `its envelope is ${json}` });
+    return yield* new AssertionMalformed({ problem: `its envelope ${json}` });
   }
   const read = Envelope.safeParse(json);
   if (!read.success) {

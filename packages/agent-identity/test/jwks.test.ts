@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import { JwksSource, parseJwks } from "../src/jwks.ts";
+import { makeSigningKey } from "./mint.ts";
+
+const key = makeSigningKey("key-1");
+const { jwk } = key;
+const plain = { kty: jwk["kty"], n: jwk["n"], e: jwk["e"] };
+const usable = (keys: ReadonlyArray<unknown>) => Effect.map(parseJwks({ keys }), (set) => set.kids);
+
+describe("parseJwks", () => {
+  it.effect.each([null, undefined, [], "{}", 1, {}, { keys: {} }, { keys: "x" }, { keys: null }])(
+    "refuses %j as a set",
+    (value) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(parseJwks(value, "https://own.example/jwks"));
+        expect(error).toMatchObject({
+          code: "AGENT_IDENTITY_JWKS_MALFORMED",
+          url: "https://own.example/jwks",
+        });
+      }),
+  );
+
+  it.effect("ignores members that are no keys, or keys for others", () =>
+    Effect.gen(function* () {
+      const others = [
+        null,
+        7,
+        "key",
+        [],
+        {},
+        plain,
+        { ...plain, kid: "" },
+        { ...plain, kid: 7 },
+        { ...jwk, kid: "encryption", use: "enc" },
+        { ...jwk, kid: "pss", alg: "PS256" },
+        { ...jwk, kid: "signer", key_ops: ["sign"] },
+        { ...jwk, kid: "no-ops", key_ops: [] },
+        { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA", kid: "ec" },
+        { kty: "oct", k: "AAAA", kid: "secret" },
+        { kty: "OKP", crv: "Ed25519", x: "AAAA", kid: "ed" },
+        { kty: "FUTURE", kid: "future" },
+        { ...plain, kid: "no-n", n: undefined },
+        { ...plain, kid: "bad-n", n: "***" },
+        { ...plain, kid: "even-e", e: "AAAC" },
+      ];
+      expect(yield* usable([...others, jwk])).toEqual(["key-1"]);
+    }),
+  );
+
+  it.effect.each([{}, { use: "sig" }, { alg: "RS256" }, { key_ops: ["verify"] }])(
+    "takes a key that says %j",
+    (marks) =>
+      Effect.gen(function* () {
+        expect(yield* usable([{ ...plain, kid: "k", ...marks }])).toEqual(["k"]);
+      }),
+  );
+
+  it.effect("says why a key of the set is not trusted", () =>
+    Effect.gen(function* () {
+      const set = yield* parseJwks({ keys: [{ ...jwk, use: "enc" }] });
+      const error = yield* Effect.flip(set.key("key-1"));
+      expect(error.message).toBe(
+        "agent identity JWT kid key-1 is not trusted: it is marked for another use",
+      );
+    }),
+  );
+
+  it.effect("uses the key for us where another reader's key has the same id", () =>
+    Effect.gen(function* () {
+      const ec = { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA", kid: "key-1" };
+      expect(yield* usable([ec, jwk])).toEqual(["key-1"]);
+      expect(yield* usable([jwk, ec])).toEqual(["key-1"]);
+      expect(yield* usable([jwk, jwk])).toEqual(["key-1"]);
+    }),
+  );
+
+  it.effect("trusts neither of two keys of one id", () =>
+    Effect.gen(function* () {
+      const set = yield* parseJwks({ keys: [jwk, makeSigningKey("key-1").jwk, jwk] });
+      expect(set.kids).toEqual([]);
+      expect(yield* Effect.flip(set.key("key-1"))).toMatchObject({
+        because: "the set has two keys of this id",
+      });
+    }),
+  );
+
+  it.effect("imports a key once", () =>
+    Effect.gen(function* () {
+      const set = yield* parseJwks({ keys: [jwk] });
+      const [one, two] = yield* Effect.all([set.key("key-1"), set.key("key-1")], {
+        concurrency: 2,
+      });
+      expect(one).toBe(two);
+      expect(yield* set.key("key-1")).toBe(one);
+    }),
+  );
+});
+
+describe("JwksSource.makeMemory", () => {
+  it.effect("trusts what it was given last, and keeps it when it is given nonsense", () =>
+    Effect.gen(function* () {
+      const memory = JwksSource.makeMemory();
+      yield* Effect.gen(function* () {
+        const source = yield* JwksSource;
+        expect((yield* Effect.flip(source.key("key-1"))).code).toBe(
+          "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        );
+        yield* memory.replace({ keys: [jwk] });
+        expect((yield* source.key("key-1")).kid).toBe("key-1");
+        expect((yield* Effect.flip(memory.replace({}))).code).toBe("AGENT_IDENTITY_JWKS_MALFORMED");
+        expect((yield* source.key("key-1")).kid).toBe("key-1");
+        yield* memory.replace({ keys: [] });
+        expect((yield* Effect.flip(source.key("key-1"))).code).toBe(
+          "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        );
+      }).pipe(Effect.provide(memory.layer));
+    }),
+  );
+});
+
+describe("JwksSource.layerStatic", () => {
+  it.effect("fails to build from what is no set", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        JwksSource.use((source) => source.key("x")).pipe(
+          Effect.provide(JwksSource.layerStatic("{}")),
+        ),
+      );
+      expect(error).toMatchObject({ code: "AGENT_IDENTITY_JWKS_MALFORMED", url: null });
+    }),
+  );
+});
