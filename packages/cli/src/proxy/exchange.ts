@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import { errorJson } from "../error-json.ts";
 import { requestFailure } from "../http/transport-failure.ts";
 import type { Reportable } from "../report-error.ts";
-import { destinationOf } from "./destination.ts";
+import { proxyDestination } from "./destination.ts";
 import { requestHeaders, responseHeaders } from "./pass-on.ts";
 import { type ProxyBody, takeBody } from "./replayable-body.ts";
 
@@ -48,7 +48,7 @@ export const exchange = (
     refuse(response, error);
   };
   const send = (signed: SignedHeaders, body: ProxyBody) => {
-    const destination = destinationOf(request.url ?? "/", signed.target);
+    const destination = proxyDestination(request.url ?? "/", signed.target);
     if (destination === null) return fail(outside);
     const handler = answerTo(response, {
       counted: (size) => (bytes += size),
@@ -87,7 +87,7 @@ const guarded = (send: () => void, fail: (error: Reportable) => void) => {
 };
 
 // Node's parser has checked it; undici's type lists the usual ones only.
-const methodOf = (request: IncomingMessage) => (request.method ?? "GET") as Dispatcher.HttpMethod;
+const methodOf = (request: IncomingMessage) => request.method ?? "GET";
 
 interface Listener {
   readonly counted: (bytes: number) => void;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { requestFailure } from "../http/transport-failure.ts";
-import { destinationOf } from "./destination.ts";
+import { proxyDestination } from "./destination.ts";
 import type { ExchangeTools } from "./exchange.ts";
 import { requestHeaders, responseHeaders } from "./pass-on.ts";
 
@@ -18,7 +18,7 @@ export const upgrade = async (
   client.on("error", () => client.destroy());
   try {
     const signed = await tools.signed();
-    const destination = destinationOf(request.url ?? "/", signed.target);
+    const destination = proxyDestination(request.url ?? "/", signed.target);
     if (destination === null) {
       turnAway(client, 400, "Bad Request");
       return done(400);

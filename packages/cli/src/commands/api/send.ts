@@ -1,15 +1,15 @@
 import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
-import { createAuthenticatedFetch } from "@agent-auth/model-provider/authenticated-fetch";
 import { RequestSigner } from "@agent-auth/model-provider/signer";
+import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { requestFailure } from "../../http/transport-failure.ts";
 import { sessionProvider, signerLayer } from "../../request-signing.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
-import { streamAnswer } from "../../terminal/stream-answer.ts";
-import { ReaderGone, writeAnswer, writeLine } from "../../terminal/write.ts";
+import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
 import { openBody } from "./body.ts";
+import { resolvePath } from "./destination.ts";
+import { printAnswer } from "./print-answer.ts";
 
 /** Sends the request, streams the answer, and turns its status into an exit code. */
 export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
@@ -22,48 +22,38 @@ export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
 
 const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Session) {
   const signer = yield* RequestSigner;
-  const dispatcher = yield* makeDispatcher(session.environment);
+  const { target } = yield* signer.sign();
+  const destination = yield* resolvePath(options.path, target);
   const body = yield* openBody(options.body);
-  const fetch = createAuthenticatedFetch({ signer, dispatcher, otherOrigins: "refuse" });
-  const response = yield* Effect.tryPromise({
-    try: (signal) =>
-      fetch(options.path, {
-        method: options.method,
-        headers: withDefaults(options.headers, standingHeaders(session.environment, { userAgent })),
-        signal,
-        ...(body !== null && { body, duplex: "half" }),
-      }),
-    catch: requestFailure,
+  const network = yield* makeDispatcher(session.environment);
+  const dispatcher = network.compose(authInterceptor({ signer, otherOrigins: "refuse" }));
+  const answer = yield* printAnswer(dispatcher, options.include, {
+    ...destination,
+    method: options.method,
+    headers: withDefaults(options.headers, standingHeaders(session.environment, { userAgent })),
+    body,
+    // A model may think for long before it says its first word, and between two words.
+    headersTimeout: 0,
+    bodyTimeout: 0,
   });
-  if (options.include) writeAnswer(headText(response));
-  yield* printBody(response);
-  return verdict(response);
+  return verdict(answer.status, answer.statusText);
 });
 
 const withDefaults = (
   given: ApiOptions["headers"],
   defaults: Readonly<Record<string, string>>,
-): [string, string][] => {
-  const named = new Set(given.map(([name]) => name.toLowerCase()));
-  const missing = Object.entries(defaults).filter(([name]) => !named.has(name));
-  return [...given, ...missing].map(([name, value]) => [name, value]);
+): Record<string, string> => {
+  const headers: Record<string, string> = { ...defaults };
+  const seen = new Set<string>();
+  for (const [name, value] of given) {
+    const lower = name.toLowerCase();
+    headers[lower] = seen.has(lower) ? `${headers[lower]}, ${value}` : value;
+    seen.add(lower);
+  }
+  return headers;
 };
 
-const headText = (response: Response): string => {
-  const lines = [`HTTP/1.1 ${response.status} ${response.statusText}`.trimEnd()];
-  for (const [name, value] of response.headers) lines.push(`${name}: ${value}`);
-  return `${lines.join("\r\n")}\r\n\r\n`;
-};
-
-const printBody = (response: Response) =>
-  Effect.tryPromise({
-    try: async () => {
-      if (response.body !== null) await streamAnswer(response.body);
-    },
-    catch: (error) => (error instanceof ReaderGone ? error : requestFailure(error)),
-  }).pipe(Effect.catchIf((error) => error instanceof ReaderGone, Effect.die));
-
-const verdict = ({ status, statusText }: Response): ExitCode => {
+const verdict = (status: number, statusText: string): ExitCode => {
   if (status < 400) return exitCode.done;
   const hint = status === 401 ? ". Run: agent-auth login" : "";
   writeLine(`Error: the server answered ${`${status} ${statusText}`.trimEnd()}${hint}`);

@@ -1,0 +1,75 @@
+import type { ModelProviderError } from "@agent-auth/model-provider/errors";
+import * as Effect from "effect/Effect";
+import type { IncomingHttpHeaders } from "node:http";
+import type { Dispatcher } from "undici";
+import type { CliFailure } from "../../failure.ts";
+import { requestFailure } from "../../http/transport-failure.ts";
+import { printable } from "../../terminal/printable.ts";
+import { ReaderGone } from "../../terminal/write.ts";
+
+/** How an answer began. */
+export interface Answered {
+  readonly status: number;
+  readonly statusText: string;
+}
+
+/**
+ * Sends a request and copies its answer to stdout, chunk by chunk, as fast as stdout's reader takes them. Ends when
+ * all of it is written. Interruption drops the connection.
+ */
+export const printAnswer = (
+  dispatcher: Pick<Dispatcher, "dispatch">,
+  include: boolean,
+  request: Dispatcher.DispatchOptions,
+): Effect.Effect<Answered, ModelProviderError | CliFailure> =>
+  Effect.callback((resume) => {
+    const { stdout } = process;
+    let running: Dispatcher.DispatchController | undefined;
+    let answered: Answered = { status: 0, statusText: "" };
+    const readerGone = () => {
+      resume(Effect.die(new ReaderGone("nobody reads stdout any more")));
+      running?.abort(stopped);
+    };
+    stdout.once("error", readerGone);
+    const take = (chunk: string | Uint8Array) => {
+      if (stdout.write(chunk)) return;
+      running?.pause();
+      stdout.once("drain", () => running?.resume());
+    };
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(controller) {
+        running = controller;
+      },
+      onResponseStart(_, status, headers, statusText = "") {
+        if (status < 200) return;
+        answered = { status, statusText: printable(statusText) };
+        if (include) take(headText(answered, headers));
+      },
+      onResponseData(_, chunk) {
+        take(chunk);
+      },
+      // The last write has to arrive before the process may end.
+      onResponseEnd() {
+        stdout.write("", () => resume(Effect.succeed(answered)));
+      },
+      onResponseError(_, error) {
+        if (error !== stopped) resume(Effect.fail(requestFailure(error)));
+      },
+    };
+    try {
+      dispatcher.dispatch(request, handler);
+    } catch (error) {
+      resume(Effect.fail(requestFailure(error)));
+    }
+    return Effect.sync(() => running?.abort(stopped));
+  });
+
+const stopped = new Error("stopped");
+
+const headText = ({ status, statusText }: Answered, headers: IncomingHttpHeaders): string => {
+  const lines = [`HTTP/1.1 ${status} ${statusText}`.trimEnd()];
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${one ?? ""}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+};
