@@ -42,7 +42,10 @@ export const layerNoDeps = (
  */
 export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> =>
   layerNoDeps(options).pipe(
-    Layer.provide([storeLayer(options), httpLayer(options.environment, compact(httpOptions(options)))]),
+    Layer.provide([
+      storeLayer(options),
+      httpLayer(options.environment, compact(httpOptions(options))),
+    ]),
   );
 
 const storeLayer = (options: AuthManagerOptions) =>

@@ -21,7 +21,12 @@ import { parseEnvironment, type LoginEnvironment, type Variables } from "./envir
 import type { ConfigError, LoginError } from "./errors.ts";
 import { compact } from "./internal/compact.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./promises/external-provider.ts";
-import { toChatgptTokens, toRedacted, type PlainChatgptTokens, type Secret } from "./promises/secrets.ts";
+import {
+  toChatgptTokens,
+  toRedacted,
+  type PlainChatgptTokens,
+  type Secret,
+} from "./promises/secrets.ts";
 
 export type { PromiseAuthProvider } from "./promises/external-provider.ts";
 export type { PlainChatgptTokens, Secret } from "./promises/secrets.ts";
@@ -91,10 +96,12 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     Layer.provide(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
   );
   let manager: AuthManager["Service"] | undefined;
-  const ready = runtime.runPromise(AuthManager).then((service) => {
-    manager = service;
-  });
-  ready.catch(() => {}); // it is the rejection of every call as well
+  // Where it cannot be built, that is the rejection of every call.
+  runtime.runFork(
+    Effect.map(AuthManager, (service) => {
+      manager = service;
+    }),
+  );
 
   const run = <A>(
     use: (manager: AuthManager["Service"]) => Effect.Effect<A, LoginError>,
@@ -159,7 +166,8 @@ const prepare = Effect.fnUntraced(function* (
   const config =
     options.config ??
     (yield* loadConfig(compact({ codexHome: environment.codexHome, overrides: configOverrides })));
-  const provider = externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
+  const provider =
+    externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
   return { ...rest, environment, config, ...compact({ externalProvider: provider }) };
 });
 

@@ -51,11 +51,13 @@ export const checkRestrictions = Effect.fnUntraced(function* (
   if (credential._tag === "Bearer") return;
   const isApiKey = credential._tag === "ApiKey";
   if (config.forcedLoginMethod === "api" && !isApiKey) return yield* forbid("method", needsApiKey);
-  if (config.forcedLoginMethod === "chatgpt" && isApiKey) return yield* forbid("method", needsChatgpt);
+  if (config.forcedLoginMethod === "chatgpt" && isApiKey)
+    return yield* forbid("method", needsChatgpt);
   const allowed = config.forcedWorkspaceIds;
   if (allowed === undefined || isApiKey) return;
   const verdict = judgeWorkspaces(allowed, yield* workspacesOf(credential));
-  if (verdict !== undefined) return yield* forbid("workspace", workspaceText(allowed, verdict.found));
+  if (verdict !== undefined)
+    return yield* forbid("workspace", workspaceText(allowed, verdict.found));
 });
 
 const needsApiKey = "API key login is required, but ChatGPT is currently being used. Logging out.";

@@ -14,7 +14,8 @@ const load = async (document: unknown): Promise<{ kind: string; loaded: Array<st
     { encoding: "utf8", env: { CODEX_HOME: home.path } },
   );
   expect(stderr).toBe("");
-  return JSON.parse(stdout) as { kind: string; loaded: Array<string> };
+  const report: { kind: string; loaded: Array<string> } = JSON.parse(stdout);
+  return report;
 };
 
 const claims = Buffer.from(JSON.stringify({ exp: 4_000_000_000 })).toString("base64url");

@@ -8,7 +8,10 @@ import {
   type VerifiedAgentIdentity,
 } from "@agent-auth/agent-identity/jwt";
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
-import { parseStoredAgentIdentity, type AgentIdentityRecord } from "@agent-auth/agent-identity/record";
+import {
+  parseStoredAgentIdentity,
+  type AgentIdentityRecord,
+} from "@agent-auth/agent-identity/record";
 import { AgentTasks, type AgentTaskIdentity } from "@agent-auth/agent-identity/task";
 import { jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
 import * as Context from "effect/Context";

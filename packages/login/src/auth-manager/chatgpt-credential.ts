@@ -1,9 +1,16 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { parsePlanType } from "@agent-auth/agent-identity/plan";
-import { parseStoredAgentIdentity, type AgentIdentityRecord } from "@agent-auth/agent-identity/record";
+import {
+  parseStoredAgentIdentity,
+  type AgentIdentityRecord,
+} from "@agent-auth/agent-identity/record";
 import { lastRefreshMs, recordFields, type AuthDocument, type AuthTokens } from "../auth-json.ts";
-import type { ChatgptCredential, CredentialSource, ExternalChatgptCredential } from "../credential.ts";
+import type {
+  ChatgptCredential,
+  CredentialSource,
+  ExternalChatgptCredential,
+} from "../credential.ts";
 import { CredentialUnusable, type LoginError } from "../errors.ts";
 import { accountOf, decodeUnverifiedClaims } from "../id-token-claims.ts";
 import { compact } from "../internal/compact.ts";

@@ -2,6 +2,7 @@ import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
 import { effectiveAuthMode, type AuthDocument, type AuthTokens } from "../auth-json.ts";
 import type { StoredDocument } from "../credential-store.ts";
 import type { ChatgptCredential } from "../credential.ts";
@@ -48,11 +49,14 @@ export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
   mine: ChatgptCredential,
   reason: RefreshReason,
 ): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+  const known = deps.rejections.last();
   const attempt = deps.lock.withLock(
     Effect.flatMap(readSignIn(deps, mine), (theirs) => adoptOrSpend(deps, mine, theirs, reason)),
   );
   return yield* Effect.catchTag(attempt, "RefreshRejected", (rejection) =>
-    rejection.reason === "reused" ? adoptAfterReuse(deps, mine, rejection) : Effect.fail(rejection),
+    rejection.reason === "reused" && rejection !== known
+      ? adoptAfterReuse(deps, mine, rejection)
+      : Effect.fail(rejection),
   );
 });
 
@@ -64,7 +68,11 @@ const readSignIn = Effect.fnUntraced(function* (
   const stored = Option.getOrUndefined(yield* deps.store.load);
   const expectedAccountId = mine.account.accountId;
   const tokens = stored?.document.tokens;
-  if (stored === undefined || tokens === undefined || effectiveAuthMode(stored.document) !== "chatgpt") {
+  if (
+    stored === undefined ||
+    tokens === undefined ||
+    effectiveAuthMode(stored.document) !== "chatgpt"
+  ) {
     return yield* new RefreshAccountChanged(compact({ expectedAccountId }));
   }
   const credential = yield* chatgptCredential(stored.document, tokens, stored.source);
@@ -87,6 +95,7 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   }
   const known = deps.rejections.of(theirs.tokens);
   if (known !== undefined) return yield* known;
+  yield* deps.store.saveKept;
   yield* deps.store.checkWritable;
   return yield* Effect.uninterruptible(spendAndSave(deps, theirs, reason));
 });
@@ -101,6 +110,10 @@ const spendAndSave = Effect.fnUntraced(function* (
   reason: RefreshReason,
 ): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
   const { environment, allowInsecureHttp = false } = deps.options;
+  if (Redacted.value(tokens.refreshToken) === "") {
+    const reason = "tokens.refresh_token is empty";
+    return yield* new CredentialUnusable({ source: stored.source, reason });
+  }
   const authority = tokenAuthority(environment, tokens.oauthProvenance, allowInsecureHttp);
   if (authority === undefined) {
     return yield* new CredentialUnusable({
@@ -165,4 +178,3 @@ const adoptAfterReuse = Effect.fnUntraced(function* (
   }
   return yield* rejection;
 });
-

@@ -118,9 +118,7 @@ export interface AuthManagerShape {
    * end once they have signed in.
    */
   readonly saveAccessToken: (token: Redacted.Redacted) => Effect.Effect<SavedSignIn, LoginError>;
-  readonly loginWithChatgptTokens: (
-    tokens: ChatgptTokens,
-  ) => Effect.Effect<Credential, LoginError>;
+  readonly loginWithChatgptTokens: (tokens: ChatgptTokens) => Effect.Effect<Credential, LoginError>;
   /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
   readonly logout: Effect.Effect<LogoutResult, LoginError>;
   readonly setExternalProvider: (

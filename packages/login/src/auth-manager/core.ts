@@ -65,9 +65,7 @@ export const enforceRestrictions = Effect.fnUntraced(function* <A extends Creden
     Effect.catch((forbidden) =>
       Effect.flatMap(removeForbidden(core, credential, seen), (loggedOut) =>
         Effect.fail(
-          loggedOut
-            ? new CredentialForbidden({ ...fieldsOf(forbidden), loggedOut })
-            : forbidden,
+          loggedOut ? new CredentialForbidden({ ...fieldsOf(forbidden), loggedOut }) : forbidden,
         ),
       ),
     ),
@@ -92,14 +90,16 @@ const removeForbidden = (
       ? Effect.succeed(false)
       : removeEverywhere(core),
   );
-  return core.lock.withLock(remove).pipe(
-    Effect.catch((error) =>
-      Effect.as(
-        Effect.logWarning(`forbidden credentials could not be removed: ${error.message}`),
-        false,
+  return core.lock
+    .withLock(remove)
+    .pipe(
+      Effect.catch((error) =>
+        Effect.as(
+          Effect.logWarning(`forbidden credentials could not be removed: ${error.message}`),
+          false,
+        ),
       ),
-    ),
-  );
+    );
 };
 
 /** Empties every store, the external slot included. True where anything was there. */
@@ -108,8 +108,7 @@ export const removeEverywhere = (core: Core): Effect.Effect<boolean, LoginError>
     Effect.gen(function* () {
       const hadExternal = core.external.isSet();
       core.external.set(null);
-      const fromMemory =
-        core.ephemeral === core.store ? false : yield* core.ephemeral.remove;
+      const fromMemory = core.ephemeral === core.store ? false : yield* core.ephemeral.remove;
       return (yield* core.store.remove) || fromMemory || hadExternal;
     }),
   );

@@ -36,8 +36,11 @@ export const makeExternalSlot = (initial: ExternalAuthProvider | undefined): Ext
     source: Effect.suspend((): Source => {
       if (provider === null) return Effect.succeedNone;
       const source = { _tag: "External" as const, name: provider.name };
-      const answer = tokens === undefined ? ask({ reason: "initial" }, provider) : Effect.succeed(tokens);
-      return Effect.map(answer, (tokens) => Option.some({ _tag: "External" as const, tokens, source }));
+      const answer =
+        tokens === undefined ? ask({ reason: "initial" }, provider) : Effect.succeed(tokens);
+      return Effect.map(answer, (tokens) =>
+        Option.some({ _tag: "External" as const, tokens, source }),
+      );
     }),
     isSet: () => provider !== null,
     set: (next) => {

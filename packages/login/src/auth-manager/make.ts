@@ -72,9 +72,8 @@ export const makeAuthManager = Effect.fnUntraced(function* (
       return state._tag === "Loaded" ? state.credential : Option.none();
     },
     refresh: (reason) =>
-      Effect.flatMap(
-        shared("refresh", Effect.asSome(refreshCurrent(core, reason))),
-        (refreshed) => Effect.orDie(Effect.fromOption(refreshed)),
+      Effect.flatMap(shared("refresh", Effect.asSome(refreshCurrent(core, reason))), (refreshed) =>
+        Effect.orDie(Effect.fromOption(refreshed)),
       ),
     recoverUnauthorized: (rejected) =>
       Effect.suspend(() => {
@@ -105,6 +104,10 @@ const makeCore = Effect.fnUntraced(function* (
   const scope = yield* Scope.Scope;
   const transport = yield* HttpTransport;
   const store = withMemory(yield* CredentialStore);
+  const lock = yield* HomeLock;
+  yield* Effect.addFinalizer(() =>
+    store.isKeeping() ? Effect.ignore(lock.withLock(store.saveKept)) : Effect.void,
+  );
   const agents = yield* Effect.promise(() => import("./agent-identities.ts")).pipe(
     Effect.flatMap(({ makeAgentIdentities }) => makeAgentIdentities(options)),
     Effect.provideService(HttpTransport, transport),
@@ -115,7 +118,7 @@ const makeCore = Effect.fnUntraced(function* (
     options,
     store,
     ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore(options),
-    lock: yield* HomeLock,
+    lock,
     agents,
     external: makeExternalSlot(options.externalProvider),
     rejections: makeRejections(),

@@ -2,7 +2,11 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import type { AgentIdentityCredential, Credential, ExternalChatgptCredential } from "../credential.ts";
+import type {
+  AgentIdentityCredential,
+  Credential,
+  ExternalChatgptCredential,
+} from "../credential.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../internal/fingerprint.ts";
@@ -60,9 +64,7 @@ const isSame = (a: Credential, b: Credential): boolean => {
   return a._tag === b._tag && Redacted.value(secretOf(a)) === Redacted.value(secretOf(b));
 };
 
-const secretOf = (
-  credential: Exclude<Credential, AgentIdentityCredential>,
-): Redacted.Redacted => {
+const secretOf = (credential: Exclude<Credential, AgentIdentityCredential>): Redacted.Redacted => {
   switch (credential._tag) {
     case "ApiKey":
       return credential.apiKey;

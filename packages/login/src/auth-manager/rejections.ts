@@ -5,6 +5,7 @@ import { fingerprint } from "../internal/fingerprint.ts";
 /** The last refresh token that the authority refused for good, by its fingerprint. */
 export interface Rejections {
   readonly of: (tokens: AuthTokens) => RefreshRejected | undefined;
+  readonly last: () => RefreshRejected | undefined;
   readonly remember: (tokens: AuthTokens, rejection: RefreshRejected) => void;
 }
 
@@ -13,6 +14,7 @@ export const makeRejections = (): Rejections => {
   return {
     of: ({ refreshToken }) =>
       last?.token === fingerprint(refreshToken) ? last.rejection : undefined,
+    last: () => last?.rejection,
     remember: ({ refreshToken }, rejection) => {
       last = { token: fingerprint(refreshToken), rejection };
     },

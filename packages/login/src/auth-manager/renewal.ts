@@ -15,7 +15,9 @@ const retryMs = minute / 2;
  */
 export const renewalDueAtMs = (credential: Credential): number => {
   if (credential._tag === "AgentIdentity") {
-    return credential.expiresAtMs === undefined ? Infinity : credential.expiresAtMs + clockToleranceMs;
+    return credential.expiresAtMs === undefined
+      ? Infinity
+      : credential.expiresAtMs + clockToleranceMs;
   }
   if (credential._tag !== "Chatgpt") return Infinity;
   if (credential.expiresAtMs !== undefined) return credential.expiresAtMs - expiryMarginMs;

@@ -9,12 +9,32 @@ import type { AuthManagerOptions, ExternalTokens } from "./contract.ts";
 
 /** Something that a source holds. Nothing in it has been checked yet. */
 export type Finding =
-  | { readonly _tag: "ApiKey"; readonly apiKey: Redacted.Redacted; readonly source: CredentialSource }
-  | { readonly _tag: "AgentJwt"; readonly jwt: Redacted.Redacted; readonly source: CredentialSource }
+  | {
+      readonly _tag: "ApiKey";
+      readonly apiKey: Redacted.Redacted;
+      readonly source: CredentialSource;
+    }
+  | {
+      readonly _tag: "AgentJwt";
+      readonly jwt: Redacted.Redacted;
+      readonly source: CredentialSource;
+    }
   /** A JWT or a personal access token, told by its shape. */
-  | { readonly _tag: "AccessToken"; readonly token: Redacted.Redacted; readonly source: CredentialSource }
-  | { readonly _tag: "External"; readonly tokens: ExternalTokens; readonly source: CredentialSource }
-  | { readonly _tag: "Document"; readonly document: AuthDocument; readonly source: CredentialSource };
+  | {
+      readonly _tag: "AccessToken";
+      readonly token: Redacted.Redacted;
+      readonly source: CredentialSource;
+    }
+  | {
+      readonly _tag: "External";
+      readonly tokens: ExternalTokens;
+      readonly source: CredentialSource;
+    }
+  | {
+      readonly _tag: "Document";
+      readonly document: AuthDocument;
+      readonly source: CredentialSource;
+    };
 
 /** One place to look. `None`: nothing there, ask the next. An error: something is there and broken, so stop. */
 export type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProviderFailed>;
@@ -35,13 +55,23 @@ export const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
   const { apiKey, agentIdentity, accessToken } = environment;
   const whereEnabled = (source: Source): Source => (environmentCredentials ? source : nothing);
   return [
-    whereEnabled(present(apiKey, (apiKey) => ({ _tag: "ApiKey", apiKey, source: variable("CODEX_API_KEY") }))),
     whereEnabled(
-      present(agentIdentity, (jwt) => ({ _tag: "AgentJwt", jwt, source: variable("CODEX_AGENT_IDENTITY") })),
+      present(apiKey, (apiKey) => ({ _tag: "ApiKey", apiKey, source: variable("CODEX_API_KEY") })),
+    ),
+    whereEnabled(
+      present(agentIdentity, (jwt) => ({
+        _tag: "AgentJwt",
+        jwt,
+        source: variable("CODEX_AGENT_IDENTITY"),
+      })),
     ),
     deps.external,
     ephemeralExternalTokens(deps),
-    present(accessToken, (token) => ({ _tag: "AccessToken", token, source: variable("CODEX_ACCESS_TOKEN") })),
+    present(accessToken, (token) => ({
+      _tag: "AccessToken",
+      token,
+      source: variable("CODEX_ACCESS_TOKEN"),
+    })),
     Effect.map(deps.store.load, Option.map(asFinding)),
   ];
 };
@@ -59,7 +89,8 @@ export const findCredential = Effect.fnUntraced(function* (sources: ReadonlyArra
 export const rulingVariable = (deps: Pick<SourceDeps, "options">): string | undefined => {
   const { environment, environmentCredentials } = deps.options;
   if (environmentCredentials && environment.apiKey !== undefined) return "CODEX_API_KEY";
-  if (environmentCredentials && environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
+  if (environmentCredentials && environment.agentIdentity !== undefined)
+    return "CODEX_AGENT_IDENTITY";
   return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
 };
 

@@ -20,6 +20,7 @@ export interface StoreWithMemory extends Store {
   ) => Effect.Effect<Option.Option<StoreError>>;
   /** Tries again to save what is kept in memory, where anything is. Its caller holds the home lock. */
   readonly saveKept: Effect.Effect<void, StoreError>;
+  readonly isKeeping: () => boolean;
 }
 
 interface Kept {
@@ -63,9 +64,14 @@ export const withMemory = (store: Store): StoreWithMemory => {
           }),
         ),
       ),
-    saveKept: Effect.flatMap(load, () =>
-      kept === undefined ? Effect.void : Effect.asVoid(save(kept.stored.document)),
+    saveKept: Effect.suspend(() =>
+      kept === undefined
+        ? Effect.void
+        : Effect.flatMap(load, () =>
+            kept === undefined ? Effect.void : Effect.asVoid(save(kept.stored.document)),
+          ),
     ),
+    isKeeping: () => kept !== undefined,
   };
 };
 

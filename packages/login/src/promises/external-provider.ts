@@ -10,7 +10,11 @@ export interface PromiseAuthProvider {
   readonly tokens: (
     ask: { readonly reason: "initial" | "unauthorized"; readonly previousAccountId?: string },
     signal: AbortSignal,
-  ) => Promise<{ readonly accessToken: Secret; readonly accountId: string; readonly planType?: string }>;
+  ) => Promise<{
+    readonly accessToken: Secret;
+    readonly accountId: string;
+    readonly planType?: string;
+  }>;
 }
 
 export const fromPromiseProvider = (provider: PromiseAuthProvider): ExternalAuthProvider => ({

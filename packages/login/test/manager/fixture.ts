@@ -52,7 +52,10 @@ export const openHome = async (): Promise<Home> => {
       writeFile(authJson, typeof document === "string" ? document : JSON.stringify(document), {
         mode: 0o600,
       }),
-    read: async () => JSON.parse(await readFile(authJson, "utf8")) as StoredJson,
+    read: async () => {
+      const stored: StoredJson = JSON.parse(await readFile(authJson, "utf8"));
+      return stored;
+    },
     isSignedIn: () => existsSync(authJson),
   };
 };

@@ -132,28 +132,29 @@ describe("AuthManager.recoverUnauthorized", () => {
   });
 });
 
-describe("external tokens", () => {
-  const provider = (
-    answers: ReadonlyArray<{ readonly token: string; readonly accountId?: string }>,
-  ) => {
-    const asked: Array<unknown> = [];
-    const external: ExternalAuthProvider = {
-      name: "the editor",
-      tokens: (ask) =>
-        Effect.suspend(() => {
-          const answer = answers[asked.push(ask) - 1];
-          return answer === undefined
-            ? Effect.fail(new Error("the window was closed"))
-            : Effect.succeed({
-                accessToken: secret(answer.token),
-                accountId: answer.accountId ?? "acct-1",
-                planType: "Pro",
-              });
-        }),
-    };
-    return { asked, external };
+/** Answers in turn, and fails when it has no answer left. */
+const provider = (
+  answers: ReadonlyArray<{ readonly token: string; readonly accountId?: string }>,
+) => {
+  const asked: Array<unknown> = [];
+  const external: ExternalAuthProvider = {
+    name: "the editor",
+    tokens: (ask) =>
+      Effect.suspend(() => {
+        const answer = answers[asked.push(ask) - 1];
+        return answer === undefined
+          ? Effect.fail(new Error("the window was closed"))
+          : Effect.succeed({
+              accessToken: secret(answer.token),
+              accountId: answer.accountId ?? "acct-1",
+              planType: "Pro",
+            });
+      }),
   };
+  return { asked, external };
+};
 
+describe("external tokens", () => {
   it("beat CODEX_ACCESS_TOKEN and the store, and are asked for once", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });

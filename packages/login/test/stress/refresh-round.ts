@@ -42,9 +42,7 @@ export const runRound = async ({ delayMs, processes }: RoundOptions): Promise<Ro
     await Promise.all(workers.map((worker) => worker.ready));
     for (const worker of workers) worker.release();
     const outcomes = await Promise.all(workers.map((worker) => worker.outcome));
-    const stored = JSON.parse(await readFile(path, "utf8")) as {
-      tokens: { access_token: string };
-    };
+    const stored: { tokens: { access_token: string } } = JSON.parse(await readFile(path, "utf8"));
     const expected = createHash("sha256").update(stored.tokens.access_token).digest("hex");
     const failures = outcomes.flatMap(({ failed }) => (failed === undefined ? [] : [failed]));
     return {
@@ -94,7 +92,7 @@ const startWorker = (env: Readonly<Record<string, string>>) => {
     release: () => child.stdin.end("go\n"),
     outcome: ready
       .then(() => nextLine(lines, child))
-      .then((line) => JSON.parse(line) as Outcome)
+      .then((line): Outcome => JSON.parse(line))
       .catch((error: unknown): Outcome => ({ failed: String(error) })),
     stop: () => void child.kill(),
   };
@@ -103,6 +101,5 @@ const startWorker = (env: Readonly<Record<string, string>>) => {
 const nextLine = async (lines: AsyncIterator<string>, child: ChildProcess): Promise<string> => {
   const { done, value } = await lines.next();
   if (done !== true) return value;
-  const errors = child.stderr?.read() as Buffer | null;
-  throw new Error(`worker ${child.pid} ended early: ${errors?.toString() ?? ""}`);
+  throw new Error(`worker ${child.pid} ended early: ${String(child.stderr?.read() ?? "")}`);
 };

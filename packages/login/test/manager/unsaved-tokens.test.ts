@@ -1,0 +1,89 @@
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import { describe, expect, it } from "vitest";
+import type { AuthDocument } from "../../src/auth-json.ts";
+import { withMemory } from "../../src/auth-manager/unsaved-tokens.ts";
+import type { CredentialStore, StoredDocument } from "../../src/credential-store.ts";
+import { StoreUnwritable } from "../../src/errors.ts";
+
+const source = { _tag: "File", path: "/home/auth.json" } as const;
+const pair = (name: string): AuthDocument => ({
+  authMode: "chatgpt",
+  tokens: {
+    idToken: Redacted.make("id"),
+    accessToken: Redacted.make(`access-${name}`),
+    refreshToken: Redacted.make(`refresh-${name}`),
+  },
+});
+const stored = (document: AuthDocument): StoredDocument => ({ document, source });
+
+/** A store on a disk that fills up and is cleared again. */
+const openStore = (first: AuthDocument) => {
+  const disk = { document: Option.some(first), isFull: false };
+  const full = new StoreUnwritable({ where: "auth.json", deed: "save", reason: "no space left" });
+  const store: CredentialStore["Service"] = {
+    load: Effect.sync(() => Option.map(disk.document, stored)),
+    save: (document) =>
+      Effect.suspend(() => {
+        if (disk.isFull) return Effect.fail(full);
+        disk.document = Option.some(document);
+        return Effect.succeed(source);
+      }),
+    remove: Effect.sync(() => {
+      disk.document = Option.none();
+      return true;
+    }),
+    checkWritable: Effect.void,
+    describe: { mode: "file", places: [source], isPersistent: true },
+  };
+  return { disk, full, store: withMemory(store) };
+};
+
+const loadPair = (store: CredentialStore["Service"]) =>
+  Effect.map(store.load, (found) =>
+    Option.match(found, { onNone: () => "none", onSome: ({ document }) => nameOf(document) }),
+  );
+const nameOf = ({ tokens }: AuthDocument) =>
+  tokens === undefined ? "no tokens" : Redacted.value(tokens.accessToken);
+const run = Effect.runPromise;
+
+describe("refreshed tokens that cannot be saved", () => {
+  it("stand in for the spent ones, and are saved as soon as that works", async () => {
+    const { disk, full, store } = openStore(pair("spent"));
+    disk.isFull = true;
+    const problem = await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
+    expect(problem).toEqual(Option.some(full));
+    expect(await run(loadPair(store))).toBe("access-new");
+    expect(await run(Effect.flip(store.saveKept))).toBe(full);
+    disk.isFull = false;
+    await run(store.saveKept);
+    expect(Option.map(disk.document, nameOf)).toEqual(Option.some("access-new"));
+  });
+
+  it("stand in through a second refresh that cannot be saved either", async () => {
+    const { disk, store } = openStore(pair("spent"));
+    disk.isFull = true;
+    await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
+    await run(store.saveRefreshed(pair("newer"), stored(pair("new"))));
+    expect(await run(loadPair(store))).toBe("access-newer");
+  });
+
+  it("give way to whatever somebody else has stored since", async () => {
+    const { disk, store } = openStore(pair("spent"));
+    disk.isFull = true;
+    await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
+    disk.document = Option.some(pair("other"));
+    expect(await run(loadPair(store))).toBe("access-other");
+    disk.document = Option.some(pair("spent"));
+    expect(await run(loadPair(store))).toBe("access-spent");
+  });
+
+  it("are gone after a sign-out", async () => {
+    const { disk, store } = openStore(pair("spent"));
+    disk.isFull = true;
+    await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
+    await run(store.remove);
+    expect(await run(loadPair(store))).toBe("none");
+  });
+});
