@@ -44,7 +44,7 @@ export class HomeLock extends Context.Service<
 >()("@agent-auth/login/home-lock") {
   /** Excludes the tasks of this layer only; touches no disk. */
   static readonly layerMemory: Layer.Layer<HomeLock> = Layer.sync(HomeLock, () => ({
-    withLock: reentrant(`memory ${++memoryLocks}`, Semaphore.makeUnsafe(1).withPermit),
+    withLock: reentrant(`memory ${++memoryLocks}`, Semaphore.withPermit(Semaphore.makeUnsafe(1))),
   }));
 }
 
@@ -57,9 +57,8 @@ const withHomeLock =
   (options: HomeLockOptions): WithLock =>
   (effect) =>
     Effect.suspend(() => {
-      const prepared = prepareCodexHome(
-        options.codexHome,
-        (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
+      const prepared = prepareCodexHome(options.codexHome, (path, error) =>
+        failedWith(path)(error),
       );
       return Effect.flatMap(prepared, () => {
         const home = canonicalCodexHome(options.codexHome);
@@ -80,11 +79,15 @@ const withProcessLocks =
     return withFloor(join(home, floorLockName), maxWaitMs)(inner);
   };
 
+const failedWith =
+  (path: string) =>
+  (error: unknown): HomeLockFailed =>
+    new HomeLockFailed({ path, ...describeSystemError(error) });
+
 const withFloor =
   (path: string, maxWaitMs: number): WithLock =>
   (effect) => {
-    const failed = (error: unknown): HomeLockFailed =>
-      new HomeLockFailed({ path, ...describeSystemError(error) });
+    const failed = failedWith(path);
     const open = Effect.tryPromise({ try: () => openFloor(path), catch: failed });
     return Effect.scoped(
       Effect.gen(function* () {

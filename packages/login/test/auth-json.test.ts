@@ -51,6 +51,12 @@ const full = `{
   "personal_access_token": "at-1"
 }`;
 
+const tokensWith = (member: string): string =>
+  `{"tokens":{"id_token":"a.b.c","access_token":"b","refresh_token":"c",${member}}}`;
+
+const refreshedAt = (time: string): number | undefined =>
+  lastRefreshMs(parse(JSON.stringify({ last_refresh: time })));
+
 describe("parseAuthJson", () => {
   it("reads every part of a full document", () => {
     const document = parse(full);
@@ -92,10 +98,8 @@ describe("parseAuthJson", () => {
   });
 
   it("accepts an offset and any number of fractional digits up to nine in last_refresh", () => {
-    const at = (time: string): number | undefined =>
-      lastRefreshMs(parse(JSON.stringify({ last_refresh: time })));
-    expect(at("2026-04-13T14:00:00+02:00")).toBe(Date.UTC(2026, 3, 13, 12));
-    expect(at("2026-04-13T12:00:00.5Z")).toBe(Date.UTC(2026, 3, 13, 12, 0, 0, 500));
+    expect(refreshedAt("2026-04-13T14:00:00+02:00")).toBe(Date.UTC(2026, 3, 13, 12));
+    expect(refreshedAt("2026-04-13T12:00:00.5Z")).toBe(Date.UTC(2026, 3, 13, 12, 0, 0, 500));
     expect(refusal(`{"last_refresh":"2026-04-13T12:00:00.1234567890Z"}`).path).toBe("last_refresh");
     expect(refusal(`{"last_refresh":"2026-13-13T12:00:00Z"}`).path).toBe("last_refresh");
     expect(refusal(`{"last_refresh":"2026-04-13 12:00"}`).path).toBe("last_refresh");
@@ -107,7 +111,7 @@ describe("parseAuthJson", () => {
 
   it("names the file, the key, the line and the column of what it refuses", () => {
     const error = refusal(`{\n  "tokens": {\n    "id_token": 17\n  }\n}`);
-    expect({ ...error }).toMatchObject({
+    expect(error).toMatchObject({
       where: "/home/auth.json",
       path: "tokens.id_token",
       line: 3,
@@ -119,8 +123,6 @@ describe("parseAuthJson", () => {
     );
   });
 
-  const tokens = (member: string): string =>
-    `{"tokens":{"id_token":"a.b.c","access_token":"b","refresh_token":"c",${member}}}`;
   it.each([
     ["an empty text", "", "", "is empty"],
     ["white space", " \n ", "", "is empty"],
@@ -137,7 +139,7 @@ describe("parseAuthJson", () => {
     ["a comma before the end", `{"x":1,}`, "", "a key in double quotes"],
     ["a comment", `{/* hi */}`, "", "a key in double quotes"],
     ["single quotes", `{'x':1}`, "", "a key in double quotes"],
-    ["a missing colon", `{"x" 1}`, "x", "a colon"],
+    ["a missing colon", `{"x" 1}`, "", "a colon"],
     ["a missing comma", `{"x":1 "y":2}`, "", "a comma"],
     ["NaN", `{"x":NaN}`, "x", "expected a value"],
     ["a leading zero", `{"x":01}`, "", "a comma"],
@@ -147,7 +149,7 @@ describe("parseAuthJson", () => {
     ["a key twice", `{"OPENAI_API_KEY":"a","OPENAI_API_KEY":"b"}`, "OPENAI_API_KEY", "twice"],
     ["a key twice, once escaped", `{"x":1,"\\u0078":2}`, "x", "twice"],
     ["a key twice, deep in unknown ones", `{"x":[{"y":{"z":1,"z":1}}]}`, "x[0].y.z", "twice"],
-    ["a key twice in tokens", tokens(`"id_token":"x"`), "tokens.id_token", "twice"],
+    ["a key twice in tokens", tokensWith(`"id_token":"x"`), "tokens.id_token", "twice"],
     [
       "a key twice in a record",
       `{"agent_identity":{"email":"a","email":"b"}}`,
@@ -166,16 +168,21 @@ describe("parseAuthJson", () => {
       "tokens.access_token",
       "found null",
     ],
-    ["an account id that is a number", tokens(`"account_id":1`), "tokens.account_id", "a string"],
+    [
+      "an account id that is a number",
+      tokensWith(`"account_id":1`),
+      "tokens.account_id",
+      "a string",
+    ],
     [
       "a provenance that is a string",
-      tokens(`"oauth_provenance":"x"`),
+      tokensWith(`"oauth_provenance":"x"`),
       "tokens.oauth_provenance",
       "an object",
     ],
     [
       "a provenance without client",
-      tokens(`"oauth_provenance":{"issuer":"x"}`),
+      tokensWith(`"oauth_provenance":{"issuer":"x"}`),
       "tokens.oauth_provenance.client_id",
       "is missing",
     ],
@@ -225,12 +232,12 @@ describe("parseAuthJson", () => {
     [
       "a value nested too deeply",
       `{"x":${"[".repeat(200)}${"]".repeat(200)}}`,
-      /^x\[0\]/,
+      `x${"[0]".repeat(128)}`,
       "nested too deeply",
     ],
   ] as const)("refuses %s", (_, text, path, reason) => {
     const error = refusal(text);
-    expect(error.path).toEqual(typeof path === "string" ? path : expect.stringMatching(path));
+    expect(error.path).toBe(path);
     expect(error.reason).toContain(reason);
   });
 
@@ -245,6 +252,13 @@ describe("parseAuthJson", () => {
     );
     for (const secret of ["sk-proj-abc", "at-abc", "eyJhbGciOiJub25lIn0", "a.b.c"])
       expect(refusal(JSON.stringify({ auth_mode: secret })).message).not.toContain(secret);
+  });
+
+  it("does not show a key that may be a secret in the wrong place", () => {
+    for (const secret of ["sk-proj-abc", "eyJhbGciOiJub25lIn0", "x".repeat(41)]) {
+      expect(refusal(`{"${secret}"}`).message).not.toContain(secret);
+      expect(refusal(`{"a":{"${secret}":tru}}`).path).toBe("a[…]");
+    }
   });
 
   it("survives a long string with many escapes", () => {
@@ -262,11 +276,7 @@ describe("parseAuthJson", () => {
       future: { secret: canary },
     });
     const document = parse(text);
-    for (const shown of [
-      inspect(document, { depth: 9 }),
-      JSON.stringify(document),
-      String(document),
-    ])
+    for (const shown of [inspect(document, { depth: 9 }), JSON.stringify(document)])
       expect(shown).not.toContain(canary);
     expect(encodeAuthJson(document)).toContain(canary);
   });
@@ -373,6 +383,15 @@ describe("effectiveAuthMode", () => {
   });
 });
 
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
 describe("the codec, for any JSON", () => {
   const key = fc.string({ unit: "grapheme" }).filter((name) => name !== "");
   const known = [
@@ -402,16 +421,22 @@ describe("the codec, for any JSON", () => {
   });
 
   it("agrees with JSON.parse on what is JSON, but for what it refuses on purpose", () => {
-    const isJson = (text: string): boolean => {
-      try {
-        JSON.parse(text);
-        return true;
-      } catch {
-        return false;
-      }
-    };
     const piece = fc.constantFrom(
-      ...`{}[]:,"\\ntrue-0.1eE+`,
+      "{",
+      "}",
+      "[",
+      "]",
+      ":",
+      ",",
+      '"',
+      "\\",
+      "-",
+      "0",
+      ".",
+      "e",
+      "E",
+      "+",
+      "t",
       "null",
       "true",
       " ",
@@ -421,10 +446,10 @@ describe("the codec, for any JSON", () => {
     );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-        const value = pieces.join("");
-        const exit = Effect.runSyncExit(parseAuthJson(`{"x":${value}}`));
-        if (Exit.isSuccess(exit)) expect(isJson(`{"x":${value}}`)).toBe(true);
-        else if (isJson(`{"x":${value}}`)) expect(inspect(exit)).toContain("twice");
+        const text = `{"x":${pieces.join("")}}`;
+        const exit = Effect.runSyncExit(parseAuthJson(text));
+        const isRefusedOnPurpose = inspect(exit).includes("twice");
+        expect(Exit.isSuccess(exit)).toBe(isJson(text) && !isRefusedOnPurpose);
       }),
       { numRuns: 5_000 },
     );

@@ -57,6 +57,9 @@ experimental_bearer_token = "canary"
 auth = { command = "x", timeout_ms = 1, refresh_interval_ms = 0 }
 `;
 
+const workspaceIds = (toml: string) =>
+  Effect.map(withFile(`forced_chatgpt_workspace_id = ${toml}`).load, (it) => it.forcedWorkspaceIds);
+
 describe("loadConfig", () => {
   it.effect("gives defaults where there is no file, an empty one, or nothing of ours in it", () =>
     Effect.gen(function* () {
@@ -110,14 +113,9 @@ describe("loadConfig", () => {
 
   it.effect("takes one workspace for a list of one, and blank ones for no restriction", () =>
     Effect.gen(function* () {
-      const ids = (toml: string) =>
-        Effect.map(
-          withFile(`forced_chatgpt_workspace_id = ${toml}`).load,
-          (it) => it.forcedWorkspaceIds,
-        );
-      expect(yield* ids(`" ws-1 "`)).toEqual(["ws-1"]);
+      expect(yield* workspaceIds(`" ws-1 "`)).toEqual(["ws-1"]);
       for (const blank of [`""`, `"  "`, "[]", `["", " "]`])
-        expect(yield* ids(blank)).toBeUndefined();
+        expect(yield* workspaceIds(blank)).toBeUndefined();
     }),
   );
 
@@ -309,10 +307,11 @@ describe("loadConfig, overrides", () => {
   );
 });
 
+const loads = async (...overrides: ReadonlyArray<string>): Promise<string> =>
+  (await start(program("load-config", temporaryHome().path, ...overrides)).ended).stdout;
+
 describe("loadConfig, at start-up", () => {
   it("loads no TOML parser where there is nothing to parse", async () => {
-    const loads = async (...overrides: ReadonlyArray<string>): Promise<string> =>
-      (await start(program("load-config", temporaryHome().path, ...overrides)).ended).stdout;
     expect(await loads()).toBe("file\n");
     expect(await loads("cli_auth_credentials_store=auto")).toBe("auto\nsmol-toml\n");
   });

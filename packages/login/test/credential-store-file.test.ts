@@ -175,24 +175,27 @@ describe("CredentialStore.remove, file", () => {
   );
 });
 
+const padding = (size: number): string => `{"x":"${"x".repeat(size - 8)}"}`;
+
+const refusing = (prepare: (file: string) => void) =>
+  Effect.gen(function* () {
+    const home = temporaryHome();
+    const store = open(home);
+    prepare(store.file);
+    const before = lstatSync(store.file);
+    const errors = yield* Effect.forEach(
+      [store.checkWritable, store.save("sk-new"), store.remove, store.load],
+      (deed) => Effect.result(deed),
+    );
+    const codes = errors.map((it) => (it._tag === "Failure" ? it.failure.code : "done"));
+    const reasons = errors.map((it) =>
+      it._tag === "Failure" && "reason" in it.failure ? it.failure.reason : "",
+    );
+    const after = lstatSync(store.file, { throwIfNoEntry: false });
+    return { home, file: store.file, codes, reasons, isSame: after?.ino === before.ino };
+  });
+
 describe("CredentialStore, file, refuses", () => {
-  const refusing = (prepare: (file: string) => void) =>
-    Effect.gen(function* () {
-      const home = temporaryHome();
-      const store = open(home);
-      prepare(store.file);
-      const before = lstatSync(store.file);
-      const errors = yield* Effect.forEach(
-        [store.checkWritable, store.save("sk-new"), store.remove, store.load],
-        (deed) => Effect.result(deed),
-      );
-      const codes = errors.map((it) => (it._tag === "Failure" ? it.failure.code : "done"));
-      const reasons = errors.map((it) =>
-        it._tag === "Failure" && "reason" in it.failure ? it.failure.reason : "",
-      );
-      const after = lstatSync(store.file, { throwIfNoEntry: false });
-      return { home, file: store.file, codes, reasons, isSame: after?.ino === before.ino };
-    });
   const writable = "LOGIN_STORE_UNWRITABLE";
   const readable = "LOGIN_STORE_UNREADABLE";
 
@@ -273,7 +276,6 @@ describe("CredentialStore, file, refuses", () => {
   it.live("to read more than 1 MiB", () =>
     Effect.gen(function* () {
       const { file, load } = open(temporaryHome());
-      const padding = (size: number): string => `{"x":"${"x".repeat(size - 8)}"}`;
       writeFileSync(file, padding(1024 * 1024));
       expect(Option.isSome(yield* load)).toBe(true);
       writeFileSync(file, padding(1024 * 1024 + 1));
@@ -308,19 +310,19 @@ describe("CredentialStore, file, refuses", () => {
   );
 });
 
-describe("an ordinary user", () => {
-  /** Root may do everything, so a test that root runs takes an ordinary user's rights for a while. */
-  const asOrdinaryUser = <A, E>(home: CodexHome, effect: Effect.Effect<A, E>) => {
-    if (process.getuid?.() !== 0) return effect;
-    chownSync(home.path, 65_534, 65_534);
-    for (const name of readdirSync(home.path)) chownSync(join(home.path, name), 65_534, 65_534);
-    return Effect.acquireUseRelease(
-      Effect.sync(() => process.seteuid?.(65_534)),
-      () => effect,
-      () => Effect.sync(() => process.seteuid?.(0)),
-    );
-  };
+/** Root may do everything, so a test that root runs takes an ordinary user's rights for a while. */
+const asOrdinaryUser = <A, E>(home: CodexHome, effect: Effect.Effect<A, E>) => {
+  if (process.getuid?.() !== 0) return effect;
+  chownSync(home.path, 65_534, 65_534);
+  for (const name of readdirSync(home.path)) chownSync(join(home.path, name), 65_534, 65_534);
+  return Effect.acquireUseRelease(
+    Effect.sync(() => process.seteuid?.(65_534)),
+    () => effect,
+    () => Effect.sync(() => process.seteuid?.(0)),
+  );
+};
 
+describe("an ordinary user", () => {
   it.live("cannot save into a read-only folder; the old credential stays", () =>
     Effect.gen(function* () {
       const home = temporaryHome();

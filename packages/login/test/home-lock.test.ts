@@ -255,15 +255,16 @@ const hasFlock = (await loadFlock()) !== undefined;
 if (!hasFlockTool) console.warn("skipped: flock(1) of util-linux is not installed");
 if (!hasFlock) console.warn("skipped: koffi has no binary for this platform");
 
+const hold = (path: string): Started =>
+  start(["flock", path, "sh", "-c", "echo held; exec cat"], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+
+const isFree = (path: string): boolean => spawnSync("flock", ["-n", path, "true"]).status === 0;
+
 describe.skipIf(!hasFlockTool || !hasFlock)(
   "HomeLock and flock(1), which locks as Codex does",
   () => {
-    const isFree = (path: string): boolean => spawnSync("flock", ["-n", path, "true"]).status === 0;
-    const hold = (path: string): Started =>
-      start(["flock", path, "sh", "-c", "echo held; exec cat"], {
-        stdio: ["pipe", "pipe", "pipe"],
-      });
-
     it.live("keeps flock(1) out of auth.lock while it is held", () =>
       Effect.gen(function* () {
         const home = temporaryHome();

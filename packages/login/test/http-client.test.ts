@@ -203,17 +203,17 @@ describe("http-client layer, proxies", () => {
   );
 });
 
-describe("makeDispatcher", () => {
-  const failing = (variables: Variables) =>
-    Effect.runPromise(Effect.flip(Effect.scoped(makeDispatcher(environmentOf(variables)))));
+const failureOf = (variables: Variables) =>
+  Effect.runPromise(Effect.flip(Effect.scoped(makeDispatcher(environmentOf(variables)))));
 
+describe("makeDispatcher", () => {
   it("fails with the error of the setting itself", async () => {
-    expect(await failing({ SSL_CERT_FILE: "/missing.pem" })).toMatchObject({
+    expect(await failureOf({ SSL_CERT_FILE: "/missing.pem" })).toMatchObject({
       code: "LOGIN_CA_BUNDLE_UNUSABLE",
       variable: "SSL_CERT_FILE",
       path: "/missing.pem",
     });
-    expect(await failing({ HTTPS_PROXY: "ftp://x" })).toMatchObject({
+    expect(await failureOf({ HTTPS_PROXY: "ftp://x" })).toMatchObject({
       code: "LOGIN_PROXY_UNUSABLE",
       variable: "HTTPS_PROXY",
     });

@@ -12,6 +12,8 @@ export class WrongKey extends Error {
   }
 }
 
+const isText = (value: unknown): value is string => typeof value === "string";
+
 /**
  * Typed access to one table by hand rather than by schema: a dozen keys do not pay for loading a schema library at every
  * start of a command. Each method answers `undefined` for an absent key and throws `WrongKey` for a wrong one.
@@ -73,7 +75,6 @@ export class TableReader {
   textOrTexts(key: string): ReadonlyArray<string> {
     const value = member(this.table, key) ?? [];
     const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value];
-    const isText = (entry: unknown): entry is string => typeof entry === "string";
     return list.every(isText) ? list : this.fail(key, "a string or a list of strings");
   }
 

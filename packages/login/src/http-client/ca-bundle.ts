@@ -14,25 +14,26 @@ export const secureContextWith = (
   bundle: CaBundle,
 ): Effect.Effect<SecureContext, CaBundleUnusable> =>
   Effect.suspend(() => {
-    const fail = (reason: string): Effect.Effect<never, CaBundleUnusable> =>
-      Effect.fail(new CaBundleUnusable({ ...bundle, reason }));
     let text: string;
     try {
       text = readFileSync(bundle.path, "latin1");
     } catch (error) {
-      return fail(describeSystemError(error).reason);
+      return refuse(bundle, describeSystemError(error).reason);
     }
     const blocks = text.match(pemCertificate) ?? [];
-    if (text.trim() === "") return fail("it is empty");
-    if (blocks.length === 0) return fail("it holds no PEM certificate");
+    if (text.trim() === "") return refuse(bundle, "it is empty");
+    if (blocks.length === 0) return refuse(bundle, "it holds no PEM certificate");
     const extra: Array<string> = [];
     for (const [index, block] of blocks.entries()) {
       const certificate = readCertificate(block);
-      if (certificate === undefined) return fail(`certificate ${index + 1} is broken`);
+      if (certificate === undefined) return refuse(bundle, `certificate ${index + 1} is broken`);
       extra.push(certificate);
     }
     return Effect.succeed(createSecureContext({ ca: [...getCACertificates("default"), ...extra] }));
   });
+
+const refuse = (bundle: CaBundle, reason: string): Effect.Effect<never, CaBundleUnusable> =>
+  Effect.fail(new CaBundleUnusable({ ...bundle, reason }));
 
 const pemCertificate =
   /-----BEGIN (TRUSTED )?CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END (?:TRUSTED )?CERTIFICATE-----/g;
