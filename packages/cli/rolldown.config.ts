@@ -2,8 +2,12 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
+import { leanUndici } from "./build/lean-undici.ts";
+import { sweepStale } from "./build/sweep-stale.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
+
+const stale = sweepStale(new URL("dist", import.meta.url).pathname);
 
 /** The launcher finds the other bundles beside it. */
 const launcherLoadsSiblings: Plugin = {
@@ -35,10 +39,9 @@ const bundle = ({ name, input, plugins = [] }: Bundle): RolldownOptions => ({
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins,
+  plugins: [...plugins, stale.note],
   output: {
     dir: "dist",
-    cleanDir: name === "agent-auth",
     format: "cjs",
     minify: true,
     // Few files, since each costs a quarter of a millisecond: what a bundle starts with, what its parts share, and
@@ -71,5 +74,5 @@ export default defineConfig([
     input: "src/main.ts",
     plugins: [undiciIsSibling, lazyBuiltins()],
   }),
-  bundle({ name: "undici", input: "src/undici.cjs" }),
+  bundle({ name: "undici", input: "src/undici.cjs", plugins: [leanUndici(), stale.sweep] }),
 ]);

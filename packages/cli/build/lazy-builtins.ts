@@ -1,7 +1,7 @@
 import type { Plugin } from "rolldown";
 
 /** Builtins that cost milliseconds to load and that many runs never touch (node:crypto about 4, node:tls about 3). */
-const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises)\1\)/gu;
+const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises|os)\1\)/gu;
 
 /**
  * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from

@@ -19,7 +19,7 @@ export interface Session {
 
 /** Reads the environment and `config.toml`, with the `-c` overrides of this command line. */
 export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
-  const environment = parseEnvironment(process.env, { homeDir: homedir() });
+  const environment = parseEnvironment(process.env, { homeDir: homeDir() });
   const config = yield* loadConfig({
     codexHome: environment.codexHome,
     overrides: globals.config,
@@ -27,6 +27,12 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
   const session: Session = { environment, config, say: makeSay(globals) };
   return session;
 });
+
+/** As `os.homedir()`, which asks the same variable first; the module is loaded only where it is unset. */
+const homeDir = () => {
+  const home = process.env["HOME"];
+  return home === undefined || home === "" || process.platform === "win32" ? homedir() : home;
+};
 
 /**
  * The process's one manager. The command line enables environment credentials; commands that only sign in or out

@@ -206,6 +206,24 @@ describe("agent-auth login", () => {
     expect(await running.exit).toBe(0);
   });
 
+  it("opens the system's own browser where there is a display", async () => {
+    const seen = join(home.path, "opened");
+    const system = join(home.path, "xdg-open");
+    await writeFile(
+      system,
+      `#!/bin/sh\nprintf %s "$1" > '${seen}.new' && mv '${seen}.new' '${seen}'\n`,
+    );
+    await chmod(system, 0o755);
+    const PATH = `${home.path}:${process.env["PATH"] ?? ""}`;
+    await using running = login({ env: { BROWSER: "", DISPLAY: ":0", PATH } });
+    const address = await addressOf(running);
+    await expect
+      .poll(() => readFile(seen, "utf8").catch(() => ""), { timeout: 5000 })
+      .toBe(address);
+    expect(await approve(address)).toBe(200);
+    expect(await running.exit).toBe(0);
+  });
+
   it("says so when no browser opens, and goes on", async () => {
     await using running = login({ env: { BROWSER: "/nonexistent/browser" } });
     const address = await addressOf(running);

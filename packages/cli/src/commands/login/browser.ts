@@ -1,4 +1,3 @@
-import type { Credential } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import { type AuthorizePrompt, signInWithBrowser } from "@agent-auth/login/sign-in-browser";
 import * as Effect from "effect/Effect";
@@ -11,35 +10,28 @@ const OTHER_DEVICE = "agent-auth login --device-auth";
 
 /** Signs in through the browser of this machine, or through whichever one the person takes the address to. */
 export const signIn: PersonSignIn = (options) =>
-  signInAsPerson(options, (stage) =>
-    Effect.gen(function* () {
-      let saved: Credential | undefined;
-      let expiresAtMs = 0;
-      const opener = browserOpener(stage.surroundings);
-      const flow = signInWithBrowser<LoginError>({
-        ...authorityOptions(stage),
-        originator: stage.session.environment.originator ?? "codex_cli_rs",
-        onAuthorizeUrl: (prompt) =>
-          Effect.sync(() => {
-            ({ expiresAtMs } = prompt);
-            invite(stage, prompt, opener !== undefined);
-          }),
-        ...(opener !== undefined && { openBrowser: opener }),
-        onBrowserFailed: () => Effect.sync(() => stage.tell(noBrowser)),
-        onRefusedCallback: once(() => stage.tell(foreignCallback)),
-        save: (tokens) =>
-          Effect.map(stage.save(tokens), (credential) => {
-            saved = credential;
-          }),
-      });
-      yield* stage.status.during(
-        (nowMs) => `Waiting for the browser (${timeLeft(expiresAtMs, nowMs)} left)`,
-        flow,
-      );
-      return saved ?? (yield* Effect.die(new Error("the sign-in ended without being saved")));
-    }),
-  );
+  signInAsPerson(options, (stage) => {
+    let expiresAtMs = 0;
+    const opener = browserOpener(stage.surroundings);
+    const flow = signInWithBrowser<LoginError>({
+      ...authorityOptions(stage),
+      originator: stage.session.environment.originator ?? "codex_cli_rs",
+      onAuthorizeUrl: (prompt) =>
+        Effect.sync(() => {
+          ({ expiresAtMs } = prompt);
+          invite(stage, prompt, opener !== undefined);
+        }),
+      ...(opener !== undefined && { openBrowser: opener }),
+      onBrowserFailed: () => Effect.sync(() => stage.tell(noBrowser)),
+      onRefusedCallback: once(() => stage.tell(foreignCallback)),
+      save: stage.save,
+    });
+    const waiting = (nowMs: number) =>
+      `Waiting for the browser (${timeLeft(expiresAtMs, nowMs)} left)`;
+    return stage.status.during(waiting, flow);
+  });
 
+const elsewhere = `No browser here? Stop, and run: ${OTHER_DEVICE}`;
 const noBrowser = `No browser could be opened here. Open the address yourself, or stop and run: ${OTHER_DEVICE}`;
 const foreignCallback =
   "A browser came back from a different sign-in and was refused (State mismatch). Still waiting.";
@@ -60,7 +52,8 @@ const invite = (stage: Stage, prompt: AuthorizePrompt, opens: boolean): void => 
       : "Open this address in a browser on this machine to sign in:",
   );
   stage.show(`\n${prompt.url}\n`);
-  if (!stage.surroundings.isRemote || opens) return;
+  if (opens) return;
+  if (!stage.surroundings.isRemote) return stage.tell(elsewhere);
   const { port } = new URL(prompt.redirectUri);
   stage.tell(
     `You are on a remote machine: the browser comes back to port ${port} here. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${OTHER_DEVICE}`,

@@ -1,6 +1,5 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { AuthManager, type ChatgptTokens } from "@agent-auth/login/auth-manager";
-import type { Credential } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import { layer as httpClient } from "@agent-auth/login/http-client";
 import * as Clock from "effect/Clock";
@@ -12,7 +11,6 @@ import { managerLayer, openSession, type Session } from "../../session.ts";
 import { makeStatusLine, type StatusLine } from "../../terminal/status-line.ts";
 import { readSurroundings, type Surroundings } from "../../terminal/surroundings.ts";
 import { wrapText } from "../../terminal/wrap.ts";
-import { writeLine } from "../../terminal/write.ts";
 import type { PersonSignInOptions } from "./person-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
 
@@ -26,8 +24,8 @@ export interface Stage {
   readonly tell: (text: string) => void;
   /** What the person cannot go on without, as it is, `--quiet` or not. */
   readonly show: (line: string) => void;
-  /** Keeps the tokens of a finished sign-in; revokes those that they replace. */
-  readonly save: (tokens: ChatgptTokens) => Effect.Effect<Credential, LoginError>;
+  /** Keeps the tokens of a finished sign-in, revokes those that they replace, and says who is signed in now. */
+  readonly save: (tokens: ChatgptTokens) => Effect.Effect<void, LoginError>;
 }
 
 /** Whom to sign in with, for either way: what the command line, the configuration and the environment say. */
@@ -43,49 +41,51 @@ export const authorityOptions = ({ options, session }: Stage) => ({
  */
 export const signInAsPerson = (
   options: PersonSignInOptions,
-  way: (stage: Stage) => Effect.Effect<Credential, LoginError, HttpTransport>,
+  way: (stage: Stage) => Effect.Effect<unknown, LoginError, HttpTransport>,
 ): Effect.Effect<ExitCode> =>
   Effect.gen(function* () {
     const session = yield* openSession(options.globals);
     yield* checkBeforeSignIn("chatgpt", session);
-    const credential = yield* onStage(options, session, way);
-    const nowMs = yield* Clock.currentTimeMillis;
-    const [, ...facts] = credentialLines(credential, nowMs);
-    for (const line of ["Successfully logged in", ...facts]) session.say(line);
+    yield* onStage(options, session, way);
     return exitCode.done;
   }).pipe(
-    Effect.onInterrupt(() => Effect.sync(() => writeLine("Sign-in cancelled."))),
     Effect.catch((error) =>
       Effect.sync(() => reportError("Error logging in", withExitCode(error))),
     ),
   );
 
-const onStage = (
-  options: PersonSignInOptions,
-  session: Session,
-  way: (stage: Stage) => Effect.Effect<Credential, LoginError, HttpTransport>,
-): Effect.Effect<Credential, LoginError> =>
-  Effect.gen(function* () {
+const onStage = Effect.fnUntraced(
+  function* (
+    options: PersonSignInOptions,
+    session: Session,
+    way: (stage: Stage) => Effect.Effect<unknown, LoginError, HttpTransport>,
+  ) {
     const manager = yield* AuthManager;
     const surroundings = readSurroundings(process.env, process.stderr, process.platform);
     const { quiet } = options.globals;
     const status = makeStatusLine(quiet ? { ...surroundings, isTerminal: false } : surroundings);
-    return yield* way({
-      options,
-      session,
-      surroundings,
-      status,
-      tell: (text) => {
-        if (quiet) return;
-        for (const line of wrapText(text, surroundings.columns())) status.say(line);
-      },
-      show: status.say,
-      save: (tokens) => manager.loginWithChatgptTokens(tokens),
+    const tell = (text: string) => {
+      if (quiet) return;
+      for (const line of wrapText(text, surroundings.columns())) status.say(line);
+    };
+    let isSaved = false;
+    const save = Effect.fnUntraced(function* (tokens: ChatgptTokens) {
+      const credential = yield* manager.loginWithChatgptTokens(tokens);
+      isSaved = true;
+      const [, ...facts] = credentialLines(credential, yield* Clock.currentTimeMillis);
+      if (!quiet) ["Successfully logged in", ...facts].forEach(status.say);
     });
-  }).pipe(
-    Effect.provide(managerLayer(session, "signInOrOut")),
-    Effect.provide(httpClient(session.environment)),
-  );
+    const stage = { options, session, surroundings, status, tell, show: status.say, save };
+    yield* way(stage).pipe(
+      Effect.onInterrupt(() => Effect.sync(() => isSaved || status.say("Sign-in cancelled."))),
+    );
+  },
+  (effect, _options, session) =>
+    effect.pipe(
+      Effect.provide(managerLayer(session, "signInOrOut")),
+      Effect.provide(httpClient(session.environment)),
+    ),
+);
 
 /** Another sign-in on this machine asked this one to stop: neither a success nor a failure. */
 const withExitCode = (error: Reportable): Reportable =>
