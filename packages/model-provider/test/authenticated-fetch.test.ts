@@ -1,4 +1,287 @@
+import { Request as UndiciRequest } from "undici";
+import { describe, expect, it } from "vitest";
+import {
+  type AuthenticatedFetchOptions,
+  createAuthenticatedFetch,
+} from "../src/authenticated-fetch.ts";
+import { agent, bearer, chatgpt } from "./support/credentials.ts";
+import { managerOf } from "./support/managers.ts";
+import { providerAt } from "./support/providers.ts";
+import { answer, type Respond, startServer } from "./support/server.ts";
 import { faceContract } from "./face.contract.ts";
 import { fetchFace } from "./support/faces.ts";
 
 faceContract("createAuthenticatedFetch", fetchFace);
+
+const signedTo = (url: string, more: Partial<AuthenticatedFetchOptions> = {}) =>
+  createAuthenticatedFetch({
+    provider: providerAt(`${url}/v1`),
+    manager: managerOf(chatgpt("access-1")),
+    ...more,
+  });
+
+const ok: Respond = (_request, response) => answer(response, 200);
+
+describe("createAuthenticatedFetch: addresses", () => {
+  it("takes a relative input for a path below the base URL", async () => {
+    await using server = await startServer(ok);
+    const fetch = signedTo(server.url);
+    for (const path of [
+      "responses",
+      "/responses",
+      "./responses?x=1",
+      "//a",
+      "a/../b",
+      "\\a",
+      "a:b/c",
+    ])
+      await fetch(path.includes(":") ? `./${path}` : path);
+    expect(server.seen.map(({ url }) => url)).toEqual([
+      "/v1/responses",
+      "/v1/responses",
+      "/v1/responses?x=1",
+      "/v1//a",
+      "/v1/b",
+      "/v1//a",
+      "/v1/a:b/c",
+    ]);
+    expect(server.seen.every(({ headers }) => headers.authorization === "Bearer access-1")).toBe(
+      true,
+    );
+  });
+
+  it.each(["../v2", "/../../x", "%2e%2e/x", ".%2E/x", "a/..\\..\\b"])(
+    "does not let %s leave the base URL",
+    async (path) => {
+      await using server = await startServer(ok);
+      await expect(signedTo(server.url)(path)).rejects.toMatchObject({
+        code: "PROVIDER_OUTSIDE_PROVIDER",
+        reason: "leavesBasePath",
+      });
+      expect(server.seen).toEqual([]);
+    },
+  );
+
+  it("takes URL objects, Requests of Node and Requests of undici, their settings and init's on top", async () => {
+    await using server = await startServer(ok);
+    const fetch = signedTo(server.url);
+    const url = `${server.url}/v1/x`;
+    await fetch(new URL(url));
+    await fetch(new Request(url, { method: "PUT", body: "one", headers: { "x-a": "1" } }));
+    await fetch(new UndiciRequest(url, { method: "PUT", body: "two" }));
+    await fetch(new Request(url, { method: "PUT", body: "three" }), {
+      method: "POST",
+      body: "four",
+    });
+    expect(
+      server.seen.map(({ method, body, headers }) => [
+        method,
+        body,
+        headers["x-a"],
+        headers.authorization,
+      ]),
+    ).toEqual([
+      ["GET", "", undefined, "Bearer access-1"],
+      ["PUT", "one", "1", "Bearer access-1"],
+      ["PUT", "two", undefined, "Bearer access-1"],
+      ["POST", "four", undefined, "Bearer access-1"],
+    ]);
+  });
+
+  it.each([
+    (url: string) => `${url.replace("127.0.0.1", "127.0.0.1.evil.example")}/v1`,
+    (url: string) => `${url.replace("http://", "http://evil.example\\@")}/v1`,
+    (url: string) => `${url.replace("http://", "http://evil.example#@")}/v1`,
+    (url: string) => `${url.replace("http://", "http://evil.example?@")}/v1`,
+    (url: string) => url.replace(/:(\d+)$/, ":1$1/v1").replace(":1", ":"),
+    (url: string) => `${url}@evil.example/v1`,
+    (url: string) => `https${url.slice(4)}/v1`,
+    (url: string) => `${url}.evil.example/v1`,
+    (url: string) => `${url}\u0000/v1`,
+  ])("sends no identity to a look-alike of the origin (%#)", async (disguise) => {
+    const sent: Array<Record<string, string>> = [];
+    const fetch = createAuthenticatedFetch({
+      provider: providerAt("http://127.0.0.1:8080/v1"),
+      manager: managerOf(chatgpt("access-1")),
+      fetch: (_url, { headers }) => {
+        sent.push(headers);
+        return Promise.resolve(new Response());
+      },
+    });
+    const address = disguise("http://127.0.0.1:8080");
+    const isSame = URL.parse(address)?.origin === "http://127.0.0.1:8080";
+    await fetch(address).catch(() => {});
+    expect(sent.some((headers) => "authorization" in headers)).toBe(isSame);
+  });
+
+  it.each([
+    "HTTP://127.0.0.1:8080/v1",
+    " http://127.0.0.1:8080/v1",
+    "http:\\\\127.0.0.1:8080\\v1",
+    "http://0x7f.1:8080/v1",
+    "http://evil.example@127.0.0.1:8080/v1",
+  ])("knows its origin in the disguise %j", async (address) => {
+    const sent: Array<string> = [];
+    const fetch = createAuthenticatedFetch({
+      provider: providerAt("http://127.0.0.1:8080/v1"),
+      manager: managerOf(chatgpt("access-1")),
+      fetch: (url, { headers }) => {
+        sent.push(`${new URL(url).host} ${headers["authorization"]}`);
+        return Promise.resolve(new Response());
+      },
+    });
+    await fetch(address);
+    expect(sent).toEqual(["127.0.0.1:8080 Bearer access-1"]);
+  });
+});
+
+describe("createAuthenticatedFetch: redirects", () => {
+  const redirects =
+    (location: string, status = 307): Respond =>
+    (request, response) =>
+      request.url.startsWith("/v1/go")
+        ? answer(response, status, "moved", { location })
+        : answer(response, 200, "there");
+
+  it("are followed within the origin with fresh headers, and marked", async () => {
+    let nowMs = 0;
+    await using server = await startServer(redirects("/v1/there"));
+    const fetch = signedTo(server.url, { manager: managerOf(agent()), now: () => (nowMs += 1000) });
+    const response = await fetch("/go", { method: "POST", body: "p" });
+    expect([response.status, response.redirected, response.url]).toEqual([
+      200,
+      true,
+      `${server.url}/v1/there`,
+    ]);
+    const seen = server.seen.map(({ headers }) => headers.authorization);
+    expect(new Set(seen).size).toBe(2);
+    expect(server.seen.map(({ method, body }) => [method, body])).toEqual([
+      ["POST", "p"],
+      ["POST", "p"],
+    ]);
+  });
+
+  it("leave everything secret behind where the origin changes, and do not come back to it", async () => {
+    await using home = await startServer((request, response) =>
+      request.url === "/v1/go"
+        ? answer(response, 307, "", { location: `${other.url}/over` })
+        : answer(response, 200),
+    );
+    await using other = await startServer((_request, response) =>
+      answer(response, 307, "", { location: `${home.url}/v1/back` }),
+    );
+    const fetch = signedTo(home.url, {
+      provider: providerAt(`${home.url}/v1`, { envHttpHeaders: { "api-key": "K" } }, { K: "k" }),
+    });
+    await fetch("/go", {
+      headers: { authorization: "Bearer own", cookie: "a=1", "x-kept": "1" },
+    });
+    expect(home.seen[0]?.headers).toMatchObject({
+      authorization: "Bearer access-1",
+      "api-key": "k",
+    });
+    for (const request of [other.seen[0], home.seen[1]]) {
+      expect(request?.headers).toMatchObject({ "x-kept": "1" });
+      for (const name of ["authorization", "cookie", "chatgpt-account-id", "api-key"])
+        expect(request?.headers).not.toHaveProperty(name);
+    }
+  });
+
+  it.each([
+    [301, "POST", "GET"],
+    [302, "POST", "GET"],
+    [303, "PUT", "GET"],
+    [303, "HEAD", "HEAD"],
+    [301, "PUT", "PUT"],
+    [308, "POST", "POST"],
+  ])("of status %i turn %s into %s", async (status, before, after) => {
+    await using server = await startServer(redirects("there", status));
+    const init = before === "HEAD" ? {} : { body: "p", headers: { "content-language": "en" } };
+    await signedTo(server.url)("/go", { method: before, ...init });
+    const [, second] = server.seen;
+    expect([second?.method, second?.body]).toEqual([
+      after,
+      after === before && before !== "HEAD" ? "p" : "",
+    ]);
+    expect("content-language" in (second?.headers ?? {})).toBe(
+      after === before && before !== "HEAD",
+    );
+  });
+
+  it("are the caller's own where the caller says so", async () => {
+    await using server = await startServer(redirects("/v1/there"));
+    const fetch = signedTo(server.url);
+    expect((await fetch("/go", { redirect: "manual" })).status).toBe(307);
+    await expect(fetch("/go", { redirect: "error" })).rejects.toBeInstanceOf(TypeError);
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it("are refused where they go on for ever, leave http, or need a stream again", async () => {
+    await using loop = await startServer(redirects("/v1/go"));
+    await expect(signedTo(loop.url)("/go")).rejects.toMatchObject({
+      code: "PROVIDER_REDIRECT_REFUSED",
+      reason: "tooMany",
+    });
+    expect(loop.seen).toHaveLength(21);
+    await using file = await startServer(redirects("file:///etc/passwd"));
+    await expect(signedTo(file.url)("/go")).rejects.toMatchObject({ reason: "notHttp" });
+    await using again = await startServer(redirects("/v1/there"));
+    const body = new Blob(["p"]).stream();
+    await expect(
+      signedTo(again.url)("/go", { method: "POST", body, duplex: "half" }),
+    ).rejects.toMatchObject({ reason: "bodyCannotBeReplayed" });
+    expect(again.seen).toHaveLength(1);
+  });
+});
+
+describe("createAuthenticatedFetch: bodies", () => {
+  it.each<[string, () => NonNullable<RequestInit["body"]>, RegExp]>([
+    ["URLSearchParams", () => new URLSearchParams({ a: "1" }), /^a=1$/],
+    ["a Blob", () => new Blob(["blob"], { type: "text/x" }), /^blob$/],
+    ["an ArrayBuffer", () => new TextEncoder().encode("buffer").buffer, /^buffer$/],
+    ["Node's FormData", () => form(new FormData()), /name="file"; filename="f.txt"[^]*inside/],
+  ])("%s is sent again after a 401", async (_name, body, expected) => {
+    await using server = await startServer((_request, response, count) =>
+      answer(response, count === 1 ? 401 : 200),
+    );
+    const fetch = signedTo(server.url, { manager: managerOf(bearer("old"), bearer("new")) });
+    expect((await fetch("/x", { method: "POST", body: body() })).status).toBe(200);
+    expect(server.seen).toHaveLength(2);
+    for (const request of server.seen) expect(request.body).toMatch(expected);
+  });
+
+  const form = (data: FormData): FormData => {
+    data.append("text", "one");
+    data.append("file", new File(["inside"], "f.txt"));
+    return data;
+  };
+
+  it("goes through a fetch of the caller's own", async () => {
+    await using server = await startServer(ok);
+    const fetch = signedTo(server.url, { fetch: globalThis.fetch });
+    const response = await fetch("/x", { method: "POST", body: form(new FormData()) });
+    expect(response).toBeInstanceOf(Response);
+    expect(server.seen[0]?.headers.authorization).toBe("Bearer access-1");
+    expect(server.seen[0]?.body).toContain("inside");
+  });
+
+  it("takes Headers, pairs and repeated names", async () => {
+    await using server = await startServer(ok);
+    const fetch = signedTo(server.url);
+    await fetch("/x", { headers: new Headers({ "X-A": "1" }) });
+    await fetch("/x", {
+      headers: [
+        ["x-a", "1"],
+        ["X-A", "2"],
+      ],
+    });
+    expect(server.seen.map(({ headers }) => headers["x-a"])).toEqual(["1", "1, 2"]);
+  });
+
+  it("throws TypeError at once for options that do not fit together", () => {
+    expect(() => createAuthenticatedFetch({ provider: providerAt("http://localhost/v1") })).toThrow(
+      TypeError,
+    );
+    expect(() => signedTo("http://localhost", { maxRetries: -1 })).toThrow(TypeError);
+  });
+});

@@ -31,8 +31,13 @@ export const resolveDestination = (
   return { url: input, isOurs: false };
 };
 
+/** A broken URL is no path. */
+const hasScheme = /^\s*[a-z][a-z0-9+.-]*:/i;
+
 const belowBase = (path: string, target: RequestTarget): string => {
-  const url = URL.parse(`${target.baseUrl}/${path.replace(/^\//, "")}`);
+  const url = hasScheme.test(path)
+    ? null
+    : URL.parse(`${target.baseUrl}/${path.replace(/^\//, "")}`);
   if (url === null) throw new OutsideProvider({ reason: "notAUrl", expectedOrigin: target.origin });
   if (url.origin !== target.origin || !url.pathname.startsWith(`${target.basePath}/`))
     throw new OutsideProvider({ reason: "leavesBasePath", expectedOrigin: target.origin });
