@@ -1,6 +1,6 @@
 import { parsePlanType, type PlanType } from "@agent-auth/agent-identity/plan";
 import * as Redacted from "effect/Redacted";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Account } from "./credential.ts";
 import { compact } from "./internal/compact.ts";
 import { decodeUnverifiedPayload } from "./wire/unverified-jwt.ts";
@@ -19,21 +19,23 @@ export interface UnverifiedTokenClaims {
   readonly expiresAtMs?: number;
 }
 
-const text = z.string().min(1).optional().catch(undefined);
+const text = z.catch(z.optional(z.string().check(z.minLength(1))), undefined);
 const Claims = z.object({
   email: text,
-  exp: z.number().optional().catch(undefined),
-  "https://api.openai.com/profile": z.object({ email: text }).optional().catch(undefined),
-  "https://api.openai.com/auth": z
-    .object({
-      chatgpt_plan_type: text,
-      chatgpt_user_id: text,
-      user_id: text,
-      chatgpt_account_id: text,
-      chatgpt_account_is_fedramp: z.boolean().optional().catch(undefined),
-    })
-    .optional()
-    .catch(undefined),
+  exp: z.catch(z.optional(z.number()), undefined),
+  "https://api.openai.com/profile": z.catch(z.optional(z.object({ email: text })), undefined),
+  "https://api.openai.com/auth": z.catch(
+    z.optional(
+      z.object({
+        chatgpt_plan_type: text,
+        chatgpt_user_id: text,
+        user_id: text,
+        chatgpt_account_id: text,
+        chatgpt_account_is_fedramp: z.catch(z.optional(z.boolean()), undefined),
+      }),
+    ),
+    undefined,
+  ),
 });
 
 /**

@@ -1,5 +1,5 @@
 import * as Redacted from "effect/Redacted";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { compact } from "../internal/compact.ts";
 
 /** What a refresh brought. Tokens that are absent keep their former value. Nothing in them was verified. */
@@ -9,7 +9,7 @@ export interface RefreshedTokens {
   readonly refreshToken?: Redacted.Redacted;
 }
 
-const token = z.string().min(1).nullish();
+const token = z.nullish(z.string().check(z.minLength(1)));
 const TokenResponse = z.object({ id_token: token, access_token: token, refresh_token: token });
 
 /** Reads the body of a successful refresh (RFC 6749 §5.1, every member optional); `undefined` where it is none. */
@@ -23,17 +23,20 @@ export const parseRefreshedTokens = (body: string): RefreshedTokens | undefined 
   });
 };
 
-const code = z.string().min(1);
+const code = z.string().check(z.minLength(1));
 const ErrorResponse = z.union([
-  z.object({ error: z.object({ code }) }).transform((body) => body.error.code),
-  z.object({ error: code }).transform((body) => body.error),
-  z.object({ code }).transform((body) => body.code),
+  z.object({ error: z.object({ code }) }),
+  z.object({ error: code }),
+  z.object({ code }),
 ]);
 
 /** The error code of a refused refresh, in any of its three places; `undefined` where the body has none. */
 export const parseErrorCode = (body: string): string | undefined => {
   const read = ErrorResponse.safeParse(parseJson(body));
-  return read.success ? read.data : undefined;
+  if (!read.success) return undefined;
+  if ("code" in read.data) return read.data.code;
+  const { error } = read.data;
+  return typeof error === "string" ? error : error.code;
 };
 
 const secret = (text: string | null | undefined, label: string): Redacted.Redacted | undefined =>

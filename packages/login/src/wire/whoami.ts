@@ -1,15 +1,15 @@
 import { parsePlanType } from "@agent-auth/agent-identity/plan";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Account } from "../credential.ts";
 import { compact } from "../internal/compact.ts";
 
-const text = z.string().min(1).nullish();
+const text = z.nullish(z.string().check(z.minLength(1)));
 const Whoami = z.object({
   email: text,
   chatgpt_user_id: text,
-  chatgpt_account_id: z.string().min(1),
+  chatgpt_account_id: z.string().check(z.minLength(1)),
   chatgpt_plan_type: text,
-  chatgpt_account_is_fedramp: z.boolean().nullish(),
+  chatgpt_account_is_fedramp: z.nullish(z.boolean()),
 });
 
 /**
