@@ -11,6 +11,7 @@ import { layer } from "../src/credential-store-configured.ts";
 import { type CredentialsStoreMode, CredentialStore } from "../src/credential-store.ts";
 import type { CodexHome } from "../src/environment.ts";
 import type { StoreError } from "../src/errors/storage.ts";
+import { missingCodex, runCodex } from "./support/codex.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
 import { type Desktop, missingKeyring, startDesktop } from "./support/desktop.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
@@ -109,6 +110,41 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
         }
         expect(yield* Effect.promise(() => entryOf(home).getPassword())).toBe("canary");
       }),
+    );
+  });
+
+  describe.skipIf(missingCodex !== undefined)("the real Codex and our keyring store", () => {
+    const inKeyring = ["-c", 'cli_auth_credentials_store="keyring"'];
+
+    it.live(
+      "read, replace and remove each other's entry",
+      () =>
+        Effect.gen(function* () {
+          const home = temporaryHome();
+          const { use, file } = open("keyring", home);
+          const codex = (args: ReadonlyArray<string>, input?: string) =>
+            Effect.promise(() => runCodex(home, [...args, ...inKeyring], input));
+
+          yield* codex(["login", "--with-api-key"], "sk-proj-written-by-codex-11111");
+          const found = Option.getOrThrow(yield* use((store) => store.load));
+          expect(found.document.openaiApiKey && Redacted.value(found.document.openaiApiKey)).toBe(
+            "sk-proj-written-by-codex-11111",
+          );
+          const ours: AuthDocument = {
+            ...apiKey,
+            openaiApiKey: Redacted.make("sk-proj-ours-22222"),
+          };
+          yield* use((store) => store.save(ours));
+          expect((yield* codex(["login", "status"])).stderr).toContain("sk-proj-***22222");
+          yield* codex(["logout"]);
+          expect(Option.isNone(yield* use((store) => store.load))).toBe(true);
+
+          yield* codex(["login", "--with-api-key"], "sk-proj-written-by-codex-33333");
+          expect(yield* use((store) => store.remove)).toBe(true);
+          expect((yield* codex(["login", "status"])).stderr).toContain("Not logged in");
+          expect(existsSync(file)).toBe(false);
+        }),
+      60_000,
     );
   });
 

@@ -51,15 +51,8 @@ export const makeKeyringEntry = (account: string): KeyringEntry => {
     );
   return {
     get: use("load", (entry, signal) => entry.getPassword(signal)),
-    set: (value) =>
-      Effect.andThen(
-        use("save", (entry, signal) => entry.setPassword(value, signal)),
-        dropKernelCopy(account),
-      ),
-    delete: Effect.tap(
-      use("remove", (entry, signal) => entry.deleteCredential(signal)),
-      () => dropKernelCopy(account),
-    ),
+    set: (value) => use("save", (entry, signal) => entry.setPassword(value, signal)),
+    delete: use("remove", (entry, signal) => entry.deleteCredential(signal)),
   };
 };
 
@@ -81,23 +74,6 @@ const openEntry = (account: string): Effect.Effect<AsyncEntry, KeyringUnavailabl
       catch: (error) => new KeyringUnavailable({ deed: "open", reason: reasonOf(error) }),
     }),
   );
-
-/**
- * On Linux a program may keep a copy in the kernel's keyring and read that one first. After a change it would be stale,
- * so it is dropped; that there is none, or no such keyring, is the usual case and no failure.
- */
-const dropKernelCopy = (account: string): Effect.Effect<void> =>
-  process.platform !== "linux"
-    ? Effect.void
-    : Effect.ignore(
-        Effect.flatMap(loadPackage, ({ AsyncEntry }) =>
-          Effect.tryPromise((signal) =>
-            new AsyncEntry(keyringService, account, {
-              linux: { store: "keyutils" },
-            }).deleteCredential(signal),
-          ),
-        ),
-      );
 
 /** The first line of what the package says; it speaks of storage, not of values. */
 const reasonOf = (error: unknown): string => {
