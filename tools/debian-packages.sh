@@ -20,6 +20,9 @@ if [ "$(id -u)" != 0 ]; then
   as_root="sudo -n"
 fi
 
+# Test files run side by side, and the lock on apt's lists is one that nobody waits for.
+if command -v flock >/dev/null && exec 9</var/lib/apt/lists; then flock 9; fi
+
 echo "installing$missing" >&2
 apt="$as_root apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 export DEBIAN_FRONTEND=noninteractive

@@ -1,13 +1,15 @@
 import type { Plugin } from "rolldown";
 
 /** Builtins that cost milliseconds to load and that many runs never touch (node:crypto about 4, node:tls about 3). */
-const costly = /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises|os)\1\)/gu;
+const costly =
+  /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises|os)\1\)/gu;
 
 /**
  * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from
  * "node:crypto"` becomes `c = require("node:crypto")` with uses `c.sign` in our output, so an object that asks the real
  * module for each property does the same work later. Only our own code passes through here: undici's bundle takes
- * builtins apart at its top level.
+ * builtins apart at its top level. A chunk that holds somebody's default import of a builtin copies the module's
+ * properties, which loads it at once: without the last two traps the copy would be empty.
  */
 export const lazyBuiltins = (): Plugin => ({
   name: "lazy-builtins",
@@ -18,5 +20,17 @@ export const lazyBuiltins = (): Plugin => ({
   },
 });
 
-const lazily =
-  "const __lazily=(id)=>{let m;return new Proxy({},{get:(_,key)=>(m??=require(id))[key],has:(_,key)=>key in(m??=require(id))})};\n";
+const lazily = `const __lazily = (id) => {
+  let loaded;
+  const load = () => (loaded ??= require(id));
+  return new Proxy({}, {
+    get: (_, key) => load()[key],
+    has: (_, key) => key in load(),
+    ownKeys: () => Reflect.ownKeys(load()),
+    getOwnPropertyDescriptor: (_, key) => {
+      const found = Reflect.getOwnPropertyDescriptor(load(), key);
+      return found && { ...found, configurable: true };
+    },
+  });
+};
+`;

@@ -44,8 +44,9 @@ export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOpt
   /** A callback with a foreign `state` was refused; the sign-in goes on. */
   readonly onRefusedCallback?: () => void;
   /**
-   * Keeps the tokens, before the browser is told that all is well. Its failure is the sign-in's failure. Without it
-   * the caller keeps what comes back, and the page has promised too much if that fails.
+   * Keeps the tokens, before the browser is told that all is well. Its failure is the sign-in's failure. It is not
+   * interrupted half-way. Without it the caller keeps what comes back, and the page has promised too much if that
+   * fails.
    */
   readonly save?: (tokens: ChatgptTokens) => Effect.Effect<unknown, E, R>;
 }
@@ -156,14 +157,18 @@ const finish = <E, R>(
       Effect.tapError((error) => desk.fail(contentForError(error))),
     );
     yield* save(flow, desk, tokens);
-    yield* desk.succeed;
     yield* Effect.timeoutOption(desk.successShown, flow.options.successPageMs ?? DEFAULT_GRACE_MS);
     return tokens;
   });
 
+/** Keeps the tokens and tells the browser, without a gap: what was kept is not called cancelled. */
 const save = <E, R>(
   flow: Flow<E, R>,
   desk: CallbackDesk,
   tokens: ChatgptTokens,
-): Effect.Effect<unknown, E, R> =>
-  (flow.options.save?.(tokens) ?? Effect.void).pipe(Effect.tapError(() => desk.fail(notSaved)));
+): Effect.Effect<void, E, R> =>
+  (flow.options.save?.(tokens) ?? Effect.void).pipe(
+    Effect.tapError(() => desk.fail(notSaved)),
+    Effect.andThen(desk.succeed),
+    Effect.uninterruptible,
+  );

@@ -1,7 +1,7 @@
 import { createServer, request as httpRequest } from "node:http";
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
-import { assert, describe, it } from "@effect/vitest";
+import { assert, describe, it, vi } from "@effect/vitest";
 import type { ChatgptTokens } from "../src/auth-manager.ts";
 import { signInWithBrowser, type BrowserSignInOptions } from "../src/sign-in-browser.ts";
 import * as Deferred from "effect/Deferred";
@@ -437,15 +437,31 @@ describe("signInWithBrowser, the callback server", () => {
   it.effect("tells a waiting browser when it is interrupted in the middle of the exchange", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
+      fake.answers["code"] = ["never"];
+      const { signIn, answer } = yield* start(fake);
+      const waiting = yield* Effect.forkChild(visit(answer(approved)));
+      yield* Effect.promise(() => vi.waitUntil(() => fake.received.length > 0));
+      yield* Fiber.interrupt(signIn);
+      assert.include((yield* Fiber.join(waiting)).html, "Sign-in cancelled");
+    }),
+  );
+
+  it.effect("finishes a save that it is interrupted in, and tells the browser the truth", () =>
+    Effect.gen(function* () {
+      const fake = memoryAuthority();
       const saving = yield* Deferred.make<void>();
+      const saved = yield* Deferred.make<void>();
       const { signIn, answer } = yield* start(fake, {
-        save: () => Effect.andThen(Deferred.succeed(saving, undefined), Effect.never),
+        save: () => Effect.andThen(Deferred.succeed(saving, undefined), Deferred.await(saved)),
       });
       const waiting = yield* Effect.forkChild(visit(answer(approved)));
       yield* Deferred.await(saving);
-      yield* Fiber.interrupt(signIn);
-      assert.include((yield* Fiber.join(waiting)).html, "Sign-in cancelled");
-    }).pipe(Effect.scoped),
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(signIn));
+      yield* Effect.yieldNow;
+      yield* Deferred.succeed(saved, undefined);
+      assert.strictEqual((yield* Fiber.join(waiting)).location, "/success");
+      yield* Fiber.join(interrupting);
+    }),
   );
 
   it.effect("ends when it is told to cancel, but not by a page of another site", () =>

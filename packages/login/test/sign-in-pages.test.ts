@@ -10,7 +10,7 @@ import {
   type Browser,
   type Page,
 } from "@agent-auth/tools/chromium";
-import { afterAll, assert, beforeAll, describe, it } from "vitest";
+import { afterAll, assert, beforeAll, describe, it, vi } from "vitest";
 import {
   AuthorizationDenied,
   AuthorizationFailed,
@@ -50,6 +50,8 @@ const pages: Readonly<Record<string, PageContent>> = {
 const shown = ["success", "denied", "missing-entitlement", "workspace-not-allowed", "failed"];
 
 const screenshots = join(import.meta.dirname, "../../../docs/screenshots");
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const missing = chromiumMissing();
 if (missing !== null) console.warn(`sign-in pages are not tested in a browser: ${missing}`);

@@ -12,9 +12,11 @@ import {
   type Browser,
   type Page,
 } from "@agent-auth/tools/chromium";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { CliHome } from "../support/cli.ts";
 import { addressOf, startLogin, type LoginOptions } from "./running-login.ts";
+
+vi.setConfig({ testTimeout: 30_000 }); // a browser, a child process or two, on a busy machine
 
 let authority: TestAuthority;
 let home: CliHome;

@@ -6,9 +6,11 @@ import {
   type Browser,
   type Page,
 } from "@agent-auth/tools/chromium";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { CliHome } from "../support/cli.ts";
 import { codeOf, startLogin, type LoginOptions } from "./running-login.ts";
+
+vi.setConfig({ testTimeout: 30_000 }); // a browser and a child process, on a busy machine
 
 const BOLD = "\u001b[1m";
 

@@ -21,6 +21,8 @@ export interface AuthorizationCode {
 }
 
 const CODE_FORM = ["grant_type", "code", "redirect_uri", "client_id", "code_verifier"];
+/** Milliseconds: most sign-ins get no key, and none is worth waiting long for. */
+const API_KEY_TIMEOUT_MS = 10_000;
 const API_KEY_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
 const API_KEY_FORM = [
   "grant_type",
@@ -85,7 +87,7 @@ const fetchApiKey = (
     subject_token: Redacted.value(idToken),
     subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
   };
-  return sendTokenRequest(session, API_KEY_FORM, REQUEST_TIMEOUT_MS, (options) =>
+  return sendTokenRequest(session, API_KEY_FORM, API_KEY_TIMEOUT_MS, (options) =>
     oauth.genericTokenEndpointRequest(server, client, oauth.None(), API_KEY_GRANT, form, options),
   ).pipe(
     Effect.map(({ status, body }) => {

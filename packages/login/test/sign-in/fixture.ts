@@ -45,7 +45,7 @@ export const tokens = (accountId?: string | null): Answer => ({
 
 /**
  * An authority without a socket: it answers what the test says (one answer per request, the last one stays), remembers
- * what it was asked, and its flows can be moved by a TestClock. `null` is a network that is away.
+ * what it was asked, and its flows can be moved by a TestClock. `null` is a network that is away, `never` one that hangs.
  */
 export const memoryAuthority = () => {
   const script = makeScript();
@@ -57,6 +57,7 @@ export const memoryAuthority = () => {
           contentType: plain(headers?.["content-type"]),
           body: plain(body) ?? "",
         });
+        if (answer === "never") return Effect.never;
         if (answer === null)
           return new HttpConnectionFailed({ method: "POST", url, reason: "ENETUNREACH" });
         const { status } = answer;
@@ -69,7 +70,7 @@ export const memoryAuthority = () => {
 
 const makeScript = () => {
   const received: Array<Received> = [];
-  const answers: Record<string, Array<Answer | null>> = {
+  const answers: Record<string, Array<Answer | "never" | null>> = {
     code: [tokens()],
     apiKey: [{ status: 200, body: { access_token: CANARIES.apiKey } }],
     usercode: [
@@ -87,7 +88,7 @@ const makeScript = () => {
     if (path === "/api/accounts/deviceauth/token") return "poll";
     return body.includes("token-exchange") ? "apiKey" : "code";
   };
-  const respond = (request: Received): Answer | null => {
+  const respond = (request: Received): Answer | "never" | null => {
     received.push(request);
     const queue = answers[nameOf(request)] ?? [];
     return (queue.length > 1 ? queue.shift() : queue[0]) ?? null;
