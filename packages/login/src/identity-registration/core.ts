@@ -1,0 +1,43 @@
+import { mintBiscuit } from "@agent-auth/agent-identity/biscuit";
+import { taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
+import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import type * as Effect from "effect/Effect";
+import type { AuthManager } from "../auth-manager.ts";
+import type { CredentialStore } from "../credential-store.ts";
+import type { ChatgptCredential } from "../credential.ts";
+import type { LoginError } from "../errors.ts";
+import type { HomeLock } from "../home-lock.ts";
+import type { IdentityRegistrationOptions } from "../identity-registration.ts";
+import { compact } from "../internal/compact.ts";
+
+/** What the operations of one registration share. */
+export interface Core {
+  readonly options: IdentityRegistrationOptions;
+  readonly manager: AuthManager["Service"];
+  readonly store: CredentialStore["Service"];
+  readonly lock: HomeLock["Service"];
+}
+
+export type Requesting<A> = Effect.Effect<A, LoginError, HttpTransport>;
+
+/** The caller's word on plain http, for functions that take it. */
+export const insecureHttp = ({ options }: Core) =>
+  compact({ allowInsecureHttp: options.allowInsecureHttp });
+
+/** The base of the API that registers tasks (PROTOCOL §5). */
+export const taskApi = (core: Core) => {
+  const { config, environment, taskApiBaseUrl: chosen } = core.options;
+  const override = chosen ?? environment.agentIdentityAuthApiBaseUrl;
+  const from = compact({ chatgptBaseUrl: config.chatgptBaseUrl, override });
+  return taskApiBaseUrl(from, insecureHttp(core));
+};
+
+/** A biscuit for one POST, in the name of the signed-in user. */
+export const biscuitFor = (core: Core, { accessToken }: ChatgptCredential, originalUrl: string) =>
+  mintBiscuit({
+    baseUrl: core.options.config.chatgptBaseUrl,
+    accessToken,
+    originalMethod: "POST",
+    originalUrl,
+    ...insecureHttp(core),
+  });
