@@ -118,4 +118,4 @@ export const taskRegistrationUrl = (
 ): Effect.Effect<string, PathSegmentInvalid> =>
   isId(agentRuntimeId)
     ? Effect.succeed(`${base}/v1/agent/${encodeURIComponent(agentRuntimeId)}/task/register`)
-    : Effect.fail(new PathSegmentInvalid({ name: "agent_runtime_id" }));
+    : Effect.fail(new PathSegmentInvalid({ segment: "agent_runtime_id" }));

@@ -25,12 +25,12 @@ export class BaseUrlInsecure extends Data.TaggedError("BaseUrlInsecure")<{
 
 /** An id that cannot be one segment of a path: empty, `.`, `..`, or not printable ASCII. */
 export class PathSegmentInvalid extends Data.TaggedError("PathSegmentInvalid")<{
-  readonly name: string;
+  readonly segment: string;
 }> {
   readonly code = "AGENT_IDENTITY_PATH_SEGMENT_INVALID";
   readonly hint = "Check where the id comes from.";
   override get message() {
-    return `${this.name} cannot be a part of a URL`;
+    return `${this.segment} cannot be a part of a URL`;
   }
 }
 

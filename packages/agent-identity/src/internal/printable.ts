@@ -1,8 +1,8 @@
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu;
 
 /**
- * Foreign text made fit for one line of a log or terminal: control, format and line-break characters become a
- * space, and at most `maxCharacters` Unicode characters are kept, the last one `…` where text was left out.
+ * Foreign text made fit for one line of a log or terminal: runs of control, format and space characters become
+ * one space, and at most `maxCharacters` Unicode characters are kept, the last one `…` where text was left out.
  */
 export const oneLine = (text: string, maxCharacters: number): string => {
   // Cut by code units first, so that a megabyte is never walked for the sake of a few characters.

@@ -1,0 +1,183 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
+import * as Redacted from "effect/Redacted";
+import * as TestClock from "effect/testing/TestClock";
+import { AccessTokenUnavailable } from "../src/errors.ts";
+import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys.ts";
+import { AgentTasks, type AgentTaskIdentity } from "../src/task.ts";
+import { answer, json, makeFakeTransport } from "./fake-transport.ts";
+import { keyVectors } from "./vectors.ts";
+
+const identityWith = (
+  key: AgentKey,
+  changes: Partial<AgentTaskIdentity> = {},
+): AgentTaskIdentity => ({
+  record: { agentRuntimeId: "agent-123" },
+  key,
+  taskApiBaseUrl: "https://authority.test/api",
+  ...changes,
+});
+const importVector = importAgentKey(Redacted.make(keyVectors.agent_private_key));
+const task = (identity: AgentTaskIdentity) => AgentTasks.use((tasks) => tasks.task(identity));
+const renew = (identity: AgentTaskIdentity, failed: string) =>
+  AgentTasks.use((tasks) => tasks.renew(identity, failed));
+
+/** Tasks numbered in the order in which they are registered, a second each. */
+const setUp = () => {
+  const transport = makeFakeTransport((_, nth) =>
+    Effect.delay(Effect.succeed(json({ task_id: `task-${nth}` })), "1 second"),
+  );
+  const layer = AgentTasks.layer.pipe(Layer.provide(transport.layer));
+  return { ...transport, run: Effect.provide(layer) };
+};
+
+/** Starts an effect, lets a second pass, and waits for it. */
+const inASecond = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const fiber = yield* Effect.forkChild(effect);
+  yield* TestClock.adjust("1 second");
+  return yield* Fiber.join(fiber);
+});
+const all = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.all(
+    Array.from({ length: count }, () => effect),
+    { concurrency: "unbounded" },
+  );
+
+describe("AgentTasks.task", () => {
+  it.effect("registers once when a thousand callers want a task, and keeps it", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      expect(new Set(yield* inASecond(all(1000, task(identity))))).toEqual(new Set(["task-1"]));
+      expect(yield* task(identity)).toBe("task-1");
+      expect(tasks.requests).toHaveLength(1);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("knows the same identity in other objects and another key import", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      yield* inASecond(task(identityWith(yield* importVector)));
+      expect(yield* task(identityWith(yield* importVector))).toBe("task-1");
+    }).pipe(tasks.run);
+  });
+
+  it.effect("keeps apart what differs in API, runtime or key", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const key = yield* importVector;
+      const identities = [
+        identityWith(key),
+        identityWith(key, { taskApiBaseUrl: "https://other.test" }),
+        identityWith(key, { record: { agentRuntimeId: "agent-124" } }),
+        identityWith(yield* generateAgentKey),
+      ];
+      const ids = yield* inASecond(Effect.forEach(identities, task, { concurrency: "unbounded" }));
+      expect(new Set(ids).size).toBe(4);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("uses a stored task without registering", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const record = { agentRuntimeId: "agent-123", taskId: "stored" };
+      expect(yield* task(identityWith(yield* importVector, { record }))).toBe("stored");
+      expect(tasks.requests).toHaveLength(0);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("goes on when the first caller goes away", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      const first = yield* Effect.forkChild(task(identity), { startImmediately: true });
+      const second = yield* Effect.forkChild(task(identity), { startImmediately: true });
+      yield* Fiber.interrupt(first);
+      yield* TestClock.adjust("1 second");
+      expect(yield* Fiber.join(second)).toBe("task-1");
+      expect(tasks.requests).toHaveLength(1);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("tells a failure to all who waited, and tries again for the next", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      tasks.behave(() => Effect.succeed(answer(401, "no")));
+      const errors = yield* all(10, Effect.flip(task(identity)));
+      expect(new Set(errors.map(({ code }) => code))).toEqual(
+        new Set(["AGENT_IDENTITY_TASK_REGISTRATION_REFUSED"]),
+      );
+      tasks.behave(() => Effect.succeed(json({ task_id: "task-9" })));
+      expect(yield* task(identity)).toBe("task-9");
+    }).pipe(tasks.run);
+  });
+
+  it.effect("asks for a biscuit before each registration, and stops without one", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const key = yield* importVector;
+      const biscuit = Effect.succeed(Redacted.make("biscuit-1"));
+      yield* inASecond(task(identityWith(key, { biscuit })));
+      const sent = tasks.requests[0]?.headers?.["X-OpenAI-Authorization"];
+      expect(Redacted.isRedacted(sent) && Redacted.value(sent)).toBe("biscuit-1");
+      const none = identityWith(yield* generateAgentKey, {
+        biscuit: Effect.fail(new AccessTokenUnavailable()),
+      });
+      const error = yield* Effect.flip(task(none));
+      expect(error.message).toBe("ChatGPT access token is unavailable");
+      expect(tasks.requests).toHaveLength(1);
+    }).pipe(tasks.run);
+  });
+});
+
+describe("AgentTasks.renew", () => {
+  it.effect("registers one fresh task for all who met the same 401", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      yield* inASecond(task(identity));
+      expect(new Set(yield* inASecond(all(100, renew(identity, "task-1"))))).toEqual(
+        new Set(["task-2"]),
+      );
+      expect(yield* task(identity)).toBe("task-2");
+      expect(tasks.requests).toHaveLength(2);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("gives the newer task at once to who comes late with the old one", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      yield* inASecond(task(identity));
+      yield* inASecond(renew(identity, "task-1"));
+      expect(yield* renew(identity, "task-1")).toBe("task-2");
+      expect(tasks.requests).toHaveLength(2);
+    }).pipe(tasks.run);
+  });
+
+  it.effect("replaces a stored task that failed", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const record = { agentRuntimeId: "agent-123", taskId: "stored" };
+      const identity = identityWith(yield* importVector, { record });
+      expect(yield* inASecond(renew(identity, "stored"))).toBe("task-1");
+      expect(yield* task(identity)).toBe("task-1");
+    }).pipe(tasks.run);
+  });
+
+  it.effect("keeps the old task where a fresh one is refused", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      yield* inASecond(task(identity));
+      tasks.behave(() => Effect.succeed(answer(403, "no")));
+      expect((yield* Effect.flip(renew(identity, "task-1"))).code).toBe(
+        "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED",
+      );
+      expect(yield* task(identity)).toBe("task-1");
+    }).pipe(tasks.run);
+  });
+});

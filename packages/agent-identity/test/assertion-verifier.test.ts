@@ -1,0 +1,367 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as TestClock from "effect/testing/TestClock";
+import { makeAssertionSigner } from "../src/assertion.ts";
+import {
+  AgentPublicKeys,
+  AssertionReplayStore,
+  importAgentPublicKey,
+  parseAgentAssertion,
+  verifyAgentAssertion,
+  type VerifyAssertionOptions,
+} from "../src/assertion-verifier.ts";
+import { AssertionLookupFailed } from "../src/errors.ts";
+import { generateAgentKey } from "../src/keys.ts";
+import { nowMs } from "./mint.ts";
+import { keyVectors } from "./vectors.ts";
+
+const anyTask: VerifyAssertionOptions = { isKnownTask: null };
+const encode = (envelope: unknown) =>
+  `AgentAssertion ${Buffer.from(typeof envelope === "string" ? envelope : JSON.stringify(envelope)).toString("base64url")}`;
+const envelope = (header: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(header.split(" ")[1] ?? "", "base64url").toString());
+
+/** One registered agent, its signer, and a verifier that knows it. */
+const setUp = Effect.gen(function* () {
+  yield* TestClock.setTime(nowMs);
+  const key = yield* generateAgentKey;
+  const publicKey = yield* importAgentPublicKey(key.sshPublicKey);
+  const keys = AgentPublicKeys.layerMemory(new Map([["agent-1", publicKey]]));
+  const sign = (agentRuntimeId = "agent-1", taskId = "task-1", ms = nowMs) =>
+    makeAssertionSigner({ key, agentRuntimeId, taskId }).authorizationAt(ms);
+  const verify = (header: string, options = anyTask) =>
+    verifyAgentAssertion(header, options).pipe(Effect.provide(keys));
+  const refusal = (header: string, options = anyTask) => Effect.flip(verify(header, options));
+  return { key, keys, sign, verify, refusal };
+});
+
+describe("verifyAgentAssertion", () => {
+  it.effect("tells runtime, task and moment", () =>
+    Effect.gen(function* () {
+      const { sign, verify } = yield* setUp;
+      expect(yield* verify(sign())).toEqual({
+        agentRuntimeId: "agent-1",
+        taskId: "task-1",
+        timestampMs: nowMs,
+      });
+    }),
+  );
+
+  it.effect("takes the scheme in any case, and keys in any order", () =>
+    Effect.gen(function* () {
+      const { sign, verify } = yield* setUp;
+      const header = sign();
+      yield* verify(header.replace("AgentAssertion ", "agentassertion   "));
+      const turned = Object.fromEntries(Object.entries(envelope(header)).toReversed());
+      yield* verify(encode(JSON.stringify(turned, null, 2)));
+    }),
+  );
+
+  it.effect("allows five minutes either way, and not a second more", () =>
+    Effect.gen(function* () {
+      const { sign, verify, refusal } = yield* setUp;
+      for (const offset of [-300_000, 300_000]) {
+        yield* verify(sign("agent-1", "task-1", nowMs + offset));
+        const over = nowMs + offset + Math.sign(offset) * 1000;
+        expect(yield* refusal(sign("agent-1", "task-1", over))).toMatchObject({
+          code: "AGENT_IDENTITY_ASSERTION_OUTSIDE_CLOCK_WINDOW",
+          timestampMs: over,
+          nowMs,
+          windowSeconds: 300,
+        });
+      }
+    }),
+  );
+
+  it.effect("takes another clock window", () =>
+    Effect.gen(function* () {
+      const { sign, verify, refusal } = yield* setUp;
+      const options = { ...anyTask, clockWindowSeconds: 1 };
+      yield* verify(sign("agent-1", "task-1", nowMs - 1000), options);
+      const late = yield* refusal(sign("agent-1", "task-1", nowMs - 2000), options);
+      expect(late.code).toBe("AGENT_IDENTITY_ASSERTION_OUTSIDE_CLOCK_WINDOW");
+    }),
+  );
+
+  it.effect("refuses an agent that nobody registered", () =>
+    Effect.gen(function* () {
+      const { sign, refusal } = yield* setUp;
+      expect(yield* refusal(sign("agent-2"))).toMatchObject({
+        code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
+        agentRuntimeId: "agent-2",
+      });
+    }),
+  );
+
+  it.effect("refuses another key's signature, and one of other words", () =>
+    Effect.gen(function* () {
+      const { sign, refusal } = yield* setUp;
+      const other = yield* generateAgentKey;
+      const forged = makeAssertionSigner({
+        key: other,
+        agentRuntimeId: "agent-1",
+        taskId: "task-1",
+      });
+      const moved = { ...envelope(sign()), task_id: "task-2" };
+      const aged = { ...envelope(sign()), timestamp: "2026-04-13T12:00:01Z" };
+      for (const header of [forged.authorizationAt(nowMs), encode(moved), encode(aged)])
+        expect((yield* refusal(header)).code).toBe("AGENT_IDENTITY_ASSERTION_SIGNATURE_INVALID");
+    }),
+  );
+
+  it.effect("refuses a psychic signature: zeros, and S moved by the order of the group", () =>
+    Effect.gen(function* () {
+      const { sign, refusal } = yield* setUp;
+      const good = envelope(sign());
+      const bytes = Buffer.from(String(good["signature"]), "base64");
+      const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+      const s = BigInt(`0x${Buffer.from(bytes.subarray(32).toReversed()).toString("hex")}`) + order;
+      const moved = Buffer.from(s.toString(16).padStart(64, "0"), "hex").toReversed();
+      const malleable = Buffer.concat([bytes.subarray(0, 32), moved]);
+      for (const signature of [Buffer.alloc(64), malleable])
+        expect(
+          (yield* refusal(encode({ ...good, signature: signature.toString("base64") }))).code,
+        ).toBe("AGENT_IDENTITY_ASSERTION_SIGNATURE_INVALID");
+    }),
+  );
+
+  it.effect("binds the task to the runtime, and asks only once the signature is good", () =>
+    Effect.gen(function* () {
+      const { sign, verify, refusal } = yield* setUp;
+      const asked: Array<string> = [];
+      const options: VerifyAssertionOptions = {
+        isKnownTask: ({ agentRuntimeId, taskId }) =>
+          Effect.sync(() => {
+            asked.push(`${agentRuntimeId}/${taskId}`);
+            return taskId === "task-1";
+          }),
+      };
+      yield* verify(sign(), options);
+      expect(yield* refusal(sign("agent-1", "task-9"), options)).toMatchObject({
+        code: "AGENT_IDENTITY_ASSERTION_TASK_REFUSED",
+        agentRuntimeId: "agent-1",
+        taskId: "task-9",
+      });
+      yield* refusal(encode({ ...envelope(sign()), task_id: "task-7" }), options);
+      expect(asked).toEqual(["agent-1/task-1", "agent-1/task-9"]);
+    }),
+  );
+
+  it.effect("refuses another runtime than the caller expects", () =>
+    Effect.gen(function* () {
+      const { sign, verify, refusal } = yield* setUp;
+      yield* verify(sign(), { ...anyTask, expectedAgentRuntimeId: "agent-1" });
+      expect(
+        yield* refusal(sign(), { ...anyTask, expectedAgentRuntimeId: "agent-2" }),
+      ).toMatchObject({
+        code: "AGENT_IDENTITY_ASSERTION_RUNTIME_REFUSED",
+        expected: "agent-2",
+        found: "agent-1",
+      });
+    }),
+  );
+
+  it.effect("decides nothing where a lookup fails", () =>
+    Effect.gen(function* () {
+      const { sign } = yield* setUp;
+      const down = new AssertionLookupFailed({ service: "AgentPublicKeys", problem: "down" });
+      const error = yield* Effect.flip(verifyAgentAssertion(sign(), anyTask)).pipe(
+        Effect.provideService(AgentPublicKeys, { find: () => Effect.fail(down) }),
+      );
+      expect(error).toBe(down);
+    }),
+  );
+});
+
+describe("parseAgentAssertion", () => {
+  const good = {
+    agent_runtime_id: "agent-1",
+    signature: keyVectors.assertion.signature_base64,
+    task_id: "task-1",
+    timestamp: "2026-04-13T12:00:00Z",
+  };
+  const text = JSON.stringify(good);
+
+  it.effect.each([
+    "",
+    "AgentAssertion",
+    "AgentAssertion ",
+    "Bearer canary",
+    `Bearer ${encode(good)}`,
+    encode(good).replace(" ", ""),
+    encode(good).replace(" ", "\t"),
+    ` ${encode(good)}`,
+    `${encode(good)} `,
+    `${encode(good)}=`,
+    `${encode(good)},x`,
+    encode(""),
+    encode("canary"),
+    encode("[]"),
+    encode(`${text.slice(0, -1)},"task_id":"task-2"}`),
+    encode({ ...good, agent_runtime_id: undefined }),
+    encode({ ...good, agent_runtime_id: "" }),
+    encode({ ...good, agent_runtime_id: "canary\n" }),
+    encode({ ...good, task_id: 7 }),
+    encode({ ...good, task_id: "canary\u0000" }),
+    encode({ ...good, signature: "canary" }),
+    encode({ ...good, signature: "AAAA" }),
+    encode({ ...good, signature: good.signature.replaceAll("=", "") }),
+    encode({ ...good, signature: ` ${good.signature}` }),
+    encode({ ...good, timestamp: "2026-04-13T12:00:00.000Z" }),
+    encode({ ...good, timestamp: "2026-04-13T12:00:00+00:00" }),
+    encode({ ...good, timestamp: "2026-02-30T12:00:00Z" }),
+    encode({ ...good, timestamp: "2026-04-13T25:00:00Z" }),
+    encode({ ...good, timestamp: 1_776_081_600 }),
+    encode({ ...good, filler: "canary".repeat(2000) }),
+  ])("refuses %s", (header) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(parseAgentAssertion(header));
+      expect(error.code).toBe("AGENT_IDENTITY_ASSERTION_MALFORMED");
+      expect(inspect(error, { depth: 9 })).not.toContain("canary");
+    }),
+  );
+
+  it.effect("reads names that it does not know past", () =>
+    Effect.gen(function* () {
+      const read = yield* parseAgentAssertion(encode({ ...good, future: 1 }));
+      expect(read).toEqual({
+        agentRuntimeId: "agent-1",
+        taskId: "task-1",
+        timestamp: "2026-04-13T12:00:00Z",
+        timestampMs: nowMs,
+        signature: good.signature,
+      });
+    }),
+  );
+});
+
+describe("importAgentPublicKey", () => {
+  it.effect.each([
+    "",
+    "ssh-ed25519",
+    "ssh-rsa AAAA",
+    "ssh-ed25519 ***",
+    `${keyVectors.public_key_ssh}AAAA`,
+    keyVectors.public_key_ssh.replace("ed25519 AAAAC3", "ed25519 AAAAB3"),
+    new Uint8Array(31),
+    new Uint8Array(33),
+  ])("refuses %s", (key) =>
+    Effect.gen(function* () {
+      expect((yield* Effect.flip(importAgentPublicKey(key))).code).toBe(
+        "AGENT_IDENTITY_PUBLIC_KEY_MALFORMED",
+      );
+    }),
+  );
+
+  it.effect("takes 32 bytes, and the SSH form with a comment, as the same key", () =>
+    Effect.gen(function* () {
+      const raw = Buffer.from(keyVectors.public_key_raw_base64, "base64");
+      const one = yield* importAgentPublicKey(raw);
+      const two = yield* importAgentPublicKey(`${keyVectors.public_key_ssh} someone@somewhere`);
+      expect([one.ssh, two.ssh]).toEqual([keyVectors.public_key_ssh, keyVectors.public_key_ssh]);
+      expect(Buffer.from(two.raw).equals(raw)).toBe(true);
+      expect(
+        one.verify(keyVectors.assertion.signed_message, keyVectors.assertion.signature_base64),
+      ).toBe(true);
+      expect(one.verify("other", keyVectors.assertion.signature_base64)).toBe(false);
+    }),
+  );
+
+  it.effect("is not changed by whoever changes its bytes", () =>
+    Effect.gen(function* () {
+      const raw = Uint8Array.from(Buffer.from(keyVectors.public_key_raw_base64, "base64"));
+      const key = yield* importAgentPublicKey(raw);
+      raw.fill(0);
+      key.raw.fill(0);
+      expect(Buffer.from(key.raw).toString("base64")).toBe(keyVectors.public_key_raw_base64);
+    }),
+  );
+
+  const yZero = "0000000000000000000000000000000000000000000000000000000000000000";
+  const yOne = "0100000000000000000000000000000000000000000000000000000000000000";
+  const yMinusOne = "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f";
+  const ofOrderEight = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+  it.effect.each([yZero, yOne, yMinusOne, ofOrderEight])(
+    "refuses the point of small order %s",
+    (hex) =>
+      Effect.gen(function* () {
+        for (const sign of [0, 0x80]) {
+          const raw = Buffer.from(hex, "hex");
+          raw[31] = (raw[31] ?? 0) | sign;
+          expect(yield* Effect.flip(importAgentPublicKey(raw))).toMatchObject({
+            problem: "it is a point of small order",
+          });
+        }
+      }),
+  );
+});
+
+describe("AssertionReplayStore", () => {
+  const withStore = (options: { readonly maxUses: number; readonly capacity?: number }) =>
+    Effect.gen(function* () {
+      const { sign, keys } = yield* setUp;
+      const layer = Layer.merge(keys, AssertionReplayStore.layerMemory(options));
+      return { sign, layer };
+    });
+
+  it.effect("admits an assertion as often as it was told to", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 2 });
+      yield* Effect.gen(function* () {
+        yield* verifyAgentAssertion(sign(), anyTask);
+        yield* verifyAgentAssertion(sign(), anyTask);
+        const error = yield* Effect.flip(verifyAgentAssertion(sign(), anyTask));
+        expect(error).toMatchObject({
+          code: "AGENT_IDENTITY_ASSERTION_REPLAYED",
+          agentRuntimeId: "agent-1",
+          taskId: "task-1",
+        });
+        yield* verifyAgentAssertion(sign("agent-1", "task-2"), anyTask);
+        yield* verifyAgentAssertion(sign("agent-1", "task-1", nowMs + 1000), anyTask);
+      }).pipe(Effect.provide(layer));
+    }),
+  );
+
+  it.effect("counts an assertion however it is spelled", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 1 });
+      yield* Effect.gen(function* () {
+        yield* verifyAgentAssertion(sign(), anyTask);
+        const respelled = encode({ ...envelope(sign()), filler: 1 });
+        expect((yield* Effect.flip(verifyAgentAssertion(respelled, anyTask))).code).toBe(
+          "AGENT_IDENTITY_ASSERTION_REPLAYED",
+        );
+      }).pipe(Effect.provide(layer));
+    }),
+  );
+
+  it.effect("does not count what was refused", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 1 });
+      yield* Effect.gen(function* () {
+        const nothing = { isKnownTask: () => Effect.succeed(false) };
+        yield* Effect.flip(verifyAgentAssertion(sign(), nothing));
+        yield* verifyAgentAssertion(sign(), anyTask);
+      }).pipe(Effect.provide(layer));
+    }),
+  );
+
+  it.effect(
+    "refuses to decide when it is full, and forgets what the clock window refuses anyway",
+    () =>
+      Effect.gen(function* () {
+        const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 1 });
+        yield* Effect.gen(function* () {
+          yield* verifyAgentAssertion(sign(), anyTask);
+          const other = sign("agent-1", "task-2", nowMs + 300_000);
+          expect((yield* Effect.flip(verifyAgentAssertion(other, anyTask))).code).toBe(
+            "AGENT_IDENTITY_ASSERTION_LOOKUP_FAILED",
+          );
+          yield* TestClock.adjust(300_001);
+          yield* verifyAgentAssertion(other, anyTask);
+        }).pipe(Effect.provide(layer));
+      }),
+  );
+});

@@ -1,0 +1,12 @@
+import { describe, expect, it } from "vitest";
+import { runFuzz } from "./fuzz/run.ts";
+
+describe("fuzz", () => {
+  it("5,000 inputs: typed errors only, 50 ms each at most, no secret comes out", async () => {
+    const report = await runFuzz({ seed: 20_260_413, inputs: 5000 });
+    expect(report.problems).toEqual([]);
+    // A fuzzer that only meets closed doors, or only open ones, tests nothing.
+    expect(report.accepted).toBeGreaterThan(500);
+    expect(Object.keys(report.refusedByCode).length).toBeGreaterThan(20);
+  }, 60_000);
+});

@@ -1,0 +1,56 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+
+/** URLs of the modules that a program loads, in a process of its own. */
+const modulesOf = async (program: string): Promise<ReadonlyArray<string>> => {
+  const script = `
+    import { registerHooks } from "node:module";
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    ${program}
+    console.log(JSON.stringify(loaded));`;
+  const args = ["--conditions=@agent-auth/source", "--input-type=module", "--eval", script];
+  const { stdout } = await run(process.execPath, args, { cwd: new URL("..", import.meta.url) });
+  const loaded: unknown = JSON.parse(stdout);
+  return Array.isArray(loaded) ? loaded.map(String) : [];
+};
+
+const heavy = /node_modules\/(?:undici|@noble)\/|\/src\/sealed-box\.ts/;
+const importing = (...doors: ReadonlyArray<string>) =>
+  doors.map((door) => `await import("@agent-auth/agent-identity${door}");`).join("\n");
+
+describe("start-up", () => {
+  it.each([
+    ["the index", [""]],
+    ["the verify path", ["/jwt", "/jwks", "/jwks-remote", "/jwks-cache", "/urls"]],
+    ["the signing path", ["/keys", "/assertion", "/task", "/record"]],
+    ["the gateway path", ["/assertion-verifier"]],
+    ["the Promise face", ["/promises"]],
+  ])("%s loads neither undici nor the sealed box", async (_, doors) => {
+    const loaded = await modulesOf(importing(...doors));
+    expect(loaded.length).toBeGreaterThan(10);
+    expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
+  });
+
+  it("a whole verification with a static set loads neither of them", async () => {
+    const loaded = await modulesOf(`
+      const { readFileSync } = await import("node:fs");
+      const Effect = await import("effect/Effect");
+      const { JwksSource, verifyAgentIdentityJwt } = await import("@agent-auth/agent-identity");
+      const vectors = JSON.parse(readFileSync("test/vectors/agent-identity-jwt.json", "utf8"));
+      await Effect.runPromise(
+        verifyAgentIdentityJwt(vectors.accept[0].jwt).pipe(
+          Effect.provide(JwksSource.layerStatic(vectors.jwks)),
+        ),
+      );`);
+    expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
+  });
+
+  it("assertions are verified without jose, too", async () => {
+    const loaded = await modulesOf(importing("/assertion-verifier", "/assertion"));
+    expect(loaded.filter((url) => url.includes("node_modules/jose"))).toEqual([]);
+  });
+});

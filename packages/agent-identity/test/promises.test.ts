@@ -1,0 +1,237 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import { makeAssertionSigner } from "../src/assertion.ts";
+import {
+  AgentKeyMalformed,
+  AssertionLookupFailed,
+  AssertionReplayed,
+  JwtExpired,
+  TaskRegistrationRefused,
+} from "../src/errors.ts";
+import type { CachedJwks } from "../src/jwks-cache.ts";
+import {
+  createAgentIdentity,
+  createAssertionVerifier,
+  exportPkcs8,
+  generateAgentKey,
+  importAgentKey,
+  importAgentPublicKey,
+  sealToAgent,
+  unsealWithAgentKey,
+} from "../src/promises.ts";
+import { loopbackServer } from "./loopback-server.ts";
+import { makeSigningKey, mint } from "./mint.ts";
+import { keyVectors } from "./vectors.ts";
+
+const key = makeSigningKey("key-1");
+const http = { originator: "tests", userAgent: "tests/1" };
+const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
+const jwks = { keys: [key.jwk] };
+
+/** An authority with its set and one answer to each registration. */
+const authority = (register: { readonly status: number; readonly body: string }) =>
+  loopbackServer(({ path }, _, response) => {
+    if (path === "/jwks") response.end(JSON.stringify(jwks));
+    else if (path.endsWith("/authenticate_app_v2")) {
+      response.setHeader("x-openai-authorization", "biscuit-1").end();
+    } else if (path.endsWith("/v1/agent/register")) response.end('{"agent_runtime_id":"agent-7"}');
+    else response.writeHead(register.status).end(register.body);
+  });
+
+describe("createAgentIdentity", () => {
+  it.live("verifies over the network and hands over an imported key, no secret in sight", () =>
+    Effect.gen(function* () {
+      const server = yield* authority({ status: 200, body: '{"task_id":"task-1"}' });
+      yield* Effect.promise(async () => {
+        await using client = createAgentIdentity({ http, jwks: { url: `${server.url}/jwks` } });
+        const jwt = await mint(key, { exp: inAnHour() });
+        const all = await Promise.all(
+          Array.from({ length: 50 }, () => client.verifyAgentIdentityJwt(jwt)),
+        );
+        expect(server.arrived).toHaveLength(1);
+        const [verified] = all;
+        expect(verified).toMatchObject({
+          kid: "key-1",
+          agent: { agentRuntimeId: "agent-123", accountId: "account-123", planType: "pro" },
+        });
+        expect(verified?.key.sshPublicKey).toBe(keyVectors.public_key_ssh);
+        expect(verified?.agent).not.toHaveProperty("privateKey");
+        expect(inspect(all, { depth: 9, showHidden: true })).not.toContain(
+          keyVectors.agent_private_key,
+        );
+      });
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("registers a task once, renews it, mints a biscuit and registers an agent", () =>
+    Effect.gen(function* () {
+      const server = yield* authority({ status: 200, body: '{"task_id":"task-1"}' });
+      yield* Effect.promise(async () => {
+        await using client = createAgentIdentity({ http, jwks });
+        const identity = {
+          agent: { agentRuntimeId: "agent-123" },
+          key: await generateAgentKey(),
+          taskApiBaseUrl: server.url,
+          biscuit: "biscuit-0",
+        };
+        expect(await Promise.all([client.task(identity), client.task(identity)])).toEqual([
+          "task-1",
+          "task-1",
+        ]);
+        expect(server.arrived).toHaveLength(1);
+        expect(server.arrived[0]?.headers["x-openai-authorization"]).toBe("biscuit-0");
+        expect(await client.renewTask(identity, "task-1")).toBe("task-1");
+        expect(server.arrived).toHaveLength(2);
+        const biscuit = await client.mintBiscuit({
+          baseUrl: server.url,
+          accessToken: "at",
+          originalMethod: "POST",
+          originalUrl: server.url,
+        });
+        expect(biscuit).toBe("biscuit-1");
+        const registration = {
+          baseUrl: server.url,
+          key: identity.key,
+          billOfMaterials: {
+            agentVersion: "1",
+            agentHarnessId: "codex-cli",
+            runningLocation: "cli-linux",
+          },
+        } as const;
+        expect(await client.registerAgent({ ...registration, authorization: { biscuit } })).toBe(
+          "agent-7",
+        );
+        expect(
+          await client.registerAgent({ ...registration, authorization: { accessToken: "at" } }),
+        ).toBe("agent-7");
+        expect(server.arrived.at(-1)?.headers["authorization"]).toBe("Bearer at");
+      });
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("rejects with the classes of ./errors", () =>
+    Effect.gen(function* () {
+      const server = yield* authority({ status: 403, body: "no" });
+      yield* Effect.promise(async () => {
+        await using client = createAgentIdentity({ http, jwks });
+        const expired = await mint(key, { exp: 1 });
+        await expect(client.verifyAgentIdentityJwt(expired)).rejects.toBeInstanceOf(JwtExpired);
+        await expect(client.decodeUnverifiedAgentIdentityJwt(expired)).resolves.toMatchObject({
+          expiresAtMs: 1000,
+          unverifiedAgent: { accountId: "account-123" },
+        });
+        const badKey = await mint(key, { exp: inAnHour(), agent_private_key: "AAAA" });
+        await expect(client.verifyAgentIdentityJwt(badKey)).rejects.toBeInstanceOf(
+          AgentKeyMalformed,
+        );
+        const identity = {
+          agent: { agentRuntimeId: "agent-123" },
+          key: await generateAgentKey(),
+          taskApiBaseUrl: server.url,
+        };
+        await expect(client.task(identity)).rejects.toBeInstanceOf(TaskRegistrationRefused);
+      });
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("rejects an aborted call, and keeps sets in the caller's store", () =>
+    Effect.gen(function* () {
+      const came = Promise.withResolvers<void>();
+      const silent = yield* loopbackServer(() => came.resolve());
+      yield* Effect.promise(async () => {
+        await using client = createAgentIdentity({ http, jwks: { url: `${silent.url}/jwks` } });
+        const abort = new AbortController();
+        const jwt = await mint(key, { exp: inAnHour() });
+        const call = client.verifyAgentIdentityJwt(jwt, {}, { signal: abort.signal });
+        await came.promise;
+        abort.abort();
+        await expect(call).rejects.toBeInstanceOf(Error);
+        const store = new Map<string, CachedJwks>();
+        const url = `${silent.url}/jwks`;
+        const nowMs = Date.now();
+        store.set(url, {
+          jwks,
+          fetchedAtMs: nowMs,
+          freshUntilMs: nowMs + 60_000,
+          mustRevalidate: false,
+        });
+        await using stored = createAgentIdentity({
+          http,
+          jwks: { url },
+          jwksStore: {
+            load: (asked) => Promise.resolve(store.get(asked) ?? null),
+            save: () => Promise.reject(new Error("read only")),
+          },
+        });
+        expect((await stored.verifyAgentIdentityJwt(jwt)).kid).toBe("key-1");
+        expect(silent.arrived).toHaveLength(1);
+      });
+    }).pipe(Effect.scoped),
+  );
+});
+
+describe("createAssertionVerifier", () => {
+  const setUp = async () => {
+    const agentKey = await generateAgentKey();
+    const signer = makeAssertionSigner({
+      key: agentKey,
+      agentRuntimeId: "agent-1",
+      taskId: "task-1",
+    });
+    return { agentKey, header: signer.authorizationAt(Date.now()) };
+  };
+
+  it("takes keys imported, raw and in SSH form", async () => {
+    const { agentKey, header } = await setUp();
+    const forms = [
+      agentKey.sshPublicKey,
+      agentKey.publicKeyRaw,
+      await importAgentPublicKey(agentKey.sshPublicKey),
+    ];
+    for (const form of forms) {
+      await using verifier = createAssertionVerifier({
+        findPublicKey: async (id) => (id === "agent-1" ? form : null),
+        isKnownTask: async ({ taskId }) => taskId === "task-1",
+      });
+      expect(await verifier.verify(header)).toMatchObject({
+        agentRuntimeId: "agent-1",
+        taskId: "task-1",
+      });
+    }
+  });
+
+  it("counts uses, and tells a callback's failure by its place only", async () => {
+    const { agentKey, header } = await setUp();
+    await using counting = createAssertionVerifier({
+      findPublicKey: async () => agentKey.publicKeyRaw,
+      isKnownTask: null,
+      clockWindowSeconds: 30,
+      maxUsesPerAssertion: 1,
+    });
+    await counting.verify(header);
+    await expect(counting.verify(header)).rejects.toBeInstanceOf(AssertionReplayed);
+    await using failing = createAssertionVerifier({
+      findPublicKey: () => Promise.reject(new Error("canary")),
+      isKnownTask: null,
+    });
+    const error: unknown = await failing.verify(header).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AssertionLookupFailed);
+    expect(inspect(error, { depth: 9 })).not.toContain("canary");
+    await using wrong = createAssertionVerifier({
+      findPublicKey: async () => "ssh-rsa AAAA",
+      isKnownTask: null,
+    });
+    await expect(wrong.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
+  });
+});
+
+describe("keys as Promises", () => {
+  it("imports, exports, seals and opens", async () => {
+    const agentKey = await importAgentKey(keyVectors.agent_private_key_v2);
+    expect(exportPkcs8(agentKey)).toBe(keyVectors.agent_private_key);
+    await expect(importAgentKey("***")).rejects.toBeInstanceOf(AgentKeyMalformed);
+    const sealed = await sealToAgent(agentKey.publicKeyRaw, "task-1");
+    expect(Buffer.from(await unsealWithAgentKey(agentKey, sealed)).toString()).toBe("task-1");
+  });
+});

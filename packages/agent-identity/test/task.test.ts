@@ -1,0 +1,282 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Redacted from "effect/Redacted";
+import * as TestClock from "effect/testing/TestClock";
+import * as z from "zod";
+import { HttpInsecureUrl, HttpTimedOut } from "../src/errors.ts";
+import type { HttpRequest, HttpResponse } from "../src/http-transport.ts";
+import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys.ts";
+import { sealToAgent } from "../src/sealed-box.ts";
+import { registerTask } from "../src/task.ts";
+import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
+import { nowMs } from "./mint.ts";
+import { keyVectors } from "./vectors.ts";
+
+const vector = keyVectors.task_registration;
+const importVector = importAgentKey(Redacted.make(keyVectors.agent_private_key));
+const taskApiBaseUrl = "https://authority.test/api";
+const record = { agentRuntimeId: vector.agent_runtime_id };
+const biscuit = Redacted.make("canary-biscuit");
+
+const register = (key: AgentKey, withBiscuit = false) =>
+  registerTask({ record, key, taskApiBaseUrl, ...(withBiscuit ? { biscuit } : {}) });
+
+/** Registers against one answer, the clock at the vectors' moment. */
+const registerAgainst = (response: HttpResponse, withBiscuit = false) => {
+  const transport = makeFakeTransport(() => Effect.succeed(response));
+  const effect = Effect.gen(function* () {
+    yield* TestClock.setTime(nowMs + 500);
+    return yield* register(yield* importVector, withBiscuit);
+  }).pipe(Effect.provide(transport.layer));
+  return { effect, requests: transport.requests };
+};
+
+const Body = z.object({ timestamp: z.string(), signature: z.string() });
+const bodyOf = ({ body }: HttpRequest) =>
+  Body.parse(JSON.parse(typeof body === "string" ? body : ""));
+
+/** Runs a registration while time flies, and tells when each request was made. */
+const whileTimeFlies = (
+  key: AgentKey,
+  answers: (nth: number) => HttpResponse | "refused" | "late",
+) => {
+  const times: Array<number> = [];
+  const transport = makeFakeTransport((_, nth) =>
+    Effect.gen(function* () {
+      times.push((yield* Clock.currentTimeMillis) - nowMs);
+      const said = answers(nth);
+      if (said === "refused") return yield* refusedConnection;
+      if (said === "late")
+        return yield* new HttpTimedOut({ method: "POST", url: "x", timeoutMs: 1 });
+      return said;
+    }),
+  );
+  const run = Effect.gen(function* () {
+    yield* TestClock.setTime(nowMs);
+    const fiber = yield* Effect.forkChild(Effect.result(register(key)));
+    for (let tick = 0; tick < 700; tick += 1) yield* TestClock.adjust(100);
+    const outcome = yield* Fiber.join(fiber);
+    return { outcome, times };
+  }).pipe(Effect.provide(transport.layer));
+  return { run, requests: transport.requests };
+};
+
+describe("registerTask", () => {
+  it.effect("sends the known signature to the runtime's own URL, and no biscuit", () =>
+    Effect.gen(function* () {
+      const { effect, requests } = registerAgainst(json({ task_id: "task-123" }));
+      expect(yield* effect).toBe("task-123");
+      expect(requests).toHaveLength(1);
+      const [request] = requests;
+      expect(request).toMatchObject({
+        method: "POST",
+        url: "https://authority.test/api/v1/agent/agent-123/task/register",
+        headers: { "content-type": "application/json", accept: "application/json" },
+        body: JSON.stringify(vector.body),
+        timeoutMs: 30_000,
+      });
+      expect(Object.keys(request?.headers ?? {})).not.toContain("X-OpenAI-Authorization");
+    }),
+  );
+
+  it.effect("sends a biscuit where there is one, sealed until the socket", () =>
+    Effect.gen(function* () {
+      const { effect, requests } = registerAgainst(json({ task_id: "task-123" }), true);
+      yield* effect;
+      expect(requests[0]?.headers?.["X-OpenAI-Authorization"]).toBe(biscuit);
+    }),
+  );
+
+  const sealed = keyVectors.sealed_task_id.encrypted_task_id;
+  it.effect.each([
+    { task_id: "task-123" },
+    { taskId: "task-123" },
+    { encrypted_task_id: sealed },
+    { encryptedTaskId: sealed },
+    { task_id: null, encryptedTaskId: sealed, more: 1 },
+    { task_id: "task-123", encrypted_task_id: "nonsense" },
+  ])("finds the id in %j", (body) =>
+    Effect.gen(function* () {
+      expect(yield* registerAgainst(json(body)).effect).toBe("task-123");
+    }),
+  );
+
+  it.effect.each([
+    {},
+    { task_id: "" },
+    { taskId: "  " },
+    { encrypted_task_id: "" },
+    { task_id: null },
+  ])("takes %j for an answer that omits the id", (body) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(registerAgainst(json(body)).effect);
+      expect(error.message).toBe("agent task registration response omitted task id");
+    }),
+  );
+
+  it.effect.each([
+    answer(200, "<html>"),
+    answer(200, ""),
+    json("task-123"),
+    json(null),
+    json({ task_id: 7 }),
+    json({ task_id: "task\n123" }),
+    json({ taskId: "x".repeat(5000) }),
+  ])("refuses an answer of another shape", (response) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(registerAgainst(response).effect);
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_ANSWER_MALFORMED");
+    }),
+  );
+
+  it.effect.each([
+    keyVectors.bad.sealed_for_another_key,
+    "***",
+    "AAAA",
+    `${sealed.slice(0, -4)}AAA=`,
+  ])("cannot open %s", (encrypted_task_id) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(registerAgainst(json({ encrypted_task_id })).effect);
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_ID_UNDECRYPTABLE");
+      expect(error.message).toMatch(/^failed to decrypt encrypted task id: /);
+    }),
+  );
+
+  it.effect("refuses a sealed id that is no id", () =>
+    Effect.gen(function* () {
+      const key = yield* importVector;
+      const encrypted_task_id = yield* sealToAgent(key.publicKeyRaw, "task\u0000");
+      const error = yield* Effect.flip(registerAgainst(json({ encrypted_task_id })).effect);
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_ANSWER_MALFORMED");
+    }),
+  );
+
+  it.effect("quotes 512 characters of a refusal on one line, secrets struck out", () =>
+    Effect.gen(function* () {
+      const body = `line one\r\nline two canary-biscuit \u001b[31m${"ö😀".repeat(600)}`;
+      const refused = { ...answer(403, body), statusText: "Forbidden" };
+      const { effect, requests } = registerAgainst(refused, true);
+      const error = yield* Effect.flip(effect);
+      expect(error.message).toMatch(
+        /^agent task registration failed with status 403 Forbidden: line one line two <redacted> \[31mö😀/u,
+      );
+      expect(error).toMatchObject({ status: 403, attempts: 1 });
+      expect("body" in error && Array.from(error.body)).toHaveLength(512);
+      expect(requests).toHaveLength(1);
+    }),
+  );
+
+  it.effect("refuses a runtime id that is no path segment, without a request", () => {
+    const transport = makeFakeTransport(() => Effect.succeed(json({})));
+    return Effect.gen(function* () {
+      const key = yield* importVector;
+      const effect = registerTask({ record: { agentRuntimeId: ".." }, key, taskApiBaseUrl });
+      expect((yield* Effect.flip(effect)).code).toBe("AGENT_IDENTITY_PATH_SEGMENT_INVALID");
+      expect(transport.requests).toHaveLength(0);
+    }).pipe(Effect.provide(transport.layer));
+  });
+});
+
+describe("registerTask: another attempt", () => {
+  it.effect.each([
+    answer(500, ""),
+    answer(503, ""),
+    answer(599, ""),
+    answer(429, ""),
+    "refused",
+    "late",
+  ] as const)("is made twice, after half a second to one and one to two", (bad) =>
+    Effect.gen(function* () {
+      const { run } = whileTimeFlies(yield* generateAgentKey, () => bad);
+      const { outcome, times } = yield* run;
+      expect(outcome).toMatchObject({ _tag: "Failure", failure: { attempts: 3 } });
+      const [first = Number.NaN, second = Number.NaN, third = Number.NaN] = times;
+      expect(times).toHaveLength(3);
+      expect(first).toBe(0);
+      expect(second - first).toBeGreaterThanOrEqual(500);
+      expect(second - first).toBeLessThanOrEqual(1100);
+      expect(third - second).toBeGreaterThanOrEqual(1000);
+      expect(third - second).toBeLessThanOrEqual(2100);
+    }),
+  );
+
+  it.effect("is signed anew, and may succeed", () =>
+    Effect.gen(function* () {
+      const key = yield* generateAgentKey;
+      const { run, requests } = whileTimeFlies(key, (nth) =>
+        nth < 3 ? answer(500, "") : json({ task_id: "task-1" }),
+      );
+      const { outcome } = yield* run;
+      expect(outcome).toMatchObject({ _tag: "Success", success: "task-1" });
+      const bodies = requests.map(bodyOf);
+      expect(new Set(bodies.map(({ timestamp }) => timestamp)).size).toBeGreaterThan(1);
+      for (const { timestamp, signature } of bodies)
+        expect(signature).toBe(key.sign(`agent-123:${timestamp}`));
+    }),
+  );
+
+  it.effect.each([
+    ["7", 7000],
+    [new Date(nowMs + 9000).toUTCString(), 9000],
+    ["60", 60_000],
+  ] as const)("waits as long as Retry-After: %s says", ([value, waitMs]) =>
+    Effect.gen(function* () {
+      const { run } = whileTimeFlies(yield* generateAgentKey, (nth) =>
+        nth === 1 ? answer(429, "", { "retry-after": value }) : json({ task_id: "task-1" }),
+      );
+      const { outcome, times } = yield* run;
+      expect(outcome._tag).toBe("Success");
+      expect(times[1]).toBeGreaterThanOrEqual(waitMs);
+      expect(times[1]).toBeLessThanOrEqual(waitMs + 100);
+    }),
+  );
+
+  it.effect.each(["soon", "-1", "1e3", "", "0"])(
+    "falls back to its own pace where Retry-After is %j",
+    (value) =>
+      Effect.gen(function* () {
+        const { run } = whileTimeFlies(yield* generateAgentKey, (nth) =>
+          nth === 1 ? answer(503, "", { "retry-after": value }) : json({ task_id: "task-1" }),
+        );
+        expect((yield* run).times[1]).toBeLessThanOrEqual(1100);
+      }),
+  );
+
+  it.effect("is not made where the server asks for more than a minute", () =>
+    Effect.gen(function* () {
+      const { run } = whileTimeFlies(yield* generateAgentKey, () =>
+        answer(429, "", { "retry-after": "61" }),
+      );
+      const { outcome, times } = yield* run;
+      expect(outcome).toMatchObject({
+        failure: { status: 429, attempts: 1, retryAfterMs: 61_000 },
+      });
+      expect(times).toHaveLength(1);
+    }),
+  );
+
+  it.effect.each([400, 401, 403, 404, 409, 302])("is not made after %i", (status) =>
+    Effect.gen(function* () {
+      const { run } = whileTimeFlies(yield* generateAgentKey, () => answer(status, "no"));
+      const { outcome, times } = yield* run;
+      expect(outcome).toMatchObject({ failure: { status, attempts: 1 } });
+      expect(times).toHaveLength(1);
+    }),
+  );
+
+  it.effect("is not made where the transport refuses the URL itself", () => {
+    const refusal = new HttpInsecureUrl({ method: "POST", url: "http://authority.test/" });
+    const transport = makeFakeTransport(() => Effect.fail(refusal));
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(register(yield* importVector));
+      expect(error).toMatchObject({
+        _tag: "TaskRegistrationUnreachable",
+        failure: refusal,
+        attempts: 1,
+      });
+      expect(transport.requests).toHaveLength(1);
+    }).pipe(Effect.provide(transport.layer));
+  });
+});
