@@ -17,6 +17,7 @@ import { jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import * as Scope from "effect/Scope";
 import { recordFields, type StoredAgentIdentity } from "../auth-json.ts";
@@ -62,7 +63,7 @@ type AgentOptions = Pick<
 export const makeAgentIdentities = Effect.fnUntraced(function* (
   options: AgentOptions,
 ): Effect.fn.Return<AgentIdentities, LoginError, HttpTransport | Scope.Scope> {
-  const tasks = Context.get(yield* Layer.build(AgentTasks.layer), AgentTasks);
+  const tasks = yield* sharedTasks;
   const taskApi = yield* taskApiBase(options);
   const scope = yield* Effect.scope;
   const transport = yield* HttpTransport;
@@ -108,6 +109,13 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
       return { ...rejected, signer: signerOf(identity, taskId) };
     }),
   };
+});
+
+/** Tasks that several managers of a process share, where their layer is given them; else this manager's own. */
+const sharedTasks = Effect.gen(function* () {
+  const given = yield* Effect.serviceOption(AgentTasks);
+  if (Option.isSome(given)) return given.value;
+  return Context.get(yield* Layer.build(AgentTasks.layer), AgentTasks);
 });
 
 /** Who an agent speaks for. */

@@ -22,7 +22,7 @@ import type { RefreshedTokens } from "../wire/token-response.ts";
 import { chatgptCredential } from "./chatgpt-credential.ts";
 import type { AuthManagerOptions, RefreshReason } from "./contract.ts";
 import type { Rejections } from "./rejections.ts";
-import { renewalDueAtMs } from "./renewal.ts";
+import { isExpired } from "./renewal.ts";
 import type { StoreWithMemory } from "./unsaved-tokens.ts";
 
 export interface RefreshDeps {
@@ -90,7 +90,8 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   reason: RefreshReason,
 ): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
   const nowMs = yield* Clock.currentTimeMillis;
-  if (isOtherPair(mine, theirs.credential) && renewalDueAtMs(theirs.credential) > nowMs) {
+  // Also one that is due soon: an authority may issue tokens that live for minutes, and each process would spend one.
+  if (isOtherPair(mine, theirs.credential) && !isExpired(theirs.credential, nowMs)) {
     return theirs.credential;
   }
   const known = deps.rejections.of(theirs.tokens);

@@ -1,7 +1,7 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import * as Scope from "effect/Scope";
+import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { CredentialStore } from "../credential-store.ts";
 import type { LoginError } from "../errors.ts";
@@ -101,8 +101,8 @@ export const makeAuthManager = Effect.fnUntraced(function* (
 const makeCore = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
 ): Effect.fn.Return<Core, never, Needs> {
-  const scope = yield* Scope.Scope;
-  const transport = yield* HttpTransport;
+  // All of it, so that what agent identities may be given (`JwksCache`, `AgentTasks`) reaches them as well.
+  const context = yield* Effect.context<HttpTransport | Scope.Scope>();
   const store = withMemory(yield* CredentialStore);
   const lock = yield* HomeLock;
   yield* Effect.addFinalizer(() =>
@@ -110,8 +110,7 @@ const makeCore = Effect.fnUntraced(function* (
   );
   const agents = yield* Effect.promise(() => import("./agent-identities.ts")).pipe(
     Effect.flatMap(({ makeAgentIdentities }) => makeAgentIdentities(options)),
-    Effect.provideService(HttpTransport, transport),
-    Scope.provide(scope),
+    Effect.provideContext(context),
     Effect.cached,
   );
   return {

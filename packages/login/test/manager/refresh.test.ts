@@ -175,7 +175,7 @@ describe("AuthManager.refresh", () => {
         const second = yield* Effect.flip(manager.refresh("forced"));
         const requests = authority.count("refresh");
         const document = yield* Effect.promise(() =>
-          chatgptDocument(authority, { expiresInSeconds: 1 }),
+          chatgptDocument(authority, { expiresInSeconds: -10 }),
         );
         yield* Effect.promise(() => home.write(document));
         const third = yield* manager.refresh("forced");

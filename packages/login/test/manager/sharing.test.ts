@@ -1,0 +1,37 @@
+import * as JwksCache from "@agent-auth/agent-identity/jwks-cache";
+import { AgentTasks } from "@agent-auth/agent-identity/task";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { describe, expect, it } from "vitest";
+import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
+import { layer as storeLayer } from "../../src/credential-store-configured.ts";
+import { layer as httpLayer } from "../../src/http-client.ts";
+import { managerOptions, openAuthority, openHome } from "./fixture.ts";
+
+describe("two managers of one process", () => {
+  it("share a key set and a task where their layers are given the same ones", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const options = await managerOptions({ home, authority, env });
+    const http = httpLayer(options.environment);
+    const shared = Layer.mergeAll(
+      http,
+      storeLayer({ mode: "file", codexHome: options.environment.codexHome }),
+      JwksCache.layerMemory,
+      Layer.provide(AgentTasks.layer, http),
+    );
+    const taskId = AuthManager.use((manager) =>
+      Effect.map(manager.current, (current) => {
+        const credential = Option.getOrThrow(current);
+        return credential._tag === "AgentIdentity" ? credential.signer.taskId : undefined;
+      }),
+    ).pipe(Effect.provide(Layer.fresh(layerNoDeps(options))));
+    const [first, second] = await Effect.runPromise(
+      Effect.all([taskId, taskId]).pipe(Effect.provide(shared)),
+    );
+    expect(first).toBe(second);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+  });
+});
