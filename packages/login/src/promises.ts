@@ -30,6 +30,12 @@ import {
 
 export type { PromiseAuthProvider } from "./promises/external-provider.ts";
 export type { PlainChatgptTokens, Secret } from "./promises/secrets.ts";
+export {
+  signInWithBrowser,
+  signInWithDeviceCode,
+  type PromiseBrowserSignInOptions,
+  type PromiseDeviceSignInOptions,
+} from "./promises/sign-in.ts";
 
 type PreparedOptions = Omit<AuthManagerOptions, "config" | "environment" | "externalProvider">;
 

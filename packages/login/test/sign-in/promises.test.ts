@@ -1,0 +1,94 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startTestAuthority } from "@agent-auth/test-authority";
+import * as Redacted from "effect/Redacted";
+import { assert, describe, it } from "vitest";
+import { AuthorizationDenied } from "../../src/errors.ts";
+import { createAuthManager, signInWithBrowser, signInWithDeviceCode } from "../../src/promises.ts";
+
+const quiet = () => {};
+const visit = async (url: string) => void (await (await fetch(url)).text());
+
+describe("promises, signing in", () => {
+  it("signs in through the browser into a manager", async () => {
+    await using authority = await startTestAuthority();
+    const home = await mkdtemp(join(tmpdir(), "sign-in-promises-"));
+    const variables = { CODEX_HOME: home };
+    await using manager = createAuthManager({
+      codexHome: home,
+      variables,
+      environmentCredentials: false,
+      loadAtStart: false,
+    });
+    const tokens = await signInWithBrowser({
+      issuer: authority.issuer,
+      variables,
+      ports: [0],
+      onAuthorizeUrl: quiet,
+      openBrowser: (url) => visit(authority.decideSignIn(url)),
+      save: manager.loginWithChatgptTokens,
+    });
+    assert.strictEqual(tokens.accountId, authority.account.accountId);
+    assert.strictEqual((await manager.current())?.account.accountId, tokens.accountId);
+    const saved = await readFile(join(home, "auth.json"), "utf8");
+    assert.include(saved, Redacted.value(tokens.refreshToken));
+    await rm(home, { recursive: true });
+  });
+
+  it("rejects with the error classes of the Effect face", async () => {
+    await using authority = await startTestAuthority();
+    const refused = await signInWithBrowser({
+      issuer: authority.issuer,
+      variables: {},
+      ports: [0],
+      onAuthorizeUrl: quiet,
+      openBrowser: (url) => visit(authority.decideSignIn(url, { decision: "deny" })),
+    }).catch((error: unknown) => error);
+    assert.instanceOf(refused, AuthorizationDenied);
+  });
+
+  it("rejects with what save rejects with", async () => {
+    await using authority = await startTestAuthority();
+    const full = new Error("disk full");
+    const failed = await signInWithBrowser({
+      issuer: authority.issuer,
+      variables: {},
+      ports: [0],
+      onAuthorizeUrl: quiet,
+      openBrowser: (url) => visit(authority.decideSignIn(url)),
+      save: () => Promise.reject(full),
+    }).catch((error: unknown) => error);
+    assert.strictEqual(failed, full);
+  });
+
+  it("goes on when the browser does not open, and ends when it is aborted", async () => {
+    const controller = new AbortController();
+    let redirectUri = "";
+    const aborted = await signInWithBrowser({
+      variables: {},
+      ports: [0],
+      signal: controller.signal,
+      onAuthorizeUrl: (prompt) => {
+        ({ redirectUri } = prompt);
+      },
+      openBrowser: () => {
+        throw new Error("no browser");
+      },
+      onBrowserFailed: () => controller.abort(new Error("enough")),
+    }).catch((error: unknown) => error);
+    assert.propertyVal(aborted, "message", "enough");
+    const after = await fetch(redirectUri).catch(() => "gone");
+    assert.strictEqual(after, "gone");
+  });
+
+  it("signs in with a device code", async () => {
+    await using authority = await startTestAuthority();
+    const tokens = await signInWithDeviceCode({
+      issuer: authority.issuer,
+      variables: {},
+      onCode: ({ userCode }) => void authority.decideDevice(userCode, { decision: "approve" }),
+    });
+    assert.strictEqual(tokens.accountId, authority.account.accountId);
+  });
+});
