@@ -107,6 +107,19 @@ describe("CredentialStore.save, file", () => {
     }),
   );
 
+  it.live("gives what root makes in another user's folder to that user", (context) =>
+    Effect.gen(function* () {
+      if (process.getuid?.() !== 0) return context.skip("only root can write other users' files");
+      const home = temporaryHome();
+      chownSync(home.path, 4242, 4243);
+      yield* open(home).save("sk-1");
+      const names = readdirSync(home.path);
+      expect(names).toContain("auth.json");
+      const owners = names.map((name) => statSync(join(home.path, name)).uid);
+      expect(owners).toEqual(names.map(() => 4242));
+    }),
+  );
+
   it.live("leaves a file to its owner when root writes it", (context) =>
     Effect.gen(function* () {
       if (process.getuid?.() !== 0) return context.skip("only root can write other users' files");

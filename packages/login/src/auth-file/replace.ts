@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
+import { rightfulOwner } from "./owner.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";
 import { createTemporary, temporaryPath } from "./temporary.ts";
@@ -48,9 +49,9 @@ const writeDurably = async (
 
 /** Root may write another user's file; it has to stay theirs, or they could not read it any more. */
 const keepOwner = async (file: FileHandle, target: AuthFileTarget): Promise<void> => {
-  const { stats } = target;
-  if (stats === undefined || process.getuid?.() !== 0) return;
-  if (stats.uid !== 0 || stats.gid !== process.getgid?.()) await file.chown(stats.uid, stats.gid);
+  if (process.getuid?.() !== 0) return;
+  const owner = target.stats ?? rightfulOwner(target.path);
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
 };
 
 /** File systems that cannot sync folders (some network ones) say so with one of these. */

@@ -35,5 +35,7 @@ export const systemCodeOf = (error: unknown): string | undefined =>
 export const describeSystemError = (error: unknown): SystemError => {
   const systemCode = systemCodeOf(error);
   if (systemCode === undefined) return { reason: "an unexpected failure" };
+  if (error instanceof Error && "errstr" in error && typeof error.errstr === "string")
+    return { reason: error.errstr, systemCode }; // SQLite's own fixed words
   return { reason: words[systemCode] ?? `the system says ${systemCode}`, systemCode };
 };

@@ -1,4 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
+import { giveToFolderOwner } from "../auth-file/owner.ts";
+import { systemCodeOf } from "../auth-file/system-error.ts";
 
 // flock(2), which Codex takes and Node does not offer. POSIX and OFD locks would not do: they ignore it. koffi calls
 // the C library's through a prebuilt binary and is optional; without it our own processes still exclude each other
@@ -34,8 +36,16 @@ const load = async (): Promise<TryFlock | undefined> => {
 };
 
 /** Opens a lock file, making it where it is missing. It stays, empty, as Codex leaves it. */
-export const openLockFile = (path: string, mode: number): number =>
-  openSync(path, constants.O_RDWR | constants.O_CREAT, mode);
+export const openLockFile = (path: string, mode: number): number => {
+  try {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, mode);
+    giveToFolderOwner(fd, path);
+    return fd;
+  } catch (error) {
+    if (systemCodeOf(error) !== "EACCES") throw error;
+    return openSync(path, constants.O_RDONLY); // another user's: enough for flock
+  }
+};
 
 /** Closing is what ends a flock; a process that dies closes everything. */
 export const closeLockFile = (fd: number): void => closeSync(fd);

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { giveToFolderOwner } from "../auth-file/owner.ts";
 import { systemCodeOf } from "../auth-file/system-error.ts";
 
 // The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite
@@ -30,7 +31,9 @@ export const openFloor = async (path: string): Promise<Floor> => {
 // Only ever with O_EXCL: opening and closing the file of a lock that this process holds would end that lock (POSIX).
 const create = (path: string): void => {
   try {
-    closeSync(openSync(path, "wx", 0o600));
+    const fd = openSync(path, "wx", 0o600);
+    giveToFolderOwner(fd, path);
+    closeSync(fd);
   } catch (error) {
     if (systemCodeOf(error) !== "EEXIST") throw error;
   }
