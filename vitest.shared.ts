@@ -6,5 +6,11 @@ if (Number(process.versions.node.split(".")[0]) < 24)
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@agent-auth/source", ...defaultServerConditions] } },
-  test: { environment: "node", include: ["test/**/*.test.ts"] },
+  test: {
+    environment: "node",
+    include: ["test/**/*.test.ts"],
+    // Machines are shared and noisy: a limit that only a hang meets.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 });

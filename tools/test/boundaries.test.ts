@@ -105,6 +105,11 @@ describe("checkPackage", () => {
     ]);
   });
 
+  it("lets tests load by a computed name", () => {
+    write("packages/high/test/a.test.ts", "export const load = (id: string) => import(id);\n");
+    expect(problemsOf("high")).toEqual([]);
+  });
+
   it("refuses a tag without a line, and a package without a tag", () => {
     write("packages/low/package.json", manifest("low", "layer:cellar"));
     expect(problemsOf("low")).toEqual(["layer:cellar has no line in tools/layers.json"]);
