@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import manifest from "@agent-auth/test-authority/package.json" with { type: "json" };
 import { parseCommandLine, usage } from "./command-line.ts";
 
 const parsed = parseCommandLine(process.argv.slice(2));
 if (parsed._tag === "Help") process.stdout.write(usage);
+else if (parsed._tag === "Version") process.stdout.write(`${manifest.version}\n`);
 else if (parsed._tag === "Wrong") {
   process.stderr.write(`${parsed.message}\n\n${usage}`);
   process.exitCode = 2;

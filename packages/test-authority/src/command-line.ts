@@ -11,6 +11,7 @@ export interface CommandLineOptions {
 
 export type CommandLine =
   | { readonly _tag: "Help" }
+  | { readonly _tag: "Version" }
   | { readonly _tag: "Wrong"; readonly message: string }
   | { readonly _tag: "Run"; readonly options: CommandLineOptions };
 
@@ -24,6 +25,7 @@ Prints one line of JSON to stdout when it listens, and runs until interrupted.
   --mint         add a fresh agent identity JWT to the line (agent_identity)
   --api-key      add a fresh API key to the line (api_key)
   -h, --help     show this text
+  --version      show the version
 `;
 
 const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -41,6 +43,7 @@ export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
         port: { type: "string", default: "0" },
         mint: { type: "boolean", default: false },
         "api-key": { type: "boolean", default: false },
+        version: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     }));
@@ -49,6 +52,7 @@ export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
   }
   const { host, port, mint, help } = values;
   if (help) return { _tag: "Help" };
+  if (values.version) return { _tag: "Version" };
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
     return wrong("--port wants a number from 0 to 65535");
   if (!loopback.test(host)) return wrong("--host wants a loopback address, such as 127.0.0.1");

@@ -70,4 +70,10 @@ describe("agent-test-authority", () => {
     const wrong = startBinary("--nonsense");
     expect(await once(wrong, "exit")).toEqual([2, null]);
   });
+
+  it("tells its version", async () => {
+    const child = startBinary("--version");
+    const [first] = await once(createInterface(child.stdout), "line");
+    expect(String(first)).toMatch(/^\d+\.\d+\.\d+$/);
+  });
 });
