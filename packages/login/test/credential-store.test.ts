@@ -1,7 +1,12 @@
 import { expect, it } from "vitest";
-import { readdirSync } from "node:fs";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { layer } from "../src/credential-store-configured.ts";
+import { CredentialStore } from "../src/credential-store.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
-import { temporaryHome } from "./support/home.ts";
+import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { program, start } from "./support/programs.ts";
 
 credentialStoreContract("file", "File");
@@ -20,4 +25,22 @@ it("the auto store keeps to the file, with a warning, where no native package is
     warnings: [warning, warning, warning],
   });
   expect(readdirSync(path)).toEqual(["agent-auth.lock"]);
+});
+
+it("the ephemeral store knows a folder by its real path, also before it is made", async () => {
+  const folder = temporaryFolder();
+  const link = join(temporaryFolder(), "link");
+  symlinkSync(folder, link);
+  const open = (path: string) =>
+    Effect.provide(
+      CredentialStore,
+      layer({ mode: "ephemeral", codexHome: { path, explicit: false } }),
+    );
+  const first = await Effect.runPromise(open(join(link, ".codex")));
+  await Effect.runPromise(first.save({}));
+  mkdirSync(join(folder, ".codex"));
+  for (const path of [join(link, ".codex"), join(folder, ".codex")]) {
+    const store = await Effect.runPromise(open(path));
+    expect(Option.isSome(await Effect.runPromise(store.load))).toBe(true);
+  }
 });

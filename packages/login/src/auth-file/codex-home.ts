@@ -1,4 +1,5 @@
 import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import * as Effect from "effect/Effect";
 import type { CodexHome } from "../environment.ts";
 import { CodexHomeUnusable } from "../errors/storage.ts";
@@ -38,11 +39,14 @@ export const prepareCodexHome = <E>(
     }),
   );
 
-/** The path of CODEX_HOME with links resolved; as it stands where it does not exist (yet). */
-export const canonicalCodexHome = (home: CodexHome): string => {
+/** The path of CODEX_HOME with links resolved, as it will be once it is made where it does not exist yet. */
+export const canonicalCodexHome = (home: CodexHome): string => canonicalPath(home.path);
+
+const canonicalPath = (path: string): string => {
   try {
-    return realpathSync(home.path);
+    return realpathSync(path);
   } catch {
-    return home.path;
+    const parent = dirname(path);
+    return parent === path ? path : join(canonicalPath(parent), basename(path));
   }
 };
