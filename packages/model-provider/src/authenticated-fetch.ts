@@ -56,7 +56,7 @@ export const createAuthenticatedFetch = (
     const signed =
       signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), request.init.signal));
     send ??= await loadUndiciSend(options.dispatcher);
-    return exchange({ signer, policy, send }, request, signed);
+    return await exchange({ signer, policy, send }, request, signed);
   };
   // The openai SDK looks here to find out whether this fetch knows the global FormData; ours translates it.
   return Object.defineProperty(authenticated, "Response", { get: () => Response });

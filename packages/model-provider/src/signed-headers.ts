@@ -22,8 +22,9 @@ export class SignedHeaders {
   readonly target: RequestTarget;
   readonly #written: HeaderRecord;
   readonly #all: HeaderRecord;
-  readonly #extras: HeaderRecord;
-  readonly #own: HeaderRecord;
+  readonly #extras: ReadonlyArray<readonly [string, string]>;
+  readonly #own: ReadonlyArray<readonly [string, string]>;
+  readonly #flat: ReadonlyArray<string> | null;
   readonly #owned: ReadonlySet<string>;
 
   constructor(
@@ -44,8 +45,9 @@ export class SignedHeaders {
       written[name] = Redacted.value(value);
     }
     this.#owned = credential === null ? new Set(Object.keys(own)) : identityHeaderNames;
-    this.#extras = yielding;
-    this.#own = own;
+    this.#extras = Object.entries(yielding);
+    this.#own = Object.entries(own);
+    this.#flat = credential === null || extras.length > 0 ? null : Object.entries(own).flat();
     this.#all = Object.freeze(Object.assign(Object.create(null), yielding, own));
     this.#written = { ...written, ...identity };
   }
@@ -66,9 +68,18 @@ export class SignedHeaders {
    */
   applyTo(headers: HeadersLike | null | undefined): HeaderRecord {
     if (headers === null || headers === undefined) return this.#all;
-    const callers = headerRecord(headers);
-    for (const name of this.#owned) delete callers[name];
-    return Object.assign(Object.create(null), this.#extras, callers, this.#own);
+    const merged = headerRecord(headers, this.#owned);
+    for (const [name, value] of this.#extras) merged[name] ??= value;
+    for (const [name, value] of this.#own) merged[name] = value;
+    return merged;
+  }
+
+  /**
+   * A fresh flat list of the identity's names and values; `null` where there is more to do than to put them in the
+   * place of a caller's own: a provider that adds headers, or one that needs no credential.
+   */
+  flatIdentity(): Array<string> | null {
+    return this.#flat === null ? null : [...this.#flat];
   }
 
   toJSON(): unknown {
@@ -86,16 +97,36 @@ const lowerCased = (headers: AuthHeaders): Record<string, string> => {
   return lower;
 };
 
-/** Headers as one record under lower-case names, values of one name joined (RFC 9110 §5.3). */
-export const headerRecord = (headers: HeadersLike): HeaderRecord => {
-  const record: HeaderRecord = Object.create(null);
-  for (const [name, value] of pairs(headers)) {
+/** Whether a header belongs to the identity, whichever way it is spelt. Lengths are compared first: it is asked often. */
+export const isIdentityHeader = (name: string): boolean =>
+  identityNameLengths.has(name.length) && identityHeaderNames.has(name.toLowerCase());
+
+const identityNameLengths: ReadonlySet<number> = new Set(
+  Array.from(identityHeaderNames, (name) => name.length),
+);
+
+/** Headers as one record under lower-case names, values of one name joined (RFC 9110 §5.3), but for those `without`. */
+export const headerRecord = (
+  headers: HeadersLike,
+  without: ReadonlySet<string> = nothing,
+): HeaderRecord => {
+  const record: HeaderRecord = {};
+  const add = (name: string, value: string): void => {
     const lower = name.toLowerCase();
-    const earlier = record[lower];
-    record[lower] = earlier === undefined ? value : `${earlier}, ${value}`;
-  }
+    if (without.has(lower)) return;
+    record[lower] = Object.hasOwn(record, lower) ? `${record[lower]}, ${value}` : value;
+  };
+  if (isIterable(headers)) for (const [name, value] of headers) add(name, value);
+  else
+    for (const name of Object.keys(headers)) {
+      const value = headers[name];
+      if (typeof value === "string") add(name, value);
+      else if (value !== undefined) add(name, value.join(", "));
+    }
   return record;
 };
+
+const nothing: ReadonlySet<string> = new Set();
 
 /** Name and value of every header, whichever form they come in. */
 export function* pairs(headers: HeadersLike): Generator<readonly [string, string]> {

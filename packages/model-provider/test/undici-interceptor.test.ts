@@ -1,4 +1,122 @@
+import { Agent, Client, fetch, interceptors, WebSocket } from "undici";
+import { describe, expect, it } from "vitest";
+import { startTestAuthority } from "@agent-auth/test-authority";
+import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-interceptor.ts";
 import { faceContract } from "./face.contract.ts";
+import { agent, bearer, chatgpt } from "./support/credentials.ts";
 import { interceptorFace } from "./support/faces.ts";
+import { managerOf } from "./support/managers.ts";
+import { providerAt } from "./support/providers.ts";
+import { answer, startServer } from "./support/server.ts";
+import { signedIn, signIns } from "./support/sign-ins.ts";
 
 faceContract("authInterceptor", interceptorFace);
+
+const signIn = (
+  url: string,
+  more: Partial<AuthInterceptorOptions> = {},
+): AuthInterceptorOptions => ({
+  provider: providerAt(url),
+  manager: managerOf(chatgpt("access-1")),
+  ...more,
+});
+
+describe("authInterceptor: under undici's other doors", () => {
+  it("signs what comes from undici's fetch, in each of its header forms", async () => {
+    await using server = await startServer((_request, response) => answer(response, 200, "hello"));
+    const dispatcher = new Agent().compose(authInterceptor(signIn(server.url)));
+    const response = await fetch(`${server.url}/a`, {
+      dispatcher,
+      headers: { authorization: "Bearer own", "x-a": "1" },
+    });
+    expect(await response.text()).toBe("hello");
+    for (const headers of [["x-a", "1"], [["x-a", "1"]], new Map([["x-a", "1"]]), { "x-a": ["1"] }])
+      await dispatcher
+        .request({
+          origin: server.url,
+          path: "/a",
+          method: "GET",
+          headers: headers as Array<string>,
+        })
+        .then(({ body }) => body.dump());
+    expect(server.seen).toHaveLength(5);
+    for (const { headers } of server.seen)
+      expect(headers).toMatchObject({ authorization: "Bearer access-1", "x-a": "1" });
+    await dispatcher.close();
+  });
+
+  it("signs the requests of a Client, which has one origin", async () => {
+    await using server = await startServer((_request, response) => answer(response, 200));
+    const client = new Client(server.url).compose(authInterceptor(signIn(server.url)));
+    const { statusCode, body } = await client.request({ path: "/a", method: "GET" });
+    await body.dump();
+    expect([statusCode, server.seen[0]?.headers.authorization]).toEqual([200, "Bearer access-1"]);
+    await client.close();
+  });
+
+  it("keeps the identity at home where a redirect interceptor leaves it, and signs afresh within it", async () => {
+    await using home = await startServer((request, response) =>
+      answer(response, 307, "", {
+        location: request.url === "/a" ? "/b" : `${other.url}/c`,
+      }),
+    );
+    await using other = await startServer((_request, response) => answer(response, 200));
+    let nowMs = 0;
+    const options = signIn(home.url, { manager: managerOf(agent()), now: () => (nowMs += 1000) });
+    const dispatcher = new Agent().compose(
+      authInterceptor(options),
+      interceptors.redirect({ maxRedirections: 5 }),
+    );
+    const { statusCode, body } = await dispatcher.request({
+      origin: home.url,
+      path: "/a",
+      method: "GET",
+    });
+    await body.dump();
+    expect([statusCode, home.seen.length, other.seen.length]).toEqual([200, 2, 1]);
+    expect(new Set(home.seen.map(({ headers }) => headers.authorization)).size).toBe(2);
+    expect(other.seen[0]?.headers).not.toHaveProperty("authorization");
+    expect(other.seen[0]?.headers).not.toHaveProperty("chatgpt-account-id");
+    await dispatcher.close();
+  });
+
+  it("keeps backpressure and order through a 401 that is handed over", async () => {
+    const long = Array.from({ length: 200 }, (_, line) => `${line}`.padEnd(1000, ".")).join("\n");
+    await using server = await startServer((_request, response) => answer(response, 401, long));
+    const slow = {
+      ...managerOf(bearer("a")),
+      recoverUnauthorized: () => new Promise<null>((resolve) => setImmediate(() => resolve(null))),
+    };
+    const dispatcher = new Agent().compose(authInterceptor(signIn(server.url, { manager: slow })));
+    const { body } = await dispatcher.request({ origin: server.url, path: "/a", method: "GET" });
+    const parts: Array<Buffer> = [];
+    for await (const part of body) {
+      parts.push(part);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Buffer.concat(parts).toString()).toBe(long);
+    await dispatcher.close();
+  });
+
+  it("signs a WebSocket's upgrade", async () => {
+    await using authority = await startTestAuthority();
+    const agentJwt = signIns.find(({ name }) => name === "an agent identity JWT");
+    if (agentJwt === undefined) throw new Error("the list of sign-ins changed");
+    await using session = await signedIn(authority, agentJwt);
+    const dispatcher = new Agent().compose(authInterceptor({ signer: session.client.signer }));
+    const url = `${(await session.client.baseUrl()).replace("http", "ws")}/responses`;
+    const socket = new WebSocket(url, { dispatcher });
+    await new Promise((resolve, reject) => {
+      socket.addEventListener("open", resolve);
+      socket.addEventListener("error", reject);
+    });
+    expect(authority.requestsTo("responsesSocket")[0]?.headers["authorization"]).toMatch(
+      /^AgentAssertion /,
+    );
+    await new Promise<void>((resolve) => {
+      socket.addEventListener("close", () => resolve());
+      socket.close();
+    });
+    await dispatcher.close();
+  });
+});

@@ -14,40 +14,45 @@ import {
   retryDelayMs,
   type RetryPolicy,
 } from "./retry-policy.ts";
-import { SteadyController } from "./steady-controller.ts";
+import { type IdleListener, SteadyController } from "./steady-controller.ts";
+import { signedRequest } from "./signed-request.ts";
 
 export interface DispatchTools {
   readonly signer: RequestSignerShape;
   readonly retry: RetryPolicy;
   readonly dispatch: Dispatcher.Dispatch;
-  /** The request with these headers on it. */
-  readonly write: (signed: SignedHeaders) => Dispatcher.DispatchOptions;
   readonly onRecoveryFailed: (error: ModelProviderError) => void;
   readonly onStatus?: (status: number) => void;
 }
 
 /** One dispatched request, from its first attempt to the answer that the caller's handler gets. */
-export class DispatchExchange implements AttemptHost {
+export class DispatchExchange implements AttemptHost, IdleListener {
   readonly handler: Dispatcher.DispatchHandler;
-  readonly controller = new SteadyController((reason) => this.#abortIdle(reason));
+  readonly controller = new SteadyController(this);
   started = false;
   readonly #tools: DispatchTools;
-  readonly #replayable: boolean;
+  readonly #request: Dispatcher.DispatchOptions;
   #recoveries = 0;
   #retries = 0;
   #timer: NodeJS.Timeout | undefined;
   /** The caller's handler has been told the end while no attempt was under way. */
   #settled = false;
 
-  constructor(tools: DispatchTools, body: unknown, handler: Dispatcher.DispatchHandler) {
+  constructor(
+    tools: DispatchTools,
+    request: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ) {
     this.#tools = tools;
+    this.#request = request;
     this.handler = handler;
-    this.#replayable = isReplayable(body);
   }
 
   /** Sends an attempt; what comes back is undici's word on backpressure. */
   send(signed: SignedHeaders): boolean {
-    return this.#tools.dispatch(this.#tools.write(signed), new Attempt(this, signed));
+    const { dispatch, signer } = this.#tools;
+    const attempt = new Attempt(this, signed);
+    return dispatch(signedRequest(this.#request, signed, signer.provider.queryParams), attempt);
   }
 
   /** Waits for headers, then sends, unless `accepts` declines. Nothing is sent where they cannot be had. */
@@ -89,7 +94,7 @@ export class DispatchExchange implements AttemptHost {
     if (Result.isFailure(result)) onRecoveryFailed(result.failure);
     const next = Result.isSuccess(result) ? Option.getOrNull(result.success) : null;
     const usable = next?.target.origin === attempt.signed.target.origin ? next : null;
-    if (usable === null || !this.#replayable || this.controller.aborted) {
+    if (usable === null || !isReplayable(this.#request.body) || this.controller.aborted) {
       attempt.release();
       return;
     }
@@ -99,7 +104,7 @@ export class DispatchExchange implements AttemptHost {
 
   #retryLater(retryAfter: string | null): boolean {
     const { retry, signer } = this.#tools;
-    if (!this.#replayable || this.#retries >= retry.maxRetries) return false;
+    if (!isReplayable(this.#request.body) || this.#retries >= retry.maxRetries) return false;
     const delayMs = retryDelayMs(retry, this.#retries, retryAfter, Date.now());
     if (delayMs === null) return false;
     this.#retries++;
@@ -127,7 +132,7 @@ export class DispatchExchange implements AttemptHost {
     this.handler.onResponseError?.(this.controller, error);
   }
 
-  #abortIdle(reason: Error): void {
+  abortedWhileIdle(reason: Error): void {
     clearTimeout(this.#timer);
     this.#settled = true;
     this.handler.onResponseError?.(this.controller, reason);

@@ -34,18 +34,16 @@ export interface ExchangeTools {
 /** One call of an authenticated fetch, from the first attempt to the answer that the caller gets. */
 export const exchange = async (
   tools: ExchangeTools,
-  caller: CallerRequest,
+  { url: asked, init }: CallerRequest,
   signed: SignedHeaders,
 ): Promise<Response> => {
-  const { headers, body, method, ...rest } = caller.init;
-  const follows = (rest.redirect ?? "follow") === "follow";
-  const init: RequestInit = follows ? { ...rest, redirect: "manual" } : rest;
-  const { url, isOurs } = resolveDestination(caller.url, signed.target, tools.policy.otherOrigins);
+  const follows = (init.redirect ?? "follow") === "follow";
+  const { url, isOurs } = resolveDestination(asked, signed.target, tools.policy.otherOrigins);
   let request: Redirectable = {
     url: isOurs ? withQuery(url, tools.signer.provider.queryParams) : url,
-    method: method ?? "GET",
-    headers: headers ?? undefined,
-    body: body ?? undefined,
+    method: init.method ?? "GET",
+    headers: init.headers ?? undefined,
+    body: init.body ?? undefined,
   };
   let identity = isOurs ? signed : null;
   for (let redirects = 0; ; redirects++) {
@@ -93,44 +91,48 @@ const attempts = async (
   let recoveries = 0;
   let retries = 0;
   for (;;) {
-    const outcome = await attempt(tools.send, request, init, current);
-    if (current !== null && recoveries < maxRecoveries && isUnauthorized(outcome)) {
-      const next = await recovered(tools, outcome.success, current, init);
-      if (next === null || !isReplayable(request.body)) return outcome.success;
+    let outcome: Outcome;
+    try {
+      outcome = { response: await tools.send(request.url, written(request, init, current)) };
+    } catch (error) {
+      outcome = { error };
+    }
+    if (current !== null && recoveries < maxRecoveries && outcome.response?.status === 401) {
+      const next = await recovered(tools, outcome.response, current, init);
+      if (next === null || !isReplayable(request.body)) return outcome.response;
       recoveries++;
-      await discard(outcome.success);
+      await discard(outcome.response);
       current = next;
       continue;
     }
     const delayMs = nextDelayMs(tools.policy.retry, outcome, request, retries, init);
-    if (delayMs === null) return Result.getOrThrowWith(outcome, (error) => error);
+    if (delayMs === null) {
+      if (outcome.response === undefined) throw outcome.error;
+      return outcome.response;
+    }
     retries++;
-    if (Result.isSuccess(outcome)) await discard(outcome.success);
+    if (outcome.response !== undefined) await discard(outcome.response);
     await pause(delayMs, init.signal);
     if (current !== null) current = await freshHeaders(tools, current, init);
   }
 };
 
-type Outcome = Result.Result<Response, unknown>;
+type Outcome =
+  | { readonly response: Response; readonly error?: undefined }
+  | { readonly response?: undefined; readonly error: unknown };
 
-const isUnauthorized = (outcome: Outcome): outcome is Result.Success<Response, unknown> =>
-  Result.isSuccess(outcome) && outcome.success.status === 401;
-
-const attempt = async (
-  send: Send,
-  { url, method, headers, body }: Redirectable,
+/** What one attempt sends. Redirects are followed here and not by fetch, which knows too little of identities. */
+const written = (
+  { method, headers, body }: Redirectable,
   init: RequestInit,
   identity: SignedHeaders | null,
-): Promise<Outcome> => {
-  try {
-    const written = identity?.applyTo(headers) ?? headerRecord(headers ?? {});
-    const sent: SendInit = { ...init, method, headers: written };
-    if (body !== undefined) sent.body = body;
-    return Result.succeed(await send(url, sent));
-  } catch (error) {
-    return Result.fail(error);
-  }
-};
+): SendInit => ({
+  ...init,
+  method,
+  headers: identity?.applyTo(headers) ?? headerRecord(headers ?? {}),
+  body: body ?? null,
+  redirect: (init.redirect ?? "follow") === "follow" ? "manual" : (init.redirect ?? "manual"),
+});
 
 /** Also where the body cannot be sent again: the next request should not meet the same 401. */
 const recovered = async (
@@ -165,11 +167,11 @@ const nextDelayMs = (
 ): number | null => {
   if (retries >= policy.maxRetries || !isReplayable(request.body) || init.signal?.aborted === true)
     return null;
-  if (Result.isFailure(outcome))
-    return isTransportFailure(outcome.failure)
+  if (outcome.response === undefined)
+    return isTransportFailure(outcome.error)
       ? retryDelayMs(policy, retries, null, Date.now())
       : null;
-  const { status, headers } = outcome.success;
+  const { status, headers } = outcome.response;
   return isRetryableStatus(status)
     ? retryDelayMs(policy, retries, headers.get("retry-after"), Date.now())
     : null;

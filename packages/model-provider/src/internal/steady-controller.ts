@@ -3,18 +3,23 @@ import type { Dispatcher } from "undici";
 type Controller = Dispatcher.DispatchController;
 type RawHeaders = NonNullable<Controller["rawHeaders"]> | null;
 
+/** Who hears of an abort that meets no attempt under way. */
+export interface IdleListener {
+  readonly abortedWhileIdle: (reason: Error) => void;
+}
+
 /**
  * The one controller that a caller's handler sees while attempts, each with a controller of its own, come and go.
- * It steers the attempt that is under way; an abort between two attempts goes to `onIdleAbort`.
+ * It steers the attempt that is under way; an abort between two attempts goes to the listener.
  */
 export class SteadyController implements Controller {
   #target: Controller | null = null;
   #reason: Error | null = null;
   #paused = false;
-  readonly #onIdleAbort: (reason: Error) => void;
+  readonly #listener: IdleListener;
 
-  constructor(onIdleAbort: (reason: Error) => void) {
-    this.#onIdleAbort = onIdleAbort;
+  constructor(listener: IdleListener) {
+    this.#listener = listener;
   }
 
   /** Steers this attempt from now on, which ends it at once where the caller has aborted already. */
@@ -48,7 +53,7 @@ export class SteadyController implements Controller {
   abort(reason: Error): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
-    if (this.#target === null) this.#onIdleAbort(reason);
+    if (this.#target === null) this.#listener.abortedWhileIdle(reason);
     else this.#target.abort(reason);
   }
   pause(): void {

@@ -1,5 +1,4 @@
-import type { Dispatcher } from "undici";
-import type { FetchBody } from "./fetch-types.ts";
+import type { Dispatcher, FormData as UndiciFormData } from "undici";
 import { isFormData } from "./replay.ts";
 
 /** What `Send` is given: fetch's settings with the headers as a plain record. */
@@ -18,11 +17,11 @@ export const loadUndici = (): Promise<Undici> => import("undici");
 export const loadUndiciSend = async (dispatcher: Dispatcher | undefined): Promise<Send> => {
   const undici = await loadUndici();
   const fallback = dispatcher ?? sharedAgent(undici);
-  return (url, { body, dispatcher: own, ...init }) =>
+  return (url, init) =>
     undici.fetch(url, {
       ...init,
-      dispatcher: isDispatcher(own) ? own : fallback,
-      ...(body === undefined || body === null ? {} : { body: undiciBody(undici, body) }),
+      dispatcher: isDispatcher(init.dispatcher) ? init.dispatcher : fallback,
+      body: isFormData(init.body) ? undiciForm(undici, init.body) : (init.body ?? null),
     });
 };
 
@@ -39,10 +38,9 @@ const isDispatcher = (value: unknown): value is Dispatcher =>
   typeof value.dispatch === "function";
 
 /** undici knows its own `FormData` only, and would send the global one as the text "[object FormData]". */
-const undiciBody = (undici: Undici, body: FetchBody) => {
-  if (!isFormData(body)) return body;
+const undiciForm = (undici: Undici, form: FormData): UndiciFormData => {
   const copy = new undici.FormData();
-  for (const [name, value] of body)
+  for (const [name, value] of form)
     if (typeof value === "string") copy.append(name, value);
     else copy.append(name, value, value.name);
   return copy;

@@ -1,0 +1,67 @@
+import type { Dispatcher } from "undici";
+import { type HeadersLike, isIdentityHeader, type SignedHeaders } from "../signed-headers.ts";
+import { withQuery } from "./destination.ts";
+
+type Request = Dispatcher.DispatchOptions;
+type RequestHeaders = NonNullable<Request["headers"]>;
+type QueryParams = ReadonlyArray<readonly [string, string]>;
+
+/** A dispatched request with the signed headers and the provider's query on it. */
+export const signedRequest = (
+  request: Request,
+  signed: SignedHeaders,
+  queryParams: QueryParams,
+): Request => {
+  const headers = dispatchHeaders(request.headers, signed);
+  if (queryParams.length === 0) return { ...request, headers };
+  const { origin } = signed.target;
+  const path = withQuery(origin + request.path, queryParams).slice(origin.length);
+  return { ...request, path, headers };
+};
+
+const dispatchHeaders = (
+  headers: Request["headers"],
+  signed: SignedHeaders,
+): Record<string, string> | Array<string> => {
+  if (headers === null || headers === undefined) return signed.applyTo(null);
+  return flatly(headers, signed) ?? signed.applyTo(readable(headers));
+};
+
+/** The usual case without detours: a plain record of texts, and a provider that adds no headers of its own. */
+const flatly = (headers: RequestHeaders, signed: SignedHeaders): Array<string> | null => {
+  const flat = signed.flatIdentity();
+  if (flat === null || Array.isArray(headers) || isIterable(headers)) return null;
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    if (typeof value !== "string") return null;
+    if (!isIdentityHeader(name)) flat.push(name, value);
+  }
+  return flat;
+};
+
+/** undici also takes a flat list of names and values, and pairs whose value is a list. */
+const readable = (headers: RequestHeaders): HeadersLike => {
+  if (Array.isArray(headers)) return flatPairs(headers);
+  return joined(isIterable(headers) ? headers : Object.entries(headers));
+};
+
+const isIterable = (
+  headers: Exclude<RequestHeaders, ReadonlyArray<string>>,
+): headers is Iterable<[string, string | Array<string> | undefined]> => Symbol.iterator in headers;
+
+function* flatPairs(headers: ReadonlyArray<unknown>): Generator<readonly [string, string]> {
+  if (Array.isArray(headers[0])) {
+    for (const pair of headers) if (Array.isArray(pair)) yield [String(pair[0]), text(pair[1])];
+    return;
+  }
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    yield [String(headers[at]), text(headers[at + 1])];
+}
+
+function* joined(
+  headers: Iterable<readonly [string, unknown]>,
+): Generator<readonly [string, string]> {
+  for (const [name, value] of headers) if (value !== undefined) yield [name, text(value)];
+}
+
+const text = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : String(value));
