@@ -261,6 +261,13 @@ export type LoginError =
 /** Every `code` that this package can answer with, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];
 
+/** Tells an error of this package, or of the floor below it, from anything else that was thrown. */
+export const isLoginError = (error: unknown): error is LoginError =>
+  error instanceof Error &&
+  "code" in error &&
+  typeof error.code === "string" &&
+  /^(?:LOGIN|AGENT_IDENTITY)_/.test(error.code);
+
 /** Names a source in words: `CODEX_API_KEY`, a path, `OS keyring`. */
 export const describeSource = (source: CredentialSource): string => {
   switch (source._tag) {

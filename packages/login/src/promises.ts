@@ -28,6 +28,7 @@ import {
   type Secret,
 } from "./promises/secrets.ts";
 
+export { isLoginError } from "./errors.ts";
 export type { PromiseAuthProvider } from "./promises/external-provider.ts";
 export type { PlainChatgptTokens, Secret } from "./promises/secrets.ts";
 export {
