@@ -3,6 +3,7 @@ import { type Config, loadConfig } from "@agent-auth/login/config";
 import { type LoginEnvironment, parseEnvironment } from "@agent-auth/login/environment";
 import * as Effect from "effect/Effect";
 import { homedir } from "node:os";
+import { accountHome } from "./accounts/account-home.ts";
 import type { GlobalValues } from "./argv/command-spec.ts";
 import { makeSay, type Say } from "./terminal/say.ts";
 import { version } from "./version.ts";
@@ -14,6 +15,8 @@ export const userAgent = `agent-auth/${version}`;
 export interface Session {
   readonly environment: LoginEnvironment;
   readonly config: Config;
+  /** The kept account whose sign-in is worked on; absent for the present sign-in. */
+  readonly account?: string;
   readonly say: Say;
 }
 
@@ -24,7 +27,12 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
     codexHome: environment.codexHome,
     overrides: globals.config,
   });
-  const session: Session = { environment, config, say: makeSay(globals) };
+  const session: Session = {
+    environment,
+    config,
+    say: makeSay(globals),
+    ...(globals.account !== undefined && { account: globals.account }),
+  };
   return session;
 });
 
@@ -40,6 +48,9 @@ const homeDir = () => {
  */
 export const managerLayer = (session: Session, use: "requests" | "signInOrOut") =>
   AuthManager.layer({
+    ...(session.account !== undefined && {
+      codexHome: accountHome(session.environment.codexHome.path, session.account),
+    }),
     environment: session.environment,
     config: session.config,
     environmentCredentials: true,

@@ -70,7 +70,10 @@ export const globalFlags = {
   help: { type: "boolean", short: "h", summary: "explain the command" },
 } as const satisfies FlagTable;
 
-export type GlobalValues = FlagValues<typeof globalFlags>;
+export type GlobalValues = FlagValues<typeof globalFlags> & {
+  /** Not a flag: the kept account whose sign-in a command works on, in place of the present one. */
+  readonly account?: string;
+};
 
 /** What a command line said, after parsing. */
 export interface Invocation<Flags extends FlagTable = FlagTable> {

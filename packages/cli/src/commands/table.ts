@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect";
 import type { Command, CommandSpec, FlagTable } from "../argv/command-spec.ts";
 import type { ExitCode } from "../exit-code.ts";
 import { runCommand } from "../run-command.ts";
+import * as accounts from "./accounts/specs.ts";
 import { spec as api } from "./api/spec.ts";
 import { spec as decode } from "./decode/spec.ts";
 import { spec as headers } from "./headers/spec.ts";
@@ -44,6 +45,10 @@ export const commands: readonly Entry[] = [
   entry(token, () => import("./token/token.ts")),
   entry(headers, () => import("./headers/headers.ts")),
   entry(proxy, () => import("./proxy/proxy.ts")),
+  entry(accounts.listSpec, () => import("./accounts/list.ts")),
+  entry(accounts.useSpec, () => import("./accounts/use.ts")),
+  entry(accounts.addSpec, () => import("./accounts/add.ts")),
+  entry(accounts.removeSpec, () => import("./accounts/remove.ts")),
   entry(verify, () => import("./verify/verify.ts")),
   entry(decode, () => import("./decode/decode.ts")),
   entry(jwks, () => import("./jwks/jwks.ts")),

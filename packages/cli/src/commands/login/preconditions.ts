@@ -1,8 +1,11 @@
-import type { Config } from "@agent-auth/login/config";
 import type { LoginEnvironment } from "@agent-auth/login/environment";
 import { EnvironmentCredentialRules, NothingWouldBeKept } from "@agent-auth/login/errors";
 import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/restrictions";
 import * as Effect from "effect/Effect";
+import { existsSync } from "node:fs";
+import { accountsFolder } from "../../accounts/account-home.ts";
+import { CliFailure } from "../../failure.ts";
+import type { Session } from "../../session.ts";
 
 /**
  * What can be refused before a secret is read, a browser opened or anything sent: a way of signing in that the
@@ -10,15 +13,34 @@ import * as Effect from "effect/Effect";
  */
 export const checkBeforeSignIn = Effect.fnUntraced(function* (
   method: LoginMethod,
-  { config, environment }: { readonly config: Config; readonly environment: LoginEnvironment },
+  session: Session,
 ) {
+  const { config, environment } = session;
   yield* checkLoginMethod(config, method);
   const variable = rulingVariable(environment);
   if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
   if (config.credentialsStore === "ephemeral") return yield* new NothingWouldBeKept();
+  return yield* checkNotKept(session);
 });
 
-const rulingVariable = (environment: LoginEnvironment): string | undefined => {
+/** A sign-in revokes the tokens that it replaces. Those of a kept account are to be put aside instead. */
+const checkNotKept = Effect.fnUntraced(function* (session: Session) {
+  const isPlain = !existsSync(accountsFolder(session.environment.codexHome.path));
+  if (isPlain || session.account !== undefined) return;
+  const { keptAccounts } = yield* Effect.promise(() => import("../../accounts/kept-accounts.ts"));
+  const kept = yield* Effect.orElseSucceed(keptAccounts(session).presentAccount, () => undefined);
+  if (kept?.facts.method === "chatgpt") return yield* isKept(kept.name);
+});
+
+const isKept = (name: string) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_IN_USE",
+    message: `the present sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
+    hint: "To sign in beside it, run: agent-auth accounts add NAME",
+  });
+
+/** The variable that rules every request; `undefined` where none is set. */
+export const rulingVariable = (environment: LoginEnvironment): string | undefined => {
   if (environment.apiKey !== undefined) return "CODEX_API_KEY";
   if (environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
   return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";

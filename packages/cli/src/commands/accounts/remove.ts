@@ -1,0 +1,51 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import * as Effect from "effect/Effect";
+import { keptAccounts } from "../../accounts/kept-accounts.ts";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { exitCode } from "../../exit-code.ts";
+import { CliFailure } from "../../failure.ts";
+import { reportError } from "../../report-error.ts";
+import { managerLayer, openSession } from "../../session.ts";
+import { accountName, unknownAccount } from "./named-account.ts";
+import { removeSpec } from "./specs.ts";
+
+export interface RemoveOptions {
+  readonly name: string;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof removeSpec.flags, RemoveOptions> = {
+  spec: removeSpec,
+  options: ({ args: [name], globals }) => ({ name: accountName(name, removeSpec.path), globals }),
+};
+
+/** Signs a kept account out and forgets it. The present one is left alone. */
+export const run = (options: RemoveOptions) =>
+  remove(options).pipe(
+    Effect.catch((error) => Effect.sync(() => reportError("Error removing an account", error))),
+  );
+
+const remove = Effect.fnUntraced(function* ({ name, globals }: RemoveOptions) {
+  const session = yield* openSession({ ...globals, account: name });
+  const accounts = keptAccounts(session);
+  const kept = yield* accounts.find(name);
+  if (kept === undefined) return yield* unknownAccount(name);
+  const present = yield* accounts.present;
+  if (present?.facts.key === kept.facts.key) return yield* inUse(name);
+  const { revoked } = yield* AuthManager.use((manager) => manager.logout).pipe(
+    Effect.provide(managerLayer(session, "signInOrOut")),
+  );
+  yield* accounts.forget(name);
+  session.say(`Removed ${name}`);
+  if (revoked === "failed") {
+    session.say("Warning: the authority did not confirm that the tokens are revoked.");
+  }
+  return exitCode.done;
+});
+
+const inUse = (name: string) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_IN_USE",
+    message: `${name} is the present sign-in`,
+    hint: "Switch to another first, or sign out. Run: agent-auth logout",
+  });

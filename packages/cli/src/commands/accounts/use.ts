@@ -1,0 +1,62 @@
+import { EnvironmentCredentialRules } from "@agent-auth/login/errors";
+import * as Effect from "effect/Effect";
+import { keptAccounts } from "../../accounts/kept-accounts.ts";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { exitCode } from "../../exit-code.ts";
+import { CliFailure } from "../../failure.ts";
+import { reportError } from "../../report-error.ts";
+import { openSession } from "../../session.ts";
+import { rulingVariable } from "../login/preconditions.ts";
+import { accountName, unknownAccount } from "./named-account.ts";
+import { useSpec } from "./specs.ts";
+
+export interface UseOptions {
+  readonly name: string;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof useSpec.flags, UseOptions> = {
+  spec: useSpec,
+  options: ({ args: [name], globals }) => ({ name: accountName(name, useSpec.path), globals }),
+};
+
+/** Switches to a kept sign-in. The one before it is put aside with its newest tokens. */
+export const run = (options: UseOptions) =>
+  use(options).pipe(
+    Effect.catch((error) => Effect.sync(() => reportError("Error switching accounts", error))),
+  );
+
+const use = Effect.fnUntraced(function* ({ name, globals }: UseOptions) {
+  const session = yield* openSession(globals);
+  const variable = rulingVariable(session.environment);
+  if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
+  const accounts = keptAccounts(session);
+  yield* accounts.checkPersistent;
+  const isSwitched = yield* accounts.alone(switchTo(accounts, name));
+  session.say(isSwitched ? `Now using ${name}` : `Already using ${name}`);
+  return exitCode.done;
+});
+
+/** Under the home lock. First what is present is kept, then it is replaced: a crash in between loses nothing. */
+const switchTo = Effect.fnUntraced(function* (
+  accounts: ReturnType<typeof keptAccounts>,
+  name: string,
+) {
+  const wanted = yield* accounts.find(name);
+  if (wanted === undefined) return yield* unknownAccount(name);
+  const present = yield* accounts.present;
+  if (present?.facts.key === wanted.facts.key) return false;
+  if (present !== undefined) {
+    const kept = (yield* accounts.all).find((one) => one.facts.key === present.facts.key);
+    if (kept === undefined) return yield* notKept;
+    yield* accounts.keep(kept.name, present.document);
+  }
+  yield* accounts.makePresent(wanted.document);
+  return true;
+});
+
+const notKept = new CliFailure({
+  code: "CLI_ACCOUNT_NOT_KEPT",
+  message: "the present sign-in is not kept under any name and would be lost",
+  hint: "Run: agent-auth accounts add NAME --current",
+});
