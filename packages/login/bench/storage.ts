@@ -23,5 +23,22 @@ await bench.compare("load an API key from its file, against JSON.parse(readFileS
   subject: () => Effect.runSync(store.load),
   limit: 2,
 });
+await Effect.runPromise(
+  store.save({
+    authMode: "chatgpt",
+    tokens: {
+      idToken: Redacted.make("i".repeat(2_000)),
+      accessToken: Redacted.make("a".repeat(2_000)),
+      refreshToken: Redacted.make("r".repeat(100)),
+      accountId: "acc",
+    },
+    lastRefresh: "2026-04-13T12:00:00.123456Z",
+  }),
+);
+await bench.compare("load ChatGPT tokens from their file, against JSON.parse(readFileSync)", {
+  reference: () => JSON.parse(readFileSync(path, "utf8")),
+  subject: () => Effect.runSync(store.load),
+  limit: 2.5,
+});
 rmSync(home, { recursive: true });
 bench.report();

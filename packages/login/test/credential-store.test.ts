@@ -27,20 +27,21 @@ it("the auto store keeps to the file, with a warning, where no native package is
   expect(readdirSync(path)).toEqual(["agent-auth.lock"]);
 });
 
+const openEphemeral = (path: string) =>
+  Effect.provide(
+    CredentialStore,
+    layer({ mode: "ephemeral", codexHome: { path, explicit: false } }),
+  );
+
 it("the ephemeral store knows a folder by its real path, also before it is made", async () => {
   const folder = temporaryFolder();
   const link = join(temporaryFolder(), "link");
   symlinkSync(folder, link);
-  const open = (path: string) =>
-    Effect.provide(
-      CredentialStore,
-      layer({ mode: "ephemeral", codexHome: { path, explicit: false } }),
-    );
-  const first = await Effect.runPromise(open(join(link, ".codex")));
+  const first = await Effect.runPromise(openEphemeral(join(link, ".codex")));
   await Effect.runPromise(first.save({}));
   mkdirSync(join(folder, ".codex"));
   for (const path of [join(link, ".codex"), join(folder, ".codex")]) {
-    const store = await Effect.runPromise(open(path));
+    const store = await Effect.runPromise(openEphemeral(path));
     expect(Option.isSome(await Effect.runPromise(store.load))).toBe(true);
   }
 });
