@@ -21,6 +21,7 @@ export const runCommand = <Flags extends FlagTable, Options>(
     runMain(run(command.options(invocation)), {
       verbose: invocation.globals.verbose,
       endsOnSignal: command.spec.endsOnSignal === true,
+      handlesSignals: command.spec.handlesSignals === true,
     });
   });
 };

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly verbose: boolean;
   /** Whether a signal is how this command is meant to end. */
   readonly endsOnSignal?: boolean;
+  /** Whether the command deals with signals itself. Until it does, they end the process at once. */
+  readonly handlesSignals?: boolean;
 }
 
 /**
@@ -25,10 +27,12 @@ export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): 
     interruptedWith = code;
     fiber.interruptUnsafe();
   };
-  const isProperEnd = options.endsOnSignal === true;
-  process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
-  process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
-  process.on("SIGHUP", stopWith(TERMINATED));
+  if (options.handlesSignals !== true) {
+    const isProperEnd = options.endsOnSignal === true;
+    process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
+    process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
+    process.on("SIGHUP", stopWith(TERMINATED));
+  }
   fiber.addObserver((exit) => {
     process.exit(
       Exit.isSuccess(exit) ? exit.value : endOf(exit.cause, interruptedWith, options.verbose),

@@ -38,11 +38,13 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly flags: Flags;
   readonly examples: readonly { readonly line: string; readonly does: string }[];
   /** What its exit codes mean where that differs from every other command's. */
-  readonly exitCodes?: Readonly<Record<number, string>>;
+  readonly exitCodes?: Readonly<Record<string, string>>;
   /** Everything after `--` belongs to another program. */
   readonly passesThrough?: true;
   /** Runs until it is told to stop, so Ctrl-C and SIGTERM are its proper end: exit code 0. */
   readonly endsOnSignal?: true;
+  /** Deals with signals itself, once its work is under way. */
+  readonly handlesSignals?: true;
 }
 
 type FlagValue<F extends FlagSpec> = F["type"] extends "boolean"

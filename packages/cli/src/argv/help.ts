@@ -35,7 +35,7 @@ export const programHelp = (specs: readonly CommandSpec[]): string => {
   return `${sections.join("\n\n")}\n`;
 };
 
-const usualExitCodes: Readonly<Record<number, string>> = {
+const usualExitCodes: Readonly<Record<string, string>> = {
   0: "done",
   1: "failed; the last line on stderr says why and what to do",
   2: "the command line cannot be meant, or you cancelled with Ctrl-C",

@@ -5,6 +5,7 @@ import { runCommand } from "../run-command.ts";
 import * as accounts from "./accounts/specs.ts";
 import { spec as api } from "./api/spec.ts";
 import { spec as decode } from "./decode/spec.ts";
+import { spec as exec } from "./exec/spec.ts";
 import { spec as headers } from "./headers/spec.ts";
 import { spec as jwks } from "./jwks/spec.ts";
 import { spec as loginStatus } from "./login-status/spec.ts";
@@ -44,6 +45,7 @@ export const commands: readonly Entry[] = [
   entry(api, () => import("./api/api.ts")),
   entry(token, () => import("./token/token.ts")),
   entry(headers, () => import("./headers/headers.ts")),
+  entry(exec, () => import("./exec/exec.ts")),
   entry(proxy, () => import("./proxy/proxy.ts")),
   entry(accounts.listSpec, () => import("./accounts/list.ts")),
   entry(accounts.useSpec, () => import("./accounts/use.ts")),

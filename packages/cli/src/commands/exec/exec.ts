@@ -1,0 +1,37 @@
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { reportError } from "../../report-error.ts";
+import { openSession } from "../../session.ts";
+import { exportableCredential } from "./exportable-credential.ts";
+import { runProgram } from "./run-program.ts";
+import { spec } from "./spec.ts";
+
+export interface ExecOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, ExecOptions> = {
+  spec,
+  options: ({ args: [program = "", ...args], globals }) => ({ program, args, globals }),
+};
+
+/** Runs a program with the credential in its environment; its exit code is ours. */
+export const run = (options: ExecOptions) =>
+  exec(options).pipe(
+    Effect.catch((error) => Effect.sync(() => reportError("Error running a program", error))),
+  );
+
+const credentialVariables = ["CODEX_API_KEY", "CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"];
+
+const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOptions) {
+  const session = yield* openSession(globals);
+  const { variable, secret } = yield* exportableCredential(session);
+  const others = Object.entries(process.env).filter(
+    ([name]) => !credentialVariables.includes(name),
+  );
+  const env = { ...Object.fromEntries(others), [variable]: Redacted.value(secret) };
+  return yield* runProgram(program, args, env);
+});

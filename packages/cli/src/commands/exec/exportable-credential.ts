@@ -1,0 +1,75 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import type { AgentIdentityCredential, Credential } from "@agent-auth/login/credential";
+import { CredentialStore } from "@agent-auth/login/credential-store";
+import { layer as configuredStore } from "@agent-auth/login/credential-store-configured";
+import { NotSignedIn } from "@agent-auth/login/errors";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import type * as Redacted from "effect/Redacted";
+import { CliFailure } from "../../failure.ts";
+import { managerLayer, type Session } from "../../session.ts";
+
+/** A credential as another program takes it from its environment. */
+export interface ExportedCredential {
+  readonly variable: "CODEX_API_KEY" | "CODEX_ACCESS_TOKEN";
+  readonly secret: Redacted.Redacted;
+}
+
+/** The current credential, loaded and verified as for a request, in a form that fits into a variable. */
+export const exportableCredential = Effect.fnUntraced(function* (session: Session) {
+  const current = yield* AuthManager.use((manager) => manager.current).pipe(
+    Effect.provide(managerLayer(session, "requests")),
+  );
+  if (Option.isNone(current)) return yield* new NotSignedIn();
+  const exported = yield* exportOf(current.value, session);
+  return exported ?? (yield* notExportable(current.value));
+});
+
+const exportOf = (credential: Credential, session: Session) => {
+  switch (credential._tag) {
+    case "ApiKey":
+      return Effect.succeed(inVariable("CODEX_API_KEY", credential.apiKey));
+    case "Chatgpt":
+    case "ExternalChatgpt":
+      return Effect.succeed(inVariable("CODEX_ACCESS_TOKEN", credential.accessToken));
+    case "PersonalAccessToken":
+    case "Bearer":
+      return Effect.succeed(inVariable("CODEX_ACCESS_TOKEN", credential.token));
+    case "AgentIdentity":
+      return agentJwt(credential, session).pipe(
+        Effect.map((jwt) => (jwt === undefined ? null : inVariable("CODEX_ACCESS_TOKEN", jwt))),
+      );
+  }
+};
+
+const inVariable = (
+  variable: ExportedCredential["variable"],
+  secret: Redacted.Redacted,
+): ExportedCredential => ({ variable, secret });
+
+/** The JWT that an identity was read from; a stored record has none. */
+const agentJwt = (credential: AgentIdentityCredential, { environment, config }: Session) => {
+  const { source } = credential;
+  if (source._tag === "Environment") {
+    const { agentIdentity, accessToken } = environment;
+    return Effect.succeed(source.variable === "CODEX_AGENT_IDENTITY" ? agentIdentity : accessToken);
+  }
+  const store = configuredStore({
+    mode: config.credentialsStore,
+    codexHome: environment.codexHome,
+  });
+  return CredentialStore.use((service) => service.load).pipe(
+    Effect.provide(store),
+    Effect.map((stored) => {
+      const identity = Option.getOrUndefined(stored)?.document.agentIdentity;
+      return identity?._tag === "Jwt" ? identity.jwt : undefined;
+    }),
+  );
+};
+
+const notExportable = (credential: Credential) =>
+  new CliFailure({
+    code: "CLI_CREDENTIAL_NOT_EXPORTABLE",
+    message: `a credential of kind ${credential._tag} stored as a record does not fit into a variable`,
+    hint: "Let the program send its requests through a proxy. Run: agent-auth proxy",
+  });

@@ -1,0 +1,49 @@
+import * as Effect from "effect/Effect";
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import type { ExitCode } from "../../exit-code.ts";
+import { CliFailure } from "../../failure.ts";
+import { isTerminal } from "../../terminal/is-terminal.ts";
+
+/** Runs a program on this terminal until it ends; its exit code, or 128 + the number of the signal that ended it. */
+export const runProgram = (
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+) =>
+  Effect.callback<ExitCode, CliFailure>((resume) => {
+    const child = spawn(program, args, { env, stdio: "inherit" });
+    const release = passSignalsOn(child);
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      release();
+      resume(Effect.fail(notStarted(program, error)));
+    });
+    child.once("exit", (code, signal) => {
+      release();
+      resume(Effect.succeed(code ?? 128 + constants.signals[signal ?? "SIGKILL"]));
+    });
+  });
+
+/**
+ * A terminal gives Ctrl-C to the program as well, so there it only must not end us first; other signals, and all of
+ * them where no terminal does it, are passed on.
+ */
+const passSignalsOn = (child: ChildProcess): (() => void) => {
+  const passOn = (signal: NodeJS.Signals) => child.kill(signal);
+  const signals = ["SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+  for (const signal of signals) process.on(signal, passOn);
+  const onInterrupt = isTerminal(0) ? () => {} : passOn;
+  process.on("SIGINT", onInterrupt);
+  return () => {
+    for (const signal of signals) process.off(signal, passOn);
+    process.off("SIGINT", onInterrupt);
+  };
+};
+
+const notStarted = (program: string, error: NodeJS.ErrnoException) =>
+  new CliFailure({
+    code: "CLI_PROGRAM_NOT_STARTED",
+    message: `cannot start ${program} (${error.code ?? error.name})`,
+    hint: "Check the program's name and PATH.",
+    exitCode: error.code === "ENOENT" ? 127 : 126,
+  });

@@ -1,0 +1,110 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+const codexHome = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+
+/** Prints the credential variables and the arguments that it got. */
+const reporter = [
+  process.execPath,
+  "-e",
+  "const {CODEX_API_KEY:k,CODEX_ACCESS_TOKEN:t,CODEX_AGENT_IDENTITY:i}=process.env;console.log(JSON.stringify({k,t,i,args:process.argv.slice(1)}))",
+  "--",
+];
+
+describe("exec", () => {
+  it("hands an API key over in the environment, and arguments as they are", async () => {
+    await using home = await codexHome();
+    await home.run(["login", "--with-api-key"], { stdin: "sk-proj-1234567890ABCDE" });
+    const { exitCode, stdout, stderr } = await home.run([
+      "exec",
+      "--",
+      ...reporter,
+      "-q",
+      "--help",
+    ]);
+    expect(JSON.parse(stdout)).toEqual({ k: "sk-proj-1234567890ABCDE", args: ["-q", "--help"] });
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  it("hands a stored agent identity over as CODEX_ACCESS_TOKEN", async () => {
+    await using home = await codexHome();
+    const jwt = await authority.mintAgentIdentityJwt();
+    await home.run(["login", "--with-agent-identity"], { stdin: jwt });
+    const { stdout } = await home.run(["exec", "--", ...reporter]);
+    expect(JSON.parse(stdout)).toEqual({ t: jwt, args: [] });
+  });
+
+  it("lets exactly one identity rule, the one that rules here", async () => {
+    await using home = await codexHome();
+    const jwt = await authority.mintAgentIdentityJwt();
+    const env = { CODEX_AGENT_IDENTITY: jwt, CODEX_ACCESS_TOKEN: "another" };
+    const { stdout } = await home.run(["exec", "--", ...reporter], { env });
+    expect(JSON.parse(stdout)).toEqual({ t: jwt, args: [] });
+  });
+
+  it("ends with the program's exit code, or tells the signal that ended it", async () => {
+    await using home = await codexHome();
+    const env = { CODEX_API_KEY: "sk-x" };
+    const code = await home.run(["exec", "--", process.execPath, "-e", "process.exit(7)"], { env });
+    expect(code.exitCode).toBe(7);
+    const suicide = "process.kill(process.pid,'SIGTERM');setTimeout(()=>{},9e3)";
+    const killed = await home.run(["exec", "--", process.execPath, "-e", suicide], { env });
+    expect(killed.exitCode).toBe(143);
+  });
+
+  it("passes Ctrl-C on and waits for the program to finish with it", async () => {
+    await using home = await codexHome();
+    const program =
+      "process.on('SIGINT',()=>{console.log('bye');process.exit(3)});console.log('up');setTimeout(()=>{},9e3)";
+    const child = home.spawn(["exec", "--", process.execPath, "-e", program], {
+      env: { CODEX_API_KEY: "sk-x" },
+    });
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said === "up\n") child.kill("SIGINT");
+    });
+    const exitCode = await new Promise((resolve) => child.once("close", resolve));
+    expect([exitCode, said]).toEqual([3, "up\nbye\n"]);
+  });
+
+  it("names a program that is not there, and runs nothing where nobody is signed in", async () => {
+    await using home = await codexHome();
+    const missing = await home.run(["exec", "--", "no-such-program"], {
+      env: { CODEX_API_KEY: "sk-x" },
+    });
+    expect(missing.stderr).toContain("cannot start no-such-program (ENOENT)");
+    expect(missing.exitCode).toBe(127);
+    const signedOut = await home.run(["exec", "--", ...reporter]);
+    expect([signedOut.exitCode, signedOut.stdout]).toEqual([4, ""]);
+    expect(signedOut.stderr).toContain("Run: agent-auth login");
+  });
+
+  it("sends an identity that fits into no variable to the proxy", async () => {
+    await using home = await codexHome();
+    const agent = await authority.mintAgentIdentity();
+    await home.writeAuth({
+      auth_mode: "agentIdentity",
+      OPENAI_API_KEY: null,
+      agent_identity: {
+        agent_runtime_id: agent.agentRuntimeId,
+        agent_private_key: agent.privateKey,
+        account_id: agent.account.accountId,
+        chatgpt_user_id: agent.account.userId,
+        plan_type: "pro",
+        chatgpt_account_is_fedramp: false,
+      },
+    });
+    const { exitCode, stdout, stderr } = await home.run(["exec", "--", ...reporter]);
+    expect(stderr).toContain("Run: agent-auth proxy");
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).not.toContain(agent.privateKey);
+  });
+});
