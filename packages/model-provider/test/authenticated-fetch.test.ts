@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { Request as UndiciRequest } from "undici";
 import { describe, expect, it } from "vitest";
 import {
@@ -114,6 +115,52 @@ describe("createAuthenticatedFetch: addresses", () => {
     expect(sent.some((headers) => "authorization" in headers)).toBe(isSame);
   });
 
+  it("sends the identity to addresses of its own origin only, whatever the address", async () => {
+    const sent: Array<string> = [];
+    const fetch = createAuthenticatedFetch({
+      provider: providerAt("https://api.example/v1"),
+      manager: managerOf(chatgpt("access-1")),
+      fetch: (url, { headers }) => {
+        if ("authorization" in headers) sent.push(url);
+        return Promise.resolve(new Response());
+      },
+    });
+    const piece = fc.constantFrom(
+      "https:",
+      "http:",
+      "//",
+      "/",
+      "\\",
+      "@",
+      ":",
+      ":443",
+      "?",
+      "#",
+      ".",
+      "..",
+      "%2e",
+      "%2f",
+      "api.example",
+      "evil.example",
+      "API.EXAMPLE",
+      "v1",
+      "\t",
+      "\n",
+      " ",
+      "\u0000",
+      "。",
+      "user",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 9 }), async (pieces) => {
+        sent.length = 0;
+        await fetch(pieces.join("")).catch(() => {});
+        for (const url of sent) expect(new URL(url).origin).toBe("https://api.example");
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it.each([
     "HTTP://127.0.0.1:8080/v1",
     " http://127.0.0.1:8080/v1",
@@ -135,14 +182,14 @@ describe("createAuthenticatedFetch: addresses", () => {
   });
 });
 
-describe("createAuthenticatedFetch: redirects", () => {
-  const redirects =
-    (location: string, status = 307): Respond =>
-    (request, response) =>
-      request.url.startsWith("/v1/go")
-        ? answer(response, status, "moved", { location })
-        : answer(response, 200, "there");
+const redirects =
+  (location: string, status = 307): Respond =>
+  (request, response) =>
+    request.url.startsWith("/v1/go")
+      ? answer(response, status, "moved", { location })
+      : answer(response, 200, "there");
 
+describe("createAuthenticatedFetch: redirects", () => {
   it("are followed within the origin with fresh headers, and marked", async () => {
     let nowMs = 0;
     await using server = await startServer(redirects("/v1/there"));
@@ -234,6 +281,12 @@ describe("createAuthenticatedFetch: redirects", () => {
   });
 });
 
+const form = (data: FormData): FormData => {
+  data.append("text", "one");
+  data.append("file", new File(["inside"], "f.txt"));
+  return data;
+};
+
 describe("createAuthenticatedFetch: bodies", () => {
   it.each<[string, () => NonNullable<RequestInit["body"]>, RegExp]>([
     ["URLSearchParams", () => new URLSearchParams({ a: "1" }), /^a=1$/],
@@ -249,12 +302,6 @@ describe("createAuthenticatedFetch: bodies", () => {
     expect(server.seen).toHaveLength(2);
     for (const request of server.seen) expect(request.body).toMatch(expected);
   });
-
-  const form = (data: FormData): FormData => {
-    data.append("text", "one");
-    data.append("file", new File(["inside"], "f.txt"));
-    return data;
-  };
 
   it("goes through a fetch of the caller's own", async () => {
     await using server = await startServer(ok);
@@ -276,6 +323,12 @@ describe("createAuthenticatedFetch: bodies", () => {
       ],
     });
     expect(server.seen.map(({ headers }) => headers["x-a"])).toEqual(["1", "1, 2"]);
+  });
+
+  it("is a fetch to the type checker", async () => {
+    await using server = await startServer(ok);
+    const fetch: typeof globalThis.fetch = signedTo(server.url);
+    expect((await fetch("/x")).status).toBe(200);
   });
 
   it("throws TypeError at once for options that do not fit together", () => {

@@ -1,4 +1,4 @@
-import { Agent, Client, fetch, interceptors, WebSocket } from "undici";
+import { Agent, Client, type Dispatcher, fetch, interceptors, WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-interceptor.ts";
@@ -30,15 +30,17 @@ describe("authInterceptor: under undici's other doors", () => {
       headers: { authorization: "Bearer own", "x-a": "1" },
     });
     expect(await response.text()).toBe("hello");
-    for (const headers of [["x-a", "1"], [["x-a", "1"]], new Map([["x-a", "1"]]), { "x-a": ["1"] }])
-      await dispatcher
-        .request({
-          origin: server.url,
-          path: "/a",
-          method: "GET",
-          headers: headers as Array<string>,
-        })
-        .then(({ body }) => body.dump());
+    const forms: ReadonlyArray<Dispatcher.DispatchOptions["headers"]> = [
+      ["x-a", "1"],
+      Object.entries({ "x-a": "1" }).values(),
+      new Map([["x-a", "1"]]),
+      { "x-a": ["1"] },
+    ];
+    for (const headers of forms) {
+      const request = { origin: server.url, path: "/a", method: "GET", headers: headers ?? null };
+      const { body } = await dispatcher.request(request);
+      await body.dump();
+    }
     expect(server.seen).toHaveLength(5);
     for (const { headers } of server.seen)
       expect(headers).toMatchObject({ authorization: "Bearer access-1", "x-a": "1" });

@@ -15,8 +15,9 @@ const converse = async (socket: InstanceType<typeof WebSocket>): Promise<Readonl
   const types: Array<string> = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener("message", ({ data }) => {
-    const { type } = JSON.parse(String(data)) as { type: string };
-    types.push(type);
+    const event: unknown = JSON.parse(String(data));
+    const type = typeof event === "object" && event !== null && "type" in event ? event.type : "";
+    types.push(String(type));
     if (type === "response.completed") resolve();
     if (type === "error") reject(new Error(String(data)));
   });

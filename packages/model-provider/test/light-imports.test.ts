@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+
+/** Packages that a fresh process has loaded after importing a door. */
+const loadedBy = async (door: string): Promise<ReadonlyArray<string>> => {
+  const url = new URL(`../src/${door}.ts`, import.meta.url).href;
+  const script = `
+    import { registerHooks } from "node:module";
+    const seen = new Set();
+    registerHooks({ load: (url, context, next) => { seen.add(url); return next(url, context); } });
+    await import(${JSON.stringify(url)});
+    console.log(JSON.stringify([...seen]));`;
+  const { stdout } = await run(process.execPath, [
+    "--conditions=@agent-auth/source",
+    "--input-type=module",
+    "--eval",
+    script,
+  ]);
+  const urls: unknown = JSON.parse(stdout);
+  if (!Array.isArray(urls)) throw new Error("no list of modules");
+  return urls.map(String);
+};
+
+describe("importing", () => {
+  it.each([
+    "promises",
+    "authenticated-fetch",
+    "headers",
+    "undici-interceptor",
+    "websocket",
+    "signer",
+  ])("%s loads neither undici, nor a child process, nor the keyring", async (door) => {
+    const loaded = await loadedBy(door);
+    expect(loaded.length).toBeGreaterThan(10);
+    expect(
+      loaded.filter((url) =>
+        /node_modules\/undici\/|node:child_process|keyring.*\.node$|\/playwright/.test(url),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each(["authenticated-fetch", "headers", "provider"])(
+    "%s loads nothing of login at all",
+    async (door) => {
+      expect((await loadedBy(door)).filter((url) => url.includes("/packages/login/"))).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,106 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import type { Credential } from "@agent-auth/login/credential";
+import { it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import * as Stream from "effect/Stream";
+import * as TestClock from "effect/testing/TestClock";
+import { describe, expect } from "vitest";
+import { RequestSigner } from "../src/signer.ts";
+import { agent, bearer, chatgpt } from "./support/credentials.ts";
+import { providerAt } from "./support/providers.ts";
+
+const unused = Effect.die("this test asks for nothing of the kind");
+
+/** The auth manager's service over one credential, telling how often it was asked for it. */
+const managerService = (credential: Credential, asked: { count: number }) =>
+  Layer.succeed(
+    AuthManager,
+    AuthManager.of({
+      current: Effect.sync(() => {
+        asked.count++;
+        return Option.some(credential);
+      }),
+      snapshot: () => Option.some(credential),
+      recoverUnauthorized: (rejected) =>
+        Effect.succeed(rejected === credential ? Option.some(bearer("renewed")) : Option.none()),
+      reload: unused,
+      refresh: () => unused,
+      loginWithApiKey: () => unused,
+      loginWithAccessToken: () => unused,
+      saveAccessToken: () => unused,
+      loginWithChatgptTokens: () => unused,
+      logout: unused,
+      setExternalProvider: () => unused,
+      changes: Stream.empty,
+    }),
+  );
+
+const provider = providerAt("https://gw.example/v1");
+
+const signerOver = (credential: Credential, asked = { count: 0 }) =>
+  RequestSigner.layer(provider).pipe(Layer.provide(managerService(credential, asked)));
+
+describe("RequestSigner.layer", () => {
+  it.effect("signs for the second of Effect's clock", () =>
+    Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      yield* TestClock.setTime(5_999);
+      const first = yield* signer.sign();
+      const again = signer.signNow();
+      yield* TestClock.adjust(1);
+      const next = yield* signer.sign();
+      expect(first.toRecord()).toEqual({
+        Authorization: "AgentAssertion task-1.5",
+        "ChatGPT-Account-ID": "workspace-1",
+      });
+      expect(again).toBe(first);
+      expect(next.toRecord()["Authorization"]).toBe("AgentAssertion task-1.6");
+      expect(next.target.baseUrl).toBe("https://gw.example/v1");
+    }).pipe(Effect.provide(signerOver(agent()))),
+  );
+
+  it.effect("asks the manager only where the credential may want renewal", () => {
+    const asked = { count: 0 };
+    const minute = 60_000;
+    return Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      yield* TestClock.setTime(0);
+      expect(signer.signNow()).not.toBeNull();
+      yield* TestClock.setTime(54 * minute);
+      expect(signer.signNow()).not.toBeNull();
+      yield* TestClock.setTime(54 * minute + 1);
+      expect(signer.signNow()).toBeNull();
+      yield* signer.sign();
+      expect(asked.count).toBe(1);
+    }).pipe(Effect.provide(signerOver(chatgpt("a", { expiresAtMs: 60 * minute }), asked)));
+  });
+
+  it.effect("recovers with the manager's next credential, and knows where there is none", () =>
+    Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      const signed = yield* signer.sign();
+      const next = Option.getOrThrow(yield* signer.recover(signed));
+      expect(next.toRecord()).toEqual({ Authorization: "Bearer renewed" });
+      expect(yield* signer.recover(next)).toEqual(Option.none());
+    }).pipe(Effect.provide(signerOver(chatgpt()))),
+  );
+});
+
+describe("RequestSigner.layerNoManager", () => {
+  it.effect("signs with what the provider brings, and recovers nothing", () =>
+    Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      const signed = yield* signer.sign();
+      expect(signed.toRecord()).toEqual({ Authorization: "Bearer from-env" });
+      expect(yield* signer.recover(signed)).toEqual(Option.none());
+    }).pipe(
+      Effect.provide(
+        RequestSigner.layerNoManager(
+          providerAt("https://gw.example/v1", { envKey: "GW_KEY" }, { GW_KEY: "from-env" }),
+        ),
+      ),
+    ),
+  );
+});
