@@ -180,7 +180,7 @@ describe("HomeLock.withLock", () => {
         const killedMs = performance.now();
         other.child.kill("SIGKILL");
         expect(yield* Fiber.join(fiber)).toBe("in");
-        expect(performance.now() - killedMs).toBeLessThan(1_000);
+        expect(performance.now() - killedMs).toBeLessThan(10_000);
       }),
     );
 

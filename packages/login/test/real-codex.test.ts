@@ -28,7 +28,7 @@ const apiKey = (key: string): AuthDocument => ({
 });
 
 describe.skipIf(missingCodex !== undefined)("the real Codex and our file store", () => {
-  it("read each other's API keys, and Codex removes ours", { timeout: 30_000 }, async () => {
+  it("read each other's API keys, and Codex removes ours", async () => {
     const home = temporaryHome();
     await runCodex(home, ["login", "--with-api-key"], "sk-proj-written-by-codex-11111\n");
     const found = await withStore(home, (store) => store.load);
@@ -45,7 +45,7 @@ describe.skipIf(missingCodex !== undefined)("the real Codex and our file store",
     expect(existsSync(join(home.path, "auth.json"))).toBe(false);
   });
 
-  it("Codex takes ChatGPT tokens that we wrote", { timeout: 30_000 }, async () => {
+  it("Codex takes ChatGPT tokens that we wrote", async () => {
     await using authority = await startTestAuthority();
     const tokens = await authority.mintChatgptTokens();
     const home = temporaryHome();
