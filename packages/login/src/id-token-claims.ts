@@ -19,10 +19,12 @@ export interface UnverifiedTokenClaims {
   readonly expiresAtMs?: number;
 }
 
+/** Seconds since the epoch that a `Date` can hold; anything else says as little as nothing. */
+const moment = z.catch(z.optional(z.number().check(z.gte(0), z.lte(8.64e12))), undefined);
 const text = z.catch(z.optional(z.string().check(z.minLength(1))), undefined);
 const Claims = z.object({
   email: text,
-  exp: z.catch(z.optional(z.number()), undefined),
+  exp: moment,
   "https://api.openai.com/profile": z.catch(z.optional(z.object({ email: text })), undefined),
   "https://api.openai.com/auth": z.catch(
     z.optional(
