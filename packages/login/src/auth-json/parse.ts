@@ -1,4 +1,4 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { AuthJsonInvalid } from "../errors/storage.ts";
@@ -43,8 +43,10 @@ export const parseAuthJson = (
 };
 
 const decodeUtf8 = (bytes: Uint8Array): string => {
-  if (!isUtf8(bytes)) throw new ScanFailure("", 0, "is not UTF-8");
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+  if (isAscii(buffer)) return buffer.toString("latin1"); // nearly every file, and twice as fast
+  if (!isUtf8(buffer)) throw new ScanFailure("", 0, "is not UTF-8");
+  return buffer.toString("utf8");
 };
 
 const lineAndColumn = (text: string, offset: number): { line?: number; column?: number } => {
