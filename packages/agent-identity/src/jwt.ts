@@ -6,7 +6,9 @@ import { type JwksError, JwtSignatureInvalid, type JwtVerificationError } from "
 import {
   type AgentIdentityJwtHeader,
   decodeUnverifiedJws,
+  findRepeatedClaim,
   isShapeError,
+  isSignatureCanonical,
 } from "./internal/compact-jws.ts";
 import { checkRegisteredClaims, readExpiry } from "./internal/registered-claims.ts";
 import { JwksSource, type TrustedKey } from "./jwks.ts";
@@ -65,6 +67,8 @@ export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<UnverifiedAgentIdentityJwt, JwtVerificationError> {
   const jws = decodeUnverifiedJws(textOf(jwt));
   if (isShapeError(jws)) return yield* jws;
+  const repeated = findRepeatedClaim(jws);
+  if (repeated !== undefined) return yield* repeated;
   const expiresAtMs = readExpiry(jws.unverifiedClaims);
   if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
   const nowMs = yield* Clock.currentTimeMillis;
@@ -96,16 +100,18 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   if (isShapeError(jws)) return yield* jws;
   const source = yield* JwksSource;
   const trusted = yield* source.key(jws.header.kid);
-  const signature = jws.isSignatureCanonical ? isSignedBy(token, trusted) : Promise.resolve(false);
+  const signature = isSignedBy(token, trusted);
   // The signature is checked on another thread; the claims are read meanwhile, and believed after it only.
   const claims = jws.unverifiedClaims;
   const nowMs = yield* Clock.currentTimeMillis;
   const issuer = options?.issuer ?? defaultIssuer;
   const audience = options?.audience ?? defaultAudience;
   const toleranceMs = (options?.clockToleranceSeconds ?? defaultClockToleranceSeconds) * 1000;
+  const repeated = findRepeatedClaim(jws);
   const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
   const unverifiedRecord = parseAgentIdentityClaims(claims, { nowMs });
-  const isSigned = yield* Effect.promise(() => signature);
+  const isSigned = isSignatureCanonical(jws) && (yield* Effect.promise(() => signature));
+  if (repeated !== undefined) return yield* repeated;
   if (!isSigned) return yield* new JwtSignatureInvalid({ kid: trusted.kid });
   if ("_tag" in lifetime) return yield* lifetime;
   const record = yield* unverifiedRecord;

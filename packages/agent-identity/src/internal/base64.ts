@@ -14,9 +14,16 @@ export const decodeBase64 = (text: string): Buffer | null => {
 /** Whether a text consists of the characters of base64url (RFC 4648 §5), without padding. */
 export const isBase64UrlAlphabet = (text: string): boolean => url.test(text);
 
-/** Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. */
-export const decodeBase64Url = (text: string): Buffer | null => {
-  if (!isBase64UrlAlphabet(text)) return null;
-  const bytes = Buffer.from(text, "base64url");
-  return bytes.toString("base64url") === text ? bytes : null;
+const urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** By length modulo 4: the bits of the last character that no byte uses. One character alone is no byte at all. */
+const unusedBits = [0, null, 0b1111, 0b11];
+
+/** Whether a text of that alphabet is what an encoder writes: a possible length, and no stray bits at its end. */
+export const isCanonicalBase64Url = (text: string): boolean => {
+  const unused = unusedBits[text.length % 4] ?? null;
+  return unused !== null && (urlAlphabet.indexOf(text.at(-1) ?? "A") & unused) === 0;
 };
+
+/** Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. */
+export const decodeBase64Url = (text: string): Buffer | null =>
+  isBase64UrlAlphabet(text) && isCanonicalBase64Url(text) ? Buffer.from(text, "base64url") : null;

@@ -5,8 +5,8 @@ import {
   JwtHeaderUndecodable,
   JwtKidMissing,
 } from "../errors.ts";
-import { decodeBase64Url, isBase64UrlAlphabet } from "./base64.ts";
-import { type JsonObject, parseJsonObject } from "./json-object.ts";
+import { decodeBase64Url, isBase64UrlAlphabet, isCanonicalBase64Url } from "./base64.ts";
+import { type JsonObject, parseJsonObject, readJsonObject, repeatsName } from "./json-object.ts";
 import { kindOf } from "./printable.ts";
 
 /** What we accept of a protected header; everything else in it is ignored, offered keys above all. */
@@ -19,8 +19,9 @@ export interface AgentIdentityJwtHeader {
 export interface UnverifiedJws {
   readonly header: AgentIdentityJwtHeader;
   readonly unverifiedClaims: JsonObject;
-  /** Whether the signature is in its one spelling. A cut or retouched one is a wrong signature, not a wrong format. */
-  readonly isSignatureCanonical: boolean;
+  /** The JSON of the claims. */
+  readonly payloadText: string;
+  readonly signaturePart: string;
 }
 
 export type JwsShapeError =
@@ -70,8 +71,9 @@ const readHeaderOnce = (segment: string): AgentIdentityJwtHeader | JwsShapeError
 const isError = (value: object): value is JwsShapeError => "_tag" in value;
 
 /**
- * Takes a compact JWS (RFC 7515 §7.1) apart and judges everything that needs no key: three base64url parts in their
- * one canonical spelling, a header that is for us, a payload that is a JSON object.
+ * Takes a compact JWS (RFC 7515 §7.1) apart and judges what needs neither key nor much time: three base64url parts, a
+ * header that is for us, a payload that is a JSON object. `findRepeatedClaim` and
+ * `isSignatureCanonical` complete it.
  */
 export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeError => {
   if (token.length > maxTokenLength) {
@@ -90,13 +92,20 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   if (payload === null || !isBase64UrlAlphabet(signaturePart)) {
     return new JwtFormatInvalid({ problem: "a part of it is not base64url" });
   }
-  const claims = parseJsonObject(payload);
-  if (typeof claims === "string") {
-    return new JwtFormatInvalid({ problem: `its payload ${claims}` });
-  }
-  const isSignatureCanonical = decodeBase64Url(signaturePart) !== null;
-  return { header, unverifiedClaims: claims, isSignatureCanonical };
+  const read = readJsonObject(payload);
+  if (typeof read === "string") return new JwtFormatInvalid({ problem: `its payload ${read}` });
+  return { header, unverifiedClaims: read.object, payloadText: read.text, signaturePart };
 };
+
+/** A name twice in the payload: parsers differ in which of the two claims they believe. */
+export const findRepeatedClaim = ({ payloadText }: UnverifiedJws): JwtFormatInvalid | undefined =>
+  repeatsName(payloadText)
+    ? new JwtFormatInvalid({ problem: "its payload has a name twice" })
+    : undefined;
+
+/** Whether the signature is in its one spelling. A cut or retouched one is a wrong signature, not a wrong format. */
+export const isSignatureCanonical = ({ signaturePart }: UnverifiedJws): boolean =>
+  isCanonicalBase64Url(signaturePart);
 
 /** Tells the two answers of `decodeUnverifiedJws` apart. */
 export const isShapeError = (value: UnverifiedJws | JwsShapeError): value is JwsShapeError =>

@@ -37,7 +37,7 @@ const unescaped = (text: string, open: number, close: number): string => {
  * Whether any object in a text that is known to be JSON has the same name twice. Parsers differ in which of the two
  * they believe, so RFC 7515 §4 and RFC 7519 §4 let a verifier refuse; JSON.parse alone would keep the last in silence.
  */
-const repeatsName = (text: string): boolean => {
+export const repeatsName = (text: string): boolean => {
   const outer: Array<Set<string> | null> = [];
   let names: Set<string> | null = null;
   let awaitsName = false;
@@ -73,12 +73,24 @@ const parse = (text: string): unknown => {
   }
 };
 
-/** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
-export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
+/** A JSON object, and the text it was read from. */
+export interface ReadJsonObject {
+  readonly object: JsonObject;
+  readonly text: string;
+}
+
+/** Reads UTF-8 bytes as one JSON object, in which names may still repeat. Never throws. */
+export const readJsonObject = (bytes: Buffer): ReadJsonObject | JsonObjectProblem => {
   if (!isUtf8(bytes)) return "is not UTF-8";
   const text = bytes.toString("utf8");
   const value = parse(text);
   if (value === undefined) return "is not JSON";
-  if (!isJsonObject(value)) return "is not a JSON object";
-  return repeatsName(text) ? "has a name twice" : value;
+  return isJsonObject(value) ? { object: value, text } : "is not a JSON object";
+};
+
+/** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
+export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
+  const read = readJsonObject(bytes);
+  if (typeof read === "string") return read;
+  return repeatsName(read.text) ? "has a name twice" : read.object;
 };
