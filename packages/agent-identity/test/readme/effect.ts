@@ -1,0 +1,38 @@
+import { jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
+import { layer as transportLayer } from "@agent-auth/agent-identity/http-transport-undici";
+import { layer as remoteJwks } from "@agent-auth/agent-identity/jwks-remote";
+import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
+import { importAgentKey } from "@agent-auth/agent-identity/keys";
+import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
+import { AgentTasks } from "@agent-auth/agent-identity/task";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+
+/** The headers of an authenticated request, for the agent that a token names. */
+const headersFor = Effect.fn("headersFor")(function* (jwt: string, chatgptBaseUrl: string) {
+  const { record } = yield* verifyAgentIdentityJwt(jwt);
+  const key = yield* importAgentKey(record.privateKey);
+  const tasks = yield* AgentTasks;
+  const api = yield* taskApiBaseUrl({ chatgptBaseUrl });
+  const taskId = yield* tasks.task({ record, key, taskApiBaseUrl: api });
+  const signer = makeAssertionSigner({ key, agentRuntimeId: record.agentRuntimeId, taskId });
+  return {
+    authorization: signer.authorizationAt(yield* Clock.currentTimeMillis),
+    "chatgpt-account-id": record.accountId,
+  };
+});
+
+const layerFor = (chatgptBaseUrl: string) =>
+  Layer.unwrap(
+    Effect.map(jwksUrl(chatgptBaseUrl), (url) =>
+      Layer.merge(remoteJwks({ url }), AgentTasks.layer),
+    ),
+  ).pipe(Layer.provide(transportLayer({ originator: "codex_cli_rs", userAgent: "my-agent/1.0" })));
+
+export const main = (jwt: string, chatgptBaseUrl: string) =>
+  headersFor(jwt, chatgptBaseUrl).pipe(
+    Effect.provide(layerFor(chatgptBaseUrl)),
+    Effect.catchTag("JwtExpired", () => Effect.succeed("get a fresh token")),
+    Effect.catch((error) => Effect.succeed(`${error.code}: ${error.message}. ${error.hint}`)),
+  );

@@ -1,0 +1,25 @@
+import { createServer } from "node:http";
+import { AssertionLookupFailed } from "@agent-auth/agent-identity/errors";
+import { createAssertionVerifier } from "@agent-auth/agent-identity/promises";
+
+/** What a gateway knows of the agents that registered with it; yours is a database. */
+export interface Registry {
+  readonly publicKeys: ReadonlyMap<string, string>;
+  readonly tasks: ReadonlySet<string>;
+}
+
+/** A server that answers agents only. */
+export const makeGateway = ({ publicKeys, tasks }: Registry) => {
+  const verifier = createAssertionVerifier({
+    findPublicKey: async (agentRuntimeId) => publicKeys.get(agentRuntimeId) ?? null,
+    isKnownTask: async ({ agentRuntimeId, taskId }) => tasks.has(`${agentRuntimeId} ${taskId}`),
+  });
+  return createServer(async (request, response) => {
+    try {
+      const agent = await verifier.verify(request.headers.authorization ?? "");
+      response.end(`hello, ${agent.agentRuntimeId}\n`);
+    } catch (error) {
+      response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("no\n");
+    }
+  });
+};
