@@ -4,6 +4,7 @@ import type { ExitCode } from "../exit-code.ts";
 import { runCommand } from "../run-command.ts";
 import * as accounts from "./accounts/specs.ts";
 import { spec as api } from "./api/spec.ts";
+import { spec as assertionVerify } from "./assertion-verify/spec.ts";
 import { spec as completion } from "./completion/spec.ts";
 import { spec as decode } from "./decode/spec.ts";
 import { spec as exec } from "./exec/spec.ts";
@@ -55,5 +56,6 @@ export const commands: readonly Entry[] = [
   entry(verify, () => import("./verify/verify.ts")),
   entry(decode, () => import("./decode/decode.ts")),
   entry(jwks, () => import("./jwks/jwks.ts")),
+  entry(assertionVerify, () => import("./assertion-verify/assertion-verify.ts")),
   entry(completion, () => import("./completion/completion.ts")),
 ];

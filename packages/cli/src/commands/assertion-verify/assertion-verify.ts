@@ -1,0 +1,90 @@
+import {
+  AgentPublicKeys,
+  parseAgentAssertion,
+  type VerifiedAgentAssertion,
+  verifyAgentAssertion,
+} from "@agent-auth/agent-identity/assertion-verifier";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { momentJson } from "../../account/describe.ts";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { wholeNumber } from "../../argv/whole-number.ts";
+import { errorJson } from "../../error-json.ts";
+import { exitCode } from "../../exit-code.ts";
+import { type Reportable, reportError } from "../../report-error.ts";
+import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
+import { rowLines } from "../../terminal/rows.ts";
+import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { findPublicKey } from "./find-public-key.ts";
+import { spec } from "./spec.ts";
+
+export interface AssertionVerifyOptions {
+  /** SSH form, or a file that holds it; default: the signed-in agent's. */
+  readonly publicKey?: string;
+  readonly runtime?: string;
+  readonly task?: string;
+  readonly windowSeconds: number;
+  readonly json: boolean;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, AssertionVerifyOptions> = {
+  spec,
+  options: ({ flags, globals }) => ({
+    windowSeconds: wholeNumber("--window", flags.window ?? "300", { min: 1, max: 86_400 }),
+    json: flags.json,
+    globals,
+    ...(flags["public-key"] !== undefined && { publicKey: flags["public-key"] }),
+    ...(flags.runtime !== undefined && { runtime: flags.runtime }),
+    ...(flags.task !== undefined && { task: flags.task }),
+  }),
+};
+
+/** Exit code 0 means that a server with this key would accept the header now. */
+export const run = (options: AssertionVerifyOptions) =>
+  verify(options).pipe(Effect.catch((error) => Effect.sync(() => refuse(options, error))));
+
+const prompt = {
+  noun: "AgentAssertion header",
+  flag: "assertion verify",
+  example: "agent-auth assertion verify --public-key agent.pub < header.txt",
+};
+
+const verify = Effect.fnUntraced(function* (options: AssertionVerifyOptions) {
+  yield* refuseTerminal(prompt);
+  const line = Redacted.value(yield* readSecret(prompt));
+  const header = line.replace(/^authorization:\s*/iu, "");
+  const { agentRuntimeId } = yield* parseAgentAssertion(header);
+  const key = yield* findPublicKey(options);
+  const verified = yield* verifyAgentAssertion(header, {
+    isKnownTask:
+      options.task === undefined ? null : ({ taskId }) => Effect.succeed(taskId === options.task),
+    clockWindowSeconds: options.windowSeconds,
+    ...(options.runtime !== undefined && { expectedAgentRuntimeId: options.runtime }),
+  }).pipe(Effect.provide(AgentPublicKeys.layerMemory(new Map([[agentRuntimeId, key]]))));
+  if (options.json) writeJson({ valid: true, publicKey: key.ssh, ...verifiedJson(verified) });
+  else writeAnswer(`${verifiedLines(verified, key.ssh).join("\n")}\n`);
+  return exitCode.done;
+});
+
+const verifiedJson = (verified: VerifiedAgentAssertion) => ({
+  agentRuntimeId: verified.agentRuntimeId,
+  taskId: verified.taskId,
+  signedAt: momentJson(verified.timestampMs),
+});
+
+const verifiedLines = (verified: VerifiedAgentAssertion, ssh: string) => [
+  "The assertion is good.",
+  ...rowLines([
+    ["agent", verified.agentRuntimeId],
+    ["task", verified.taskId],
+    ["signed", momentJson(verified.timestampMs) ?? ""],
+    ["key", ssh],
+  ]),
+];
+
+const refuse = (options: AssertionVerifyOptions, error: Reportable) => {
+  if (options.json) writeJson({ valid: false, error: errorJson(error) });
+  reportError("The assertion is refused", error);
+  return exitCode.failed;
+};

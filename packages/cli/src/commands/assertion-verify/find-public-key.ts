@@ -1,0 +1,49 @@
+import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
+import { importAgentKey } from "@agent-auth/agent-identity/keys";
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { readFile } from "node:fs/promises";
+import type { GlobalValues } from "../../argv/command-spec.ts";
+import { CliFailure } from "../../failure.ts";
+import { managerLayer, openSession } from "../../session.ts";
+
+/** The key that was named, else that of the agent who is signed in here. */
+export const findPublicKey = Effect.fnUntraced(function* (options: {
+  readonly publicKey?: string;
+  readonly globals: GlobalValues;
+}) {
+  if (options.publicKey === undefined) return yield* ownKey(options.globals);
+  const text = options.publicKey.startsWith("ssh-ed25519 ")
+    ? options.publicKey
+    : yield* readKeyFile(options.publicKey);
+  return yield* importAgentPublicKey(text.trim());
+});
+
+const ownKey = Effect.fnUntraced(function* (globals: GlobalValues) {
+  const session = yield* openSession(globals);
+  const current = yield* AuthManager.use((manager) => manager.current).pipe(
+    Effect.provide(managerLayer(session, "requests")),
+  );
+  const credential = Option.getOrUndefined(current);
+  if (credential?._tag !== "AgentIdentity") return yield* noKey;
+  const key = yield* importAgentKey(credential.record.privateKey);
+  return yield* importAgentPublicKey(key.sshPublicKey);
+});
+
+const readKeyFile = (path: string) =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (error) =>
+      new CliFailure({
+        code: "CLI_INPUT_FILE",
+        message: `cannot read ${path}${error instanceof Error && "code" in error ? ` (${String(error.code)})` : ""}`,
+        hint: "Name a file that holds `ssh-ed25519 …`, or give the key itself.",
+      }),
+  });
+
+const noKey = new CliFailure({
+  code: "CLI_NO_USABLE_KEY",
+  message: "no agent is signed in here whose key could be used",
+  hint: "Name one with --public-key.",
+});

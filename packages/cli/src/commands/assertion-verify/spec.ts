@@ -1,0 +1,37 @@
+import { defineSpec } from "../../argv/command-spec.ts";
+
+export const spec = defineSpec({
+  path: ["assertion", "verify"],
+  summary: "verify an AgentAssertion header from stdin, as a server would",
+  description: [
+    "Checks the Ed25519 signature under the agent's public key, the clock window, and the runtime and task where they are named. stdin holds the header's value (`AgentAssertion …`), or the whole header line.",
+    "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent who is signed in here.",
+  ],
+  args: [],
+  flags: {
+    "public-key": {
+      type: "string",
+      value: "KEY|FILE",
+      summary: "`ssh-ed25519 …`, or a file that holds it",
+    },
+    runtime: { type: "string", value: "ID", summary: "the only agent runtime to accept" },
+    task: { type: "string", value: "ID", summary: "the only task to accept" },
+    window: {
+      type: "string",
+      value: "SECONDS",
+      summary: "how far its time may lie from now; default 300",
+    },
+    json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
+  },
+  exitCodes: { 0: "the assertion is good", 1: "it is not" },
+  examples: [
+    {
+      line: "agent-auth headers | grep -i ^authorization | agent-auth assertion verify",
+      does: "Is what I would send what a server accepts?",
+    },
+    {
+      line: "agent-auth assertion verify --public-key agent.pub --json < header.txt",
+      does: "Somebody else's, for a script",
+    },
+  ],
+});

@@ -1,0 +1,214 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+let home: CliHome;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+  home = await CliHome.make(
+    `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
+  );
+});
+afterAll(async () => {
+  await home[Symbol.asyncDispose]();
+  await authority.close();
+});
+
+const key = "sk-proj-1234567890ABCDE";
+
+describe("token", () => {
+  it("gives a pipe the whole key, and JSON to a script", async () => {
+    const env = { CODEX_API_KEY: key };
+    const text = await home.run(["token"], { env });
+    expect([text.exitCode, text.stdout, text.stderr]).toEqual([0, `${key}\n`, ""]);
+    const json = await home.run(["token", "--json"], { env });
+    expect(JSON.parse(json.stdout)).toEqual({
+      method: "apiKey",
+      scheme: "Bearer",
+      token: key,
+      expiresAt: null,
+    });
+  });
+
+  it("gives an assertion for an agent, good for the server", async () => {
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const { stdout } = await home.run(["token", "--json"], { env });
+    const answer = JSON.parse(stdout);
+    expect(answer).toMatchObject({ method: "agentIdentity", scheme: "AgentAssertion" });
+    const response = await fetch(`${authority.chatgptBaseUrl}/codex/models`, {
+      headers: {
+        authorization: `AgentAssertion ${answer.token}`,
+        "chatgpt-account-id": authority.account.accountId,
+      },
+    });
+    expect(response.status).toBe(200);
+  });
+
+  it("says so where requests carry none, and where nobody is signed in", async () => {
+    const none = await home.run(
+      [
+        "token",
+        "-c",
+        'model_provider="x"',
+        "-c",
+        'model_providers.x.base_url="http://127.0.0.1:1"',
+      ],
+      { env: { CODEX_API_KEY: key } },
+    );
+    expect(none.stderr).toContain("requests to this provider carry no token");
+    expect(none.exitCode).toBe(1);
+    const signedOut = await home.run(["token"]);
+    expect(signedOut.exitCode).toBe(4);
+  });
+});
+
+describe("headers", () => {
+  it("prints lines, a curl configuration, or JSON with the base URL", async () => {
+    const env = { CODEX_API_KEY: key };
+    const lines = await home.run(["headers"], { env });
+    expect(lines.stdout).toBe(`Authorization: Bearer ${key}\n`);
+    const curl = await home.run(["headers", "--curl"], { env });
+    expect(curl.stdout).toBe(`header = "Authorization: Bearer ${key}"\n`);
+    const json = await home.run(["headers", "--json"], { env });
+    expect(JSON.parse(json.stdout)).toEqual({
+      baseUrl: authority.openaiBaseUrl,
+      headers: { Authorization: `Bearer ${key}` },
+    });
+    const both = await home.run(["headers", "--json", "--curl"], { env });
+    expect(both.exitCode).toBe(2);
+  });
+});
+
+describe("verify", () => {
+  it("tells whose a good token is, without its private key", async () => {
+    const agent = await authority.mintAgentIdentity();
+    const text = await home.run(["verify"], { stdin: agent.jwt });
+    expect(text.stdout).toContain(`The token is good.\n  agent:     ${agent.agentRuntimeId}\n`);
+    const json = await home.run(["verify", "--json"], { stdin: agent.jwt });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      valid: true,
+      identity: { agentRuntimeId: agent.agentRuntimeId, email: agent.account.email },
+    });
+    expect(text.stdout + json.stdout).not.toContain(agent.privateKey);
+    expect([text.exitCode, json.exitCode]).toEqual([0, 0]);
+  });
+
+  it("takes keys from a file or URL, and another issuer and audience", async () => {
+    const jwt = await authority.mintAgentIdentityJwt({ issuer: "me", audience: "you" });
+    const file = join(home.path, "jwks.json");
+    await writeFile(file, JSON.stringify(await authority.jwks()));
+    const url = `${authority.chatgptBaseUrl}/wham/agent-identities/jwks`;
+    for (const from of [file, url]) {
+      const args = ["verify", "--jwks", from, "--issuer", "me", "--audience", "you"];
+      expect((await home.run(args, { stdin: jwt })).exitCode).toBe(0);
+    }
+    const wrong = await home.run(["verify", "--json"], { stdin: jwt });
+    expect(JSON.parse(wrong.stdout)).toMatchObject({
+      valid: false,
+      error: { code: "AGENT_IDENTITY_JWT_ISSUER_REFUSED" },
+    });
+    expect(wrong.exitCode).toBe(1);
+  });
+
+  it.each([
+    ["a file that is not there", ["--jwks", "/no/such/file"], /cannot read \/no\/such\/file/u],
+    ["a file that is no set", ["--jwks", "/dev/null"], /failed to decode agent identity JWKS/u],
+  ])("names %s", async (_, flags, words) => {
+    const jwt = await authority.mintAgentIdentityJwt();
+    const { exitCode, stderr } = await home.run(["verify", ...flags], { stdin: jwt });
+    expect(stderr).toMatch(words);
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("decode", () => {
+  it("shows claims and says that nothing is verified", async () => {
+    const agent = await authority.mintAgentIdentity({ signature: "forgedKey" });
+    const text = await home.run(["decode"], { stdin: agent.jwt });
+    expect(text.stdout).toMatch(/^Not verified: /u);
+    const json = await home.run(["decode", "--json"], { stdin: agent.jwt });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      verified: false,
+      header: { alg: "RS256" },
+      unverifiedIdentity: { agentRuntimeId: agent.agentRuntimeId },
+    });
+    expect(text.stdout + json.stdout).not.toContain(agent.privateKey);
+  });
+
+  it("refuses what has not the shape", async () => {
+    const { exitCode, stderr } = await home.run(["decode"], { stdin: "nonsense" });
+    expect(stderr).toContain("invalid agent identity JWT format");
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("jwks", () => {
+  it("shows every key and why some do not count", async () => {
+    authority.publishKeys([
+      { kty: "EC", kid: "curve" },
+      { kty: "RSA", n: "AQAB", e: "AQAB" },
+    ]);
+    const { exitCode, stdout } = await home.run(["jwks", "--json"]);
+    authority.publishKeys([]);
+    const { from, keys } = JSON.parse(stdout);
+    expect(from).toBe(`${authority.chatgptBaseUrl}/wham/agent-identities/jwks`);
+    expect(keys).toEqual([
+      expect.objectContaining({ kid: "curve", usable: false }),
+      expect.objectContaining({ kid: null, usable: false, because: "it has no id" }),
+      expect.objectContaining({
+        kty: "RSA",
+        alg: "RS256",
+        bits: 2048,
+        usable: true,
+        because: null,
+      }),
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  it("fails where the key asked for is not there", async () => {
+    const { exitCode, stderr } = await home.run(["jwks", "--kid", "missing"]);
+    expect(stderr).toContain("it has no usable key missing");
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("assertion verify", () => {
+  it("accepts what this program itself would send", async () => {
+    const agent = await authority.mintAgentIdentity();
+    const env = { CODEX_AGENT_IDENTITY: agent.jwt };
+    const headers = await home.run(["headers"], { env });
+    const line = headers.stdout.split("\n").find((one) => one.startsWith("Authorization")) ?? "";
+    const { exitCode, stdout } = await home.run(["assertion", "verify", "--json"], {
+      env,
+      stdin: line,
+    });
+    expect(JSON.parse(stdout)).toMatchObject({
+      valid: true,
+      agentRuntimeId: agent.agentRuntimeId,
+      publicKey: expect.stringMatching(/^ssh-ed25519 /u),
+    });
+    expect(exitCode).toBe(0);
+  });
+
+  it("refuses another agent's key, another task, and what is no assertion", async () => {
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const stdin = `AgentAssertion ${(await home.run(["token"], { env })).stdout}`;
+    const other = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const wrongKey = await home.run(["assertion", "verify", "--json"], { env: other, stdin });
+    expect(JSON.parse(wrongKey.stdout)).toMatchObject({
+      error: { code: "AGENT_IDENTITY_ASSERTION_SIGNATURE_INVALID" },
+    });
+    const wrongTask = await home.run(["assertion", "verify", "--task", "t"], { env, stdin });
+    const nonsense = await home.run(["assertion", "verify"], { env, stdin: "Bearer x" });
+    const noKey = await home.run(["assertion", "verify"], { stdin });
+    expect(noKey.stderr).toContain("Name one with --public-key.");
+    for (const result of [wrongKey, wrongTask, nonsense, noKey]) {
+      expect(result.exitCode).toBe(1);
+      expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    }
+  });
+});
