@@ -1,9 +1,7 @@
 import { HttpConnectionFailed, HttpTimedOut } from "@agent-auth/agent-identity/errors";
 import { assert, describe, it } from "@effect/vitest";
 import * as fc from "fast-check";
-import { AuthorizationFailed } from "../../src/errors/sign-in.ts";
 import { fromTransportError } from "../../src/sign-in/authority.ts";
-import { contentForError } from "../../src/sign-in/page-contents.ts";
 import { escapeHtml, renderPage } from "../../src/sign-in/pages.ts";
 import { plainText } from "../../src/sign-in/plain-text.ts";
 import { parseServerError } from "../../src/sign-in/server-error.ts";
@@ -69,17 +67,33 @@ const unescape = (html: string) =>
 const tags = (html: string) => html.match(/<[^>]*>/g)?.length;
 
 describe("renderPage", () => {
+  const page = (text: string, application = "") =>
+    renderPage(
+      {
+        status: 400,
+        tone: "bad",
+        icon: "cross",
+        title: text,
+        paragraphs: [text],
+        details: [
+          { term: text, values: [text] },
+          { term: "", values: [text], isCode: true },
+        ],
+      },
+      application,
+    ).html;
+
   it("escapes every inserted value, whatever it is", () => {
-    const bare = renderPage(contentForError(new AuthorizationFailed({ error: "" })), "");
+    const bare = tags(page(""));
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string(), (text, application) => {
-        const content = contentForError(new AuthorizationFailed({ error: text }));
-        const { html } = renderPage(content, application);
         assert.strictEqual(unescape(escapeHtml(text)), text);
-        assert.include(html, `the authority ended the sign-in: ${escapeHtml(text)}</dd>`);
-        assert.strictEqual(tags(html), tags(bare.html), "no tag came in with a value");
+        assert.strictEqual(tags(page(text, application)), bare, "no tag came in with a value");
       }),
     );
+    const html = page("<b>\"&'</b>", "<i>");
+    assert.strictEqual(html.split("&lt;b&gt;&quot;&amp;&#39;&lt;/b&gt;").length - 1, 6);
+    assert.strictEqual(html.split("&lt;i&gt;").length - 1, 2);
   });
 });
 
