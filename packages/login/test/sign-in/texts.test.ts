@@ -66,23 +66,23 @@ const unescape = (html: string) =>
 
 const tags = (html: string) => html.match(/<[^>]*>/g)?.length;
 
-describe("renderPage", () => {
-  const page = (text: string, application = "") =>
-    renderPage(
-      {
-        status: 400,
-        tone: "bad",
-        icon: "cross",
-        title: text,
-        paragraphs: [text],
-        details: [
-          { term: text, values: [text] },
-          { term: "", values: [text], isCode: true },
-        ],
-      },
-      application,
-    ).html;
+const page = (text: string, application = "") =>
+  renderPage(
+    {
+      status: 400,
+      tone: "bad",
+      icon: "cross",
+      title: text,
+      paragraphs: [text],
+      details: [
+        { term: text, values: [text] },
+        { term: "", values: [text], isCode: true },
+      ],
+    },
+    application,
+  ).html;
 
+describe("renderPage", () => {
   it("escapes every inserted value, whatever it is", () => {
     const bare = tags(page(""));
     fc.assert(
