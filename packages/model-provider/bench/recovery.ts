@@ -13,8 +13,8 @@ export const benchRecovery = async (bench: ReturnType<typeof makeBench>): Promis
   const codexHome = await mkdtemp(join(tmpdir(), "bench-recovery-"));
   await using client = await createModelProvider({
     codexHome,
-    env: { CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt() },
-    overrides: [`chatgpt_base_url=${JSON.stringify(authority.chatgptBaseUrl)}`],
+    variables: { CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt() },
+    configOverrides: [`chatgpt_base_url=${JSON.stringify(authority.chatgptBaseUrl)}`],
     environmentCredentials: true,
   });
   await client.headers();

@@ -5,8 +5,7 @@ import type { HttpClient } from "effect/http/HttpClient";
 import type { HttpClientError } from "effect/http/HttpClientError";
 import type { Dispatcher } from "undici";
 import { createAuthenticatedFetch, type RequestOptions } from "./authenticated-fetch.ts";
-import type { ModelProviderError } from "./errors.ts";
-import { isSignError } from "./internal/sign-error.ts";
+import { isModelProviderError, type ModelProviderError } from "./errors.ts";
 import type { Send } from "./internal/undici-send.ts";
 import { RequestSigner } from "./signer.ts";
 
@@ -37,5 +36,5 @@ export const layer = (
 /** The typed reason inside a client's error, where a request was not sent or not followed on the identity's account. */
 export const signFailure = (error: HttpClientError): ModelProviderError | undefined => {
   const { cause } = error.reason;
-  return isSignError(cause) ? cause : undefined;
+  return isModelProviderError(cause) ? cause : undefined;
 };

@@ -252,3 +252,12 @@ export type ModelProviderError =
 
 /** Every `code` that this package can answer with, login's included. */
 export type ModelProviderErrorCode = ModelProviderError["code"];
+
+/** Whether something thrown is one of our errors, of this package or a lower one, told by the shape they share. */
+export const isModelProviderError = (error: unknown): error is ModelProviderError =>
+  error instanceof Error &&
+  "_tag" in error &&
+  "hint" in error &&
+  "code" in error &&
+  typeof error.code === "string" &&
+  /^(?:AGENT_IDENTITY|LOGIN|PROVIDER)_/.test(error.code);

@@ -5,6 +5,7 @@ import {
   parseEnvironment,
   type Variables,
 } from "@agent-auth/login/environment";
+import type { PromiseAuthManager } from "@agent-auth/login/promises";
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import { accountState, type AccountState } from "./account-state.ts";
@@ -15,24 +16,25 @@ import {
 } from "./authenticated-fetch.ts";
 import type { AnyAuthManager } from "./credential-access.ts";
 import { createHeaderSource, type HeaderSource } from "./headers.ts";
-import { openManager } from "./internal/open-manager.ts";
 import { openNetwork } from "./internal/network.ts";
 import { type ModelProvider, resolveProvider } from "./provider.ts";
 import { makeRequestSigner, type RequestSignerShape } from "./request-signer.ts";
 import type { SignedHeaders } from "./signed-headers.ts";
 import { connectWebSocket, type WebSocketOptions } from "./websocket.ts";
 
+export { isModelProviderError } from "./errors.ts";
+
 export interface ModelProviderOptions extends RequestOptions {
-  /** Variables of the process. Default `process.env`; ignored where `environment` is given. */
-  readonly env?: Variables;
-  /** The environment, where a front door has read it already. */
+  /** The environment, where a front door has read it already. Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
+  /** Default `process.env`. */
+  readonly variables?: Variables;
   /** Folder of `auth.json` and `config.toml`. Default: `CODEX_HOME`, else `~/.codex`. */
   readonly codexHome?: string;
-  /** Overrides of `config.toml`, each `dotted.key=value`. Ignored where `config` is given. */
-  readonly overrides?: ReadonlyArray<string>;
-  /** The configuration, where a front door has loaded it already. */
+  /** The configuration, where a front door has loaded it already. Default: `config.toml` of CODEX_HOME. */
   readonly config?: Config;
+  /** Overrides of `config.toml`, each `dotted.key=value`, as after `-c`. Default none. */
+  readonly configOverrides?: ReadonlyArray<string>;
   /** Default: `model_provider` of the configuration, else `openai`. */
   readonly providerId?: string;
   /** Where credentials come from. Default: an auth manager of its own, which `close` closes. */
@@ -43,6 +45,8 @@ export interface ModelProviderOptions extends RequestOptions {
   readonly allowInsecureHttp?: boolean;
   /** First part of the User-Agent, `<name>/<version>`, where a request has none. Default `agent-auth`. */
   readonly userAgent?: string;
+  /** Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. */
+  readonly onWarning?: (message: string) => void;
   /** Default `codex_cli_rs`; `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` beats it. */
   readonly originator?: string;
 }
@@ -81,7 +85,8 @@ export const createModelProvider = async (
   options: ModelProviderOptions,
 ): Promise<ModelProviderClient> => {
   const environment = environmentOf(options);
-  const config = options.config ?? (await loadConfigFile(environment, options.overrides ?? []));
+  const config =
+    options.config ?? (await loadConfigFile(environment, options.configOverrides ?? []));
   const provider = await Effect.runPromise(
     Effect.fromResult(
       resolveProvider({
@@ -94,9 +99,9 @@ export const createModelProvider = async (
   );
   const opened =
     options.manager === undefined && provider.auth._tag === "SignedIn"
-      ? await openManager({ ...options, environment, config })
+      ? await openManager(options, environment, config)
       : undefined;
-  const manager = options.manager ?? opened?.manager;
+  const manager = options.manager ?? opened;
   const signer = makeRequestSigner({ provider, ...(manager === undefined ? {} : { manager }) });
   const http = openNetwork(environment, options);
   const close = async (): Promise<void> => {
@@ -122,7 +127,7 @@ const environmentOf = (options: ModelProviderOptions): LoginEnvironment => {
   const { codexHome } = options;
   return parseEnvironment(
     {
-      ...(options.env ?? process.env),
+      ...(options.variables ?? process.env),
       ...(codexHome === undefined ? {} : { CODEX_HOME: codexHome }),
     },
     { homeDir: homedir() },
@@ -135,6 +140,22 @@ const loadConfigFile = async (
 ): Promise<Config> => {
   const { loadConfig } = await import("@agent-auth/login/config");
   return Effect.runPromise(loadConfig({ codexHome, overrides }));
+};
+
+const openManager = async (
+  { environmentCredentials, allowInsecureHttp, onWarning }: ModelProviderOptions,
+  environment: LoginEnvironment,
+  config: Config,
+): Promise<PromiseAuthManager> => {
+  const { createAuthManager } = await import("@agent-auth/login/promises");
+  return createAuthManager({
+    environment,
+    config,
+    environmentCredentials,
+    allowInsecureHttp: allowInsecureHttp ?? false,
+    loadAtStart: false,
+    ...(onWarning === undefined ? {} : { onWarning }),
+  });
 };
 
 const bearerToken = ({ credential }: SignedHeaders): Redacted.Redacted | null => {

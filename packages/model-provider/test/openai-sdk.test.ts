@@ -122,7 +122,7 @@ describe("the openai SDK through our fetch", () => {
     await using authority = await startTestAuthority();
     await using home = await makeHome(authority);
     await using client = await createModelProvider({
-      env: { CODEX_HOME: home.path },
+      variables: { CODEX_HOME: home.path },
       environmentCredentials: true,
     });
     const openai = new OpenAI({

@@ -1,10 +1,15 @@
-import type { SignError } from "../errors.ts";
+import { isModelProviderError, type ModelProviderError, type SignError } from "../errors.ts";
 
-/** Whether something thrown is one of our typed errors, told by the shape that all of them share. */
+/** Codes of the errors that are about sending a request, and never the reason why it could not be signed. */
+const unsigned = {
+  PROVIDER_UNKNOWN: true,
+  PROVIDER_INVALID_BASE_URL: true,
+  PROVIDER_ENV_KEY_MISSING: true,
+  PROVIDER_OUTSIDE_PROVIDER: true,
+  PROVIDER_REDIRECT_REFUSED: true,
+  PROVIDER_WEBSOCKET_REFUSED: true,
+} satisfies Record<Exclude<ModelProviderError, SignError>["code"], true>;
+
+/** Whether something thrown is an error that signing may fail with. */
 export const isSignError = (error: unknown): error is SignError =>
-  error instanceof Error &&
-  "_tag" in error &&
-  "hint" in error &&
-  "code" in error &&
-  typeof error.code === "string" &&
-  /^(?:AGENT_IDENTITY|LOGIN|PROVIDER)_/.test(error.code);
+  isModelProviderError(error) && !(error.code in unsigned);

@@ -152,7 +152,11 @@ export const signedIn = async (
     CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
     ...prepared.env,
   };
-  const client = await createModelProvider({ env, environmentCredentials: true, ...options });
+  const client = await createModelProvider({
+    variables: env,
+    environmentCredentials: true,
+    ...options,
+  });
   return {
     home: home.path,
     env,
