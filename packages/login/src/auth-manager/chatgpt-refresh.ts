@@ -148,7 +148,7 @@ const keepAnswer = Effect.fnUntraced(function* (
     tokens: { ...tokens, ...answer },
     lastRefresh: new Date(nowMs).toISOString(),
   };
-  const problem = yield* deps.store.saveRefreshed(document, spent);
+  const { problem, source } = yield* deps.store.saveRefreshed(document, spent);
   if (Option.isSome(problem)) {
     yield* Effect.logWarning(
       `refreshed tokens could not be saved and are kept in memory: ${problem.value.message}`,
@@ -157,7 +157,7 @@ const keepAnswer = Effect.fnUntraced(function* (
   if (answer.accessToken === undefined) {
     return yield* new RefreshFailed({ attempts: 1, reason: "the answer holds no access token" });
   }
-  return yield* chatgptCredential(document, document.tokens ?? tokens, spent.source);
+  return yield* chatgptCredential(document, document.tokens ?? tokens, source);
 });
 
 /** Milliseconds before each look at the store: whoever spent the token first may still be writing. */

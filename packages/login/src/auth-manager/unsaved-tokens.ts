@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { AuthDocument } from "../auth-json.ts";
-import type { CredentialStore, StoredDocument } from "../credential-store.ts";
+import type { CredentialStore, StoredDocument, StoreSource } from "../credential-store.ts";
 import type { StoreError } from "../errors.ts";
 import { fingerprint } from "../internal/fingerprint.ts";
 
@@ -13,14 +13,21 @@ type Store = CredentialStore["Service"];
  * else has stored another sign-in.
  */
 export interface StoreWithMemory extends Store {
-  /** Saves tokens that replace those of `spent`. Comes back with the failure that they were kept in memory for. */
+  /** Saves tokens that replace those of `spent`, or keeps them in memory; never fails. */
   readonly saveRefreshed: (
     document: AuthDocument,
     spent: StoredDocument,
-  ) => Effect.Effect<Option.Option<StoreError>>;
+  ) => Effect.Effect<SavedTokens>;
   /** Tries again to save what is kept in memory, where anything is. Its caller holds the home lock. */
   readonly saveKept: Effect.Effect<void, StoreError>;
   readonly isKeeping: () => boolean;
+}
+
+export interface SavedTokens {
+  /** Where they are now; where they were before, if they could not be saved. */
+  readonly source: StoreSource;
+  /** What they had to be kept in memory for. */
+  readonly problem: Option.Option<StoreError>;
 }
 
 interface Kept {
@@ -55,12 +62,12 @@ export const withMemory = (store: Store): StoreWithMemory => {
     remove: Effect.tap(store.remove, forget),
     saveRefreshed: (document, spent) =>
       save(document).pipe(
-        Effect.as(Option.none<StoreError>()),
+        Effect.map((source): SavedTokens => ({ source, problem: Option.none() })),
         Effect.catch((error) =>
           Effect.sync(() => {
             const replaces = kept?.replaces ?? pairOf(spent.document);
             kept = { stored: { document, source: spent.source }, replaces };
-            return Option.some(error);
+            return { source: spent.source, problem: Option.some(error) };
           }),
         ),
       ),

@@ -1,4 +1,4 @@
-import { chmod, rename } from "node:fs/promises";
+import { chmod, link, rename, rm } from "node:fs/promises";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -243,6 +243,44 @@ describe("AuthManager.refresh", () => {
     const error = await refreshFails({ home, authority });
     expect(error.code).toBe("LOGIN_STORE_UNWRITABLE");
     expect(authority.count("refresh")).toBe(0);
+  });
+
+  it("uses a pair that cannot be stored after all, and stores it once that works", async () => {
+    const { home, authority, document } = await open({ expiresInSeconds: -10 });
+    const other = `${home.authJson}.link`;
+    const pairs = await Promise.all([0, 1].map(() => authority.mintChatgptTokens()));
+    // Writable when it is asked; a hard link, which is refused, when the answer is there.
+    for (const { accessToken, idToken, refreshToken } of pairs) {
+      const body = { access_token: accessToken, id_token: idToken, refresh_token: refreshToken };
+      authority.behave(
+        "refresh",
+        {
+          answer: async () => {
+            await link(home.authJson, other).catch(() => {});
+            return { status: 200, body: JSON.stringify(body), headers: {} };
+          },
+        },
+        { times: 1 },
+      );
+    }
+    const seen = await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        const first = accessTokenOf(Option.getOrNull(yield* manager.current));
+        const stored = yield* Effect.promise(home.read);
+        const refused = yield* Effect.flip(manager.refresh("forced"));
+        const reloaded = accessTokenOf(Option.getOrNull(yield* manager.reload));
+        yield* Effect.promise(() => rm(other));
+        return { first, reloaded, refused: refused.code, stored: stored.tokens?.access_token };
+      }),
+    );
+    expect(seen).toEqual({
+      first: pairs[0]?.accessToken,
+      reloaded: pairs[0]?.accessToken,
+      refused: "LOGIN_STORE_UNWRITABLE",
+      stored: document.tokens.access_token,
+    });
+    expect((await home.read()).tokens?.refresh_token).toBe(pairs[0]?.refreshToken);
+    expect(authority.count("refresh")).toBe(1);
   });
 
   it("keeps a new refresh token even where the answer lacks an access token", async () => {

@@ -52,8 +52,8 @@ describe("refreshed tokens that cannot be saved", () => {
   it("stand in for the spent ones, and are saved as soon as that works", async () => {
     const { disk, full, store } = openStore(pair("spent"));
     disk.isFull = true;
-    const problem = await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
-    expect(problem).toEqual(Option.some(full));
+    const saved = await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
+    expect(saved).toEqual({ source, problem: Option.some(full) });
     expect(await run(loadPair(store))).toBe("access-new");
     expect(await run(Effect.flip(store.saveKept))).toBe(full);
     disk.isFull = false;
