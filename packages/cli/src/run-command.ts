@@ -1,4 +1,4 @@
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
 import type { Command, FlagTable } from "./argv/command-spec.ts";
 import { commandHelp } from "./argv/help.ts";
 import { parseInvocation } from "./argv/parse.ts";
@@ -18,13 +18,19 @@ export const runCommand = <Flags extends FlagTable, Options>(
     if (invocation.globals.help) {
       return writeAnswer(commandHelp(command.spec, invocation.globals.verbose));
     }
-    runMain(run(command.options(invocation)), {
+    const program = run(command.options(invocation));
+    runMain(invocation.globals.verbose ? Effect.andThen(logRequests, program) : program, {
       verbose: invocation.globals.verbose,
       endsOnSignal: command.spec.endsOnSignal === true,
       handlesSignals: command.spec.handlesSignals === true,
     });
   });
 };
+
+const logRequests = Effect.promise(async () => {
+  const { startRequestLog } = await import("./http/request-log.ts");
+  startRequestLog();
+});
 
 /** Turns a command line that cannot be meant into one line and exit code 2. */
 export const guard = (body: () => void): void => {

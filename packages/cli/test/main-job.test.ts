@@ -250,3 +250,17 @@ describe("api", () => {
     expect([exitCode, stderr]).toEqual([2, ""]);
   });
 });
+
+describe("--verbose", () => {
+  it("logs each request without query, headers or bodies", async () => {
+    await using home = await signedIn();
+    const path = "responses?key=canary-query";
+    const { exitCode, stderr } = await home.run(["api", path, "-d", request, "--verbose"]);
+    expect(exitCode).toBe(0);
+    const url = `${authority.chatgptBaseUrl}/codex/responses`;
+    expect(stderr).toContain(`> POST ${url}\n`);
+    expect(stderr).toMatch(/< 200 POST \S+\/responses \d+ms\n/u);
+    expect(stderr).toContain(`> GET ${authority.chatgptBaseUrl}/wham/agent-identities/jwks\n`);
+    expect(stderr).not.toMatch(/canary|AgentAssertion|Say hello/u);
+  });
+});
