@@ -3,7 +3,7 @@ import type { SignInError } from "../errors/sign-in.ts";
 import type { PageContent } from "./pages.ts";
 
 const backToProgram = "You can close this tab and go back to where you started.";
-const startAgain = "You can close this tab and start the sign-in again.";
+const startAgain = "You can close this tab and start over.";
 
 export const signedIn: PageContent = {
   status: 200,
