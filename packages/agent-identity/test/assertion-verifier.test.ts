@@ -298,14 +298,14 @@ describe("importAgentPublicKey", () => {
   );
 });
 
-describe("AssertionReplayStore", () => {
-  const withStore = (options: { readonly maxUses: number; readonly capacity?: number }) =>
-    Effect.gen(function* () {
-      const { sign, keys } = yield* setUp;
-      const layer = Layer.merge(keys, AssertionReplayStore.layerMemory(options));
-      return { sign, layer };
-    });
+const withStore = (options: { readonly maxUses: number; readonly capacity?: number }) =>
+  Effect.gen(function* () {
+    const { sign, keys } = yield* setUp;
+    const layer = Layer.merge(keys, AssertionReplayStore.layerMemory(options));
+    return { sign, layer };
+  });
 
+describe("AssertionReplayStore", () => {
   it.effect("admits an assertion as often as it was told to", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 2 });

@@ -176,6 +176,9 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
   ],
 ];
 
+const refused = (code: number) =>
+  new errors.TaskRegistrationRefused({ ...status, status: code, attempts: 1 });
+
 describe("errors", () => {
   it.each(pinned.map(([error, message]) => ({ error, message, tag: error._tag })))(
     "$tag says: $message",
@@ -198,8 +201,6 @@ describe("errors", () => {
   });
 
   it("says what to do by the status of a refused registration", () => {
-    const refused = (code: number) =>
-      new errors.TaskRegistrationRefused({ ...status, status: code, attempts: 1 });
     expect(refused(503).hint).toBe("Try again later.");
     expect(refused(429).hint).toBe("Try again later.");
     expect(refused(403).hint).toBe("Sign in again with a valid agent identity.");

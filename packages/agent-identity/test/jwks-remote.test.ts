@@ -417,31 +417,31 @@ describe("jwks-remote: without a set", () => {
   });
 });
 
+const cached = (entry: Partial<CachedJwks> = {}): CachedJwks => ({
+  jwks: setOf(one),
+  fetchedAtMs: nowMs - 1000,
+  freshUntilMs: nowMs + 60_000,
+  mustRevalidate: false,
+  ...entry,
+});
+
+const setUpCached = (entry: CachedJwks | null, first: HttpResponse = json(setOf(one, two))) => {
+  const transport = makeFakeTransport(() => Effect.succeed(first));
+  const saved: Array<{ readonly url: string; readonly entry: CachedJwks }> = [];
+  const cache = Layer.succeed(
+    JwksCache,
+    JwksCache.of({
+      load: (asked) => Effect.succeed(asked === url ? Option.fromNullOr(entry) : Option.none()),
+      save: (at, stored) => Effect.sync(() => void saved.push({ url: at, entry: stored })),
+    }),
+  );
+  const source = remoteLayer({ url }).pipe(Layer.provide([transport.layer, cache]));
+  const run = <A, E>(test: Effect.Effect<A, E, JwksSource>) =>
+    TestClock.setTime(nowMs).pipe(Effect.andThen(Effect.provide(test, source)));
+  return { ...transport, saved, run };
+};
+
 describe("jwks-remote with a JwksCache", () => {
-  const cached = (entry: Partial<CachedJwks> = {}): CachedJwks => ({
-    jwks: setOf(one),
-    fetchedAtMs: nowMs - 1000,
-    freshUntilMs: nowMs + 60_000,
-    mustRevalidate: false,
-    ...entry,
-  });
-
-  const setUpCached = (entry: CachedJwks | null, first: HttpResponse = json(setOf(one, two))) => {
-    const transport = makeFakeTransport(() => Effect.succeed(first));
-    const saved: Array<{ readonly url: string; readonly entry: CachedJwks }> = [];
-    const cache = Layer.succeed(
-      JwksCache,
-      JwksCache.of({
-        load: (asked) => Effect.succeed(asked === url ? Option.fromNullOr(entry) : Option.none()),
-        save: (at, stored) => Effect.sync(() => void saved.push({ url: at, entry: stored })),
-      }),
-    );
-    const source = remoteLayer({ url }).pipe(Layer.provide([transport.layer, cache]));
-    const run = <A, E>(test: Effect.Effect<A, E, JwksSource>) =>
-      TestClock.setTime(nowMs).pipe(Effect.andThen(Effect.provide(test, source)));
-    return { ...transport, saved, run };
-  };
-
   it.effect("a fresh set in it needs no request at all", () => {
     const jwks = setUpCached(cached());
     return jwks.run(

@@ -357,13 +357,13 @@ describe("encrypted and nested tokens", () => {
   );
 });
 
-describe("weak keys in the set", () => {
-  const withKey = (jwk: Record<string, unknown>, jwt: string) =>
-    TestClock.setTime(nowMs).pipe(
-      Effect.andThen(Effect.flip(verifyAgentIdentityJwt(jwt))),
-      Effect.provide(JwksSource.layerStatic({ keys: [jwk] })),
-    );
+const withKey = (jwk: Record<string, unknown>, jwt: string) =>
+  TestClock.setTime(nowMs).pipe(
+    Effect.andThen(Effect.flip(verifyAgentIdentityJwt(jwt))),
+    Effect.provide(JwksSource.layerStatic({ keys: [jwk] })),
+  );
 
+describe("weak keys in the set", () => {
   it.effect("an RSA key under 2048 bits verifies nothing, though its signature is right", () =>
     Effect.gen(function* () {
       const weak = makeSigningKey("weak", 1024);

@@ -43,7 +43,7 @@ describe("AgentKey", () => {
       const printed = [key, { key }, exported].flatMap((value) => [
         JSON.stringify(value),
         inspect(value, { depth: 9, showHidden: true, getters: true }),
-        String(value),
+        JSON.stringify({ value }),
       ]);
       const secrets = [
         keyVectors.agent_private_key,

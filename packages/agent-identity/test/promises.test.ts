@@ -171,17 +171,17 @@ describe("createAgentIdentity", () => {
   );
 });
 
-describe("createAssertionVerifier", () => {
-  const setUp = async () => {
-    const agentKey = await generateAgentKey();
-    const signer = makeAssertionSigner({
-      key: agentKey,
-      agentRuntimeId: "agent-1",
-      taskId: "task-1",
-    });
-    return { agentKey, header: signer.authorizationAt(Date.now()) };
-  };
+const setUp = async () => {
+  const agentKey = await generateAgentKey();
+  const signer = makeAssertionSigner({
+    key: agentKey,
+    agentRuntimeId: "agent-1",
+    taskId: "task-1",
+  });
+  return { agentKey, header: signer.authorizationAt(Date.now()) };
+};
 
+describe("createAssertionVerifier", () => {
   it("takes keys imported, raw and in SSH form", async () => {
     const { agentKey, header } = await setUp();
     const forms = [

@@ -25,18 +25,23 @@ const bytes = fc.uint8Array({ maxLength: 200 });
 describe("properties: encodings", () => {
   it("base64 and base64url come back, and one value has one spelling only", () => {
     fc.assert(
-      fc.property(bytes, fc.nat(), fc.constantFrom(..."AB+/-_=. \n"), (value, at, character) => {
-        const [text, url] = [
-          Buffer.from(value).toString("base64"),
-          Buffer.from(value).toString("base64url"),
-        ];
-        expect(decodeBase64(text)?.equals(value)).toBe(true);
-        expect(decodeBase64Url(url)?.equals(value)).toBe(true);
-        const where = at % (url.length + 1);
-        const odd = url.slice(0, where) + character + url.slice(where + 1);
-        const read = decodeBase64Url(odd);
-        if (odd !== url) expect(read?.equals(value) ?? false).toBe(false);
-      }),
+      fc.property(
+        bytes,
+        fc.nat(),
+        fc.constantFrom("A", "B", "+", "/", "-", "_", "=", ".", " ", "\n"),
+        (value, at, character) => {
+          const [text, url] = [
+            Buffer.from(value).toString("base64"),
+            Buffer.from(value).toString("base64url"),
+          ];
+          expect(decodeBase64(text)?.equals(value)).toBe(true);
+          expect(decodeBase64Url(url)?.equals(value)).toBe(true);
+          const where = at % (url.length + 1);
+          const odd = url.slice(0, where) + character + url.slice(where + 1);
+          const read = decodeBase64Url(odd);
+          expect(read?.equals(value) ?? false).toBe(odd === url);
+        },
+      ),
     );
   });
 
@@ -129,8 +134,7 @@ describe("properties: keys and assertions", () => {
         const outcome = run(
           Effect.result(verifyAgentAssertion(changed, wide).pipe(Effect.provide(keys))),
         );
-        // A changed byte may fall on a name that nobody reads only if nothing that is signed changed with it.
-        if (outcome._tag === "Success") expect(outcome.success).toEqual(verified);
+        expect(outcome._tag).toBe("Failure");
       }),
       { numRuns: 200 },
     );
@@ -211,9 +215,8 @@ describe("properties: URLs and claims", () => {
     fc.assert(
       fc.property(fc.dictionary(name, value), (claims) => {
         const outcome = run(Effect.result(parseAgentIdentityClaims(claims, { nowMs: 0 })));
-        if (outcome._tag === "Failure") {
-          expect(JSON.stringify(outcome.failure) + outcome.failure.message).not.toContain("canary");
-        }
+        const said = outcome._tag === "Failure" ? [outcome.failure, outcome.failure.message] : [];
+        expect(JSON.stringify(said)).not.toContain("canary");
       }),
     );
   });

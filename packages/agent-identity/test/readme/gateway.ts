@@ -14,12 +14,11 @@ export const makeGateway = ({ publicKeys, tasks }: Registry) => {
     findPublicKey: async (agentRuntimeId) => publicKeys.get(agentRuntimeId) ?? null,
     isKnownTask: async ({ agentRuntimeId, taskId }) => tasks.has(`${agentRuntimeId} ${taskId}`),
   });
-  return createServer(async (request, response) => {
-    try {
-      const agent = await verifier.verify(request.headers.authorization ?? "");
-      response.end(`hello, ${agent.agentRuntimeId}\n`);
-    } catch (error) {
-      response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("no\n");
-    }
+  return createServer((request, response) => {
+    verifier.verify(request.headers.authorization ?? "").then(
+      (agent) => response.end(`hello, ${agent.agentRuntimeId}\n`),
+      (error: unknown) =>
+        response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("no\n"),
+    );
   });
 };
