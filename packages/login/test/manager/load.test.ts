@@ -3,10 +3,14 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
+import type { AuthTokens } from "../../src/auth-json.ts";
+import { CredentialStore } from "../../src/credential-store.ts";
+import { layer as ephemeralLayer } from "../../src/credential-store-ephemeral.ts";
 import {
   chatgptDocument,
   openAuthority,
   openHome,
+  secret,
   withManager,
   type ManagerSetup,
 } from "./fixture.ts";
@@ -157,6 +161,28 @@ describe("order of sources", () => {
       options: { environmentCredentials: false },
     });
     expect(credential?.source).toEqual({ _tag: "File", path: home.authJson });
+  });
+
+  it("asks the memory of the process for external tokens before CODEX_ACCESS_TOKEN", async () => {
+    const home = await openHome();
+    const tokens: AuthTokens = {
+      idToken: secret("external"),
+      accessToken: secret("external"),
+      refreshToken: secret(""),
+      accountId: "acct-1",
+    };
+    const memory = ephemeralLayer({ codexHome: { path: home.path, explicit: true } });
+    const save = CredentialStore.use((store) =>
+      store.save({ authMode: "chatgptAuthTokens", tokens }),
+    );
+    await Effect.runPromise(Effect.provide(save, memory));
+    const credential = await current({ home, env: { CODEX_ACCESS_TOKEN: "at-weaker" } });
+    expect(credential).toMatchObject({
+      _tag: "ExternalChatgpt",
+      account: { accountId: "acct-1" },
+      source: { _tag: "Ephemeral" },
+    });
+    expect(home.isSignedIn()).toBe(false);
   });
 
   it("takes CODEX_ACCESS_TOKEN for a JWT unless it begins with at-", async () => {

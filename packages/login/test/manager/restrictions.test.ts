@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
 import {
   chatgptDocument,
@@ -124,6 +125,28 @@ describe("restrictions at start-up", () => {
     await home.write({ agent_identity: await authority.mintAgentIdentityJwt({ design: "first" }) });
     const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
     expect(error.message).toContain("workspace ws-a, but current credentials belong to ws-mine");
+  });
+});
+
+describe("restrictions on external tokens", () => {
+  it("refuse them, and forget the provider", async () => {
+    const home = await openHome();
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const externalProvider = {
+      name: "the editor",
+      tokens: () => Effect.succeed({ accessToken: secret("t-1"), accountId: "ws-theirs" }),
+    };
+    const outcome = await withManager(
+      { home, config: onlyWorkspaces("ws-a"), options: { externalProvider } },
+      (manager) => Effect.all([Effect.flip(manager.current), manager.reload]),
+    );
+    expect(outcome[0]).toMatchObject({
+      code: "LOGIN_CREDENTIAL_FORBIDDEN",
+      message:
+        "Login is restricted to workspace ws-a, but current credentials belong to ws-theirs. Logging out.",
+    });
+    expect(Option.isNone(outcome[1])).toBe(true);
+    expect(home.isSignedIn()).toBe(false);
   });
 });
 

@@ -228,6 +228,27 @@ describe("AuthManager.logout", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
+  it("revokes the access token where there is no refresh token", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const document = await chatgptDocument(authority);
+    await home.write({ ...document, tokens: { ...document.tokens, refresh_token: "" } });
+    await withManager({ home, authority }, (manager) => manager.logout);
+    expect(JSON.parse(authority.requestsTo("revoke")[0]?.body ?? "")).toEqual({
+      token: document.tokens.access_token,
+      token_type_hint: "access_token",
+    });
+  });
+
+  it("does not revoke tokens that another program owns", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    await home.write({ ...(await chatgptDocument(authority)), auth_mode: "chatgptAuthTokens" });
+    const result = await withManager({ home, authority }, (manager) => manager.logout);
+    expect(result).toEqual({ removed: true, revoked: "notNeeded" });
+    expect(authority.count("revoke")).toBe(0);
+  });
+
   it("removes all the same where the authority cannot be reached", async () => {
     const home = await openHome();
     const authority = await openAuthority();
