@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type CachedJwks, JwksCache } from "@agent-auth/agent-identity/jwks-cache";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import * as z from "zod/mini";
+import { replaceFile } from "./auth-file/replace.ts";
+import { sweepTemporaries } from "./auth-file/temporary.ts";
+
+/** Folder below CODEX_HOME. Codex does not know it; deleting it costs one request. */
+const FOLDER = "agent-auth";
+
+/** More than any set that would have been accepted from the network. */
+const MAX_BYTES = 2 * 1024 * 1024;
+
+const Entry = z.object({
+  url: z.string(),
+  jwks: z.unknown(),
+  fetchedAtMs: z.number(),
+  freshUntilMs: z.number(),
+  mustRevalidate: z.boolean(),
+  etag: z.optional(z.string()),
+});
+
+/**
+ * Keeps the verification keys of agent identities under CODEX_HOME, so that a fresh process needs no round trip while
+ * the set is fresh. What is kept decides who is believed: a file that others own or may write is not read. Never
+ * fails; whatever is wrong with the file means that the keys are fetched.
+ */
+export const layer = (options: { readonly codexHome: string }): Layer.Layer<JwksCache> =>
+  Layer.succeed(
+    JwksCache,
+    JwksCache.of({
+      load: (url) => Effect.sync(() => Option.fromUndefinedOr(readEntry(options.codexHome, url))),
+      save: (url, entry) => Effect.promise(() => writeEntry(options.codexHome, url, entry)),
+    }),
+  );
+
+const pathOf = (codexHome: string, url: string): string => {
+  const name = createHash("sha256").update(url).digest("hex").slice(0, 16);
+  return join(codexHome, FOLDER, `jwks-${name}.json`);
+};
+
+const readEntry = (codexHome: string, url: string): CachedJwks | undefined => {
+  const text = readTrusted(pathOf(codexHome, url));
+  if (text === undefined) return undefined;
+  const read = z.safeParse(Entry, parseJson(text));
+  if (!read.success || read.data.url !== url) return undefined;
+  const { jwks, fetchedAtMs, freshUntilMs, mustRevalidate, etag } = read.data;
+  return {
+    jwks,
+    fetchedAtMs,
+    freshUntilMs,
+    mustRevalidate,
+    ...(etag === undefined ? {} : { etag }),
+  };
+};
+
+const readTrusted = (path: string): string | undefined => {
+  let fd: number;
+  try {
+    fd = openSync(
+      path,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
+  } catch {
+    return undefined;
+  }
+  try {
+    const stats = fstatSync(fd);
+    return isOursAlone(stats) && stats.size <= MAX_BYTES ? readFileSync(fd, "utf8") : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+};
+
+/** Windows has neither owners nor modes here; there the profile folder's access list guards the file. */
+const isOursAlone = (stats: Stats): boolean =>
+  stats.isFile() &&
+  (process.getuid === undefined || (stats.uid === process.getuid() && (stats.mode & 0o022) === 0));
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+const writeEntry = async (codexHome: string, url: string, entry: CachedJwks): Promise<void> => {
+  const path = pathOf(codexHome, url);
+  try {
+    // Not recursive: a CODEX_HOME that does not exist is not made by a cache.
+    await mkdir(join(codexHome, FOLDER), { mode: 0o700 }).catch(ignoreExisting);
+    await sweepTemporaries(path);
+    await replaceFile({ path, isLinked: false }, JSON.stringify({ url, ...entry }));
+  } catch {
+    // A full disk or a read-only home costs the next process one request.
+  }
+};
+
+const ignoreExisting = (error: unknown): void => {
+  if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+};

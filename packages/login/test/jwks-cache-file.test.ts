@@ -1,0 +1,84 @@
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { JwksCache } from "@agent-auth/agent-identity/jwks-cache";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import * as JwksCacheFile from "../src/jwks-cache-file.ts";
+
+const url = "https://auth.example/jwks";
+const entry = {
+  jwks: { keys: [{ kty: "RSA", kid: "key-1" }] },
+  fetchedAtMs: 1_700_000_000_000,
+  freshUntilMs: 1_700_000_300_000,
+  mustRevalidate: false,
+  etag: '"one"',
+};
+
+let codexHome: string;
+beforeEach(() => {
+  codexHome = mkdtempSync(join(tmpdir(), "jwks-cache-"));
+});
+afterEach(() => rmSync(codexHome, { recursive: true, force: true }));
+
+const folder = () => join(codexHome, "agent-auth");
+const file = () => join(folder(), readdirSync(folder())[0] ?? "");
+const withCache = <A>(use: (cache: JwksCache["Service"]) => Effect.Effect<A>) =>
+  Effect.runPromise(JwksCache.use(use).pipe(Effect.provide(JwksCacheFile.layer({ codexHome }))));
+const save = () => withCache((cache) => cache.save(url, entry));
+const load = (from = url) => withCache((cache) => cache.load(from));
+
+describe("jwks-cache-file", () => {
+  it("gives a fresh process what an earlier one saved, under that URL alone", async () => {
+    await save();
+    expect(await load()).toEqual(Option.some(entry));
+    expect(await load("https://other.example/jwks")).toEqual(Option.none());
+  });
+
+  it.skipIf(process.platform === "win32")("writes for the user alone", async () => {
+    await save();
+    expect(statSync(folder()).mode & 0o777).toBe(0o700);
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+  });
+
+  it.skipIf(process.platform === "win32")("does not read what others may write", async () => {
+    await save();
+    chmodSync(file(), 0o620);
+    expect(await load()).toEqual(Option.none());
+  });
+
+  it("does not read through a symbolic link", async () => {
+    await save();
+    const path = file();
+    const elsewhere = join(codexHome, "elsewhere.json");
+    writeFileSync(elsewhere, JSON.stringify({ url, ...entry }), { mode: 0o600 });
+    rmSync(path);
+    symlinkSync(elsewhere, path);
+    expect(await load()).toEqual(Option.none());
+  });
+
+  it.each([
+    ["cut", '{"url":"https://auth.ex'],
+    ["of another shape", '{"url":"https://auth.example/jwks","jwks":{}}'],
+    ["of another URL", JSON.stringify({ url: "https://evil.example/jwks", ...entry })],
+  ])("takes a file that is %s for none", async (_, content) => {
+    await save();
+    writeFileSync(file(), content);
+    expect(await load()).toEqual(Option.none());
+  });
+
+  it("saves nothing, and fails nothing, where the home does not exist", async () => {
+    rmSync(codexHome, { recursive: true });
+    await save();
+    expect(await load()).toEqual(Option.none());
+  });
+});
