@@ -7,6 +7,7 @@ import { spec as api } from "./api/spec.ts";
 import { spec as assertionVerify } from "./assertion-verify/spec.ts";
 import { spec as completion } from "./completion/spec.ts";
 import { spec as decode } from "./decode/spec.ts";
+import { spec as doctor } from "./doctor/spec.ts";
 import { spec as exec } from "./exec/spec.ts";
 import { spec as headers } from "./headers/spec.ts";
 import { spec as jwks } from "./jwks/spec.ts";
@@ -57,5 +58,6 @@ export const commands: readonly Entry[] = [
   entry(decode, () => import("./decode/decode.ts")),
   entry(jwks, () => import("./jwks/jwks.ts")),
   entry(assertionVerify, () => import("./assertion-verify/assertion-verify.ts")),
+  entry(doctor, () => import("./doctor/doctor.ts")),
   entry(completion, () => import("./completion/completion.ts")),
 ];

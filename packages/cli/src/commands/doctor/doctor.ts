@@ -1,0 +1,85 @@
+import * as Effect from "effect/Effect";
+import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts";
+import { checkCredential } from "../../doctor/credential.ts";
+import {
+  checkConfig,
+  checkEnvironment,
+  checkFileMode,
+  checkHome,
+  checkStore,
+} from "../../doctor/files.ts";
+import { checkBackend, checkProvider, checkTls, network } from "../../doctor/network.ts";
+import { exitCode } from "../../exit-code.ts";
+import { openSession, type Session } from "../../session.ts";
+import { isTerminal } from "../../terminal/is-terminal.ts";
+import { printable } from "../../terminal/printable.ts";
+import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { version } from "../../version.ts";
+import { spec } from "./spec.ts";
+
+export interface DoctorOptions {
+  readonly json: boolean;
+  readonly globals: GlobalValues;
+}
+
+export const command: Command<typeof spec.flags, DoctorOptions> = {
+  spec,
+  options: ({ flags, globals }) => ({ json: flags.json, globals }),
+};
+
+/** Examines everything that a request depends on. Exit code 1 where something failed. */
+export const run = Effect.fnUntraced(function* ({ json, globals }: DoctorOptions) {
+  const checks = yield* examine(globals);
+  const isFine = checks.every((check) => check.status !== "fail");
+  if (json) writeJson({ ok: isFine, checks: checks.map(checkJson) });
+  else writeAnswer(checks.flatMap(checkLines(hasColour())).join(""));
+  return isFine ? exitCode.done : exitCode.failed;
+});
+
+const program = ok("program", `agent-auth ${version}, Node ${process.versions.node}`);
+
+const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
+  openSession(globals).pipe(
+    Effect.flatMap(examineSession),
+    // Nothing else can be said where the configuration cannot be read.
+    Effect.catch((error) => Effect.succeed([program, failed("config", error)])),
+  );
+
+const examineSession = Effect.fnUntraced(function* (session: Session) {
+  const online = Effect.all([checkBackend(session), checkProvider(session)], {
+    concurrency: "unbounded",
+  }).pipe(Effect.provide(network(session)));
+  const tls = yield* checkTls(session);
+  const [backend, provider] = yield* online;
+  return [
+    program,
+    checkHome(session),
+    checkConfig(session),
+    checkFileMode(session),
+    yield* checkStore(session),
+    checkEnvironment(session),
+    tls,
+    ...backend,
+    provider,
+    ...(yield* checkCredential(session)),
+  ];
+});
+
+const checkJson = ({ name, status, detail, mend }: Check) => ({
+  name,
+  status,
+  detail: printable(detail),
+  mend: mend ?? null,
+});
+
+const colours: Readonly<Record<CheckStatus, string>> = { ok: "32", warn: "33", fail: "31" };
+
+const hasColour = () => isTerminal(1) && (process.env["NO_COLOR"] ?? "") === "";
+
+const checkLines = (isColoured: boolean) => (check: Check) => {
+  const word = check.status.padEnd(4);
+  const status = isColoured ? `\u001b[${colours[check.status]}m${word}\u001b[0m` : word;
+  const first = `${status}  ${check.name.padEnd(12)}  ${printable(check.detail)}\n`;
+  return check.mend === undefined ? [first] : [first, `${" ".repeat(20)}${check.mend}\n`];
+};

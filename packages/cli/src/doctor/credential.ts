@@ -1,0 +1,60 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
+import type { Credential } from "@agent-auth/login/credential";
+import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
+import { checkRestrictions } from "@agent-auth/login/restrictions";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { expiryOf, methodOf } from "../account/describe.ts";
+import { managerLayer, type Session } from "../session.ts";
+import { untilText } from "../terminal/until.ts";
+import { type Check, failed, ok, warn } from "./check.ts";
+
+const SOON_MS = 5 * 60_000;
+
+/**
+ * The credential, loaded as the next request would load it, and the restrictions on it. Restrictions are judged apart
+ * from the load: a violated one would sign out, and looking must change nothing.
+ */
+export const checkCredential = (session: Session): Effect.Effect<readonly Check[]> => {
+  const { forcedLoginMethod: _, forcedWorkspaceIds: __, ...unrestricted } = session.config;
+  return AuthManager.use((manager) => manager.current).pipe(
+    Effect.provide(managerLayer({ ...session, config: unrestricted }, "requests")),
+    Effect.flatMap((current) => judge(session, Option.getOrUndefined(current))),
+    Effect.catch((error) => Effect.succeed([failed("credential", error)])),
+  );
+};
+
+const judge = Effect.fnUntraced(function* (session: Session, credential: Credential | undefined) {
+  if (credential === undefined) return [failed("credential", new NotSignedIn())];
+  return [validity(credential, Date.now()), yield* restrictions(session, credential)];
+});
+
+const validity = (credential: Credential, nowMs: number): Check => {
+  const expiresAtMs = expiryOf(credential);
+  const who = credential.account.email ?? credential.account.accountId;
+  const words = [
+    methodOf(credential),
+    ...(who === undefined ? [] : [`of ${who}`]),
+    `from ${describeSource(credential.source)}`,
+  ];
+  if (expiresAtMs === null) return ok("credential", words.join(" "));
+  const detail = `${words.join(" ")}, expires ${untilText(expiresAtMs, nowMs)}`;
+  return expiresAtMs - nowMs < SOON_MS
+    ? warn("credential", detail, "Run: agent-auth login")
+    : ok("credential", detail);
+};
+
+const restrictions = ({ config }: Session, credential: Credential): Effect.Effect<Check> => {
+  const rules = [
+    ...(config.forcedLoginMethod === undefined ? [] : [`method ${config.forcedLoginMethod}`]),
+    ...(config.forcedWorkspaceIds === undefined
+      ? []
+      : [`workspace ${config.forcedWorkspaceIds.join(", ")}`]),
+  ];
+  return checkRestrictions(config, credential).pipe(
+    Effect.map(() =>
+      ok("restrictions", rules.length === 0 ? "none" : `${rules.join("; ")}: allowed`),
+    ),
+    Effect.catch((error) => Effect.succeed(failed("restrictions", error))),
+  );
+};

@@ -1,0 +1,104 @@
+import { parseJwks } from "@agent-auth/agent-identity/jwks";
+import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { jwksUrl } from "@agent-auth/agent-identity/urls";
+import * as HttpClient from "@agent-auth/login/http-client";
+import { resolveProvider } from "@agent-auth/model-provider/provider";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import { type Session, userAgent } from "../session.ts";
+import { type Check, failed, ok, warn } from "./check.ts";
+
+const TIMEOUT_MS = 10_000;
+const WARN_SKEW_MS = 60_000;
+const FAIL_SKEW_MS = 300_000;
+
+/** Proxies and extra certificates: can they be used as they are set? Contacts nobody. */
+export const checkTls = ({ environment }: Session): Effect.Effect<Check> => {
+  const { caBundle, httpProxy, httpsProxy } = environment;
+  const proxy = httpsProxy ?? httpProxy;
+  const parts = [
+    caBundle === undefined ? "Node's own roots" : `${caBundle.variable} ${caBundle.path}`,
+    proxy === undefined
+      ? "no proxy"
+      : `${proxy.variable} ${withoutSecrets(Redacted.value(proxy.url))}`,
+  ];
+  return Effect.scoped(HttpClient.makeDispatcher(environment)).pipe(
+    Effect.map(() => ok("tls", parts.join("; "))),
+    Effect.catch((error) => Effect.succeed(failed("tls", error))),
+  );
+};
+
+const withoutSecrets = (url: string): string => {
+  const parsed = URL.parse(url.includes("://") ? url : `http://${url}`);
+  return parsed === null ? "(no URL)" : parsed.origin;
+};
+
+/** What one request to the backend tells: its keys, and its clock. */
+export const checkBackend = Effect.fnUntraced(
+  function* (session: Session) {
+    const base = session.environment.agentIdentityJwksBaseUrl ?? session.config.chatgptBaseUrl;
+    const url = yield* jwksUrl(base);
+    const transport = yield* HttpTransport;
+    const askedAtMs = Date.now();
+    const answer = yield* transport.request({ method: "GET", url, timeoutMs: TIMEOUT_MS });
+    const middleMs = (askedAtMs + Date.now()) / 2;
+    return [yield* keysCheck(url, answer), clockCheck(answer.headers["date"], middleMs)];
+  },
+  Effect.catch((error) => Effect.succeed([failed("jwks", error)])),
+);
+
+const keysCheck = (
+  url: string,
+  answer: { readonly status: number; readonly body: string },
+): Effect.Effect<Check> => {
+  if (answer.status !== 200) {
+    return Effect.succeed(warn("jwks", `${url} answered ${answer.status}`, checkBaseUrl));
+  }
+  return Effect.try({ try: (): unknown => JSON.parse(answer.body), catch: () => null }).pipe(
+    Effect.orElseSucceed(() => null),
+    Effect.flatMap((jwks) => parseJwks(jwks, url)),
+    Effect.map(({ kids }) =>
+      kids.length === 0
+        ? warn("jwks", `${url} has no usable key`, "Run: agent-auth jwks")
+        : ok("jwks", `${url}: ${kids.length} usable ${kids.length === 1 ? "key" : "keys"}`),
+    ),
+    Effect.catch((error) => Effect.succeed(failed("jwks", error))),
+  );
+};
+
+const checkBaseUrl = "Check chatgpt_base_url in config.toml";
+
+/** Tokens tolerate a minute, assertions five; the Date header tells whole seconds. */
+const clockCheck = (date: string | undefined, nowMs: number): Check => {
+  const serverMs = date === undefined ? Number.NaN : Date.parse(date);
+  if (Number.isNaN(serverMs)) return warn("clock", "the server did not tell its time");
+  const skewMs = nowMs - serverMs;
+  const size = Math.abs(skewMs);
+  if (size <= WARN_SKEW_MS) return ok("clock", "agrees with the server's");
+  const detail = `${Math.round(size / 1000)} s ${skewMs > 0 ? "ahead of" : "behind"} the server's`;
+  const mend = "Set the clock: timedatectl set-ntp true";
+  return { ...warn("clock", detail, mend), status: size > FAIL_SKEW_MS ? "fail" : "warn" };
+};
+
+/** The provider that requests go to: is it configured well, and does anything answer there? Sends no credential. */
+export const checkProvider = Effect.fnUntraced(function* (session: Session) {
+  const resolved = resolveProvider({ config: session.config, environment: session.environment });
+  if (Result.isFailure(resolved)) return failed("provider", resolved.failure);
+  const { id, targets } = resolved.success;
+  const transport = yield* HttpTransport;
+  const { origin, baseUrl } = targets.chatgpt;
+  return yield* transport.request({ method: "GET", url: `${origin}/`, timeoutMs: TIMEOUT_MS }).pipe(
+    Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
+    Effect.catch((error) =>
+      // A page too large, or a redirect elsewhere, is an answer as well.
+      Effect.succeed(
+        error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectRefused"
+          ? ok("provider", `${id} at ${baseUrl} can be reached`)
+          : failed("provider", error),
+      ),
+    ),
+  );
+});
+
+export const network = (session: Session) => HttpClient.layer(session.environment, { userAgent });

@@ -1,0 +1,134 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { chmod } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+const codexHome = (more = "") =>
+  CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n${more}`);
+
+interface Line {
+  readonly name: string;
+  readonly status: string;
+  readonly detail: string;
+  readonly mend: string | null;
+}
+
+const examine = async (home: CliHome, env: Readonly<Record<string, string>> = {}) => {
+  const { exitCode, stdout } = await home.run(["doctor", "--json"], { env });
+  const answer: { readonly ok: boolean; readonly checks: readonly Line[] } = JSON.parse(stdout);
+  const line = (name: string) => answer.checks.find((check) => check.name === name);
+  return { exitCode, ok: answer.ok, checks: answer.checks, line };
+};
+
+describe("doctor", () => {
+  it("finds nothing wrong where nothing is", async () => {
+    await using home = await codexHome();
+    const jwt = await authority.mintAgentIdentityJwt({});
+    await home.run(["login", "--with-agent-identity"], { stdin: jwt });
+    const { exitCode, ok, checks } = await examine(home);
+    expect(checks.filter((check) => check.status !== "ok")).toEqual([]);
+    expect(checks.map((check) => check.name)).toEqual([
+      "program",
+      "home",
+      "config",
+      "file",
+      "store",
+      "environment",
+      "tls",
+      "jwks",
+      "clock",
+      "provider",
+      "credential",
+      "restrictions",
+    ]);
+    expect([exitCode, ok]).toEqual([0, true]);
+    const text = await home.run(["doctor"]);
+    expect(text.stdout).toMatch(/^ok {4}program {7}agent-auth /u);
+    expect(text.stdout).not.toContain("\u001b");
+  });
+
+  it("says how to sign in where nobody is", async () => {
+    await using home = await codexHome();
+    const { exitCode, line } = await examine(home);
+    expect(line("credential")).toEqual({
+      name: "credential",
+      status: "fail",
+      detail: "not signed in",
+      mend: "Run: agent-auth login",
+    });
+    expect(exitCode).toBe(1);
+  });
+
+  it("warns of a file that others may read, and of a variable that rules", async () => {
+    await using home = await codexHome();
+    await home.writeAuth({ OPENAI_API_KEY: "sk-stored" });
+    await chmod(home.authFile, 0o644);
+    const { exitCode, line } = await examine(home, { CODEX_API_KEY: "sk-ruling" });
+    expect(line("file")).toMatchObject({ status: "warn", mend: `chmod 600 ${home.authFile}` });
+    expect(line("environment")).toMatchObject({ status: "warn", mend: "unset CODEX_API_KEY" });
+    expect(exitCode).toBe(0);
+  });
+
+  it("names a violated restriction and signs nobody out", async () => {
+    await using home = await codexHome('forced_chatgpt_workspace_id = ["ws-other"]\n');
+    const jwt = await authority.mintAgentIdentityJwt();
+    await home.writeAuth({ auth_mode: "agentIdentity", OPENAI_API_KEY: null, agent_identity: jwt });
+    const before = await home.readAuth();
+    const { line } = await examine(home);
+    expect(line("restrictions")).toMatchObject({ status: "fail" });
+    expect(line("restrictions")?.detail).toContain("restricted to workspace ws-other");
+    expect(await home.readAuth()).toBe(before);
+  });
+
+  it("measures the clock against the server's", async () => {
+    await using home = await codexHome();
+    authority.behave("jwks", {
+      answer: async () => ({
+        status: 200,
+        headers: {
+          "content-type": "application/json",
+          date: new Date(Date.now() - 600_000).toUTCString(),
+        },
+        body: JSON.stringify(await authority.jwks()),
+      }),
+    });
+    const { line } = await examine(home, { CODEX_API_KEY: "sk-x" });
+    authority.resetBehaviour();
+    expect(line("clock")).toMatchObject({ status: "fail" });
+    expect(line("clock")?.detail).toMatch(/^(?:599|600|601) s ahead of the server's$/u);
+  });
+
+  it("tells a backend that is down from a configuration that is broken", async () => {
+    await using down = await CliHome.make('chatgpt_base_url = "http://127.0.0.1:1/backend-api"\n');
+    const unreachable = await examine(down, { CODEX_API_KEY: "sk-x" });
+    expect(unreachable.line("jwks")).toMatchObject({ status: "fail" });
+    expect(unreachable.line("provider")).toMatchObject({ status: "fail" });
+    expect(unreachable.line("credential")).toMatchObject({ status: "ok" });
+    await using broken = await CliHome.make("chatgpt_base_url = 7\n");
+    const { checks, exitCode } = await examine(broken);
+    expect(checks.map(({ name, status }) => [name, status])).toEqual([
+      ["program", "ok"],
+      ["config", "fail"],
+    ]);
+    expect(exitCode).toBe(1);
+  });
+
+  it("names certificates and proxies that cannot be used, passwords apart", async () => {
+    await using home = await codexHome();
+    const bundle = await examine(home, { CODEX_CA_CERTIFICATE: "/no/such.pem" });
+    expect(bundle.line("tls")).toMatchObject({ status: "fail" });
+    expect(bundle.line("tls")?.detail).toContain("/no/such.pem");
+    const proxy = await examine(home, {
+      HTTPS_PROXY: "http://user:canary@127.0.0.1:1",
+      NO_PROXY: "127.0.0.1",
+    });
+    expect(proxy.line("tls")?.detail).toContain("HTTPS_PROXY http://127.0.0.1:1");
+    expect(JSON.stringify(proxy.checks)).not.toContain("canary");
+  });
+});
