@@ -171,7 +171,7 @@ const attempt = async (
     client.fetch("/responses", { ...ask, body }),
 ): Promise<unknown> => {
   await using home = await makeHome(authority, setUp);
-  return code(
+  return await code(
     (async () => {
       await using client = await createModelProvider({
         variables: { CODEX_HOME: home.path, ...setUp.env },
