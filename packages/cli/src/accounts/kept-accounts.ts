@@ -23,6 +23,9 @@ export interface PresentSignIn {
   readonly facts: SignInFacts;
 }
 
+const save = (document: AuthDocument) =>
+  CredentialStore.use((store) => Effect.asVoid(store.save(document)));
+
 /** Every operation works on whole documents and loses nothing: what is not known to us travels along. */
 export const keptAccounts = (session: Session) => {
   const codexHome = session.environment.codexHome.path;
@@ -36,8 +39,6 @@ export const keptAccounts = (session: Session) => {
   const load = CredentialStore.use((store) => store.load).pipe(
     Effect.map((stored) => Option.getOrUndefined(stored)?.document),
   );
-  const save = (document: AuthDocument) =>
-    CredentialStore.use((store) => Effect.asVoid(store.save(document)));
 
   const names = Effect.promise(async () => {
     const found = await readdir(accountsFolder(codexHome), { withFileTypes: true }).catch(() => []);

@@ -1,0 +1,57 @@
+// How much longer than `node -e 0` a command takes, from spawn to exit (`api`: to its first byte). Certificate variables
+// are unset: where they name a system bundle, every start of Node reads it, which hides the ratios.
+import { makeBench } from "@agent-auth/tools/bench";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const binary = join(import.meta.dirname, "../dist/agent-auth.cjs");
+const home = await mkdtemp(join(tmpdir(), "agent-auth-bench-"));
+const server = createServer((request, response) => {
+  request.resume();
+  response.end("{}");
+});
+await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+const address = server.address();
+const port = typeof address === "object" ? address?.port : undefined;
+await writeFile(join(home, "auth.json"), '{\n  "OPENAI_API_KEY": "sk-proj-1234567890ABCDE"\n}', {
+  mode: 0o600,
+});
+await writeFile(join(home, "config.toml"), `openai_base_url = "http://127.0.0.1:${port}"\n`);
+
+const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
+
+/** Starts Node with these arguments and waits for its end, or for its first byte on stdout. */
+const start = (args: readonly string[], until: "end" | "first byte") => (): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] });
+    if (until === "first byte") child.stdout.once("data", () => resolve());
+    else child.stdout.resume();
+    child.once("error", reject);
+    child.once("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`${args.join(" ")} ended with ${code}`)),
+    );
+  });
+
+const cases = [
+  { name: "--version", args: ["--version"], limit: 1.1, until: "end" },
+  { name: "login status, stored API key", args: ["login", "status"], limit: 1.5, until: "end" },
+  { name: "token", args: ["token"], limit: 1.5, until: "end" },
+  { name: "api, first byte", args: ["api", "models"], limit: 2.5, until: "first byte" },
+] as const;
+
+const bench = makeBench("Start-up of agent-auth, against node -e 0");
+const reference = start(["-e", "0"], "end");
+for (const { name, args, limit, until } of cases) {
+  const subject = start(
+    [binary, ...args, "-q"].slice(0, args[0] === "--version" ? 2 : undefined),
+    until,
+  );
+  await subject(); // Node's compile cache is filled by the first run, as it is on a person's machine.
+  await bench.compare(name, { reference, subject, limit, calls: 1, rounds: 40 });
+}
+bench.report();
+server.close();
+await rm(home, { recursive: true, force: true });
