@@ -83,6 +83,21 @@ describe("createAuthManager", () => {
     expect(heard).toHaveLength(2);
   });
 
+  it("ends the loop over its changes when it is closed", async () => {
+    const home = await openHome();
+    const manager = createAuthManager(options(home));
+    await manager.current();
+    const heard: Array<unknown> = [];
+    const loop = (async () => {
+      for await (const credential of manager.changes()) heard.push(credential?._tag);
+    })();
+    await new Promise(setImmediate);
+    await manager.loginWithApiKey("sk-new");
+    await manager.close();
+    await loop;
+    expect(heard).toEqual(["ApiKey"]);
+  });
+
   it("takes tokens from a provider that speaks promises, and its refusal as an error", async () => {
     const home = await openHome();
     await using manager = createAuthManager(

@@ -1,6 +1,6 @@
+import type * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import * as PubSub from "effect/PubSub";
 import type * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import type { Credential } from "../credential.ts";
@@ -34,43 +34,80 @@ export interface CredentialCell {
   readonly changes: Stream.Stream<MaybeCredential>;
 }
 
+interface Listener {
+  hear: (credential: MaybeCredential) => void;
+  /** Ends the listener's stream. */
+  end: () => void;
+}
+
+/** The end of the scope ends the streams of those who listen. */
+export const makeCredentialCell = Effect.fnUntraced(function* (): Effect.fn.Return<
+  CredentialCell,
+  never,
+  Scope.Scope
+> {
+  const listeners = new Set<Listener>();
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const listener of listeners) listener.end();
+    }),
+  );
+  let state: CellState = { _tag: "Unloaded" };
+  let told: MaybeCredential = Option.none();
+
+  const move = (next: CellState): void => {
+    state = next;
+    const credential = next._tag === "Loaded" ? next.credential : Option.none();
+    if (Option.getOrUndefined(credential) === Option.getOrUndefined(told)) return;
+    told = credential;
+    for (const listener of listeners) listener.hear(credential);
+  };
+
+  return {
+    state: () => state,
+    accept: (credential) =>
+      move({
+        _tag: "Loaded",
+        credential,
+        answer: Effect.succeed(credential),
+        dueAtMs: Option.match(credential, { onNone: () => Infinity, onSome: renewalDueAtMs }),
+      }),
+    postponeRenewal: (dueAtMs) => {
+      if (state._tag === "Loaded") state = { ...state, dueAtMs };
+    },
+    fail: (error) => move({ _tag: "Failed", error }),
+    unload: () => {
+      state = { _tag: "Unloaded" };
+    },
+    changes: Stream.unwrap(listen(listeners)),
+  };
+});
+
 const capacity = 16;
 
-/** Listeners that are slow miss old changes, never the newest; a failed load reaches them as `None`. */
-export const makeCredentialCell: Effect.Effect<CredentialCell, never, Scope.Scope> = Effect.gen(
-  function* () {
-    const changes = yield* Effect.acquireRelease(
-      PubSub.sliding<MaybeCredential>(capacity),
-      PubSub.shutdown,
+/**
+ * Hears from at once; what it takes to make a stream of it is loaded when somebody listens. A listener that is slow
+ * misses old changes, never the newest; a failed load reaches it as `None`.
+ */
+const listen = (listeners: Set<Listener>) =>
+  Effect.gen(function* () {
+    const early: Array<MaybeCredential> = [];
+    let hasEnded = false;
+    const listener: Listener = {
+      hear: (credential) => void early.push(credential),
+      end: () => {
+        hasEnded = true;
+      },
+    };
+    yield* Effect.acquireRelease(
+      Effect.sync(() => listeners.add(listener)),
+      () => Effect.sync(() => listeners.delete(listener)),
     );
-    let state: CellState = { _tag: "Unloaded" };
-    let told: MaybeCredential = Option.none();
-
-    const move = (next: CellState): void => {
-      state = next;
-      const credential = next._tag === "Loaded" ? next.credential : Option.none();
-      if (Option.getOrUndefined(credential) === Option.getOrUndefined(told)) return;
-      told = credential;
-      PubSub.publishUnsafe(changes, credential);
-    };
-
-    return {
-      state: () => state,
-      accept: (credential) =>
-        move({
-          _tag: "Loaded",
-          credential,
-          answer: Effect.succeed(credential),
-          dueAtMs: Option.match(credential, { onNone: () => Infinity, onSome: renewalDueAtMs }),
-        }),
-      postponeRenewal: (dueAtMs) => {
-        if (state._tag === "Loaded") state = { ...state, dueAtMs };
-      },
-      fail: (error) => move({ _tag: "Failed", error }),
-      unload: () => {
-        state = { _tag: "Unloaded" };
-      },
-      changes: Stream.fromPubSub(changes),
-    };
-  },
-);
+    const Queue = yield* Effect.promise(() => import("effect/Queue"));
+    const queue = yield* Queue.sliding<MaybeCredential, Cause.Done>(capacity);
+    listener.hear = (credential) => void Queue.offerUnsafe(queue, credential);
+    listener.end = () => void Queue.endUnsafe(queue);
+    early.forEach(listener.hear);
+    if (hasEnded) listener.end();
+    return Stream.fromQueue(queue);
+  });

@@ -15,13 +15,6 @@ import { openEphemeralStore } from "./open-ephemeral-store.ts";
 import { identify, recoverFrom, supersededBy } from "./recover.ts";
 import { makeRejections } from "./rejections.ts";
 import { currentOrRenewed, loadAndKeep, refreshCurrent } from "./renew.ts";
-import {
-  loginWithAccessToken,
-  loginWithApiKey,
-  loginWithChatgptTokens,
-  saveAccessToken,
-} from "./sign-in.ts";
-import { logout } from "./sign-out.ts";
 import { withMemory } from "./unsaved-tokens.ts";
 
 type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
@@ -82,11 +75,15 @@ export const makeAuthManager = Effect.fnUntraced(function* (
           ? Effect.succeed(newer)
           : shared(`recover ${identify(rejected)}`, recoverFrom(core, rejected));
       }),
-    loginWithApiKey: (apiKey) => inTurn(loginWithApiKey(core, apiKey)),
-    loginWithAccessToken: (token) => inTurn(loginWithAccessToken(core, token)),
-    saveAccessToken: (token) => inTurn(saveAccessToken(core, token)),
-    loginWithChatgptTokens: (tokens) => inTurn(loginWithChatgptTokens(core, tokens)),
-    logout: inTurn(logout(core)),
+    loginWithApiKey: (apiKey) =>
+      inTurn(Effect.flatMap(signIn, (it) => it.loginWithApiKey(core, apiKey))),
+    loginWithAccessToken: (token) =>
+      inTurn(Effect.flatMap(signIn, (it) => it.loginWithAccessToken(core, token))),
+    saveAccessToken: (token) =>
+      inTurn(Effect.flatMap(signIn, (it) => it.saveAccessToken(core, token))),
+    loginWithChatgptTokens: (tokens) =>
+      inTurn(Effect.flatMap(signIn, (it) => it.loginWithChatgptTokens(core, tokens))),
+    logout: inTurn(Effect.flatMap(signOut, (it) => it.logout(core))),
     setExternalProvider: (provider) =>
       inTurn(
         Effect.suspend(() => {
@@ -97,6 +94,10 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     changes: core.cell.changes,
   };
 });
+
+// A program that only sends requests does without these.
+const signIn = Effect.promise(() => import("./sign-in.ts"));
+const signOut = Effect.promise(() => import("./sign-out.ts"));
 
 const makeCore = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
@@ -121,6 +122,6 @@ const makeCore = Effect.fnUntraced(function* (
     agents,
     external: makeExternalSlot(options.externalProvider),
     rejections: makeRejections(),
-    cell: yield* makeCredentialCell,
+    cell: yield* makeCredentialCell(),
   };
 });
