@@ -69,10 +69,10 @@ export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
   if (isShapeError(jws)) return yield* jws;
   const repeated = findRepeatedClaim(jws);
   if (repeated !== undefined) return yield* repeated;
-  const expiresAtMs = readExpiry(jws.unverifiedClaims);
+  const expiresAtMs = readExpiry(jws.unverifiedPayload.object);
   if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
   const nowMs = yield* Clock.currentTimeMillis;
-  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedClaims, { nowMs });
+  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedPayload.object, { nowMs });
   return { header: jws.header, unverifiedRecord, expiresAtMs };
 });
 
@@ -102,7 +102,7 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   const trusted = yield* source.key(jws.header.kid);
   const signature = isSignedBy(token, trusted);
   // The signature is checked on another thread; the claims are read meanwhile, and believed after it only.
-  const claims = jws.unverifiedClaims;
+  const claims = jws.unverifiedPayload.object;
   const nowMs = yield* Clock.currentTimeMillis;
   const issuer = options?.issuer ?? defaultIssuer;
   const audience = options?.audience ?? defaultAudience;

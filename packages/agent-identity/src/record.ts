@@ -1,12 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as Predicate from "effect/Predicate";
-import type * as Redacted from "effect/Redacted";
+import * as Redacted from "effect/Redacted";
 import { JwtClaimInvalid, StoredAgentIdentityInvalid } from "./errors.ts";
 import { type Complaint, firstIssue } from "./internal/first-issue.ts";
 import { idExpectation, isId } from "./internal/id.ts";
 import { kindOf } from "./internal/printable.ts";
-import { formatRfc3339Second } from "./internal/rfc3339.ts";
-import type { PlanType } from "./plan.ts";
+import { formatRfc3339Second, normalizeRfc3339 } from "./internal/rfc3339.ts";
+import { parsePlanType, type PlanType } from "./plan.ts";
 import { CurrentShape, FirstDesignShape } from "./wire/agent-identity-claims.ts";
 
 /**
@@ -40,26 +40,36 @@ const complain = (complaint: Complaint): Read => ({ _tag: "Complaint", complaint
 const present = (text: string | null | undefined): text is string =>
   text !== null && text !== undefined && text.trim() !== "";
 
+const secret = (text: string): Redacted.Redacted =>
+  Redacted.make(text, { label: "agent_private_key" });
+/** A property that is there only where its value is. */
+const registered = (time: string | null | undefined): { readonly registeredAt?: string } => {
+  const registeredAt = typeof time === "string" ? normalizeRfc3339(time) : null;
+  return registeredAt === null ? {} : { registeredAt };
+};
+const withEmail = (email: string | null | undefined): { readonly email?: string } =>
+  present(email) ? { email } : {};
+
 const fromCurrent = (read: CurrentShape): AgentIdentityRecord => ({
   agentRuntimeId: read.agent_runtime_id,
-  privateKey: read.agent_private_key,
+  privateKey: secret(read.agent_private_key),
   accountId: read.account_id,
   chatgptUserId: read.chatgpt_user_id,
-  ...(present(read.email) ? { email: read.email } : {}),
-  planType: read.plan_type,
+  ...withEmail(read.email),
+  planType: parsePlanType(read.plan_type),
   isFedrampAccount: read.chatgpt_account_is_fedramp,
-  ...(present(read.registered_at) ? { registeredAt: read.registered_at } : {}),
+  ...registered(read.registered_at),
 });
 
 const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => ({
   agentRuntimeId: read.agent_runtime_id,
-  privateKey: read.agent_private_key,
+  privateKey: secret(read.agent_private_key),
   accountId: read.workspace_id,
   ...(present(read.chatgpt_user_id) ? { chatgptUserId: read.chatgpt_user_id } : {}),
-  ...(present(read.email) ? { email: read.email } : {}),
-  planType: read.plan_type ?? "unknown",
+  ...withEmail(read.email),
+  planType: parsePlanType(read.plan_type ?? ""),
   isFedrampAccount: read.chatgpt_account_is_fedramp ?? false,
-  ...(present(read.registered_at) ? { registeredAt: read.registered_at } : {}),
+  ...registered(read.registered_at),
 });
 
 /** Which design a value speaks, or what is wrong with its two spellings of one id. */

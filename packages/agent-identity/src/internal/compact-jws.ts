@@ -6,7 +6,12 @@ import {
   JwtKidMissing,
 } from "../errors.ts";
 import { decodeBase64Url, isBase64UrlAlphabet, isCanonicalBase64Url } from "./base64.ts";
-import { type JsonObject, parseJsonObject, readJsonObject, repeatsName } from "./json-object.ts";
+import {
+  parseJsonObject,
+  type ReadJsonObject,
+  readJsonObject,
+  repeatsName,
+} from "./json-object.ts";
 import { kindOf } from "./printable.ts";
 
 /** What we accept of a protected header; everything else in it is ignored, offered keys above all. */
@@ -18,9 +23,7 @@ export interface AgentIdentityJwtHeader {
 /** A compact JWS taken apart. Nothing in it has been verified. */
 export interface UnverifiedJws {
   readonly header: AgentIdentityJwtHeader;
-  readonly unverifiedClaims: JsonObject;
-  /** The JSON of the claims. */
-  readonly payloadText: string;
+  readonly unverifiedPayload: ReadJsonObject;
   readonly signaturePart: string;
 }
 
@@ -94,12 +97,14 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   }
   const read = readJsonObject(payload);
   if (typeof read === "string") return new JwtFormatInvalid({ problem: `its payload ${read}` });
-  return { header, unverifiedClaims: read.object, payloadText: read.text, signaturePart };
+  return { header, unverifiedPayload: read, signaturePart };
 };
 
 /** A name twice in the payload: parsers differ in which of the two claims they believe. */
-export const findRepeatedClaim = ({ payloadText }: UnverifiedJws): JwtFormatInvalid | undefined =>
-  repeatsName(payloadText)
+export const findRepeatedClaim = ({
+  unverifiedPayload,
+}: UnverifiedJws): JwtFormatInvalid | undefined =>
+  repeatsName(unverifiedPayload)
     ? new JwtFormatInvalid({ problem: "its payload has a name twice" })
     : undefined;
 

@@ -12,9 +12,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const quote = 0x22;
-const backslash = 0x5c;
-const [openBrace, closeBrace, openBracket, closeBracket, comma] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
+const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
 
 /** Index of the quote that closes the string opened at `open`. */
 const closingQuote = (text: string, open: number): number => {
@@ -28,41 +26,27 @@ const closingQuote = (text: string, open: number): number => {
   }
 };
 
-const unescaped = (text: string, open: number, close: number): string => {
-  const raw = text.slice(open + 1, close);
-  return raw.includes("\\") ? String(JSON.parse(`"${raw}"`)) : raw;
-};
-
-/**
- * Whether any object in a text that is known to be JSON has the same name twice. Parsers differ in which of the two
- * they believe, so RFC 7515 §4 and RFC 7519 §4 let a verifier refuse; JSON.parse alone would keep the last in silence.
- */
-export const repeatsName = (text: string): boolean => {
-  const outer: Array<Set<string> | null> = [];
-  let names: Set<string> | null = null;
-  let awaitsName = false;
+/** Members that a text, known to be JSON, spells out: each has one colon outside of strings. */
+const spelledMembers = (text: string): number => {
+  let colons = 0;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charCodeAt(at);
-    if (character === quote) {
-      const close = closingQuote(text, at);
-      if (awaitsName && names !== null) {
-        const name = unescaped(text, at, close);
-        if (names.has(name)) return true;
-        names.add(name);
-        awaitsName = false;
-      }
-      at = close;
-    } else if (character === comma) awaitsName = names !== null;
-    else if (character === openBrace || character === openBracket) {
-      outer.push(names);
-      awaitsName = character === openBrace;
-      names = awaitsName ? new Set() : null;
-    } else if (character === closeBrace || character === closeBracket) {
-      names = outer.pop() ?? null;
-      awaitsName = false;
-    }
+    if (character === quote) at = closingQuote(text, at);
+    else if (character === colon) colons += 1;
   }
-  return false;
+  return colons;
+};
+
+/** Members that are left in a parsed value, at every depth. */
+const keptMembers = (value: object): number => {
+  const pending: Array<object> = [value];
+  let members = 0;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const inner: ReadonlyArray<unknown> = Object.values(next);
+    if (!Array.isArray(next)) members += inner.length;
+    for (const one of inner) if (typeof one === "object" && one !== null) pending.push(one);
+  }
+  return members;
 };
 
 const parse = (text: string): unknown => {
@@ -88,9 +72,16 @@ export const readJsonObject = (bytes: Buffer): ReadJsonObject | JsonObjectProble
   return isJsonObject(value) ? { object: value, text } : "is not a JSON object";
 };
 
+/**
+ * Whether any object in a text has the same name twice. Parsers differ in which of the two they believe, so RFC 7515 §4
+ * and RFC 7519 §4 let a verifier refuse; JSON.parse keeps the last in silence, which is how it is noticed here.
+ */
+export const repeatsName = ({ object, text }: ReadJsonObject): boolean =>
+  spelledMembers(text) !== keptMembers(object);
+
 /** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
   const read = readJsonObject(bytes);
   if (typeof read === "string") return read;
-  return repeatsName(read.text) ? "has a name twice" : read.object;
+  return repeatsName(read) ? "has a name twice" : read.object;
 };

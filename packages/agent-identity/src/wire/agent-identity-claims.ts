@@ -1,22 +1,12 @@
-import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import { idExpectation, isId } from "../internal/id.ts";
 import { normalizeRfc3339 } from "../internal/rfc3339.ts";
-import { type PlanType, parsePlanType } from "../plan.ts";
 
+// Plain shapes: what becomes of the texts is the record's business, which also makes them cheap to check.
 const id = z.string().check(z.refine(isId, idExpectation));
-const secret = z.pipe(
-  z.string().check(z.minLength(1, "a non-empty string")),
-  z.transform((text: string) => Redacted.make(text, { label: "agent_private_key" })),
-);
-const plan = z.pipe(
-  z.string(),
-  z.transform((text: string): PlanType => parsePlanType(text)),
-);
-const time = z.pipe(
-  z.string().check(z.refine((text: string) => normalizeRfc3339(text) !== null, "an RFC 3339 time")),
-  z.transform((text: string) => normalizeRfc3339(text) ?? text),
-);
+const secret = z.string().check(z.minLength(1, "a non-empty string"));
+const isTime = (text: string): boolean => normalizeRfc3339(text) !== null;
+const time = z.string().check(z.refine(isTime, "an RFC 3339 time"));
 
 const shared = { agent_runtime_id: id, agent_private_key: secret, email: z.nullish(z.string()) };
 
@@ -25,7 +15,7 @@ export const CurrentShape = z.object({
   ...shared,
   account_id: id,
   chatgpt_user_id: id,
-  plan_type: plan,
+  plan_type: z.string(),
   chatgpt_account_is_fedramp: z.boolean(),
   registered_at: z.nullish(time),
   task_id: z.nullish(z.string()),
@@ -36,7 +26,7 @@ export const FirstDesignShape = z.object({
   ...shared,
   workspace_id: id,
   chatgpt_user_id: z.nullish(id),
-  plan_type: z.nullish(plan),
+  plan_type: z.nullish(z.string()),
   chatgpt_account_is_fedramp: z.nullish(z.boolean()),
   registered_at: z.nullish(time),
   background_task_id: z.nullish(z.string()),
