@@ -2,13 +2,12 @@ import * as Context from "effect/Context";
 import * as Layer from "effect/Layer";
 import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import type { AuthManagerOptions, AuthManagerShape } from "./auth-manager/contract.ts";
+import { lazyHttpLayer } from "./auth-manager/lazy-http.ts";
 import { makeAuthManager } from "./auth-manager/make.ts";
 import { codexHomeOf } from "./auth-manager/open-ephemeral-store.ts";
 import type { CredentialStore } from "./credential-store.ts";
 import { layer as configuredLayer } from "./credential-store-configured.ts";
 import type { HomeLock } from "./home-lock.ts";
-import { layer as httpLayer } from "./http-client.ts";
-import { compact } from "./internal/compact.ts";
 
 export type {
   AuthManagerOptions,
@@ -41,18 +40,7 @@ export const layerNoDeps = (
  * are loaded when they are needed.
  */
 export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> =>
-  layerNoDeps(options).pipe(
-    Layer.provide([
-      storeLayer(options),
-      httpLayer(options.environment, compact(httpOptions(options))),
-    ]),
-  );
+  layerNoDeps(options).pipe(Layer.provide([storeLayer(options), lazyHttpLayer(options)]));
 
 const storeLayer = (options: AuthManagerOptions) =>
   configuredLayer({ mode: options.config.credentialsStore, codexHome: codexHomeOf(options) });
-
-const httpOptions = ({ allowInsecureHttp, originator, userAgent }: AuthManagerOptions) => ({
-  allowInsecureHttp,
-  originator,
-  userAgent,
-});

@@ -1,4 +1,3 @@
-import type * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
@@ -83,8 +82,6 @@ export const makeCredentialCell = Effect.fnUntraced(function* (): Effect.fn.Retu
   };
 });
 
-const capacity = 16;
-
 /**
  * Hears from at once; what it takes to make a stream of it is loaded when somebody listens. A listener that is slow
  * misses old changes, never the newest; a failed load reaches it as `None`.
@@ -103,11 +100,11 @@ const listen = (listeners: Set<Listener>) =>
       Effect.sync(() => listeners.add(listener)),
       () => Effect.sync(() => listeners.delete(listener)),
     );
-    const Queue = yield* Effect.promise(() => import("effect/Queue"));
-    const queue = yield* Queue.sliding<MaybeCredential, Cause.Done>(capacity);
-    listener.hear = (credential) => void Queue.offerUnsafe(queue, credential);
-    listener.end = () => void Queue.endUnsafe(queue);
+    const { openChangeQueue } = yield* Effect.promise(() => import("./change-queue.ts"));
+    const queue = yield* openChangeQueue;
+    listener.hear = queue.hear;
+    listener.end = queue.end;
     early.forEach(listener.hear);
     if (hasEnded) listener.end();
-    return Stream.fromQueue(queue);
+    return queue.stream;
   });
