@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as TestClock from "effect/testing/TestClock";
+import { HttpBodyTooLarge } from "../src/errors.ts";
 import type { HttpResponse } from "../src/http-transport.ts";
 import { JwksSource } from "../src/jwks.ts";
 import { type CachedJwks, JwksCache, layerMemory } from "../src/jwks-cache.ts";
@@ -391,6 +392,21 @@ describe("jwks-remote: without a set", () => {
         const error = yield* Effect.flip(key("one"));
         expect(error.code).toBe(code);
         expect(`${error.message} ${JSON.stringify(error)}`).not.toContain("canary");
+      }),
+    );
+  });
+
+  it.effect("tells a set that is too large from an endpoint that is not reached", () => {
+    const where = { method: "GET", url };
+    const tooLarge = new HttpBodyTooLarge({ ...where, maxBodyBytes: 1_048_576 });
+    const jwks = setUp(answer(200, ""));
+    jwks.behave(() => Effect.fail(tooLarge));
+    return jwks.run(
+      Effect.gen(function* () {
+        expect(yield* Effect.flip(key("one"))).toMatchObject({
+          code: "AGENT_IDENTITY_JWKS_MALFORMED",
+          problem: "the answer is larger than 1048576 bytes",
+        });
       }),
     );
   });

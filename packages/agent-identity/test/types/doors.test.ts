@@ -1,0 +1,57 @@
+import { describe, expectTypeOf, it } from "vitest";
+import type * as Effect from "effect/Effect";
+import type * as Redacted from "effect/Redacted";
+import type {
+  AgentIdentityError,
+  AgentIdentityErrorCode,
+  AgentTaskError,
+  AssertionError,
+  JwksError,
+  JwtVerificationError,
+} from "../../src/errors.ts";
+import type { HttpTransport } from "../../src/http-transport.ts";
+import type { JwksSource } from "../../src/jwks.ts";
+import type { VerifiedAgentIdentity, verifyAgentIdentityJwt } from "../../src/jwt.ts";
+import type { AgentIdentityRecord } from "../../src/record.ts";
+import type { registerTask } from "../../src/task.ts";
+import type { VerifyAssertionOptions } from "../../src/assertion-verifier.ts";
+
+/** An exhaustive switch compiles only while it knows every code of a union. */
+const known = (error: JwksError): string => {
+  switch (error.code) {
+    case "AGENT_IDENTITY_JWKS_REQUEST_FAILED":
+      return error.failure.code;
+    case "AGENT_IDENTITY_JWKS_ENDPOINT_ERROR":
+      return String(error.status);
+    case "AGENT_IDENTITY_JWKS_MALFORMED":
+      return error.problem;
+  }
+};
+
+describe("doors, as types", () => {
+  it("verification needs keys, fails by type, and gives a record", () => {
+    expectTypeOf<ReturnType<typeof verifyAgentIdentityJwt>>().toEqualTypeOf<
+      Effect.Effect<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource>
+    >();
+    expectTypeOf<AgentIdentityRecord["privateKey"]>().toEqualTypeOf<Redacted.Redacted>();
+  });
+
+  it("registration needs a transport, and fails by type", () => {
+    expectTypeOf<ReturnType<typeof registerTask>>().toEqualTypeOf<
+      Effect.Effect<string, AgentTaskError, HttpTransport>
+    >();
+  });
+
+  it("codes are literals, one union of them", () => {
+    expectTypeOf<AgentIdentityErrorCode>().toEqualTypeOf<AgentIdentityError["code"]>();
+    expectTypeOf<string>().not.toExtend<AgentIdentityErrorCode>();
+    expectTypeOf<AssertionError["code"]>().toExtend<AgentIdentityErrorCode>();
+    expectTypeOf(known).returns.toEqualTypeOf<string>();
+  });
+
+  it("whether tasks are checked has no default", () => {
+    // @ts-expect-error isKnownTask must be said aloud
+    const silent: VerifyAssertionOptions = {};
+    expectTypeOf(silent).toEqualTypeOf<VerifyAssertionOptions>();
+  });
+});
