@@ -35,7 +35,7 @@ export type AuthenticatedFetchOptions = SignerOptions &
 /**
  * A `fetch` that speaks for the signed-in identity. Every attempt gets fresh headers; a 401 is mended and the request
  * repeated at most twice, where its body can be sent again (text, bytes, `URLSearchParams`, `Blob`, `FormData`, but
- * no stream); 5xx, 429 and transport failures are retried as configured. Bodies stream in both directions.
+ * no stream, as which a `Request`'s body counts); 5xx, 429 and transport failures are retried as configured. Bodies stream in both directions.
  *
  * The identity goes to the provider's origin only: not to other origins, and not on after a redirect has left it. A
  * relative input is a path below the provider's base URL. Where a credential is wanted and cannot be had, the promise

@@ -100,6 +100,29 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
+  it("hands a 401 over whole where the server hung up before the recovery was given up", async () => {
+    const hungUp = Promise.withResolvers<void>();
+    await using server = await startServer((_request, response) => {
+      response.on("close", () => setImmediate(() => setImmediate(hungUp.resolve)));
+      answer(response, 401, "no", { connection: "close" });
+    });
+    const manager = {
+      ...managerOf(bearer("a")),
+      recoverUnauthorized: async () => {
+        await hungUp.promise;
+        return null;
+      },
+    };
+    const dispatcher = new Agent().compose(authInterceptor(signIn(server.url, { manager })));
+    const { statusCode, body } = await dispatcher.request({
+      origin: server.url,
+      path: "/a",
+      method: "GET",
+    });
+    expect([statusCode, await body.text()]).toEqual([401, "no"]);
+    await dispatcher.close();
+  });
+
   it("signs a WebSocket's upgrade", async () => {
     await using authority = await startTestAuthority();
     const agentJwt = signIns.find(({ name }) => name === "an agent identity JWT");

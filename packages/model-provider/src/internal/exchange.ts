@@ -153,7 +153,7 @@ const recovered = async (
     const next = Option.getOrNull(result.success);
     return next?.target.origin === rejected.target.origin ? next : null;
   } catch (aborted) {
-    await discard(response);
+    void discard(response);
     throw aborted;
   }
 };
