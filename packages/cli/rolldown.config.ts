@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
 import { leanUndici } from "./build/lean-undici.ts";
+import { oneStartFile } from "./build/one-start-file.ts";
 import { sweepStale } from "./build/sweep-stale.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
@@ -39,7 +40,7 @@ const bundle = ({ name, input, plugins = [] }: Bundle): RolldownOptions => ({
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins: [...plugins, stale.note],
+  plugins: [...plugins, oneStartFile(), stale.note],
   output: {
     dir: "dist",
     format: "cjs",

@@ -1,4 +1,3 @@
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import {
   type CommandSpec,
   type FlagTable,
@@ -6,9 +5,8 @@ import {
   globalFlags,
   type Invocation,
 } from "./command-spec.ts";
+import { type RawValue, tokenize, type Tokens } from "./tokenize.ts";
 import { UsageError } from "./usage-error.ts";
-
-type RawValue = string | boolean | readonly (string | boolean)[] | undefined;
 
 /**
  * Reads the words that follow a command's name.
@@ -19,33 +17,10 @@ export const parseInvocation = <Flags extends FlagTable>(
   spec: CommandSpec<Flags>,
   words: readonly string[],
 ): Invocation<Flags> => {
-  const { values, positionals, tokens } = parseWords(spec, words);
-  const globals = typedValues(globalFlags, values);
-  if (!globals.help) checkArguments(spec, positionals, tokens);
-  return { flags: typedValues(spec.flags, values), args: positionals, globals };
-};
-
-const parseWords = (spec: CommandSpec, words: readonly string[]) => {
-  const options: ParseArgsOptionsConfig = {};
-  for (const [name, flag] of Object.entries({ ...spec.flags, ...globalFlags })) {
-    options[name] = {
-      type: flag.type,
-      ...("multiple" in flag && { multiple: true }),
-      ...("short" in flag && { short: flag.short }),
-    };
-  }
-  try {
-    return parseArgs({ args: [...words], options, allowPositionals: true, tokens: true });
-  } catch (error) {
-    throw new UsageError(complaint(error), spec.path);
-  }
-};
-
-/** Node explains an unknown flag in three sentences; the first one is enough. */
-const complaint = (error: unknown): string => {
-  const text = error instanceof Error ? error.message : String(error);
-  const first = text.split(/\. |\n/u, 1)[0] ?? text;
-  return first.charAt(0).toLowerCase() + first.slice(1).replace(/\.$/u, "");
+  const tokens = tokenize({ ...spec.flags, ...globalFlags }, words, spec.path);
+  const globals = typedValues(globalFlags, tokens.values);
+  if (!globals.help) checkArguments(spec, tokens);
+  return { flags: typedValues(spec.flags, tokens.values), args: tokens.positionals, globals };
 };
 
 const typedValues = <Flags extends FlagTable>(
@@ -62,7 +37,7 @@ const typedValues = <Flags extends FlagTable>(
   return values;
 };
 
-/** parseArgs was configured from this very table, so this holds; the compiler cannot know. */
+/** The words were sorted by this very table, so this holds; the compiler cannot know. */
 const isTyped = <Flags extends FlagTable>(
   table: Flags,
   values: Readonly<Record<string, RawValue>>,
@@ -80,34 +55,19 @@ const checkChoice = (name: string, choices: readonly string[] | undefined, value
   throw new UsageError(`--${name} takes ${choices.join(", ")}`);
 };
 
-const checkArguments = (
-  spec: CommandSpec,
-  given: readonly string[],
-  tokens: readonly { readonly kind: string; readonly index: number }[],
-) => {
-  const required = spec.args.filter((arg) => arg.required);
-  const missing = required[given.length];
+const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: Tokens) => {
+  const missing = spec.args.filter((arg) => arg.required)[positionals.length];
   if (missing !== undefined) {
     const where = spec.passesThrough === true ? " after --" : "";
     throw new UsageError(`${missing.name} is missing${where}`, spec.path);
   }
-  if (spec.passesThrough === true) checkTerminator(spec, tokens);
-  const isOpen = spec.args.at(-1)?.variadic === true;
-  const extra = given[spec.args.length];
-  if (!isOpen && extra !== undefined) {
-    throw new UsageError(`unexpected argument '${abridge(extra)}'`, spec.path);
-  }
-};
-
-/** Another program's flags would be taken for ours without the `--`, so it is required. */
-const checkTerminator = (
-  spec: CommandSpec,
-  tokens: readonly { readonly kind: string; readonly index: number }[],
-) => {
-  const end = tokens.find((token) => token.kind === "option-terminator");
-  const first = tokens.find((token) => token.kind === "positional");
-  if (first !== undefined && (end === undefined || first.index < end.index)) {
+  // Another program's flags would be taken for ours without the `--`.
+  if (spec.passesThrough === true && beforeTerminator > 0) {
     throw new UsageError("put -- before the program to run", spec.path);
+  }
+  const extra = positionals[spec.args.length];
+  if (spec.args.at(-1)?.variadic !== true && extra !== undefined) {
+    throw new UsageError(`unexpected argument '${abridge(extra)}'`, spec.path);
   }
 };
 

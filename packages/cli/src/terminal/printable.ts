@@ -5,5 +5,6 @@
 export const printable = (text: string): string =>
   text
     .replaceAll(/\r\n|[\r\n\t]/gu, " ")
-    .replaceAll(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, "\u{fffd}")
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for; \p{Cc} would load Unicode tables
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\u{fffd}")
     .trim();

@@ -2,7 +2,7 @@ import { defineSpec } from "../../argv/command-spec.ts";
 
 export const spec = defineSpec({
   path: ["assertion", "verify"],
-  summary: "verify an AgentAssertion header from stdin, as a server would",
+  summary: "verify an AgentAssertion header as a server would",
   description: [
     "Checks the Ed25519 signature under the agent's public key, the clock window, and the runtime and task where they are named. stdin holds the header's value (`AgentAssertion …`), or the whole header line.",
     "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent who is signed in here.",

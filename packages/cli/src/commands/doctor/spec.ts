@@ -2,7 +2,7 @@ import { defineSpec } from "../../argv/command-spec.ts";
 
 export const spec = defineSpec({
   path: ["doctor"],
-  summary: "find out what stands between you and an authenticated request",
+  summary: "find out why requests fail, and what mends it",
   description: [
     "Checks configuration, files and their modes, the store, the environment, TLS and proxy, the backend's keys, the clock against the server's, the model provider, the credential and its expiry, and restrictions. Each line is ok, warn or fail, and says what mends it.",
     "Looking changes nothing: nobody is signed out. An access token that is about to expire is renewed, as the next request would do.",
