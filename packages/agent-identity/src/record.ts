@@ -42,35 +42,39 @@ const present = (text: string | null | undefined): text is string =>
 
 const secret = (text: string): Redacted.Redacted =>
   Redacted.make(text, { label: "agent_private_key" });
-/** A property that is there only where its value is. */
-const registered = (time: string | null | undefined): { readonly registeredAt?: string } => {
-  const registeredAt = typeof time === "string" ? normalizeRfc3339(time) : null;
-  return registeredAt === null ? {} : { registeredAt };
+/** A record in the making: properties without a value are left out, and filling in is cheaper than spreading. */
+type Draft = { -readonly [Name in keyof AgentIdentityRecord]: AgentIdentityRecord[Name] };
+
+const withShared = (draft: Draft, read: CurrentShape | FirstDesignShape): AgentIdentityRecord => {
+  if (present(read.email)) draft.email = read.email;
+  const registeredAt = present(read.registered_at) ? normalizeRfc3339(read.registered_at) : null;
+  if (registeredAt !== null) draft.registeredAt = registeredAt;
+  return draft;
 };
-const withEmail = (email: string | null | undefined): { readonly email?: string } =>
-  present(email) ? { email } : {};
 
-const fromCurrent = (read: CurrentShape): AgentIdentityRecord => ({
-  agentRuntimeId: read.agent_runtime_id,
-  privateKey: secret(read.agent_private_key),
-  accountId: read.account_id,
-  chatgptUserId: read.chatgpt_user_id,
-  ...withEmail(read.email),
-  planType: parsePlanType(read.plan_type),
-  isFedrampAccount: read.chatgpt_account_is_fedramp,
-  ...registered(read.registered_at),
-});
+const fromCurrent = (read: CurrentShape): AgentIdentityRecord => {
+  const draft: Draft = {
+    agentRuntimeId: read.agent_runtime_id,
+    privateKey: secret(read.agent_private_key),
+    accountId: read.account_id,
+    chatgptUserId: read.chatgpt_user_id,
+    planType: parsePlanType(read.plan_type),
+    isFedrampAccount: read.chatgpt_account_is_fedramp,
+  };
+  return withShared(draft, read);
+};
 
-const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => ({
-  agentRuntimeId: read.agent_runtime_id,
-  privateKey: secret(read.agent_private_key),
-  accountId: read.workspace_id,
-  ...(present(read.chatgpt_user_id) ? { chatgptUserId: read.chatgpt_user_id } : {}),
-  ...withEmail(read.email),
-  planType: parsePlanType(read.plan_type ?? ""),
-  isFedrampAccount: read.chatgpt_account_is_fedramp ?? false,
-  ...registered(read.registered_at),
-});
+const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => {
+  const draft: Draft = {
+    agentRuntimeId: read.agent_runtime_id,
+    privateKey: secret(read.agent_private_key),
+    accountId: read.workspace_id,
+    planType: parsePlanType(read.plan_type ?? ""),
+    isFedrampAccount: read.chatgpt_account_is_fedramp ?? false,
+  };
+  if (present(read.chatgpt_user_id)) draft.chatgptUserId = read.chatgpt_user_id;
+  return withShared(draft, read);
+};
 
 /** Which design a value speaks, or what is wrong with its two spellings of one id. */
 const designOf = (value: unknown): "current" | "first" | Complaint => {

@@ -82,11 +82,14 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   if (token.length > maxTokenLength) {
     return new JwtFormatInvalid({ problem: `it is longer than ${maxTokenLength} characters` });
   }
-  const [headerPart, payloadPart, signaturePart, ...more] = token.split(".", 5);
-  if (signaturePart === undefined || more.length > 0 || payloadPart === undefined) {
+  const [headerEnd, payloadEnd] = [token.indexOf("."), token.lastIndexOf(".")];
+  if (headerEnd === payloadEnd || token.indexOf(".", headerEnd + 1) !== payloadEnd) {
     return new JwtFormatInvalid({ problem: "it does not have three parts" });
   }
-  if (headerPart === undefined || headerPart === "" || signaturePart === "") {
+  const headerPart = token.slice(0, headerEnd);
+  const payloadPart = token.slice(headerEnd + 1, payloadEnd);
+  const signaturePart = token.slice(payloadEnd + 1);
+  if (headerPart === "" || signaturePart === "") {
     return new JwtFormatInvalid({ problem: "a part of it is empty" });
   }
   const header = readHeaderOnce(headerPart);
