@@ -29,7 +29,7 @@ export interface ModelProviderOptions extends RequestOptions {
   readonly environment?: LoginEnvironment;
   /** Default `process.env`. */
   readonly variables?: Variables;
-  /** Folder of `auth.json` and `config.toml`. Default: `CODEX_HOME`, else `~/.codex`. */
+  /** Folder of `auth.json` and `config.toml`, where no `environment` names it. Default: `CODEX_HOME`, else `~/.codex`. */
   readonly codexHome?: string;
   /** The configuration, where a front door has loaded it already. Default: `config.toml` of CODEX_HOME. */
   readonly config?: Config;
@@ -116,7 +116,13 @@ export const createModelProvider = async (
     token: async (call) => bearerToken(await createHeaderSource({ signer }).sign(call)),
     accountState: () => Effect.runPromise(accountState(manager ?? null, provider)),
     webSocket: async (url, call = {}) =>
-      connectWebSocket({ ...call, signer, url, dispatcher: await http.dispatcher() }),
+      connectWebSocket({
+        ...call,
+        signer,
+        url,
+        headers: { ...http.standing, ...call.headers },
+        dispatcher: await http.dispatcher(),
+      }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -39,6 +39,9 @@ describe("connectWebSocket", () => {
     await using session = await signedIn(authority, signIn);
     const socket = await session.client.webSocket("/responses");
     expect((await converse(socket)).at(-1)).toBe("response.completed");
+    expect(authority.requestsTo("responsesSocket")[0]?.headers).toMatchObject({
+      originator: "codex_cli_rs",
+    });
     await closed(socket);
   });
 

@@ -7,6 +7,8 @@ import type { Dispatcher } from "undici";
 import { loadUndiciSend, type Send } from "./undici-send.ts";
 
 export interface Network {
+  /** What every request carries, unless it says otherwise: `originator` and `User-Agent`. Lower-case names. */
+  readonly standing: Readonly<Record<string, string>>;
   readonly send: Send;
   readonly dispatcher: () => Promise<Dispatcher>;
   readonly close: () => Promise<void>;
@@ -42,6 +44,7 @@ export const openNetwork = (
     }
   };
   return {
+    standing,
     dispatcher,
     send: async (url, init) =>
       (ready ?? (await load()))(url, { ...init, headers: { ...standing, ...init.headers } }),
