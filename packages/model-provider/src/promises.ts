@@ -19,7 +19,7 @@ import { createHeaderSource, type HeaderSource } from "./headers.ts";
 import { openNetwork } from "./internal/network.ts";
 import { type ModelProvider, resolveProvider } from "./provider.ts";
 import { makeRequestSigner, type RequestSignerShape } from "./request-signer.ts";
-import type { SignedHeaders } from "./signed-headers.ts";
+import { headerRecord, type SignedHeaders } from "./signed-headers.ts";
 import { connectWebSocket, type WebSocketOptions } from "./websocket.ts";
 
 export { isModelProviderError } from "./errors.ts";
@@ -120,7 +120,7 @@ export const createModelProvider = async (
         ...call,
         signer,
         url,
-        headers: { ...http.standing, ...call.headers },
+        headers: { ...http.standing, ...headerRecord(call.headers ?? {}) },
         dispatcher: await http.dispatcher(),
       }),
     close,
