@@ -65,7 +65,11 @@ export const tokenize = (
   };
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--") {
-      return { values, positionals: [...positionals, ...rest], beforeTerminator: positionals.length };
+      return {
+        values,
+        positionals: [...positionals, ...rest],
+        beforeTerminator: positionals.length,
+      };
     }
     if (word.startsWith("--")) long(word);
     else if (word.length > 1 && word.startsWith("-")) short(word);

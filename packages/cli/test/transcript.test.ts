@@ -1,0 +1,129 @@
+// The console blocks of the README and of docs/ are run as they stand, one shell for each page, and what they print is
+// compared with what the page says. `…` stands for anything.
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { binary, CliHome } from "./support/cli.ts";
+
+const repository = join(import.meta.dirname, "../../..");
+const pages = [
+  "packages/cli/README.md",
+  "docs/ci.md",
+  "docs/proxy.md",
+  "docs/accounts.md",
+  "docs/self-hosted.md",
+  "docs/any-sdk.md",
+  "docs/json-output.md",
+];
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+interface Step {
+  readonly command: string;
+  readonly prints: string;
+}
+
+/** The commands of a page's console blocks, each with what follows it. */
+const stepsOf = (markdown: string): readonly Step[] =>
+  Array.from(markdown.matchAll(/^```console\n(.*?)^```$/gmsu), ([, block = ""]) => block).flatMap(
+    (block) =>
+      block
+        .split(/^\$ /mu)
+        .slice(1)
+        .map((text) => {
+          const [command = "", ...lines] = text.split("\n");
+          return { command, prints: lines.join("\n").trimEnd() };
+        }),
+  );
+
+const patternOf = (prints: string): RegExp => {
+  const literal = prints
+    .split("…")
+    .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/gu, String.raw`\$&`));
+  return new RegExp(`^${literal.join("[\\s\\S]*?")}$`, "u");
+};
+
+/** One bash that runs commands in turn and tells where each one's output ends. */
+class Shell implements AsyncDisposable {
+  readonly #bash: ChildProcess;
+  #output = "";
+  #wake = () => {};
+
+  constructor(env: Readonly<Record<string, string>>, cwd: string) {
+    this.#bash = spawn("bash", ["--noprofile", "--norc"], { env, cwd, detached: true });
+    for (const stream of [this.#bash.stdout, this.#bash.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        this.#output += chunk.toString();
+        this.#wake();
+      });
+    }
+  }
+
+  async run({ command, prints }: Step): Promise<string> {
+    this.#output = "";
+    const isBackground = command.endsWith("&");
+    this.#bash.stdin?.write(
+      isBackground ? `{ ${command} } 2>access.log\n` : `{ ${command}\n} 2>&1; printf '\\036'\n`,
+    );
+    const isDone = () =>
+      isBackground ? this.#output.includes(prints) : this.#output.endsWith("\u001e");
+    while (!isDone()) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.#output.replace("\u001e", "").trimEnd();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = new Promise((resolve) => this.#bash.once("close", resolve));
+    process.kill(-(this.#bash.pid ?? 0), "SIGKILL");
+    await ended;
+  }
+}
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+
+const has = (tool: string) => spawnSync(tool, ["--version"]).error === undefined;
+const canRun = has("bash") && has("curl");
+if (!canRun) console.warn("skipped: no bash or no curl here; run: tools/debian-packages.sh curl");
+
+/** A folder with an `agent-auth` on PATH, an agent's token, and a CODEX_HOME of its own. */
+const workshop = async () => {
+  const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+  const cwd = join(home.path, "work");
+  await mkdir(join(home.path, "bin"));
+  await mkdir(cwd);
+  const shim = join(home.path, "bin/agent-auth");
+  await writeFile(shim, `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`);
+  await chmod(shim, 0o755);
+  const account = authority.createAccount({ email: "demo@example.com", planType: "pro" });
+  await writeFile(join(cwd, "agent.jwt"), await authority.mintAgentIdentityJwt({ account }));
+  const { PATH = "", ...env } = home.env();
+  return { home, cwd, env: { ...env, PATH: `${join(home.path, "bin")}:${PATH}` } };
+};
+
+describe.skipIf(!canRun)("the console blocks of", () => {
+  it.each(pages)("%s print what they say", { timeout: 60_000 }, async (page) => {
+    const port = await freePort();
+    const markdown = await readFile(join(repository, page), "utf8");
+    const steps = stepsOf(markdown.replaceAll("8080", String(port)));
+    expect(steps.length).toBeGreaterThan(0);
+    const { home, cwd, env } = await workshop();
+    await using _home = home;
+    await using shell = new Shell(env, cwd);
+    for (const step of steps) {
+      expect(await shell.run(step), step.command).toMatch(patternOf(step.prints));
+    }
+  });
+});
