@@ -123,7 +123,8 @@ describe.skipIf(!canRun)("the console blocks of", () => {
     await using _home = home;
     await using shell = new Shell(env, cwd);
     for (const step of steps) {
-      expect(await shell.run(step), step.command).toMatch(patternOf(step.prints));
+      const printed = `$ ${step.command}\n${await shell.run(step)}`;
+      expect(printed).toMatch(patternOf(`$ ${step.command}\n${step.prints}`));
     }
   });
 });
