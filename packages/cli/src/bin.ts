@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Loads nothing: each hot command is a bundle of its own (rolldown.config.ts), everything else is in main.
+// Loads nothing: each hot command is a bundle of its own (rolldown.config.ts), everything else is in main. This file
+// alone has to parse and run on any Node, to be able to say that it is too old.
 import { writeSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 
 declare const __VERSION__: string | undefined;
 const version = typeof __VERSION__ === "string" ? __VERSION__ : "0.0.0-source";
@@ -9,15 +10,15 @@ const version = typeof __VERSION__ === "string" ? __VERSION__ : "0.0.0-source";
 const argv = process.argv.slice(2);
 const [first, second] = argv;
 
-const isVersion = argv.length === 1 && (first === "--version" || first === "-V");
-if (isVersion) {
+/** Where nobody reads, there is nobody to tell. */
+const write = (fd: 1 | 2, line: string) => {
   try {
-    writeSync(1, `${version}\n`);
-  } catch {
-    // Nobody reads stdout; there is nobody to tell either.
-  }
-} else {
-  enableCompileCache();
+    writeSync(fd, `${line}\n`);
+  } catch {}
+};
+
+const start = () => {
+  nodeModule.enableCompileCache();
   if (first === "token") {
     void import("./hot/token.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "api") {
@@ -27,4 +28,14 @@ if (isVersion) {
   } else {
     void import("./main.ts").then(({ main }) => main(argv));
   }
-}
+};
+
+const isOldNode = typeof nodeModule.enableCompileCache !== "function";
+if (argv.length === 1 && (first === "--version" || first === "-V")) write(1, version);
+else if (isOldNode) {
+  write(
+    2,
+    `agent-auth needs Node 22.19 or later; this is ${process.version}. Install a newer Node.`,
+  );
+  process.exitCode = 1;
+} else start();

@@ -1,0 +1,103 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startTestAuthority } from "@agent-auth/test-authority";
+import { describe, expect, it } from "vitest";
+import { commands } from "../src/commands/table.ts";
+import { binary, CliHome } from "./support/cli.ts";
+
+const manifest: { readonly version: string } = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../package.json"), "utf8"),
+);
+
+describe("agent-auth", () => {
+  it.each([["--version"], ["-V"], ["-q", "--version"]])(
+    "tells its version: %j",
+    async (...args) => {
+      await using home = await CliHome.make();
+      const { exitCode, stdout, stderr } = await home.run(args);
+      expect([exitCode, stdout, stderr]).toEqual([0, `${manifest.version}\n`, ""]);
+    },
+  );
+
+  it("shows its help when asked, and on stderr with 2 when called with nothing", async () => {
+    await using home = await CliHome.make();
+    const asked = await home.run(["--help"]);
+    expect([asked.exitCode, asked.stderr]).toEqual([0, ""]);
+    const bare = await home.run([]);
+    expect([bare.exitCode, bare.stdout]).toEqual([2, ""]);
+    expect(bare.stderr).toBe(asked.stdout);
+  });
+
+  it.each(commands.map(({ spec }) => [spec.path.join(" "), spec] as const))(
+    "has a manual page for %s, which needs neither configuration nor arguments",
+    async (_, spec) => {
+      await using home = await CliHome.make("broken = \n");
+      const { exitCode, stdout, stderr } = await home.run([...spec.path, "--help"]);
+      expect(stdout).toContain(`agent-auth ${spec.path.join(" ")} - ${spec.summary}`);
+      expect([exitCode, stderr]).toEqual([0, ""]);
+    },
+  );
+
+  it("survives readers that go away at once", () => {
+    const line = `'${process.execPath}' '${binary}' --help | true; echo "\${PIPESTATUS[0]}"`;
+    expect(execFileSync("bash", ["-c", line]).toString()).toBe("0\n");
+  });
+
+  it("tells a Node that is too old in one line, without a stack trace", () => {
+    const old = "delete require('node:module').enableCompileCache";
+    const { status, stderr } = spawnSync(process.execPath, [
+      "-e",
+      `${old};process.argv.splice(1,0,'x');require(${JSON.stringify(binary)})`,
+      "--",
+      "login",
+    ]);
+    expect(stderr.toString()).toMatch(
+      /^agent-auth needs Node 22\.19 or later; this is v\S+\. Install a newer Node\.\n$/u,
+    );
+    expect(status).toBe(1);
+  });
+});
+
+describe("no command", () => {
+  it("says a secret, but for token, headers and their kind on stdout", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(
+      `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
+    );
+    const agent = await authority.mintAgentIdentity();
+    const secrets = {
+      CODEX_API_KEY: "sk-proj-canary-0123456789",
+      CODEX_AGENT_IDENTITY: agent.jwt,
+      CODEX_ACCESS_TOKEN: "at-canary-0123456789",
+    };
+    const canaries = [
+      secrets.CODEX_API_KEY,
+      agent.jwt,
+      agent.privateKey,
+      secrets.CODEX_ACCESS_TOKEN,
+    ];
+    const lines: readonly (readonly string[])[] = [
+      ["login", "status"],
+      ["login", "status", "--json"],
+      ["api", "responses", "-d", "{}", "--verbose"],
+      ["api", "nowhere", "--verbose"],
+      ["doctor", "--json", "--verbose"],
+      ["verify", "--verbose"],
+      ["decode"],
+      ["accounts", "list", "--json"],
+      ["exec", "--", "no-such-program"],
+      ["logout"],
+      ["login", "--with-api-key"],
+    ];
+    for (const [variable, secret] of Object.entries(secrets)) {
+      for (const args of lines) {
+        const { stdout, stderr } = await home.run(args, {
+          env: { [variable]: secret },
+          stdin: secret,
+        });
+        for (const canary of canaries) expect(stdout + stderr).not.toContain(canary);
+      }
+    }
+  }, 60_000);
+});
