@@ -30,11 +30,14 @@ export class JwksCache extends Context.Service<
   }
 >()("@agent-auth/agent-identity/jwks-cache") {}
 
-/** Keeps sets for as long as the layer lives. */
-export const layerMemory: Layer.Layer<JwksCache> = Layer.sync(JwksCache, () => {
+/** A cache in memory, for as long as it is held. */
+export const makeMemoryJwksCache = (): JwksCache["Service"] => {
   const entries = new Map<string, CachedJwks>();
   return JwksCache.of({
     load: (url) => Effect.sync(() => Option.fromUndefinedOr(entries.get(url))),
     save: (url, entry) => Effect.sync(() => void entries.set(url, entry)),
   });
-});
+};
+
+/** Keeps sets for as long as the layer lives. */
+export const layerMemory: Layer.Layer<JwksCache> = Layer.sync(JwksCache, makeMemoryJwksCache);

@@ -99,8 +99,9 @@ export interface PromiseAuthManager extends AsyncDisposable {
  * Nothing is thrown here: what goes wrong, a broken `config.toml` included, is the rejection of each call.
  */
 export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAuthManager => {
+  // Merged in as well, so that it hears what happens in later calls, too.
   const runtime = ManagedRuntime.make(
-    Layer.provide(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
+    Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
   );
   let manager: AuthManager["Service"] | undefined;
   // Where it cannot be built, that is the rejection of every call.

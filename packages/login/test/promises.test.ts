@@ -119,7 +119,10 @@ describe("createAuthManager", () => {
     });
   });
 
-  it("hands warnings to the program, without secrets", async () => {
+  it.each([
+    ["its first load", true],
+    ["a later call", false],
+  ])("hands warnings of %s to the program, without secrets", async (_, loadAtStart) => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority, { expiresInSeconds: 100 }));
@@ -128,6 +131,7 @@ describe("createAuthManager", () => {
     await using manager = createAuthManager(
       options(home, {
         variables: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` },
+        loadAtStart,
         onWarning: (message) => warnings.push(message),
       }),
     );

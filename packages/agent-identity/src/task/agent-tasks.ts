@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
-import * as Scope from "effect/Scope";
 import type { AgentTaskError, BiscuitError } from "../errors.ts";
 import { HttpTransport } from "../http-transport.ts";
 import type { AgentKey } from "../keys.ts";
@@ -33,10 +32,12 @@ const maxRuntimes = 1024;
 const keyOf = ({ taskApiBaseUrl, record, key }: AgentTaskIdentity): string =>
   JSON.stringify([taskApiBaseUrl, record.agentRuntimeId, key.sshPublicKey]);
 
-const make = Effect.gen(function* () {
-  const scope = yield* Scope.Scope;
+type Runtimes = Map<string, Runtime>;
+
+const make = Effect.fnUntraced(function* (
+  runtimes: Runtimes,
+): Effect.fn.Return<AgentTasks["Service"], never, HttpTransport> {
   const transport = yield* HttpTransport;
-  const runtimes = new Map<string, Runtime>();
 
   const forgetOldest = () => {
     for (const [key, runtime] of runtimes) {
@@ -63,7 +64,7 @@ const make = Effect.gen(function* () {
     Effect.provideService(HttpTransport, transport),
   );
 
-  /** Joins the registration under way, or starts one that outlives its first caller. */
+  /** Joins the registration under way, or starts one that outlives its first caller, and that one's layer. */
   const registerOnce = (identity: AgentTaskIdentity, runtime: Runtime) =>
     Effect.suspend(() => {
       if (runtime.flight !== undefined) return Fiber.join(runtime.flight);
@@ -80,7 +81,7 @@ const make = Effect.gen(function* () {
         ),
       );
       return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.forkIn(landing, scope), (fiber) => {
+        Effect.flatMap(Effect.forkDetach(landing), (fiber) => {
           if (fiber.pollUnsafe() === undefined) runtime.flight = fiber;
           return restore(Fiber.join(fiber));
         }),
@@ -109,8 +110,10 @@ const make = Effect.gen(function* () {
   return AgentTasks.of({ task, renew });
 });
 
+const processRuntimes: Runtimes = new Map();
+
 /**
- * The tasks of this process: one registration for each identity (task API base, runtime id, key), however many callers
+ * Tasks of agents: one registration for each identity (task API base, runtime id, key), however many callers
  * ask at once, and whether or not the first of them goes away. A failure is told to all who waited and is not
  * remembered.
  */
@@ -129,8 +132,15 @@ export class AgentTasks extends Context.Service<
     ) => Effect.Effect<string, AgentTaskError>;
   }
 >()("@agent-auth/agent-identity/task") {
+  /** Tasks of its own: who shares the layer shares them. */
   static readonly layer: Layer.Layer<AgentTasks, never, HttpTransport> = Layer.effect(
     AgentTasks,
-    make,
+    Effect.suspend(() => make(new Map())),
+  );
+
+  /** The tasks of the process: every layer of this kind shares them, whichever transport it registers through. */
+  static readonly layerProcess: Layer.Layer<AgentTasks, never, HttpTransport> = Layer.effect(
+    AgentTasks,
+    Effect.suspend(() => make(processRuntimes)),
   );
 }

@@ -1,6 +1,7 @@
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { JwksSource } from "@agent-auth/agent-identity/jwks";
+import { JwksCache, makeMemoryJwksCache } from "@agent-auth/agent-identity/jwks-cache";
 import * as JwksRemote from "@agent-auth/agent-identity/jwks-remote";
 import {
   decodeUnverifiedAgentIdentityJwt,
@@ -111,11 +112,11 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
   };
 });
 
-/** Tasks that several managers of a process share, where their layer is given them; else this manager's own. */
+/** The tasks that the layer is given; else those of the process, since an identity has one (PROTOCOL §7). */
 const sharedTasks = Effect.gen(function* () {
   const given = yield* Effect.serviceOption(AgentTasks);
   if (Option.isSome(given)) return given.value;
-  return Context.get(yield* Layer.build(AgentTasks.layer), AgentTasks);
+  return Context.get(yield* Layer.build(AgentTasks.layerProcess), AgentTasks);
 });
 
 /** Who an agent speaks for. */
@@ -159,11 +160,20 @@ const taskApiBase = (options: AgentOptions) =>
   );
 
 /** Records need no JWKS, so a base that gives none is in nobody's way before a JWT comes. */
+/** Managers of one process need one request (PROTOCOL §4), also where no cache that outlives it is given. */
+const processJwks = makeMemoryJwksCache();
+
 const jwksSource = Effect.fnUntraced(function* (options: AgentOptions) {
   const base = options.environment.agentIdentityJwksBaseUrl ?? options.config.chatgptBaseUrl;
   const allow = compact({ allowInsecureHttp: options.allowInsecureHttp });
   const url = yield* jwksUrl(base, allow);
   const maxStale = compact({ maxStaleMs: options.jwksMaxStaleMs });
-  const services = yield* Layer.build(JwksRemote.layer({ url, ...allow, ...maxStale }));
+  const given = yield* Effect.serviceOption(JwksCache);
+  const services = yield* Layer.build(JwksRemote.layer({ url, ...allow, ...maxStale })).pipe(
+    Effect.provideService(
+      JwksCache,
+      Option.getOrElse(given, () => processJwks),
+    ),
+  );
   return Context.get(services, JwksSource);
 });

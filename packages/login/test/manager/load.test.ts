@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -19,6 +20,18 @@ const current = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
 const failure = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.flip(manager.current));
+
+const mintRecord = async (authority: TestAuthority) => {
+  const { account, agentRuntimeId, privateKey } = await authority.mintAgentIdentity();
+  return {
+    agent_runtime_id: agentRuntimeId,
+    agent_private_key: privateKey,
+    account_id: account.accountId,
+    chatgpt_user_id: account.userId,
+    plan_type: "pro",
+    chatgpt_account_is_fedramp: true,
+  };
+};
 
 describe("AuthManager.current", () => {
   it("is none where nothing is stored", async () => {
@@ -92,25 +105,19 @@ describe("AuthManager.current", () => {
   it("loads a stored record without a JWKS, and uses its task as it is", async () => {
     const home = await openHome();
     const authority = await openAuthority();
-    const { account, agentRuntimeId, privateKey } = await authority.mintAgentIdentity();
-    const record = {
-      agent_runtime_id: agentRuntimeId,
-      agent_private_key: privateKey,
-      account_id: account.accountId,
-      chatgpt_user_id: account.userId,
-      plan_type: "pro",
-      chatgpt_account_is_fedramp: true,
-    };
-    await home.write({
-      auth_mode: "agentIdentity",
-      agent_identity: { ...record, task_id: "task-7" },
-    });
+    const agent_identity = { ...(await mintRecord(authority)), task_id: "task-7" };
+    await home.write({ auth_mode: "agentIdentity", agent_identity });
     const stored = await current({ home, authority });
     expect(stored?._tag === "AgentIdentity" && stored.signer.taskId).toBe("task-7");
     expect(stored?.account.isFedrampAccount).toBe(true);
     expect(authority.requests).toHaveLength(0);
+  });
 
-    await home.write({ auth_mode: "agentIdentity", agent_identity: { ...record, task_id: " " } });
+  it("registers a task for a stored record whose own is blank", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const agent_identity = { ...(await mintRecord(authority)), task_id: " " };
+    await home.write({ auth_mode: "agentIdentity", agent_identity });
     const registered = await current({ home, authority });
     expect(registered).toMatchObject({ _tag: "AgentIdentity", form: "record" });
     expect(authority.requests.map((request) => request.endpoint)).toEqual(["registerTask"]);

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
 import { layer as storeLayer } from "../../src/credential-store-configured.ts";
 import { layer as httpLayer } from "../../src/http-client.ts";
+import { createAuthManager } from "../../src/promises.ts";
 import { managerOptions, openAuthority, openHome } from "./fixture.ts";
 
 describe("two managers of one process", () => {
@@ -32,6 +33,19 @@ describe("two managers of one process", () => {
       Effect.all([taskId, taskId]).pipe(Effect.provide(shared)),
     );
     expect(first).toBe(second);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+  });
+
+  it("share the process's key set and task where they are given none", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const { environment, config } = await managerOptions({ home, authority, env });
+    const options = { environment, config, environmentCredentials: true };
+    await using first = createAuthManager(options);
+    await first.current();
+    await using second = createAuthManager(options);
+    await second.current();
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
   });
 });
