@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
+import { asciiOnly } from "./build/ascii-only.ts";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
 import { leanUndici } from "./build/lean-undici.ts";
 import { oneStartFile } from "./build/one-start-file.ts";
@@ -40,7 +41,7 @@ const bundle = ({ name, input, plugins = [] }: Bundle): RolldownOptions => ({
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins: [...plugins, oneStartFile(), stale.note],
+  plugins: [...plugins, oneStartFile(), asciiOnly(), stale.note],
   output: {
     dir: "dist",
     format: "cjs",

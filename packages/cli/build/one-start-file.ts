@@ -1,6 +1,6 @@
 import type { OutputChunk, Plugin } from "rolldown";
 
-const passedOn = /exports\.(\w+)=\w+\.(\w+);/gu;
+const passedOn = /exports\.([\w$]+)=[\w$]+\.([\w$]+);?/gu;
 
 /**
  * Puts what a bundle starts with into its entry file. Rolldown leaves the entry as a file that only passes the chunk's
