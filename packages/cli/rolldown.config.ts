@@ -6,10 +6,13 @@ import { lazyBuiltins } from "./build/lazy-builtins.ts";
 import { leanUndici } from "./build/lean-undici.ts";
 import { oneStartFile } from "./build/one-start-file.ts";
 import { sweepStale } from "./build/sweep-stale.ts";
+import { thirdPartyLicenses } from "./build/third-party-licenses.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
 const stale = sweepStale(new URL("dist", import.meta.url).pathname);
+
+const licenses = thirdPartyLicenses("THIRD-PARTY-LICENSES.txt");
 
 /** The launcher finds the other bundles beside it. */
 const launcherLoadsSiblings: Plugin = {
@@ -30,18 +33,20 @@ interface Bundle {
   readonly name: string;
   readonly input: string;
   readonly plugins?: Plugin[];
+  /** Those that work on what all bundles left behind. */
+  readonly last?: Plugin[];
 }
 
 // A launcher that loads nothing, and what it loads on demand. A hot command is a bundle of its own, so that it holds
 // only what it uses.
-const bundle = ({ name, input, plugins = [] }: Bundle): RolldownOptions => ({
+const bundle = ({ name, input, plugins = [], last = [] }: Bundle): RolldownOptions => ({
   input: { [name]: input },
   platform: "node",
   // Native, optional, and looked for at run time.
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins: [...plugins, oneStartFile(), asciiOnly(), stale.note],
+  plugins: [...plugins, oneStartFile(), asciiOnly(), licenses.collect, stale.note, ...last],
   output: {
     dir: "dist",
     format: "cjs",
@@ -76,5 +81,10 @@ export default defineConfig([
     input: "src/main.ts",
     plugins: [undiciIsSibling, lazyBuiltins()],
   }),
-  bundle({ name: "undici", input: "src/undici.cjs", plugins: [leanUndici(), stale.sweep] }),
+  bundle({
+    name: "undici",
+    input: "src/undici.cjs",
+    plugins: [leanUndici()],
+    last: [licenses.write, stale.sweep],
+  }),
 ]);
