@@ -137,10 +137,10 @@ describe("createModelProvider", () => {
       });
       return (await client.fetch("/responses", { ...ask, body })).status;
     };
-    expect(await send({ CODEX_CA_CERTIFICATE: bundle })).toBe(200);
     await expect(send({})).rejects.toMatchObject({
       code: expect.stringMatching(/^AGENT_IDENTITY_/),
     });
+    expect(await send({ CODEX_CA_CERTIFICATE: bundle })).toBe(200);
     expect(authority.count("responses")).toBe(1);
   });
 

@@ -12,10 +12,10 @@ export type AuthMode = (typeof authModes)[number];
 
 /**
  * Members of an object that we do not know: a newer program may own them, so a rewrite keeps them, numbers to the
- * digit. Values may be secrets.
+ * digit. Both halves may be secrets: who knows what a stranger keeps there.
  */
 export interface UnknownMember {
-  readonly key: string;
+  readonly key: Redacted.Redacted;
   /** JSON text as it was read. */
   readonly json: Redacted.Redacted;
   /** The known key that stood before it; absent where none did. */

@@ -68,7 +68,8 @@ const object = (slots: ReadonlyArray<Slot>, unknown: ReadonlyArray<UnknownMember
   const members: Array<string> = [];
   const add = (key: string, json: string): number => members.push(`${JSON.stringify(key)}:${json}`);
   const addUnknown = (belongs: (after: string | undefined) => boolean): void => {
-    for (const { key, json, after } of unknown) if (belongs(after)) add(key, Redacted.value(json));
+    for (const { key, json, after } of unknown)
+      if (belongs(after)) add(Redacted.value(key), Redacted.value(json));
   };
   addUnknown((after) => after === undefined || !known.has(after));
   for (const [key, json] of slots) {

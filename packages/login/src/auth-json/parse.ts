@@ -81,8 +81,9 @@ const readMembers = (
       after = key;
       return;
     }
-    const json = Redacted.make(scanner.raw(keyPath), { label: "unknown key" });
-    unknown.push(after === undefined ? { key, json } : { key, json, after });
+    const json = Redacted.make(scanner.raw(keyPath), { label: "unknown value" });
+    const name = Redacted.make(key, { label: "unknown key" });
+    unknown.push(after === undefined ? { key: name, json } : { key: name, json, after });
   });
   return unknown;
 };
