@@ -231,7 +231,6 @@ describe("HomeLock.withLock", () => {
         const home = temporaryHome();
         const file = join(home.path, "count");
         writeFileSync(file, "0");
-        const startMs = performance.now();
         const counters = Array.from({ length: 32 }, (_, index) =>
           start(
             program("count-under-lock", home.path, file, "10", index % 4 === 0 ? "floor" : "flock"),
@@ -240,11 +239,6 @@ describe("HomeLock.withLock", () => {
         const ended = yield* Effect.promise(() => Promise.all(counters.map((it) => it.ended)));
         expect(ended.map((it) => it.stderr)).toEqual(ended.map(() => ""));
         expect(readFileSync(file, "utf8")).toBe("320");
-        const slowest = Math.max(...ended.map((it) => Number(it.stdout)));
-        console.log(
-          `32 processes, 320 turns of 1 ms: ${Math.round(performance.now() - startMs)} ms with start-up, ` +
-            `the slowest process ${slowest} ms for its 10 turns`,
-        );
       }),
     60_000,
   );

@@ -1,5 +1,5 @@
 // Adds one to the number in the file argv[3], argv[4] times, each time under the home lock of argv[2]: in a way that
-// loses counts unless it is alone. argv[5] "floor" leaves flock alone. Prints the milliseconds that the turns took.
+// loses counts unless it is alone. argv[5] "floor" leaves flock alone.
 import { readFileSync, writeFileSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import { HomeLock, layer } from "../../../src/home-lock.ts";
@@ -13,7 +13,6 @@ const count = Effect.gen(function* () {
 });
 
 const codexHome = { path: home, explicit: true };
-const startMs = performance.now();
 await Effect.runPromise(
   Effect.provide(
     Effect.flatMap(HomeLock, (lock) =>
@@ -22,4 +21,3 @@ await Effect.runPromise(
     layer({ codexHome, useFlock: kind !== "floor" }),
   ),
 );
-console.log(Math.round(performance.now() - startMs));
