@@ -1,35 +1,47 @@
 import type { Reportable } from "./report-error.ts";
 
-const signIn = "Run: agent-auth login";
-const signInByCode = "agent-auth login --device-auth";
-const diagnose = "Run: agent-auth doctor";
+const login = "agent-auth login";
+const loginByCode = "agent-auth login --device-auth";
+const doctor = "agent-auth doctor";
+
+/** Errors whose own hint names no command well enough. */
+const steps: Readonly<Record<string, string>> = {
+  LOGIN_REFRESH_FAILED: `Try again; if it stays, run: ${doctor}`,
+  LOGIN_REFRESH_REJECTED: `Run: ${login}`,
+  LOGIN_CALLBACK_PORTS_TAKEN: `Stop the program that uses one of them, or run: ${loginByCode}`,
+  LOGIN_SIGN_IN_TIMED_OUT: `Run: ${login} (or, without a browser here: ${loginByCode})`,
+  LOGIN_DEVICE_CODE_EXPIRED: `For a new code, run: ${loginByCode}`,
+  LOGIN_DEVICE_CODE_NOT_ENABLED: `Run: ${login} (with a browser)`,
+};
+
+/** Deeds that a command of ours is the whole of. */
+const deeds: Readonly<Record<string, string>> = {
+  "Sign in.": login,
+  "Sign in again.": login,
+  "Start the sign-in again.": login,
+};
+
+/** Deeds that a command of ours is a part of, by the words they use. The first that fits is added. */
+const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
+  [/in the program that supplies/u, null],
+  [/device code/u, loginByCode],
+  [/\bsign in\b|start the sign-in again/iu, login],
+  [
+    /^Check (?:the network|the clock of this|the configured base|that the (?:configured )?base)/u,
+    doctor,
+  ],
+];
 
 /**
- * The packages underneath say what has to be done ("Sign in again."), without knowing any command line. This table
- * turns those deeds into commands. A code that is not here keeps its own hint.
+ * What mends an error, as people can type it. The packages underneath say what has to be done ("Sign in again."),
+ * without knowing any command line; this turns deeds into commands. A deed that no command does is kept as it is.
  */
-const steps: Readonly<Record<string, string>> = {
-  LOGIN_NOT_SIGNED_IN: signIn,
-  PROVIDER_SIGN_IN_REQUIRED: signIn,
-  LOGIN_REFRESH_REJECTED: signIn,
-  LOGIN_REFRESH_ACCOUNT_CHANGED: signIn,
-  LOGIN_REFRESH_FAILED: `Try again; if it stays, ${lower(diagnose)}`,
-  LOGIN_CALLBACK_PORTS_TAKEN: `Stop the program that uses one of them, or run: ${signInByCode}`,
-  LOGIN_SIGN_IN_TIMED_OUT: `${signIn} (or, without a browser here: ${signInByCode})`,
-  LOGIN_DEVICE_CODE_EXPIRED: `For a new code, run: ${signInByCode}`,
-  LOGIN_DEVICE_CODE_NOT_ENABLED: `${signIn} (with a browser)`,
+export const nextStep = ({ code, hint }: Reportable): string | undefined => {
+  const step = steps[code];
+  if (step !== undefined) return step;
+  if (hint === undefined || hint.includes("agent-auth ")) return hint;
+  const whole = deeds[hint];
+  if (whole !== undefined) return `Run: ${whole}`;
+  const part = parts.find(([words]) => words.test(hint))?.[1] ?? null;
+  return part === null ? hint : `${hint} Run: ${part}`;
 };
-
-/** Deeds that stand for a whole class of errors. */
-const deeds: Readonly<Record<string, string>> = {
-  "Sign in.": signIn,
-  "Sign in again.": signIn,
-  "Start the sign-in again.": signIn,
-};
-
-export const nextStep = (error: Reportable): string | undefined =>
-  steps[error.code] ?? (error.hint === undefined ? undefined : (deeds[error.hint] ?? error.hint));
-
-function lower(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}

@@ -50,6 +50,23 @@ describe("errorLine", () => {
     expect(errorLine("Error", error)).toBe("Error: token expired. Run: agent-auth login");
   });
 
+  it.each([
+    ["Correct or remove it, then sign in again.", "Run: agent-auth login"],
+    ["Stop that program, or sign in with a device code.", "Run: agent-auth login --device-auth"],
+    ["Check the network, then try again.", "Run: agent-auth doctor"],
+  ])("adds the command that does a part of %j", (hint, command) => {
+    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
+      `Error: it broke. ${hint} ${command}`,
+    );
+  });
+
+  it("leaves a deed alone that is another program's", () => {
+    const hint = "Sign in again in the program that supplies these tokens.";
+    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
+      `Error: it broke. ${hint}`,
+    );
+  });
+
   it("leaves texts alone that are whole sentences", () => {
     const error = { code: "CLI_INPUT_EMPTY", message: "No API key provided via stdin." };
     expect(errorLine("Error logging in", error)).toBe("No API key provided via stdin.");
