@@ -25,7 +25,7 @@ const deeds: Readonly<Record<string, string>> = {
 const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
   [/in the program that supplies/u, null],
   [/device code/u, loginByCode],
-  [/\bsign in\b|start the sign-in again/iu, login],
+  [/\bsign in\b/iu, login],
   [
     /^Check (?:the network|the clock of this|the configured base|that the (?:configured )?base)/u,
     doctor,
