@@ -23,7 +23,7 @@ const deeds: Readonly<Record<string, string>> = {
 
 /** Deeds that a command of ours is a part of, by the words they use. The first that fits is added. */
 const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
-  [/in the program that supplies/u, null],
+  [/in the program that supplies|start the sign-in again/u, null],
   [/device code/u, loginByCode],
   [/\bsign in\b/iu, login],
   [
