@@ -2,14 +2,38 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
+import * as z from "zod";
 import { JwksSource } from "../src/jwks.ts";
 import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt.ts";
-import { jwtVectors } from "./vectors.ts";
+import { jwtVectors, keyVectors } from "./vectors.ts";
 
-const nowMs = Date.UTC(2026, 3, 13, 12);
+const nowMs = Date.UTC(2026, 3, 13, 12, 34, 56, 789);
 const source = JwksSource.layerStatic(jwtVectors.jwks);
 /** Our `reason` is finer than the vectors' in one place: they count `nbf` as a claim. */
 const reasonOfVectors = (reason: string) => (reason === "notYetValid" ? "claim" : reason);
+
+const Claims = z.object({
+  account_id: z.optional(z.string()),
+  workspace_id: z.optional(z.string()),
+  chatgpt_user_id: z.optional(z.string()),
+  email: z.optional(z.string()),
+  chatgpt_account_is_fedramp: z.optional(z.boolean()),
+  registered_at: z.optional(z.string()),
+});
+
+/** What a token of the vectors says, read without our code. Of first-design claims, now is when they were registered. */
+const saidBy = (jwt: string) => {
+  const payload = Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString();
+  const claims = Claims.parse(JSON.parse(payload));
+  const isFirstDesign = claims.workspace_id !== undefined;
+  return {
+    accountId: claims.workspace_id ?? claims.account_id,
+    chatgptUserId: claims.chatgpt_user_id,
+    email: claims.email,
+    isFedrampAccount: claims.chatgpt_account_is_fedramp ?? false,
+    registeredAt: claims.registered_at ?? (isFirstDesign ? "2026-04-13T12:34:56Z" : undefined),
+  };
+};
 
 describe("verifyAgentIdentityJwt, RFC 7515 and RFC 7519 golden vectors", () => {
   it.effect.each(jwtVectors.accept)("accepts: $name", (vector) =>
@@ -20,8 +44,12 @@ describe("verifyAgentIdentityJwt, RFC 7515 and RFC 7519 golden vectors", () => {
       expect(verified.issuer).toBe(jwtVectors.issuer);
       expect(verified.audience).toBe(jwtVectors.audience);
       expect(verified.expiresAtMs).toBe(4_000_000_000_000);
-      expect(record.accountId).toBe("account-123");
       expect(record.agentRuntimeId).toBe("agent-123");
+      const { accountId, chatgptUserId, email, isFedrampAccount, registeredAt } = record;
+      expect({ accountId, chatgptUserId, email, isFedrampAccount, registeredAt }).toEqual(
+        saidBy(vector.jwt),
+      );
+      expect(Redacted.value(record.privateKey)).toBe(keyVectors.agent_private_key);
       if (vector.plan_type !== undefined) expect(record.planType).toBe(vector.plan_type);
       if (vector.record === undefined) return;
       expect({

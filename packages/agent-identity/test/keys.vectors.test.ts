@@ -1,9 +1,10 @@
+import { createPrivateKey } from "node:crypto";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { makeAssertionSigner } from "../src/assertion.ts";
+import { assertionMessage, makeAssertionSigner } from "../src/assertion.ts";
 import {
   AgentPublicKeys,
   importAgentPublicKey,
@@ -31,6 +32,11 @@ describe("importAgentKey, RFC 8410 and RFC 5958 golden vectors", () => {
         expect(base64(key.publicKeyRaw)).toBe(vectors.public_key_raw_base64);
         expect(key.sshPublicKey).toBe(vectors.public_key_ssh);
         expect(Redacted.value(exportPkcs8(key))).toBe(vectors.agent_private_key);
+        const der = Buffer.from(Redacted.value(exportPkcs8(key)), "base64");
+        const { d } = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({
+          format: "jwk",
+        });
+        expect(Buffer.from(String(d), "base64url").toString("hex")).toBe(vectors.seed_hex);
       }),
   );
 
@@ -63,7 +69,14 @@ describe("makeAssertionSigner, RFC 8032 golden vector", () => {
         agentRuntimeId: assertion.agent_runtime_id,
         taskId: assertion.task_id,
       });
-      expect(signer.authorizationAt(nowMs + 999)).toBe(assertion.authorization);
+      const { agent_runtime_id, task_id, timestamp } = assertion;
+      const message = assertionMessage(agent_runtime_id, task_id, timestamp);
+      expect(message).toBe(assertion.signed_message);
+      expect(key.sign(message)).toBe(assertion.signature_base64);
+      const header = signer.authorizationAt(nowMs + 999);
+      expect(header).toBe(assertion.authorization);
+      const envelope = Buffer.from(header.slice("AgentAssertion ".length), "base64url");
+      expect(envelope.toString()).toBe(assertion.envelope_json);
       const publicKey = yield* importAgentPublicKey(vectors.public_key_ssh);
       const verified = yield* verifyAgentAssertion(assertion.authorization, {
         isKnownTask: null,
@@ -88,7 +101,7 @@ describe("makeAssertionSigner, RFC 8032 golden vector", () => {
       const key = yield* importVector;
       const { agent_runtime_id, timestamp, signed_message, body } = vectors.task_registration;
       expect(registrationMessage(agent_runtime_id, timestamp)).toBe(signed_message);
-      expect(key.sign(signed_message)).toBe(body.signature);
+      expect({ timestamp, signature: key.sign(signed_message) }).toEqual(body);
     }),
   );
 });
