@@ -8,7 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const binary = join(import.meta.dirname, "../dist/agent-auth.cjs");
-const home = await mkdtemp(join(tmpdir(), "agent-auth-bench-"));
+
+/** A CODEX_HOME with a stored API key. */
+const makeHome = async (config: string) => {
+  const home = await mkdtemp(join(tmpdir(), "agent-auth-bench-"));
+  const auth = '{\n  "OPENAI_API_KEY": "sk-proj-1234567890ABCDE"\n}';
+  await writeFile(join(home, "auth.json"), auth, { mode: 0o600 });
+  if (config !== "") await writeFile(join(home, "config.toml"), config);
+  return home;
+};
+
 const server = createServer((request, response) => {
   request.resume();
   response.end("{}");
@@ -16,16 +25,14 @@ const server = createServer((request, response) => {
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const address = server.address();
 const port = typeof address === "object" ? address?.port : undefined;
-await writeFile(join(home, "auth.json"), '{\n  "OPENAI_API_KEY": "sk-proj-1234567890ABCDE"\n}', {
-  mode: 0o600,
-});
-await writeFile(join(home, "config.toml"), `openai_base_url = "http://127.0.0.1:${port}"\n`);
-
-const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
+const plainHome = await makeHome("");
+const apiHome = await makeHome(`openai_base_url = "http://127.0.0.1:${port}"\n`);
 
 /** Starts Node with these arguments and waits for its end, or for its first byte on stdout. */
 const start = (args: readonly string[], until: "end" | "first byte") => (): Promise<void> =>
   new Promise((resolve, reject) => {
+    const home = until === "end" ? plainHome : apiHome;
+    const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
     const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] });
     if (until === "first byte") child.stdout.once("data", () => resolve());
     else child.stdout.resume();
@@ -45,13 +52,10 @@ const cases = [
 const bench = makeBench("Start-up of agent-auth, against node -e 0");
 const reference = start(["-e", "0"], "end");
 for (const { name, args, limit, until } of cases) {
-  const subject = start(
-    [binary, ...args, "-q"].slice(0, args[0] === "--version" ? 2 : undefined),
-    until,
-  );
+  const subject = start([binary, ...args], until);
   await subject(); // Node's compile cache is filled by the first run, as it is on a person's machine.
   await bench.compare(name, { reference, subject, limit, calls: 1, rounds: 40 });
 }
 bench.report();
 server.close();
-await rm(home, { recursive: true, force: true });
+for (const home of [plainHome, apiHome]) await rm(home, { recursive: true, force: true });
