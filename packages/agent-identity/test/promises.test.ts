@@ -169,6 +169,36 @@ describe("createAgentIdentity", () => {
       });
     }).pipe(Effect.scoped),
   );
+
+  const broken = new Error("broken");
+  it.live.each([
+    ["rejects", () => Promise.reject(broken)],
+    [
+      "throws",
+      () => {
+        throw broken;
+      },
+    ],
+  ] as const)("fetches the set where the caller's store %s", ([, fail]) =>
+    Effect.gen(function* () {
+      const server = yield* authority({ status: 200, body: "" });
+      yield* Effect.promise(async () => {
+        const url = `${server.url}/jwks`;
+        const failed: Array<string> = [];
+        await using client = createAgentIdentity({
+          http,
+          jwks: { url },
+          jwksStore: {
+            load: () => (failed.push("load"), fail()),
+            save: () => (failed.push("save"), fail()),
+          },
+        });
+        const jwt = await mint(key, { exp: inAnHour() });
+        expect((await client.verifyAgentIdentityJwt(jwt)).kid).toBe("key-1");
+        expect([server.arrived.length, failed]).toEqual([1, ["load", "save"]]);
+      });
+    }).pipe(Effect.scoped),
+  );
 });
 
 const setUp = async () => {
@@ -199,6 +229,17 @@ describe("createAssertionVerifier", () => {
         taskId: "task-1",
       });
     }
+  });
+
+  it.each([null, undefined])("knows no agent where the look-up finds %s", async (found) => {
+    const { header } = await setUp();
+    await using verifier = createAssertionVerifier({
+      findPublicKey: async () => found,
+      isKnownTask: null,
+    });
+    await expect(verifier.verify(header)).rejects.toMatchObject({
+      code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
+    });
   });
 
   it("counts uses, and tells a callback's failure by its place only", async () => {

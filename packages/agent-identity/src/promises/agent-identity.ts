@@ -22,7 +22,7 @@ import { AgentTasks } from "../task.ts";
 import type { BaseUrlOptions } from "../urls.ts";
 import type { CallOptions } from "./call-options.ts";
 
-/** Keeps fetched sets longer than the process lives. Rejections count as "nothing there". */
+/** Keeps fetched sets longer than the process lives. Where it fails, it holds nothing: sets are fetched then. */
 interface JwksStore {
   readonly load: (url: string) => Promise<CachedJwks | null>;
   readonly save: (url: string, entry: CachedJwks) => Promise<void>;
@@ -78,11 +78,15 @@ const cacheLayer = ({ jwksStore: store }: AgentIdentityClientOptions) =>
     ? Layer.empty
     : Layer.succeed(JwksCache, {
         load: (url) =>
-          Effect.promise(() => store.load(url).catch(() => null)).pipe(
-            Effect.map(Option.fromNullOr),
+          Effect.map(
+            orNull(() => store.load(url)),
+            Option.fromNullishOr,
           ),
-        save: (url, entry) => Effect.promise(() => store.save(url, entry).catch(() => undefined)),
+        save: (url, entry) => Effect.asVoid(orNull(() => store.save(url, entry))),
       });
+
+const orNull = <A>(ask: () => Promise<A>): Effect.Effect<A | null> =>
+  Effect.orElseSucceed(Effect.tryPromise(ask), () => null);
 
 const layerFrom = (options: AgentIdentityClientOptions) =>
   Layer.mergeAll(Layer.provide(sourceLayer(options), cacheLayer(options)), AgentTasks.layer).pipe(

@@ -15,11 +15,11 @@ import type { CallOptions } from "./call-options.ts";
 
 /** How a gateway or backend looks up what agents registered with it. */
 export interface AssertionVerifierOptions {
-  /** A runtime's public key: imported, 32 bytes, or in its SSH form; null where there is no such agent. */
+  /** A runtime's public key: imported, 32 bytes, or in its SSH form; null or undefined where there is no such agent. */
   readonly findPublicKey: (
     agentRuntimeId: string,
     signal: AbortSignal,
-  ) => Promise<AgentPublicKey | string | Uint8Array | null>;
+  ) => Promise<AgentPublicKey | string | Uint8Array | null | undefined>;
   /** Whether a task was registered for a runtime; `null` says aloud that any task will do. */
   readonly isKnownTask: ((binding: TaskBinding, signal: AbortSignal) => Promise<boolean>) | null;
   /** Seconds that a timestamp may lie in the past or future. Default 300. */
@@ -61,7 +61,7 @@ const imported = (key: AgentPublicKey | string | Uint8Array) =>
 const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
   const find = Effect.fnUntraced(function* (agentRuntimeId: string) {
     const key = yield* ask("AgentPublicKeys", (signal) => findPublicKey(agentRuntimeId, signal));
-    return key === null ? Option.none() : Option.some(yield* imported(key));
+    return key === null || key === undefined ? Option.none() : Option.some(yield* imported(key));
   });
   return Layer.succeed(AgentPublicKeys, AgentPublicKeys.of({ find }));
 };
