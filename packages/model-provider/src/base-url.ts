@@ -1,3 +1,4 @@
+import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import type { Credential } from "@agent-auth/login/credential";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
@@ -36,13 +37,7 @@ const flaw = (url: URL): InvalidBaseUrl["reason"] | null => {
 
 /** Whether requests to this target could be read on a network: plain http to a host that is not this machine. */
 export const isInsecure = (target: RequestTarget): boolean =>
-  target.origin.startsWith("http:") && !isLoopbackHost(new URL(target.origin).hostname);
-
-const isLoopbackHost = (hostname: string): boolean =>
-  hostname === "localhost" ||
-  hostname.endsWith(".localhost") ||
-  hostname === "[::1]" ||
-  /^127\.\d+\.\d+\.\d+$/.test(hostname);
+  target.origin.startsWith("http:") && !isLoopbackUrl(target.origin);
 
 /** The default base URLs of PROTOCOL §12, before any `base_url`. */
 export const apiBaseUrl = "https://api.openai.com/v1";

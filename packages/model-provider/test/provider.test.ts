@@ -102,6 +102,11 @@ describe("resolveProvider", () => {
     expect(Result.isSuccess(allowed)).toBe(true);
     for (const baseUrl of ["http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:2"])
       expect(Result.isSuccess(withTable({ baseUrl, requiresOpenaiAuth: true }))).toBe(true);
+    // A resolver may send such a name to another machine.
+    const baseUrl = "http://gateway.localhost/v1";
+    expect(failure(withTable({ baseUrl, requiresOpenaiAuth: true }))).toMatchObject({
+      reason: "insecureHttp",
+    });
     expect(Result.isSuccess(withTable({ baseUrl: "http://ollama.lan/v1" }))).toBe(true);
   });
 
