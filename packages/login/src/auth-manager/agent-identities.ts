@@ -159,10 +159,10 @@ const taskApiBase = (options: AgentOptions) =>
     compact({ allowInsecureHttp: options.allowInsecureHttp }),
   );
 
-/** Records need no JWKS, so a base that gives none is in nobody's way before a JWT comes. */
 /** Managers of one process need one request (PROTOCOL §4), also where no cache that outlives it is given. */
 const processJwks = makeMemoryJwksCache();
 
+/** Records need no JWKS, so a base that gives none is in nobody's way before a JWT comes. */
 const jwksSource = Effect.fnUntraced(function* (options: AgentOptions) {
   const base = options.environment.agentIdentityJwksBaseUrl ?? options.config.chatgptBaseUrl;
   const allow = compact({ allowInsecureHttp: options.allowInsecureHttp });
