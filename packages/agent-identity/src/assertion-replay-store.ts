@@ -3,6 +3,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AssertionLookupFailed } from "./errors.ts";
+import { checkCountOption } from "./internal/option-number.ts";
 
 /** How often one assertion may be used. Servers of several processes need a store that these share. */
 export class AssertionReplayStore extends Context.Service<
@@ -22,12 +23,17 @@ export class AssertionReplayStore extends Context.Service<
    * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an honest agent sends one and the same
    * assertion with every request of a second, and 1 admits a single request a second. `capacity` bounds the memory
    * (default 100,000 assertions, all of them signed by known agents); a full store refuses with `AssertionLookupFailed`.
+   * Both are whole numbers of one or more; anything else throws `TypeError` or `RangeError` here.
    */
   static readonly layerMemory = (options: {
     readonly maxUses: number;
     readonly capacity?: number;
-  }): Layer.Layer<AssertionReplayStore> =>
-    Layer.sync(AssertionReplayStore, () => AssertionReplayStore.of({ admit: makeAdmit(options) }));
+  }): Layer.Layer<AssertionReplayStore> => {
+    const limits = checkLimits(options);
+    return Layer.sync(AssertionReplayStore, () =>
+      AssertionReplayStore.of({ admit: makeAdmit(limits) }),
+    );
+  };
 }
 
 interface Use {
@@ -35,8 +41,20 @@ interface Use {
   readonly forgetAfterMs: number;
 }
 
-const makeAdmit = (options: { readonly maxUses: number; readonly capacity?: number }) => {
-  const { maxUses, capacity = 100_000 } = options;
+interface Limits {
+  readonly maxUses: number;
+  readonly capacity: number;
+}
+
+const checkLimits = ({
+  maxUses,
+  capacity = 100_000,
+}: Partial<Limits> & Pick<Limits, "maxUses">) => ({
+  maxUses: checkCountOption("maxUses", maxUses, { min: 1 }),
+  capacity: checkCountOption("capacity", capacity, { min: 1 }),
+});
+
+const makeAdmit = ({ maxUses, capacity }: Limits) => {
   const uses = new Map<string, Use>();
   let nextSweepMs = 0;
 

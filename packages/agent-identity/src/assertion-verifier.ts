@@ -16,6 +16,7 @@ import {
   AssertionTaskRefused,
 } from "./errors.ts";
 import { AssertionReplayStore } from "./assertion-replay-store.ts";
+import { checkClockWindow } from "./internal/option-number.ts";
 import { parseAgentAssertion, type UnverifiedAgentAssertion } from "./wire/agent-assertion.ts";
 
 export { type AgentPublicKey, importAgentPublicKey } from "./agent-public-key.ts";
@@ -61,7 +62,7 @@ export interface VerifyAssertionOptions {
     | null;
   /** The only runtime to accept, where the caller knows. */
   readonly expectedAgentRuntimeId?: string;
-  /** Seconds that the timestamp may lie in the past or future. Default 300. */
+  /** Seconds that the timestamp may lie in the past or future, zero or more. Default 300. */
   readonly clockWindowSeconds?: number;
 }
 
@@ -93,15 +94,17 @@ const checkSignature = Effect.fnUntraced(function* (claimed: UnverifiedAgentAsse
  * Verifies an `Authorization: AgentAssertion …` header, the server's side of `./assertion` (PROTOCOL §7): envelope,
  * clock window, signature under the key that `AgentPublicKeys` has for the runtime, and the task's binding to it. Where
  * an `AssertionReplayStore` is provided, it has the last word. Nothing of the header is to be believed before this
- * succeeds. Fails with `AssertionError`; all but `AssertionLookupFailed` are answers of 401.
+ * succeeds. Fails with `AssertionError`; all but `AssertionLookupFailed` are answers of 401. A clock window that is no
+ * number, negative or without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
  */
 export const verifyAgentAssertion = Effect.fnUntraced(function* (
   header: string,
   options: VerifyAssertionOptions,
 ): Effect.fn.Return<VerifiedAgentAssertion, AssertionError, AgentPublicKeys> {
+  const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
   const claimed = yield* parseAgentAssertion(header);
   const { agentRuntimeId, taskId, timestampMs } = claimed;
-  const { expectedAgentRuntimeId: expected = agentRuntimeId, clockWindowSeconds = 300 } = options;
+  const { expectedAgentRuntimeId: expected = agentRuntimeId } = options;
   if (agentRuntimeId !== expected) {
     return yield* new AssertionRuntimeRefused({ expected, found: agentRuntimeId });
   }

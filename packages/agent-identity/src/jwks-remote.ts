@@ -6,6 +6,7 @@ import * as Option from "effect/Option";
 import * as Scope from "effect/Scope";
 import { HttpInsecureUrl, type JwksError, JwksRequestFailed, UntrustedKid } from "./errors.ts";
 import { HttpTransport } from "./http-transport.ts";
+import { checkTimeOption, maxTimerMs } from "./internal/option-number.ts";
 import { fetchJwks, type FetchOptions, type HeldJwks } from "./internal/jwks-fetch.ts";
 import { parseJwks, JwksSource, type TrustedKey } from "./jwks.ts";
 import { JwksCache } from "./jwks-cache.ts";
@@ -29,6 +30,23 @@ export interface RemoteJwksOptions {
   readonly cooldownMs?: number;
 }
 
+type CheckedOptions = Required<Omit<RemoteJwksOptions, "allowInsecureHttp">> &
+  Pick<RemoteJwksOptions, "allowInsecureHttp">;
+
+/** With NaN, a cool-down never cools down and a set never goes stale: wrong numbers are refused before any is used. */
+const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const times = {
+    defaultLifetimeMs: options.defaultLifetimeMs ?? 300_000,
+    maxLifetimeMs: options.maxLifetimeMs ?? 86_400_000,
+    maxStaleMs: options.maxStaleMs ?? 3_600_000,
+    cooldownMs: options.cooldownMs ?? 30_000,
+  };
+  checkTimeOption("timeoutMs", timeoutMs, { min: 1, max: maxTimerMs });
+  for (const [name, value] of Object.entries(times)) checkTimeOption(name, value, { min: 0 });
+  return { ...options, timeoutMs, ...times };
+};
+
 const never = Number.NEGATIVE_INFINITY;
 
 const insecure = (url: string) =>
@@ -40,14 +58,9 @@ const isFresh = ({ entry }: HeldJwks, nowMs: number): boolean =>
 const mayServeStale = ({ entry }: HeldJwks, nowMs: number, maxStaleMs: number): boolean =>
   !entry.mustRevalidate && entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs + maxStaleMs;
 
-const make = Effect.fnUntraced(function* (options: RemoteJwksOptions) {
-  const { url, maxStaleMs = 3_600_000, cooldownMs = 30_000 } = options;
-  const fetchOptions: FetchOptions = {
-    url,
-    timeoutMs: options.timeoutMs ?? 10_000,
-    defaultLifetimeMs: options.defaultLifetimeMs ?? 300_000,
-    maxLifetimeMs: options.maxLifetimeMs ?? 86_400_000,
-  };
+const make = Effect.fnUntraced(function* (options: CheckedOptions) {
+  const { url, maxStaleMs, cooldownMs } = options;
+  const fetchOptions: FetchOptions = options;
   const isRefused =
     !url.startsWith("https:") && !isLoopbackUrl(url) && options.allowInsecureHttp !== true;
   const transport = yield* HttpTransport;
@@ -153,7 +166,8 @@ const make = Effect.fnUntraced(function* (options: RemoteJwksOptions) {
  * request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says, revalidated by
  * ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While the endpoint cannot
  * be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said `must-revalidate`.
- * Without any set, nothing is verified: `key` fails with `JwksError`.
+ * Without any set, nothing is verified: `key` fails with `JwksError`. A time that is no number, negative or without end
+ * throws `TypeError` or `RangeError` here.
  */
 export const layer = (options: RemoteJwksOptions): Layer.Layer<JwksSource, never, HttpTransport> =>
-  Layer.effect(JwksSource, make(options));
+  Layer.effect(JwksSource, make(checkOptions(options)));

@@ -10,6 +10,7 @@ import {
   isShapeError,
   isSignatureCanonical,
 } from "./internal/compact-jws.ts";
+import { checkTimeOption } from "./internal/option-number.ts";
 import { checkRegisteredClaims, readExpiry } from "./internal/registered-claims.ts";
 import { JwksSource, type TrustedKey } from "./jwks.ts";
 import { type AgentIdentityRecord, parseAgentIdentityClaims } from "./record.ts";
@@ -29,7 +30,7 @@ export interface VerifyJwtOptions {
   readonly issuer?: string;
   /** Must be among the token's audiences. Default `defaultAudience`. */
   readonly audience?: string;
-  /** Default 60. */
+  /** Zero or more; default 60. */
   readonly clockToleranceSeconds?: number;
 }
 
@@ -89,12 +90,15 @@ const isSignedBy = (token: string, { key }: TrustedKey): Promise<boolean> =>
  * Verifies an agent identity JWT (PROTOCOL §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
  * `JwksSource` has under its `kid`, `iss`, `aud`, `exp` (required), `nbf`, and the claims of either design. Keys that
  * the token offers itself are never looked at. The private key in it is carried along, not imported. Fails with
- * `JwtVerificationError`, whose `reason` and `code` say why, or `JwksError` where there is no set to ask.
+ * `JwtVerificationError`, whose `reason` and `code` say why, or `JwksError` where there is no set to ask. A tolerance that
+ * is no number, negative or without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
  */
 export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   jwt: string | Redacted.Redacted,
   options?: VerifyJwtOptions,
 ): Effect.fn.Return<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource> {
+  const tolerance = options?.clockToleranceSeconds ?? defaultClockToleranceSeconds;
+  const toleranceMs = checkTimeOption("clockToleranceSeconds", tolerance, { min: 0 }) * 1000;
   const token = textOf(jwt);
   const jws = decodeUnverifiedJws(token);
   if (isShapeError(jws)) return yield* jws;
@@ -106,7 +110,6 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   const nowMs = yield* Clock.currentTimeMillis;
   const issuer = options?.issuer ?? defaultIssuer;
   const audience = options?.audience ?? defaultAudience;
-  const toleranceMs = (options?.clockToleranceSeconds ?? defaultClockToleranceSeconds) * 1000;
   const repeated = findRepeatedClaim(jws);
   const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
   const unverifiedRecord = parseAgentIdentityClaims(claims, { nowMs });

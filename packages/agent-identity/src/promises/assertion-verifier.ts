@@ -11,6 +11,7 @@ import {
   verifyAgentAssertion,
 } from "../assertion-verifier.ts";
 import { AssertionLookupFailed } from "../errors.ts";
+import { checkClockWindow } from "../internal/option-number.ts";
 import type { CallOptions } from "./call-options.ts";
 
 /** How a gateway or backend looks up what agents registered with it. */
@@ -22,10 +23,10 @@ export interface AssertionVerifierOptions {
   ) => Promise<AgentPublicKey | string | Uint8Array | null | undefined>;
   /** Whether a task was registered for a runtime; `null` says aloud that any task will do. */
   readonly isKnownTask: ((binding: TaskBinding, signal: AbortSignal) => Promise<boolean>) | null;
-  /** Seconds that a timestamp may lie in the past or future. Default 300. */
+  /** Seconds that a timestamp may lie in the past or future, zero or more. Default 300. */
   readonly clockWindowSeconds?: number;
   /**
-   * How many requests one assertion may accompany, counted in this process. Absent: not counted. An honest agent sends
+   * How many requests one assertion may accompany, one or more, counted in this process. Absent: not counted. An honest agent sends
    * the same assertion with all requests of one second.
    */
   readonly maxUsesPerAssertion?: number;
@@ -66,9 +67,13 @@ const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
   return Layer.succeed(AgentPublicKeys, AgentPublicKeys.of({ find }));
 };
 
-/** Accepts agents: everything that a gateway needs, without a network client. Close it when done. */
+/**
+ * Accepts agents: everything that a gateway needs, without a network client. Close it when done. A clock window or a
+ * number of uses that is none throws `TypeError` or `RangeError` here.
+ */
 export const createAssertionVerifier = (options: AssertionVerifierOptions): AssertionVerifier => {
-  const { isKnownTask, clockWindowSeconds, maxUsesPerAssertion: maxUses } = options;
+  const { isKnownTask, maxUsesPerAssertion: maxUses } = options;
+  const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
   const replays =
     maxUses === undefined ? Layer.empty : AssertionReplayStore.layerMemory({ maxUses });
   const runtime = ManagedRuntime.make(Layer.merge(publicKeysLayer(options), replays));
@@ -77,7 +82,7 @@ export const createAssertionVerifier = (options: AssertionVerifierOptions): Asse
       isKnownTask === null
         ? null
         : (binding: TaskBinding) => ask("tasks", (signal) => isKnownTask(binding, signal)),
-    ...(clockWindowSeconds === undefined ? {} : { clockWindowSeconds }),
+    clockWindowSeconds,
   };
   const close = () => runtime.dispose();
   return {
