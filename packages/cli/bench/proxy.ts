@@ -120,6 +120,8 @@ try {
   );
 
   if (process.platform === "linux") {
+    // V8 sizes its heap in steps during the first tens of thousands; what must not happen is growth without end.
+    await throughput(ours, 100_000);
     const before = await residentMiB(proxy.pid);
     await throughput(ours, 100_000);
     const grown = (await residentMiB(proxy.pid)) - before;
