@@ -52,6 +52,10 @@ const never = Number.NEGATIVE_INFINITY;
 const insecure = (url: string) =>
   new JwksRequestFailed({ url, failure: new HttpInsecureUrl({ method: "GET", url }) });
 
+/** A moment that lies ahead was told by a clock that has been stepped back since: it holds nobody up. */
+const isWithin = (lastMs: number, nowMs: number, spanMs: number): boolean =>
+  lastMs <= nowMs && nowMs < lastMs + spanMs;
+
 const isFresh = ({ entry }: HeldJwks, nowMs: number): boolean =>
   entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs;
 
@@ -129,7 +133,7 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
     const nowMs = yield* Clock.currentTimeMillis;
     if (held !== undefined && isFresh(held, nowMs)) return held;
     const stale = held !== undefined && mayServeStale(held, nowMs, maxStaleMs) ? held : undefined;
-    if (stale !== undefined && nowMs < lastFailureMs + cooldownMs) return stale;
+    if (stale !== undefined && isWithin(lastFailureMs, nowMs, cooldownMs)) return stale;
     const outcome = yield* Effect.result(refresh);
     if (outcome._tag === "Success") return outcome.success;
     const kept = held;
@@ -141,7 +145,9 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
   const refreshForUnknownKid = Effect.fnUntraced(function* (kid: string, answersBefore: number) {
     const nowMs = yield* Clock.currentTimeMillis;
     if (answers > answersBefore) return yield* new UntrustedKid({ kid });
-    const coolingDown = nowMs < Math.max(lastMissMs, lastFailureMs) + cooldownMs;
+    const coolingDown = [lastMissMs, lastFailureMs].some((lastMs) =>
+      isWithin(lastMs, nowMs, cooldownMs),
+    );
     if (coolingDown && flight === undefined) return yield* new UntrustedKid({ kid });
     lastMissMs = flight === undefined ? nowMs : lastMissMs;
     return yield* refresh;

@@ -130,6 +130,47 @@ describe("jwks-remote: revalidation", () => {
     );
   });
 
+  it.effect.each(["no-store", "no-cache"])(
+    "a 304 without Cache-Control leaves %s in force",
+    (kept) => {
+      const first = json(setOf(one), { etag: '"v1"', "cache-control": kept });
+      const jwks = setUp(first);
+      return jwks.run(
+        Effect.gen(function* () {
+          yield* key("one");
+          jwks.answerWith(answer(304, ""));
+          yield* key("one");
+          yield* key("one");
+          expect(jwks.requests).toHaveLength(3);
+          jwks.goDown();
+          expect(yield* codeOf("one")).toBe(unreachable);
+        }),
+      );
+    },
+  );
+
+  it.effect(
+    "a 304 without Cache-Control renews the lifetime, and the duty, of the answer before",
+    () => {
+      const cacheControl = "max-age=60, must-revalidate";
+      const jwks = setUp(json(setOf(one), { etag: '"v1"', "cache-control": cacheControl }));
+      return jwks.run(
+        Effect.gen(function* () {
+          yield* key("one");
+          jwks.answerWith(answer(304, ""));
+          yield* TestClock.adjust("60 seconds");
+          yield* key("one");
+          jwks.goDown();
+          yield* TestClock.adjust("59 seconds");
+          yield* key("one");
+          expect(jwks.requests).toHaveLength(2);
+          yield* TestClock.adjust("1 second");
+          expect(yield* codeOf("one")).toBe(unreachable);
+        }),
+      );
+    },
+  );
+
   it.effect("takes a 304 that nobody asked for as an error", () => {
     const jwks = setUp(answer(304, ""));
     return jwks.run(
@@ -248,6 +289,21 @@ describe("jwks-remote: rotation and cool-down", () => {
         yield* TestClock.adjust("1 millis");
         expect(yield* codeOf("evil")).toBe(unknown);
         expect(jwks.requests).toHaveLength(3);
+      }),
+    );
+  });
+
+  it.effect("follows a rotation though the clock was stepped back after an unknown id", () => {
+    const jwks = setUp(json(setOf(one), { "cache-control": "max-age=86400" }));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        expect(yield* codeOf("evil")).toBe(unknown);
+        yield* TestClock.setTime(nowMs - 3_600_000);
+        yield* key("one");
+        jwks.answerWith(json(setOf(two)));
+        expect((yield* key("two")).kid).toBe("two");
+        expect(jwks.requests).toHaveLength(4);
       }),
     );
   });
@@ -500,7 +556,7 @@ describe("jwks-remote with a JwksCache", () => {
         expect(jwks.saved[0]?.entry).toEqual({
           ...old,
           fetchedAtMs: nowMs,
-          freshUntilMs: nowMs + 300_000,
+          freshUntilMs: nowMs + 1000,
         });
       }),
     );
@@ -529,6 +585,20 @@ describe("jwks-remote with a JwksCache", () => {
       Effect.gen(function* () {
         expect((yield* key("one")).kid).toBe("one");
         expect(jwks.requests).toHaveLength(1);
+      }),
+    );
+  });
+
+  it.effect("an answer with no-store is not put into it, nor when a silent 304 renews it", () => {
+    const headers = { "cache-control": "no-store", etag: '"v1"' };
+    const jwks = setUpCached(null, json(setOf(one), headers));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.behave(() => Effect.succeed(answer(304, "")));
+        yield* key("one");
+        expect(jwks.requests).toHaveLength(2);
+        expect(jwks.saved).toHaveLength(0);
       }),
     );
   });

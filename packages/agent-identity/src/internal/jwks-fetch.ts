@@ -4,7 +4,7 @@ import { JwksEndpointError, type JwksError, JwksMalformed, JwksRequestFailed } f
 import type { HttpResponse, HttpTransport } from "../http-transport.ts";
 import { type Jwks, parseJwks } from "../jwks.ts";
 import type { CachedJwks } from "../jwks-cache.ts";
-import { readFreshness } from "./cache-control.ts";
+import { type Freshness, readFreshness } from "./cache-control.ts";
 
 export interface FetchOptions {
   readonly url: string;
@@ -53,6 +53,14 @@ const requestJwks = Effect.fnUntraced(function* (
   );
 });
 
+/** A 304 replaces the headers that it brings and no others (RFC 9111 §3.2): a silent one changes no promise. */
+const freshnessOf304 = (answer: HttpResponse, held: HeldJwks): Freshness => {
+  if (answer.headers["cache-control"] !== undefined) return readFreshness(answer.headers);
+  const { fetchedAtMs, freshUntilMs, mustRevalidate } = held.entry;
+  const lifetimeMs = Math.max(0, freshUntilMs - fetchedAtMs);
+  return { lifetimeMs, noStore: held.noStore, mustRevalidate };
+};
+
 /** One request for the set, conditional (RFC 9110 §13.1.2) where the held one has an ETag. */
 export const fetchJwks = Effect.fnUntraced(function* (
   transport: HttpTransport["Service"],
@@ -62,10 +70,13 @@ export const fetchJwks = Effect.fnUntraced(function* (
   const { url } = options;
   const answer = yield* requestJwks(transport, options, held?.entry.etag);
   const nowMs = yield* Clock.currentTimeMillis;
-  const { lifetimeMs, noStore, mustRevalidate } = readFreshness(answer.headers);
+  const isRenewal = answer.status === 304 && held?.entry.etag !== undefined;
+  const { lifetimeMs, noStore, mustRevalidate } = isRenewal
+    ? freshnessOf304(answer, held)
+    : readFreshness(answer.headers);
   const kept = Math.min(lifetimeMs ?? options.defaultLifetimeMs, options.maxLifetimeMs);
   const dates = { fetchedAtMs: nowMs, freshUntilMs: nowMs + kept, mustRevalidate };
-  if (answer.status === 304 && held?.entry.etag !== undefined) {
+  if (isRenewal) {
     return { set: held.set, entry: { ...held.entry, ...dates }, noStore };
   }
   if (answer.status !== 200) return yield* new JwksEndpointError({ url, status: answer.status });
