@@ -11,7 +11,7 @@ import { checkLoginMethod, checkWorkspaces } from "../restrictions.ts";
 import type { ChatgptTokens, SavedSignIn } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken } from "./load-credential.ts";
-import { rulingVariable } from "./sources.ts";
+import { isStoreInMemory, rulingVariable } from "./sources.ts";
 
 // Each sign-in: refused where a variable or a restriction rules it out, checked, then stored, and only then is what it
 // replaces let go of. All run in the manager's turn.
@@ -63,7 +63,8 @@ export const loginWithChatgptTokens = Effect.fn("AuthManager.loginWithChatgptTok
 
 const refuseUnderEnvironment = (core: Core): Effect.Effect<void, EnvironmentCredentialRules> => {
   const variable = rulingVariable(core);
-  return variable === undefined
+  const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(core);
+  return variable === undefined || isBeaten
     ? Effect.void
     : Effect.fail(new EnvironmentCredentialRules({ variable }));
 };

@@ -66,13 +66,13 @@ export const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
       })),
     ),
     deps.external,
-    ephemeralExternalTokens(deps),
+    inMemory(deps),
     present(accessToken, (token) => ({
       _tag: "AccessToken",
       token,
       source: variable("CODEX_ACCESS_TOKEN"),
     })),
-    Effect.map(deps.store.load, Option.map(asFinding)),
+    isStoreInMemory(deps) ? nothing : Effect.map(deps.store.load, Option.map(asFinding)),
   ];
 };
 
@@ -85,7 +85,7 @@ export const findCredential = Effect.fnUntraced(function* (sources: ReadonlyArra
   return Option.none<Finding>();
 });
 
-/** The variable that beats every store, where one does. */
+/** The variable that beats every store on disk, where one does. */
 export const rulingVariable = (deps: Pick<SourceDeps, "options">): string | undefined => {
   const { environment, environmentCredentials } = deps.options;
   if (environmentCredentials && environment.apiKey !== undefined) return "CODEX_API_KEY";
@@ -105,13 +105,18 @@ const variable = (name: Variable): CredentialSource => ({ _tag: "Environment", v
 
 const asFinding = (stored: StoredDocument): Finding => ({ _tag: "Document", ...stored });
 
-/** Only external tokens are looked for here: what a configured ephemeral store keeps has its turn last. */
-const ephemeralExternalTokens = (deps: SourceDeps): Source =>
-  deps.ephemeral === deps.store
-    ? nothing
-    : Effect.map(deps.ephemeral.load, (stored) =>
-        stored.pipe(
-          Option.filter(({ document }) => effectiveAuthMode(document) === "chatgptAuthTokens"),
-          Option.map(asFinding),
-        ),
-      );
+/** Whether process memory is the configured store, which then has its turn before `CODEX_ACCESS_TOKEN`, not after. */
+export const isStoreInMemory = (deps: Pick<SourceDeps, "store" | "ephemeral">): boolean =>
+  deps.ephemeral === deps.store;
+
+/** Beside another store, only external tokens are looked for here. */
+const inMemory = (deps: SourceDeps): Source =>
+  Effect.map(deps.ephemeral.load, (stored) =>
+    stored.pipe(
+      Option.filter(
+        ({ document }) =>
+          isStoreInMemory(deps) || effectiveAuthMode(document) === "chatgptAuthTokens",
+      ),
+      Option.map(asFinding),
+    ),
+  );

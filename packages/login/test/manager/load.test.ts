@@ -192,6 +192,22 @@ describe("order of sources", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
+  it("asks memory before CODEX_ACCESS_TOKEN where that is the configured store", async () => {
+    const home = await openHome();
+    const setup = {
+      home,
+      env: { CODEX_ACCESS_TOKEN: "at-weaker" },
+      config: ["cli_auth_credentials_store=ephemeral"],
+    };
+    const login = await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
+      manager.loginWithApiKey(secret("sk-in-memory")),
+    );
+    const expected = { _tag: "ApiKey", source: { _tag: "Ephemeral" } };
+    expect(login).toMatchObject(expected);
+    expect(await current(setup)).toMatchObject(expected);
+    expect(home.isSignedIn()).toBe(false);
+  });
+
   it("takes CODEX_ACCESS_TOKEN for a JWT unless it begins with at-", async () => {
     const home = await openHome();
     const authority = await openAuthority();
