@@ -10,11 +10,11 @@ export class AssertionReplayStore extends Context.Service<
   AssertionReplayStore,
   {
     /**
-     * Counts one use of an assertion, by the message that it signs, and answers whether it is admitted. May be
-     * forgotten after `forgetAfterMs` (since the epoch), when the clock window refuses it anyway.
+     * Counts one use of an assertion, by a key that stands for its runtime, task and second however the header was
+     * spelled, and answers whether it is admitted. May be forgotten after `forgetAfterMs` (since the epoch), when the clock window refuses it anyway.
      */
     readonly admit: (
-      message: string,
+      key: string,
       forgetAfterMs: number,
     ) => Effect.Effect<boolean, AssertionLookupFailed>;
   }
@@ -61,19 +61,19 @@ const makeAdmit = ({ maxUses, capacity }: Limits) => {
   const sweep = (nowMs: number) => {
     if (nowMs < nextSweepMs && uses.size < capacity) return;
     nextSweepMs = nowMs + 10_000;
-    for (const [message, use] of uses) if (use.forgetAfterMs < nowMs) uses.delete(message);
+    for (const [key, use] of uses) if (use.forgetAfterMs < nowMs) uses.delete(key);
   };
 
-  return Effect.fnUntraced(function* (message: string, forgetAfterMs: number) {
+  return Effect.fnUntraced(function* (key: string, forgetAfterMs: number) {
     const nowMs = yield* Clock.currentTimeMillis;
     sweep(nowMs);
-    const use = uses.get(message) ?? { count: 0, forgetAfterMs };
+    const use = uses.get(key) ?? { count: 0, forgetAfterMs };
     if (use.count >= maxUses) return false;
     if (use.count === 0 && uses.size >= capacity) {
       return yield* new AssertionLookupFailed({ service: "AssertionReplayStore", problem: "full" });
     }
     use.count += 1;
-    uses.set(message, use);
+    uses.set(key, use);
     return true;
   });
 };

@@ -9,6 +9,7 @@ import {
   AssertionAgentUnknown,
   type AssertionError,
   AssertionLookupFailed,
+  AssertionMalformed,
   AssertionOutsideClockWindow,
   AssertionReplayed,
   AssertionRuntimeRefused,
@@ -86,14 +87,28 @@ const checkSignature = Effect.fnUntraced(function* (claimed: UnverifiedAgentAsse
   const key = yield* keys.find(agentRuntimeId);
   if (Option.isNone(key)) return yield* new AssertionAgentUnknown({ agentRuntimeId });
   const message = assertionMessage(agentRuntimeId, taskId, timestamp);
-  if (key.value.verify(message, signature)) return message;
-  return yield* new AssertionSignatureInvalid({ agentRuntimeId });
+  if (!key.value.verify(message, signature)) {
+    return yield* new AssertionSignatureInvalid({ agentRuntimeId });
+  }
 });
+
+/**
+ * The signed text joins its parts with `:`. With a colon in the runtime id, one signature would fit two pairs of ids;
+ * without, the text reads in one way only, since the timestamp at its end has a fixed form.
+ */
+const checkUnambiguous = ({ agentRuntimeId }: UnverifiedAgentAssertion) =>
+  agentRuntimeId.includes(":")
+    ? Effect.fail(new AssertionMalformed({ problem: "agent_runtime_id must not hold a colon" }))
+    : Effect.void;
+
+/** What a use is counted under: one key for each runtime, task and second, whatever the ids hold. */
+const replayKey = ({ agentRuntimeId, taskId, timestamp }: UnverifiedAgentAssertion): string =>
+  JSON.stringify([agentRuntimeId, taskId, timestamp]);
 
 /**
  * Verifies an `Authorization: AgentAssertion …` header, the server's side of `./assertion` (PROTOCOL §7): envelope,
  * clock window, signature under the key that `AgentPublicKeys` has for the runtime, and the task's binding to it. Where
- * an `AssertionReplayStore` is provided, it has the last word. Nothing of the header is to be believed before this
+ * an `AssertionReplayStore` is provided, it has the last word. A runtime id with a colon is refused as malformed. Nothing of the header is to be believed before this
  * succeeds. Fails with `AssertionError`; all but `AssertionLookupFailed` are answers of 401. A clock window that is no
  * number, negative or without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
  */
@@ -103,19 +118,20 @@ export const verifyAgentAssertion = Effect.fnUntraced(function* (
 ): Effect.fn.Return<VerifiedAgentAssertion, AssertionError, AgentPublicKeys> {
   const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
   const claimed = yield* parseAgentAssertion(header);
+  yield* checkUnambiguous(claimed);
   const { agentRuntimeId, taskId, timestampMs } = claimed;
   const { expectedAgentRuntimeId: expected = agentRuntimeId } = options;
   if (agentRuntimeId !== expected) {
     return yield* new AssertionRuntimeRefused({ expected, found: agentRuntimeId });
   }
   yield* checkTime(timestampMs, clockWindowSeconds);
-  const message = yield* checkSignature(claimed);
+  yield* checkSignature(claimed);
   const isKnown = options.isKnownTask?.({ agentRuntimeId, taskId }) ?? Effect.succeed(true);
   if (!(yield* isKnown)) return yield* new AssertionTaskRefused({ agentRuntimeId, taskId });
   const replays = yield* Effect.serviceOption(AssertionReplayStore);
   if (Option.isSome(replays)) {
     const forgetAfterMs = timestampMs + clockWindowSeconds * 1000;
-    const isAdmitted = yield* replays.value.admit(message, forgetAfterMs);
+    const isAdmitted = yield* replays.value.admit(replayKey(claimed), forgetAfterMs);
     if (!isAdmitted) return yield* new AssertionReplayed({ agentRuntimeId, taskId });
   }
   return { agentRuntimeId, taskId, timestampMs };

@@ -85,6 +85,27 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
+  it.effect("refuses a runtime id with a colon, whose signature would fit two pairs of ids", () =>
+    Effect.gen(function* () {
+      const { key, sign } = yield* setUp;
+      const publicKey = yield* importAgentPublicKey(key.sshPublicKey);
+      const both = new Map([
+        ["a", publicKey],
+        ["a:b", publicKey],
+      ]);
+      const verify = (header: string) =>
+        verifyAgentAssertion(header, anyTask).pipe(
+          Effect.provide(AgentPublicKeys.layerMemory(both)),
+        );
+      const header = sign("a:b", "c");
+      expect(yield* Effect.flip(verify(header))).toMatchObject({
+        code: "AGENT_IDENTITY_ASSERTION_MALFORMED",
+        problem: "agent_runtime_id must not hold a colon",
+      });
+      expect((yield* verify(sign("a", "b:c"))).taskId).toBe("b:c");
+    }),
+  );
+
   it.effect("refuses an agent that nobody registered", () =>
     Effect.gen(function* () {
       const { sign, refusal } = yield* setUp;
@@ -334,6 +355,23 @@ describe("AssertionReplayStore", () => {
           "AGENT_IDENTITY_ASSERTION_REPLAYED",
         );
       }).pipe(Effect.provide(layer));
+    }),
+  );
+
+  it.effect("counts by runtime, task and time apart, not by how they read when joined", () =>
+    Effect.gen(function* () {
+      const { sign, keys } = yield* setUp;
+      const counted: Array<string> = [];
+      const store = Layer.succeed(
+        AssertionReplayStore,
+        AssertionReplayStore.of({
+          admit: (key) => Effect.sync(() => counted.push(key) > 0),
+        }),
+      );
+      yield* verifyAgentAssertion(sign("agent-1", "b:c"), anyTask).pipe(
+        Effect.provide(Layer.merge(keys, store)),
+      );
+      expect(counted).toEqual(['["agent-1","b:c","2026-04-13T12:00:00Z"]']);
     }),
   );
 
