@@ -37,6 +37,9 @@ export type AuthenticatedFetchOptions = SignerOptions &
  * repeated at most twice, where its body can be sent again (text, bytes, `URLSearchParams`, `Blob`, `FormData`, but
  * no stream, as which a `Request`'s body counts); 5xx, 429 and transport failures are retried as configured. Bodies stream in both directions.
  *
+ * Every attempt speaks for the account of the first. Where another one signs in meanwhile, the request is not repeated:
+ * the last answer is the caller's, or the promise rejects with `AccountChanged` or `RedirectRefused`.
+ *
  * The identity goes to the provider's origin only: not to other origins, and not on after a redirect has left it. A
  * relative input is a path below the provider's base URL. Where a credential is wanted and cannot be had, the promise
  * rejects with a `ModelProviderError` and nothing is sent. Throws `TypeError` where the options do not fit together.

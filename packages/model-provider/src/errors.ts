@@ -195,13 +195,30 @@ const outsideReasons = {
   otherOrigin: "identities are for",
 } as const;
 
+/** Another account signed in between two attempts of a request, which was made for the first. It was not repeated. */
+export class AccountChanged extends Data.TaggedError("AccountChanged")<{
+  /** HTTP status of the last answer, which is gone; absent where there was none. */
+  readonly status?: number;
+}> {
+  readonly code = "PROVIDER_ACCOUNT_CHANGED";
+  readonly hint = "Send the request again if the account that is signed in now may make it.";
+  override get message(): string {
+    const got = this.status === undefined ? "got no answer" : `failed with status ${this.status}`;
+    return `the request ${got} and was not repeated: another account is signed in now`;
+  }
+}
+
 /** A redirect was not followed. */
 export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
-  readonly reason: "tooMany" | "notHttp" | "bodyCannotBeReplayed";
+  readonly reason: "tooMany" | "notHttp" | "bodyCannotBeReplayed" | "accountChanged";
   readonly status: number;
 }> {
   readonly code = "PROVIDER_REDIRECT_REFUSED";
-  readonly hint = "Check the provider's base URL.";
+  get hint(): string {
+    return this.reason === "accountChanged"
+      ? "Send the request again if the account that is signed in now may make it."
+      : "Check the provider's base URL.";
+  }
   override get message(): string {
     return `a redirect (status ${this.status}) was not followed: ${redirectReasons[this.reason]}`;
   }
@@ -211,6 +228,7 @@ const redirectReasons = {
   tooMany: "there were too many",
   notHttp: "it leads to something that is not http(s)",
   bodyCannotBeReplayed: "the request's body is a stream that was already sent",
+  accountChanged: "another account is signed in now",
 } as const;
 
 /** The server, or the network before it, did not open the WebSocket. */
@@ -247,6 +265,7 @@ export type ModelProviderError =
   | SignError
   | ProviderConfigError
   | OutsideProvider
+  | AccountChanged
   | RedirectRefused
   | WebSocketRefused;
 

@@ -12,6 +12,7 @@ import {
   noCredential,
 } from "./credential-access.ts";
 import { type SignError, SignInRequired } from "./errors.ts";
+import { mayRepeat } from "./internal/same-account.ts";
 import { type ModelProvider, requestTarget } from "./provider.ts";
 import { SignedHeaders } from "./signed-headers.ts";
 
@@ -23,7 +24,8 @@ export interface RequestSignerShape {
   /** The same at once, or `null` where `sign` has to be waited for (and will tell what is wrong). */
   readonly signNow: () => SignedHeaders | null;
   /**
-   * After a 401: headers of another credential, worth one more attempt, or `None` where nothing more can be done.
+   * After a 401: headers of another credential of the same account, worth one more attempt, or `None` where nothing
+   * more can be done.
    * Concurrent callers share one reload, refresh, registration or run of a command.
    */
   readonly recover: (
@@ -59,7 +61,8 @@ export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerS
     if (rejected.credential === null) return Option.none();
     const next = yield* access.recoverUnauthorized(rejected.credential);
     if (Option.isNone(next)) return Option.none();
-    return Option.some(yield* Effect.fromResult(write(next.value)));
+    const signed = yield* Effect.fromResult(write(next.value));
+    return mayRepeat(rejected, signed) ? Option.some(signed) : Option.none();
   });
   const nothing = provider.auth._tag === "None" ? write(null) : undefined;
   const signNow = (): SignedHeaders | null => {

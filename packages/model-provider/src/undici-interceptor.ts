@@ -11,6 +11,9 @@ export type AuthInterceptorOptions = SignerOptions & RequestOptions;
  * the request repeated at most twice, where its body can be sent again (text, bytes, `FormData`, but no stream, and
  * undici's fetch streams every body); 5xx, 429 and transport failures are retried as configured.
  *
+ * Every attempt speaks for the account of the first. Where another one signs in meanwhile, the request is not repeated:
+ * the last answer is the caller's, or the request fails with `AccountChanged`.
+ *
  * The identity goes to the provider's origin only. Compose it first, so that interceptors that follow redirects come
  * through it again: `agent.compose(authInterceptor(options), interceptors.redirect({ maxRedirections: 5 }))`. Where a
  * credential is wanted and cannot be had, the request fails with a `ModelProviderError` and nothing is sent.

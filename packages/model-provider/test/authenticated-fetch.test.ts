@@ -6,7 +6,7 @@ import {
   createAuthenticatedFetch,
 } from "../src/authenticated-fetch.ts";
 import { agent, bearer, chatgpt } from "./support/credentials.ts";
-import { managerOf } from "./support/managers.ts";
+import { managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
 import { answer, type Respond, startServer } from "./support/server.ts";
 import { faceContract } from "./face.contract.ts";
@@ -253,6 +253,24 @@ describe("createAuthenticatedFetch: redirects", () => {
     expect("content-language" in (second?.headers ?? {})).toBe(
       after === before && before !== "HEAD",
     );
+  });
+
+  it("are not followed in the name of an account that signed in meanwhile", async () => {
+    const { manager, change } = switching(
+      chatgpt("a", { accountId: "1" }),
+      chatgpt("b", { accountId: "2" }),
+    );
+    await using server = await startServer((request, response, count) => {
+      change();
+      return redirects("/v1/there")(request, response, count);
+    });
+    const fetch = signedTo(server.url, { manager });
+    await expect(fetch("/go", { method: "POST", body: "p" })).rejects.toMatchObject({
+      code: "PROVIDER_REDIRECT_REFUSED",
+      reason: "accountChanged",
+      status: 307,
+    });
+    expect(server.seen.map(({ headers }) => headers.authorization)).toEqual(["Bearer a"]);
   });
 
   it("are the caller's own where the caller says so", async () => {

@@ -1,3 +1,4 @@
+import type { Credential } from "@agent-auth/login/credential";
 import * as Data from "effect/Data";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { RequestOptions } from "../src/authenticated-fetch.ts";
@@ -5,9 +6,9 @@ import { SignInRequired } from "../src/errors.ts";
 import type { AnyAuthManager } from "../src/credential-access.ts";
 import type { ModelProvider } from "../src/provider.ts";
 import { makeRequestSigner, type RequestSignerOptions } from "../src/request-signer.ts";
-import { agent, apiKey, bearer, chatgpt } from "./support/credentials.ts";
+import { agent, apiKey, bearer, chatgpt, personalAccessToken } from "./support/credentials.ts";
 import { type Face, type MakeFace, textOf } from "./support/faces.ts";
-import { brokenManager, managerOf } from "./support/managers.ts";
+import { brokenManager, managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
 import { answer, type Respond, type Seen, startServer } from "./support/server.ts";
 
@@ -27,6 +28,9 @@ const statuses =
 
 const authorizations = (server: { readonly seen: ReadonlyArray<Seen> }) =>
   server.seen.map((request) => request.headers.authorization);
+
+const whoSaidWhat = (server: { readonly seen: ReadonlyArray<Seen> }) =>
+  server.seen.map(({ headers, body }) => [headers.authorization, body]);
 
 const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof providerAt>[1]> => ({
   requiresOpenaiAuth: false,
@@ -302,6 +306,83 @@ export const faceContract = (name: string, make: MakeFace): void => {
       const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       await expect(one.send(`${server.url}/x`)).rejects.toBeInstanceOf(Error);
       expect(server.seen).toHaveLength(1);
+    });
+  });
+
+  describe(`${name}: another account that signs in between two attempts`, () => {
+    const post = { method: "POST", body: "of the first" } as const;
+    const others: ReadonlyArray<readonly [string, Credential, Credential]> = [
+      ["another account", chatgpt("a", { accountId: "1" }), chatgpt("b", { accountId: "2" })],
+      ["another person", chatgpt("a", { userId: "1" }), chatgpt("b", { userId: "2" })],
+      ["another kind", chatgpt("a"), personalAccessToken("b")],
+      ["another API key", apiKey("a"), apiKey("b")],
+    ];
+
+    it.each(others)("gets no retry: %s", async (_which, before, after) => {
+      const { manager, change } = switching(before, after);
+      await using server = await startServer((_request, response, count) => {
+        change();
+        answer(response, 503, `answer ${count}`);
+      });
+      const provider = providerAt(server.url, { requestMaxRetries: 2 });
+      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const got = await one.send(`${server.url}/x`, post);
+      expect([got.status, await textOf(got)]).toEqual([503, "answer 1"]);
+      expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+    });
+
+    it.each(others)("gets no retry where it shows late: %s", async (_which, before, after) => {
+      const { manager, change } = switching(before, after);
+      await using server = await startServer((_request, response) => {
+        change();
+        answer(response, 503);
+      });
+      const { snapshot: _none, ...slow } = manager;
+      const provider = providerAt(server.url, { requestMaxRetries: 2 });
+      const one = face({ provider, manager: slow, retryBaseDelayMs: 0 });
+      expect(await rejection(one, one.send(`${server.url}/x`, post))).toMatchObject({
+        code: "PROVIDER_ACCOUNT_CHANGED",
+        status: 503,
+      });
+      expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+    });
+
+    it("gets no retry after a broken connection", async () => {
+      const { manager, change } = switching(apiKey("a"), apiKey("b"));
+      await using server = await startServer((_request, response) => {
+        change();
+        response.destroy();
+      });
+      const provider = providerAt(server.url, { requestMaxRetries: 2 });
+      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const error = await rejection(one, one.send(`${server.url}/x`, post));
+      expect(error).toMatchObject({ code: "PROVIDER_ACCOUNT_CHANGED" });
+      expect(error).not.toHaveProperty("status");
+      expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+    });
+
+    it.each(others)("gets no repetition after a 401: %s", async (_which, before, after) => {
+      const { manager } = switching(before, after);
+      await using server = await startServer(statuses(401, 200));
+      const one = face({ provider: providerAt(server.url), manager });
+      const got = await one.send(`${server.url}/x`, post);
+      expect([got.status, await textOf(got)]).toEqual([401, "answer 1"]);
+      expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+    });
+
+    it("is none where the same account has a new token", async () => {
+      const { manager, change } = switching(chatgpt("a", { userId: "1" }), chatgpt("b"));
+      await using server = await startServer((_request, response, count) => {
+        change();
+        answer(response, count === 1 ? 503 : 200);
+      });
+      const provider = providerAt(server.url, { requestMaxRetries: 2 });
+      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      expect((await one.send(`${server.url}/x`, post)).status).toBe(200);
+      expect(whoSaidWhat(server)).toEqual([
+        ["Bearer a", "of the first"],
+        ["Bearer b", "of the first"],
+      ]);
     });
   });
 

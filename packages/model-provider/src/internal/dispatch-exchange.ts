@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import type { Dispatcher } from "undici";
-import type { ModelProviderError } from "../errors.ts";
+import { AccountChanged, type ModelProviderError } from "../errors.ts";
 import type { RequestSignerShape } from "../request-signer.ts";
 import type { SignedHeaders } from "../signed-headers.ts";
 import { Attempt, type AttemptHost, type Verdict } from "./dispatch-attempt.ts";
@@ -14,6 +14,7 @@ import {
   retryDelayMs,
   type RetryPolicy,
 } from "./retry-policy.ts";
+import { mayRepeat } from "./same-account.ts";
 import { type IdleListener, SteadyController } from "./steady-controller.ts";
 import { signedRequest } from "./signed-request.ts";
 
@@ -32,6 +33,10 @@ export class DispatchExchange implements AttemptHost, IdleListener {
   started = false;
   readonly #tools: DispatchTools;
   readonly #request: Dispatcher.DispatchOptions;
+  /** Headers of the first attempt: the account that the request was made for. */
+  #first: SignedHeaders | undefined;
+  /** Of the last answer, where one came. */
+  #status: number | undefined;
   #recoveries = 0;
   #retries = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -51,6 +56,8 @@ export class DispatchExchange implements AttemptHost, IdleListener {
   /** Sends an attempt; what comes back is undici's word on backpressure. */
   send(signed: SignedHeaders): boolean {
     const { dispatch, signer } = this.#tools;
+    this.#first ??= signed;
+    this.#status = undefined;
     const attempt = new Attempt(this, signed);
     return dispatch(signedRequest(this.#request, signed, signer.provider.queryParams), attempt);
   }
@@ -72,15 +79,16 @@ export class DispatchExchange implements AttemptHost, IdleListener {
 
   judge(attempt: Attempt, status: number, headers: Record<string, unknown>): Verdict {
     this.#tools.onStatus?.(status);
+    this.#status = status;
     if (status === 401 && this.#recoveries < maxRecoveries && attempt.signed.credential !== null) {
       this.#recoveries++;
       void this.#recover(attempt);
       return "hold";
     }
     const after = headers["retry-after"];
-    return isRetryableStatus(status) && this.#retryLater(typeof after === "string" ? after : null)
-      ? "drop"
-      : "deliver";
+    if (!isRetryableStatus(status) || this.#isChanged(this.#tools.signer.signNow()))
+      return "deliver";
+    return this.#retryLater(typeof after === "string" ? after : null) ? "drop" : "deliver";
   }
 
   takesOver(error: Error): boolean {
@@ -93,13 +101,13 @@ export class DispatchExchange implements AttemptHost, IdleListener {
     const result = await Effect.runPromise(Effect.result(signer.recover(attempt.signed)));
     if (Result.isFailure(result)) onRecoveryFailed(result.failure);
     const next = Result.isSuccess(result) ? Option.getOrNull(result.success) : null;
-    const usable = next?.target.origin === attempt.signed.target.origin ? next : null;
-    if (usable === null || !isReplayable(this.#request.body) || this.controller.aborted) {
+    const isUsable = next !== null && !this.#isChanged(next) && isReplayable(this.#request.body);
+    if (!isUsable || this.controller.aborted) {
       attempt.release();
       return;
     }
     attempt.drop();
-    this.#next(usable);
+    this.#next(next);
   }
 
   #retryLater(retryAfter: string | null): boolean {
@@ -119,11 +127,20 @@ export class DispatchExchange implements AttemptHost, IdleListener {
 
   #next(signed: SignedHeaders, accepts?: (signed: SignedHeaders) => boolean): void {
     if (this.controller.aborted) return;
+    if (this.#isChanged(signed)) {
+      this.#fail(new AccountChanged(this.#status === undefined ? {} : { status: this.#status }));
+      return;
+    }
     try {
       if (accepts?.(signed) !== false) this.send(signed);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /** Whether these headers speak for another account than the first attempt did. */
+  #isChanged(signed: SignedHeaders | null): boolean {
+    return signed !== null && this.#first !== undefined && !mayRepeat(this.#first, signed);
   }
 
   #fail(error: Error): void {

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
-import { type ModelProviderError, RedirectRefused } from "../errors.ts";
+import { AccountChanged, type ModelProviderError, RedirectRefused } from "../errors.ts";
 import type { RequestSignerShape } from "../request-signer.ts";
 import { headerRecord, type SignedHeaders } from "../signed-headers.ts";
 import { resolveDestination, withQuery } from "./destination.ts";
@@ -16,6 +16,7 @@ import {
   retryDelayMs,
   type RetryPolicy,
 } from "./retry-policy.ts";
+import { mayRepeat } from "./same-account.ts";
 import type { Send, SendInit } from "./undici-send.ts";
 import { pause, waitFor } from "./wait-for.ts";
 
@@ -56,6 +57,8 @@ export const exchange = async (
       throw new RedirectRefused({ reason: "tooMany", status: response.status });
     request = redirected(request, response.status, location);
     identity = await identityAfterRedirect(tools, request.url, identity, init);
+    if (identity !== null && !mayRepeat(signed, identity))
+      throw new RedirectRefused({ reason: "accountChanged", status: response.status });
   }
 };
 
@@ -68,19 +71,22 @@ const identityAfterRedirect = async (
 ): Promise<SignedHeaders | null> =>
   identity === null || new URL(url).origin !== identity.target.origin
     ? null
-    : freshHeaders(tools, identity, init);
+    : freshHeaders(tools, init);
 
-/** Headers for one more attempt. Where the account changed meanwhile, they may belong to another origin. */
-const freshHeaders = async (
-  { signer }: ExchangeTools,
-  earlier: SignedHeaders,
-  init: RequestInit,
-): Promise<SignedHeaders | null> => {
-  const signed = signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), init.signal));
-  return signed.target.origin === earlier.target.origin ? signed : earlier;
+/** Headers of whoever is signed in now, which need not be who was before. */
+const freshHeaders = async ({ signer }: ExchangeTools, init: RequestInit): Promise<SignedHeaders> =>
+  signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), init.signal));
+
+/** Whether another account is known to have signed in. Where that takes a wait, it shows after the wait. */
+const hasChanged = ({ signer }: ExchangeTools, earlier: SignedHeaders | null): boolean => {
+  const signed = earlier === null ? null : signer.signNow();
+  return earlier !== null && signed !== null && !mayRepeat(earlier, signed);
 };
 
-/** The attempts at one URL: the first, those after a recovery, and the configured retries. */
+/**
+ * The attempts at one URL: the first, those after a recovery, and the configured retries, all of them for the account
+ * of the first. Where another one signs in, the last answer is the caller's; `AccountChanged` where it is gone.
+ */
 const attempts = async (
   tools: ExchangeTools,
   request: Redirectable,
@@ -105,15 +111,18 @@ const attempts = async (
       current = next;
       continue;
     }
+    const { response } = outcome;
     const delayMs = nextDelayMs(tools.policy.retry, outcome, request, retries, init);
-    if (delayMs === null) {
-      if (outcome.response === undefined) throw outcome.error;
-      return outcome.response;
-    }
+    if (response !== undefined && (delayMs === null || hasChanged(tools, identity)))
+      return response;
+    if (delayMs === null) throw outcome.error;
     retries++;
-    if (outcome.response !== undefined) await discard(outcome.response);
+    if (response !== undefined) await discard(response);
     await pause(delayMs, init.signal);
-    if (current !== null) current = await freshHeaders(tools, current, init);
+    if (identity === null) continue;
+    current = await freshHeaders(tools, init);
+    if (!mayRepeat(identity, current))
+      throw new AccountChanged(response === undefined ? {} : { status: response.status });
   }
 };
 
@@ -151,7 +160,7 @@ const recovered = async (
       return null;
     }
     const next = Option.getOrNull(result.success);
-    return next?.target.origin === rejected.target.origin ? next : null;
+    return next !== null && mayRepeat(rejected, next) ? next : null;
   } catch (aborted) {
     void discard(response);
     throw aborted;

@@ -6,6 +6,7 @@ const unsigned = {
   PROVIDER_INVALID_BASE_URL: true,
   PROVIDER_ENV_KEY_MISSING: true,
   PROVIDER_OUTSIDE_PROVIDER: true,
+  PROVIDER_ACCOUNT_CHANGED: true,
   PROVIDER_REDIRECT_REFUSED: true,
   PROVIDER_WEBSOCKET_REFUSED: true,
 } satisfies Record<Exclude<ModelProviderError, SignError>["code"], true>;

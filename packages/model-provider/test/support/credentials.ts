@@ -29,6 +29,7 @@ export const chatgpt = (
   accessToken = "access-1",
   more: {
     readonly accountId?: string;
+    readonly userId?: string;
     readonly expiresAtMs?: number;
     readonly fedramp?: boolean;
   } = {},
@@ -37,7 +38,11 @@ export const chatgpt = (
   accessToken: Redacted.make(accessToken),
   refreshToken: Redacted.make("refresh-1"),
   idToken: Redacted.make("id-1"),
-  account: { accountId: more.accountId ?? "acc-1", isFedrampAccount: more.fedramp ?? false },
+  account: {
+    accountId: more.accountId ?? "acc-1",
+    ...(more.userId === undefined ? {} : { userId: more.userId }),
+    isFedrampAccount: more.fedramp ?? false,
+  },
   expiresAtMs: more.expiresAtMs ?? Date.parse("2099-01-01T00:00:00Z"),
   source,
 });

@@ -28,3 +28,19 @@ export const brokenManager = (failure: Error): PromiseCredentials => ({
   current: () => Promise.reject(failure),
   recoverUnauthorized: () => Promise.reject(failure),
 });
+
+/** A manager in which somebody else signs in with `change`, as another process would do it. */
+export const switching = (before: Credential, after: Credential) => {
+  let current = before;
+  const manager = {
+    snapshot: () => current,
+    current: () => Promise.resolve(current),
+    recoverUnauthorized: () => Promise.resolve(after),
+  };
+  return {
+    manager,
+    change: (): void => {
+      current = after;
+    },
+  };
+};

@@ -1,0 +1,25 @@
+import type { Credential } from "@agent-auth/login/credential";
+import * as Redacted from "effect/Redacted";
+import type { SignedHeaders } from "../signed-headers.ts";
+
+/**
+ * Whether headers may go on a request that was made for these earlier ones: same origin, same kind of credential, same
+ * account. A request says what one account wanted to say; whoever signed in meanwhile did not say it.
+ */
+export const mayRepeat = (earlier: SignedHeaders, later: SignedHeaders): boolean =>
+  later === earlier ||
+  (later.target.origin === earlier.target.origin &&
+    isSameAccount(earlier.credential, later.credential));
+
+/** Tokens come and go within an account. Of an API key's account nothing is known but the key. */
+const isSameAccount = (a: Credential | null, b: Credential | null): boolean => {
+  if (a === null || b === null || a === b) return a === b;
+  if (a._tag === "ApiKey" && b._tag === "ApiKey")
+    return Redacted.value(a.apiKey) === Redacted.value(b.apiKey);
+  const [one, other] = [a.account, b.account];
+  return (
+    a._tag === b._tag &&
+    one.accountId === other.accountId &&
+    (one.userId === undefined || other.userId === undefined || one.userId === other.userId)
+  );
+};
