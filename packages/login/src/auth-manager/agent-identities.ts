@@ -1,8 +1,6 @@
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { JwksSource } from "@agent-auth/agent-identity/jwks";
-import { JwksCache, makeMemoryJwksCache } from "@agent-auth/agent-identity/jwks-cache";
-import * as JwksRemote from "@agent-auth/agent-identity/jwks-remote";
 import {
   decodeUnverifiedAgentIdentityJwt,
   verifyAgentIdentityJwt,
@@ -26,6 +24,7 @@ import type { Account, AgentIdentityCredential, CredentialSource } from "../cred
 import type { LoginError } from "../errors.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthManagerOptions } from "./contract.ts";
+import { sharedJwks } from "./shared-jwks.ts";
 
 // Loaded when a source holds an agent identity, not before.
 
@@ -159,21 +158,11 @@ const taskApiBase = (options: AgentOptions) =>
     compact({ allowInsecureHttp: options.allowInsecureHttp }),
   );
 
-/** Managers of one process need one request (PROTOCOL §4), also where no cache that outlives it is given. */
-const processJwks = makeMemoryJwksCache();
-
 /** Records need no JWKS, so a base that gives none is in nobody's way before a JWT comes. */
 const jwksSource = Effect.fnUntraced(function* (options: AgentOptions) {
   const base = options.environment.agentIdentityJwksBaseUrl ?? options.config.chatgptBaseUrl;
   const allow = compact({ allowInsecureHttp: options.allowInsecureHttp });
   const url = yield* jwksUrl(base, allow);
   const maxStale = compact({ maxStaleMs: options.jwksMaxStaleMs });
-  const given = yield* Effect.serviceOption(JwksCache);
-  const services = yield* Layer.build(JwksRemote.layer({ url, ...allow, ...maxStale })).pipe(
-    Effect.provideService(
-      JwksCache,
-      Option.getOrElse(given, () => processJwks),
-    ),
-  );
-  return Context.get(services, JwksSource);
+  return yield* sharedJwks({ url, ...allow, ...maxStale });
 });

@@ -3,7 +3,7 @@ import { AgentTasks } from "@agent-auth/agent-identity/task";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
 import { layer as storeLayer } from "../../src/credential-store-configured.ts";
 import { layer as httpLayer } from "../../src/http-client.ts";
@@ -47,5 +47,34 @@ describe("two managers of one process", () => {
     await using second = createAuthManager(options);
     await second.current();
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+  });
+
+  it("share one request where they start at once", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const { environment, config } = await managerOptions({ home, authority, env });
+    const options = { environment, config, environmentCredentials: true };
+    await using first = createAuthManager(options);
+    await using second = createAuthManager(options);
+    await Promise.all([first.current(), second.current()]);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+  });
+
+  it("do without one another where the one that asked first is closed", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const { environment, config } = await managerOptions({ home, authority, env });
+    const options = { environment, config, environmentCredentials: true };
+    authority.behave("jwks", "hang", { times: 1 });
+    const first = createAuthManager(options);
+    const asked = first.current().catch(() => "closed");
+    await vi.waitUntil(() => authority.count("jwks") === 1);
+    await using second = createAuthManager(options);
+    const credential = second.current();
+    await first.close();
+    expect(await credential).toMatchObject({ _tag: "AgentIdentity" });
+    expect([await asked, authority.count("jwks")]).toEqual(["closed", 2]);
   });
 });
