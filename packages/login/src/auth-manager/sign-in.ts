@@ -42,7 +42,7 @@ export const saveAccessToken = Effect.fn("AuthManager.saveAccessToken")(function
   token: Redacted.Redacted,
 ): Effect.fn.Return<SavedSignIn, LoginError, HttpTransport> {
   const { document, saved } = yield* checkAccessToken(core, token);
-  const { replaced } = yield* Effect.uninterruptible(replaceStored(core, document));
+  const { replaced } = yield* replaceStored(core, document);
   core.cell.unload();
   yield* revokeReplaced(core, replaced, document);
   return saved;
@@ -135,7 +135,7 @@ const storeAndLoad = Effect.fnUntraced(function* (
   core: Core,
   document: AuthDocument,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  const { replaced, source } = yield* Effect.uninterruptible(replaceStored(core, document));
+  const { replaced, source } = yield* replaceStored(core, document);
   const { environment } = core.options;
   const credential = yield* loadFinding(
     { environment, agents: core.agents },
@@ -156,26 +156,26 @@ interface Replacement {
 
 /**
  * Puts a document in the place of the stored one. Members that we do not know stay. External tokens, which would come
- * first, are let go of.
+ * first, are let go of. Waiting for the lock can be interrupted; the change itself is made whole.
  */
-const replaceStored = Effect.fnUntraced(function* (
+const replaceStored = (
   core: Core,
   document: AuthDocument,
-): Effect.fn.Return<Replacement, LoginError> {
-  const replacement = yield* core.lock.withLock(
-    Effect.gen(function* () {
-      const replaced = Option.getOrUndefined(yield* core.store.load);
-      const unknown = replaced?.document.unknown;
-      const source = yield* core.store.save(
-        unknown === undefined ? document : { ...document, unknown },
-      );
-      if (core.ephemeral !== core.store) yield* core.ephemeral.remove;
-      return { replaced, source };
-    }),
+): Effect.Effect<Replacement, LoginError> =>
+  core.lock.withLock(
+    Effect.uninterruptible(
+      Effect.gen(function* () {
+        const replaced = Option.getOrUndefined(yield* core.store.load);
+        const unknown = replaced?.document.unknown;
+        const source = yield* core.store.save(
+          unknown === undefined ? document : { ...document, unknown },
+        );
+        if (core.ephemeral !== core.store) yield* core.ephemeral.remove;
+        core.external.set(null);
+        return { replaced, source };
+      }),
+    ),
   );
-  core.external.set(null);
-  return replacement;
-});
 
 /** Tokens that were replaced are revoked, best effort, once the new ones are safe. */
 const revokeReplaced = Effect.fnUntraced(function* (

@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import { describe, expect, it } from "vitest";
+import type { LoginError } from "../../src/errors.ts";
+import { HomeLock, layer as homeLockLayer } from "../../src/home-lock.ts";
+import {
+  chatgptDocument,
+  openAuthority,
+  openHome,
+  secret,
+  withManager,
+  type Manager,
+} from "./fixture.ts";
+
+type Operation = (manager: Manager) => Effect.Effect<unknown, LoginError>;
+
+const operations: Record<string, Operation> = {
+  loginWithApiKey: (manager) => manager.loginWithApiKey(secret("sk-new")),
+  logout: (manager) => manager.logout,
+  refresh: (manager) => manager.refresh("forced"),
+};
+
+/** Starts the operation while another holds the home lock, interrupts it, and says what that left behind. */
+const interruptWhileWaiting = async (operation: Operation) => {
+  const home = await openHome();
+  const authority = await openAuthority();
+  await home.write(await chatgptDocument(authority));
+  const before = await readFile(home.authJson, "utf8");
+  const codexHome = { path: home.path, explicit: true };
+  const lock = Effect.runSync(Effect.provide(HomeLock, homeLockLayer({ codexHome })));
+
+  const outcome = await withManager({ home, authority }, (manager) =>
+    Effect.gen(function* () {
+      const [held, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
+      const holding = Effect.andThen(Deferred.succeed(held, undefined), Deferred.await(release));
+      const holder = yield* Effect.forkChild(lock.withLock(holding));
+      yield* Deferred.await(held);
+      const fiber = yield* Effect.forkChild(operation(manager));
+      yield* Effect.sleep(100);
+      const ended = yield* Effect.timeoutOption(Fiber.interrupt(fiber), 5_000);
+      yield* Deferred.succeed(release, undefined);
+      yield* Fiber.join(holder);
+      return {
+        hasEnded: ended._tag === "Some",
+        isFailure: Exit.isFailure(yield* Fiber.await(fiber)),
+      };
+    }),
+  );
+  const spent = authority.count("token") + authority.count("revoke");
+  return { ...outcome, spent, isSame: (await readFile(home.authJson, "utf8")) === before };
+};
+
+describe("An operation that waits for the home lock", () => {
+  it.each(Object.keys(operations))(
+    "can be interrupted and has changed nothing: %s",
+    async (name) => {
+      const operation = operations[name] ?? (() => Effect.die("no such operation"));
+      expect(await interruptWhileWaiting(operation)).toEqual({
+        hasEnded: true,
+        isFailure: true,
+        spent: 0,
+        isSame: true,
+      });
+    },
+  );
+});
