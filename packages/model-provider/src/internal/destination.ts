@@ -10,7 +10,7 @@ export interface Destination {
 /**
  * Resolves what a caller asked for. An absolute URL stays as it is and is ours where its origin, as the URL standard
  * reads it, is the target's: user names, look-alike hosts and backslashes make another origin. Anything else is a
- * path below the base URL, and stays below it. Throws `OutsideProvider`.
+ * path below the base URL, and stays below it, for servers that decode `%2f` too. Throws `OutsideProvider`.
  */
 export const resolveDestination = (
   input: string,
@@ -39,9 +39,21 @@ const belowBase = (path: string, target: RequestTarget): string => {
     ? null
     : URL.parse(`${target.baseUrl}/${path.replace(/^\//, "")}`);
   if (url === null) throw new OutsideProvider({ reason: "notAUrl", expectedOrigin: target.origin });
-  if (url.origin !== target.origin || !url.pathname.startsWith(`${target.basePath}/`))
+  const isBelow = url.origin === target.origin && url.pathname.startsWith(`${target.basePath}/`);
+  if (!isBelow || hasHiddenDots(url.pathname))
     throw new OutsideProvider({ reason: "leavesBasePath", expectedOrigin: target.origin });
   return url.href;
+};
+
+/**
+ * Whether a server that decodes a path before it reads it would find `.` or `..` as a segment. The URL standard takes
+ * out `..` and `%2e%2e`, but not `..%2f`; some servers decode `%252f` too, or end a segment at a semicolon.
+ */
+const hasHiddenDots = (pathname: string): boolean => {
+  const decoded = pathname.replaceAll(/%(?:25)*(2e|2f|5c|3b)/gi, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
+  return /[/\\]\.\.?(?:[/\\;]|$)/.test(decoded);
 };
 
 /** Adds a provider's query parameters, but for those that the URL has already. */
