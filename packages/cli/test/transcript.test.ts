@@ -10,6 +10,7 @@ import { binary, CliHome } from "./support/cli.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const pages = [
+  "README.md",
   "packages/cli/README.md",
   "docs/ci.md",
   "docs/proxy.md",

@@ -9,6 +9,7 @@ import { makeHome, signedIn, signIns } from "./support/sign-ins.ts";
 
 const folder = join(import.meta.dirname, "examples");
 const readme = join(import.meta.dirname, "../README.md");
+const front = join(import.meta.dirname, "../../../README.md");
 const page = join(import.meta.dirname, "../../../docs/http-clients.md");
 
 /** Runs an example in a process of its own, with this environment and no other. */
@@ -29,6 +30,7 @@ const agent = async (authority: TestAuthority, home: string) => ({
 
 describe.concurrent("examples", { timeout: 40_000 }, () => {
   it.each([
+    ["the front page", front, ["fetch.ts"]],
     ["README.md", readme, ["fetch.ts", "openai.ts", "ai-sdk.ts"]],
     [
       "docs/http-clients.md",
