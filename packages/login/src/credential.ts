@@ -51,6 +51,8 @@ export interface ChatgptCredential {
 export interface ExternalChatgptCredential {
   readonly _tag: "ExternalChatgpt";
   readonly accessToken: Redacted.Redacted;
+  /** Only where it was stored with the access token. Restrictions look at it; nothing sends it. */
+  readonly idToken?: Redacted.Redacted;
   readonly account: Account;
   readonly expiresAtMs?: number;
   readonly source: CredentialSource;

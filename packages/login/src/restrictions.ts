@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect";
+import type * as Redacted from "effect/Redacted";
 import type { Config } from "./config.ts";
 import type { Credential } from "./credential.ts";
 import { CredentialForbidden, LoginMethodDisabled, WorkspaceNotAllowed } from "./errors.ts";
@@ -39,7 +40,7 @@ export const checkWorkspaces = (
 /**
  * Fails where the configuration forbids a credential that is in use (PROTOCOL §10). Nothing is removed here, so
  * `loggedOut` is false in the error. An API key passes a workspace restriction; the workspace of anything else is
- * the one that requests will carry and, for a ChatGPT sign-in, the one of its id token as well.
+ * the one that requests will carry and, where there are ChatGPT tokens, each one that these claim as well.
  */
 export const checkRestrictions = Effect.fnUntraced(function* (
   config: Restrictions,
@@ -81,11 +82,22 @@ const judgeWorkspaces = (
   return workspaceIds.length > 0 && stranger === undefined ? undefined : { found: stranger };
 };
 
-/** Reading an id token loads a parser, which an API key or an unrestricted sign-in can do without. */
+/**
+ * Every workspace that a credential names: the one that requests will carry (without it, none), and those that its
+ * tokens claim, whatever the mode of the stored document says. Reading a token loads a parser, which an API key or an unrestricted sign-in can
+ * do without.
+ */
 const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
-  const ids = credential.account.accountId === undefined ? [] : [credential.account.accountId];
-  if (credential._tag !== "Chatgpt") return ids;
+  const carried = credential.account.accountId;
+  if (carried === undefined) return [];
   const { decodeUnverifiedClaims } = yield* Effect.promise(() => import("./id-token-claims.ts"));
-  const claimed = decodeUnverifiedClaims(credential.idToken)?.accountId;
-  return claimed === undefined || ids.includes(claimed) ? ids : [...ids, claimed];
+  const claimed = tokensOf(credential).map((token) => decodeUnverifiedClaims(token)?.accountId);
+  return [...new Set([carried, ...claimed.filter((id) => id !== undefined)])];
 });
+
+/** The tokens that may say whose they are. */
+const tokensOf = (credential: Credential): ReadonlyArray<Redacted.Redacted> => {
+  if (credential._tag !== "Chatgpt" && credential._tag !== "ExternalChatgpt") return [];
+  const { idToken, accessToken } = credential;
+  return idToken === undefined ? [accessToken] : [idToken, accessToken];
+};

@@ -64,8 +64,10 @@ export const storedExternalCredential = (
   tokens: AuthTokens,
   source: CredentialSource,
 ): Effect.Effect<ExternalChatgptCredential, CredentialUnusable> => {
-  const accountId = tokens.accountId ?? decodeUnverifiedClaims(tokens.idToken)?.accountId;
-  return externalCredential(compact({ accessToken: tokens.accessToken, accountId }), source);
+  const { accessToken, idToken } = tokens;
+  const accountId = tokens.accountId ?? decodeUnverifiedClaims(idToken)?.accountId;
+  const external = externalCredential(compact({ accessToken, accountId }), source);
+  return Effect.map(external, (credential) => ({ ...credential, idToken }));
 };
 
 /** Tokens that an external provider handed over; where both speak, its word beats the token's claims. */

@@ -10,7 +10,7 @@ import type { ChatgptTokens } from "./contract.ts";
 
 interface NewSignIn {
   readonly document: AuthDocument;
-  /** The workspaces that the tokens speak of: the one that requests will carry, and the id token's. */
+  /** The workspaces that the tokens speak of: the one that requests will carry, and the ones that they claim. */
   readonly workspaceIds: ReadonlyArray<string>;
 }
 
@@ -41,6 +41,7 @@ export const chatgptDocument = Effect.fnUntraced(function* (
     }),
     lastRefresh: new Date(nowMs).toISOString(),
   });
-  const named = [accountId, claims.accountId].filter((id) => id !== undefined);
-  return { document, workspaceIds: [...new Set(named)] };
+  const claimed = [claims, decodeUnverifiedClaims(tokens.accessToken)].map((it) => it?.accountId);
+  const named = accountId === undefined ? [] : [accountId, ...claimed];
+  return { document, workspaceIds: [...new Set(named.filter((id) => id !== undefined))] };
 });

@@ -12,6 +12,9 @@ import {
 
 const failure = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.flip(manager.current));
+const workspaceClaim = (id: string) => ({
+  "https://api.openai.com/auth": { chatgpt_account_id: id },
+});
 const onlyWorkspaces = (...ids: ReadonlyArray<string>) => [
   `forced_chatgpt_workspace_id=${JSON.stringify(ids)}`,
 ];
@@ -107,6 +110,33 @@ describe("restrictions at start-up", () => {
     expect(home.isSignedIn()).toBe(true);
   });
 
+  it.each(["chatgpt", "chatgptAuthTokens"])(
+    "hold each token of a document in mode %s to the workspaces, not its account_id alone",
+    async (mode) => {
+      const home = await openHome();
+      const authority = await openAuthority();
+      const of = async (idToken: string, accessToken: string) => {
+        const document = await chatgptDocument(authority, {
+          idTokenClaims: workspaceClaim(idToken),
+          accessTokenClaims: workspaceClaim(accessToken),
+        });
+        const tokens = { ...document.tokens, account_id: "ws-a" };
+        await home.write({ ...document, auth_mode: mode, tokens });
+        return { home, authority, config: onlyWorkspaces("ws-a") };
+      };
+      for (const [idToken, accessToken] of [
+        ["ws-b", "ws-a"],
+        ["ws-a", "ws-b"],
+      ] as const) {
+        const error = await failure(await of(idToken, accessToken));
+        expect(error.message).toContain("belong to ws-b.");
+        expect(home.isSignedIn()).toBe(false);
+      }
+      await withManager(await of("ws-a", "ws-a"), (manager) => manager.current);
+      expect(home.isSignedIn()).toBe(true);
+    },
+  );
+
   it("let an API key pass a workspace restriction, and hold a personal access token to it", async () => {
     const home = await openHome();
     const authority = await openAuthority({ account: { accountId: "ws-mine" } });
@@ -173,6 +203,26 @@ describe("restrictions before a login is saved", () => {
       Effect.flip(manager.loginWithChatgptTokens(tokens)),
     );
     expect(error.message).toBe("ChatGPT login is disabled. Use API key login instead.");
+  });
+
+  it("refuse ChatGPT tokens whose access token is of another workspace than the id token", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-a" } });
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const { idToken, refreshToken } = await authority.mintChatgptTokens();
+    const other = authority.createAccount({ accountId: "ws-b" });
+    const { accessToken } = await authority.mintChatgptTokens({ account: other });
+    const tokens = {
+      idToken: secret(idToken),
+      accessToken: secret(accessToken),
+      refreshToken: secret(refreshToken),
+    };
+    const error = await withManager(
+      { home, authority, config: onlyWorkspaces("ws-a") },
+      (manager) => Effect.flip(manager.loginWithChatgptTokens(tokens)),
+    );
+    expect(error.code).toBe("LOGIN_WORKSPACE_NOT_ALLOWED");
+    expect((await home.read()).OPENAI_API_KEY).toBe("sk-stored");
   });
 
   it("keep what is stored where the new sign-in is of another workspace", async () => {
