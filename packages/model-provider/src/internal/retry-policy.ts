@@ -69,9 +69,13 @@ export const retryDelayMs = (
   return Math.min(policy.baseDelayMs * 2 ** retry * jitter, policy.maxDelayMs);
 };
 
+/** Seconds or a date; anything else says nothing, and a date that is over says "at once". */
 const parseRetryAfter = (value: string | null | undefined, nowMs: number): number | null => {
-  if (value === null || value === undefined) return null;
-  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
+  const text = value?.trim() ?? "";
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const at = httpDate.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
 };
+
+/** IMF-fixdate (RFC 9110 §5.6.7), the only form that a sender may write. `Date.parse` alone takes "-1" for a year. */
+const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
