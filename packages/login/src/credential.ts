@@ -24,6 +24,23 @@ export interface Account {
   readonly isFedrampAccount: boolean;
 }
 
+/**
+ * Whether one credential may go on where another of the same kind left off, which was somebody's. Account and user ids
+ * must be equal where both sides state them; an account that only one side states is not the other's. Where neither
+ * states an account, the user id decides, else the e-mail address, by the same rule; two that state nothing at all
+ * pass. Nothing of this is verified here.
+ */
+export const isSameAccount = (one: Account, other: Account): boolean => {
+  if (isContradicted(one.userId, other.userId)) return false;
+  for (const key of ["accountId", "userId", "email"] as const) {
+    if (one[key] !== undefined || other[key] !== undefined) return one[key] === other[key];
+  }
+  return true;
+};
+
+const isContradicted = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && other !== undefined && one !== other;
+
 /** A key of the API platform. It says nothing of its owner, and nothing checks it before a request. */
 export interface ApiKeyCredential {
   readonly _tag: "ApiKey";

@@ -5,7 +5,7 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { effectiveAuthMode, type AuthDocument, type AuthTokens } from "../auth-json.ts";
 import type { StoredDocument } from "../credential-store.ts";
-import type { ChatgptCredential } from "../credential.ts";
+import { type ChatgptCredential, isSameAccount } from "../credential.ts";
 import {
   CredentialUnusable,
   type LoginError,
@@ -60,7 +60,7 @@ export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
   );
 });
 
-/** What the store holds now, provided that it is a ChatGPT sign-in of the same account. */
+/** What the store holds now, provided that it is a ChatGPT sign-in of the same account and person. */
 const readSignIn = Effect.fnUntraced(function* (
   deps: RefreshDeps,
   mine: ChatgptCredential,
@@ -76,8 +76,8 @@ const readSignIn = Effect.fnUntraced(function* (
     return yield* new RefreshAccountChanged(compact({ expectedAccountId }));
   }
   const credential = yield* chatgptCredential(stored.document, tokens, stored.source);
-  const foundAccountId = credential.account.accountId;
-  if (foundAccountId !== expectedAccountId) {
+  if (!isSameAccount(credential.account, mine.account)) {
+    const foundAccountId = credential.account.accountId;
     return yield* new RefreshAccountChanged(compact({ expectedAccountId, foundAccountId }));
   }
   return { stored, tokens, credential };

@@ -2,10 +2,11 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import type {
-  AgentIdentityCredential,
-  Credential,
-  ExternalChatgptCredential,
+import {
+  type AgentIdentityCredential,
+  type Credential,
+  type ExternalChatgptCredential,
+  isSameAccount,
 } from "../credential.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors.ts";
 import { compact } from "../internal/compact.ts";
@@ -84,7 +85,7 @@ const canReplace =
     current._tag === rejected._tag &&
     current._tag !== "ApiKey" &&
     current._tag !== "PersonalAccessToken" &&
-    current.account.accountId === rejected.account.accountId;
+    isSameAccount(current.account, rejected.account);
 
 const recoverExternal = Effect.fnUntraced(function* (
   core: Core,

@@ -132,6 +132,49 @@ describe("AuthManager.recoverUnauthorized", () => {
   });
 });
 
+describe("AuthManager.recoverUnauthorized where the tokens name no account", () => {
+  const nameless = { "https://api.openai.com/auth": {} };
+  const openNameless = async () => {
+    const authority = await openAuthority();
+    const mint = async (email: string) => {
+      const document = await chatgptDocument(authority, {
+        account: authority.createAccount({ email }),
+        idTokenClaims: nameless,
+        accessTokenClaims: nameless,
+      });
+      return { ...document, tokens: { ...document.tokens, account_id: undefined } };
+    };
+    return { home: await openHome(), authority, mint };
+  };
+
+  it("does not go on as somebody else who signed in meanwhile", async () => {
+    const { home, authority, mint } = await openNameless();
+    await home.write(await mint("alice@example.com"));
+    const theirs = await mint("mallory@example.com");
+    const error = await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        const rejected = orNobody(yield* manager.current);
+        yield* Effect.promise(() => home.write(theirs));
+        return yield* Effect.flip(manager.recoverUnauthorized(rejected));
+      }),
+    );
+    expect(error.code).toBe("LOGIN_REFRESH_ACCOUNT_CHANGED");
+    expect(authority.count("refresh")).toBe(0);
+    expect((await home.read()).tokens?.refresh_token).toBe(theirs.tokens.refresh_token);
+  });
+
+  it("still refreshes the sign-in itself", async () => {
+    const { home, authority, mint } = await openNameless();
+    const stored = await mint("alice@example.com");
+    await home.write(stored);
+    const recovered = await withManager({ home, authority }, (manager) =>
+      Effect.flatMap(manager.current, (one) => manager.recoverUnauthorized(orNobody(one))),
+    );
+    expect(orNobody(recovered)).toMatchObject({ account: { email: "alice@example.com" } });
+    expect(authority.count("refresh")).toBe(1);
+  });
+});
+
 /** Answers in turn, and fails when it has no answer left. */
 const provider = (
   answers: ReadonlyArray<{ readonly token: string; readonly accountId?: string }>,
