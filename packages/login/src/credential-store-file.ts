@@ -4,13 +4,14 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { codexHomeProblem, prepareCodexHome } from "./auth-file/codex-home.ts";
+import { contentOf, ROOM_FOR_TOKENS } from "./auth-file/content.ts";
 import { readSmallFile } from "./auth-file/read.ts";
 import { removeAuthFile } from "./auth-file/remove.ts";
 import { probeFolder, replaceFile } from "./auth-file/replace.ts";
 import { describeSystemError } from "./auth-file/system-error.ts";
 import { assertReplaceable, type AuthFileTarget, resolveTarget } from "./auth-file/target.ts";
 import { sweepTemporaries } from "./auth-file/temporary.ts";
-import { type AuthDocument, encodeAuthJson, parseAuthJson } from "./auth-json.ts";
+import { type AuthDocument, parseAuthJson } from "./auth-json.ts";
 import { CredentialStore, type StoredDocument, type StoreSource } from "./credential-store.ts";
 import type { CodexHome } from "./environment.ts";
 import {
@@ -53,7 +54,7 @@ export const makeFileStore = (
       if (problem !== undefined) return Effect.fail(problem);
       return existsSync(codexHome.path) ? lock.withLock(removeFile(path)) : Effect.succeed(false);
     }),
-    checkWritable: checkFile(path, codexHome),
+    checkWritable: Effect.andThen(checkFile(path, codexHome), checkRoom(path)),
   };
 };
 
@@ -111,8 +112,9 @@ const saveFile = (
     const target = yield* prepare(path, home);
     const replace = Effect.tryPromise({
       try: async () => {
+        const content = contentOf(document, target.path);
         await sweepTemporaries(target.path);
-        await replaceFile(target, encodeAuthJson(document));
+        await replaceFile(target, content);
       },
       catch: writing(path, "save"),
     });
@@ -135,4 +137,23 @@ const removeFile = (path: string): Effect.Effect<boolean, StoreError> =>
 const checkFile = (path: string, home: CodexHome): Effect.Effect<void, StoreError> =>
   Effect.flatMap(prepare(path, home), (target) =>
     Effect.tryPromise({ try: () => probeFolder(target), catch: writing(path, "save") }),
+  );
+
+/** A file that is nearly too large may not be read any more once it holds new tokens. One that does not read is no matter. */
+const checkRoom = (path: string): Effect.Effect<void, StoreUnwritable> =>
+  Effect.flatMap(
+    Effect.option(
+      Effect.flatMap(
+        Effect.try({ try: () => readSmallFile(path), catch: writing(path, "save") }),
+        (bytes) => parseAuthJson(bytes ?? "", path),
+      ),
+    ),
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: (document) =>
+        Effect.try({
+          try: () => void contentOf(document, path, ROOM_FOR_TOKENS),
+          catch: writing(path, "save"),
+        }),
+    }),
   );

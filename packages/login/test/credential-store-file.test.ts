@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { AuthDocument } from "../src/auth-json.ts";
 import { layer } from "../src/credential-store-configured.ts";
 import { CredentialStore } from "../src/credential-store.ts";
@@ -162,6 +162,27 @@ describe("CredentialStore.save, file", () => {
   );
 });
 
+describe("CredentialStore.save, file, of much that is unknown", () => {
+  it.live("stays readable: without white space where it would else be too large", () =>
+    Effect.gen(function* () {
+      const home = temporaryHome();
+      const { file, load } = open(home);
+      const members = Array.from({ length: 85_000 }, (_, index) => `"k${index}":1`);
+      writeFileSync(file, `{${members.join(",")}}`);
+      const { document } = Option.getOrThrow(yield* load);
+      const store = yield* Effect.provide(
+        CredentialStore,
+        layer({ mode: "file", codexHome: home }),
+      );
+      yield* store.checkWritable;
+      yield* store.save({ ...document, openaiApiKey: Redacted.make("sk-1") });
+      const again = Option.getOrThrow(yield* load);
+      expect(again.document.unknown?.length).toBe(85_000);
+      expect(statSync(file).size).toBeLessThan(1024 * 1024);
+    }),
+  );
+});
+
 describe("CredentialStore.remove, file", () => {
   it.live("removes the secret where a link leads, and then the link", () =>
     Effect.gen(function* () {
@@ -293,6 +314,37 @@ describe("CredentialStore, file, refuses", () => {
       expect(Option.isSome(yield* load)).toBe(true);
       writeFileSync(file, padding(1024 * 1024 + 1));
       expect((yield* Effect.flip(load)).code).toBe(readable);
+    }),
+  );
+
+  it.live("to write more than it would read again, also beforehand", () =>
+    Effect.gen(function* () {
+      const { checkWritable, file, load, save } = open(temporaryHome());
+      const [barely, tooLarge] = [1024 * 1024 - 1_000, 1024 * 1024];
+      for (const size of [barely, tooLarge]) {
+        const before = padding(size);
+        writeFileSync(file, before);
+        const { document } = Option.getOrThrow(yield* load);
+        const store = yield* Effect.provide(
+          CredentialStore,
+          layer({ mode: "file", codexHome: { path: dirname(file), explicit: true } }),
+        );
+        const refused = [
+          yield* Effect.flip(checkWritable),
+          yield* Effect.flip(
+            store.save({ ...document, openaiApiKey: Redacted.make("x".repeat(2_000)) }),
+          ),
+        ];
+        for (const error of refused)
+          expect(error).toMatchObject({
+            code: writable,
+            reason: "the content would be larger than 1 MiB, more than is read",
+          });
+        expect(readFileSync(file, "utf8")).toBe(before);
+      }
+      writeFileSync(file, text("sk-old"));
+      yield* save("sk-new");
+      yield* checkWritable;
     }),
   );
 

@@ -3,7 +3,7 @@ import { StoreUnreadable } from "../errors/storage.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 /** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */
-const MAX_BYTES = 1024 * 1024;
+export const MAX_BYTES = 1024 * 1024;
 
 // Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);

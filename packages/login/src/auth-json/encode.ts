@@ -10,41 +10,56 @@ export interface EncodeOptions {
 /** A known key and its JSON text; no text where the key is left out. */
 type Slot = readonly [key: string, json: string | undefined];
 
+/** How deep an object stands, and how it is laid out. */
+interface Place {
+  readonly layout: JsonLayout;
+  readonly depth: number;
+}
+
 /**
  * The text of a document, without a newline at the end: known keys in the order of PROTOCOL §2, unknown ones where
- * they stood. The answer holds secrets in clear.
+ * they stood. `pretty` leaves the values of unknown keys as they stood, or a file would grow with each rewrite by what
+ * others keep in it. The answer holds secrets in clear.
  */
-export const encodeAuthJson = (document: AuthDocument, options?: EncodeOptions): string =>
-  reformatJson(
-    object(
-      [
-        ["auth_mode", text(document.authMode)],
-        ["OPENAI_API_KEY", secret(document.openaiApiKey) ?? "null"],
-        ["tokens", document.tokens && tokens(document.tokens)],
-        ["last_refresh", text(document.lastRefresh)],
-        ["agent_identity", agentIdentity(document.agentIdentity)],
-        ["personal_access_token", secret(document.personalAccessToken)],
-      ],
-      document.unknown,
-    ),
-    options?.layout ?? "pretty",
+export const encodeAuthJson = (document: AuthDocument, options?: EncodeOptions): string => {
+  const place: Place = { layout: options?.layout ?? "pretty", depth: 0 };
+  const inner = inside(place);
+  return object(
+    place,
+    [
+      ["auth_mode", text(document.authMode)],
+      ["OPENAI_API_KEY", secret(document.openaiApiKey) ?? "null"],
+      ["tokens", document.tokens && tokens(inner, document.tokens)],
+      ["last_refresh", text(document.lastRefresh)],
+      ["agent_identity", agentIdentity(inner, document.agentIdentity)],
+      ["personal_access_token", secret(document.personalAccessToken)],
+    ],
+    document.unknown,
   );
+};
 
-const tokens = (value: AuthTokens): string =>
+const inside = ({ layout, depth }: Place): Place => ({ layout, depth: depth + 1 });
+
+const tokens = (place: Place, value: AuthTokens): string =>
   object(
+    place,
     [
       ["id_token", secret(value.idToken)],
       ["access_token", secret(value.accessToken)],
       ["refresh_token", secret(value.refreshToken)],
-      ["oauth_provenance", value.oauthProvenance && provenance(value.oauthProvenance)],
+      [
+        "oauth_provenance",
+        value.oauthProvenance && provenance(inside(place), value.oauthProvenance),
+      ],
       ["login_owner_id", text(value.loginOwnerId)],
       ["account_id", text(value.accountId)],
     ],
     value.unknown,
   );
 
-const provenance = (value: OauthProvenance): string =>
+const provenance = (place: Place, value: OauthProvenance): string =>
   object(
+    place,
     [
       ["issuer", text(value.issuer)],
       ["client_id", text(value.clientId)],
@@ -52,9 +67,11 @@ const provenance = (value: OauthProvenance): string =>
     value.unknown,
   );
 
-const agentIdentity = (value: AuthDocument["agentIdentity"]): string | undefined => {
+const agentIdentity = (place: Place, value: AuthDocument["agentIdentity"]): string | undefined => {
   if (value === undefined) return undefined;
-  return value._tag === "Jwt" ? secret(value.jwt) : Redacted.value(value.json);
+  return value._tag === "Jwt"
+    ? secret(value.jwt)
+    : reformatJson(Redacted.value(value.json), place.layout, place.depth);
 };
 
 const text = (value: string | undefined): string | undefined =>
@@ -63,18 +80,29 @@ const text = (value: string | undefined): string | undefined =>
 const secret = (value: Redacted.Redacted | undefined): string | undefined =>
   value === undefined ? undefined : JSON.stringify(Redacted.value(value));
 
-const object = (slots: ReadonlyArray<Slot>, unknown: ReadonlyArray<UnknownMember> = []): string => {
+const object = (
+  { layout, depth }: Place,
+  slots: ReadonlyArray<Slot>,
+  unknown: ReadonlyArray<UnknownMember> = [],
+): string => {
+  const colon = layout === "pretty" ? ": " : ":";
   const known = new Set(slots.map(([key]) => key));
   const members: Array<string> = [];
-  const add = (key: string, json: string): number => members.push(`${JSON.stringify(key)}:${json}`);
+  const add = (key: string, json: string): number =>
+    members.push(`${JSON.stringify(key)}${colon}${json}`);
   const addUnknown = (belongs: (after: string | undefined) => boolean): void => {
-    for (const { key, json, after } of unknown)
-      if (belongs(after)) add(Redacted.value(key), Redacted.value(json));
+    for (const { key, json, after } of unknown) {
+      if (!belongs(after)) continue;
+      const asItStood = Redacted.value(json);
+      add(Redacted.value(key), layout === "pretty" ? asItStood : reformatJson(asItStood, layout));
+    }
   };
   addUnknown((after) => after === undefined || !known.has(after));
   for (const [key, json] of slots) {
     if (json !== undefined) add(key, json);
     addUnknown((after) => after === key);
   }
-  return `{${members.join(",")}}`;
+  if (layout === "compact" || members.length === 0) return `{${members.join(",")}}`;
+  const line = `\n${"  ".repeat(depth)}`;
+  return `{${line}  ${members.join(`,${line}  `)}${line}}`;
 };

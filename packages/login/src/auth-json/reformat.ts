@@ -2,15 +2,18 @@ export type JsonLayout = "pretty" | "compact";
 
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** Lays valid JSON text out anew. Only white space changes: numbers, escapes and the order of keys stay. */
-export const reformatJson = (json: string, layout: JsonLayout): string => {
+/**
+ * Lays valid JSON text out anew, as it stands `outerDepth` objects deep. Only white space changes: numbers, escapes and
+ * the order of keys stay.
+ */
+export const reformatJson = (json: string, layout: JsonLayout, outerDepth = 0): string => {
   const tokens = json.match(token) ?? [];
-  return layout === "compact" ? tokens.join("") : pretty(tokens);
+  return layout === "compact" ? tokens.join("") : pretty(tokens, outerDepth);
 };
 
-const pretty = (tokens: ReadonlyArray<string>): string => {
+const pretty = (tokens: ReadonlyArray<string>, outerDepth: number): string => {
   let out = "";
-  let depth = 0;
+  let depth = outerDepth;
   let isFresh = true; // nothing stands yet in the innermost object or array
   const newLine = (): void => {
     out += `\n${"  ".repeat(depth)}`;
@@ -32,7 +35,7 @@ const pretty = (tokens: ReadonlyArray<string>): string => {
       out += ": ";
       continue;
     }
-    if (isFresh && depth > 0) newLine();
+    if (isFresh && depth > outerDepth) newLine();
     isFresh = token === "{" || token === "[";
     if (isFresh) depth++;
     out += token;
