@@ -175,7 +175,7 @@ const commandOutputs = {
 
 /** The request is for a place where the identity must not go. Nothing was sent. */
 export class OutsideProvider extends Data.TaggedError("OutsideProvider")<{
-  readonly reason: "notAUrl" | "leavesBasePath" | "otherOrigin";
+  readonly reason: "notAUrl" | "leavesBasePath" | "otherOrigin" | "holdsCredentials";
   /** Origin of the provider's base URL. */
   readonly expectedOrigin: string;
   /** Origin that was asked for, where the address is a URL. */
@@ -193,6 +193,7 @@ const outsideReasons = {
   notAUrl: "it is no URL, and no path below the base URL at",
   leavesBasePath: "its path leaves the base URL at",
   otherOrigin: "identities are for",
+  holdsCredentials: "its address holds a user name or password, unlike those at",
 } as const;
 
 /** Another account signed in between two attempts of a request, which was made for the first. It was not repeated. */
@@ -210,7 +211,12 @@ export class AccountChanged extends Data.TaggedError("AccountChanged")<{
 
 /** A redirect was not followed. */
 export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
-  readonly reason: "tooMany" | "notHttp" | "bodyCannotBeReplayed" | "accountChanged";
+  readonly reason:
+    | "tooMany"
+    | "notHttp"
+    | "holdsCredentials"
+    | "bodyCannotBeReplayed"
+    | "accountChanged";
   readonly status: number;
 }> {
   readonly code = "PROVIDER_REDIRECT_REFUSED";
@@ -227,6 +233,7 @@ export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
 const redirectReasons = {
   tooMany: "there were too many",
   notHttp: "it leads to something that is not http(s)",
+  holdsCredentials: "its address holds a user name or password",
   bodyCannotBeReplayed: "the request's body is a stream that was already sent",
   accountChanged: "another account is signed in now",
 } as const;

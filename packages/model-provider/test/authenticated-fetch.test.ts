@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { Request as UndiciRequest } from "undici";
 import { describe, expect, it } from "vitest";
@@ -123,7 +124,8 @@ describe("createAuthenticatedFetch: addresses", () => {
       },
     });
     const address = disguise("http://127.0.0.1:8080");
-    const isSame = URL.parse(address)?.origin === "http://127.0.0.1:8080";
+    const parsed = URL.parse(address);
+    const isSame = parsed?.origin === "http://127.0.0.1:8080" && parsed.username === "";
     await fetch(address).catch(() => {});
     expect(sent.some((headers) => "authorization" in headers)).toBe(isSame);
   });
@@ -179,7 +181,6 @@ describe("createAuthenticatedFetch: addresses", () => {
     " http://127.0.0.1:8080/v1",
     "http:\\\\127.0.0.1:8080\\v1",
     "http://0x7f.1:8080/v1",
-    "http://evil.example@127.0.0.1:8080/v1",
   ])("knows its origin in the disguise %j", async (address) => {
     const sent: Array<string> = [];
     const fetch = createAuthenticatedFetch({
@@ -192,6 +193,23 @@ describe("createAuthenticatedFetch: addresses", () => {
     });
     await fetch(address);
     expect(sent).toEqual(["127.0.0.1:8080 Bearer access-1"]);
+  });
+});
+
+describe("createAuthenticatedFetch: query_params", () => {
+  it.each([
+    (url: string) => `${url.replace("//", "//me@")}/v1/x`,
+    (url: string) => `${url.replace("//", "//:secret@")}/v1/x`,
+    () => "http://me:secret@127.0.0.1:1/x",
+  ])("are in no error about an address with a user name or password (%#)", async (address) => {
+    await using server = await startServer(ok);
+    const provider = providerAt(`${server.url}/v1`, { queryParams: { "api-key": "canary" } });
+    const error: unknown = await signedTo(server.url, { provider })(address(server.url)).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: "PROVIDER_OUTSIDE_PROVIDER", reason: "holdsCredentials" });
+    expect(inspect(error, { depth: Infinity, showHidden: true })).not.toMatch(/canary|secret|me@/);
+    expect(server.seen).toEqual([]);
   });
 });
 
@@ -294,7 +312,7 @@ describe("createAuthenticatedFetch: redirects", () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  it("are refused where they go on for ever, leave http, or need a stream again", async () => {
+  it("are refused where they go on for ever, leave http, hold a user name, or need a stream again", async () => {
     await using loop = await startServer(redirects("/v1/go"));
     await expect(signedTo(loop.url)("/go")).rejects.toMatchObject({
       code: "PROVIDER_REDIRECT_REFUSED",
@@ -303,6 +321,8 @@ describe("createAuthenticatedFetch: redirects", () => {
     expect(loop.seen).toHaveLength(21);
     await using file = await startServer(redirects("file:///etc/passwd"));
     await expect(signedTo(file.url)("/go")).rejects.toMatchObject({ reason: "notHttp" });
+    await using named = await startServer(redirects("http://me:secret@127.0.0.1:1/v1/there"));
+    await expect(signedTo(named.url)("/go")).rejects.toMatchObject({ reason: "holdsCredentials" });
     await using again = await startServer(redirects("/v1/there"));
     const body = new Blob(["p"]).stream();
     await expect(

@@ -9,7 +9,7 @@ export interface Destination {
 
 /**
  * Resolves what a caller asked for. An absolute URL stays as it is and is ours where its origin, as the URL standard
- * reads it, is the target's: user names, look-alike hosts and backslashes make another origin. Anything else is a
+ * reads it, is the target's; one with a user name or password is refused. Anything else is a
  * path below the base URL, and stays below it, for servers that decode `%2f` too. Throws `OutsideProvider`.
  */
 export const resolveDestination = (
@@ -21,14 +21,14 @@ export const resolveDestination = (
   if (input.startsWith(`${target.origin}/`)) return { url: input, isOurs: true };
   const absolute = URL.parse(input);
   if (absolute === null) return { url: belowBase(input, target), isOurs: true };
-  if (absolute.origin === target.origin) return { url: absolute.href, isOurs: true };
-  if (otherOrigins === "refuse")
-    throw new OutsideProvider({
-      reason: "otherOrigin",
-      expectedOrigin: target.origin,
-      origin: absolute.origin,
-    });
-  return { url: input, isOurs: false };
+  const isOurs = absolute.origin === target.origin;
+  const about = { expectedOrigin: target.origin, origin: absolute.origin };
+  // fetch takes no such address, and would quote it, query and all.
+  if (absolute.username !== "" || absolute.password !== "")
+    throw new OutsideProvider({ reason: "holdsCredentials", ...about });
+  if (!isOurs && otherOrigins === "refuse")
+    throw new OutsideProvider({ reason: "otherOrigin", ...about });
+  return { url: isOurs ? absolute.href : input, isOurs };
 };
 
 /** A broken URL is no path. */

@@ -30,6 +30,8 @@ export const redirected = (
   const to = URL.parse(location, request.url);
   if (to === null || (to.protocol !== "https:" && to.protocol !== "http:"))
     throw new RedirectRefused({ reason: "notHttp", status });
+  if (to.username !== "" || to.password !== "")
+    throw new RedirectRefused({ reason: "holdsCredentials", status });
   const crosses = to.origin !== new URL(request.url).origin;
   const becomesGet = turnsIntoGet(status, request.method);
   if (!becomesGet && !isReplayable(request.body))
