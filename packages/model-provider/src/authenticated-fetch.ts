@@ -42,7 +42,7 @@ export type AuthenticatedFetchOptions = SignerOptions &
  *
  * The identity goes to the provider's origin only: not to other origins, and not on after a redirect has left it. A
  * relative input is a path below the provider's base URL. Where a credential is wanted and cannot be had, the promise
- * rejects with a `ModelProviderError` and nothing is sent. Throws `TypeError` where the options do not fit together.
+ * rejects with a `ModelProviderError` and nothing is sent; so it does for TRACE, TRACK and CONNECT. Throws `TypeError` where the options do not fit together.
  */
 export const createAuthenticatedFetch = (
   options: AuthenticatedFetchOptions,

@@ -196,6 +196,24 @@ const outsideReasons = {
   holdsCredentials: "its address holds a user name or password, unlike those at",
 } as const;
 
+/** The method is one that no identity may go with. Nothing was sent. */
+export class MethodRefused extends Data.TaggedError("MethodRefused")<{
+  readonly method: "CONNECT" | "TRACE" | "TRACK";
+}> {
+  readonly code = "PROVIDER_METHOD_REFUSED";
+  readonly hint = "Use another method.";
+  override get message(): string {
+    return `a ${this.method} request was not sent: ${methodReasons[this.method]}`;
+  }
+}
+
+const echoes = "its answer repeats the request's headers, the identity among them";
+const methodReasons = {
+  CONNECT: "it opens a tunnel, which is no place for an identity",
+  TRACE: echoes,
+  TRACK: echoes,
+} as const;
+
 /** Another account signed in between two attempts of a request, which was made for the first. It was not repeated. */
 export class AccountChanged extends Data.TaggedError("AccountChanged")<{
   /** HTTP status of the last answer, which is gone; absent where there was none. */
@@ -272,6 +290,7 @@ export type ModelProviderError =
   | SignError
   | ProviderConfigError
   | OutsideProvider
+  | MethodRefused
   | AccountChanged
   | RedirectRefused
   | WebSocketRefused;

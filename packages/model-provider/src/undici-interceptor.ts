@@ -16,7 +16,8 @@ export type AuthInterceptorOptions = SignerOptions & RequestOptions;
  *
  * The identity goes to the provider's origin only. Compose it first, so that interceptors that follow redirects come
  * through it again: `agent.compose(authInterceptor(options), interceptors.redirect({ maxRedirections: 5 }))`. Where a
- * credential is wanted and cannot be had, the request fails with a `ModelProviderError` and nothing is sent.
+ * credential is wanted and cannot be had, the request fails with a `ModelProviderError` and nothing is sent; so do
+ * TRACE and TRACK, whose answers repeat the headers, and CONNECT, to the provider's origin.
  */
 export const authInterceptor = (
   options: AuthInterceptorOptions,

@@ -454,6 +454,19 @@ export const faceContract = (name: string, make: MakeFace): void => {
     });
   });
 
+  describe(`${name}: TRACE`, () => {
+    it.each([
+      ["at once", managerOf(chatgpt())],
+      ["after a wait", { ...managerOf(chatgpt()), snapshot: () => null }],
+    ])("is refused, since its answer repeats the headers: %s", async (_when, manager) => {
+      await using server = await startServer(statuses(200));
+      const one = face({ provider: providerAt(server.url), manager });
+      const error = await rejection(one, one.send(`${server.url}/x`, { method: "TRACE" }));
+      expect(error).toMatchObject({ code: "PROVIDER_METHOD_REFUSED", method: "TRACE" });
+      expect(server.seen).toEqual([]);
+    });
+  });
+
   describe(`${name}: other origins`, () => {
     it("get requests without the identity and without the provider's headers", async () => {
       await using home = await startServer(statuses(200));

@@ -82,6 +82,25 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
+  it("refuses CONNECT and TRACE in any spelling, but not elsewhere, where no identity goes", async () => {
+    await using home = await startServer((_request, response) => answer(response, 200));
+    await using other = await startServer((_request, response) => answer(response, 200));
+    const dispatcher = new Agent().compose(authInterceptor(signIn(home.url)));
+    const send = (origin: string, method: string) =>
+      dispatcher.request({ origin, path: "/a", method });
+    const code = "PROVIDER_METHOD_REFUSED";
+    for (const method of ["TRACE", "trace", "Track"])
+      await expect(send(home.url, method)).rejects.toMatchObject({ code });
+    await expect(dispatcher.connect({ origin: home.url, path: "/a" })).rejects.toMatchObject({
+      code,
+    });
+    const { statusCode, body } = await send(other.url, "TRACE");
+    await body.dump();
+    expect([statusCode, home.seen.length]).toEqual([200, 0]);
+    expect(other.seen[0]?.headers).not.toHaveProperty("authorization");
+    await dispatcher.close();
+  });
+
   it("keeps backpressure and order through a 401 that is handed over", async () => {
     const long = Array.from({ length: 200 }, (_, line) => `${line}`.padEnd(1000, ".")).join("\n");
     await using server = await startServer((_request, response) => answer(response, 401, long));

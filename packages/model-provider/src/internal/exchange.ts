@@ -4,6 +4,7 @@ import * as Result from "effect/Result";
 import { AccountChanged, type ModelProviderError, RedirectRefused } from "../errors.ts";
 import type { RequestSignerShape } from "../request-signer.ts";
 import { headerRecord, type SignedHeaders } from "../signed-headers.ts";
+import { checkMethod } from "./check-method.ts";
 import { resolveDestination, withQuery } from "./destination.ts";
 import { discard } from "./discard.ts";
 import type { CallerRequest } from "./read-request.ts";
@@ -40,6 +41,7 @@ export const exchange = async (
 ): Promise<Response> => {
   const follows = (init.redirect ?? "follow") === "follow";
   const { url, isOurs } = resolveDestination(asked, signed.target, tools.policy.otherOrigins);
+  if (isOurs) checkMethod(init.method ?? "GET");
   let request: Redirectable = {
     url: isOurs ? withQuery(url, tools.signer.provider.queryParams) : url,
     method: init.method ?? "GET",

@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici";
 import type { RequestOptions } from "../authenticated-fetch.ts";
 import type { RequestTarget } from "../base-url.ts";
 import { OutsideProvider } from "../errors.ts";
+import { checkMethod } from "./check-method.ts";
 import { DispatchExchange, type DispatchTools } from "./dispatch-exchange.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { type SignerOptions, signerFrom } from "./signer-options.ts";
@@ -35,10 +36,14 @@ export const interceptor = (
       if (signed !== null && !belongsTo(request, signed.target))
         return elsewhere(request, handler, signed.target);
       const exchange = new DispatchExchange(tools, request, handler);
-      if (signed !== null) return exchange.send(signed);
+      if (signed !== null) {
+        checkMethod(request.method);
+        return exchange.send(signed);
+      }
       exchange.sendWhenSigned((late) => {
         const isOurs = belongsTo(request, late.target);
-        if (!isOurs) elsewhere(request, handler, late.target);
+        if (isOurs) checkMethod(request.method);
+        else elsewhere(request, handler, late.target);
         return isOurs;
       });
       return true;
@@ -50,8 +55,8 @@ type Request = Dispatcher.DispatchOptions;
 type Handler = Dispatcher.DispatchHandler;
 
 const belongsTo = (request: Dispatcher.DispatchOptions, target: RequestTarget): boolean => {
-  const { origin, method } = request;
-  if (origin === undefined || method === "CONNECT") return false;
+  const { origin } = request;
+  if (origin === undefined) return false;
   if (origin === target.origin) return true;
   return (typeof origin === "string" ? URL.parse(origin) : origin)?.origin === target.origin;
 };
