@@ -42,6 +42,7 @@ export interface LoginEnvironment {
   readonly agentIdentityJwksBaseUrl?: string;
   /** `CODEX_CA_CERTIFICATE`, else `SSL_CERT_FILE`. */
   readonly caBundle?: CaBundle;
+  /** Neither proxy is asked for a loopback host. */
   readonly httpsProxy?: ProxySetting;
   readonly httpProxy?: ProxySetting;
   /** Hosts that need no proxy, comma-separated as in the variable. */

@@ -138,16 +138,22 @@ describe("http-client layer", () => {
   });
 });
 
+/** The same server under a name that is not loopback; only the test's proxy can resolve it. */
+const away = (url: string): string => url.replace("127.0.0.1", "authority.test");
+
+/** As `away`, with a name that the authority's certificate is good for; `localhost.` is looked up, so it is no loopback. */
+const awayWithTls = (url: string): string => url.replace("127.0.0.1", "localhost.");
+
 describe("http-client layer, proxies", () => {
   it("sends http through HTTP_PROXY, with or without a scheme", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
-    for (const url of [proxy.url, `http://${proxy.url}/`])
-      expect(await get(jwksOf(authority), { HTTP_PROXY: url })).toMatchObject({ status: 200 });
-    expect(proxy.seen.map((it) => it.what)).toEqual([
-      `GET ${jwksOf(authority)}`,
-      `GET ${jwksOf(authority)}`,
-    ]);
+    const url = away(jwksOf(authority));
+    for (const proxyUrl of [proxy.url, `http://${proxy.url}/`]) {
+      const answer = await get(url, { HTTP_PROXY: proxyUrl }, { allowInsecureHttp: true });
+      expect(answer).toMatchObject({ status: 200 });
+    }
+    expect(proxy.seen.map((it) => it.what)).toEqual([`GET ${url}`, `GET ${url}`]);
   });
 
   it("tunnels https through HTTPS_PROXY, with the proxy's password and the extra roots", async () => {
@@ -155,19 +161,35 @@ describe("http-client layer, proxies", () => {
     await using proxy = await startProxy();
     const path = join(temporaryFolder(), "roots.pem");
     writeFileSync(path, authority.certificate ?? "");
-    const answer = await get(jwksOf(authority), {
+    const answer = await get(awayWithTls(jwksOf(authority)), {
       https_proxy: `http://ada:p%40ss@${proxy.url}`,
       CODEX_CA_CERTIFICATE: path,
     });
     expect(answer).toMatchObject({ status: 200 });
     const authorization = `Basic ${Buffer.from("ada:p@ss").toString("base64")}`;
-    expect(proxy.seen).toEqual([{ what: `CONNECT ${new URL(authority.url).host}`, authorization }]);
+    expect(proxy.seen).toEqual([
+      { what: `CONNECT ${new URL(awayWithTls(authority.url)).host}`, authorization },
+    ]);
   });
 
   it("goes round the proxy for hosts in NO_PROXY", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
-    const variables = { HTTP_PROXY: proxy.url, NO_PROXY: "example.com, 127.0.0.1" };
+    const variables = { HTTP_PROXY: proxy.url, NO_PROXY: "example.com, authority.test" };
+    const answer = await get(away(jwksOf(authority)), variables, { allowInsecureHttp: true });
+    expect(answer).toMatchObject({ _tag: "HttpConnectionFailed" });
+    expect(proxy.seen).toEqual([]);
+  });
+
+  it("goes round the proxy for loopback hosts, whatever the variables say", async () => {
+    await using authority = await startTestAuthority();
+    await using proxy = await startProxy();
+    const variables = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: "example.com" };
+    const { port } = new URL(authority.url);
+    for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "[::1]"]) {
+      const answer = await get(`http://${host}:${port}/`, variables);
+      expect(answer).toSatisfy((it) => "status" in it || it._tag === "HttpConnectionFailed");
+    }
     expect(await get(jwksOf(authority), variables)).toMatchObject({ status: 200 });
     expect(proxy.seen).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
@@ -15,7 +16,8 @@ export type NetworkEnvironment = Pick<
 /**
  * An undici dispatcher that honours the environment given, and nothing of `process.env`: extra root certificates for
  * servers and proxies alike, `HTTPS_PROXY`, `HTTP_PROXY` (which serves https too where the former is absent: undici's
- * rule) and `NO_PROXY`. undici is loaded, and the certificate file read, when this runs. Closed with the scope.
+ * rule) and `NO_PROXY`. Loopback hosts are reached directly, whatever the variables say, as Go and browsers do: plain
+ * http is allowed to them because it does not leave the machine, and through a proxy it would. undici is loaded, and the certificate file read, when this runs. Closed with the scope.
  */
 export const makeDispatcher = (
   environment: NetworkEnvironment,
@@ -24,24 +26,32 @@ export const makeDispatcher = (
     const { Agent, EnvHttpProxyAgent } = yield* Effect.promise(() => import("undici"));
     const { caBundle, httpProxy, httpsProxy, noProxy } = environment;
     const tls = caBundle === undefined ? {} : { secureContext: yield* secureContextWith(caBundle) };
-    const make = (): Dispatcher =>
-      new EnvHttpProxyAgent({
-        // Empty strings keep undici from looking into process.env itself.
-        httpProxy: httpUrl ?? "",
-        httpsProxy: httpsUrl ?? "",
-        noProxy: noProxy ?? "",
-        connect: tls,
-        requestTls: tls,
-        proxyTls: tls,
-      });
     const httpUrl = yield* proxyUrl(httpProxy);
     const httpsUrl = yield* proxyUrl(httpsProxy);
-    const isDirect = httpUrl === undefined && httpsUrl === undefined;
-    return yield* Effect.acquireRelease(
-      Effect.sync(() => (isDirect ? new Agent({ connect: tls }) : make())),
-      (dispatcher) => Effect.promise(() => dispatcher.destroy()),
+    const direct = yield* untilClosed(() => new Agent({ connect: tls }));
+    if (httpUrl === undefined && httpsUrl === undefined) return direct;
+    const proxied = yield* untilClosed(
+      () =>
+        new EnvHttpProxyAgent({
+          // Empty strings keep undici from looking into process.env itself.
+          httpProxy: httpUrl ?? "",
+          httpsProxy: httpsUrl ?? "",
+          noProxy: noProxy ?? "",
+          connect: tls,
+          requestTls: tls,
+          proxyTls: tls,
+        }),
     );
+    return proxied.compose((dispatch) => (request, handler) => {
+      const isHere = isLoopbackUrl(String(request.origin));
+      return isHere ? direct.dispatch(request, handler) : dispatch(request, handler);
+    });
   });
+
+const untilClosed = (make: () => Dispatcher): Effect.Effect<Dispatcher, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(make), (dispatcher) =>
+    Effect.promise(() => dispatcher.destroy()),
+  );
 
 /** A proxy without a scheme is an http one, as in curl. */
 const proxyUrl = (

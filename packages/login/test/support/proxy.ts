@@ -8,6 +8,10 @@ export interface TestProxy {
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
+/** Names that only the proxy knows, as those of an inner network; each is this machine. */
+const names: ReadonlySet<string> = new Set(["authority.test", "localhost."]);
+const reach = (host = ""): string => (names.has(host) ? "127.0.0.1" : host);
+
 /** An HTTP proxy on loopback that forwards plain requests and opens tunnels. */
 export const startProxy = async (): Promise<TestProxy> => {
   const seen: Array<{ what: string; authorization?: string }> = [];
@@ -18,9 +22,15 @@ export const startProxy = async (): Promise<TestProxy> => {
   };
   const server = createServer((incoming, answer) => {
     note(incoming);
+    const url = new URL(incoming.url ?? "");
     const onward = request(
-      incoming.url ?? "",
-      { method: incoming.method, headers: incoming.headers },
+      {
+        host: reach(url.hostname),
+        port: url.port,
+        path: url.pathname + url.search,
+        method: incoming.method,
+        headers: incoming.headers,
+      },
       (back) => {
         answer.writeHead(back.statusCode ?? 502, back.headers);
         back.pipe(answer);
@@ -31,7 +41,7 @@ export const startProxy = async (): Promise<TestProxy> => {
   server.on("connect", (incoming: IncomingMessage, socket) => {
     note(incoming);
     const [host, port] = (incoming.url ?? "").split(":");
-    const onward = connect(Number(port), host, () => {
+    const onward = connect(Number(port), reach(host), () => {
       socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
       onward.pipe(socket).pipe(onward);
     });
