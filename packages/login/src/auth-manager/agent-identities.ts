@@ -24,6 +24,7 @@ import type { Account, AgentIdentityCredential, CredentialSource } from "../cred
 import type { LoginError } from "../errors.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthManagerOptions } from "./contract.ts";
+import { codexHomeOf } from "./open-ephemeral-store.ts";
 import { sharedJwks } from "./shared-jwks.ts";
 
 // Loaded when a source holds an agent identity, not before.
@@ -53,9 +54,11 @@ export interface AgentIdentities {
 type AgentOptions = Pick<
   AuthManagerOptions,
   | "allowInsecureHttp"
+  | "codexHome"
   | "config"
   | "environment"
   | "jwksMaxStaleMs"
+  | "keepJwksOnDisk"
   | "taskApiBaseUrl"
   | "verification"
 >;
@@ -164,5 +167,6 @@ const jwksSource = Effect.fnUntraced(function* (options: AgentOptions) {
   const allow = compact({ allowInsecureHttp: options.allowInsecureHttp });
   const url = yield* jwksUrl(base, allow);
   const maxStale = compact({ maxStaleMs: options.jwksMaxStaleMs });
-  return yield* sharedJwks({ url, ...allow, ...maxStale });
+  const folder = options.keepJwksOnDisk === true ? codexHomeOf(options).path : undefined;
+  return yield* sharedJwks({ url, ...allow, ...maxStale }, folder);
 });

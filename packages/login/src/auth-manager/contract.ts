@@ -79,6 +79,11 @@ export interface AuthManagerOptions {
   /** Milliseconds for which a JWKS that verified before may serve while its endpoint is down. Default one hour. */
   readonly jwksMaxStaleMs?: number;
   /**
+   * Keeps key sets under CODEX_HOME, so that the next process needs no request while they are fresh. Default false: who
+   * can write there decides who is believed. A `JwksCache` that the layer is given beats it.
+   */
+  readonly keepJwksOnDisk?: boolean;
+  /**
    * Default true: the credential is loaded while the layer is built. False: at the first use of `current`, for
    * programs that only sign in or out. Either way a failed load does not fail the layer.
    */

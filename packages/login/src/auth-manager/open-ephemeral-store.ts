@@ -16,7 +16,10 @@ export const openEphemeralStore = (
   );
 
 /** The folder that a manager works in. One that is named by the options alone has to exist. */
-export const codexHomeOf = ({ codexHome, environment }: AuthManagerOptions): CodexHome =>
+export const codexHomeOf = ({
+  codexHome,
+  environment,
+}: Pick<AuthManagerOptions, "codexHome" | "environment">): CodexHome =>
   codexHome === undefined || codexHome === environment.codexHome.path
     ? environment.codexHome
     : { path: codexHome, explicit: true };

@@ -40,17 +40,24 @@ const withSharedRequests = (transport: HttpTransport["Service"]): HttpTransport[
     }),
 });
 
-/** The key set of a backend, shared by all managers of this process: what one fetches the others need not. */
+/**
+ * The key set of a backend, shared by all managers of this process: what one fetches the others need not. Kept in the
+ * `JwksCache` that the manager's layer is given, else on disk in the folder named, else in memory.
+ */
 export const sharedJwks = Effect.fnUntraced(function* (
   options: JwksRemote.RemoteJwksOptions,
+  codexHome: string | undefined,
 ): Effect.fn.Return<JwksSource["Service"], never, HttpTransport | Scope.Scope> {
-  const given = yield* Effect.serviceOption(JwksCache);
+  const given = Option.getOrUndefined(yield* Effect.serviceOption(JwksCache));
+  const onDisk = codexHome === undefined ? undefined : yield* cacheOnDisk(codexHome);
   const services = yield* Layer.build(JwksRemote.layer(options)).pipe(
     Effect.provideService(HttpTransport, withSharedRequests(yield* HttpTransport)),
-    Effect.provideService(
-      JwksCache,
-      Option.getOrElse(given, () => processJwks),
-    ),
+    Effect.provideService(JwksCache, given ?? onDisk ?? processJwks),
   );
   return Context.get(services, JwksSource);
+});
+
+const cacheOnDisk = Effect.fnUntraced(function* (codexHome: string) {
+  const { layer } = yield* Effect.promise(() => import("../jwks-cache-file.ts"));
+  return Context.get(yield* Layer.build(layer({ codexHome })), JwksCache);
 });

@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import * as JwksCache from "@agent-auth/agent-identity/jwks-cache";
 import { AgentTasks } from "@agent-auth/agent-identity/task";
 import * as Effect from "effect/Effect";
@@ -8,7 +10,7 @@ import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
 import { layer as storeLayer } from "../../src/credential-store-configured.ts";
 import { layer as httpLayer } from "../../src/http-client.ts";
 import { createAuthManager } from "../../src/promises.ts";
-import { managerOptions, openAuthority, openHome } from "./fixture.ts";
+import { managerOptions, openAuthority, openHome, withManager } from "./fixture.ts";
 
 describe("two managers of one process", () => {
   it("share a key set and a task where their layers are given the same ones", async () => {
@@ -76,5 +78,25 @@ describe("two managers of one process", () => {
     await first.close();
     expect(await credential).toMatchObject({ _tag: "AgentIdentity" });
     expect([await asked, authority.count("jwks")]).toEqual(["closed", 2]);
+  });
+});
+
+describe("a manager that keeps key sets on disk", () => {
+  it("needs no request for a set that an earlier program has fetched", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const setup = {
+      home,
+      authority,
+      env: { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() },
+      options: { keepJwksOnDisk: true },
+    };
+    const load = () => withManager(setup, (manager) => manager.current);
+    await load();
+    await load();
+    expect(authority.count("jwks")).toBe(1);
+    await rm(join(home.path, "agent-auth"), { recursive: true });
+    await load();
+    expect(authority.count("jwks")).toBe(2);
   });
 });
