@@ -1,0 +1,146 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import * as TestClock from "effect/testing/TestClock";
+import type { HttpResponse } from "../src/http-transport.ts";
+import { JwksSource } from "../src/jwks.ts";
+import { type CachedJwks, JwksCache, layerMemory } from "../src/jwks-cache.ts";
+import { layer as remoteLayer } from "../src/jwks-remote.ts";
+import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
+import { nowMs } from "./mint.ts";
+import { codeOf, key, one, setOf, two, unreachable, url } from "./jwks-remote.fixture.ts";
+
+const cached = (entry: Partial<CachedJwks> = {}): CachedJwks => ({
+  jwks: setOf(one),
+  fetchedAtMs: nowMs - 1000,
+  freshUntilMs: nowMs + 60_000,
+  mustRevalidate: false,
+  ...entry,
+});
+
+const setUpCached = (entry: CachedJwks | null, first: HttpResponse = json(setOf(one, two))) => {
+  const transport = makeFakeTransport(() => Effect.succeed(first));
+  const saved: Array<{ readonly url: string; readonly entry: CachedJwks }> = [];
+  const cache = Layer.succeed(
+    JwksCache,
+    JwksCache.of({
+      load: (asked) => Effect.succeed(asked === url ? Option.fromNullOr(entry) : Option.none()),
+      save: (at, stored) => Effect.sync(() => void saved.push({ url: at, entry: stored })),
+    }),
+  );
+  const source = remoteLayer({ url }).pipe(Layer.provide([transport.layer, cache]));
+  const run = <A, E>(test: Effect.Effect<A, E, JwksSource>) =>
+    TestClock.setTime(nowMs).pipe(Effect.andThen(Effect.provide(test, source)));
+  return { ...transport, saved, run };
+};
+
+describe("jwks-remote with a JwksCache", () => {
+  it.effect("a fresh set in it needs no request at all", () => {
+    const jwks = setUpCached(cached());
+    return jwks.run(
+      Effect.gen(function* () {
+        expect((yield* key("one")).kid).toBe("one");
+        expect(jwks.requests).toHaveLength(0);
+        expect(jwks.saved).toHaveLength(0);
+      }),
+    );
+  });
+
+  it.effect("a set in it that lacks the key is asked for anew, and kept", () => {
+    const jwks = setUpCached(cached());
+    return jwks.run(
+      Effect.gen(function* () {
+        expect((yield* key("two")).kid).toBe("two");
+        expect(jwks.requests).toHaveLength(1);
+        expect(jwks.saved).toEqual([
+          {
+            url,
+            entry: {
+              jwks: setOf(one, two),
+              fetchedAtMs: nowMs,
+              freshUntilMs: nowMs + 300_000,
+              mustRevalidate: false,
+            },
+          },
+        ]);
+      }),
+    );
+  });
+
+  it.effect("an old set in it is revalidated by its ETag", () => {
+    const old = cached({ freshUntilMs: nowMs, etag: '"v1"' });
+    const jwks = setUpCached(old, answer(304, ""));
+    return jwks.run(
+      Effect.gen(function* () {
+        expect((yield* key("one")).kid).toBe("one");
+        expect(jwks.requests[0]?.headers).toMatchObject({ "if-none-match": '"v1"' });
+        expect(jwks.saved[0]?.entry).toEqual({
+          ...old,
+          fetchedAtMs: nowMs,
+          freshUntilMs: nowMs + 1000,
+        });
+      }),
+    );
+  });
+
+  it.effect("an old set in it serves while the endpoint is down, within the hour", () => {
+    const jwks = setUpCached(cached({ fetchedAtMs: nowMs - 9e6, freshUntilMs: nowMs - 3_599_999 }));
+    jwks.behave(() => Effect.fail(refusedConnection));
+    return jwks.run(
+      Effect.gen(function* () {
+        expect((yield* key("one")).kid).toBe("one");
+        yield* TestClock.adjust(1);
+        expect(yield* codeOf("one")).toBe(unreachable);
+      }),
+    );
+  });
+
+  it.effect.each([
+    cached({ fetchedAtMs: nowMs + 1, freshUntilMs: nowMs + 1e12 }),
+    cached({ fetchedAtMs: nowMs - 86_400_000, freshUntilMs: nowMs + 1e12 }),
+    cached({ jwks: "nonsense" }),
+    null,
+  ])("what is of the future, a day old, broken or absent is asked for anew", (entry) => {
+    const jwks = setUpCached(entry);
+    return jwks.run(
+      Effect.gen(function* () {
+        expect((yield* key("one")).kid).toBe("one");
+        expect(jwks.requests).toHaveLength(1);
+      }),
+    );
+  });
+
+  it.effect("an answer with no-store is not put into it, nor when a silent 304 renews it", () => {
+    const headers = { "cache-control": "no-store", etag: '"v1"' };
+    const jwks = setUpCached(null, json(setOf(one), headers));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.behave(() => Effect.succeed(answer(304, "")));
+        yield* key("one");
+        expect(jwks.requests).toHaveLength(2);
+        expect(jwks.saved).toHaveLength(0);
+      }),
+    );
+  });
+
+  it.effect("an answer with no-store is not put into it", () => {
+    const jwks = setUpCached(null, json(setOf(one), { "cache-control": "no-store" }));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        expect(jwks.saved).toHaveLength(0);
+      }),
+    );
+  });
+
+  it.effect("layerMemory gives back what was saved, for its own URL", () =>
+    Effect.gen(function* () {
+      const cache = yield* JwksCache;
+      yield* cache.save(url, cached());
+      expect(yield* cache.load(url)).toEqual(Option.some(cached()));
+      expect(yield* cache.load(`${url}/other`)).toEqual(Option.none());
+    }).pipe(Effect.provide(layerMemory)),
+  );
+});

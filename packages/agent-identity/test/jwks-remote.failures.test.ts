@@ -1,0 +1,173 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as TestClock from "effect/testing/TestClock";
+import { HttpBodyTooLarge } from "../src/errors.ts";
+import { answer, json } from "./fake-transport.ts";
+import {
+  codeOf,
+  key,
+  minutes,
+  one,
+  setOf,
+  setUp,
+  two,
+  unknown,
+  unreachable,
+  url,
+} from "./jwks-remote.fixture.ts";
+
+describe("jwks-remote: stale serving", () => {
+  it.effect(
+    "a set serves for an hour past its lifetime while the endpoint is down, not longer",
+    () => {
+      const jwks = setUp(json(setOf(one)));
+      return jwks.run(
+        Effect.gen(function* () {
+          yield* key("one");
+          jwks.goDown();
+          yield* TestClock.adjust(minutes(5));
+          expect((yield* key("one")).kid).toBe("one");
+          yield* TestClock.adjust(minutes(60));
+          expect(yield* codeOf("one")).toBe(unreachable);
+          jwks.answerWith(json(setOf(one)));
+          expect((yield* key("one")).kid).toBe("one");
+        }),
+      );
+    },
+  );
+
+  it.effect("the last moment of staleness still serves", () => {
+    const jwks = setUp(json(setOf(one)), { maxStaleMs: 1000 });
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.goDown();
+        yield* TestClock.adjust(300_999);
+        expect((yield* key("one")).kid).toBe("one");
+        yield* TestClock.adjust(1);
+        expect(yield* codeOf("one")).toBe(unreachable);
+      }),
+    );
+  });
+
+  it.effect("a down endpoint is asked once in 30 s while a stale set serves", () => {
+    const jwks = setUp(json(setOf(one)));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.goDown();
+        yield* TestClock.adjust(minutes(5));
+        for (let nth = 0; nth < 20; nth += 1) yield* key("one");
+        expect(jwks.requests).toHaveLength(2);
+        yield* TestClock.adjust("30 seconds");
+        for (let nth = 0; nth < 20; nth += 1) yield* key("one");
+        expect(jwks.requests).toHaveLength(3);
+      }),
+    );
+  });
+
+  it.effect.each([
+    answer(500, "oops"),
+    answer(200, "<html>"),
+    answer(200, '{"keys":7}'),
+    answer(404, ""),
+  ])("an answer that is no set leaves the old one to serve", (bad) => {
+    const jwks = setUp(json(setOf(one)));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.answerWith(bad);
+        yield* TestClock.adjust(minutes(6));
+        expect((yield* key("one")).kid).toBe("one");
+        expect(jwks.requests).toHaveLength(2);
+      }),
+    );
+  });
+
+  it.effect.each([
+    { maxStaleMs: 0 },
+    { headers: { "cache-control": "max-age=300, must-revalidate" } },
+  ])(
+    "nothing stale serves with %j",
+    ({ headers = {}, ...options }: { maxStaleMs?: number; headers?: Record<string, string> }) => {
+      const jwks = setUp(json(setOf(one), headers), options);
+      return jwks.run(
+        Effect.gen(function* () {
+          yield* key("one");
+          jwks.goDown();
+          yield* TestClock.adjust(minutes(5));
+          expect(yield* codeOf("one")).toBe(unreachable);
+        }),
+      );
+    },
+  );
+
+  it.effect("a withdrawn key is withdrawn, endpoint up", () => {
+    const jwks = setUp(json(setOf(one, two)));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.answerWith(json(setOf(two)));
+        yield* TestClock.adjust(minutes(5));
+        expect(yield* codeOf("one")).toBe(unknown);
+        expect((yield* key("two")).kid).toBe("two");
+      }),
+    );
+  });
+});
+
+describe("jwks-remote: without a set", () => {
+  it.effect.each([
+    [answer(500, "secret-canary"), "AGENT_IDENTITY_JWKS_ENDPOINT_ERROR"],
+    [answer(302, ""), "AGENT_IDENTITY_JWKS_ENDPOINT_ERROR"],
+    [answer(204, ""), "AGENT_IDENTITY_JWKS_ENDPOINT_ERROR"],
+    [answer(200, "<html>secret-canary</html>"), "AGENT_IDENTITY_JWKS_MALFORMED"],
+    [answer(200, ""), "AGENT_IDENTITY_JWKS_MALFORMED"],
+    [answer(200, '{"error":"secret-canary"}'), "AGENT_IDENTITY_JWKS_MALFORMED"],
+  ] as const)("nothing is trusted: %j is %s", ([bad, code]) => {
+    const jwks = setUp(bad);
+    return jwks.run(
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(key("one"));
+        expect(error.code).toBe(code);
+        expect(`${error.message} ${JSON.stringify(error)}`).not.toContain("canary");
+      }),
+    );
+  });
+
+  it.effect("tells a set that is too large from an endpoint that is not reached", () => {
+    const where = { method: "GET", url };
+    const tooLarge = new HttpBodyTooLarge({ ...where, maxBodyBytes: 1_048_576 });
+    const jwks = setUp(answer(200, ""));
+    jwks.behave(() => Effect.fail(tooLarge));
+    return jwks.run(
+      Effect.gen(function* () {
+        expect(yield* Effect.flip(key("one"))).toMatchObject({
+          code: "AGENT_IDENTITY_JWKS_MALFORMED",
+          problem: "the answer is larger than 1048576 bytes",
+        });
+      }),
+    );
+  });
+
+  it.effect("refuses plain http off loopback, and says so without a request", () => {
+    const jwks = setUp(json(setOf(one)), { url: "http://authority.test/jwks" });
+    return jwks.run(
+      Effect.gen(function* () {
+        expect(yield* Effect.flip(key("one"))).toMatchObject({
+          code: unreachable,
+          failure: { code: "AGENT_IDENTITY_HTTP_INSECURE_URL" },
+        });
+        expect(jwks.requests).toHaveLength(0);
+      }),
+    );
+  });
+
+  it.effect.each([
+    { url: "http://127.0.0.1:8080/jwks" },
+    { url: "http://authority.test/jwks", allowInsecureHttp: true },
+  ])("asks where %j", (options) => {
+    const jwks = setUp(json(setOf(one)), options);
+    return jwks.run(Effect.map(key("one"), (trusted) => expect(trusted.kid).toBe("one")));
+  });
+});
