@@ -308,17 +308,17 @@ describe("AuthManager.refresh", () => {
       ...document,
       tokens: {
         ...document.tokens,
-        oauth_provenance: {
-          issuer: `${authority.url}/`,
-          client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
-        },
+        oauth_provenance: { issuer: `${authority.url}/`, client_id: "client-7" },
       },
     });
+    const fresh = await authority.mintChatgptTokens();
+    authority.behave("refresh", { status: 200, body: { access_token: fresh.accessToken } });
     await withManager(
       { home, authority, env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: "" } },
       (manager) => manager.refresh("forced"),
     );
-    expect(authority.count("refresh")).toBe(1);
+    const bodies = authority.requestsTo("refresh").map(({ body }) => JSON.parse(body));
+    expect(bodies).toMatchObject([{ client_id: "client-7" }]);
   });
 
   it("sends no refresh token to an issuer over plain http", async () => {
