@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import { CANARIES, idToken, memoryAuthority, visit } from "./sign-in/fixture.ts";
-import { approved, assertNoCanary, isListening, start } from "./sign-in/browser.ts";
+import { approved, assertNoCanary, failureOf, isListening, start } from "./sign-in/browser.ts";
 
 describe("signInWithBrowser", () => {
   it.effect("asks for authorization with the parameters of the contract, in their order", () =>
@@ -116,6 +116,20 @@ describe("signInWithBrowser", () => {
       yield* comeBack;
       yield* Fiber.join(signIn);
       assert.strictEqual(fake.received.length, 2, "one code, one API key");
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("refuses a callback with two codes, and tells the browser; nothing is exchanged", () =>
+    Effect.gen(function* () {
+      const fake = memoryAuthority();
+      const { signIn, answer } = yield* start(fake);
+      const sent = yield* visit(`${answer(approved)}&code=another`);
+      assert.strictEqual(sent.status, 400);
+      const error = yield* failureOf(signIn);
+      assert.deepInclude(error, { code: "LOGIN_AUTHORIZATION_FAILED", error: "invalid_response" });
+      assert.include(error.message, '"code" parameter must be provided only once');
+      assert.deepStrictEqual(fake.received, []);
+      assertNoCanary([sent.html, error]);
     }).pipe(Effect.scoped),
   );
 

@@ -5,7 +5,7 @@ import {
   AuthorizationFailed,
   CodexEntitlementMissing,
 } from "../errors/sign-in.ts";
-import type { OAuthSession } from "./oauth-library.ts";
+import { fromLibraryError, type OAuthSession } from "./oauth-library.ts";
 import { serverError } from "./server-error.ts";
 
 export type AuthorizationAnswerError =
@@ -34,17 +34,15 @@ export const readAuthorizationAnswer = Effect.fnUntraced(function* (
 });
 
 const toError = (
-  { oauth }: OAuthSession,
+  session: OAuthSession,
   parameters: URLSearchParams,
   cause: unknown,
 ): AuthorizationAnswerError => {
-  if (cause instanceof oauth.AuthorizationResponseError) return toRefusal(parameters);
-  const reason =
-    cause instanceof oauth.OperationProcessingError ||
-    cause instanceof oauth.UnsupportedOperationError
-      ? cause.message
-      : "malformed answer";
-  return new AuthorizationFailed({ error: "invalid_response", ...serverError("", reason) });
+  if (cause instanceof session.oauth.AuthorizationResponseError) return toRefusal(parameters);
+  return (
+    fromLibraryError(session, cause) ??
+    new AuthorizationFailed({ error: "invalid_response", ...serverError("", "malformed answer") })
+  );
 };
 
 const toRefusal = (parameters: URLSearchParams): AuthorizationAnswerError => {

@@ -14,8 +14,9 @@
 import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http-transport";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import type { SignInError } from "../errors/sign-in.ts";
+import { AuthorizationFailed, type SignInError } from "../errors/sign-in.ts";
 import { fromTransportError, type Authority } from "./authority.ts";
+import { serverError } from "./server-error.ts";
 
 type OAuth = typeof import("oauth4webapi");
 
@@ -46,6 +47,28 @@ class Undelivered extends Error {
     this.failure = failure;
   }
 }
+
+/**
+ * What the library found wrong with an answer, in words of its own; anything else that it throws is a slip of ours. It
+ * names parameters and quotes none.
+ */
+export const fromLibraryError = (
+  { oauth }: OAuthSession,
+  cause: unknown,
+): AuthorizationFailed | undefined =>
+  cause instanceof oauth.OperationProcessingError ||
+  cause instanceof oauth.UnsupportedOperationError
+    ? new AuthorizationFailed({
+        error: "invalid_response",
+        ...serverError("", cause.message),
+      })
+    : undefined;
+
+/** It reads the parameters of the callback, a repeated `code` among them, only when it builds its request. */
+const refusalOf = (session: OAuthSession, cause: unknown): Effect.Effect<never, SignInError> => {
+  const refusal = fromLibraryError(session, cause);
+  return refusal === undefined ? Effect.die(cause) : Effect.fail(refusal);
+};
 
 /**
  * Lets the library send one token request and gives back the answer, whose status is not judged. `order` names the
@@ -96,7 +119,7 @@ export const sendTokenRequest = (
       catch: (cause) => cause,
     }).pipe(
       Effect.catch((cause) =>
-        cause instanceof Undelivered ? Effect.fail(cause.failure) : Effect.die(cause),
+        cause instanceof Undelivered ? Effect.fail(cause.failure) : refusalOf(session, cause),
       ),
     );
     return answer ?? (yield* Effect.die(new Error("the OAuth library sent nothing")));
