@@ -121,6 +121,8 @@ describe("signInWithDeviceCode", () => {
     ["soon", 5],
     [null, 5],
     [1e12, 60],
+    [1e-9, 1],
+    ["0.5", 1],
   ];
   for (const [interval, seconds] of intervals) {
     it.effect(`reads an interval of ${JSON.stringify(interval)} as ${seconds} s`, () =>

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseJson } from "./server-error.ts";
 
 const DEFAULT_INTERVAL_SECONDS = 5;
+const SHORTEST_INTERVAL_SECONDS = 1;
 const LONGEST_INTERVAL_SECONDS = 60;
 
 const secret = z.string().min(1);
@@ -31,7 +32,7 @@ export interface Invalid {
 export interface UserCode {
   readonly deviceAuthId: Redacted.Redacted;
   readonly userCode: string;
-  /** At least one millisecond, at most a minute; five seconds where the authority names none. */
+  /** At least a second, at most a minute; five seconds where the authority names none. */
   readonly intervalMs: number;
 }
 
@@ -47,7 +48,7 @@ export const parseUserCode = (body: string): UserCode | Invalid => {
   const { device_auth_id, user_code, usercode, interval = 0 } = read.data;
   const usable = Number.isFinite(interval) && interval > 0;
   const intervalSeconds = usable
-    ? Math.min(interval, LONGEST_INTERVAL_SECONDS)
+    ? Math.min(Math.max(interval, SHORTEST_INTERVAL_SECONDS), LONGEST_INTERVAL_SECONDS)
     : DEFAULT_INTERVAL_SECONDS;
   return {
     deviceAuthId: Redacted.make(device_auth_id, { label: "device_auth_id" }),
