@@ -5,7 +5,17 @@ import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { layer as storeLayer } from "../src/credential-store-configured.ts";
 import { CredentialStore } from "../src/credential-store.ts";
@@ -139,6 +149,28 @@ describe("HomeLock.withLock", () => {
     }),
   );
 
+  it.live("goes through no link, and into no FIFO, that stands in a lock file's place", () =>
+    Effect.gen(function* () {
+      const hasFlock = (yield* Effect.promise(loadFlock)) !== undefined;
+      for (const name of hasFlock ? ["agent-auth.lock", "auth.lock"] : ["agent-auth.lock"]) {
+        const home = temporaryHome();
+        const lock = openLock({ codexHome: home });
+        const missing = join(temporaryFolder(), "missing");
+        symlinkSync(missing, join(home.path, name));
+        expect(yield* Effect.flip(lock.withLock(Effect.void))).toMatchObject({
+          code: "LOGIN_HOME_LOCK_FAILED",
+          path: join(home.path, name),
+          reason: "it is a symbolic link",
+        });
+        expect(existsSync(missing)).toBe(false);
+        rmSync(join(home.path, name));
+        spawnSync("mkfifo", [join(home.path, name)]);
+        const error = yield* Effect.flip(lock.withLock(Effect.void));
+        expect(error.code).toBe("LOGIN_HOME_LOCK_FAILED");
+      }
+    }),
+  );
+
   it.live("refuses to run where the lock's own file is something else", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
@@ -243,6 +275,63 @@ describe("HomeLock.withLock", () => {
     60_000,
   );
 });
+
+/** A home of user 4242 in which root works, and a secret of root's elsewhere. */
+const foreignHome = () => {
+  const home = temporaryHome();
+  chownSync(home.path, 4242, 4243);
+  const secret = join(temporaryFolder(), "secret");
+  writeFileSync(secret, "root's", { mode: 0o600 });
+  return { home, secret, ownerOfSecret: () => statSync(secret).uid };
+};
+
+describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
+  "HomeLock of root in another user's folder",
+  () => {
+    it.live("gives away no file that stood in a lock file's place, linked or not", () =>
+      Effect.gen(function* () {
+        for (const name of ["auth.lock", "auth.json.lock"]) {
+          const { home, ownerOfSecret, secret } = foreignHome();
+          const save = Effect.flatMap(CredentialStore, (store) =>
+            store.save({ openaiApiKey: Redacted.make("sk-1") }),
+          ).pipe(Effect.provide(storeLayer({ mode: "file", codexHome: home })));
+          symlinkSync(secret, join(home.path, name));
+          expect(yield* Effect.flip(save)).toMatchObject({ reason: "it is a symbolic link" });
+          rmSync(join(home.path, name));
+          linkSync(secret, join(home.path, name));
+          yield* save;
+          expect(ownerOfSecret()).toBe(0);
+        }
+      }),
+    );
+
+    it.live("gives the lock files that it makes to that user, and lets SQLite near none", () =>
+      Effect.gen(function* () {
+        const { home } = foreignHome();
+        const lock = openLock({ codexHome: home });
+        yield* lock.withLock(Effect.void);
+        expect(readdirSync(home.path)).toEqual(["auth.lock"]);
+        expect(statSync(join(home.path, "auth.lock")).uid).toBe(4242);
+        // A database that waits for its journal to be rolled back is never looked at.
+        writeFileSync(join(home.path, "agent-auth.lock"), "x".repeat(4096));
+        writeFileSync(join(home.path, "agent-auth.lock-journal"), "x".repeat(4096));
+        expect(yield* lock.withLock(Effect.succeed("in"))).toBe("in");
+        expect(readdirSync(home.path)).toContain("agent-auth.lock-journal");
+      }),
+    );
+
+    it.live("waits for other processes, and they for it", () =>
+      Effect.gen(function* () {
+        const { home } = foreignHome();
+        const other = holder(home);
+        yield* said(other, "held");
+        const fiber = yield* waiting(openLock({ codexHome: home }).withLock(Effect.succeed("in")));
+        other.child.stdin?.end();
+        expect(yield* Fiber.join(fiber)).toBe("in");
+      }),
+    );
+  },
+);
 
 const hasFlockTool = spawnSync("flock", ["--version"]).status === 0;
 const hasFlock = (await loadFlock()) !== undefined;

@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
-import { rightfulOwner } from "./owner.ts";
+import { isRoot, rightfulOwner } from "./owner.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";
 import { createTemporary, temporaryPath } from "./temporary.ts";
@@ -49,7 +49,7 @@ const writeDurably = async (
 
 /** Root may write another user's file; it has to stay theirs, or they could not read it any more. */
 const keepOwner = async (file: FileHandle, target: AuthFileTarget): Promise<void> => {
-  if (process.getuid?.() !== 0) return;
+  if (!isRoot()) return;
   const owner = target.stats ?? rightfulOwner(target.path);
   if (owner !== undefined) await file.chown(owner.uid, owner.gid);
 };

@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { giveToFolderOwner } from "../auth-file/owner.ts";
 import { systemCodeOf } from "../auth-file/system-error.ts";
+import { HomeLockFailed } from "../errors/storage.ts";
 
 // flock(2), which Codex takes and Node does not offer. POSIX and OFD locks would not do: they ignore it. koffi calls
 // the C library's through a prebuilt binary and is optional; without it our own processes still exclude each other
@@ -35,15 +36,56 @@ const load = async (): Promise<TryFlock | undefined> => {
   }
 };
 
-/** Opens a lock file, making it where it is missing. It stays, empty, as Codex leaves it. */
+/** How often a file may vanish or appear between two looks before it is a failure. */
+const MAX_ATTEMPTS = 10;
+
+/**
+ * Opens a lock file, making it where it is missing. It stays, empty, as Codex leaves it. Never through a link, and one
+ * that was there keeps its owner: in a folder of somebody else's, it may be anything.
+ */
 export const openLockFile = (path: string, mode: number): number => {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const fd = openExisting(path) ?? create(path, mode);
+    if (fd !== undefined) return fd;
+  }
+  throw new HomeLockFailed({ path, reason: "it comes and goes" });
+};
+
+// Without O_NONBLOCK, a FIFO might be waited for. Windows knows none of these.
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+const careful =
+  (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+const openExisting = (path: string): number | undefined => {
+  const fd = ifPossible("ENOENT", () => openForFlock(path));
+  if (fd === undefined || fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new HomeLockFailed({ path, reason: "it is not a regular file" });
+};
+
+const openForFlock = (path: string): number => {
   try {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, mode);
-    giveToFolderOwner(fd, path);
-    return fd;
+    return openSync(path, O_RDWR | careful);
   } catch (error) {
-    if (systemCodeOf(error) !== "EACCES") throw error;
-    return openSync(path, constants.O_RDONLY); // another user's: enough for flock
+    const code = systemCodeOf(error);
+    if (code === "ELOOP") throw new HomeLockFailed({ path, reason: "it is a symbolic link" });
+    if (code !== "EACCES") throw error;
+    return openSync(path, O_RDONLY | careful); // another user's: enough for flock
+  }
+};
+
+const create = (path: string, mode: number): number | undefined => {
+  const fd = ifPossible("EEXIST", () => openSync(path, O_RDWR | O_CREAT | O_EXCL | careful, mode));
+  if (fd !== undefined) giveToFolderOwner(fd, path);
+  return fd;
+};
+
+const ifPossible = (unless: string, open: () => number): number | undefined => {
+  try {
+    return open();
+  } catch (error) {
+    if (systemCodeOf(error) !== unless) throw error;
+    return undefined;
   }
 };
 

@@ -1,7 +1,8 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, lstatSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { giveToFolderOwner } from "../auth-file/owner.ts";
 import { systemCodeOf } from "../auth-file/system-error.ts";
+import { HomeLockFailed } from "../errors/storage.ts";
 
 // The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite
 // holds by the operating system's own record locks. They end with the process, however it ends, so there is nothing
@@ -17,10 +18,15 @@ export interface Floor {
   readonly close: () => void;
 }
 
-/** Opens the lock file, made 0600 where it is missing. Throws what the system or SQLite throws. */
+/**
+ * Opens the lock file, made 0600 where it is missing; what is not an empty file is none of ours. Throws what the system
+ * or SQLite throws. Not for root in a folder where others may write: SQLite would roll back a journal that they put
+ * beside it, and what a journal says may delete files.
+ */
 export const openFloor = async (path: string): Promise<Floor> => {
   const { DatabaseSync } = await import("node:sqlite");
   create(path);
+  assertEmptyFile(path);
   const database = new DatabaseSync(path, { timeout: 0 });
   return {
     tryLock: () => begin(database),
@@ -37,6 +43,14 @@ const create = (path: string): void => {
   } catch (error) {
     if (systemCodeOf(error) !== "EEXIST") throw error;
   }
+};
+
+// Looked at from outside, for the same reason.
+const assertEmptyFile = (path: string): void => {
+  const stats = lstatSync(path);
+  if (stats.isSymbolicLink()) throw new HomeLockFailed({ path, reason: "it is a symbolic link" });
+  if (!stats.isFile() || stats.size > 0)
+    throw new HomeLockFailed({ path, reason: "it is not the empty file that it was made as" });
 };
 
 const begin = (database: DatabaseSync): boolean => {
