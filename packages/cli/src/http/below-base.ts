@@ -9,13 +9,27 @@ export interface Destination {
   readonly path: string;
 }
 
-/** A path put below the provider's base URL; `null` where it climbs out of it (`../`, `/%2e%2e/`). */
+/**
+ * A path put below the provider's base URL; `null` where it climbs out of it (`../`, `/%2e%2e/`), or would for a server
+ * that decodes before it splits (`..%2f`).
+ */
 export const belowBase = (path: string, target: Target): Destination | null => {
   const url = URL.parse(target.baseUrl + path);
   if (url === null || url.origin !== target.origin) return null;
   const isBelow =
     url.pathname === target.basePath || url.pathname.startsWith(`${target.basePath}/`);
-  return isBelow ? destinationOf(url) : null;
+  return isBelow && !hidesDots(url.pathname) ? destinationOf(url) : null;
+};
+
+/** Dot segments that the URL standard does not see: behind encoded slashes, encoded twice, or before a `;`. */
+const hidesDots = (pathname: string): boolean =>
+  decoded(pathname)
+    .split(/[/\\]/u)
+    .some((segment) => /^\.\.?(?:;|$)/u.test(segment));
+
+const decoded = (text: string): string => {
+  const once = text.replaceAll(/%(?:25|2e|2f|5c)/giu, (code) => decodeURIComponent(code));
+  return once === text ? text : decoded(once);
 };
 
 export const destinationOf = (url: URL): Destination => ({
