@@ -35,7 +35,10 @@ const addressOf = (message: unknown): string => {
   const read = Started.safeParse(message);
   if (!read.success) return "a request";
   const { origin, method, path } = read.data.request;
-  return printable(`${method} ${origin}${path.split("?", 1)[0] ?? ""}`);
+  const place = path.split("?", 1)[0] ?? "";
+  // A plain http request that goes through a proxy has the whole address for its path.
+  const address = /^https?:\/\//u.test(place) ? place : `${origin}${place}`;
+  return printable(`${method} ${address}`);
 };
 
 const requestOf = (message: unknown): object | undefined =>
