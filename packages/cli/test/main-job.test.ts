@@ -194,6 +194,7 @@ describe("api", () => {
       "https://evil.example/responses",
       "http://127.0.0.1:1/responses",
       "../../secret",
+      "..%2f..%2fsecret",
     ]) {
       const result = await home.run(["api", path]);
       expect(result.exitCode).toBe(1);
@@ -202,6 +203,15 @@ describe("api", () => {
     }
     const after = authority.requests.slice(before).filter(({ endpoint }) => endpoint === "unknown");
     expect(after).toEqual([]);
+  });
+
+  it.each(["trace", "CONNECT"])("never sends %s, which shows credentials", async (method) => {
+    await using home = await signedIn();
+    const before = authority.requests.length;
+    const result = await home.run(["api", "models", "-X", method]);
+    expect(result.stderr).toContain(`${method.toUpperCase()} would give the credential away`);
+    expect(result.exitCode).toBe(2);
+    expect(authority.requests).toHaveLength(before);
   });
 
   it("needs a sign-in, and sends nothing without one", async () => {
@@ -262,5 +272,14 @@ describe("--verbose", () => {
     expect(stderr).toMatch(/< 200 POST \S+\/responses \d+ms\n/u);
     expect(stderr).toContain(`> GET ${authority.chatgptBaseUrl}/wham/agent-identities/jwks\n`);
     expect(stderr).not.toMatch(/canary|AgentAssertion|Say hello/u);
+  });
+
+  it("names the address once where a request goes through a proxy", async () => {
+    await using home = await CliHome.make(`openai_base_url = "${authority.openaiBaseUrl}"\n`);
+    const { stderr } = await home.run(["api", "models?key=canary", "--verbose"], {
+      env: { CODEX_API_KEY: "sk-x", HTTP_PROXY: authority.url },
+    });
+    expect(stderr).toContain(`> GET ${authority.openaiBaseUrl}/models\n`);
+    expect(stderr).not.toContain("canary");
   });
 });

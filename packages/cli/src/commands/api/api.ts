@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { Command, FlagValues, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
+import { showsRequest } from "../../http/shows-request.ts";
 import { reportError } from "../../report-error.ts";
 import type { BodySource } from "./body.ts";
 import { sendAndPrint } from "./send.ts";
@@ -51,7 +52,11 @@ const bodySource = (flags: FlagValues<typeof spec.flags>): BodySource => {
 const parseMethod = (given: string | undefined, body: BodySource): string => {
   if (given === undefined) return body._tag === "None" ? "GET" : "POST";
   if (!/^[A-Za-z]+$/u.test(given)) throw new UsageError("--method is no HTTP method", spec.path);
-  return given.toUpperCase();
+  const method = given.toUpperCase();
+  if (showsRequest(method)) {
+    throw new UsageError(`${method} would give the credential away`, spec.path);
+  }
+  return method;
 };
 
 const headerLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\u0020-\u007e]*)$/u;
