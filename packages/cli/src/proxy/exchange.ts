@@ -5,7 +5,7 @@ import { errorJson } from "../error-json.ts";
 import { requestFailure } from "../http/transport-failure.ts";
 import type { Reportable } from "../report-error.ts";
 import { proxyDestination } from "./destination.ts";
-import { requestHeaders, responseHeaders } from "./pass-on.ts";
+import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
 import { type ProxyBody, takeBody } from "./replayable-body.ts";
 
 /** What every exchange of one proxy shares. */
@@ -103,10 +103,18 @@ const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.Disp
     });
     response.on("drain", () => controller.resume());
   },
-  onResponseStart(_controller, status, headers, statusMessage) {
+  onResponseStart(controller, status, headers, statusMessage) {
     if (status < 200) return;
-    response.writeHead(status, statusMessage, responseHeaders(headers));
-    response.flushHeaders();
+    try {
+      response.writeHead(status, reasonPhrase(statusMessage), responseHeaders(headers));
+      // At once, and not by flushHeaders, which writes headers as UTF-8 instead of the bytes that they are.
+      response.write(nothing);
+    } catch (error) {
+      // Node refuses what no client could read. An error thrown from here would be heard by nobody.
+      controller.abort(
+        error instanceof Error ? error : new Error("an answer that cannot be written"),
+      );
+    }
   },
   onResponseData(controller, chunk) {
     listener.counted(chunk.byteLength);
@@ -121,6 +129,7 @@ const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.Disp
   },
 });
 
+const nothing = new Uint8Array(0);
 const clientGone = new Error("the client went away");
 
 /** An answer of the proxy's own. Clients of the OpenAI API show `error.message`. */

@@ -5,6 +5,7 @@ const notPassedOn: ReadonlySet<string> = new Set([
   "connection",
   "expect",
   "host",
+  "http2-settings",
   "keep-alive",
   "origin",
   "proxy-authenticate",
@@ -24,6 +25,10 @@ export const requestHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeader
 /** An answer's headers without those of the connection it came by. */
 export const responseHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   without(headers, (name) => hopByHop.has(name));
+
+/** The words behind a status. Decoded by guesswork and read by nobody, they are passed on in plain ASCII only. */
+export const reasonPhrase = (reason: string | undefined): string | undefined =>
+  reason !== undefined && /^[\t\u0020-\u007e]+$/u.test(reason) ? reason : undefined;
 
 const hopByHop: ReadonlySet<string> = new Set([
   "connection",

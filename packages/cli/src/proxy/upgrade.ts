@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { requestFailure } from "../http/transport-failure.ts";
 import { proxyDestination } from "./destination.ts";
 import type { ExchangeTools } from "./exchange.ts";
-import { requestHeaders, responseHeaders } from "./pass-on.ts";
+import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
 
 /** Passes a WebSocket upgrade on (RFC 6455 §4), then bytes in both directions until one side ends. */
 export const upgrade = async (
@@ -57,7 +57,7 @@ const dispatchUpgrade = (
       onResponseStart(_controller, refused, headers, message) {
         status = refused;
         const kept = { ...responseHeaders(headers), connection: "close" };
-        client.write(headText(refused, message ?? "", kept));
+        client.write(headText(refused, reasonPhrase(message) ?? "", kept));
       },
       onResponseData(_controller, chunk) {
         client.write(chunk);
@@ -92,12 +92,13 @@ export const turnAway = (client: Duplex, status: number, reason: string): void =
   client.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 };
 
-const headText = (status: number, reason: string, headers: IncomingHttpHeaders): string => {
+const headText = (status: number, reason: string, headers: IncomingHttpHeaders): Buffer => {
   const lines = [`HTTP/1.1 ${status} ${reason}`];
   for (const [name, value] of Object.entries(headers)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== undefined) lines.push(`${name}: ${one}`);
     }
   }
-  return `${lines.join("\r\n")}\r\n\r\n`;
+  // undici reads header bytes as Latin-1, so this writes the bytes that came.
+  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 };
