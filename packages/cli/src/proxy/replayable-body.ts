@@ -7,7 +7,7 @@ const HELD_BYTES = 1024 * 1024;
 export type ProxyBody = null | Buffer | IncomingMessage;
 
 /** Whether a request has no body at all (RFC 9112 §6.3). */
-const hasNoBody = ({ headers }: IncomingMessage) =>
+export const hasNoBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] === undefined &&
   (headers["content-length"] === undefined || headers["content-length"] === "0");
 

@@ -3,7 +3,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CliFailure } from "../failure.ts";
 import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
-import { makeGuard, type Refusal } from "./guard.ts";
+import { makeGuard, methodRefused, type Refusal } from "./guard.ts";
+import { asksForWebSocket, readAgain } from "./other-protocols.ts";
 import { turnAway, upgrade } from "./upgrade.ts";
 
 export interface ProxyServerOptions {
@@ -69,10 +70,15 @@ const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof ma
     report(request, refusal);
   });
   server.on("upgrade", (request, socket, head) => {
+    if (!asksForWebSocket(request)) return readAgain(server, request, socket, head);
     const refusal = guard(request);
     if (refusal === null) return void upgrade(tools, request, socket, head);
     turnAway(socket, refusal.status, "Refused");
     report(request, refusal);
+  });
+  server.on("connect", (request, socket) => {
+    turnAway(socket, methodRefused.status, "Refused");
+    report(request, methodRefused);
   });
 };
 

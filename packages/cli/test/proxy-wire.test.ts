@@ -1,0 +1,152 @@
+import { once } from "node:events";
+import { connect, createServer, type Server } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+import { RunningProxy } from "./support/proxy.ts";
+
+const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/** Bytes that the provider got, and what it answers with; one character a byte. */
+let sent = "";
+let answer = ok;
+
+const provider = createServer((socket) => {
+  let isAnswered = false;
+  socket.on("error", () => {});
+  socket.on("data", (chunk) => {
+    sent += chunk.toString("latin1");
+    if (isAnswered || !isWhole(sent)) return;
+    isAnswered = true;
+    socket.end(Buffer.from(answer, "latin1"));
+  });
+});
+
+const isWhole = (text: string) => {
+  const [head = "", body] = text.split("\r\n\r\n");
+  return (
+    body !== undefined && body.length >= Number(/content-length: (\d+)/iu.exec(head)?.[1] ?? 0)
+  );
+};
+
+let home: CliHome;
+let proxy: RunningProxy;
+let host: string;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
+  home = await CliHome.make(`openai_base_url = "http://127.0.0.1:${portOf(provider)}/v1"\n`);
+  proxy = await RunningProxy.start(home, [], { CODEX_API_KEY: "sk-CANARY-0123456789" });
+  host = `Host: 127.0.0.1:${proxy.port}\r\n`;
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
+  provider.close();
+});
+beforeEach(() => {
+  sent = "";
+  answer = ok;
+});
+
+const portOf = (server: Server) => {
+  const address = server.address();
+  return typeof address === "object" ? (address?.port ?? 0) : 0;
+};
+
+/** Writes bytes to the proxy and reads until the answer's body ends in `until`, or the connection closes. */
+const exchange = (text: string, until = "ok") =>
+  new Promise<string>((resolve, reject) => {
+    const client = connect(proxy.port, "127.0.0.1");
+    let got = "";
+    client.on("data", (chunk) => {
+      got += chunk.toString("latin1");
+      if (got.endsWith(until)) client.destroy();
+    });
+    client.on("close", () => resolve(got));
+    client.on("error", reject);
+    client.write(Buffer.from(text, "latin1"));
+  });
+
+const h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n";
+const post = `POST /v1/responses HTTP/1.1\r\n`;
+const json = 'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"model":"x"}';
+
+describe("what a proxy passes on, byte by byte", () => {
+  it.each([
+    ["h2c, as curl --http2 and Java send it", h2c],
+    ["a protocol nobody knows", "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"],
+    ["websocket, on a request that is no GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n"],
+  ])("ignores the offer of %s", async (_, offer) => {
+    const got = await exchange(`${post}${host}${offer}${json}`);
+    expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
+    const [head = "", body] = sent.split("\r\n\r\n");
+    expect(head).toMatch(/^POST \/v1\/responses HTTP\/1\.1\r\n/u);
+    expect(head).not.toMatch(/upgrade|http2-settings|h2c/iu);
+    expect(body).toBe('{"model":"x"}');
+  });
+
+  it("streams a body that comes long after such an offer", async () => {
+    const client = connect(proxy.port, "127.0.0.1");
+    const head = `${post}${host}${h2c}Expect: 100-continue\r\nContent-Length: 13\r\n\r\n`;
+    client.write(head);
+    await once(client, "data");
+    client.write('{"model":"x"}');
+    const [got] = await once(client, "data");
+    client.destroy();
+    expect(String(got)).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
+    expect(sent.split("\r\n\r\n")[1]).toBe('{"model":"x"}');
+  });
+
+  it("takes the next request of the same connection after an offer that it ignored", async () => {
+    const first = await exchange(
+      `${post}${host}${h2c}${json}GET /v1/second HTTP/1.1\r\n${host}Connection: close\r\n\r\n`,
+      "never",
+    );
+    expect(first.match(/HTTP\/1\.1 200 OK/gu)).toHaveLength(2);
+    expect(sent).toContain("GET /v1/second HTTP/1.1\r\n");
+  });
+
+  it.each([
+    ["is not ASCII", "\xe2\x82\xac"],
+    ["is no UTF-8", "a\x80b"],
+    ["holds an escape sequence", "a\x1bb"],
+    ["is empty", ""],
+  ])("answers where the provider's reason phrase %s", async (_, reason) => {
+    answer = `HTTP/1.1 200 ${reason}\r\ncontent-length: 2\r\n\r\nok`;
+    const got = await exchange(`GET /models HTTP/1.1\r\n${host}\r\n`);
+    expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
+    expect(got).toMatch(/\r\n\r\nok$/u);
+  });
+
+  it("keeps the bytes of header values in both directions", async () => {
+    answer = "HTTP/1.1 200 OK\r\nx-back: caf\xe9\r\ncontent-length: 2\r\n\r\nok";
+    const got = await exchange(`GET /models HTTP/1.1\r\n${host}X-There: caf\xe9\r\n\r\n`);
+    expect(got).toContain("x-back: caf\xe9\r\n");
+    expect(sent).toMatch(/x-there: caf\xe9\r\n/iu);
+  });
+
+  it("keeps them in the answer to a WebSocket upgrade, too", async () => {
+    answer =
+      "HTTP/1.1 101 \xe2\x82\xac\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-back: caf\xe9\r\n\r\nok";
+    const key = "Sec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    const got = await exchange(
+      `GET /a HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n${key}`,
+    );
+    expect(got).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/u);
+    expect(got).toContain("x-back: caf\xe9\r\n");
+  });
+
+  it.each([
+    ["TRACE, which shows the credential", () => `TRACE /x HTTP/1.1\r\n${host}\r\n`, 501],
+    ["CONNECT, which is a tunnel", () => `CONNECT a.example:443 HTTP/1.1\r\n${host}\r\n`, 501],
+    ["two Host headers", () => `GET /a HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n`, 400],
+    ["slashes in code", () => `GET /v1/..%2f..%2fadmin HTTP/1.1\r\n${host}\r\n`, 400],
+    ["dots in code twice", () => `GET /v1/%252e%252e/admin HTTP/1.1\r\n${host}\r\n`, 400],
+    ["backslashes in code", () => `GET /a/..%5c..%5cadmin HTTP/1.1\r\n${host}\r\n`, 400],
+    ["dots with a parameter", () => `GET /..;/admin HTTP/1.1\r\n${host}\r\n`, 400],
+  ])("refuses %s, and sends nothing", async (_, text, status) => {
+    const got = await exchange(text(), "never");
+    expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
+    expect(sent + got).not.toContain("CANARY");
+    expect(sent).toBe("");
+  });
+});
