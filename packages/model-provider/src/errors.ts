@@ -256,6 +256,20 @@ const redirectReasons = {
   accountChanged: "another account is signed in now",
 } as const;
 
+/** The server's certificate is signed by an authority that this machine does not know. Nothing was sent. */
+export class CertificateUntrusted extends Data.TaggedError("CertificateUntrusted")<{
+  readonly origin: string;
+  /** OpenSSL's name for what is wrong with the chain. */
+  readonly reason: string;
+}> {
+  readonly code = "PROVIDER_CERTIFICATE_UNTRUSTED";
+  readonly hint =
+    "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of your network.";
+  override get message(): string {
+    return `the certificate of ${this.origin} is not trusted (${this.reason})`;
+  }
+}
+
 /** The server, or the network before it, did not open the WebSocket. */
 export class WebSocketRefused extends Data.TaggedError("WebSocketRefused")<{
   readonly origin: string;
@@ -293,6 +307,7 @@ export type ModelProviderError =
   | MethodRefused
   | AccountChanged
   | RedirectRefused
+  | CertificateUntrusted
   | WebSocketRefused;
 
 /** Every `code` that this package can answer with, login's included. */

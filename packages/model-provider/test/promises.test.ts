@@ -144,6 +144,34 @@ describe("createModelProvider", () => {
     expect(authority.count("responses")).toBe(1);
   });
 
+  it("says how a model's certificate comes to be trusted, and does not try it again", async () => {
+    await using authority = await startTestAuthority({ tls: "self-signed" });
+    await using home = await makeHome(authority, {
+      config: `model_provider = "local"
+[model_providers.local]
+base_url = ${JSON.stringify(authority.openaiBaseUrl)}
+experimental_bearer_token = "canary"
+request_max_retries = 2
+`,
+    });
+    await using client = await createModelProvider({
+      variables: { CODEX_HOME: home.path },
+      environmentCredentials: false,
+      retryBaseDelayMs: 600_000,
+    });
+    const error: unknown = await client.fetch("/responses", { ...ask, body }).catch((e) => e);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({
+      message: "fetch failed",
+      cause: {
+        code: "PROVIDER_CERTIFICATE_UNTRUSTED",
+        reason: "DEPTH_ZERO_SELF_SIGNED_CERT",
+        origin: new URL(authority.openaiBaseUrl).origin,
+        hint: expect.stringContaining("CODEX_CA_CERTIFICATE"),
+      },
+    });
+  });
+
   it("retries as config.toml says", async () => {
     await using authority = await startTestAuthority();
     await using home = await makeHome(authority, {

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit";
 import * as Scope from "effect/Scope";
 import type { Dispatcher } from "undici";
 import { loadUndiciSend, type Send } from "./undici-send.ts";
+import { explainingCertificates } from "./untrusted-certificate.ts";
 
 export interface Network {
   /** What every request carries, unless it says otherwise: `originator` and `User-Agent`. Lower-case names. */
@@ -36,7 +37,7 @@ export const openNetwork = (
     ));
   const load = async (): Promise<Send> => {
     try {
-      ready = await (sending ??= dispatcher().then(loadUndiciSend));
+      ready = await (sending ??= dispatcher().then(loadUndiciSend).then(explainingCertificates));
       return ready;
     } catch (error) {
       sending = undefined;

@@ -40,6 +40,7 @@ const hopeless: ReadonlySet<unknown> = new Set([
   "UND_ERR_DESTROYED",
   "UND_ERR_INVALID_ARG",
   "UND_ERR_NOT_SUPPORTED",
+  "PROVIDER_CERTIFICATE_UNTRUSTED",
 ]);
 
 /** Whether the network failed, rather than the request's maker: an error with a `code`, which fetch wraps once. */

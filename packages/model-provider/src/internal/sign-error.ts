@@ -9,6 +9,7 @@ const unsigned = {
   PROVIDER_METHOD_REFUSED: true,
   PROVIDER_ACCOUNT_CHANGED: true,
   PROVIDER_REDIRECT_REFUSED: true,
+  PROVIDER_CERTIFICATE_UNTRUSTED: true,
   PROVIDER_WEBSOCKET_REFUSED: true,
 } satisfies Record<Exclude<ModelProviderError, SignError>["code"], true>;
 
