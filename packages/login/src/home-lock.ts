@@ -1,11 +1,13 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
 import * as Semaphore from "effect/Semaphore";
 import { canonicalCodexHome, prepareCodexHome } from "./auth-file/codex-home.ts";
 import type { CodexHome } from "./environment.ts";
 import type { HomeLockError } from "./errors/storage.ts";
 import { type FolderLockOptions, withFolderLock } from "./home-lock/folder-lock.ts";
+import { foldersToLock } from "./home-lock/folders.ts";
 import { reentrant, type WithLock } from "./home-lock/held.ts";
 import { lockFailed } from "./home-lock/target-lock.ts";
 
@@ -16,7 +18,7 @@ export interface HomeLockOptions extends FolderLockOptions {
 }
 
 /**
- * One holder over all tasks and processes that share a CODEX_HOME: tasks by
+ * One holder over all tasks and processes that share a CODEX_HOME, or the file that its `auth.json` links to: tasks by
  * a semaphore, our own processes by `agent-auth.lock`, Codex by flock(2) on its `auth.lock`. Without the optional
  * package koffi the last is left out. The locks end with their process, so a killed holder blocks nobody. The folder is
  * made where it may be.
@@ -51,6 +53,30 @@ const withHomeLock =
         lockFailed(path)(error),
       );
       return Effect.flatMap(prepared, () =>
-        withFolderLock(canonicalCodexHome(options.codexHome), options)(effect),
+        withFolders(canonicalCodexHome(options.codexHome), options, effect),
       );
     });
+
+/** Somebody may point the link elsewhere while this waits; not more often than this. */
+const MAX_ATTEMPTS = 3;
+
+const withFolders = <A, E, R>(
+  home: string,
+  options: FolderLockOptions,
+  effect: Effect.Effect<A, E, R>,
+  attempt = 1,
+): Effect.Effect<A, E | HomeLockError, R> =>
+  Effect.gen(function* () {
+    const folders = yield* foldersToLock(home);
+    const guarded = Effect.gen(function* () {
+      const isSame = folders.join("\n") === (yield* foldersToLock(home)).join("\n");
+      return isSame || attempt === MAX_ATTEMPTS ? Option.some(yield* effect) : Option.none();
+    });
+    const done = yield* folders.reduceRight<Effect.Effect<Option.Option<A>, E | HomeLockError, R>>(
+      (inner, folder) => withFolderLock(folder, options)(inner),
+      guarded,
+    );
+    return Option.isSome(done)
+      ? done.value
+      : yield* withFolders(home, options, effect, attempt + 1);
+  });
