@@ -99,6 +99,9 @@ export const makeAuthManager = Effect.fnUntraced(function* (
 const signIn = Effect.promise(() => import("./sign-in.ts"));
 const signOut = Effect.promise(() => import("./sign-out.ts"));
 
+const tellOfLoss = (error: LoginError): Effect.Effect<void> =>
+  Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`);
+
 const makeCore = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
 ): Effect.fn.Return<Core, never, Needs> {
@@ -107,7 +110,7 @@ const makeCore = Effect.fnUntraced(function* (
   const store = withMemory(yield* CredentialStore);
   const lock = yield* HomeLock;
   yield* Effect.addFinalizer(() =>
-    store.isKeeping() ? Effect.ignore(lock.withLock(store.saveKept)) : Effect.void,
+    store.isKeeping() ? Effect.catch(lock.withLock(store.saveKept), tellOfLoss) : Effect.void,
   );
   const agents = yield* Effect.promise(() => import("./agent-identities.ts")).pipe(
     Effect.flatMap(({ makeAgentIdentities }) => makeAgentIdentities(options)),

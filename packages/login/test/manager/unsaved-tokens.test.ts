@@ -1,3 +1,4 @@
+import { link } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -6,6 +7,8 @@ import type { AuthDocument } from "../../src/auth-json.ts";
 import { withMemory } from "../../src/auth-manager/unsaved-tokens.ts";
 import type { CredentialStore, StoredDocument } from "../../src/credential-store.ts";
 import { StoreUnwritable } from "../../src/errors.ts";
+import { createAuthManager } from "../../src/promises.ts";
+import { chatgptDocument, managerOptions, openAuthority, openHome } from "./fixture.ts";
 
 const source = { _tag: "File", path: "/home/auth.json" } as const;
 const pair = (name: string): AuthDocument => ({
@@ -85,5 +88,32 @@ describe("refreshed tokens that cannot be saved", () => {
     await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
     await run(store.remove);
     expect(await run(loadPair(store))).toBe("none");
+  });
+
+  it("are told of when they are lost with their manager", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
+    const { accessToken } = await authority.mintChatgptTokens();
+    authority.behave("refresh", {
+      answer: async () => {
+        await link(home.authJson, `${home.authJson}.link`); // writable when it was asked, and no longer
+        return { status: 200, body: JSON.stringify({ access_token: accessToken }), headers: {} };
+      },
+    });
+    const warnings: Array<string> = [];
+    const { config, environment } = await managerOptions({ home, authority });
+    const manager = createAuthManager({
+      config,
+      environment,
+      environmentCredentials: false,
+      onWarning: (message) => warnings.push(message),
+    });
+    await manager.current();
+    await manager.close();
+    expect(warnings).toEqual([
+      expect.stringContaining("are kept in memory"),
+      expect.stringContaining("refreshed tokens could not be saved and are lost: cannot save"),
+    ]);
   });
 });
