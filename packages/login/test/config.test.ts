@@ -156,7 +156,12 @@ describe("loadConfig", () => {
     [
       `model_providers.a.auth = { command = "x", timeout_ms = 0 }`,
       "model_providers.a.auth.timeout_ms",
-      "one or more",
+      "1 to 2147483647",
+    ],
+    [
+      `model_providers.a.auth = { command = "x", timeout_ms = 3_000_000_000 }`,
+      "model_providers.a.auth.timeout_ms",
+      "1 to 2147483647",
     ],
   ])("refuses %s with file, line and key", ([wrong, key, expected]) =>
     Effect.gen(function* () {

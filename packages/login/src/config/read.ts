@@ -85,6 +85,9 @@ const secretTable = (
     Object.entries(table).map(([name, value]) => [name, Redacted.make(value, { label: name })]),
   );
 
+/** A timer of more milliseconds fires at once. */
+const longestTimerMs = 2_147_483_647;
+
 const readCommand = (reader: TableReader | undefined): CommandTokenConfig | undefined => {
   if (reader === undefined) return undefined;
   const config: Draft<CommandTokenConfig> = {
@@ -93,7 +96,8 @@ const readCommand = (reader: TableReader | undefined): CommandTokenConfig | unde
     timeoutMs: reader.count("timeout_ms") ?? 5_000,
     refreshIntervalMs: reader.count("refresh_interval_ms") ?? 300_000,
   };
-  if (config.timeoutMs === 0) reader.fail("timeout_ms", "a whole number, one or more");
+  if (config.timeoutMs === 0 || config.timeoutMs > longestTimerMs)
+    reader.fail("timeout_ms", `a whole number of milliseconds, 1 to ${longestTimerMs}`);
   put(config, "cwd", reader.filledText("cwd"));
   return config;
 };

@@ -5,7 +5,7 @@ import type { CredentialsStoreMode } from "../credential-store.ts";
 export interface CommandTokenConfig {
   readonly command: string;
   readonly args: ReadonlyArray<string>;
-  /** Milliseconds; default 5000. */
+  /** Milliseconds, at most 2147483647; default 5000. */
   readonly timeoutMs: number;
   /** Milliseconds that one output serves; default 300000. 0: until a 401. */
   readonly refreshIntervalMs: number;
