@@ -1,4 +1,4 @@
-import { Agent, Client, type Dispatcher, fetch, interceptors, WebSocket } from "undici";
+import { Agent, Client, type Dispatcher, fetch, interceptors, MockAgent, WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-interceptor.ts";
@@ -7,7 +7,7 @@ import { agent, bearer, chatgpt } from "./support/credentials.ts";
 import { interceptorFace } from "./support/faces.ts";
 import { managerOf } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
-import { answer, startServer } from "./support/server.ts";
+import { answer, startServer, startSocketServer } from "./support/server.ts";
 import { signedIn, signIns } from "./support/sign-ins.ts";
 
 faceContract("authInterceptor", interceptorFace);
@@ -141,6 +141,53 @@ describe("authInterceptor: under undici's other doors", () => {
     expect([statusCode, await body.text()]).toEqual([401, "no"]);
     await dispatcher.close();
   });
+
+  it("hands a 401 over whole where its body comes in pieces while it is held back", async () => {
+    const asked = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<void>();
+    await using server = await startSocketServer(async (socket) => {
+      socket.write("HTTP/1.1 401 no\r\nconnection: close\r\n\r\none ");
+      await asked.promise;
+      for (const piece of ["two ", "three "]) {
+        await new Promise((resolve) => socket.write(piece, resolve));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      socket.end("four", () => sent.resolve());
+    });
+    const manager = {
+      ...managerOf(bearer("a")),
+      recoverUnauthorized: async () => {
+        asked.resolve();
+        await sent.promise;
+        return null;
+      },
+    };
+    const dispatcher = new Agent().compose(authInterceptor(signIn(server.url, { manager })));
+    const request = { origin: server.url, path: "/a", method: "GET" } as const;
+    const { statusCode, body } = await dispatcher.request(request);
+    expect([statusCode, await body.text()]).toEqual([401, "one two three four"]);
+    await dispatcher.close();
+  });
+
+  it.each([
+    ["handed over whole", managerOf(bearer("a")), 401, "first"],
+    ["mended", managerOf(bearer("a"), bearer("b")), 200, "second"],
+  ])(
+    "holds back what comes of a 401 from a dispatcher that cannot pause, until it is %s",
+    async (_outcome, manager, status, text) => {
+      const mock = new MockAgent();
+      mock.disableNetConnect();
+      const pool = mock.get("http://127.0.0.1:1");
+      pool.intercept({ path: "/a" }).reply(401, "first");
+      pool.intercept({ path: "/a" }).reply(200, "second");
+      const options = signIn("http://127.0.0.1:1", { manager });
+      const dispatcher = mock.compose(authInterceptor(options));
+      const request = { origin: "http://127.0.0.1:1", path: "/a", method: "GET" } as const;
+      const { statusCode, body } = await dispatcher.request(request);
+      expect([statusCode, await body.text()]).toEqual([status, text]);
+      await mock.close();
+    },
+  );
 
   it("signs a WebSocket's upgrade", async () => {
     await using authority = await startTestAuthority();

@@ -27,6 +27,7 @@ interface Held {
   readonly status: number;
   readonly headers: IncomingHeaders;
   readonly message: string | undefined;
+  /** What came nonetheless: undici's own connections can be paused, but not its MockAgent and not every interceptor. */
   readonly chunks: Array<Buffer>;
   /** How the answer ended, where it did while it was held. */
   end?: { readonly trailers: IncomingHeaders } | { readonly error: Error };

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import { createServer as createSocketServer, type Socket } from "node:net";
 
 export interface Seen {
   readonly method: string;
@@ -41,6 +42,28 @@ export const startServer = async (respond: Respond) => {
     seen,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+};
+
+/** A server that speaks no HTTP of its own: `converse` gets each socket with its first bytes read. */
+export const startSocketServer = async (converse: (socket: Socket) => Promise<void>) => {
+  const sockets = new Set<Socket>();
+  const server = createSocketServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}); // The client may hang up.
+    socket.once("data", () => void converse(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, "close");
     },
