@@ -20,6 +20,8 @@ import { jwksUrl, normalizeBaseUrl, taskRegistrationUrl } from "../src/urls.ts";
 
 const run = <A>(effect: Effect.Effect<A, unknown>): A => Effect.runSync(effect);
 const id = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 40 }).filter(isId);
+/** A verifier takes no colon in a runtime id, since the signed text joins ids with it. */
+const runtimeId = id.filter((text) => !text.includes(":"));
 const bytes = fc.uint8Array({ maxLength: 200 });
 
 describe("properties: encodings", () => {
@@ -118,7 +120,7 @@ describe("properties: keys and assertions", () => {
     const wide = { isKnownTask: null, clockWindowSeconds: 1e12 };
     const ms = fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 });
     fc.assert(
-      fc.property(id, id, ms, fc.nat(), (agentRuntimeId, taskId, nowMs, at) => {
+      fc.property(runtimeId, id, ms, fc.nat(), (agentRuntimeId, taskId, nowMs, at) => {
         const keys = AgentPublicKeys.layerMemory(new Map([[agentRuntimeId, publicKey]]));
         const header = makeAssertionSigner({ key, agentRuntimeId, taskId }).authorizationAt(nowMs);
         const verified = run(verifyAgentAssertion(header, wide).pipe(Effect.provide(keys)));
