@@ -11,6 +11,7 @@ import { probeFolder, replaceFile } from "./auth-file/replace.ts";
 import { describeSystemError } from "./auth-file/system-error.ts";
 import { assertReplaceable, type AuthFileTarget, resolveTarget } from "./auth-file/target.ts";
 import { sweepTemporaries } from "./auth-file/temporary.ts";
+import { inPinnedFolder } from "./auth-file/trust.ts";
 import { type AuthDocument, parseAuthJson } from "./auth-json.ts";
 import { CredentialStore, type StoredDocument, type StoreSource } from "./credential-store.ts";
 import type { CodexHome } from "./environment.ts";
@@ -111,11 +112,13 @@ const saveFile = (
   Effect.gen(function* () {
     const target = yield* prepare(path, home);
     const replace = Effect.tryPromise({
-      try: async () => {
-        const content = contentOf(document, target.path);
-        await sweepTemporaries(target.path);
-        await replaceFile(target, content);
-      },
+      try: () =>
+        inPinnedFolder(target, "save", async (pinned) => {
+          await assertReplaceable(pinned, "save");
+          const content = contentOf(document, target.path);
+          await sweepTemporaries(pinned.path);
+          await replaceFile(pinned, content);
+        }),
       catch: writing(path, "save"),
     });
     yield* withTargetLock(target.path)(Effect.uninterruptible(replace));
@@ -129,25 +132,37 @@ const removeFile = (path: string): Effect.Effect<boolean, StoreError> =>
       catch: catching,
     });
     const remove = Effect.uninterruptible(
-      Effect.tryPromise({ try: () => removeAuthFile(path), catch: catching }),
+      Effect.tryPromise({ try: () => removeAuthFile(path, { isAuthJson }), catch: catching }),
     );
-    return yield* target.stats === undefined ? remove : withTargetLock(target.path)(remove);
+    // No lock file is made beside what is not ours.
+    const isOurs = target.stats !== undefined && (!target.isLinked || isAuthJson(target.path));
+    return yield* isOurs ? withTargetLock(target.path)(remove) : remove;
   });
+
+/** Whether a file reads as an auth.json and has a value that one would have. */
+const isAuthJson = (path: string): boolean => {
+  const parsed = Effect.runSync(Effect.option(readDocument(path)));
+  return Option.isSome(parsed) && Object.keys(parsed.value).some((key) => key !== "unknown");
+};
+
+const readDocument = (path: string): Effect.Effect<AuthDocument, StoreError> =>
+  Effect.flatMap(
+    Effect.try({ try: () => readSmallFile(path), catch: writing(path, "save") }),
+    (bytes) => parseAuthJson(bytes ?? "", path),
+  );
 
 const checkFile = (path: string, home: CodexHome): Effect.Effect<void, StoreError> =>
   Effect.flatMap(prepare(path, home), (target) =>
-    Effect.tryPromise({ try: () => probeFolder(target), catch: writing(path, "save") }),
+    Effect.tryPromise({
+      try: () => inPinnedFolder(target, "save", probeFolder),
+      catch: writing(path, "save"),
+    }),
   );
 
 /** A file that is nearly too large may not be read any more once it holds new tokens. One that does not read is no matter. */
 const checkRoom = (path: string): Effect.Effect<void, StoreUnwritable> =>
   Effect.flatMap(
-    Effect.option(
-      Effect.flatMap(
-        Effect.try({ try: () => readSmallFile(path), catch: writing(path, "save") }),
-        (bytes) => parseAuthJson(bytes ?? "", path),
-      ),
-    ),
+    Effect.option(readDocument(path)),
     Option.match({
       onNone: () => Effect.void,
       onSome: (document) =>

@@ -98,7 +98,7 @@ const writeEntry = async (codexHome: string, url: string, entry: CachedJwks): Pr
     // Not recursive: a CODEX_HOME that does not exist is not made by a cache.
     await mkdir(join(codexHome, FOLDER), { mode: 0o700 }).catch(ignoreExisting);
     await sweepTemporaries(path);
-    await replaceFile({ path, isLinked: false }, JSON.stringify({ url, ...entry }));
+    await replaceFile({ path, isLinked: false, linkOwners: [] }, JSON.stringify({ url, ...entry }));
   } catch {
     // A full disk or a read-only home costs the next process one request.
   }

@@ -1,18 +1,23 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -197,6 +202,35 @@ describe("CredentialStore.remove, file", () => {
     }),
   );
 
+  it.live("removes only the link where it leads to what is no auth.json", () =>
+    Effect.gen(function* () {
+      for (const content of ["root:x:0:0\n", '{"a":1}', "{}", ""]) {
+        const home = temporaryHome();
+        const folder = temporaryFolder();
+        const target = join(folder, "somebody's own");
+        const { file, remove } = open(home);
+        writeFileSync(target, content);
+        symlinkSync(target, file);
+        expect(yield* remove).toBe(true);
+        expect(readFileSync(target, "utf8")).toBe(content);
+        expect(namesIn(folder)).toEqual(["somebody's own"]);
+        expect(existsSync(`${target}.lock`)).toBe(false);
+        expect(namesIn(home.path)).toEqual([]);
+      }
+    }),
+  );
+
+  it.live("leaves a link to nothing, whether its folder is there or not", () =>
+    Effect.gen(function* () {
+      for (const target of ["missing.json", "missing/auth.json"]) {
+        const { file, remove } = open(temporaryHome());
+        symlinkSync(target, file);
+        expect(yield* remove).toBe(false);
+        expect(readlinkSync(file)).toBe(target);
+      }
+    }),
+  );
+
   it.live("removes a file that cannot be understood, and one that is read-only", () =>
     Effect.gen(function* () {
       const { file, remove } = open(temporaryHome());
@@ -372,6 +406,99 @@ describe("CredentialStore, file, refuses", () => {
       expect(error.message).toContain(`${file}:1:15: auth_mode: unknown mode "carrierPigeon"`);
       expect(readFileSync(file, "utf8")).toBe(`{"auth_mode": "carrierPigeon"}`);
     }),
+  );
+});
+
+/** A home of user 4242 in which root works, and a folder of root's elsewhere with a sign-in of root's. */
+const foreignHome = () => {
+  const home = temporaryHome();
+  chownSync(home.path, 4242, 4243);
+  const secrets = temporaryFolder();
+  const secret = join(secrets, "real.json");
+  writeFileSync(secret, text("sk-root"), { mode: 0o600 });
+  const link = (target: string, uid: number): void => {
+    const file = join(home.path, "auth.json");
+    symlinkSync(target, file);
+    lchownSync(file, uid, uid);
+  };
+  const untouched = () => {
+    const { uid } = statSync(secret);
+    return { uid, content: readFileSync(secret, "utf8"), names: readdirSync(secrets) };
+  };
+  return { ...open(home), home, link, secret, secrets, untouched };
+};
+
+const intact = { uid: 0, content: text("sk-root"), names: ["real.json"] };
+const distrust = {
+  code: "LOGIN_STORE_UNWRITABLE",
+  reason: "this process is root, and another user's link leads to what is not that user's",
+};
+
+describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () => {
+  it.live("follows no link of that user's to what is not theirs", () =>
+    Effect.gen(function* () {
+      const { checkWritable, file, link, remove, save, secret, untouched } = foreignHome();
+      link(secret, 4242);
+      for (const deed of [checkWritable, save("sk-1"), remove])
+        expect(yield* Effect.flip(Effect.asVoid(deed))).toMatchObject(distrust);
+      expect(untouched()).toEqual(intact);
+      expect(readlinkSync(file)).toBe(secret);
+    }),
+  );
+
+  it.live("makes nothing where such a link leads", () =>
+    Effect.gen(function* () {
+      const { link, save, secrets, untouched } = foreignHome();
+      link(join(secrets, "new.json"), 4242);
+      expect(yield* Effect.flip(save("sk-1"))).toMatchObject(distrust);
+      expect(untouched()).toEqual(intact);
+    }),
+  );
+
+  it.live("follows that user's link to their own file, and a link of root's own", () =>
+    Effect.gen(function* () {
+      for (const linkOwner of [4242, 0]) {
+        const { file, link, remove, save } = foreignHome();
+        const folder = temporaryFolder();
+        const target = join(folder, "theirs.json");
+        writeFileSync(target, text("sk-old"));
+        for (const path of [folder, target]) chownSync(path, 4242, 4243);
+        link(target, linkOwner);
+        yield* save("sk-1");
+        expect(readFileSync(target, "utf8")).toBe(text("sk-1"));
+        expect(statSync(target).uid).toBe(4242);
+        expect(yield* remove).toBe(true);
+        expect([existsSync(target), existsSync(file)]).toEqual([false, false]);
+      }
+    }),
+  );
+
+  it.live(
+    "stays in the folder that it looked at when the name leads elsewhere meanwhile",
+    (context) =>
+      Effect.gen(function* () {
+        const tryFlock = yield* Effect.promise(loadFlock);
+        if (tryFlock === undefined || process.platform !== "linux")
+          return context.skip("needs flock and /proc");
+        const { home, link, save, secrets, untouched } = foreignHome();
+        const mine = join(home.path, "mine");
+        mkdirSync(join(mine, "sub"), { recursive: true });
+        writeFileSync(join(mine, "sub", "real.json"), text("sk-old"));
+        for (const name of ["mine", "mine/sub", "mine/sub/real.json"])
+          chownSync(join(home.path, name), 4242, 4243);
+        link("mine/sub/real.json", 4242);
+        const held = openSync(join(mine, "sub", "real.json.lock"), "w");
+        tryFlock(held);
+        const fiber = yield* Effect.forkChild(Effect.flip(save("sk-1")));
+        yield* Effect.sleep(100);
+        // The lock is still held, so the save has looked at the target and waits.
+        renameSync(mine, `${mine}.old`);
+        mkdirSync(mine);
+        symlinkSync(secrets, join(mine, "sub"));
+        closeSync(held);
+        expect((yield* Fiber.join(fiber)).code).toBe("LOGIN_STORE_UNWRITABLE");
+        expect(untouched()).toEqual(intact);
+      }),
   );
 });
 

@@ -3,6 +3,7 @@ import { access, lstat, readlink, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
 import { systemCodeOf } from "./system-error.ts";
+import { assertLinksTrusted } from "./trust.ts";
 
 /** What a path leads to, symbolic links followed to the end. */
 export interface AuthFileTarget {
@@ -10,6 +11,8 @@ export interface AuthFileTarget {
   readonly path: string;
   /** Whether the path that was asked for is a symbolic link. */
   readonly isLinked: boolean;
+  /** User ids that the links on the way belong to. */
+  readonly linkOwners: ReadonlyArray<number>;
   /** Of the file; absent where it is missing. */
   readonly stats?: Stats;
 }
@@ -17,17 +20,29 @@ export interface AuthFileTarget {
 /** As in Linux. */
 const MAX_LINKS = 40;
 
-type Deed = StoreUnwritable["deed"];
+export type Deed = StoreUnwritable["deed"];
 
-/** Follows links as the system would, also where the last one leads to a file that is missing. */
+/**
+ * Follows links as the system would, also where the last one leads to a file that is missing. Throws `StoreUnwritable`
+ * for a loop, and for links that root should not follow.
+ */
 export const resolveTarget = async (path: string, deed: Deed): Promise<AuthFileTarget> => {
+  const target = await followLinks(path, deed);
+  await assertLinksTrusted(target, deed);
+  return target;
+};
+
+const followLinks = async (path: string, deed: Deed): Promise<AuthFileTarget> => {
   let current = path;
-  for (let links = 0; links <= MAX_LINKS; links++) {
+  const linkOwners: Array<number> = [];
+  while (linkOwners.length <= MAX_LINKS) {
     const stats = await lstatIfPresent(current);
     if (stats?.isSymbolicLink() !== true) {
-      const target = { path: await inRealFolder(current), isLinked: links > 0 };
+      const isLinked = linkOwners.length > 0;
+      const target = { path: await inRealFolder(current), isLinked, linkOwners };
       return stats === undefined ? target : { ...target, stats };
     }
+    linkOwners.push(stats.uid);
     current = resolve(await realpath(dirname(current)), await readlink(current));
   }
   throw new StoreUnwritable({
@@ -48,7 +63,7 @@ const inRealFolder = async (path: string): Promise<string> => {
   }
 };
 
-const lstatIfPresent = async (path: string): Promise<Stats | undefined> => {
+export const lstatIfPresent = async (path: string): Promise<Stats | undefined> => {
   try {
     return await lstat(path);
   } catch (error) {
