@@ -58,7 +58,8 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads every variable that this project knows. Nothing else of the project reads them. Values are trimmed, secrets
- * are `Redacted`, nothing is checked: neither that a folder exists nor that a URL is one.
+ * are `Redacted`, nothing is checked: neither that a folder exists nor that a URL is one. A user name or password in a
+ * URL becomes `***`: no request is ever sent to such a URL, so the secret in it is not kept either.
  */
 export const parseEnvironment = (
   env: Variables,
@@ -68,6 +69,7 @@ export const parseEnvironment = (
     const value = env[name]?.trim();
     return value === "" ? undefined : value;
   };
+  const url = (name: string): string | undefined => text(name)?.replace(userInfo, "$1***@");
   const secret = (name: string): Redacted.Redacted | undefined => {
     const value = text(name);
     return value === undefined ? undefined : Redacted.make(value, { label: name });
@@ -83,11 +85,11 @@ export const parseEnvironment = (
   put(draft, "apiKey", secret("CODEX_API_KEY"));
   put(draft, "agentIdentity", secret("CODEX_AGENT_IDENTITY"));
   put(draft, "accessToken", secret("CODEX_ACCESS_TOKEN"));
-  put(draft, "refreshTokenUrl", text("CODEX_REFRESH_TOKEN_URL_OVERRIDE"));
-  put(draft, "revokeTokenUrl", text("CODEX_REVOKE_TOKEN_URL_OVERRIDE"));
-  put(draft, "authApiBaseUrl", text("CODEX_AUTHAPI_BASE_URL"));
-  put(draft, "agentIdentityAuthApiBaseUrl", text("CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL"));
-  put(draft, "agentIdentityJwksBaseUrl", text("CODEX_AGENT_IDENTITY_JWKS_BASE_URL"));
+  put(draft, "refreshTokenUrl", url("CODEX_REFRESH_TOKEN_URL_OVERRIDE"));
+  put(draft, "revokeTokenUrl", url("CODEX_REVOKE_TOKEN_URL_OVERRIDE"));
+  put(draft, "authApiBaseUrl", url("CODEX_AUTHAPI_BASE_URL"));
+  put(draft, "agentIdentityAuthApiBaseUrl", url("CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL"));
+  put(draft, "agentIdentityJwksBaseUrl", url("CODEX_AGENT_IDENTITY_JWKS_BASE_URL"));
   put(draft, "caBundle", caBundle(text));
   put(draft, "httpsProxy", proxy(secret, "HTTPS_PROXY"));
   put(draft, "httpProxy", proxy(secret, "HTTP_PROXY"));
@@ -95,6 +97,9 @@ export const parseEnvironment = (
   put(draft, "originator", text("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"));
   return draft;
 };
+
+/** What stands before the `@` of a URL, with and without slashes, as the URL standard reads it. */
+const userInfo = /^((?:[a-z][a-z\d+.-]*:)?[/\\]*)[^/\\?#]*@/i;
 
 type Draft = { -readonly [K in keyof LoginEnvironment]: LoginEnvironment[K] };
 

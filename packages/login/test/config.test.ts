@@ -90,13 +90,13 @@ describe("loadConfig", () => {
         envKeyInstructions: "Ask Ada.",
         requiresOpenaiAuth: true,
         wireApi: "responses",
-        queryParams: { "api-version": "1" },
+        queryParams: { "api-version": Redacted.make("1", { label: "api-version" }) },
         httpHeaders: { "X-Team": Redacted.make("canary", { label: "X-Team" }) },
         envHttpHeaders: { "X-User": "ACME_USER" },
         requestMaxRetries: 0,
         auth: {
           command: "./token",
-          args: ["--fresh"],
+          args: [Redacted.make("--fresh", { label: "args" })],
           timeoutMs: 5000,
           refreshIntervalMs: 300_000,
           cwd: "/srv",
@@ -108,6 +108,19 @@ describe("loadConfig", () => {
       expect(dotted?.auth).toEqual({ command: "x", args: [], timeoutMs: 1, refreshIntervalMs: 0 });
       expect(dotted?.requiresOpenaiAuth).toBe(false);
       expect(inspect([config, modelProviders], { depth: 9 })).not.toContain("canary");
+    }),
+  );
+
+  it.effect("shows no query parameter and no argument of a token command when it is printed", () =>
+    Effect.gen(function* () {
+      const config = yield* withFile(
+        `model_providers.a = { query_params = { key = "canary" }, auth = { command = "x", args = ["canary"] } }`,
+      ).load;
+      const provider = config.modelProviders.get("a");
+      expect(Object.values(provider?.queryParams ?? {}).map(Redacted.value)).toEqual(["canary"]);
+      expect(provider?.auth?.args.map(Redacted.value)).toEqual(["canary"]);
+      const shown = [inspect(config, { depth: 9, showHidden: true }), JSON.stringify(provider)];
+      expect(shown.join("\n")).not.toContain("canary");
     }),
   );
 
@@ -127,6 +140,13 @@ describe("loadConfig", () => {
     [`cli_auth_credentials_store = true`, "cli_auth_credentials_store", "a string"],
     [`chatgpt_base_url = "ftp://x"`, "chatgpt_base_url", "an http or https URL"],
     [`chatgpt_base_url = "chatgpt.com"`, "chatgpt_base_url", "an http or https URL"],
+    [`chatgpt_base_url = "https://ada:pw@x"`, "chatgpt_base_url", "without user name"],
+    [`openai_base_url = "https://ada@x"`, "openai_base_url", "without user name"],
+    [
+      `model_providers.a.base_url = "https://:pw@x"`,
+      "model_providers.a.base_url",
+      "without user name",
+    ],
     [`model_provider = []`, "model_provider", "a string"],
     [`model_providers = 1`, "model_providers", "a table"],
     [`model_providers.acme = 1`, "model_providers.acme", "a table"],

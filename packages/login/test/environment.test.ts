@@ -76,6 +76,26 @@ describe("parseEnvironment", () => {
     expect(key && Redacted.value(key)).toBe("k");
   });
 
+  it.each(["https://ada:canary@x/y?z#w", "https:canary@x", "\\\\a@canary@x", "canary:canary@x"])(
+    "keeps no password of %s, and keeps that there was one",
+    (url) => {
+      const environment = parse({
+        CODEX_REFRESH_TOKEN_URL_OVERRIDE: url,
+        CODEX_REVOKE_TOKEN_URL_OVERRIDE: url,
+        CODEX_AUTHAPI_BASE_URL: url,
+        CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL: url,
+        CODEX_AGENT_IDENTITY_JWKS_BASE_URL: url,
+      });
+      const { variable: _, codexHome: __, ...urls } = environment;
+      expect(Object.values(urls)).toHaveLength(5);
+      for (const kept of Object.values(urls)) expect(kept).toContain("***@x");
+      expect(inspect(environment)).not.toContain(":canary@");
+      expect(parse({ CODEX_AUTHAPI_BASE_URL: "https://x/a@b" }).authApiBaseUrl).toBe(
+        "https://x/a@b",
+      );
+    },
+  );
+
   it("shows no secret when it is printed", () => {
     const canary = "canary-90aa";
     const environment = parse({

@@ -54,7 +54,7 @@ export interface ModelProvider {
   readonly targets: ProviderTargets;
   /** In the order of the configuration; `env_http_headers` after `http_headers`, which they replace. */
   readonly headers: ReadonlyArray<ProviderHeader>;
-  readonly queryParams: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly queryParams: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>;
   /** Attempts after the first one on 5xx, 429 and transport failures. 0 where the configuration has none. */
   readonly requestMaxRetries: number;
   readonly wireApi?: string;

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import * as Redacted from "effect/Redacted";
 import * as fc from "fast-check";
 import { Request as UndiciRequest } from "undici";
 import { describe, expect, it } from "vitest";
@@ -203,7 +204,9 @@ describe("createAuthenticatedFetch: query_params", () => {
     () => "http://me:secret@127.0.0.1:1/x",
   ])("are in no error about an address with a user name or password (%#)", async (address) => {
     await using server = await startServer(ok);
-    const provider = providerAt(`${server.url}/v1`, { queryParams: { "api-key": "canary" } });
+    const provider = providerAt(`${server.url}/v1`, {
+      queryParams: { "api-key": Redacted.make("canary") },
+    });
     const error: unknown = await signedTo(server.url, { provider })(address(server.url)).catch(
       (thrown: unknown) => thrown,
     );

@@ -83,7 +83,7 @@ describe("no secret is printed by", () => {
         Effect.flip(
           runTokenCommand({
             command: process.execPath,
-            args: ["-e", "process.exit(1)", canary],
+            args: ["-e", "process.exit(1)", canary].map((arg) => Redacted.make(arg)),
             timeoutMs: 5000,
             refreshIntervalMs: 0,
           }),

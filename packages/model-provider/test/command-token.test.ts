@@ -16,9 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const secrets = (...args: ReadonlyArray<string>) => args.map((arg) => Redacted.make(arg));
+
 const config = (script: string, more: Partial<CommandTokenConfig> = {}): CommandTokenConfig => ({
   command: process.execPath,
-  args: ["-e", script],
+  args: secrets("-e", script),
   timeoutMs: 5000,
   refreshIntervalMs: 300_000,
   ...more,
@@ -43,7 +45,7 @@ describe("runTokenCommand", () => {
   it("closes stdin, and passes arguments without a shell", async () => {
     const script =
       'let n=0;process.stdin.on("data",d=>n+=d.length).on("end",()=>console.log(n+process.argv[1]))';
-    expect(await run({ ...config(""), args: ["-e", script, "$HOME;|"] })).toBe("0$HOME;|");
+    expect(await run({ ...config(""), args: secrets("-e", script, "$HOME;|") })).toBe("0$HOME;|");
   });
 
   it("finds a relative path from cwd, and runs there", async () => {
@@ -58,7 +60,7 @@ describe("runTokenCommand", () => {
     const error = await failureOf({
       ...config(""),
       command: "sh",
-      args: ["-c", `sleep 600 & echo $! > ${pidFile}; wait`],
+      args: secrets("-c", `sleep 600 & echo $! > ${pidFile}; wait`),
       timeoutMs: 300,
     });
     expect(error).toMatchObject({
@@ -110,7 +112,7 @@ describe("runTokenCommand", () => {
     const error = await failureOf({
       ...config(""),
       command: "no-such-token-command",
-      args: ["--secret=abc"],
+      args: secrets("--secret=abc"),
     });
     expect(error.reason).toEqual({ _tag: "NotStarted", errno: "ENOENT" });
     expect(error.message).toContain('"no-such-token-command"');

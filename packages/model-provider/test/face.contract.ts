@@ -1,5 +1,6 @@
 import type { Credential } from "@agent-auth/login/credential";
 import * as Data from "effect/Data";
+import * as Redacted from "effect/Redacted";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { RequestOptions } from "../src/authenticated-fetch.ts";
 import { SignInRequired } from "../src/errors.ts";
@@ -34,7 +35,12 @@ const whoSaidWhat = (server: { readonly seen: ReadonlyArray<Seen> }) =>
 
 const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof providerAt>[1]> => ({
   requiresOpenaiAuth: false,
-  auth: { command: process.execPath, args: ["-e", script], timeoutMs, refreshIntervalMs: 0 },
+  auth: {
+    command: process.execPath,
+    args: [Redacted.make("-e"), Redacted.make(script)],
+    timeoutMs,
+    refreshIntervalMs: 0,
+  },
 });
 
 class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
@@ -67,7 +73,7 @@ export const faceContract = (name: string, make: MakeFace): void => {
         `${server.url}/v1`,
         {
           envHttpHeaders: { "X-Team": "TEAM" },
-          queryParams: { "api-version": "7", x: "provider" },
+          queryParams: { "api-version": Redacted.make("7"), x: Redacted.make("provider") },
         },
         { TEAM: "blue" },
       );

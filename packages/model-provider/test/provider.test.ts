@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { describe, expect, it } from "vitest";
@@ -34,6 +35,15 @@ describe("resolveProvider", () => {
       queryParams: [],
       requestMaxRetries: 0,
     });
+  });
+
+  it("shows no query parameter and no argument of its command when it is printed", () => {
+    const canary = Redacted.make("canary");
+    const auth = { command: "tok", args: [canary], timeoutMs: 5000, refreshIntervalMs: 0 };
+    const one = { baseUrl: "https://x.example/v1", queryParams: { key: canary }, auth };
+    const provider = Result.getOrThrow(withTable(one));
+    expect(provider.queryParams.map(([, value]) => Redacted.value(value))).toEqual(["canary"]);
+    expect(inspect(provider, { depth: 9 }) + JSON.stringify(provider)).not.toContain("canary");
   });
 
   it("names the providers that exist where the id is unknown", () => {

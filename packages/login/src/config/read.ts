@@ -30,8 +30,16 @@ const readBaseUrl = (reader: TableReader, key: string): string | undefined => {
   const text = reader.filledText(key)?.replace(/\/+$/, "");
   if (text === undefined) return undefined;
   const url = URL.parse(text);
-  if (url?.protocol === "https:" || url?.protocol === "http:") return text;
-  return reader.fail(key, "an http or https URL");
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    return reader.fail(key, "an http or https URL");
+  return withoutUserInfo(reader, key, text);
+};
+
+/** A password in a URL would be shown wherever the URL is, and no request is sent with one. */
+const withoutUserInfo = (reader: TableReader, key: string, text: string): string => {
+  const url = URL.parse(text);
+  const isPlain = url === null || (url.username === "" && url.password === "");
+  return isPlain ? text : reader.fail(key, "a URL without user name and password");
 };
 
 const workspaceKey = "forced_chatgpt_workspace_id";
@@ -61,13 +69,14 @@ const readProviders = (
 const readProvider = (reader: TableReader): ModelProviderConfig => {
   const config: Draft<ModelProviderConfig> = {
     requiresOpenaiAuth: reader.flag("requires_openai_auth") ?? false,
-    queryParams: reader.textTable("query_params"),
+    queryParams: secretTable(reader.textTable("query_params")),
     httpHeaders: secretTable(reader.textTable("http_headers")),
     envHttpHeaders: reader.textTable("env_http_headers"),
   };
   const token = reader.filledText("experimental_bearer_token");
   put(config, "name", reader.filledText("name"));
-  put(config, "baseUrl", reader.filledText("base_url"));
+  const baseUrl = reader.filledText("base_url");
+  if (baseUrl !== undefined) config.baseUrl = withoutUserInfo(reader, "base_url", baseUrl);
   put(config, "envKey", reader.filledText("env_key"));
   put(config, "envKeyInstructions", reader.filledText("env_key_instructions"));
   put(config, "wireApi", reader.filledText("wire_api"));
@@ -92,7 +101,7 @@ const readCommand = (reader: TableReader | undefined): CommandTokenConfig | unde
   if (reader === undefined) return undefined;
   const config: Draft<CommandTokenConfig> = {
     command: reader.filledText("command") ?? reader.fail("command", "the name of a program"),
-    args: reader.texts("args") ?? [],
+    args: (reader.texts("args") ?? []).map((arg) => Redacted.make(arg, { label: "args" })),
     timeoutMs: reader.count("timeout_ms") ?? 5_000,
     refreshIntervalMs: reader.count("refresh_interval_ms") ?? 300_000,
   };

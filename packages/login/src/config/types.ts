@@ -4,7 +4,8 @@ import type { CredentialsStoreMode } from "../credential-store.ts";
 /** A command whose output is a provider's bearer token. */
 export interface CommandTokenConfig {
   readonly command: string;
-  readonly args: ReadonlyArray<string>;
+  /** Each may be a secret. */
+  readonly args: ReadonlyArray<Redacted.Redacted>;
   /** Milliseconds, at most 2147483647; default 5000. */
   readonly timeoutMs: number;
   /** Milliseconds that one output serves; default 300000. 0: until a 401. */
@@ -22,7 +23,8 @@ export interface ModelProviderConfig {
   /** Default false. */
   readonly requiresOpenaiAuth: boolean;
   readonly wireApi?: string;
-  readonly queryParams: Readonly<Record<string, string>>;
+  /** Values may be secrets. */
+  readonly queryParams: Readonly<Record<string, Redacted.Redacted>>;
   /** Values may be secrets. */
   readonly httpHeaders: Readonly<Record<string, Redacted.Redacted>>;
   /** Header name to variable name. */

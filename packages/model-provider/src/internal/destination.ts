@@ -1,3 +1,4 @@
+import * as Redacted from "effect/Redacted";
 import type { RequestTarget } from "../base-url.ts";
 import { OutsideProvider } from "../errors.ts";
 
@@ -59,11 +60,11 @@ const hasHiddenDots = (pathname: string): boolean => {
 /** Adds a provider's query parameters, but for those that the URL has already. */
 export const withQuery = (
   url: string,
-  params: ReadonlyArray<readonly [string, string]>,
+  params: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>,
 ): string => {
   if (params.length === 0) return url;
   const parsed = new URL(url);
   for (const [name, value] of params)
-    if (!parsed.searchParams.has(name)) parsed.searchParams.append(name, value);
+    if (!parsed.searchParams.has(name)) parsed.searchParams.append(name, Redacted.value(value));
   return parsed.href;
 };

@@ -1,11 +1,13 @@
 import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
 import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
 import { TokenCommandFailed } from "../errors.ts";
 
 export interface CommandToRun {
   readonly command: string;
-  readonly args: ReadonlyArray<string>;
+  /** Each may be a secret. */
+  readonly args: ReadonlyArray<Redacted.Redacted>;
   readonly timeoutMs: number;
   readonly cwd?: string;
   readonly maxStdoutBytes: number;
@@ -26,7 +28,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
         let child: ChildProcess;
         try {
-          child = spawn(programPath(toRun), [...toRun.args], {
+          child = spawn(programPath(toRun), toRun.args.map(Redacted.value), {
             stdio: ["ignore", "pipe", "pipe"],
             windowsHide: true,
             detached: ownsGroup,

@@ -1,10 +1,11 @@
 import type { Dispatcher } from "undici";
+import type { ModelProvider } from "../provider.ts";
 import { type HeadersLike, isIdentityHeader, type SignedHeaders } from "../signed-headers.ts";
 import { withQuery } from "./destination.ts";
 
 type Request = Dispatcher.DispatchOptions;
 type RequestHeaders = NonNullable<Request["headers"]>;
-type QueryParams = ReadonlyArray<readonly [string, string]>;
+type QueryParams = ModelProvider["queryParams"];
 
 /** A dispatched request with the signed headers and the provider's query on it. */
 export const signedRequest = (
