@@ -15,10 +15,12 @@ export class CliFailure extends Data.TaggedError("CliFailure")<{
 
 export type CliFailureCode =
   | "CLI_ACCOUNT_EXISTS"
+  | "CLI_ACCOUNT_FOLDER"
   | "CLI_ACCOUNT_IN_USE"
   | "CLI_ACCOUNT_NAME"
   | "CLI_ACCOUNT_NOT_KEPT"
   | "CLI_ACCOUNT_UNKNOWN"
+  | "CLI_ACCOUNT_UNREADABLE"
   | "CLI_CREDENTIAL_NOT_EXPORTABLE"
   | "CLI_INPUT_EMPTY"
   | "CLI_INPUT_FILE"

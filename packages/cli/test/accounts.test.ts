@@ -1,5 +1,5 @@
 import { codexClientId, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
-import { readFile } from "node:fs/promises";
+import { chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliHome } from "./support/cli.ts";
@@ -40,6 +40,16 @@ const done = async (home: CliHome, args: readonly string[], stdin = "") => {
   expect(result.stderr + result.stdout).not.toContain("Error");
   expect(result.exitCode).toBe(0);
   return result;
+};
+
+/** A kept ChatGPT sign-in that is the present one, and a broken account before it in the alphabet. */
+const withBroken = async () => {
+  const home = await codexHome();
+  await signInAs(home, "kept@example.com");
+  await done(home, ["accounts", "add", "work", "--current"]);
+  await mkdir(join(home.path, "accounts/aaa"));
+  await writeFile(join(home.path, "accounts/aaa/auth.json"), "{broken");
+  return home;
 };
 
 describe("accounts", () => {
@@ -98,6 +108,7 @@ describe("accounts", () => {
           accountId: account.accountId,
           plan: account.planType,
           apiKey: null,
+          error: null,
         },
         {
           name: "b",
@@ -107,6 +118,7 @@ describe("accounts", () => {
           accountId: null,
           plan: null,
           apiKey: "sk-proj-***ABCDE",
+          error: null,
         },
       ],
     });
@@ -191,4 +203,105 @@ describe("accounts", () => {
     expect(again.stderr).toContain("an account is kept as x already");
     expect(again.exitCode).toBe(1);
   });
+
+  describe("beside one that cannot be read", () => {
+    it("still knows the present sign-in, and lets no sign-in revoke it", async () => {
+      await using home = await withBroken();
+      const before = await home.readAuth();
+      const revoked = authority.count("revoke");
+      const result = await home.run(["login", "--with-api-key"], { stdin: "sk-new" });
+      expect(result.stderr).toContain("the present sign-in is kept as work");
+      expect(result.exitCode).toBe(1);
+      expect(await home.readAuth()).toBe(before);
+      expect(authority.count("revoke")).toBe(revoked);
+    });
+
+    it("refuses what may revoke the broken one's tokens, and says what to do", async () => {
+      await using home = await withBroken();
+      await signInAs(home, "another@example.com");
+      const before = await home.readAuth();
+      const revoked = authority.count("revoke");
+      for (const args of [
+        ["login", "--with-api-key"],
+        ["accounts", "add", "new", "--current"],
+        ["accounts", "use", "work"],
+      ]) {
+        const result = await home.run(args, { stdin: "sk-new" });
+        expect(result.stderr).toMatch(
+          /the present sign-in may be the one kept as aaa, which cannot be read \(.*Run: agent-auth accounts remove aaa\n$/u,
+        );
+        expect(result.exitCode).toBe(1);
+      }
+      expect(await home.readAuth()).toBe(before);
+      expect(authority.count("revoke")).toBe(revoked);
+    });
+
+    it("lists it with the others, and its name stays taken", async () => {
+      await using home = await withBroken();
+      const { stdout } = await done(home, ["accounts", "list"]);
+      expect(stdout).toMatch(/^! aaa {2}cannot be read: .*\n\* work chatgpt {2}kept@example.com/u);
+      const json = JSON.parse((await done(home, ["accounts", "list", "--json"])).stdout);
+      expect(json.accounts).toMatchObject([
+        {
+          name: "aaa",
+          isPresent: null,
+          method: null,
+          error: { code: "LOGIN_AUTH_JSON_INVALID" },
+        },
+        { name: "work", isPresent: true, method: "chatgpt", error: null },
+      ]);
+      const taken = await home.run(["accounts", "add", "aaa", "--with-api-key"], { stdin: "sk-x" });
+      expect(taken.stderr).toContain("an account is kept as aaa already");
+    });
+
+    it("removes it by its name", async () => {
+      await using home = await withBroken();
+      const { stderr } = await done(home, ["accounts", "remove", "aaa"]);
+      expect(stderr).toBe("Removed aaa. It could not be read, so no tokens were revoked.\n");
+      expect(await readdir(join(home.path, "accounts"))).toEqual(["work"]);
+    });
+
+    it("signs out, forgets the copy, and warns where there may be another", async () => {
+      await using home = await withBroken();
+      const known = await done(home, ["logout"]);
+      expect(known.stderr).toContain("Removed work from the kept accounts\n");
+      await signInAs(home, "another@example.com");
+      const unknown = await done(home, ["logout"]);
+      expect(unknown.stderr).toMatch(
+        /^Successfully logged out\nWarning: the present sign-in may be the one kept as aaa/u,
+      );
+      expect(await home.readAuth()).toBeNull();
+    });
+  });
+
+  it("removes only what it made: files of others stay, and so does what a link leads to", async () => {
+    await using home = await codexHome();
+    await done(home, ["accounts", "add", "key", "--with-api-key"], "sk-other");
+    const folder = join(home.path, "accounts/key");
+    await writeFile(join(folder, "precious"), "1");
+    await done(home, ["accounts", "remove", "key"]);
+    expect(await readdir(folder)).toEqual(["precious"]);
+    const outside = join(home.path, "outside");
+    await mkdir(outside);
+    await writeFile(join(outside, "auth.json"), '{"OPENAI_API_KEY":"sk-x"}');
+    await symlink(outside, join(home.path, "accounts/link"));
+    const result = await home.run(["accounts", "remove", "link"]);
+    expect(result.stderr).toContain("no account is kept as link");
+    expect(await readdir(outside)).toEqual(["auth.json"]);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "made by root (sudo) belongs to the owner of CODEX_HOME, folders included",
+    async () => {
+      await using home = await codexHome();
+      await chown(home.path, 65_534, 65_534);
+      await done(home, ["accounts", "add", "new", "--with-api-key"], "sk-other");
+      await done(home, ["login", "--with-api-key"], "sk-present");
+      await done(home, ["accounts", "add", "now", "--current"]);
+      for (const path of await readdir(home.path, { recursive: true })) {
+        if (path === "config.toml") continue;
+        expect([path, (await stat(join(home.path, path))).uid]).toEqual([path, 65_534]);
+      }
+    },
+  );
 });

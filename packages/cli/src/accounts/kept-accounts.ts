@@ -5,9 +5,17 @@ import { NothingWouldBeKept } from "@agent-auth/login/errors";
 import { HomeLock } from "@agent-auth/login/home-lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import * as Result from "effect/Result";
+import type { Reportable } from "../report-error.ts";
 import type { Session } from "../session.ts";
-import { accountHome, accountsFolder, isAccountName } from "./account-home.ts";
+import { accountHome } from "./account-home.ts";
+import {
+  accountNames,
+  isElsewhere,
+  makeAccountHome,
+  removeAccountHome,
+} from "./account-folders.ts";
+import { cannotTell } from "./account-trouble.ts";
 import { signInFacts, type SignInFacts } from "./sign-in-facts.ts";
 
 /** A sign-in that lies aside under a name. */
@@ -15,6 +23,12 @@ export interface KeptAccount {
   readonly name: string;
   readonly document: AuthDocument;
   readonly facts: SignInFacts;
+}
+
+/** One that is there and cannot be read: nobody can tell whose sign-in it is. */
+export interface BrokenAccount {
+  readonly name: string;
+  readonly error: Reportable;
 }
 
 /** The sign-in that requests use now, as it is stored. */
@@ -40,24 +54,32 @@ export const keptAccounts = (session: Session) => {
     Effect.map((stored) => Option.getOrUndefined(stored)?.document),
   );
 
-  const names = Effect.promise(async () => {
-    const found = await readdir(accountsFolder(codexHome), { withFileTypes: true }).catch(() => []);
-    return found
-      .filter((entry) => entry.isDirectory() && isAccountName(entry.name))
-      .map((entry) => entry.name)
-      .toSorted();
-  });
-
   const find = Effect.fnUntraced(function* (name: string) {
+    if (isElsewhere(codexHome, name)) return undefined;
     const document = yield* load.pipe(inAccount(name));
     if (document === undefined) return undefined;
     const kept: KeptAccount = { name, document, facts: yield* signInFacts(document) };
     return kept;
   });
 
+  /** Each is judged on its own: one that is broken hides none of the others. */
   const all = Effect.gen(function* () {
-    const found = yield* Effect.forEach(yield* names, find);
-    return found.filter((kept) => kept !== undefined);
+    const kept: KeptAccount[] = [];
+    const broken: BrokenAccount[] = [];
+    for (const name of yield* accountNames(codexHome)) {
+      const found = yield* Effect.result(find(name));
+      if (Result.isFailure(found)) broken.push({ name, error: found.failure });
+      else if (found.success !== undefined) kept.push(found.success);
+    }
+    return { kept, broken };
+  });
+
+  /** The kept account that a sign-in is one of; `undefined` where it is none. Fails where it may be a broken one. */
+  const accountOf = Effect.fnUntraced(function* ({ facts }: PresentSignIn) {
+    const { kept, broken } = yield* all;
+    const same = kept.find((one) => one.facts.key === facts.key);
+    if (same !== undefined || broken[0] === undefined) return same;
+    return yield* cannotTell(broken[0]);
   });
 
   const present = Effect.gen(function* () {
@@ -67,32 +89,26 @@ export const keptAccounts = (session: Session) => {
     return signedIn;
   });
 
-  /** The kept account that the present sign-in is one of; `undefined` where it is none. */
-  const presentAccount = Effect.gen(function* () {
-    const signedIn = yield* present;
-    if (signedIn === undefined) return undefined;
-    return (yield* all).find((kept) => kept.facts.key === signedIn.facts.key);
-  });
-
   return {
     all,
     find,
     present,
-    presentAccount,
+    accountOf,
     /** Refused where nothing would outlive the process. */
     checkPersistent: mode === "ephemeral" ? Effect.fail(new NothingWouldBeKept()) : Effect.void,
     /** Makes the folder, so that a sign-in can be stored in it. */
-    prepare: (name: string) =>
-      Effect.promise(() => mkdir(accountHome(codexHome, name), { recursive: true, mode: 0o700 })),
-    keep: (name: string, document: AuthDocument) => save(document).pipe(inAccount(name)),
+    prepare: (name: string) => makeAccountHome(session.environment.codexHome, name),
+    keep: (name: string, document: AuthDocument) =>
+      Effect.andThen(
+        makeAccountHome(session.environment.codexHome, name),
+        save(document).pipe(inAccount(name)),
+      ),
     makePresent: (document: AuthDocument) => save(document).pipe(inMain),
-    /** Removes what is kept, in every place of the store, and its folder. Revokes nothing. */
+    /** Removes what is kept, in every place of the store, and what we made for it. Revokes nothing. */
     forget: (name: string) =>
       CredentialStore.use((store) => store.remove).pipe(
         inAccount(name),
-        Effect.andThen(
-          Effect.promise(() => rm(accountHome(codexHome, name), { recursive: true, force: true })),
-        ),
+        Effect.andThen(removeAccountHome(codexHome, name)),
       ),
     /** Runs alone: no refresh, sign-in or switch of any process comes in between. */
     alone: <A, E, R>(effect: Effect.Effect<A, E, R>) =>

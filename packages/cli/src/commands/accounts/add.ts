@@ -1,5 +1,6 @@
 import { NotSignedIn } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
@@ -44,7 +45,9 @@ const add = Effect.fnUntraced(function* (options: AddOptions) {
   const session = yield* openSession(options.globals);
   const accounts = keptAccounts(session);
   yield* accounts.checkPersistent;
-  if ((yield* accounts.find(options.name)) !== undefined) return yield* taken(options.name);
+  // One that is there and cannot be read is there.
+  const found = yield* Effect.result(accounts.find(options.name));
+  if (Result.isFailure(found) || found.success !== undefined) return yield* taken(options.name);
   if (options.current) {
     yield* accounts.alone(keepPresent(accounts, options.name));
     session.say(`Kept the present sign-in as ${options.name}`);
@@ -63,7 +66,7 @@ const keepPresent = Effect.fnUntraced(function* (
 ) {
   const present = yield* accounts.present;
   if (present === undefined) return yield* new NotSignedIn();
-  const kept = yield* accounts.presentAccount;
+  const kept = yield* accounts.accountOf(present);
   if (kept !== undefined) return yield* keptAlready(kept.name);
   yield* accounts.keep(name, present.document);
 });

@@ -1,5 +1,9 @@
 import * as Effect from "effect/Effect";
-import { keptAccounts, type KeptAccount } from "../../accounts/kept-accounts.ts";
+import {
+  type BrokenAccount,
+  keptAccounts,
+  type KeptAccount,
+} from "../../accounts/kept-accounts.ts";
 import type { SignInFacts } from "../../accounts/sign-in-facts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { errorJson } from "../../error-json.ts";
@@ -34,11 +38,25 @@ export const run = (options: ListOptions) =>
 const list = Effect.fnUntraced(function* (options: ListOptions) {
   const session = yield* openSession(options.globals);
   const accounts = keptAccounts(session);
-  const kept = yield* accounts.all;
+  const { kept, broken } = yield* accounts.all;
   const present = yield* accounts.present;
   const isPresent = (one: KeptAccount) => one.facts.key === present?.facts.key;
-  if (options.json) writeJson({ accounts: kept.map((one) => accountJson(one, isPresent(one))) });
-  else if (kept.length > 0) writeAnswer(`${table(kept, isPresent).join("\n")}\n`);
+  const rows: readonly Row[] = [
+    ...kept.map((one) => ({
+      name: one.name,
+      mark: isPresent(one) ? "*" : " ",
+      text: describe(one.facts),
+      json: accountJson(one, isPresent(one)),
+    })),
+    ...broken.map((one) => ({
+      name: one.name,
+      mark: "!",
+      text: printable(`cannot be read: ${one.error.message}`),
+      json: brokenJson(one),
+    })),
+  ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  if (options.json) writeJson({ accounts: rows.map((row) => row.json) });
+  else if (rows.length > 0) writeAnswer(`${table(rows).join("\n")}\n`);
   else
     session.say(
       "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current",
@@ -54,13 +72,31 @@ const accountJson = ({ name, facts }: KeptAccount, isPresent: boolean) => ({
   accountId: facts.accountId ?? null,
   plan: facts.plan ?? null,
   apiKey: facts.apiKey ?? null,
+  error: null,
 });
 
-const table = (kept: readonly KeptAccount[], isPresent: (one: KeptAccount) => boolean) => {
-  const width = Math.max(...kept.map((one) => one.name.length));
-  return kept.map((one) =>
-    [isPresent(one) ? "*" : " ", one.name.padEnd(width), describe(one.facts)].join(" "),
-  );
+/** Nothing is known of it, not even whether it is the present sign-in. */
+const brokenJson = ({ name, error }: BrokenAccount) => ({
+  name,
+  isPresent: null,
+  method: null,
+  email: null,
+  accountId: null,
+  plan: null,
+  apiKey: null,
+  error: errorJson(error),
+});
+
+interface Row {
+  readonly name: string;
+  readonly mark: string;
+  readonly text: string;
+  readonly json: ReturnType<typeof accountJson> | ReturnType<typeof brokenJson>;
+}
+
+const table = (rows: readonly Row[]) => {
+  const width = Math.max(...rows.map((row) => row.name.length));
+  return rows.map((row) => [row.mark, row.name.padEnd(width), row.text].join(" "));
 };
 
 const describe = (facts: SignInFacts) =>

@@ -1,5 +1,6 @@
 import { AuthManager } from "@agent-auth/login/auth-manager";
 import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
@@ -28,7 +29,13 @@ export const run = (options: RemoveOptions) =>
 const remove = Effect.fnUntraced(function* ({ name, globals }: RemoveOptions) {
   const session = yield* openSession({ ...globals, account: name });
   const accounts = keptAccounts(session);
-  const kept = yield* accounts.find(name);
+  const found = yield* Effect.result(accounts.find(name));
+  if (Result.isFailure(found)) {
+    yield* accounts.forget(name);
+    session.say(`Removed ${name}. It could not be read, so no tokens were revoked.`);
+    return exitCode.done;
+  }
+  const kept = found.success;
   if (kept === undefined) return yield* unknownAccount(name);
   const present = yield* accounts.present;
   if (present?.facts.key === kept.facts.key) return yield* inUse(name);

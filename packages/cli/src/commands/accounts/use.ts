@@ -47,7 +47,7 @@ const switchTo = Effect.fnUntraced(function* (
   const present = yield* accounts.present;
   if (present?.facts.key === wanted.facts.key) return false;
   if (present !== undefined) {
-    const kept = (yield* accounts.all).find((one) => one.facts.key === present.facts.key);
+    const kept = yield* accounts.accountOf(present);
     if (kept === undefined) return yield* notKept;
     yield* accounts.keep(kept.name, present.document);
   }

@@ -23,13 +23,16 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
   return yield* checkNotKept(session);
 });
 
-/** A sign-in revokes the tokens that it replaces. Those of a kept account are to be put aside instead. */
+/** A sign-in revokes the tokens that it replaces. Those of a kept account are to be put aside instead. Who cannot tell refuses. */
 const checkNotKept = Effect.fnUntraced(function* (session: Session) {
   const isPlain = !existsSync(accountsFolder(session.environment.codexHome.path));
   if (isPlain || session.account !== undefined) return;
   const { keptAccounts } = yield* Effect.promise(() => import("../../accounts/kept-accounts.ts"));
-  const kept = yield* Effect.orElseSucceed(keptAccounts(session).presentAccount, () => undefined);
-  if (kept?.facts.method === "chatgpt") return yield* isKept(kept.name);
+  const accounts = keptAccounts(session);
+  const present = yield* accounts.present;
+  if (present?.facts.method !== "chatgpt") return;
+  const kept = yield* accounts.accountOf(present);
+  if (kept !== undefined) return yield* isKept(kept.name);
 });
 
 const isKept = (name: string) =>

@@ -1,11 +1,13 @@
 import { AuthManager } from "@agent-auth/login/auth-manager";
 import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
 import { reportError } from "../../report-error.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
+import { printable } from "../../terminal/printable.ts";
 import { spec } from "./spec.ts";
 
 export interface LogoutOptions {
@@ -25,26 +27,36 @@ export const run = (options: LogoutOptions) =>
 
 const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
   const session = yield* openSession(globals);
-  const kept = yield* keptName(session);
+  const kept = yield* keptCopy(session);
   const { removed, revoked } = yield* AuthManager.use((manager) => manager.logout).pipe(
     Effect.provide(managerLayer(session, "signInOrOut")),
   );
   session.say(removed ? "Successfully logged out" : "Not logged in");
-  if (kept !== undefined) {
+  if (kept?._tag === "Account") {
     yield* kept.forget;
     session.say(`Removed ${kept.name} from the kept accounts`);
   }
+  if (kept?._tag === "Unknown") session.say(`Warning: ${printable(kept.because)}`);
   if (revoked === "failed") {
     session.say("Warning: the authority did not confirm that the tokens are revoked.");
   }
   return exitCode.done;
 });
 
-/** The kept copy of the present sign-in: its tokens are revoked as well, so it would only mislead. */
-const keptName = Effect.fnUntraced(function* (session: Session) {
+/**
+ * The kept copy of the present sign-in: its tokens are revoked as well, so it would only mislead. Where nobody can tell
+ * whether there is one, the person is told: signing out is what was asked for.
+ */
+const keptCopy = Effect.fnUntraced(function* (session: Session) {
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;
   const { keptAccounts } = yield* Effect.promise(() => import("../../accounts/kept-accounts.ts"));
   const accounts = keptAccounts(session);
-  const kept = yield* Effect.orElseSucceed(accounts.presentAccount, () => undefined);
-  return kept === undefined ? undefined : { name: kept.name, forget: accounts.forget(kept.name) };
+  const present = yield* Effect.orElseSucceed(accounts.present, () => undefined);
+  if (present === undefined) return undefined;
+  const kept = yield* Effect.result(accounts.accountOf(present));
+  if (Result.isFailure(kept)) return { _tag: "Unknown", because: kept.failure.message } as const;
+  const name = kept.success?.name;
+  return name === undefined
+    ? undefined
+    : ({ _tag: "Account", name, forget: accounts.forget(name) } as const);
 });

@@ -1,0 +1,25 @@
+import { CliFailure } from "../failure.ts";
+import type { BrokenAccount } from "./kept-accounts.ts";
+
+/** Whoever must not touch a kept sign-in stays away from what may be one. */
+export const cannotTell = ({ name, error }: BrokenAccount) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_UNREADABLE",
+    message: `the present sign-in may be the one kept as ${name}, which cannot be read (${error.message})`,
+    hint: `Mend that, or give it up. Run: agent-auth accounts remove ${name}`,
+  });
+
+/** A folder that cannot be looked into is not an empty one. */
+export const cannotList = (errno: string) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_UNREADABLE",
+    message: `the folder of the kept accounts cannot be read (${errno})`,
+    hint: "Mend its permissions.",
+  });
+
+export const folderTrouble = (name: string, deed: "made" | "removed", errno: string) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_FOLDER",
+    message: `the folder of ${name} cannot be ${deed} (${errno})`,
+    hint: "Mend the permissions of CODEX_HOME.",
+  });
