@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream";
 import * as TestClock from "effect/testing/TestClock";
 import { describe, expect } from "vitest";
 import { RequestSigner } from "../src/signer.ts";
-import { agent, bearer, chatgpt } from "./support/credentials.ts";
+import { agent, chatgpt } from "./support/credentials.ts";
 import { providerAt } from "./support/providers.ts";
 
 const unused = Effect.die("this test asks for nothing of the kind");
@@ -24,7 +24,7 @@ const managerService = (credential: Credential, asked: { count: number }) =>
       }),
       snapshot: () => Option.some(credential),
       recoverUnauthorized: (rejected) =>
-        Effect.succeed(rejected === credential ? Option.some(bearer("renewed")) : Option.none()),
+        Effect.succeed(rejected === credential ? Option.some(chatgpt("renewed")) : Option.none()),
       reload: unused,
       refresh: () => unused,
       loginWithApiKey: () => unused,
@@ -77,14 +77,25 @@ describe("RequestSigner.layer", () => {
     }).pipe(Effect.provide(signerOver(chatgpt("a", { expiresAtMs: 60 * minute }), asked)));
   });
 
-  it.effect("recovers with the manager's next credential, and knows where there is none", () =>
+  it.effect("recovers with the same account's next credential, and knows where there is none", () =>
     Effect.gen(function* () {
       const signer = yield* RequestSigner;
       const signed = yield* signer.sign();
       const next = Option.getOrThrow(yield* signer.recover(signed));
-      expect(next.toRecord()).toEqual({ Authorization: "Bearer renewed" });
+      expect(next.toRecord()).toEqual({
+        Authorization: "Bearer renewed",
+        "ChatGPT-Account-ID": "acc-1",
+      });
       expect(yield* signer.recover(next)).toEqual(Option.none());
     }).pipe(Effect.provide(signerOver(chatgpt()))),
+  );
+
+  it.effect("recovers with nobody else's credential", () =>
+    Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      const signed = yield* signer.sign();
+      expect(yield* signer.recover(signed)).toEqual(Option.none());
+    }).pipe(Effect.provide(signerOver(chatgpt("access-1", { accountId: "acc-2" })))),
   );
 });
 
