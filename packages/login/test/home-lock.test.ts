@@ -49,6 +49,12 @@ const waiting = <A, E>(effect: Effect.Effect<A, E>) =>
     return fiber;
   });
 
+const linkedHome = (target: string): CodexHome => {
+  const home = temporaryHome();
+  symlinkSync(target, join(home.path, "auth.json"));
+  return home;
+};
+
 describe("HomeLock.withLock", () => {
   it.live(
     "lets one task of many in at a time, over layers and links that name the same folder",
@@ -246,12 +252,6 @@ describe("HomeLock.withLock", () => {
   });
 
   describe("of homes whose auth.json links to one file", () => {
-    const linkedHome = (target: string): CodexHome => {
-      const home = temporaryHome();
-      symlinkSync(target, join(home.path, "auth.json"));
-      return home;
-    };
-
     it.live.each(["flock", "floor"])("is one lock, also between processes (%s)", (kind) =>
       Effect.gen(function* () {
         const owner = temporaryHome();

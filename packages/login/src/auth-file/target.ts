@@ -1,7 +1,8 @@
 import { constants, type Stats } from "node:fs";
-import { access, lstat, readlink, realpath } from "node:fs/promises";
+import { access, readlink, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
+import { lstatIfPresent } from "./stats.ts";
 import { systemCodeOf } from "./system-error.ts";
 import { assertLinksTrusted } from "./trust.ts";
 
@@ -59,15 +60,6 @@ const inRealFolder = async (path: string): Promise<string> => {
     return join(await realpath(dirname(path)), basename(path));
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT") return path;
-    throw error;
-  }
-};
-
-export const lstatIfPresent = async (path: string): Promise<Stats | undefined> => {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
     throw error;
   }
 };

@@ -1,11 +1,11 @@
-import { constants, type Stats } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
 import { compact } from "../internal/compact.ts";
 import { isRoot } from "./owner.ts";
-import { systemCodeOf } from "./system-error.ts";
-import { type AuthFileTarget, type Deed, lstatIfPresent } from "./target.ts";
+import { lstatIfPresent, statIfPresent } from "./stats.ts";
+import type { AuthFileTarget, Deed } from "./target.ts";
 
 // What root does in another user's folder. That user may make links to root's files, and may put another folder in the
 // place of one while root is at work.
@@ -16,7 +16,7 @@ import { type AuthFileTarget, type Deed, lstatIfPresent } from "./target.ts";
  */
 export const assertLinksTrusted = async (target: AuthFileTarget, deed: Deed): Promise<void> => {
   if (!isRoot() || target.linkOwners.every((uid) => uid === 0)) return;
-  const found = target.stats ?? (await folderIfPresent(dirname(target.path)));
+  const found = target.stats ?? (await statIfPresent(dirname(target.path)));
   if (found === undefined) return;
   if (target.linkOwners.every((uid) => uid === 0 || uid === found.uid)) return;
   throw new StoreUnwritable({
@@ -24,15 +24,6 @@ export const assertLinksTrusted = async (target: AuthFileTarget, deed: Deed): Pr
     deed,
     reason: "this process is root, and another user's link leads to what is not that user's",
   });
-};
-
-const folderIfPresent = async (path: string): Promise<Stats | undefined> => {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 };
 
 /**
@@ -68,7 +59,7 @@ const pin = async (
   folder: FileHandle,
 ): Promise<AuthFileTarget | undefined> => {
   const name = `/proc/self/fd/${folder.fd}`;
-  const [held, named] = [await folder.stat(), await folderIfPresent(name)];
+  const [held, named] = [await folder.stat(), await statIfPresent(name)];
   if (named?.ino !== held.ino || named.dev !== held.dev) return undefined;
   const pinned = { path: `${name}/${basename(path)}`, isLinked, linkOwners };
   const stats = await lstatIfPresent(pinned.path);
