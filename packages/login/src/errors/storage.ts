@@ -158,7 +158,7 @@ export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   readonly systemCode?: string;
 }> {
   readonly code = "LOGIN_HOME_LOCK_FAILED";
-  readonly hint = "Make CODEX_HOME writable to this user.";
+  readonly hint = "Mend the cause; CODEX_HOME has to be writable to this user.";
   override get message(): string {
     return `cannot lock ${this.path}: ${this.reason}`;
   }
