@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
 import { asciiOnly } from "./build/ascii-only.ts";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
+import { leanEffect } from "./build/lean-effect.ts";
 import { leanUndici } from "./build/lean-undici.ts";
 import { oneStartFile } from "./build/one-start-file.ts";
 import { sweepStale } from "./build/sweep-stale.ts";
@@ -14,13 +15,15 @@ const stale = sweepStale(new URL("dist", import.meta.url).pathname);
 
 const licenses = thirdPartyLicenses("THIRD-PARTY-LICENSES.txt");
 
-/** The launcher finds the other bundles beside it. */
+/** The launcher finds the other bundles beside it, and takes their exports as they are, not a copy of them. */
 const launcherLoadsSiblings: Plugin = {
   name: "launcher-loads-siblings",
   resolveId(id, importer) {
     const isSibling = importer?.endsWith("/src/bin.ts") === true && id.startsWith("./");
     return isSibling ? { id: `./${basename(id, ".ts")}.cjs`, external: true } : null;
   },
+  renderChunk: (code) =>
+    code.replaceAll(/__toESM\((require\("\.\/[\w-]+\.cjs"\))(?:, 1)?\)/gu, "$1"),
 };
 
 /** One copy of undici for all bundles, and only the parts that are used: src/undici.cjs. */
@@ -68,7 +71,7 @@ const bundle = ({ name, input, plugins = [], last = [] }: Bundle): RolldownOptio
 const command = (name: string): Bundle => ({
   name,
   input: `src/hot/${name}.ts`,
-  plugins: [undiciIsSibling, lazyBuiltins()],
+  plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
 });
 
 export default defineConfig([
@@ -79,7 +82,7 @@ export default defineConfig([
   bundle({
     name: "main",
     input: "src/main.ts",
-    plugins: [undiciIsSibling, lazyBuiltins()],
+    plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
   }),
   bundle({
     name: "undici",

@@ -2,7 +2,7 @@
 // Loads nothing: each hot command is a bundle of its own (rolldown.config.ts), everything else is in main. This file
 // alone has to parse and run on any Node, to be able to say that it is too old.
 import { writeSync } from "node:fs";
-import * as nodeModule from "node:module";
+import { enableCompileCache } from "node:module";
 
 declare const __VERSION__: string | undefined;
 const version = typeof __VERSION__ === "string" ? __VERSION__ : "0.0.0-source";
@@ -17,8 +17,15 @@ const write = (fd: 1 | 2, line: string) => {
   } catch {}
 };
 
+/** Node's own choice, made without node:os, whose loading costs more than it is worth. */
+const cacheFolder = () => {
+  const { NODE_COMPILE_CACHE: chosen, TMPDIR, TMP, TEMP } = process.env;
+  if (chosen || process.platform === "win32") return undefined;
+  return `${TMPDIR || TMP || TEMP || "/tmp"}/node-compile-cache`;
+};
+
 const start = () => {
-  nodeModule.enableCompileCache();
+  enableCompileCache(cacheFolder());
   if (first === "token") {
     void import("./hot/token.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "api") {
@@ -30,7 +37,7 @@ const start = () => {
   }
 };
 
-const isOldNode = typeof nodeModule.enableCompileCache !== "function";
+const isOldNode = typeof enableCompileCache !== "function";
 if (argv.length === 1 && (first === "--version" || first === "-V")) write(1, version);
 else if (isOldNode) {
   write(

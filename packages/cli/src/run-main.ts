@@ -27,11 +27,14 @@ export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): 
     interruptedWith = code;
     fiber.interruptUnsafe();
   };
+  // Signals are heard between turns of the event loop, so what ends in the first one needs no handlers.
   if (options.handlesSignals !== true) {
-    const isProperEnd = options.endsOnSignal === true;
-    process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
-    process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
-    process.on("SIGHUP", stopWith(TERMINATED));
+    setImmediate(() => {
+      const isProperEnd = options.endsOnSignal === true;
+      process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
+      process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
+      process.on("SIGHUP", stopWith(TERMINATED));
+    });
   }
   fiber.addObserver((exit) => {
     process.exit(
