@@ -1,5 +1,6 @@
 /** Every error of the package: `_tag` for Effect, `code` for everyone else, `message` and `hint` for people. */
 import type { AssertionError } from "./errors/assertion.ts";
+import type { ClientClosed } from "./errors/client.ts";
 import type { HttpTransportError } from "./errors/http.ts";
 import type { JwksError } from "./errors/jwks.ts";
 import type { JwtVerificationError } from "./errors/jwt.ts";
@@ -9,6 +10,7 @@ import type { AgentRegistrationError, AgentTaskError } from "./errors/task.ts";
 import type { BaseUrlError, PathSegmentInvalid } from "./errors/urls.ts";
 
 export * from "./errors/assertion.ts";
+export * from "./errors/client.ts";
 export * from "./errors/http.ts";
 export * from "./errors/jwks.ts";
 export * from "./errors/jwt.ts";
@@ -28,7 +30,8 @@ export type AgentIdentityError =
   | AssertionError
   | StoredAgentIdentityInvalid
   | BaseUrlError
-  | PathSegmentInvalid;
+  | PathSegmentInvalid
+  | ClientClosed;
 
 /** Stable across releases; a switch over it is checked for completeness. */
 export type AgentIdentityErrorCode = AgentIdentityError["code"];

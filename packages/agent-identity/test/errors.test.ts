@@ -174,6 +174,7 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     new errors.AgentRegistrationMalformed({ problem: "x" }),
     "failed to decode agent registration response: x",
   ],
+  [new errors.ClientClosed(), "this agent identity client is closed"],
 ];
 
 const refused = (code: number) =>
@@ -204,5 +205,11 @@ describe("errors", () => {
     expect(refused(503).hint).toBe("Try again later.");
     expect(refused(429).hint).toBe("Try again later.");
     expect(refused(403).hint).toBe("Sign in again with a valid agent identity.");
+  });
+
+  it("sends nobody to sign in again for a clock that is wrong", () => {
+    const body = '{"error":{"code":"stale_timestamp"}}';
+    const error = new errors.TaskRegistrationRefused({ ...status, status: 401, body, attempts: 1 });
+    expect(error.hint).toBe("Set this machine's clock, then try again.");
   });
 });

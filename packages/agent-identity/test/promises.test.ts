@@ -6,6 +6,7 @@ import {
   AgentKeyMalformed,
   AssertionLookupFailed,
   AssertionReplayed,
+  ClientClosed,
   JwtExpired,
   TaskRegistrationRefused,
 } from "../src/errors.ts";
@@ -264,6 +265,33 @@ describe("createAssertionVerifier", () => {
       isKnownTask: null,
     });
     await expect(wrong.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
+  });
+});
+
+describe("a Promise face after close()", () => {
+  it("says that it is closed", async () => {
+    const client = createAgentIdentity({ http, jwks });
+    await client.close();
+    await expect(client.verifyAgentIdentityJwt("x")).rejects.toBeInstanceOf(ClientClosed);
+    const verifier = createAssertionVerifier({
+      findPublicKey: async () => null,
+      isKnownTask: null,
+    });
+    await verifier.close();
+    await expect(verifier.verify("AgentAssertion x")).rejects.toMatchObject({
+      code: "AGENT_IDENTITY_CLIENT_CLOSED",
+    });
+  });
+
+  it("says so to a call that closing cuts off", async () => {
+    const verifier = createAssertionVerifier({
+      findPublicKey: () => new Promise(() => undefined),
+      isKnownTask: null,
+    });
+    const { header } = await setUp();
+    const verifying = verifier.verify(header);
+    await verifier.close();
+    await expect(verifying).rejects.toBeInstanceOf(ClientClosed);
   });
 });
 

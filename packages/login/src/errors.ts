@@ -245,6 +245,17 @@ export type RestrictionError = CredentialForbidden | LoginMethodDisabled | Works
 
 export * from "./errors/sign-in.ts";
 
+// --- The Promise face ------------------------------------------------------------------------------------------
+
+/** The manager was used after its `close()`, or closed while the call was under way. */
+export class ManagerClosed extends Data.TaggedError("ManagerClosed") {
+  readonly code = "LOGIN_MANAGER_CLOSED";
+  readonly hint = "Close the manager when no call needs it any more.";
+  override get message(): string {
+    return "this auth manager is closed";
+  }
+}
+
 // --- All of them -----------------------------------------------------------------------------------------------
 
 export type LoginError =
@@ -253,6 +264,7 @@ export type LoginError =
   | CredentialError
   | HttpClientError
   | LoginInputError
+  | ManagerClosed
   | RefreshError
   | RestrictionError
   | SignInError

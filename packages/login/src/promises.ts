@@ -15,10 +15,11 @@ import {
   type RefreshReason,
   type SavedSignIn,
 } from "./auth-manager.ts";
+import { codexHomeOf } from "./auth-manager/open-ephemeral-store.ts";
 import { loadConfig, type Config } from "./config.ts";
 import type { Credential } from "./credential.ts";
 import { parseEnvironment, type LoginEnvironment, type Variables } from "./environment.ts";
-import type { ConfigError, LoginError } from "./errors.ts";
+import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "./errors.ts";
 import { compact } from "./internal/compact.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./promises/external-provider.ts";
 import {
@@ -46,7 +47,7 @@ export interface CreateAuthManagerOptions extends PreparedOptions {
   readonly environment?: LoginEnvironment;
   /** Default: `process.env`. */
   readonly variables?: Variables;
-  /** Default: `config.toml` of CODEX_HOME, under `configOverrides`. */
+  /** Default: `config.toml` of `codexHome`, else of CODEX_HOME, under `configOverrides`. */
   readonly config?: Config;
   /** `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
@@ -104,10 +105,11 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
   );
   let manager: AuthManager["Service"] | undefined;
+  let isClosed = false;
   // Where it cannot be built, that is the rejection of every call.
   runtime.runFork(
     Effect.map(AuthManager, (service) => {
-      manager = service;
+      if (!isClosed) manager = service;
     }),
   );
 
@@ -115,11 +117,18 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     use: (manager: AuthManager["Service"]) => Effect.Effect<A, LoginError>,
     call: CallOptions = {},
   ): Promise<A> =>
-    runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
-      call.signal?.throwIfAborted();
-      throw error;
-    });
-  const close = () => runtime.dispose();
+    isClosed
+      ? Promise.reject(new ManagerClosed())
+      : runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
+          call.signal?.throwIfAborted();
+          // Closing interrupts what may be cut off, and Effect's word for that is no answer to a caller.
+          throw isClosed && !isLoginError(error) ? new ManagerClosed() : error;
+        });
+  const close = () => {
+    isClosed = true;
+    manager = undefined;
+    return runtime.dispose();
+  };
   const changes = Stream.map(
     Stream.unwrap(Effect.map(AuthManager, (manager) => manager.changes)),
     Option.getOrNull,
@@ -173,7 +182,9 @@ const prepare = Effect.fnUntraced(function* (
     options.environment ?? parseEnvironment(variables ?? process.env, { homeDir: homedir() });
   const config =
     options.config ??
-    (yield* loadConfig(compact({ codexHome: environment.codexHome, overrides: configOverrides })));
+    (yield* loadConfig(
+      compact({ codexHome: codexHomeOf({ ...rest, environment }), overrides: configOverrides }),
+    ));
   const provider =
     externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
   return { ...rest, environment, config, ...compact({ externalProvider: provider }) };

@@ -20,6 +20,7 @@ const samples = [
   new errors.CredentialForbidden({ text: "no", rule: "method", source, loggedOut: true }),
   new errors.LoginMethodDisabled({ method: "apiKey" }),
   new errors.WorkspaceNotAllowed({ allowed: ["a"] }),
+  new errors.ManagerClosed(),
 ];
 
 describe("errors", () => {

@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CredentialUnusable } from "../src/errors.ts";
+import { CredentialUnusable, ManagerClosed } from "../src/errors.ts";
 import { createAuthManager, revealSecret, type CreateAuthManagerOptions } from "../src/promises.ts";
 import { chatgptDocument, openAuthority, openHome, type Home } from "./manager/fixture.ts";
 
@@ -158,5 +160,30 @@ describe("createAuthManager", () => {
     await refreshing;
     const after = await home.read();
     expect(after.tokens?.refresh_token).not.toBe(before.tokens.refresh_token);
+  });
+
+  it("says that it is closed, and knows nobody any more", async () => {
+    const home = await openHome();
+    await home.write({ auth_mode: "apikey", OPENAI_API_KEY: "sk-test" });
+    const manager = createAuthManager(options(home));
+    await manager.current();
+    await manager.close();
+    await expect(manager.current()).rejects.toMatchObject({ code: "LOGIN_MANAGER_CLOSED" });
+    await expect(manager.logout()).rejects.toBeInstanceOf(ManagerClosed);
+    expect(manager.snapshot()).toBeNull();
+  });
+
+  it("obeys the config.toml of the folder that it is given", async () => {
+    const home = await openHome();
+    await writeFile(join(home.path, "config.toml"), 'forced_login_method = "chatgpt"\n');
+    await using manager = createAuthManager({
+      codexHome: home.path,
+      variables: {},
+      environmentCredentials: false,
+      loadAtStart: false,
+    });
+    await expect(manager.loginWithApiKey("sk-test")).rejects.toMatchObject({
+      code: "LOGIN_METHOD_DISABLED",
+    });
   });
 });

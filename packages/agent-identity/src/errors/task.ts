@@ -14,9 +14,10 @@ export class TaskRegistrationRefused extends Data.TaggedError("TaskRegistrationR
 }> {
   readonly code = "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED";
   get hint() {
-    return this.status === 429 || this.status >= 500
-      ? "Try again later."
-      : "Sign in again with a valid agent identity.";
+    if (this.status === 429 || this.status >= 500) return "Try again later.";
+    // A registration is refused for its time by name; a new sign-in would be refused the same way.
+    if (/timestamp|clock/iu.test(this.body)) return "Set this machine's clock, then try again.";
+    return "Sign in again with a valid agent identity.";
   }
   override get message() {
     const status = [this.status, this.statusText].filter((part) => part !== "").join(" ");

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as ManagedRuntime from "effect/ManagedRuntime";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import * as Struct from "effect/Struct";
@@ -20,6 +19,7 @@ import { type AgentKey, importAgentKey } from "../keys.ts";
 import type { AgentIdentityRecord } from "../record.ts";
 import { AgentTasks } from "../task.ts";
 import type { BaseUrlOptions } from "../urls.ts";
+import { makePromiseRuntime } from "../internal/promise-runtime.ts";
 import type { CallOptions } from "./call-options.ts";
 
 /** Keeps fetched sets longer than the process lives. Where it fails, it holds nothing: sets are fetched then. */
@@ -139,21 +139,20 @@ interface PlainBiscuitRequest extends BaseUrlOptions {
  * for as long as the process lives.
  */
 export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
-  const runtime = ManagedRuntime.make(layerFrom(options));
-  const close = () => runtime.dispose();
+  const { run, close } = makePromiseRuntime(layerFrom(options));
   return {
     /** Verifies a token and imports its key. Rejects with `JwtVerificationError`, `JwksError` or `AgentKeyMalformed`. */
     verifyAgentIdentityJwt: (
       jwt: string,
       expected?: VerifyJwtOptions,
       call?: CallOptions,
-    ): Promise<VerifiedAgent> => runtime.runPromise(verifyAndImport(jwt, expected), call),
+    ): Promise<VerifiedAgent> => run(verifyAndImport(jwt, expected), call),
     /** Reads a token without trusting it, and without the network. */
     decodeUnverifiedAgentIdentityJwt: (jwt: string): Promise<UnverifiedAgent> =>
       Effect.runPromise(decode(jwt)),
     /** The identity's task id, registered at most once however many callers. Rejects with `AgentTaskError`. */
     task: (identity: PlainTaskIdentity, call?: CallOptions): Promise<string> =>
-      runtime.runPromise(
+      run(
         AgentTasks.use((tasks) => tasks.task(taskIdentity(identity))),
         call,
       ),
@@ -163,7 +162,7 @@ export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
       failedTaskId: string,
       call?: CallOptions,
     ): Promise<string> =>
-      runtime.runPromise(
+      run(
         AgentTasks.use((tasks) => tasks.renew(taskIdentity(identity), failedTaskId)),
         call,
       ),
@@ -172,7 +171,7 @@ export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
       { accessToken, ...request }: PlainBiscuitRequest,
       call?: CallOptions,
     ): Promise<string> =>
-      runtime.runPromise(
+      run(
         Effect.map(
           mintBiscuit({ ...request, accessToken: Redacted.make(accessToken) }),
           Redacted.value,
@@ -181,7 +180,7 @@ export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
       ),
     /** Registers an agent's public key; its runtime id. Rejects with `AgentRegistrationError`. */
     registerAgent: (registration: PlainRegistration, call?: CallOptions): Promise<string> =>
-      runtime.runPromise(register(registration), call),
+      run(register(registration), call),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as ManagedRuntime from "effect/ManagedRuntime";
 import * as Option from "effect/Option";
 import { type AgentPublicKey, importAgentPublicKey } from "../agent-public-key.ts";
 import {
@@ -12,6 +11,7 @@ import {
 } from "../assertion-verifier.ts";
 import { AssertionLookupFailed } from "../errors.ts";
 import { checkClockWindow } from "../internal/option-number.ts";
+import { makePromiseRuntime } from "../internal/promise-runtime.ts";
 import type { CallOptions } from "./call-options.ts";
 
 /** How a gateway or backend looks up what agents registered with it. */
@@ -76,7 +76,7 @@ export const createAssertionVerifier = (options: AssertionVerifierOptions): Asse
   const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
   const replays =
     maxUses === undefined ? Layer.empty : AssertionReplayStore.layerMemory({ maxUses });
-  const runtime = ManagedRuntime.make(Layer.merge(publicKeysLayer(options), replays));
+  const { run, close } = makePromiseRuntime(Layer.merge(publicKeysLayer(options), replays));
   const verifyOptions = {
     isKnownTask:
       isKnownTask === null
@@ -84,9 +84,8 @@ export const createAssertionVerifier = (options: AssertionVerifierOptions): Asse
         : (binding: TaskBinding) => ask("tasks", (signal) => isKnownTask(binding, signal)),
     clockWindowSeconds,
   };
-  const close = () => runtime.dispose();
   return {
-    verify: (header, call) => runtime.runPromise(verifyAgentAssertion(header, verifyOptions), call),
+    verify: (header, call) => run(verifyAgentAssertion(header, verifyOptions), call),
     close,
     [Symbol.asyncDispose]: close,
   };
