@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown";
 import { asciiOnly } from "./build/ascii-only.ts";
+import { eagerFunctions } from "./build/eager-functions.ts";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
 import { leanEffect } from "./build/lean-effect.ts";
 import { leanUndici } from "./build/lean-undici.ts";
@@ -36,20 +37,30 @@ interface Bundle {
   readonly name: string;
   readonly input: string;
   readonly plugins?: Plugin[];
+  /** Those that work on the text of the files as it will be. */
+  readonly late?: Plugin[];
   /** Those that work on what all bundles left behind. */
   readonly last?: Plugin[];
 }
 
 // A launcher that loads nothing, and what it loads on demand. A hot command is a bundle of its own, so that it holds
 // only what it uses.
-const bundle = ({ name, input, plugins = [], last = [] }: Bundle): RolldownOptions => ({
+const bundle = ({ name, input, plugins = [], late = [], last = [] }: Bundle): RolldownOptions => ({
   input: { [name]: input },
   platform: "node",
   // Native, optional, and looked for at run time.
   external: ["@napi-rs/keyring", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
-  plugins: [...plugins, oneStartFile(), asciiOnly(), licenses.collect, stale.note, ...last],
+  plugins: [
+    ...plugins,
+    oneStartFile(),
+    asciiOnly(),
+    ...late,
+    licenses.collect,
+    stale.note,
+    ...last,
+  ],
   output: {
     dir: "dist",
     format: "cjs",
@@ -68,17 +79,18 @@ const bundle = ({ name, input, plugins = [], last = [] }: Bundle): RolldownOptio
   },
 });
 
-const command = (name: string): Bundle => ({
+const command = (name: string, late: Plugin[] = []): Bundle => ({
   name,
   input: `src/hot/${name}.ts`,
   plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
+  late,
 });
 
 export default defineConfig([
   bundle({ name: "agent-auth", input: "src/bin.ts", plugins: [launcherLoadsSiblings] }),
-  bundle(command("token")),
+  bundle(command("token", [eagerFunctions()])),
   bundle(command("api")),
-  bundle(command("login-status")),
+  bundle(command("login-status", [eagerFunctions()])),
   bundle({
     name: "main",
     input: "src/main.ts",

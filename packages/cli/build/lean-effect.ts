@@ -14,8 +14,7 @@ export const leanEffect = (): Plugin => ({
   transform(code, id) {
     for (const [file, probe] of probes) {
       if (!id.endsWith(file)) continue;
-      if (!code.includes(probe))
-        throw new Error(`effect changed: ${probe} is not there any more`);
+      if (!code.includes(probe)) throw new Error(`effect changed: ${probe} is not there any more`);
       return code.replace(probe, "true");
     }
     return null;
