@@ -20,8 +20,8 @@ export interface Floor {
 
 /**
  * Opens the lock file, made 0600 where it is missing; what is not an empty file is none of ours. Throws what the system
- * or SQLite throws. Not for root in a folder where others may write: SQLite would roll back a journal that they put
- * beside it, and what a journal says may delete files.
+ * or SQLite throws. Not for root in a folder where others may write: SQLite follows a link in the file's place, and
+ * rolls back a journal that somebody put beside it.
  */
 export const openFloor = async (path: string): Promise<Floor> => {
   const { DatabaseSync } = await import("node:sqlite");
