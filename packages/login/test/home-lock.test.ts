@@ -401,6 +401,18 @@ describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
       }),
     );
 
+    it.live("refuses where flock cannot be had, since SQLite would be all there is", () =>
+      Effect.gen(function* () {
+        const { home } = foreignHome();
+        const { status, stderr } = yield* Effect.promise(
+          () => start(program("without-natives", home.path)).ended,
+        );
+        expect(status).toBe(1);
+        expect(stderr).toContain("LOGIN_HOME_LOCK_FAILED");
+        expect(readdirSync(home.path)).toEqual([]);
+      }),
+    );
+
     it.live("waits for other processes, and they for it", () =>
       Effect.gen(function* () {
         const { home } = foreignHome();
