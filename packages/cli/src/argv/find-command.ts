@@ -1,4 +1,5 @@
 import { type CommandSpec, globalFlags } from "./command-spec.ts";
+import { shownWord } from "./shown-word.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The command that a line calls, and the words left for its flags and arguments. */
@@ -67,5 +68,5 @@ const unknownCommand = (
   const [first = ""] = words;
   const group = specs.filter((spec) => spec.path[0] === first).map((spec) => spec.path.join(" "));
   if (group.length > 0) return `${first} needs one of: ${group.join(", ")}`;
-  return `no such command: ${first.length > 24 ? `${first.slice(0, 6)}…` : first}`;
+  return `no such command: ${shownWord(first)}`;
 };

@@ -5,6 +5,7 @@ import {
   globalFlags,
   type Invocation,
 } from "./command-spec.ts";
+import { shownWord } from "./shown-word.ts";
 import { type RawValue, tokenize, type Tokens } from "./tokenize.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -67,9 +68,6 @@ const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: To
   }
   const extra = positionals[spec.args.length];
   if (spec.args.at(-1)?.variadic !== true && extra !== undefined) {
-    throw new UsageError(`unexpected argument '${abridge(extra)}'`, spec.path);
+    throw new UsageError(`unexpected argument '${shownWord(extra)}'`, spec.path);
   }
 };
-
-/** A secret passed by mistake is not repeated: it might be a token. */
-const abridge = (word: string) => (word.length > 24 ? `${word.slice(0, 6)}…` : word);

@@ -1,4 +1,5 @@
 import type { FlagSpec, FlagTable } from "./command-spec.ts";
+import { shownWord } from "./shown-word.ts";
 import { UsageError } from "./usage-error.ts";
 
 export type RawValue = string | boolean | readonly string[] | undefined;
@@ -46,7 +47,7 @@ export const tokenize = (
     const name = word.slice(2, equals < 0 ? undefined : equals);
     const given = equals < 0 ? undefined : word.slice(equals + 1);
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (flag === undefined) return refuse(`unknown option '--${name}'`);
+    if (flag === undefined) return refuse(`unknown option '--${shownWord(name)}'`);
     if (flag.type === "string") return set(name, flag, valueOf(`--${name}`, given));
     if (given !== undefined) return refuse(`option '--${name}' does not take an argument`);
     return set(name, flag, true);
