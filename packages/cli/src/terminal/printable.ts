@@ -5,6 +5,8 @@
 export const printable = (text: string): string =>
   text
     .replaceAll(/\r\n|[\r\n\t]/gu, " ")
-    // oxlint-disable-next-line no-control-regex -- they are what is looked for; \p{Cc} would load Unicode tables
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\u{fffd}")
+    .replaceAll(obeyed, "\u{fffd}")
     .trim();
+
+// oxlint-disable-next-line no-control-regex -- they are what is looked for; \p{Cc} would load Unicode tables
+const obeyed = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -52,6 +52,14 @@ export const writeError = (text: string): void => {
 /** A line for a person, to stderr. Where nobody reads, it is dropped. */
 export const writeLine = (line: string): void => writeError(`${line}\n`);
 
-/** A value for a program, to stdout: JSON, two spaces, ending in a newline. */
-export const writeJson = (value: unknown): void =>
-  writeAnswer(`${JSON.stringify(value, null, 2)}\n`);
+/**
+ * A value for a program, to stdout: JSON, two spaces, ending in a newline. Where a person reads it after all, nothing in
+ * it moves the cursor or turns text around: JSON lets such characters stand as they are, so they are escaped here.
+ */
+export const writeJson = (value: unknown): void => writeAnswer(`${jsonText(value)}\n`);
+
+export const jsonText = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replaceAll(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
