@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import { exitCode, type ExitCode } from "./exit-code.ts";
+import { framesOf } from "./stack-frames.ts";
 import { ReaderGone, writeLine } from "./terminal/write.ts";
 
 /** POSIX shells report a process that a signal ended as 128 + its number. */
@@ -55,11 +56,13 @@ const endOf = (
   return exitCode.failed;
 };
 
-/** A bug of ours. Its message could hold anything, so only its name is shown unless the person asks for more. */
+/** A bug of ours. Its message could hold anything, so only its name is shown, and where it happened if asked for. */
 const reportDefect = (defect: unknown, verbose: boolean) => {
   const name = defect instanceof Error ? defect.name : typeof defect;
-  const where = verbose && defect instanceof Error ? `\n${defect.stack ?? ""}` : "";
-  writeLine(
-    `agent-auth: internal error (${name}); run it again with --verbose for details${where}`,
-  );
+  const where = verbose && defect instanceof Error ? framesOf(defect) : [];
+  const lines = [
+    `agent-auth: internal error (${name}); run it again with --verbose for details`,
+    ...where,
+  ];
+  writeLine(lines.join("\n"));
 };

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { addressOf } from "../src/http/request-log.ts";
 import { errorLine, exitCodeOf } from "../src/report-error.ts";
+import { framesOf } from "../src/stack-frames.ts";
 import { mask } from "../src/terminal/mask.ts";
 import { printable } from "../src/terminal/printable.ts";
 import { untilText } from "../src/terminal/until.ts";
+import { jsonText } from "../src/terminal/write.ts";
 
 describe("mask", () => {
   it.each([
@@ -21,6 +24,20 @@ describe("mask", () => {
 describe("printable", () => {
   it("keeps a server's text on one line and disarms terminal sequences", () => {
     expect(printable("a\r\nb\u001b[31mred\u0007\u202eevil")).toBe("a b�[31mred��evil");
+    expect(printable("a\u061cb\u009bc")).toBe("a�b�c");
+  });
+});
+
+describe("jsonText", () => {
+  it("escapes what JSON leaves and terminals obey: C1 controls, DEL, and changes of direction", () => {
+    const text = "\u007f\u0080\u009b31m\u061c\u200e\u200f\u2028\u202e\u2066\u2069 é …";
+    const json = jsonText({ text });
+    expect(json).toBe(
+      String.raw`{
+  "text": "\u007f\u0080\u009b31m\u061c\u200e\u200f\u2028\u202e\u2066\u2069 é …"
+}`,
+    );
+    expect(JSON.parse(json)).toEqual({ text });
   });
 });
 
@@ -78,5 +95,33 @@ describe("exitCodeOf", () => {
     expect(exitCodeOf({ code: "LOGIN_NOT_SIGNED_IN", message: "" })).toBe(4);
     expect(exitCodeOf({ code: "LOGIN_REFRESH_FAILED", message: "" })).toBe(1);
     expect(exitCodeOf({ code: "X", message: "", exitCode: 2 })).toBe(2);
+  });
+});
+
+describe("framesOf", () => {
+  it("tells where an error was made, and nothing of its message", () => {
+    const message = "sk-canary\n    at sk-canary (looks like a frame)";
+    const frames = framesOf(new TypeError(message));
+    expect(frames[0]).toMatch(/^ {4}at .*terminal\.test/u);
+    expect(frames.join("\n")).not.toContain("canary");
+  });
+
+  it("tells nothing where it cannot find the end of the message", () => {
+    const error = new Error("another");
+    error.stack = "Error: sk-canary\n    at sk-canary\n    at place:1:1";
+    expect(framesOf(error)).toEqual([]);
+  });
+
+  it("needs no message", () => {
+    expect(framesOf(new Error("")).length).toBeGreaterThan(0);
+  });
+});
+
+describe("addressOf", () => {
+  it.each([
+    ["https://a.example", "/b?key=canary", "GET https://a.example/b"],
+    ["http://127.0.0.1:8080", "http://a.example/b?key=canary", "GET http://a.example/b"],
+  ])("of a request to %s for %s is %s", (origin, path, address) => {
+    expect(addressOf({ request: { origin, path, method: "GET" } })).toBe(address);
   });
 });

@@ -31,7 +31,8 @@ export const startRequestLog = (): void => {
   });
 };
 
-const addressOf = (message: unknown): string => {
+/** What a message is about, without queries: `GET https://host/path`. */
+export const addressOf = (message: unknown): string => {
   const read = Started.safeParse(message);
   if (!read.success) return "a request";
   const { origin, method, path } = read.data.request;
