@@ -5,6 +5,7 @@ import { parseInvocation } from "./argv/parse.ts";
 import { UsageError } from "./argv/usage-error.ts";
 import { exitCode, type ExitCode } from "./exit-code.ts";
 import { runMain } from "./run-main.ts";
+import { withWarnings } from "./terminal/warnings.ts";
 import { ReaderGone, writeAnswer, writeLine } from "./terminal/write.ts";
 
 /** Parses the words behind a command's name and runs it. Ends the process. */
@@ -19,7 +20,8 @@ export const runCommand = <Flags extends FlagTable, Options>(
       return writeAnswer(commandHelp(command.spec, invocation.globals.verbose));
     }
     const program = run(command.options(invocation));
-    runMain(invocation.globals.verbose ? Effect.andThen(logRequests, program) : program, {
+    const told = withWarnings(invocation.globals)(program);
+    runMain(invocation.globals.verbose ? Effect.andThen(logRequests, told) : told, {
       verbose: invocation.globals.verbose,
       endsOnSignal: command.spec.endsOnSignal === true,
       handlesSignals: command.spec.handlesSignals === true,

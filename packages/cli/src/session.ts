@@ -56,4 +56,6 @@ export const managerLayer = (session: Session, use: "requests" | "signInOrOut") 
     environmentCredentials: true,
     userAgent,
     loadAtStart: use === "requests",
+    // In CODEX_HOME, not in the folder of each kept account: this program runs often, and the keys seldom change.
+    keepJwksOnDisk: session.account === undefined,
   });

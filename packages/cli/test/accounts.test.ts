@@ -165,6 +165,19 @@ describe("accounts", () => {
     expect(stdout).toBe("* key apiKey  ***\n");
   });
 
+  it("says once that tokens could not be revoked, and removes them all the same", async () => {
+    await using home = await codexHome();
+    await signInAs(home, "unrevoked@example.com");
+    authority.behave("revoke", { status: 500 }, { times: 1 });
+    const { stderr } = await done(home, ["logout"]);
+    expect(stderr.split("\n").toSorted()).toEqual([
+      "",
+      "Successfully logged out",
+      "warning: the sign-in could not be revoked at the authority: status 500",
+    ]);
+    expect(await home.readAuth()).toBeNull();
+  });
+
   it("forgets the kept copy of a sign-in that is signed out", async () => {
     await using home = await codexHome();
     await signInAs(home, "out@example.com");
@@ -268,7 +281,7 @@ describe("accounts", () => {
       await signInAs(home, "another@example.com");
       const unknown = await done(home, ["logout"]);
       expect(unknown.stderr).toMatch(
-        /^Successfully logged out\nWarning: the present sign-in may be the one kept as aaa/u,
+        /^Successfully logged out\nwarning: the present sign-in may be the one kept as aaa/u,
       );
       expect(await home.readAuth()).toBeNull();
     });

@@ -1,5 +1,5 @@
-import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
-import { writeFile } from "node:fs/promises";
+import { codexClientId, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliHome } from "./support/cli.ts";
@@ -270,16 +270,104 @@ describe("--verbose", () => {
     const url = `${authority.chatgptBaseUrl}/codex/responses`;
     expect(stderr).toContain(`> POST ${url}\n`);
     expect(stderr).toMatch(/< 200 POST \S+\/responses \d+ms\n/u);
-    expect(stderr).toContain(`> GET ${authority.chatgptBaseUrl}/wham/agent-identities/jwks\n`);
     expect(stderr).not.toMatch(/canary|AgentAssertion|Say hello/u);
   });
+});
 
-  it("names the address once where a request goes through a proxy", async () => {
-    await using home = await CliHome.make(`openai_base_url = "${authority.openaiBaseUrl}"\n`);
-    const { stderr } = await home.run(["api", "models?key=canary", "--verbose"], {
-      env: { CODEX_API_KEY: "sk-x", HTTP_PROXY: authority.url },
-    });
-    expect(stderr).toContain(`> GET ${authority.openaiBaseUrl}/models\n`);
-    expect(stderr).not.toContain("canary");
+describe("verification keys", () => {
+  it("are fetched once for many processes, while the set is fresh", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    for (const args of [["login", "status"], ["login", "status"], ["token"], ["headers"]]) {
+      expect((await home.run(args, { env })).exitCode).toBe(0);
+    }
+    expect(authority.count("jwks")).toBe(1);
+    const folder = join(home.path, "agent-auth");
+    const [file = "", ...others] = await readdir(folder);
+    expect([file, others]).toEqual([expect.stringMatching(/^jwks-[0-9a-f]{16}\.json$/u), []]);
+    expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600);
+  });
+
+  it("are fetched anew for a token of a key that came later", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    const old = await authority.mintAgentIdentityJwt();
+    await home.run(["login", "status"], { env: { CODEX_AGENT_IDENTITY: old } });
+    await authority.rotateSigningKey();
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    expect((await home.run(["login", "status"], { env })).exitCode).toBe(0);
+    expect(authority.count("jwks")).toBe(2);
+    expect((await home.run(["login", "status"], { env })).exitCode).toBe(0);
+    expect(authority.count("jwks")).toBe(2);
+  });
+
+  it("are fetched by doctor and jwks whatever is kept", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    await home.run(["login", "status"], { env });
+    await home.run(["doctor"], { env });
+    expect(authority.count("jwks")).toBe(2);
+    await home.run(["jwks"], { env });
+    expect(authority.count("jwks")).toBe(3);
+    authority.behave("jwks", { status: 503 });
+    expect((await home.run(["jwks"], { env })).exitCode).toBe(1);
+    expect((await home.run(["doctor"], { env })).stdout).toContain("answered 503");
+  });
+
+  it("of a kept account are not left in its folder", async () => {
+    await using home = await codexHome();
+    const stdin = await authority.mintAgentIdentityJwt();
+    await home.run(["accounts", "add", "robot", "--with-agent-identity"], { stdin });
+    await home.run(["accounts", "remove", "robot"]);
+    expect(await readdir(join(home.path, "accounts"))).toEqual([]);
+  });
+});
+
+/** A ChatGPT sign-in about to end, and an authority that does not renew it. */
+const notRenewed = async () => {
+  const authority = await startTestAuthority();
+  const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+  const tokens = await authority.mintChatgptTokens({ expiresInSeconds: 60 });
+  await home.writeAuth({
+    auth_mode: "chatgpt",
+    OPENAI_API_KEY: null,
+    tokens: {
+      id_token: tokens.idToken,
+      access_token: tokens.accessToken,
+      refresh_token: tokens.refreshToken,
+      oauth_provenance: { issuer: authority.issuer, client_id: codexClientId },
+      account_id: tokens.accountId,
+    },
+    last_refresh: new Date().toISOString(),
+  });
+  authority.behave("refresh", { status: 400 });
+  return {
+    home,
+    [Symbol.asyncDispose]: async () => {
+      await home[Symbol.asyncDispose]();
+      await authority.close();
+    },
+  };
+};
+
+describe("a warning of what is underneath", () => {
+  it.each([
+    ["login status, a bundle of its own", ["login", "status", "--json"]],
+    ["headers, in the main bundle", ["headers", "--json"]],
+  ])("is a line on stderr, and stdout stays JSON: %s", async (_, args) => {
+    await using running = await notRenewed();
+    const { exitCode, stdout, stderr } = await running.home.run(args);
+    expect(() => JSON.parse(stdout)).not.toThrow();
+    expect(stderr).toMatch(/^warning: the sign-in could not be renewed yet: .+\n$/u);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(exitCode).toBe(0);
+  });
+
+  it("is silenced by --quiet", async () => {
+    await using running = await notRenewed();
+    const { exitCode, stderr } = await running.home.run(["login", "status", "--json", "-q"]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
   });
 });

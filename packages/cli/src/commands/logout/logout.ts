@@ -28,7 +28,8 @@ export const run = (options: LogoutOptions) =>
 const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
   const session = yield* openSession(globals);
   const kept = yield* keptCopy(session);
-  const { removed, revoked } = yield* AuthManager.use((manager) => manager.logout).pipe(
+  // Where the tokens could not be revoked, the manager warns of it.
+  const { removed } = yield* AuthManager.use((manager) => manager.logout).pipe(
     Effect.provide(managerLayer(session, "signInOrOut")),
   );
   session.say(removed ? "Successfully logged out" : "Not logged in");
@@ -36,10 +37,7 @@ const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
     yield* kept.forget;
     session.say(`Removed ${kept.name} from the kept accounts`);
   }
-  if (kept?._tag === "Unknown") session.say(`Warning: ${printable(kept.because)}`);
-  if (revoked === "failed") {
-    session.say("Warning: the authority did not confirm that the tokens are revoked.");
-  }
+  if (kept?._tag === "Unknown") session.say(`warning: ${printable(kept.because)}`);
   return exitCode.done;
 });
 
