@@ -9,6 +9,9 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["test/**/*.test.ts"],
+    // The second is for the count at the end of npm test: tools/src/test-summary.ts.
+    reporters: ["default", "json"],
+    outputFile: { json: ".results/tests.json" },
     // Machines are shared and noisy: a limit that only a hang meets.
     testTimeout: 60_000,
     hookTimeout: 60_000,

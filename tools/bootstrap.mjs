@@ -13,12 +13,17 @@ const isWindows = process.platform === "win32";
 const binFolder = join(root, "node_modules", ".bin");
 const stamp = join(root, "node_modules", ".installed-lock");
 
+const environment = {
+  ...process.env,
+  PATH: `${binFolder}${delimiter}${process.env.PATH ?? ""}`,
+};
+
 const run = (command, args) => {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
     stdio: "inherit",
     shell: isWindows,
-    env: { ...process.env, PATH: `${binFolder}${delimiter}${process.env.PATH ?? ""}` },
+    env: environment,
   });
   if (error) console.error(`${command} did not start: ${error.message}`);
   return status ?? 1;
@@ -37,4 +42,47 @@ if (!isInstalled()) {
   if (status !== 0) process.exit(status);
   writeFileSync(stamp, lockHash());
 }
-process.exit(run("npm", ["run", "--silent", `task:${task}`, "--", ...rest]));
+
+const node = (script) => run("node", [join("tools", script), ...rest]);
+
+/** Builds without a word, unless it fails. */
+const build = () => {
+  console.error("Building …");
+  const { status, stdout } = spawnSync("nx", ["run-many", "-t", "build"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+    shell: isWindows,
+    env: environment,
+  });
+  if (status !== 0) console.error(stdout);
+  return status ?? 1;
+};
+
+const tasks = {
+  demo: () => build() || node("playground/src/demo.ts"),
+  try: () => build() || node("playground/src/try.ts"),
+  bench: () =>
+    build() ||
+    run("nx", [
+      "run-many",
+      "-t",
+      "bench",
+      "--parallel=1",
+      "--outputStyle=static",
+      "--nxBail=false",
+      ...rest,
+    ]),
+  test: () => {
+    const targets = ["boundaries", "lint", "typecheck", "build", "test", "packaging"];
+    const status = run("nx", ["run-many", "-t", ...targets, ...rest]);
+    return run("node", [join("tools", "src/test-summary.ts")]) || status;
+  },
+};
+
+const work = tasks[task];
+if (!work) {
+  console.error(`no such task: ${task}; there are ${Object.keys(tasks).join(", ")}`);
+  process.exit(2);
+}
+process.exit(work());

@@ -5,8 +5,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { makeNarrator } from "./demo/narrator.ts";
-import { makeShell } from "./demo/shell.ts";
+import { makeNarrator } from "./narrator.ts";
+import { makeShell } from "./shell.ts";
 
 const Claims = z.looseObject({ agent_private_key: z.string().min(1) });
 

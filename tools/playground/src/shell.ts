@@ -1,10 +1,10 @@
 // Runs the built agent-auth binary in a child process, as a person's shell would, and shows what it printed.
 import { spawn } from "node:child_process";
-import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
+import { binary } from "./binary.ts";
+import { environmentWithoutCredentials } from "./environment.ts";
 
-const binary = resolve(import.meta.dirname, "../../../packages/cli/dist/agent-auth.cjs");
 const SHOWN_LINES = 14;
 const WIDTH = 100;
 
@@ -34,10 +34,7 @@ const quote = (arg: string): string => (/^[\w./=:-]+$/.test(arg) ? arg : `'${arg
 
 /** A shell whose CODEX_HOME is `home` and whose environment holds no credential of the person who runs the demo. */
 export const makeShell = (home: string) => {
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(CODEX_|OPENAI_)|_proxy$/i.test(name),
-  );
-  const env = { ...Object.fromEntries(inherited), CODEX_HOME: home };
+  const env = { ...environmentWithoutCredentials(), CODEX_HOME: home };
   return {
     async run(args: ReadonlyArray<string>, stdin?: string): Promise<Finished> {
       const pipe = stdin === undefined ? "" : "echo <token> | ";

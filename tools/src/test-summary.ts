@@ -1,0 +1,49 @@
+// Ends npm test with what Nx does not tell: how many tests ran in each package, and which were skipped.
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { z } from "zod";
+
+const Results = z.object({
+  testResults: z.array(
+    z.object({
+      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
+    }),
+  ),
+});
+
+const root = resolve(import.meta.dirname, "../..");
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+const countOf = (dir: string) => {
+  const path = join(dir, ".results/tests.json");
+  if (!existsSync(path)) return null;
+  const { testResults } = Results.parse(JSON.parse(readFileSync(path, "utf8")));
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const named = (...statuses: ReadonlyArray<string>) =>
+    tests.filter(({ status }) => statuses.includes(status)).map(({ fullName }) => fullName);
+  return {
+    passed: named("passed"),
+    failed: named("failed"),
+    skipped: named("skipped", "pending", "todo", "disabled"),
+  };
+};
+
+console.log("");
+for (const manifest of globSync("{packages/*,tools}/vitest.config.ts", { cwd: root }).toSorted()) {
+  const name = dirname(manifest);
+  const count = countOf(join(root, name));
+  if (count === null) {
+    console.log(`${name}: no results`);
+    continue;
+  }
+  const { passed, failed, skipped } = count;
+  total.passed += passed.length;
+  total.failed += failed.length;
+  total.skipped += skipped.length;
+  console.log(
+    `${name}: ${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`,
+  );
+  for (const test of failed) console.log(`  failed: ${test}`);
+  for (const test of skipped) console.log(`  skipped: ${test}`);
+}
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
