@@ -26,12 +26,25 @@ await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const address = server.address();
 const port = typeof address === "object" ? address?.port : undefined;
 const plainHome = await makeHome("");
+const configuredHome = await makeHome(`model = "gpt-5"
+model_reasoning_effort = "high"
+approval_policy = "on-request"
+cli_auth_credentials_store = "file"
+
+[projects."/home/demo/project"]
+trust_level = "trusted"
+
+[mcp_servers.docs]
+command = "npx"
+args = ["-y", "docs-server"]
+`);
 const apiHome = await makeHome(`openai_base_url = "http://127.0.0.1:${port}"\n`);
 
+type Until = "end" | "first byte";
+
 /** Starts Node with these arguments and waits for its end, or for its first byte on stdout. */
-const start = (args: readonly string[], until: "end" | "first byte") => (): Promise<void> =>
+const start = (args: readonly string[], until: Until, home: string) => (): Promise<void> =>
   new Promise((resolve, reject) => {
-    const home = until === "end" ? plainHome : apiHome;
     const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
     const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] });
     if (until === "first byte") child.stdout.once("data", () => resolve());
@@ -42,20 +55,30 @@ const start = (args: readonly string[], until: "end" | "first byte") => (): Prom
     );
   });
 
+const status = ["login", "status"];
 const cases = [
-  { name: "--version", args: ["--version"], limit: 1.1, until: "end" },
-  { name: "login status, stored API key", args: ["login", "status"], limit: 1.5, until: "end" },
-  { name: "token", args: ["token"], limit: 1.5, until: "end" },
-  { name: "api, first byte", args: ["api", "models"], limit: 2.5, until: "first byte" },
+  { name: "--version", args: ["--version"], limit: 1.1, until: "end", home: plainHome },
+  { name: "login status", args: status, limit: 1.5, until: "end", home: plainHome },
+  { name: "token", args: ["token"], limit: 1.5, until: "end", home: plainHome },
+  {
+    name: "login status, config.toml",
+    args: status,
+    limit: 1.5,
+    until: "end",
+    home: configuredHome,
+  },
+  { name: "token, config.toml", args: ["token"], limit: 1.5, until: "end", home: configuredHome },
+  { name: "api", args: ["api", "models"], limit: 2.5, until: "first byte", home: apiHome },
 ] as const;
 
-const bench = makeBench("Start-up of agent-auth, against node -e 0");
-const reference = start(["-e", "0"], "end");
-for (const { name, args, limit, until } of cases) {
-  const subject = start([binary, ...args], until);
+const bench = makeBench("Start-up of agent-auth with a stored API key, against node -e 0");
+const reference = start(["-e", "0"], "end", plainHome);
+for (const { name, args, limit, until, home } of cases) {
+  const subject = start([binary, ...args], until, home);
   await subject(); // Node's compile cache is filled by the first run, as it is on a person's machine.
   await bench.compare(name, { reference, subject, limit, calls: 1, rounds: 40 });
 }
 bench.report();
 server.close();
-for (const home of [plainHome, apiHome]) await rm(home, { recursive: true, force: true });
+for (const home of [plainHome, configuredHome, apiHome])
+  await rm(home, { recursive: true, force: true });
