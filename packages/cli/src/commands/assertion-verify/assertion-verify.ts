@@ -31,7 +31,11 @@ export interface AssertionVerifyOptions {
 export const command: Command<typeof spec.flags, AssertionVerifyOptions> = {
   spec,
   options: ({ flags, globals }) => ({
-    windowSeconds: wholeNumber("--window", flags.window ?? "300", { min: 1, max: 86_400 }),
+    windowSeconds: wholeNumber("--window", flags.window ?? "300", {
+      min: 1,
+      max: 86_400,
+      path: spec.path,
+    }),
     json: flags.json,
     globals,
     ...(flags["public-key"] !== undefined && { publicKey: flags["public-key"] }),

@@ -1,16 +1,21 @@
+import { AuthManager } from "@agent-auth/login/auth-manager";
 import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
 import { RequestSigner } from "@agent-auth/model-provider/signer";
 import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { wholeNumber } from "../../argv/whole-number.ts";
+import { errorJson } from "../../error-json.ts";
 import { accessLine } from "../../proxy/access-log.ts";
 import type { ExchangeTools } from "../../proxy/exchange.ts";
+import { type FollowedSignIn, followSignIn, storedSignIn } from "../../proxy/follow-sign-in.ts";
 import { listen } from "../../proxy/server.ts";
 import { reportError } from "../../report-error.ts";
 import { sessionProvider, signerLayer } from "../../request-signing.ts";
-import { openSession, type Session, userAgent } from "../../session.ts";
+import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { rulingVariable } from "../login/preconditions.ts";
 import { spec } from "./spec.ts";
 
 export interface ProxyOptions {
@@ -24,8 +29,9 @@ export interface ProxyOptions {
 export const command: Command<typeof spec.flags, ProxyOptions> = {
   spec,
   options: ({ flags, globals }) => ({
-    port: wholeNumber("--port", flags.port ?? "0", { min: 0, max: 65_535 }),
-    graceMs: 1000 * wholeNumber("--grace", flags.grace ?? "10", { min: 0, max: 3600 }),
+    port: wholeNumber("--port", flags.port ?? "0", { min: 0, max: 65_535, path: spec.path }),
+    graceMs:
+      1000 * wholeNumber("--grace", flags.grace ?? "10", { min: 0, max: 3600, path: spec.path }),
     json: flags.json,
     globals,
   }),
@@ -34,25 +40,57 @@ export const command: Command<typeof spec.flags, ProxyOptions> = {
 /** Serves until it is interrupted. */
 export const run = (options: ProxyOptions) =>
   proxy(options).pipe(
-    Effect.catch((error) => Effect.sync(() => reportError("Error starting the proxy", error))),
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        if (options.json) writeJson({ error: errorJson(error) });
+        return reportError("Error starting the proxy", error);
+      }),
+    ),
   );
 
 const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
   const session = yield* openSession(options.globals);
   const provider = yield* sessionProvider(session);
-  return yield* Effect.scoped(serve(options, session)).pipe(
-    Effect.provide(signerLayer(session, provider)),
+  const isStored =
+    provider.auth._tag === "SignedIn" && rulingVariable(session.environment) === undefined;
+  if (!isStored) {
+    return yield* Effect.scoped(serve(options, session, unchanging)).pipe(
+      Effect.provide(signerLayer(session, provider)),
+    );
+  }
+  const stamp = storedSignIn(session);
+  const stampAtStart = stamp();
+  return yield* AuthManager.use(({ reload }) => {
+    const isReloaded = Effect.match(reload, { onFailure: () => false, onSuccess: () => true });
+    const followed = followSignIn({
+      stamp,
+      stampAtStart,
+      reload: () => Effect.runPromise(isReloaded),
+    });
+    return Effect.scoped(serve(options, session, followed));
+  }).pipe(
+    Effect.provide(
+      RequestSigner.layer(provider).pipe(Layer.provideMerge(managerLayer(session, "requests"))),
+    ),
   );
 });
 
-const serve = Effect.fnUntraced(function* (options: ProxyOptions, session: Session) {
+/** A credential of the environment, or of the provider's own, is nobody's to change. */
+const unchanging: FollowedSignIn = { changed: () => null };
+
+const serve = Effect.fnUntraced(function* (
+  options: ProxyOptions,
+  session: Session,
+  signIn: FollowedSignIn,
+) {
   const signer = yield* RequestSigner;
+  const signNew = () => Effect.runPromise(signer.sign());
   // Whoever cannot sign now should hear it now, not with the first request.
   yield* signer.sign();
   const dispatcher = yield* makeDispatcher(session.environment);
   const tools: ExchangeTools = {
     dispatcher: dispatcher.compose(authInterceptor({ signer, otherOrigins: "refuse" })),
-    signed: () => signer.signNow() ?? Effect.runPromise(signer.sign()),
+    signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
     defaults: standingHeaders(session.environment, { userAgent }),
     done: ({ request, ...outcome }) =>
       session.say(

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import { expiryOf, methodOf, momentJson } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
 import { reportError } from "../../report-error.ts";
@@ -25,7 +26,12 @@ export const command: Command<typeof spec.flags, TokenOptions> = {
 /** Prints the token of the next request. */
 export const run = (options: TokenOptions) =>
   token(options).pipe(
-    Effect.catch((error) => Effect.sync(() => reportError("Error getting a token", error))),
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        if (options.json) writeJson({ error: errorJson(error) });
+        return reportError("Error getting a token", error);
+      }),
+    ),
   );
 
 const token = Effect.fnUntraced(function* (options: TokenOptions) {
