@@ -10,11 +10,21 @@ const version = typeof __VERSION__ === "string" ? __VERSION__ : "0.0.0-source";
 const argv = process.argv.slice(2);
 const [first, second] = argv;
 
-/** Where nobody reads, there is nobody to tell. */
-const write = (fd: 1 | 2, line: string) => {
+const tell = (line: string) => {
   try {
-    writeSync(fd, `${line}\n`);
+    writeSync(2, `${line}\n`);
   } catch {}
+};
+
+const tellVersion = () => {
+  try {
+    writeSync(1, `${version}\n`);
+  } catch (error) {
+    const errno = error instanceof Error && "code" in error ? error.code : undefined;
+    if (errno === "EPIPE") return; // whoever asked has gone
+    process.exitCode = 1;
+    tell(`Cannot write to stdout (${errno}).`);
+  }
 };
 
 /** Node's own choice, made without node:os, whose loading costs more than it is worth. */
@@ -38,11 +48,8 @@ const start = () => {
 };
 
 const isOldNode = typeof enableCompileCache !== "function";
-if (argv.length === 1 && (first === "--version" || first === "-V")) write(1, version);
+if (argv.length === 1 && (first === "--version" || first === "-V")) tellVersion();
 else if (isOldNode) {
-  write(
-    2,
-    `agent-auth needs Node 22.19 or later; this is ${process.version}. Install a newer Node.`,
-  );
+  tell(`agent-auth needs Node 22.19 or later; this is ${process.version}. Install a newer Node.`);
   process.exitCode = 1;
 } else start();

@@ -29,6 +29,7 @@ export type CliFailureCode =
   | "CLI_INPUT_TOO_LONG"
   | "CLI_NO_TOKEN"
   | "CLI_NO_USABLE_KEY"
+  | "CLI_OUTPUT_FAILED"
   | "CLI_PORT"
   | "CLI_PROGRAM_NOT_STARTED"
   | "CLI_REQUEST_FAILED"

@@ -15,6 +15,7 @@ export interface Reportable {
 const standsAlone: ReadonlySet<string> = new Set([
   "CLI_INPUT_EMPTY",
   "CLI_INPUT_TERMINAL",
+  "CLI_OUTPUT_FAILED",
   "CLI_SOURCES_CONFLICT",
   "LOGIN_CREDENTIAL_FORBIDDEN",
   "LOGIN_METHOD_DISABLED",

@@ -4,6 +4,8 @@ import { commandHelp } from "./argv/help.ts";
 import { parseInvocation } from "./argv/parse.ts";
 import { UsageError } from "./argv/usage-error.ts";
 import { exitCode, type ExitCode } from "./exit-code.ts";
+import { CliFailure } from "./failure.ts";
+import { reportError } from "./report-error.ts";
 import { runMain } from "./run-main.ts";
 import { withWarnings } from "./terminal/warnings.ts";
 import { ReaderGone, writeAnswer, writeLine } from "./terminal/write.ts";
@@ -40,6 +42,10 @@ export const guard = (body: () => void): void => {
     body();
   } catch (error) {
     if (error instanceof ReaderGone) return;
+    if (error instanceof CliFailure) {
+      process.exitCode = reportError("Error", error);
+      return;
+    }
     if (!(error instanceof UsageError)) throw error;
     writeLine(`error: ${error.message} (try: ${["agent-auth", ...error.path].join(" ")} --help)`);
     process.exitCode = exitCode.usageOrCancelled;

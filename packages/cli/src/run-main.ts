@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import { exitCode, type ExitCode } from "./exit-code.ts";
 import { framesOf } from "./stack-frames.ts";
+import { CliFailure } from "./failure.ts";
+import { reportError } from "./report-error.ts";
 import { ReaderGone, writeLine } from "./terminal/write.ts";
 
 /** POSIX shells report a process that a signal ended as 128 + its number. */
@@ -52,6 +54,7 @@ const endOf = (
   if (interruptedWith !== undefined && Cause.hasInterruptsOnly(cause)) return interruptedWith;
   const defect = Cause.squash(cause);
   if (defect instanceof ReaderGone) return exitCode.done;
+  if (defect instanceof CliFailure) return reportError("Error", defect);
   reportDefect(defect, verbose);
   return exitCode.failed;
 };

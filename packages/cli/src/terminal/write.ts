@@ -1,4 +1,5 @@
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
+import { CliFailure } from "../failure.ts";
 
 /** Thrown where the reader of stdout has gone (`agent-auth api … | head -1`). Not a failure. */
 export class ReaderGone extends Error {
@@ -24,29 +25,46 @@ const writeWhole = (fd: 1 | 2, text: string | Uint8Array) => {
   }
 };
 
+/** A closed pipe, or a terminal that was hung up, which says EIO as broken disks do. */
 const isGone = (error: unknown) =>
-  isErrno(error) && (error.code === "EPIPE" || error.code === "EIO");
+  isErrno(error) && (error.code === "EPIPE" || (error.code === "EIO" && !isFile(1)));
+
+const isFile = (fd: number): boolean => {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+};
+
+/** What it means that stdout does not take an answer: nothing, where its reader has gone, else a failure. */
+export const outputTrouble = (error: unknown): ReaderGone | CliFailure =>
+  isGone(error)
+    ? new ReaderGone("nobody reads stdout any more")
+    : new CliFailure({
+        code: "CLI_OUTPUT_FAILED",
+        message: `Cannot write to stdout (${isErrno(error) ? error.code : "unknown"}).`,
+        hint: "The answer is not whole. Free some space, or write it elsewhere.",
+      });
 
 /**
  * An answer, to stdout.
  *
- * @throws ReaderGone where nobody reads any more
+ * @throws ReaderGone where nobody reads any more, else CliFailure where it cannot be written
  */
 export const writeAnswer = (text: string | Uint8Array): void => {
   try {
     writeWhole(1, text);
   } catch (error) {
-    throw isGone(error) ? new ReaderGone("nobody reads stdout any more") : error;
+    throw outputTrouble(error);
   }
 };
 
-/** Text for a person, to stderr. Where nobody reads, it is dropped. */
+/** Text for a person, to stderr. Where it cannot be written, it is dropped: there is nobody left to tell. */
 export const writeError = (text: string): void => {
   try {
     writeWhole(2, text);
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
+  } catch {}
 };
 
 /** A line for a person, to stderr. Where nobody reads, it is dropped. */

@@ -5,7 +5,7 @@ import type { Dispatcher } from "undici";
 import type { CliFailure } from "../../failure.ts";
 import { requestFailure } from "../../http/transport-failure.ts";
 import { printable } from "../../terminal/printable.ts";
-import { ReaderGone } from "../../terminal/write.ts";
+import { outputTrouble, ReaderGone } from "../../terminal/write.ts";
 
 /** How an answer began. */
 export interface Answered {
@@ -26,11 +26,12 @@ export const printAnswer = (
     const { stdout } = process;
     let running: Dispatcher.DispatchController | undefined;
     let answered: Answered = { status: 0, statusText: "" };
-    const readerGone = () => {
-      resume(Effect.die(new ReaderGone("nobody reads stdout any more")));
+    const cannotWrite = (error: Error) => {
+      const trouble = outputTrouble(error);
+      resume(trouble instanceof ReaderGone ? Effect.die(trouble) : Effect.fail(trouble));
       running?.abort(stopped);
     };
-    stdout.once("error", readerGone);
+    stdout.on("error", cannotWrite);
     const take = (chunk: string | Uint8Array) => {
       if (stdout.write(chunk)) return;
       running?.pause();
@@ -50,7 +51,10 @@ export const printAnswer = (
       },
       // The last write has to arrive before the process may end.
       onResponseEnd() {
-        stdout.write("", () => resume(Effect.succeed(answered)));
+        stdout.write("", (error) => {
+          if (error instanceof Error) cannotWrite(error);
+          else resume(Effect.succeed(answered));
+        });
       },
       onResponseError(_, error) {
         if (error !== stopped) resume(Effect.fail(requestFailure(error)));

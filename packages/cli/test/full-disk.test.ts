@@ -1,0 +1,81 @@
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { binary, CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+/** Runs a command whose stdout is a device on which every write fails with ENOSPC, as a full disk does. */
+const toFullDisk = async (home: CliHome, args: readonly string[]) => {
+  const env = home.env({ CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() });
+  const line = `exec "$0" "$@" > /dev/full`;
+  const child = spawn("bash", ["-c", line, process.execPath, binary, ...args], {
+    env,
+    stdio: ["pipe", "ignore", "pipe"],
+  });
+  child.stdin.end(env["CODEX_AGENT_IDENTITY"]);
+  const chunks: Buffer[] = [];
+  child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const exitCode = await new Promise((resolve) => child.once("close", resolve));
+  return { exitCode, stderr: Buffer.concat(chunks).toString() };
+};
+
+describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
+  it.each(
+    [
+      "api models",
+      "api models --include",
+      "token",
+      "token --json",
+      "headers",
+      "verify",
+      "verify --json",
+      "decode",
+      "jwks",
+      "doctor",
+      "doctor --json",
+      "login status --json",
+      "accounts list --json",
+      "proxy",
+      "completion bash",
+      "token --help",
+      "--help",
+      "-q --version",
+    ].map((line) => [line]),
+  )("fails %s with one line and 1", async (line) => {
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    const { exitCode, stderr } = await toFullDisk(home, line.split(" "));
+    expect(stderr).toBe(
+      "Cannot write to stdout (ENOSPC). The answer is not whole. Free some space, or write it elsewhere.\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  it("fails --version, which the launcher answers alone", async () => {
+    await using home = await CliHome.make();
+    const { exitCode, stderr } = await toFullDisk(home, ["--version"]);
+    expect([exitCode, stderr]).toEqual([1, "Cannot write to stdout (ENOSPC).\n"]);
+  });
+
+  it("does not hide what went wrong before", async () => {
+    await using home = await CliHome.make("broken = \n");
+    const { exitCode, stderr } = await toFullDisk(home, ["token"]);
+    expect(stderr).toMatch(/^Error getting a token: .*config\.toml:1/u);
+    expect(exitCode).toBe(1);
+  });
+
+  it("takes nobody's exit code away where it is stderr", async () => {
+    await using home = await CliHome.make();
+    const child = spawn(
+      "bash",
+      ["-c", `exec "$0" "$@" 2> /dev/full`, process.execPath, binary, "no-such"],
+      { env: home.env(), stdio: "ignore" },
+    );
+    expect(await new Promise((resolve) => child.once("close", resolve))).toBe(2);
+  });
+});
