@@ -12,6 +12,9 @@ afterAll(() => authority.close());
 const codexHome = (more = "") =>
   CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n${more}`);
 
+/** A home where API keys stay here, too. */
+const keysHere = () => codexHome(`openai_base_url = "${authority.openaiBaseUrl}"\n`);
+
 interface Line {
   readonly name: string;
   readonly status: string;
@@ -66,7 +69,7 @@ describe("doctor", () => {
   });
 
   it("warns of a file that others may read, and of a variable that rules", async () => {
-    await using home = await codexHome();
+    await using home = await keysHere();
     await home.writeAuth({ OPENAI_API_KEY: "sk-stored" });
     await chmod(home.authFile, 0o644);
     const { exitCode, line } = await examine(home, { CODEX_API_KEY: "sk-ruling" });
@@ -83,11 +86,12 @@ describe("doctor", () => {
     const { line } = await examine(home);
     expect(line("restrictions")).toMatchObject({ status: "fail" });
     expect(line("restrictions")?.detail).toContain("restricted to workspace ws-other");
+    expect(line("restrictions")?.detail).not.toContain("Logging out");
     expect(await home.readAuth()).toBe(before);
   });
 
   it("measures the clock against the server's", async () => {
-    await using home = await codexHome();
+    await using home = await keysHere();
     authority.behave("jwks", {
       answer: async () => ({
         status: 200,
@@ -105,7 +109,9 @@ describe("doctor", () => {
   });
 
   it("tells a backend that is down from a configuration that is broken", async () => {
-    await using down = await CliHome.make('chatgpt_base_url = "http://127.0.0.1:1/backend-api"\n');
+    await using down = await CliHome.make(
+      'chatgpt_base_url = "http://127.0.0.1:1/backend-api"\nopenai_base_url = "http://127.0.0.1:1/v1"\n',
+    );
     const unreachable = await examine(down, { CODEX_API_KEY: "sk-x" });
     expect(unreachable.line("jwks")).toMatchObject({ status: "fail" });
     expect(unreachable.line("provider")).toMatchObject({ status: "fail" });
@@ -119,8 +125,22 @@ describe("doctor", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("names certificates and proxies that cannot be used, passwords apart", async () => {
+  it("asks for the provider where requests with this kind of credential go", async () => {
     await using home = await codexHome();
+    const noWayOut = { HTTPS_PROXY: "http://127.0.0.1:1", NO_PROXY: "127.0.0.1" };
+    const key = await examine(home, { ...noWayOut, CODEX_API_KEY: "sk-x" });
+    expect(key.line("provider")).toMatchObject({ status: "fail" });
+    expect(key.line("provider")?.detail).toContain("https://api.openai.com/");
+    const jwt = await authority.mintAgentIdentityJwt();
+    const agent = await examine(home, { ...noWayOut, CODEX_AGENT_IDENTITY: jwt });
+    expect(agent.line("provider")).toMatchObject({
+      status: "ok",
+      detail: `openai at ${authority.chatgptBaseUrl}/codex can be reached`,
+    });
+  });
+
+  it("names certificates and proxies that cannot be used, passwords apart", async () => {
+    await using home = await keysHere();
     const bundle = await examine(home, { CODEX_CA_CERTIFICATE: "/no/such.pem" });
     expect(bundle.line("tls")).toMatchObject({ status: "fail" });
     expect(bundle.line("tls")?.detail).toContain("/no/such.pem");

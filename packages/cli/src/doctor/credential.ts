@@ -4,6 +4,7 @@ import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
 import { checkRestrictions } from "@agent-auth/login/restrictions";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Result from "effect/Result";
 import { expiryOf, methodOf } from "../account/describe.ts";
 import { managerLayer, type Session } from "../session.ts";
 import { untilText } from "../terminal/until.ts";
@@ -12,17 +13,28 @@ import { type Check, failed, ok, warn } from "./check.ts";
 const SOON_MS = 5 * 60_000;
 
 /**
- * The credential, loaded as the next request would load it, and the restrictions on it. Restrictions are judged apart
- * from the load: a violated one would sign out, and looking must change nothing.
+ * The credential, loaded as the next request would load it; restrictions are left out, since a violated one would sign
+ * out, and looking must change nothing.
  */
-export const checkCredential = (session: Session): Effect.Effect<readonly Check[]> => {
+export const loadCredential = (session: Session) => {
   const { forcedLoginMethod: _, forcedWorkspaceIds: __, ...unrestricted } = session.config;
   return AuthManager.use((manager) => manager.current).pipe(
     Effect.provide(managerLayer({ ...session, config: unrestricted }, "requests")),
-    Effect.flatMap((current) => judge(session, Option.getOrUndefined(current))),
-    Effect.catch((error) => Effect.succeed([failed("credential", error)])),
+    Effect.map(Option.getOrUndefined),
+    Effect.result,
   );
 };
+
+export type LoadedCredential = Effect.Success<ReturnType<typeof loadCredential>>;
+
+/** What is to be said of the credential, and of the restrictions on it. */
+export const checkCredential = (
+  session: Session,
+  loaded: LoadedCredential,
+): Effect.Effect<readonly Check[]> =>
+  Result.isFailure(loaded)
+    ? Effect.succeed([failed("credential", loaded.failure)])
+    : judge(session, loaded.success);
 
 const judge = Effect.fnUntraced(function* (session: Session, credential: Credential | undefined) {
   if (credential === undefined) return [failed("credential", new NotSignedIn())];
@@ -55,6 +67,11 @@ const restrictions = ({ config }: Session, credential: Credential): Effect.Effec
     Effect.map(() =>
       ok("restrictions", rules.length === 0 ? "none" : `${rules.join("; ")}: allowed`),
     ),
-    Effect.catch((error) => Effect.succeed(failed("restrictions", error))),
+    Effect.catch(({ code, hint, message }) =>
+      Effect.succeed(failed("restrictions", { code, hint, message: withoutDeed(message) })),
+    ),
   );
 };
+
+/** A load would sign out now, and says so. Here nothing is done. */
+const withoutDeed = (message: string) => message.replace(/ Logging out\.$/u, "");

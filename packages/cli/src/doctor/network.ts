@@ -2,7 +2,12 @@ import { parseJwks } from "@agent-auth/agent-identity/jwks";
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as HttpClient from "@agent-auth/login/http-client";
-import { resolveProvider } from "@agent-auth/model-provider/provider";
+import type { Credential } from "@agent-auth/login/credential";
+import {
+  type ModelProvider,
+  requestTarget,
+  resolveProvider,
+} from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
@@ -81,13 +86,19 @@ const clockCheck = (date: string | undefined, nowMs: number): Check => {
   return { ...warn("clock", detail, mend), status: size > FAIL_SKEW_MS ? "fail" : "warn" };
 };
 
-/** The provider that requests go to: is it configured well, and does anything answer there? Sends no credential. */
-export const checkProvider = Effect.fnUntraced(function* (session: Session) {
+/**
+ * The provider that requests go to: is it configured well, and does anything answer there? Where that is depends on the
+ * kind of credential; none is sent.
+ */
+export const checkProvider = Effect.fnUntraced(function* (
+  session: Session,
+  credential: Credential | undefined,
+) {
   const resolved = resolveProvider({ config: session.config, environment: session.environment });
   if (Result.isFailure(resolved)) return failed("provider", resolved.failure);
-  const { id, targets } = resolved.success;
+  const { id } = resolved.success;
   const transport = yield* HttpTransport;
-  const { origin, baseUrl } = targets.chatgpt;
+  const { origin, baseUrl } = targetOf(resolved.success, credential);
   return yield* transport.request({ method: "GET", url: `${origin}/`, timeoutMs: TIMEOUT_MS }).pipe(
     Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
     Effect.catch((error) =>
@@ -100,5 +111,11 @@ export const checkProvider = Effect.fnUntraced(function* (session: Session) {
     ),
   );
 });
+
+/** Where nobody is signed in, the address for sign-ins: those of people and agents have it in common. */
+const targetOf = (provider: ModelProvider, credential: Credential | undefined) =>
+  provider.auth._tag === "SignedIn" && credential === undefined
+    ? provider.targets.chatgpt
+    : requestTarget(provider, provider.auth._tag === "SignedIn" ? (credential ?? null) : null);
 
 export const network = (session: Session) => HttpClient.layer(session.environment, { userAgent });

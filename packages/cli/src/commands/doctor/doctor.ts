@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts";
-import { checkCredential } from "../../doctor/credential.ts";
+import { checkCredential, loadCredential } from "../../doctor/credential.ts";
 import {
   checkConfig,
   checkEnvironment,
@@ -47,7 +48,9 @@ const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
   );
 
 const examineSession = Effect.fnUntraced(function* (session: Session) {
-  const online = Effect.all([checkBackend(session), checkProvider(session)], {
+  const loaded = yield* loadCredential(session);
+  const credential = Result.isSuccess(loaded) ? loaded.success : undefined;
+  const online = Effect.all([checkBackend(session), checkProvider(session, credential)], {
     concurrency: "unbounded",
   }).pipe(Effect.provide(network(session)));
   const tls = yield* checkTls(session);
@@ -62,7 +65,7 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
     tls,
     ...backend,
     provider,
-    ...(yield* checkCredential(session)),
+    ...(yield* checkCredential(session, loaded)),
   ];
 });
 
