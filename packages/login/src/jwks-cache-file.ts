@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { lstat, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type CachedJwks, JwksCache } from "@agent-auth/agent-identity/jwks-cache";
 import * as Effect from "effect/Effect";
@@ -80,9 +80,11 @@ const readTrusted = (path: string): string | undefined => {
 };
 
 /** Windows has neither owners nor modes here; there the profile folder's access list guards the file. */
+const isOurs = (stats: Stats): boolean =>
+  process.getuid === undefined || stats.uid === process.getuid();
+
 const isOursAlone = (stats: Stats): boolean =>
-  stats.isFile() &&
-  (process.getuid === undefined || (stats.uid === process.getuid() && (stats.mode & 0o022) === 0));
+  stats.isFile() && isOurs(stats) && (process.getuid === undefined || (stats.mode & 0o022) === 0);
 
 const parseJson = (text: string): unknown => {
   try {
@@ -95,8 +97,12 @@ const parseJson = (text: string): unknown => {
 const writeEntry = async (codexHome: string, url: string, entry: CachedJwks): Promise<void> => {
   const path = pathOf(codexHome, url);
   try {
-    // Not recursive: a CODEX_HOME that does not exist is not made by a cache.
-    await mkdir(join(codexHome, FOLDER), { mode: 0o700 }).catch(ignoreExisting);
+    // Root keeps nothing in another user's home, who could turn its writes elsewhere.
+    if (!isOurs(await stat(codexHome))) return;
+    const folder = join(codexHome, FOLDER);
+    await mkdir(folder, { mode: 0o700 }).catch(ignoreExisting);
+    const stats = await lstat(folder);
+    if (!stats.isDirectory() || !isOurs(stats)) return;
     await sweepTemporaries(path);
     await replaceFile({ path, isLinked: false, linkOwners: [] }, JSON.stringify({ url, ...entry }));
   } catch {

@@ -1,5 +1,7 @@
 import {
   chmodSync,
+  chownSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
@@ -80,5 +82,19 @@ describe("jwks-cache-file", () => {
     rmSync(codexHome, { recursive: true });
     await save();
     expect(await load()).toEqual(Option.none());
+  });
+
+  it("saves nothing through a folder that is a link", async () => {
+    const elsewhere = join(codexHome, "elsewhere");
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, folder());
+    await save();
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  it.runIf(process.getuid?.() === 0)("saves nothing in another user's home, as root", async () => {
+    chownSync(codexHome, 65_534, 65_534);
+    await save();
+    expect(readdirSync(codexHome)).toEqual([]);
   });
 });
