@@ -48,7 +48,8 @@ const rehearse = (chunks: readonly OutputChunk[]): Called => {
 };
 
 const runIn = (home: string, entry: string, coverage: string) => {
-  const env = { HOME: home, CODEX_HOME: home, NODE_V8_COVERAGE: coverage };
+  const { SystemRoot } = process.env; // Windows starts nothing without it
+  const env = { SystemRoot, HOME: home, CODEX_HOME: home, NODE_V8_COVERAGE: coverage };
   const script = `require(${JSON.stringify(entry)}).start([])`;
   const { status, stderr } = spawnSync(process.execPath, ["-e", script], { env, encoding: "utf8" });
   if (status !== 0) throw new Error(`${basename(entry)} ended with ${status}: ${stderr}`);
@@ -84,9 +85,11 @@ const calledIn = (coverage: string): Called => {
   return called;
 };
 
-const keyOf = ([start, end]: Range): string => `${start}-${end}`;
+/** Names a range. */
+export const keyOf = ([start, end]: Range): string => `${start}-${end}`;
 
-const parenthesized = (code: string, called: ReadonlySet<string>): string => {
+/** The same program: parentheses change neither what a function is nor the name that it gets from where it stands. */
+export const parenthesized = (code: string, called: ReadonlySet<string>): string => {
   const opens = new Map<number, number>();
   const closes = new Map<number, number>();
   for (const range of callableFunctions(code)) {
