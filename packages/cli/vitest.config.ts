@@ -1,4 +1,5 @@
 import { defineProject, mergeConfig } from "vitest/config";
 import shared from "../../vitest.shared.ts";
 
-export default mergeConfig(shared, defineProject({ test: { name: "cli" } }));
+// These tests wait for child processes most of the time, so a core has room for more than one file.
+export default mergeConfig(shared, defineProject({ test: { name: "cli", maxWorkers: 3 } }));

@@ -45,7 +45,7 @@ const loginWith = async (
   return result;
 };
 
-describe("a bad token", () => {
+describe.concurrent("a bad token", () => {
   it.each([
     ["no JWT", () => Promise.resolve("not-a-token"), /invalid agent identity JWT format/u],
     [
@@ -101,7 +101,7 @@ describe("a bad token", () => {
   });
 });
 
-describe("a JWKS endpoint", () => {
+describe.concurrent("a JWKS endpoint", () => {
   it.each([
     ["that answers an error", { status: 503 }, /agent identity JWKS endpoint returned an error/u],
     ["that answers HTML", "html", /failed to decode agent identity JWKS/u],
@@ -148,7 +148,7 @@ describe("a JWKS endpoint", () => {
   });
 });
 
-describe("a broken auth.json", () => {
+describe.concurrent("a broken auth.json", () => {
   it.each([
     ["that is no JSON", "not json"],
     ["that is cut", '{"OPENAI_API_KEY": "sk-x"'],
@@ -188,7 +188,7 @@ describe("a broken auth.json", () => {
   });
 });
 
-describe("a CODEX_HOME", () => {
+describe.concurrent("a CODEX_HOME", () => {
   it("that does not exist is named, with what to do", async () => {
     await using home = await CliHome.make();
     const missing = join(home.path, "missing");
@@ -208,7 +208,7 @@ describe("a CODEX_HOME", () => {
   });
 });
 
-describe("a config.toml", () => {
+describe.concurrent("a config.toml", () => {
   it.each([
     ["that does not parse", "chatgpt_base_url = \n"],
     ["with a key of the wrong type", "chatgpt_base_url = 7\n"],
@@ -219,7 +219,7 @@ describe("a config.toml", () => {
   });
 });
 
-describe("a command line that cannot be meant", () => {
+describe.concurrent("a command line that cannot be meant", () => {
   it.each([
     [["login", "--nope"], "unknown option '--nope' (try: agent-auth login --help)"],
     [["telepathy"], "no such command: telepathy"],

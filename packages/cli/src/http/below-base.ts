@@ -21,15 +21,12 @@ export const belowBase = (path: string, target: Target): Destination | null => {
   return isBelow && !hidesDots(url.pathname) ? destinationOf(url) : null;
 };
 
-/** Dot segments that the URL standard does not see: behind encoded slashes, encoded twice, or before a `;`. */
-const hidesDots = (pathname: string): boolean =>
-  decoded(pathname)
-    .split(/[/\\]/u)
-    .some((segment) => /^\.\.?(?:;|$)/u.test(segment));
-
-const decoded = (text: string): string => {
-  const once = text.replaceAll(/%(?:25|2e|2f|5c)/giu, (code) => decodeURIComponent(code));
-  return once === text ? text : decoded(once);
+/** Dots as a segment behind encoded slashes, encoded twice, or before a `;`: the rule of the model-provider package. */
+const hidesDots = (pathname: string): boolean => {
+  const decoded = pathname.replaceAll(/%(?:25)*(2e|2f|5c|3b)/giu, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
+  return /[/\\]\.\.?(?:[/\\;]|$)/u.test(decoded);
 };
 
 export const destinationOf = (url: URL): Destination => ({
