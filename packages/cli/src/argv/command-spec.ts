@@ -39,6 +39,8 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly examples: readonly { readonly line: string; readonly does: string }[];
   /** What its exit codes mean where that differs from every other command's. */
   readonly exitCodes?: Readonly<Record<string, string>>;
+  /** May end with 4, since only a new sign-in helps. */
+  readonly mayNeedSignIn?: true;
   /** Everything after `--` belongs to another program. */
   readonly passesThrough?: true;
   /** Runs until it is told to stop, so Ctrl-C and SIGTERM are its proper end: exit code 0. */

@@ -1,4 +1,5 @@
 import { type CommandSpec, globalFlags } from "./command-spec.ts";
+import { nearestName } from "./near-miss.ts";
 import { shownWord } from "./shown-word.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -26,10 +27,39 @@ export const findCommand = <Spec extends Pick<CommandSpec, "path">>(
     .filter((spec) => spec.path.every((word, at) => argv[names[at] ?? -1] === word))
     .toSorted((a, b) => b.path.length - a.path.length);
   const [spec] = candidates;
-  if (spec === undefined) throw new UsageError(unknownCommand(specs, argv, names));
+  const words = names.map((at) => argv[at] ?? "");
+  if (spec === undefined) throw new UsageError(unknownCommand(specs, words));
+  refuseNearMiss(specs, spec.path, words);
   const used = new Set(names.slice(0, spec.path.length));
   return { spec, words: argv.filter((_, at) => !used.has(at)) };
 };
+
+/**
+ * What is to be explained: the words behind `help`, or a group that was called alone. `null` where a command is to run.
+ */
+export const helpTopic = (
+  specs: readonly Pick<CommandSpec, "path">[],
+  argv: readonly string[],
+): readonly string[] | null => {
+  const words = argv.filter((word, at) => !word.startsWith("-") && !isFlagValue(argv, at));
+  const [first, ...rest] = words;
+  if (first === "help") return rest;
+  const isGroup =
+    first !== undefined &&
+    rest.length === 0 &&
+    specs.some(({ path }) => path[0] === first) &&
+    !specs.some(({ path }) => path.length === 1 && path[0] === first);
+  return isGroup && strayFlag(argv) === undefined ? [first] : null;
+};
+
+/** The first flag that is none of every command's. A value given with `=` is cut off. */
+export const strayFlag = (argv: readonly string[]): string | undefined =>
+  argv
+    .find((word) => word.length > 1 && word.startsWith("-") && globalFlag(word) === undefined)
+    ?.split("=", 1)[0];
+
+const isFlagValue = (argv: readonly string[], at: number) =>
+  globalFlag(argv[at - 1] ?? "") === "takes a value";
 
 /** Positions of the first words that are neither a global flag nor its value. Stops at the first other flag. */
 const nameIndices = (argv: readonly string[]): readonly number[] => {
@@ -61,12 +91,37 @@ const globalFlag = (word: string): "takes a value" | "complete" | undefined => {
 
 const unknownCommand = (
   specs: readonly Pick<CommandSpec, "path">[],
-  argv: readonly string[],
-  names: readonly number[],
+  [first = "", second]: readonly string[],
 ) => {
-  const words = names.map((at) => argv[at] ?? "");
-  const [first = ""] = words;
-  const group = specs.filter((spec) => spec.path[0] === first).map((spec) => spec.path.join(" "));
-  if (group.length > 0) return `${first} needs one of: ${group.join(", ")}`;
-  return `no such command: ${shownWord(first)}`;
+  const group = specs.filter((spec) => spec.path[0] === first);
+  if (group.length === 0) {
+    const heads = specs.map((spec) => spec.path[0]);
+    return `no such command: ${shownWord(first)}${meant(nearestName(first, heads))}`;
+  }
+  const near = second === undefined ? undefined : nearestName(second, secondWords(group));
+  if (near !== undefined) {
+    return `no such command: ${first} ${shownWord(second ?? "")}${meant(`${first} ${near}`)}`;
+  }
+  return `${first} needs one of: ${group.map((spec) => spec.path.join(" ")).join(", ")}`;
 };
+
+/** `login stauts` is not `login` with an argument. */
+const refuseNearMiss = (
+  specs: readonly Pick<CommandSpec, "path">[],
+  [first, ...below]: readonly string[],
+  [, second]: readonly string[],
+) => {
+  if (first === undefined || second === undefined || below.length > 0) return;
+  const near = nearestName(second, secondWords(specs.filter(({ path }) => path[0] === first)));
+  if (near === undefined) return;
+  throw new UsageError(
+    `no such command: ${first} ${shownWord(second)}${meant(`${first} ${near}`)}`,
+    [first],
+  );
+};
+
+const secondWords = (specs: readonly Pick<CommandSpec, "path">[]) =>
+  specs.flatMap(({ path }) => path.slice(1, 2));
+
+const meant = (path: string | undefined) =>
+  path === undefined ? "" : `; did you mean 'agent-auth ${path}'?`;

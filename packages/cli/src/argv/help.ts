@@ -10,7 +10,10 @@ export const commandHelp = (spec: CommandSpec, withHidden = false): string => {
     section("USAGE", [`  ${usage(spec)}`]),
     section("DESCRIPTION", paragraphs(spec.description)),
     section("ARGUMENTS", columns(spec.args.map((arg) => [arg.name, arg.summary] as const))),
-    section("FLAGS", columns(flagRows(spec.flags, withHidden))),
+    section("FLAGS", [
+      ...columns(flagRows(spec.flags, withHidden)),
+      ...(withHidden ? [] : pointerToHidden(spec)),
+    ]),
     section("FLAGS OF EVERY COMMAND", columns(flagRows(globalFlags, withHidden))),
     section("EXIT CODES", columns(exitCodeRows(spec))),
     section("EXAMPLES", exampleLines(spec)),
@@ -25,25 +28,46 @@ export const programHelp = (specs: readonly CommandSpec[]): string => {
     `${PROGRAM} - sign in as a Codex agent, prove who it is, send authenticated requests`,
     section("USAGE", [`  ${PROGRAM} <command> [flags]`]),
     section("COMMANDS", columns(rows)),
-    section("FLAGS OF EVERY COMMAND", [
-      ...columns(flagRows(globalFlags, false)),
-      ...columns([["-V, --version", "print the version"]]),
-    ]),
-    section("EXIT CODES", columns(Object.entries(usualExitCodes))),
+    section(
+      "FLAGS OF EVERY COMMAND",
+      columns([...flagRows(globalFlags, false), ["-V, --version", "print the version"]]),
+    ),
+    section("EXIT CODES", columns(Object.entries({ ...usualExitCodes, ...signInExitCode }))),
     section("LEARN MORE", [`  ${PROGRAM} <command> --help`]),
   ];
   return `${sections.join("\n\n")}\n`;
 };
 
+/** The page of commands that share their first word. */
+export const groupHelp = (group: string, specs: readonly CommandSpec[]): string => {
+  const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
+  const sections = [
+    section("USAGE", [`  ${PROGRAM} ${group} <command> [flags]`]),
+    section("COMMANDS", columns(rows)),
+    section("LEARN MORE", [`  ${PROGRAM} ${group} <command> --help`]),
+  ];
+  return `${sections.join("\n\n")}\n`;
+};
+
+const pointerToHidden = ({ flags, path }: CommandSpec): readonly string[] =>
+  Object.values(flags).some((flag) => flag.hidden === true)
+    ? [`  For flags that are rarely needed: ${[PROGRAM, ...path].join(" ")} --help --verbose`]
+    : [];
+
 const usualExitCodes: Readonly<Record<string, string>> = {
   0: "done",
   1: "failed; the last line on stderr says why and what to do",
   2: "the command line cannot be meant, or you cancelled with Ctrl-C",
-  4: "a sign-in is needed",
 };
 
+const signInExitCode: Readonly<Record<string, string>> = { 4: "a sign-in is needed" };
+
 const exitCodeRows = (spec: CommandSpec) =>
-  Object.entries({ ...usualExitCodes, ...spec.exitCodes });
+  Object.entries({
+    ...usualExitCodes,
+    ...(spec.mayNeedSignIn === true ? signInExitCode : {}),
+    ...spec.exitCodes,
+  });
 
 const usage = (spec: CommandSpec): string => {
   const flags = Object.keys(spec.flags).length > 0 ? ["[flags]"] : [];

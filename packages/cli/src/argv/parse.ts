@@ -21,7 +21,19 @@ export const parseInvocation = <Flags extends FlagTable>(
   const tokens = tokenize({ ...spec.flags, ...globalFlags }, words, spec.path);
   const globals = typedValues(globalFlags, tokens.values);
   if (!globals.help) checkArguments(spec, tokens);
+  for (const override of globals.config) checkOverride(override, spec.path);
   return { flags: typedValues(spec.flags, tokens.values), args: tokens.positionals, globals };
+};
+
+/** The words are not repeated: they might be secrets. An empty value is most often a variable that is not set. */
+const checkOverride = (override: string, path: readonly string[]) => {
+  const equals = override.indexOf("=");
+  if (override.slice(0, Math.max(equals, 0)).trim() === "") {
+    throw new UsageError("-c takes KEY=VALUE", path);
+  }
+  if (override.slice(equals + 1).trim() === "") {
+    throw new UsageError("-c takes KEY=VALUE, and the value is missing", path);
+  }
 };
 
 const typedValues = <Flags extends FlagTable>(

@@ -32,6 +32,7 @@ export const addSpec = defineSpec({
     current: { type: "boolean", summary: "keep the present sign-in under this name" },
     ...login.flags,
   },
+  mayNeedSignIn: true,
   examples: [
     { line: "agent-auth accounts add work --current", does: "Keep who I am now as `work`" },
     { line: "agent-auth accounts add personal", does: "Sign in as somebody else, too" },

@@ -33,6 +33,7 @@ export const spec = defineSpec({
     1: "the request failed, or the answer's status is 400 or higher",
     4: "a sign-in is needed, or the answer's status is 401",
   },
+  mayNeedSignIn: true,
   examples: [
     {
       line: `agent-auth api responses -d '{"model":"gpt-5","input":"Say hello.","stream":true}'`,

@@ -19,6 +19,7 @@ export const spec = defineSpec({
     127: "there is no such program",
     n: "any other code is the program's own; 128 + n where signal n ended it",
   },
+  mayNeedSignIn: true,
   examples: [
     { line: "agent-auth exec -- codex exec 'Fix the build'", does: "Run Codex as this identity" },
   ],

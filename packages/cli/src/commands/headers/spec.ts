@@ -14,6 +14,7 @@ export const spec = defineSpec({
     json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
     curl: { type: "boolean", summary: "print a curl configuration" },
   },
+  mayNeedSignIn: true,
   examples: [
     {
       line: "agent-auth headers --curl | curl -K - https://chatgpt.com/backend-api/codex/models",

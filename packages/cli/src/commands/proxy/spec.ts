@@ -21,6 +21,7 @@ export const spec = defineSpec({
   },
   exitCodes: { 0: "stopped by Ctrl-C or SIGTERM", 1: "it could not start" },
   endsOnSignal: true,
+  mayNeedSignIn: true,
   examples: [
     {
       line: "agent-auth proxy --port 8080",

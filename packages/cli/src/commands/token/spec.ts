@@ -12,6 +12,7 @@ export const spec = defineSpec({
     show: { type: "boolean", summary: "print it whole on a terminal too" },
     json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
   },
+  mayNeedSignIn: true,
   examples: [
     {
       line: "agent-auth token | wl-copy",
