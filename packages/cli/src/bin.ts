@@ -23,7 +23,7 @@ const tellVersion = () => {
     const errno = error instanceof Error && "code" in error ? error.code : undefined;
     if (errno === "EPIPE") return; // whoever asked has gone
     process.exitCode = 1;
-    tell(`Cannot write to stdout (${errno}).`);
+    tell(`Cannot write to stdout (${String(errno)}).`);
   }
 };
 

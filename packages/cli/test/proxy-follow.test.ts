@@ -100,24 +100,24 @@ describe("a proxy that runs", () => {
   });
 });
 
-describe("followSignIn", () => {
-  const setUp = () => {
-    const world = { nowMs: 0, stamp: "a", looks: 0, isLoadable: true, reloads: 0 };
-    const followed = followSignIn({
-      stampAtStart: "a",
-      stamp: () => {
-        world.looks += 1;
-        return world.stamp;
-      },
-      reload: () => {
-        world.reloads += 1;
-        return Promise.resolve(world.isLoadable);
-      },
-      nowMs: () => world.nowMs,
-    });
-    return { world, followed };
-  };
+const setUp = () => {
+  const world = { nowMs: 0, stamp: "a", looks: 0, isLoadable: true, reloads: 0 };
+  const followed = followSignIn({
+    stampAtStart: "a",
+    stamp: () => {
+      world.looks += 1;
+      return world.stamp;
+    },
+    reload: () => {
+      world.reloads += 1;
+      return Promise.resolve(world.isLoadable);
+    },
+    nowMs: () => world.nowMs,
+  });
+  return { world, followed };
+};
 
+describe("followSignIn", () => {
   it("looks once a second at most", () => {
     const { world, followed } = setUp();
     for (let at = 0; at < 3000; at += 10) {
