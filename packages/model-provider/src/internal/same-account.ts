@@ -1,4 +1,4 @@
-import type { Credential } from "@agent-auth/login/credential";
+import { type Credential, isSameAccount } from "@agent-auth/login/credential";
 import * as Redacted from "effect/Redacted";
 import type { SignedHeaders } from "../signed-headers.ts";
 
@@ -9,17 +9,12 @@ import type { SignedHeaders } from "../signed-headers.ts";
 export const mayRepeat = (earlier: SignedHeaders, later: SignedHeaders): boolean =>
   later === earlier ||
   (later.target.origin === earlier.target.origin &&
-    isSameAccount(earlier.credential, later.credential));
+    speaksForTheSame(earlier.credential, later.credential));
 
 /** Tokens come and go within an account. Of an API key's account nothing is known but the key. */
-const isSameAccount = (a: Credential | null, b: Credential | null): boolean => {
+const speaksForTheSame = (a: Credential | null, b: Credential | null): boolean => {
   if (a === null || b === null || a === b) return a === b;
   if (a._tag === "ApiKey" && b._tag === "ApiKey")
     return Redacted.value(a.apiKey) === Redacted.value(b.apiKey);
-  const [one, other] = [a.account, b.account];
-  return (
-    a._tag === b._tag &&
-    one.accountId === other.accountId &&
-    (one.userId === undefined || other.userId === undefined || one.userId === other.userId)
-  );
+  return a._tag === b._tag && isSameAccount(a.account, b.account);
 };
