@@ -95,7 +95,7 @@ describe("accounts", () => {
     await done(home, ["accounts", "add", "b", "--with-api-key"], "sk-proj-1234567890ABCDE");
     const { stdout } = await done(home, ["accounts", "list"]);
     expect(stdout).toBe(
-      `* a chatgpt  list@example.com  ${account.accountId}  ${account.planType}\n  b apiKey  sk-proj-***ABCDE\n`,
+      `* a chatgpt  list@example.com  ${account.accountId}  ${account.planType}\n  b apiKey   sk-proj-***ABCDE\n`,
     );
     const json = await done(home, ["accounts", "list", "--json"]);
     expect(JSON.parse(json.stdout)).toEqual({
@@ -195,7 +195,7 @@ describe("accounts", () => {
     [["accounts", "add", "../x", "--current"], 2, "an account's name is"],
     [["accounts", "add", ".hidden", "--current"], 2, "an account's name is"],
     [["accounts", "add", "x", "--current", "--with-api-key"], 2, "--current signs nobody in"],
-    [["accounts"], 2, "accounts needs one of: accounts list, accounts use"],
+    [["accounts", "nonsense"], 2, "accounts needs one of: accounts list, accounts use"],
   ])("%j ends with %d and one line", async (args, exitCode, words) => {
     await using home = await codexHome();
     const result = await home.run(args);
@@ -215,6 +215,42 @@ describe("accounts", () => {
     const again = await home.run(["accounts", "add", "x", "--with-api-key"], { stdin: "sk-y" });
     expect(again.stderr).toContain("an account is kept as x already");
     expect(again.exitCode).toBe(1);
+  });
+
+  it("lists methods in one column, and mentions a present sign-in that is kept under no name", async () => {
+    await using home = await codexHome();
+    await signInAs(home, "one@example.com");
+    await done(home, ["accounts", "add", "person", "--current"]);
+    await done(home, ["accounts", "add", "k", "--with-api-key"], "sk-proj-1234567890ABCDE");
+    const kept = await done(home, ["accounts", "list"]);
+    expect(kept.stdout).toMatch(
+      /^ {2}k {6}apiKey {3}sk-proj-\*\*\*ABCDE\n\* person chatgpt {2}one@example\.com/u,
+    );
+    expect(kept.stderr).toBe("");
+    await signInAs(home, "two@example.com");
+    const unkept = await done(home, ["accounts", "list"]);
+    expect(unkept.stdout).not.toMatch(/^\*/mu);
+    expect(unkept.stderr).toBe(
+      "The present sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current\n",
+    );
+  });
+
+  it("suggests no removal that would be refused", async () => {
+    await using home = await codexHome();
+    await signInAs(home, "here@example.com");
+    await done(home, ["accounts", "add", "here", "--current"]);
+    await done(home, ["accounts", "add", "there", "--with-api-key"], "sk-there");
+    const add = async (...args: readonly string[]) =>
+      (await home.run(["accounts", "add", ...args], { stdin: "sk-x" })).stderr;
+    expect(await add("here", "--with-api-key")).toMatch(
+      /kept as here already\. It is the present sign-in\. Choose another name\.\n$/u,
+    );
+    expect(await add("there", "--with-api-key")).toMatch(
+      /Choose another name, or run: agent-auth accounts remove there\n$/u,
+    );
+    expect(await add("again", "--current")).toMatch(
+      /kept as here already\. Nothing is left to do\. To see all: agent-auth accounts list\n$/u,
+    );
   });
 
   describe("beside one that cannot be read", () => {

@@ -47,7 +47,11 @@ const add = Effect.fnUntraced(function* (options: AddOptions) {
   yield* accounts.checkPersistent;
   // One that is there and cannot be read is there.
   const found = yield* Effect.result(accounts.find(options.name));
-  if (Result.isFailure(found) || found.success !== undefined) return yield* taken(options.name);
+  if (Result.isFailure(found)) return yield* taken(options.name, false);
+  if (found.success !== undefined) {
+    const present = yield* Effect.orElseSucceed(accounts.present, () => undefined);
+    return yield* taken(options.name, present?.facts.key === found.success.facts.key);
+  }
   if (options.current) {
     yield* accounts.alone(keepPresent(accounts, options.name));
     session.say(`Kept the present sign-in as ${options.name}`);
@@ -71,11 +75,14 @@ const keepPresent = Effect.fnUntraced(function* (
   yield* accounts.keep(name, present.document);
 });
 
-const taken = (name: string) =>
+/** The present sign-in is not to be removed by its name. */
+const taken = (name: string, isPresent: boolean) =>
   new CliFailure({
     code: "CLI_ACCOUNT_EXISTS",
     message: `an account is kept as ${name} already`,
-    hint: `Choose another name, or run: agent-auth accounts remove ${name}`,
+    hint: isPresent
+      ? "It is the present sign-in. Choose another name."
+      : `Choose another name, or run: agent-auth accounts remove ${name}`,
   });
 
 /** Two copies of one refresh token would make each other useless. */
@@ -83,4 +90,5 @@ const keptAlready = (name: string) =>
   new CliFailure({
     code: "CLI_ACCOUNT_EXISTS",
     message: `the present sign-in is kept as ${name} already`,
+    hint: "Nothing is left to do. To see all: agent-auth accounts list",
   });

@@ -45,12 +45,14 @@ const list = Effect.fnUntraced(function* (options: ListOptions) {
     ...kept.map((one) => ({
       name: one.name,
       mark: isPresent(one) ? "*" : " ",
+      method: one.facts.method,
       text: describe(one.facts),
       json: accountJson(one, isPresent(one)),
     })),
     ...broken.map((one) => ({
       name: one.name,
       mark: "!",
+      method: "",
       text: printable(`cannot be read: ${one.error.message}`),
       json: brokenJson(one),
     })),
@@ -61,6 +63,13 @@ const list = Effect.fnUntraced(function* (options: ListOptions) {
     session.say(
       "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current",
     );
+  // Where one cannot be read, the present sign-in may be that one.
+  const isKept = present === undefined || kept.some(isPresent) || broken.length > 0;
+  if (rows.length > 0 && !isKept) {
+    session.say(
+      "The present sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current",
+    );
+  }
   return exitCode.done;
 });
 
@@ -90,18 +99,24 @@ const brokenJson = ({ name, error }: BrokenAccount) => ({
 interface Row {
   readonly name: string;
   readonly mark: string;
+  /** Empty where it is not known. */
+  readonly method: string;
   readonly text: string;
   readonly json: ReturnType<typeof accountJson> | ReturnType<typeof brokenJson>;
 }
 
 const table = (rows: readonly Row[]) => {
-  const width = Math.max(...rows.map((row) => row.name.length));
-  return rows.map((row) => [row.mark, row.name.padEnd(width), row.text].join(" "));
+  const names = Math.max(...rows.map((row) => row.name.length));
+  const methods = Math.max(...rows.map((row) => row.method.length));
+  return rows.map(({ mark, name, method, text }) => {
+    const known = method === "" ? text : `${method.padEnd(methods)}  ${text}`;
+    return `${mark} ${name.padEnd(names)} ${known}`.trimEnd();
+  });
 };
 
 const describe = (facts: SignInFacts) =>
   printable(
-    [facts.method, facts.email ?? facts.apiKey, facts.accountId, facts.plan]
+    [facts.email ?? facts.apiKey, facts.accountId, facts.plan]
       .filter((word) => word !== undefined)
       .join("  "),
   );
