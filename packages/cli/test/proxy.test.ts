@@ -155,9 +155,23 @@ describe("proxy", () => {
     authority.behave("models", "reset", { times: 1 });
     const answer = await request(`${running.proxy.baseUrl}/models`);
     expect(answer.statusCode).toBe(502);
-    expect(await answer.body.json()).toMatchObject({
+    const text = await answer.body.text();
+    expect(JSON.parse(text)).toMatchObject({
       error: { type: "agent_auth_proxy_error", code: "CLI_REQUEST_FAILED" },
     });
+    const line = await running.proxy.logged(/GET \/models 502/u);
+    expect(line).toContain(` 502 ${Buffer.byteLength(text)}B `);
+  });
+
+  it("logs how large its refusals are", async () => {
+    await using running = await start();
+    const answer = await request(`${running.proxy.baseUrl}/models`, {
+      headers: { origin: "https://evil.example" },
+    });
+    const text = await answer.body.text();
+    const line = await running.proxy.logged(/GET \/models 403/u);
+    expect(line).toContain(` 403 ${Buffer.byteLength(text)}B `);
+    expect(text.length).toBeGreaterThan(0);
   });
 
   it("cuts the client's connection where the provider's breaks in mid-answer", async () => {

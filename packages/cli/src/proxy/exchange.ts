@@ -45,7 +45,7 @@ export const exchange = (
   });
   const fail = (error: Reportable) => {
     note = error.code;
-    refuse(response, error);
+    bytes += refuse(response, error);
   };
   const send = (signed: SignedHeaders, body: ProxyBody) => {
     const destination = proxyDestination(request.url ?? "/", signed.target);
@@ -132,16 +132,21 @@ const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.Disp
 const nothing = new Uint8Array(0);
 const clientGone = new Error("the client went away");
 
-/** An answer of the proxy's own. Clients of the OpenAI API show `error.message`. */
+/** An answer of the proxy's own; how many bytes its body has. Clients of the OpenAI API show `error.message`. */
 export const refuse = (
   response: ServerResponse,
   error: Reportable,
   status: number = error.code === outside.code ? 400 : 502,
-): void => {
-  if (response.headersSent) return void response.destroy();
-  const body = JSON.stringify({ error: { type: "agent_auth_proxy_error", ...errorJson(error) } });
+): number => {
+  if (response.headersSent) {
+    response.destroy();
+    return 0;
+  }
+  const text = JSON.stringify({ error: { type: "agent_auth_proxy_error", ...errorJson(error) } });
+  const body = Buffer.from(text);
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(body);
+  return body.byteLength;
 };
 
 const outside: Reportable = {

@@ -54,11 +54,11 @@ interface Running {
 }
 
 const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof makeGuard>) => {
-  const report = (request: Parameters<typeof guard>[0], refusal: Refusal) =>
+  const report = (request: Parameters<typeof guard>[0], refusal: Refusal, bytes = 0) =>
     tools.done({
       request,
       status: refusal.status,
-      bytes: 0,
+      bytes,
       startedAtMs: Date.now(),
       note: refusal.code,
     });
@@ -66,8 +66,7 @@ const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof ma
     response.once("close", () => setImmediate(() => closeIdleOnceStopped(server)));
     const refusal = guard(request);
     if (refusal === null) return exchange(tools, request, response);
-    refuse(response, refusal, refusal.status);
-    report(request, refusal);
+    report(request, refusal, refuse(response, refusal, refusal.status));
   });
   server.on("upgrade", (request, socket, head) => {
     if (!asksForWebSocket(request)) return readAgain(server, request, socket, head);
