@@ -68,6 +68,20 @@ describe.skipIf(!hasTmux)("in a terminal", { timeout: 30_000 }, () => {
     expect(await terminal.shows(/\[exit 2\]/u)).toBe("^C[exit 2]");
   });
 
+  it("api tells of an error on a line of its own", async () => {
+    await using home = await codexHome();
+    const env = { CODEX_API_KEY: authority.addApiKey() };
+    const body = "no newline";
+    authority.behave("models", { status: 500, body }, { times: 1 });
+    await using terminal = await Terminal.start(home, ["api", "models"], { env });
+    expect(await terminal.shows(/\[exit 1\]/u)).toMatch(
+      /^no newline\nError: the server answered 500[^\n]*\n\[exit 1\]$/u,
+    );
+    authority.behave("models", { status: 500, body }, { times: 1 });
+    const piped = await home.run(["api", "models"], { env });
+    expect(piped.stdout).toBe(body);
+  });
+
   it("Ctrl-C is the proxy's proper end", async () => {
     await using home = await codexHome();
     const env = { CODEX_API_KEY: authority.addApiKey() };

@@ -176,6 +176,30 @@ describe("jwks", () => {
   });
 });
 
+describe("verify, where no token is judged", () => {
+  it.each([
+    ["a broken configuration", "broken = \n", [], /config\.toml:1/u],
+    ["no keys", "", ["--jwks", "no-such-file.json"], /no-such-file\.json/u],
+  ])("says so: %s", async (_, config, flags, words) => {
+    await using home = await CliHome.make(config);
+    const { exitCode, stdout, stderr } = await home.run(["verify", "--json", ...flags], {
+      stdin: "ey.ey.ey",
+    });
+    expect(stderr).toMatch(/^Error verifying the token: /u);
+    expect(stderr).toMatch(words);
+    expect(stderr).not.toContain("refused");
+    expect([exitCode, JSON.parse(stdout).valid]).toEqual([1, false]);
+  });
+
+  it("says in a sentence what to pipe instead", async () => {
+    await using home = await CliHome.make();
+    const { stderr } = await home.run(["verify"], { stdin: "one\ntwo" });
+    expect(stderr).toBe(
+      "Error verifying the token: the agent identity JWT on stdin has more than one line. Pipe the agent identity JWT alone, as one line.\n",
+    );
+  });
+});
+
 describe("assertion verify", () => {
   it("accepts what this program itself would send", async () => {
     const agent = await authority.mintAgentIdentity();

@@ -37,7 +37,7 @@ export const readSecret = Effect.fnUntraced(function* (prompt: Pick<SecretPrompt
     return yield* new CliFailure({
       code: "CLI_INPUT_NOT_ONE_LINE",
       message: `the ${prompt.noun} on stdin is not UTF-8 text`,
-      hint: `pipe the ${prompt.noun} alone`,
+      hint: `Pipe the ${prompt.noun} alone.`,
     });
   }
   if (text === "") {
@@ -50,7 +50,7 @@ export const readSecret = Effect.fnUntraced(function* (prompt: Pick<SecretPrompt
     return yield* new CliFailure({
       code: "CLI_INPUT_NOT_ONE_LINE",
       message: `the ${prompt.noun} on stdin has more than one line`,
-      hint: `pipe the ${prompt.noun} alone, as one line`,
+      hint: `Pipe the ${prompt.noun} alone, as one line.`,
     });
   }
   return Redacted.make(text, { label: prompt.noun });
@@ -85,12 +85,12 @@ export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
         ? new CliFailure({
             code: "CLI_INPUT_TOO_LONG",
             message: `the ${noun} on stdin is longer than ${maxBytes} bytes`,
-            hint: `pipe the ${noun} alone`,
+            hint: `Pipe the ${noun} alone.`,
           })
         : new CliFailure({
             code: "CLI_INPUT_FILE",
             message: `stdin cannot be read${errnoOf(error)}`,
-            hint: `pipe the ${noun} to this command`,
+            hint: `Pipe the ${noun} to this command.`,
           }),
   });
 

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { CliFailure } from "../../failure.ts";
 import { requestFailure } from "../../http/transport-failure.ts";
+import { isTerminal } from "../../terminal/is-terminal.ts";
 import { printable } from "../../terminal/printable.ts";
 import { outputTrouble, ReaderGone } from "../../terminal/write.ts";
 
@@ -32,7 +33,11 @@ export const printAnswer = (
       running?.abort(stopped);
     };
     stdout.on("error", cannotWrite);
+    let isLineOpen = false;
+    // What people are told about the answer stands on a line of its own; programs get the answer's bytes and no other.
+    const lineEnd = () => (isLineOpen && isTerminal(1) ? "\n" : "");
     const take = (chunk: string | Uint8Array) => {
+      if (chunk.length > 0) isLineOpen = chunk.at(-1) !== "\n" && chunk.at(-1) !== NEWLINE;
       if (stdout.write(chunk)) return;
       running?.pause();
       stdout.once("drain", () => running?.resume());
@@ -51,13 +56,14 @@ export const printAnswer = (
       },
       // The last write has to arrive before the process may end.
       onResponseEnd() {
-        stdout.write("", (error) => {
+        stdout.write(answered.status < 400 ? "" : lineEnd(), (error) => {
           if (error instanceof Error) cannotWrite(error);
           else resume(Effect.succeed(answered));
         });
       },
       onResponseError(_, error) {
-        if (error !== stopped) resume(Effect.fail(requestFailure(error)));
+        if (error === stopped) return;
+        stdout.write(lineEnd(), () => resume(Effect.fail(requestFailure(error))));
       },
     };
     try {
@@ -68,6 +74,7 @@ export const printAnswer = (
     return Effect.sync(() => running?.abort(stopped));
   });
 
+const NEWLINE = 10;
 const stopped = new Error("stopped");
 
 const headText = ({ status, statusText }: Answered, headers: IncomingHttpHeaders): string => {

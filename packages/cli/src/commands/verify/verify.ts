@@ -83,8 +83,14 @@ const verifiedLines = (verified: VerifiedAgentIdentity, nowMs: number) => [
   ]),
 ];
 
+/** A token that was not judged (no configuration, no keys, no stdin) is not refused. */
+const prefixOf = ({ code }: Reportable) =>
+  /^AGENT_IDENTITY_(?!HTTP_|JWKS_)/u.test(code)
+    ? "The token is refused"
+    : "Error verifying the token";
+
 const refuse = (options: VerifyOptions, error: Reportable) => {
   if (options.json) writeJson({ valid: false, error: errorJson(error) });
-  reportError("The token is refused", error);
+  reportError(prefixOf(error), error);
   return exitCode.failed;
 };
