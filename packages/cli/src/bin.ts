@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Loads nothing: each hot command is a bundle of its own (rolldown.config.ts), everything else is in main. This file
 // alone has to parse and run on any Node, to be able to say that it is too old.
-import { writeSync } from "node:fs";
+import { lstatSync, mkdirSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 
 declare const __VERSION__: string | undefined;
@@ -27,15 +27,33 @@ const tellVersion = () => {
   }
 };
 
-/** Node's own choice, made without node:os, whose loading costs more than it is worth. */
-const cacheFolder = () => {
-  const { NODE_COMPILE_CACHE: chosen, TMPDIR, TMP, TEMP } = process.env;
-  if (chosen || process.platform === "win32") return undefined;
-  return `${TMPDIR || TMP || TEMP || "/tmp"}/node-compile-cache`;
+/**
+ * V8 runs what it finds in its cache, so that has to be this user's alone: a folder of our own name, which the sticky
+ * bit of the temporary folder keeps others from replacing. Node's default is one that anybody may have made first.
+ * Without node:os, whose loading costs more than it is worth.
+ */
+const privateCacheFolder = () => {
+  const { TMPDIR, TMP, TEMP } = process.env;
+  const uid = process.getuid?.();
+  const folder = `${TMPDIR || TMP || TEMP || "/tmp"}/agent-auth-cache-${uid}`;
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {}
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  const isOurs = stats?.isDirectory() === true && stats.uid === uid && (stats.mode & 0o077) === 0;
+  return isOurs ? folder : undefined;
+};
+
+const useCompileCache = () => {
+  // Windows' temporary folder is the user's own; a folder that the user chose is the user's choice.
+  if (process.env["NODE_COMPILE_CACHE"] || process.platform === "win32")
+    return void enableCompileCache();
+  const folder = privateCacheFolder();
+  if (folder !== undefined) enableCompileCache(folder);
 };
 
 const start = () => {
-  enableCompileCache(cacheFolder());
+  useCompileCache();
   if (first === "token") {
     void import("./hot/token.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "api") {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
@@ -38,6 +38,27 @@ describe("agent-auth", () => {
       expect([exitCode, stderr]).toEqual([0, ""]);
     },
   );
+
+  describe.skipIf(process.platform === "win32")("keeps compiled code", () => {
+    const cacheOf = (home: CliHome) => join(home.path, `agent-auth-cache-${process.getuid?.()}`);
+    const status = (home: CliHome) =>
+      home.run(["login", "status"], { env: { TMPDIR: home.path, NODE_COMPILE_CACHE: "" } });
+
+    it("in a folder of its own, for this user alone", async () => {
+      await using home = await CliHome.make();
+      await status(home);
+      expect(statSync(cacheOf(home)).mode & 0o777).toBe(0o700);
+      expect(readdirSync(cacheOf(home))).not.toEqual([]);
+    });
+
+    it("not in a folder that others may write, and runs all the same", async () => {
+      await using home = await CliHome.make();
+      mkdirSync(cacheOf(home));
+      chmodSync(cacheOf(home), 0o777);
+      expect((await status(home)).stderr).toContain("Not logged in");
+      expect(readdirSync(cacheOf(home))).toEqual([]);
+    });
+  });
 
   it("survives readers that go away at once", () => {
     const line = `'${process.execPath}' '${binary}' --help | true; echo "\${PIPESTATUS[0]}"`;
