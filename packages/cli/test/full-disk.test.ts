@@ -1,6 +1,8 @@
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { binary, CliHome } from "./support/cli.ts";
 
@@ -11,9 +13,11 @@ beforeAll(async () => {
 afterAll(() => authority.close());
 
 /** Runs a command whose stdout is a device on which every write fails with ENOSPC, as a full disk does. */
-const toFullDisk = async (home: CliHome, args: readonly string[]) => {
+const toFullDisk = (home: CliHome, args: readonly string[]) =>
+  inShell(home, `exec "$0" "$@" > /dev/full`, args);
+
+const inShell = async (home: CliHome, line: string, args: readonly string[]) => {
   const env = home.env({ CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() });
-  const line = `exec "$0" "$@" > /dev/full`;
   const child = spawn("bash", ["-c", line, process.execPath, binary, ...args], {
     env,
     stdio: ["pipe", "ignore", "pipe"],
@@ -60,6 +64,18 @@ describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
     await using home = await CliHome.make();
     const { exitCode, stderr } = await toFullDisk(home, ["--version"]);
     expect([exitCode, stderr]).toEqual([1, "Cannot write to stdout (ENOSPC).\n"]);
+  });
+
+  it("fails an answer that fits a file in part only", async () => {
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    authority.behave("models", { oversizedBytes: 300_000 }, { times: 1 });
+    const file = join(home.path, "answer.json");
+    // 100 KiB, and an error instead of a signal where they are over.
+    const line = `trap "" XFSZ; ulimit -f 100; exec "$0" "$@" > "${file}"`;
+    const { exitCode, stderr } = await inShell(home, line, ["api", "models"]);
+    expect(stderr).toMatch(/^Cannot write to stdout \(EFBIG\)\. The answer is not whole\./u);
+    expect(exitCode).toBe(1);
+    expect((await stat(file)).size).toBe(102_400);
   });
 
   it("does not hide what went wrong before", async () => {

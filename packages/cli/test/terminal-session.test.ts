@@ -77,6 +77,11 @@ describe.skipIf(!hasTmux)("in a terminal", { timeout: 30_000 }, () => {
     expect(await terminal.shows(/\[exit 1\]/u)).toMatch(
       /^no newline\nError: the server answered 500[^\n]*\n\[exit 1\]$/u,
     );
+    authority.behave("models", "cut", { times: 1 });
+    await using cut = await Terminal.start(home, ["api", "models"], { env, columns: 200 });
+    expect(await cut.shows(/\[exit 1\]/u)).toMatch(
+      /^\{"object":"list"[^\n]*\nError sending request: the request got no answer[^\n]*\n\[exit 1\]$/u,
+    );
     authority.behave("models", { status: 500, body }, { times: 1 });
     const piped = await home.run(["api", "models"], { env });
     expect(piped.stdout).toBe(body);
