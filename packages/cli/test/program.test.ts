@@ -10,6 +10,10 @@ const manifest: { readonly version: string } = JSON.parse(
   readFileSync(join(import.meta.dirname, "../package.json"), "utf8"),
 );
 
+const cacheOf = (home: CliHome) => join(home.path, `agent-auth-cache-${process.getuid?.()}`);
+const status = (home: CliHome) =>
+  home.run(["login", "status"], { env: { TMPDIR: home.path, NODE_COMPILE_CACHE: "" } });
+
 describe("agent-auth", () => {
   it.each([["--version"], ["-V"], ["-q", "--version"]])(
     "tells its version: %j",
@@ -40,10 +44,6 @@ describe("agent-auth", () => {
   );
 
   describe.skipIf(process.platform === "win32")("keeps compiled code", () => {
-    const cacheOf = (home: CliHome) => join(home.path, `agent-auth-cache-${process.getuid?.()}`);
-    const status = (home: CliHome) =>
-      home.run(["login", "status"], { env: { TMPDIR: home.path, NODE_COMPILE_CACHE: "" } });
-
     it("in a folder of its own, for this user alone", async () => {
       await using home = await CliHome.make();
       await status(home);
