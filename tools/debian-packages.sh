@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs Debian packages that are missing: tools/debian-packages.sh [package...]
-# Without names: what the tests of the OS keyring need. Tests that miss theirs print this command and are skipped.
+# Without names: everything that a test can use. Tests that miss theirs print this command and are skipped.
 # Needs root (or sudo without a password) only where something is missing. Exits non-zero where it cannot help.
 set -eu
 
-[ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0
+[ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl
 
 missing=""
 for package in "$@"; do
