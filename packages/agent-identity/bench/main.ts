@@ -115,7 +115,7 @@ const script = `
   const urls = [];
   registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
   for (const door of ${JSON.stringify(doors)}) await import("@agent-auth/agent-identity/" + door);
-  console.log(urls.filter((url) => /node_modules\\/(undici|@noble)|sealed-box/.test(url)).length);`;
+  process.stdout.write(String(urls.filter((url) => /node_modules\\/(undici|@noble)|sealed-box/.test(url)).length));`;
 const flags = ["--conditions=@agent-auth/source", "--input-type=module", "--eval", script];
 const heavy = execFileSync(process.execPath, flags, { cwd: import.meta.dirname })
   .toString()

@@ -40,7 +40,7 @@ export class Scanner {
     throw new ScanFailure(path, offset, reason);
   }
 
-  /** What the next value is, by its first character. */
+  /** What the next value is, by its first characters. */
   peek(): string {
     this.#skipSpace();
     const first = this.text[this.offset];
@@ -54,13 +54,21 @@ export class Scanner {
       case '"':
         return "a string";
       case "n":
-        return "null";
+        return this.#mayBe("null") ? "null" : "no JSON value";
       case "t":
+        return this.#mayBe("true") ? "a boolean" : "no JSON value";
       case "f":
-        return "a boolean";
+        return this.#mayBe("false") ? "a boolean" : "no JSON value";
       default:
         return first === "-" || (first >= "0" && first <= "9") ? "a number" : "no JSON value";
     }
+  }
+
+  /** Whether the literal stands here, or what is left of it where the text is cut. */
+  #mayBe(literal: string): boolean {
+    const here = this.text.slice(this.offset, this.offset + literal.length);
+    const isCut = this.offset + literal.length > this.text.length;
+    return here === literal || (isCut && literal.startsWith(here));
   }
 
   /** Fails unless the next value is of that kind; the value itself is not repeated. */
