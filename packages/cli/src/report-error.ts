@@ -11,15 +11,19 @@ export interface Reportable {
   readonly exitCode?: ExitCode | undefined;
 }
 
-/** Texts that are whole sentences of their own and stand without "Error …:" before them (PROTOCOL §10, §13). */
+/** Texts that PROTOCOL §10 gives to the letter: the whole line, which scripts compare. Their hint is in `--json` only. */
+const toTheLetter: ReadonlySet<string> = new Set([
+  "LOGIN_CREDENTIAL_FORBIDDEN",
+  "LOGIN_METHOD_DISABLED",
+  "LOGIN_WORKSPACE_NOT_ALLOWED",
+]);
+
+/** Texts that are whole sentences of their own and stand without "Error …:" before them (PROTOCOL §13). */
 const standsAlone: ReadonlySet<string> = new Set([
   "CLI_INPUT_EMPTY",
   "CLI_INPUT_TERMINAL",
   "CLI_OUTPUT_FAILED",
   "CLI_SOURCES_CONFLICT",
-  "LOGIN_CREDENTIAL_FORBIDDEN",
-  "LOGIN_METHOD_DISABLED",
-  "LOGIN_WORKSPACE_NOT_ALLOWED",
 ]);
 
 /** Only a new sign-in helps, so a script can tell this from a failure that may pass. */
@@ -31,9 +35,13 @@ const needsSignIn: ReadonlySet<string> = new Set([
   "PROVIDER_SIGN_IN_REQUIRED",
 ]);
 
-/** The error as one line: what happened, then the next deed as a command of ours. Never more than one line. */
+/**
+ * The error as one line: what happened, then the next deed as a command of ours, but for a text that stands to the
+ * letter. Never more than one line.
+ */
 export const errorLine = (prefix: string, error: Reportable): string => {
   const message = printable(error.message);
+  if (toTheLetter.has(error.code)) return message;
   const told = standsAlone.has(error.code) ? message : `${prefix}: ${message}`;
   const hint = nextStep(error);
   if (hint === undefined || message.includes(hint)) return told;

@@ -71,12 +71,17 @@ describe.concurrent("a bad token", () => {
     [
       "unsigned (alg none)",
       (a: Authority) => a.mintAgentIdentityJwt({ signature: "none" }),
-      /agent identity JWT/u,
+      /invalid agent identity JWT format: a part of it is empty/u,
+    ],
+    [
+      "unsigned (alg none), with something in the signature's place",
+      async (a: Authority) => `${await a.mintAgentIdentityJwt({ signature: "none" })}AAAA`,
+      /failed to verify agent identity JWT: its algorithm is none, not RS256/u,
     ],
     [
       "keyed with HS256",
       (a: Authority) => a.mintAgentIdentityJwt({ signature: "hs256" }),
-      /agent identity JWT/u,
+      /failed to verify agent identity JWT: its algorithm is HS256, not RS256/u,
     ],
     [
       "without a kid",
@@ -106,7 +111,11 @@ describe.concurrent("a JWKS endpoint", () => {
     ["that answers an error", { status: 503 }, /agent identity JWKS endpoint returned an error/u],
     ["that answers HTML", "html", /failed to decode agent identity JWKS/u],
     ["that answers broken JSON", "malformedJson", /failed to decode agent identity JWKS/u],
-    ["that answers too much", { oversizedBytes: 1024 * 1024 + 2 }, /agent identity JWKS/u],
+    [
+      "that answers too much",
+      { oversizedBytes: 1024 * 1024 + 2 },
+      /failed to decode agent identity JWKS.*: the answer is larger than 1048576 bytes/u,
+    ],
     ["that resets the connection", "reset", /failed to request agent identity JWKS/u],
   ] as const)("%s is named in one line", async (_, behaviour, words) => {
     await using authority = await startTestAuthority();
@@ -144,7 +153,7 @@ describe.concurrent("a JWKS endpoint", () => {
       CODEX_AGENT_IDENTITY_JWKS_BASE_URL: base,
     });
     stranger.close();
-    expect(complaintOf(result)).toMatch(/agent identity JWKS/u);
+    expect(complaintOf(result)).toMatch(/failed to request agent identity JWKS/u);
   });
 });
 

@@ -83,38 +83,6 @@ describe("login with an agent identity", () => {
 });
 
 describe("login", () => {
-  it("takes one credential source at a time", async () => {
-    await using home = await homeHere();
-    const result = await home.run(["login", "--with-api-key", "--with-access-token"]);
-    expect(result.stderr).toContain("Choose one login credential source: --with-api-key");
-    expect(result.exitCode).toBe(1);
-  });
-
-  it.each([
-    ["--with-api-key", "chatgpt", "API key login is disabled. Use ChatGPT login instead."],
-    ["--with-agent-identity", "api", "Access token login is disabled. Use API key login instead."],
-    ["--with-access-token", "api", "Access token login is disabled. Use API key login instead."],
-  ])("refuses %s under forced_login_method %s before reading", async (flag, method, text) => {
-    await using home = await homeHere(`forced_login_method = "${method}"\n`);
-    const result = await home.run(["login", flag], { stdin: "secret" });
-    expect(result.stderr).toContain(text);
-    expect(result.stderr).not.toContain("Reading");
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(result.exitCode).toBe(1);
-  });
-
-  it("refuses an identity of a workspace that is not allowed, and keeps what was stored", async () => {
-    await using home = await homeHere('forced_chatgpt_workspace_id = ["ws-a", "ws-b"]\n');
-    await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
-    const before = await home.readAuth();
-    const result = await home.run(["login", "--with-agent-identity"], {
-      stdin: await authority.mintAgentIdentityJwt(),
-    });
-    expect(lastLine(result)).toContain("Login is restricted to workspace id(s) ws-a, ws-b.");
-    expect(result.exitCode).toBe(1);
-    expect(await home.readAuth()).toBe(before);
-  });
-
   it.each(["CODEX_API_KEY", "CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"])(
     "changes nothing while %s rules, nor does logout",
     async (variable) => {

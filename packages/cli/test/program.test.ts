@@ -43,6 +43,19 @@ describe("agent-auth", () => {
     },
   );
 
+  it("says of Ctrl-C in the proxy's page that it is the proper end, and no more", async () => {
+    await using home = await CliHome.make();
+    const { stdout } = await home.run(["proxy", "--help"]);
+    expect(stdout.split("EXIT CODES\n")[1]?.split("\n\n")[0]).toBe(
+      [
+        "  0  stopped by Ctrl-C or SIGTERM",
+        "  1  it could not start",
+        "  2  the command line cannot be meant",
+        "  4  a sign-in is needed",
+      ].join("\n"),
+    );
+  });
+
   describe.skipIf(process.platform === "win32")("keeps compiled code", () => {
     it("in a folder of its own, for this user alone", async () => {
       await using home = await CliHome.make();

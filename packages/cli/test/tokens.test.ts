@@ -1,8 +1,9 @@
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CliHome } from "./support/cli.ts";
+import { binary, CliHome } from "./support/cli.ts";
 
 let authority: TestAuthority;
 let home: CliHome;
@@ -115,11 +116,32 @@ describe("verify", () => {
 
   it.each([
     ["a file that is not there", ["--jwks", "/no/such/file"], /cannot read \/no\/such\/file/u],
-    ["a file that is no set", ["--jwks", "/dev/null"], /failed to decode agent identity JWKS/u],
+    ["a file that is no set", ["--jwks", binary], /failed to decode agent identity JWKS/u],
+    ["a folder", ["--jwks", "/"], /cannot read \/: it is a folder/u],
   ])("names %s", async (_, flags, words) => {
     const jwt = await authority.mintAgentIdentityJwt();
     const { exitCode, stderr } = await home.run(["verify", ...flags], { stdin: jwt });
     expect(stderr).toMatch(words);
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("verify --jwks with what is no file", () => {
+  it("refuses a FIFO that nobody writes to, and does not wait", async () => {
+    const fifo = join(home.path, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    const jwt = await authority.mintAgentIdentityJwt();
+    const result = await home.run(["verify", "--jwks", fifo], { stdin: jwt });
+    expect(result.stderr).toBe(
+      `Error verifying the token: cannot read ${fifo}: it is not a regular file. Name a JWKS file, or a URL that starts with https://.\n`,
+    );
+    expect([result.exitCode, result.stdout]).toEqual([1, ""]);
+  });
+
+  it("refuses a device", async () => {
+    const jwt = await authority.mintAgentIdentityJwt();
+    const { exitCode, stderr } = await home.run(["verify", "--jwks", "/dev/zero"], { stdin: jwt });
+    expect(stderr).toMatch(/cannot read \/dev\/zero: it is not a regular file/u);
     expect(exitCode).toBe(1);
   });
 });

@@ -2,9 +2,9 @@ import { AuthManager } from "@agent-auth/login/auth-manager";
 import * as Effect from "effect/Effect";
 import type { GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { reportError } from "../../report-error.ts";
 import { managerLayer, openSession } from "../../session.ts";
 import { readSecret, refuseTerminal, type SecretPrompt } from "../../terminal/read-secret.ts";
+import { reportFailedSignIn } from "./failed-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
 
 type StdinSource = "apiKey" | "agentIdentity" | "accessToken";
@@ -31,7 +31,7 @@ const prompts: Readonly<Record<StdinSource, SecretPrompt>> = {
 export const signIn = (source: StdinSource, globals: GlobalValues): Effect.Effect<ExitCode> => {
   const prefix = source === "apiKey" ? "Error logging in" : "Error logging in with access token";
   return signInOrFail(source, globals).pipe(
-    Effect.catch((error) => Effect.sync(() => reportError(prefix, error))),
+    Effect.catch((error) => Effect.sync(() => reportFailedSignIn(prefix, error))),
   );
 };
 

@@ -6,11 +6,11 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { credentialLines } from "../../account/describe.ts";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
 import { makeStatusLine, type StatusLine } from "../../terminal/status-line.ts";
 import { readSurroundings, type Surroundings } from "../../terminal/surroundings.ts";
 import { wrapText } from "../../terminal/wrap.ts";
+import { reportFailedSignIn } from "./failed-sign-in.ts";
 import type { PersonSignInOptions } from "./person-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
 
@@ -49,9 +49,7 @@ export const signInAsPerson = (
     yield* onStage(options, session, way);
     return exitCode.done;
   }).pipe(
-    Effect.catch((error) =>
-      Effect.sync(() => reportError("Error logging in", withExitCode(error))),
-    ),
+    Effect.catch((error) => Effect.sync(() => reportFailedSignIn("Error logging in", error))),
   );
 
 const onStage = Effect.fnUntraced(
@@ -86,9 +84,3 @@ const onStage = Effect.fnUntraced(
       Effect.provide(httpClient(session.environment)),
     ),
 );
-
-/** Another sign-in on this machine asked this one to stop: neither a success nor a failure. */
-const withExitCode = (error: Reportable): Reportable =>
-  error.code === "LOGIN_SIGN_IN_CANCELLED"
-    ? { code: error.code, message: error.message, exitCode: exitCode.usageOrCancelled }
-    : error;

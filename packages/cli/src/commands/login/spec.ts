@@ -33,7 +33,6 @@ export const spec = defineSpec({
       hidden: true,
     },
   },
-  mayNeedSignIn: true,
   examples: [
     { line: "agent-auth login", does: "Sign in with ChatGPT in the browser" },
     {

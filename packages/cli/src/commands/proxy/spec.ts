@@ -19,7 +19,11 @@ export const spec = defineSpec({
     },
     json: { type: "boolean", summary: "print the base URL in JSON (docs/json-output.md)" },
   },
-  exitCodes: { 0: "stopped by Ctrl-C or SIGTERM", 1: "it could not start" },
+  exitCodes: {
+    0: "stopped by Ctrl-C or SIGTERM",
+    1: "it could not start",
+    2: "the command line cannot be meant",
+  },
   endsOnSignal: true,
   mayNeedSignIn: true,
   examples: [
