@@ -112,7 +112,7 @@ describe("help", () => {
     ["api", true],
     ["token", true],
     ["proxy", true],
-    ["login", true],
+    ["login", false],
     ["accounts add", true],
     ["decode", false],
     ["verify", false],
