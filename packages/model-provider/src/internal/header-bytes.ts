@@ -35,7 +35,7 @@ export const checkHeader = (
 
 const flaw = (value: string): IllegalHeader["reason"] => {
   if (value.trim() === "") return "empty";
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return "controlByte";
   return value === value.trim() ? "notAscii" : "surroundingSpace";
 };
