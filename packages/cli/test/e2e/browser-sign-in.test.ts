@@ -257,6 +257,24 @@ describe("agent-auth login", () => {
     expect(await second.exit).toBe(0);
   });
 
+  it("ends with one line and exit code 1 where the person never comes back", async () => {
+    // The binary's own quarter of an hour passes in a second.
+    const hurry = join(home.path, "hurry.cjs");
+    await writeFile(
+      hurry,
+      `const wait = globalThis.setTimeout;
+       globalThis.setTimeout = (run, ms, ...rest) => wait(run, ms > 600_000 ? 1_000 : ms, ...rest);`,
+    );
+    await using running = login({ env: { NODE_OPTIONS: `--require ${hurry}` } });
+    await addressOf(running);
+    expect(await running.exit).toBe(1);
+    expect(running.said()).toMatch(
+      /^Error logging in: nobody finished the sign-in within 15 minutes\. Run: agent-auth login/m,
+    );
+    expect(await home.readAuth()).toBeNull();
+    expect(await isFree(1455)).toBe(true);
+  });
+
   it("ends at Ctrl-C with exit code 2, keeps nothing and frees its port", async () => {
     await using running = login();
     await addressOf(running);
