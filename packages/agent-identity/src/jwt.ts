@@ -1,18 +1,16 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { compactVerify } from "jose";
 import { type JwksError, JwtSignatureInvalid, type JwtVerificationError } from "./errors.ts";
 import {
   type AgentIdentityJwtHeader,
   decodeUnverifiedJws,
-  findRepeatedClaim,
   isShapeError,
-  isSignatureCanonical,
 } from "./internal/compact-jws.ts";
 import { checkTimeOption } from "./internal/option-number.ts";
 import { checkRegisteredClaims, readExpiry } from "./internal/registered-claims.ts";
-import { JwksSource, type TrustedKey } from "./jwks.ts";
+import { isSignedBy } from "./internal/rs256.ts";
+import { JwksSource } from "./jwks.ts";
 import { type AgentIdentityRecord, parseAgentIdentityClaims } from "./record.ts";
 
 export type { AgentIdentityJwtHeader } from "./internal/compact-jws.ts";
@@ -68,23 +66,13 @@ export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<UnverifiedAgentIdentityJwt, JwtVerificationError> {
   const jws = decodeUnverifiedJws(textOf(jwt));
   if (isShapeError(jws)) return yield* jws;
-  const repeated = findRepeatedClaim(jws);
-  if (repeated !== undefined) return yield* repeated;
-  const expiresAtMs = readExpiry(jws.unverifiedPayload.object);
+  const { header, unverifiedClaims } = jws;
+  const expiresAtMs = readExpiry(unverifiedClaims);
   if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
   const nowMs = yield* Clock.currentTimeMillis;
-  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedPayload.object, { nowMs });
-  return { header: jws.header, unverifiedRecord, expiresAtMs };
+  const unverifiedRecord = yield* parseAgentIdentityClaims(unverifiedClaims, { nowMs });
+  return { header, unverifiedRecord, expiresAtMs };
 });
-
-const rs256Only = { algorithms: ["RS256"] };
-
-/** Whether jose finds the signature good. What it throws may quote the token, so only the fact is kept. */
-const isSignedBy = (token: string, { key }: TrustedKey): Promise<boolean> =>
-  compactVerify(token, key, rs256Only).then(
-    () => true,
-    () => false,
-  );
 
 /**
  * Verifies an agent identity JWT (PROTOCOL §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
@@ -99,24 +87,18 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource> {
   const tolerance = options?.clockToleranceSeconds ?? defaultClockToleranceSeconds;
   const toleranceMs = checkTimeOption("clockToleranceSeconds", tolerance, { min: 0 }) * 1000;
-  const token = textOf(jwt);
-  const jws = decodeUnverifiedJws(token);
+  const jws = decodeUnverifiedJws(textOf(jwt));
   if (isShapeError(jws)) return yield* jws;
   const source = yield* JwksSource;
-  const trusted = yield* source.key(jws.header.kid);
-  const signature = isSignedBy(token, trusted);
-  // The signature is checked on another thread; the claims are read meanwhile, and believed after it only.
-  const claims = jws.unverifiedPayload.object;
+  const { kid, key } = yield* source.key(jws.header.kid);
+  const isSigned = yield* Effect.promise(() => isSignedBy(jws, key));
+  if (!isSigned) return yield* new JwtSignatureInvalid({ kid });
+  const claims = jws.unverifiedClaims;
   const nowMs = yield* Clock.currentTimeMillis;
   const issuer = options?.issuer ?? defaultIssuer;
   const audience = options?.audience ?? defaultAudience;
-  const repeated = findRepeatedClaim(jws);
   const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
-  const unverifiedRecord = parseAgentIdentityClaims(claims, { nowMs });
-  const isSigned = isSignatureCanonical(jws) && (yield* Effect.promise(() => signature));
-  if (repeated !== undefined) return yield* repeated;
-  if (!isSigned) return yield* new JwtSignatureInvalid({ kid: trusted.kid });
   if ("_tag" in lifetime) return yield* lifetime;
-  const record = yield* unverifiedRecord;
-  return { record, kid: trusted.kid, issuer, audience, ...lifetime };
+  const record = yield* parseAgentIdentityClaims(claims, { nowMs });
+  return { record, kid, issuer, audience, ...lifetime };
 });

@@ -5,13 +5,8 @@ import {
   JwtHeaderUndecodable,
   JwtKidMissing,
 } from "../errors.ts";
-import { decodeBase64Url, isBase64UrlAlphabet, isCanonicalBase64Url } from "./base64.ts";
-import {
-  parseJsonObject,
-  type ReadJsonObject,
-  readJsonObject,
-  repeatsName,
-} from "./json-object.ts";
+import { decodeBase64Url, isBase64UrlAlphabet } from "./base64.ts";
+import { type JsonObject, parseJsonObject } from "./json-object.ts";
 import { kindOf } from "./printable.ts";
 
 /** What we accept of a protected header; everything else in it is ignored, offered keys above all. */
@@ -20,11 +15,14 @@ export interface AgentIdentityJwtHeader {
   readonly kid: string;
 }
 
-/** A compact JWS taken apart. Nothing in it has been verified. */
+/** A compact JWS taken apart, its header judged. Nothing in it has been verified. */
 export interface UnverifiedJws {
   readonly header: AgentIdentityJwtHeader;
-  readonly unverifiedPayload: ReadJsonObject;
-  readonly signaturePart: string;
+  /** What the signature covers (RFC 7515 §5.2): header and payload as they were sent. */
+  readonly signingInput: string;
+  readonly unverifiedClaims: JsonObject;
+  /** Null where its spelling is not canonical: a cut or retouched signature is a wrong one, not a wrong format. */
+  readonly signature: Buffer | null;
 }
 
 export type JwsShapeError =
@@ -74,9 +72,8 @@ const readHeaderOnce = (segment: string): AgentIdentityJwtHeader | JwsShapeError
 const isError = (value: object): value is JwsShapeError => "_tag" in value;
 
 /**
- * Takes a compact JWS (RFC 7515 §7.1) apart and judges what needs neither key nor much time: three base64url parts, a
- * header that is for us, a payload that is a JSON object. `findRepeatedClaim` and
- * `isSignatureCanonical` complete it.
+ * Takes a compact JWS (RFC 7515 §7.1) apart and judges what needs no key: three base64url parts, a header that is for us,
+ * and a payload that is one JSON object in which no name repeats, since parsers differ in which of two they believe.
  */
 export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeError => {
   if (token.length > maxTokenLength) {
@@ -87,33 +84,23 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
     return new JwtFormatInvalid({ problem: "it does not have three parts" });
   }
   const headerPart = token.slice(0, headerEnd);
-  const payloadPart = token.slice(headerEnd + 1, payloadEnd);
   const signaturePart = token.slice(payloadEnd + 1);
   if (headerPart === "" || signaturePart === "") {
     return new JwtFormatInvalid({ problem: "a part of it is empty" });
   }
   const header = readHeaderOnce(headerPart);
   if (isError(header)) return header;
-  const payload = decodeBase64Url(payloadPart);
+  const payload = decodeBase64Url(token.slice(headerEnd + 1, payloadEnd));
   if (payload === null || !isBase64UrlAlphabet(signaturePart)) {
     return new JwtFormatInvalid({ problem: "a part of it is not base64url" });
   }
-  const read = readJsonObject(payload);
-  if (typeof read === "string") return new JwtFormatInvalid({ problem: `its payload ${read}` });
-  return { header, unverifiedPayload: read, signaturePart };
+  const unverifiedClaims = parseJsonObject(payload);
+  if (typeof unverifiedClaims === "string") {
+    return new JwtFormatInvalid({ problem: `its payload ${unverifiedClaims}` });
+  }
+  const signature = decodeBase64Url(signaturePart);
+  return { header, unverifiedClaims, signingInput: token.slice(0, payloadEnd), signature };
 };
-
-/** A name twice in the payload: parsers differ in which of the two claims they believe. */
-export const findRepeatedClaim = ({
-  unverifiedPayload,
-}: UnverifiedJws): JwtFormatInvalid | undefined =>
-  repeatsName(unverifiedPayload)
-    ? new JwtFormatInvalid({ problem: "its payload has a name twice" })
-    : undefined;
-
-/** Whether the signature is in its one spelling. A cut or retouched one is a wrong signature, not a wrong format. */
-export const isSignatureCanonical = ({ signaturePart }: UnverifiedJws): boolean =>
-  isCanonicalBase64Url(signaturePart);
 
 /** Tells the two answers of `decodeUnverifiedJws` apart. */
 export const isShapeError = (value: UnverifiedJws | JwsShapeError): value is JwsShapeError =>

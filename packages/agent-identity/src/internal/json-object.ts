@@ -57,31 +57,19 @@ const parse = (text: string): unknown => {
   }
 };
 
-/** A JSON object, and the text it was read from. */
-export interface ReadJsonObject {
-  readonly object: JsonObject;
-  readonly text: string;
-}
-
-/** Reads UTF-8 bytes as one JSON object, in which names may still repeat. Never throws. */
-export const readJsonObject = (bytes: Buffer): ReadJsonObject | JsonObjectProblem => {
-  if (!isUtf8(bytes)) return "is not UTF-8";
-  const text = bytes.toString("utf8");
-  const value = parse(text);
-  if (value === undefined) return "is not JSON";
-  return isJsonObject(value) ? { object: value, text } : "is not a JSON object";
-};
-
 /**
  * Whether any object in a text has the same name twice. Parsers differ in which of the two they believe, so RFC 7515 §4
  * and RFC 7519 §4 let a verifier refuse; JSON.parse keeps the last in silence, which is how it is noticed here.
  */
-export const repeatsName = ({ object, text }: ReadJsonObject): boolean =>
+const repeatsName = (object: JsonObject, text: string): boolean =>
   spelledMembers(text) !== keptMembers(object);
 
 /** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
-  const read = readJsonObject(bytes);
-  if (typeof read === "string") return read;
-  return repeatsName(read) ? "has a name twice" : read.object;
+  if (!isUtf8(bytes)) return "is not UTF-8";
+  const text = bytes.toString("utf8");
+  const value = parse(text);
+  if (value === undefined) return "is not JSON";
+  if (!isJsonObject(value)) return "is not a JSON object";
+  return repeatsName(value, text) ? "has a name twice" : value;
 };

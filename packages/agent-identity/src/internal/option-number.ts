@@ -10,11 +10,10 @@ export const maxTimerMs = 2_147_483_647;
 
 const checkRange = (name: string, value: number, range: NumberRange, kind: string): number => {
   const { min, max = Number.MAX_SAFE_INTEGER } = range;
-  const expected = `${name} must be a ${kind} from ${min} to ${max}`;
-  if (typeof value !== "number") throw new TypeError(expected);
   // Written so that NaN, which is neither under nor over anything, is refused.
-  if (value >= min && value <= max) return value;
-  throw new RangeError(expected);
+  if (typeof value === "number" && value >= min && value <= max) return value;
+  const expected = `${name} must be a ${kind} from ${min} to ${max}`;
+  throw typeof value === "number" ? new RangeError(expected) : new TypeError(expected);
 };
 
 /**

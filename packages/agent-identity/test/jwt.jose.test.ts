@@ -1,0 +1,116 @@
+// The signature is checked by WebCrypto, not through jose; so jose is asked here whether it would have agreed.
+import type { KeyObject } from "node:crypto";
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as TestClock from "effect/testing/TestClock";
+import * as fc from "fast-check";
+import { generateKeyPair, jwtVerify } from "jose";
+import { JwksSource } from "../src/jwks.ts";
+import { defaultAudience, defaultIssuer, verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { makeSigningKey, mint, nowMs, nowSeconds } from "./mint.ts";
+
+const key = makeSigningKey("key-1");
+const clockTolerance = 60;
+
+const settles = (promise: Promise<unknown>): Promise<boolean> =>
+  promise.then(
+    () => true,
+    () => false,
+  );
+
+const joseAccepts = (jwt: string, publicKey: KeyObject) =>
+  settles(
+    jwtVerify(jwt, publicKey, {
+      issuer: defaultIssuer,
+      audience: defaultAudience,
+      algorithms: ["RS256"],
+      clockTolerance,
+      currentDate: new Date(nowMs),
+    }),
+  );
+
+const weAccept = (jwt: string): Promise<boolean> =>
+  settles(
+    Effect.runPromise(
+      TestClock.setTime(nowMs).pipe(
+        Effect.andThen(verifyAgentIdentityJwt(jwt)),
+        Effect.provide(TestClock.layer()),
+        Effect.provide(JwksSource.layerStatic({ keys: [key.jwk] })),
+      ),
+    ),
+  );
+
+const characters = fc.constantFrom(..."ABwx09-_+/=. \n".split(""));
+
+/** An issuer or audience: the right one, a list with it, or something else. */
+const partyOf = (right: string) =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(right, [right]) },
+    fc.constantFrom(["x", right], [], "x", 7, null),
+  );
+
+describe("jose as a second opinion", () => {
+  it("a token that was retouched anywhere is refused", async () => {
+    const good = await mint(key);
+    expect(await weAccept(good)).toBe(true);
+    expect(await joseAccepts(good, key.publicKey)).toBe(true);
+    const position = fc.nat({ max: good.length });
+    const put = fc.string({ unit: characters, maxLength: 2 });
+    await fc.assert(
+      fc.asyncProperty(position, fc.nat({ max: 2 }), put, async (at, cut, text) => {
+        const retouched = good.slice(0, at) + text + good.slice(at + cut);
+        expect(await weAccept(retouched)).toBe(retouched === good);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("whatever a trusted key signs, jose accepts what we accept", async () => {
+    const offset = fc.integer({ min: -120, max: 120 });
+    const date = fc.oneof(
+      {
+        weight: 5,
+        arbitrary: fc.option(
+          offset.map((by) => nowSeconds + by),
+          { nil: undefined },
+        ),
+      },
+      fc.constantFrom(null, "soon", -1, 0.5, 1e300),
+    );
+    const claims = fc.record(
+      {
+        exp: date,
+        nbf: date,
+        iat: date,
+        iss: partyOf(defaultIssuer),
+        aud: partyOf(defaultAudience),
+      },
+      { requiredKeys: [] },
+    );
+    const header = fc.constantFrom({}, { typ: "at+jwt" }, { b64: true }, { kid: "key-2" });
+    const verdicts = { both: 0, neither: 0, joseOnly: 0, weOnly: 0 };
+    await fc.assert(
+      fc.asyncProperty(claims, header, async (odd, more) => {
+        const jwt = await mint(key, odd, more);
+        const [ours, joses] = [await weAccept(jwt), await joseAccepts(jwt, key.publicKey)];
+        verdicts[ours ? (joses ? "both" : "weOnly") : joses ? "joseOnly" : "neither"] += 1;
+      }),
+      { numRuns: 400 },
+    );
+    expect(verdicts).toMatchObject({ weOnly: 0 });
+    expect(verdicts.both).toBeGreaterThan(10);
+    expect(verdicts.neither).toBeGreaterThan(10);
+  });
+
+  it("a key of another algorithm, from a source of somebody's own, verifies nothing", async () => {
+    const other = await generateKeyPair("PS256");
+    const source = JwksSource.of({
+      key: (kid) => Effect.succeed({ kid, key: other.publicKey }),
+    });
+    const jwt = await mint(key);
+    const error = await Effect.runPromise(
+      Effect.flip(verifyAgentIdentityJwt(jwt)).pipe(Effect.provideService(JwksSource, source)),
+    );
+    expect(error.code).toBe("AGENT_IDENTITY_JWT_SIGNATURE_INVALID");
+  });
+});
