@@ -18,6 +18,7 @@ const MAX_BYTES = 2 * 1024 * 1024;
 
 const Entry = z.object({
   url: z.string(),
+  network: z.optional(z.string()),
   jwks: z.unknown(),
   fetchedAtMs: z.number(),
   freshUntilMs: z.number(),
@@ -25,30 +26,43 @@ const Entry = z.object({
   etag: z.optional(z.string()),
 });
 
+export interface JwksCacheFileOptions {
+  readonly codexHome: string;
+  /**
+   * Names whom this process trusts and which way its requests go, without secrets. A set that was fetched under another
+   * name is not seen: who accepts an authority of his own must not decide for those who do not. Default: no name.
+   */
+  readonly network?: string;
+}
+
 /**
  * Keeps the verification keys of agent identities under CODEX_HOME, so that a fresh process needs no round trip while
  * the set is fresh. What is kept decides who is believed: a file that others own or may write is not read. Never
  * fails; whatever is wrong with the file means that the keys are fetched.
  */
-export const layer = (options: { readonly codexHome: string }): Layer.Layer<JwksCache> =>
+export const layer = (options: JwksCacheFileOptions): Layer.Layer<JwksCache> =>
   Layer.succeed(
     JwksCache,
     JwksCache.of({
-      load: (url) => Effect.sync(() => Option.fromUndefinedOr(readEntry(options.codexHome, url))),
-      save: (url, entry) => Effect.promise(() => writeEntry(options.codexHome, url, entry)),
+      load: (url) => Effect.sync(() => Option.fromUndefinedOr(readEntry(options, url))),
+      save: (url, entry) => Effect.promise(() => writeEntry(options, url, entry)),
     }),
   );
 
-const pathOf = (codexHome: string, url: string): string => {
-  const name = createHash("sha256").update(url).digest("hex").slice(0, 16);
-  return join(codexHome, FOLDER, `jwks-${name}.json`);
+const pathOf = ({ codexHome, network }: JwksCacheFileOptions, url: string): string => {
+  const name = createHash("sha256")
+    .update(JSON.stringify([url, network]))
+    .digest("hex");
+  return join(codexHome, FOLDER, `jwks-${name.slice(0, 16)}.json`);
 };
 
-const readEntry = (codexHome: string, url: string): CachedJwks | undefined => {
-  const text = readTrusted(pathOf(codexHome, url));
+const readEntry = (options: JwksCacheFileOptions, url: string): CachedJwks | undefined => {
+  const text = readTrusted(pathOf(options, url));
   if (text === undefined) return undefined;
   const read = z.safeParse(Entry, parseJson(text));
-  if (!read.success || read.data.url !== url) return undefined;
+  if (!read.success || read.data.url !== url || read.data.network !== options.network) {
+    return undefined;
+  }
   const { jwks, fetchedAtMs, freshUntilMs, mustRevalidate, etag } = read.data;
   return {
     jwks,
@@ -94,8 +108,13 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-const writeEntry = async (codexHome: string, url: string, entry: CachedJwks): Promise<void> => {
-  const path = pathOf(codexHome, url);
+const writeEntry = async (
+  options: JwksCacheFileOptions,
+  url: string,
+  entry: CachedJwks,
+): Promise<void> => {
+  const { codexHome, network } = options;
+  const path = pathOf(options, url);
   try {
     // Root keeps nothing in another user's home, who could turn its writes elsewhere.
     if (!isOurs(await stat(codexHome))) return;
@@ -104,7 +123,8 @@ const writeEntry = async (codexHome: string, url: string, entry: CachedJwks): Pr
     const stats = await lstat(folder);
     if (!stats.isDirectory() || !isOurs(stats)) return;
     await sweepTemporaries(path);
-    await replaceFile({ path, isLinked: false, linkOwners: [] }, JSON.stringify({ url, ...entry }));
+    const content = JSON.stringify({ url, network, ...entry });
+    await replaceFile({ path, isLinked: false, linkOwners: [] }, content);
   } catch {
     // A full disk or a read-only home costs the next process one request.
   }

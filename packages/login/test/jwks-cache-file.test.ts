@@ -34,8 +34,13 @@ afterEach(() => rmSync(codexHome, { recursive: true, force: true }));
 
 const folder = () => join(codexHome, "agent-auth");
 const file = () => join(folder(), readdirSync(folder())[0] ?? "");
-const withCache = <A>(use: (cache: JwksCache["Service"]) => Effect.Effect<A>) =>
-  Effect.runPromise(JwksCache.use(use).pipe(Effect.provide(JwksCacheFile.layer({ codexHome }))));
+const withCache = <A>(
+  use: (cache: JwksCache["Service"]) => Effect.Effect<A>,
+  options: { readonly network?: string } = {},
+) =>
+  Effect.runPromise(
+    JwksCache.use(use).pipe(Effect.provide(JwksCacheFile.layer({ codexHome, ...options }))),
+  );
 const save = () => withCache((cache) => cache.save(url, entry));
 const load = (from = url) => withCache((cache) => cache.load(from));
 
@@ -44,6 +49,14 @@ describe("jwks-cache-file", () => {
     await save();
     expect(await load()).toEqual(Option.some(entry));
     expect(await load("https://other.example/jwks")).toEqual(Option.none());
+  });
+
+  it("gives nothing to a process that reaches the network in another way", async () => {
+    await withCache((cache) => cache.save(url, entry), { network: "own roots" });
+    const loadFrom = (network: string) => withCache((cache) => cache.load(url), { network });
+    expect(await loadFrom("own roots")).toEqual(Option.some(entry));
+    expect(await loadFrom("other roots")).toEqual(Option.none());
+    expect(await load()).toEqual(Option.none());
   });
 
   it.skipIf(process.platform === "win32")("writes for the user alone", async () => {

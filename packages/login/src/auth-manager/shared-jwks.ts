@@ -9,20 +9,35 @@ import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
+import { NetworkName } from "./network-name.ts";
 
-/** Managers of one process need one request (PROTOCOL §4), also where no cache that outlives it is given. */
-const processJwks = makeMemoryJwksCache();
+/** What managers share that would get, and believe, the same answers. */
+interface Circle {
+  readonly kept: JwksCache["Service"];
+  readonly underWay: Map<string, Fiber.Fiber<HttpResponse, HttpTransportError>>;
+}
 
-const underWay = new Map<string, Fiber.Fiber<HttpResponse, HttpTransportError>>();
+const makeCircle = (): Circle => ({ kept: makeMemoryJwksCache(), underWay: new Map() });
 
-/** A transport whose requests for a set join the same request of another manager in this process. */
-const withSharedRequests = (transport: HttpTransport["Service"]): HttpTransport["Service"] => ({
+const circles = new Map<string, Circle>();
+
+const circleNamed = (network: string): Circle => {
+  const circle = circles.get(network) ?? makeCircle();
+  circles.set(network, circle);
+  return circle;
+};
+
+/** A transport whose requests for a set join the same request of another manager in its circle. */
+const withSharedRequests = (
+  transport: HttpTransport["Service"],
+  { underWay }: Circle,
+): HttpTransport["Service"] => ({
   request: (request) =>
     Effect.suspend(() => {
       const key = JSON.stringify([request.url, request.headers]);
       const other = underWay.get(key);
       if (other !== undefined) {
-        // The other manager may have been closed meanwhile, or have settings of its own; a slow endpoint is slow for all.
+        // The other manager may have been closed meanwhile; a slow endpoint is slow for all.
         return Effect.catch(Fiber.join(other), (error) =>
           error._tag === "HttpTimedOut" ? Effect.fail(error) : transport.request(request),
         );
@@ -41,23 +56,28 @@ const withSharedRequests = (transport: HttpTransport["Service"]): HttpTransport[
 });
 
 /**
- * The key set of a backend, shared by all managers of this process: what one fetches the others need not. Kept in the
- * `JwksCache` that the manager's layer is given, else on disk in the folder named, else in memory.
+ * The key set of a backend. Managers of one process need one request (PROTOCOL §4), so what one of them fetches the
+ * others do not, provided that they reach the network alike: a manager that trusts fewer roots must not take over what
+ * another one believed. Kept in the `JwksCache` that the manager's layer is given, else on disk in the folder named,
+ * else in memory.
  */
 export const sharedJwks = Effect.fnUntraced(function* (
   options: JwksRemote.RemoteJwksOptions,
   codexHome: string | undefined,
 ): Effect.fn.Return<JwksSource["Service"], never, HttpTransport | Scope.Scope> {
+  const network = Option.getOrUndefined(yield* Effect.serviceOption(NetworkName));
+  const circle = network === undefined ? makeCircle() : circleNamed(network);
   const given = Option.getOrUndefined(yield* Effect.serviceOption(JwksCache));
-  const onDisk = codexHome === undefined ? undefined : yield* cacheOnDisk(codexHome);
+  const onDisk = codexHome === undefined ? undefined : yield* cacheOnDisk(codexHome, network);
   const services = yield* Layer.build(JwksRemote.layer(options)).pipe(
-    Effect.provideService(HttpTransport, withSharedRequests(yield* HttpTransport)),
-    Effect.provideService(JwksCache, given ?? onDisk ?? processJwks),
+    Effect.provideService(HttpTransport, withSharedRequests(yield* HttpTransport, circle)),
+    Effect.provideService(JwksCache, given ?? onDisk ?? circle.kept),
   );
   return Context.get(services, JwksSource);
 });
 
-const cacheOnDisk = Effect.fnUntraced(function* (codexHome: string) {
+const cacheOnDisk = Effect.fnUntraced(function* (codexHome: string, network: string | undefined) {
   const { layer } = yield* Effect.promise(() => import("../jwks-cache-file.ts"));
-  return Context.get(yield* Layer.build(layer({ codexHome })), JwksCache);
+  const options = network === undefined ? { codexHome } : { codexHome, network };
+  return Context.get(yield* Layer.build(layer(options)), JwksCache);
 });
