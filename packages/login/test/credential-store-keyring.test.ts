@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AsyncEntry } from "@napi-rs/keyring";
+import { type Desktop, missingKeyring, startDesktop } from "@agent-auth/tools/desktop";
 import type { AuthDocument } from "../src/auth-json.ts";
 import { layer } from "../src/credential-store-configured.ts";
 import { type CredentialsStoreMode, CredentialStore } from "../src/credential-store.ts";
@@ -13,7 +14,6 @@ import type { CodexHome } from "../src/environment.ts";
 import type { StoreError } from "../src/errors/storage.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
-import { type Desktop, missingKeyring, startDesktop } from "./support/desktop.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
 if (missingKeyring !== undefined) console.warn(`skipped: ${missingKeyring}`);

@@ -18,6 +18,8 @@ export const missingKeyring = ((): string | undefined => {
 })();
 
 export interface Desktop {
+  /** What a process needs to use this keyring: `DBUS_SESSION_BUS_ADDRESS`. */
+  readonly env: { readonly DBUS_SESSION_BUS_ADDRESS: string };
   /** Ends the keyring as a crash would; the bus starts another one, which nobody has unlocked. */
   readonly killKeyring: () => void;
   /** Unlocks the keyring that runs now, as its owner would. */
@@ -44,7 +46,10 @@ cat >/dev/null
 kill "$(ask)"
 `;
 
-/** Starts a desktop, and lets this process use its keyring. One a process: D-Bus keeps the first address it is given. */
+/**
+ * Starts a desktop, and lets this process use its keyring, too. One a process: D-Bus keeps the first address it is
+ * given.
+ */
 export const startDesktop = async (): Promise<Desktop> => {
   const folder = mkdtempSync(join(tmpdir(), "agent-auth-desktop-"));
   const runtime = join(folder, "run");
@@ -66,6 +71,7 @@ export const startDesktop = async (): Promise<Desktop> => {
     throw new Error("no session bus with a keyring came up");
   process.env["DBUS_SESSION_BUS_ADDRESS"] = address;
   return {
+    env: { DBUS_SESSION_BUS_ADDRESS: address },
     killKeyring: () => process.kill(keyringPid, "SIGKILL"),
     unlockKeyring: () => {
       const { status } = spawnSync("gnome-keyring-daemon", ["--unlock", "--components=secrets"], {
