@@ -35,16 +35,22 @@ export class ConfigUnreadable extends Data.TaggedError("ConfigUnreadable")<{
   }
 }
 
+const commandLine = "-c";
+const correctOverride = "Correct that override, or leave it out.";
+
 /** `config.toml`, or an override, is not TOML. */
 export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<{
-  /** The file's path, or the override's key after `-c`. */
+  /** The file's path; `-c` for an override. */
   readonly where: string;
   readonly line?: number;
   readonly column?: number;
   readonly reason: string;
 }> {
   readonly code = "LOGIN_CONFIG_SYNTAX";
-  readonly hint = "Correct the line.";
+  get hint(): string {
+    if (this.where === commandLine) return correctOverride;
+    return this.line === undefined ? "Correct the file." : "Correct that line.";
+  }
   override get message(): string {
     return `${place(this.where, this.line, this.column)}: ${this.reason}`;
   }
@@ -52,6 +58,7 @@ export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<{
 
 /** A key of the configuration has a value that it cannot have. The value itself is not repeated. */
 export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<{
+  /** The file's path; `-c` for an override. */
   readonly where: string;
   readonly line?: number;
   /** Dotted, as one would write it after `-c`. */
@@ -61,7 +68,7 @@ export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<{
 }> {
   readonly code = "LOGIN_CONFIG_KEY_INVALID";
   get hint(): string {
-    return `Set ${this.key} to ${this.expected}, or remove it.`;
+    return this.where === commandLine ? correctOverride : "Correct that line, or remove it.";
   }
   override get message(): string {
     return `${place(this.where, this.line)}: ${this.key} must be ${this.expected}`;
