@@ -46,7 +46,7 @@ const isPromiseFace = (manager: AnyAuthManager): manager is PromiseCredentials =
 const fromService = (manager: AuthManager["Service"], now: () => number): CredentialAccess => ({
   snapshot: () => {
     const last = manager.snapshot();
-    return Option.isSome(last) && !mayNeedRenewal(last.value, now()) ? last.value : null;
+    return Option.isSome(last) && !mayNeedRenewal(last.value, now) ? last.value : null;
   },
   current: manager.current,
   recoverUnauthorized: manager.recoverUnauthorized,
@@ -55,7 +55,7 @@ const fromService = (manager: AuthManager["Service"], now: () => number): Creden
 const fromPromises = (manager: PromiseCredentials, now: () => number): CredentialAccess => ({
   snapshot: () => {
     const last = manager.snapshot?.() ?? null;
-    return last !== null && !mayNeedRenewal(last, now()) ? last : null;
+    return last !== null && !mayNeedRenewal(last, now) ? last : null;
   },
   current: ask(() => manager.current()),
   recoverUnauthorized: (rejected) => ask(() => manager.recoverUnauthorized(rejected)),
@@ -80,13 +80,13 @@ const scheduledRenewalMs = 8 * 24 * 60 * minute - minute;
  * Whether the manager might want to renew this credential (PROTOCOL §9: `exp` within 5 minutes, or the last refresh
  * 8 days ago where there is no `exp`), seen a minute early so that the manager is asked in time.
  */
-const mayNeedRenewal = (credential: Credential, nowMs: number): boolean => {
+const mayNeedRenewal = (credential: Credential, now: () => number): boolean => {
   if ("expiresAtMs" in credential && credential.expiresAtMs !== undefined)
-    return credential.expiresAtMs - nowMs < renewalAheadMs;
+    return credential.expiresAtMs - now() < renewalAheadMs;
   return (
     credential._tag === "Chatgpt" &&
     (credential.lastRefreshMs === undefined ||
-      nowMs - credential.lastRefreshMs > scheduledRenewalMs)
+      now() - credential.lastRefreshMs > scheduledRenewalMs)
   );
 };
 

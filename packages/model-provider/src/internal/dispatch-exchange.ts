@@ -85,9 +85,9 @@ export class DispatchExchange implements AttemptHost, IdleListener {
       void this.#recover(attempt);
       return "hold";
     }
-    const after = headers["retry-after"];
     if (!isRetryableStatus(status) || this.#isChanged(this.#tools.signer.signNow()))
       return "deliver";
+    const after = headers["retry-after"];
     return this.#retryLater(typeof after === "string" ? after : null) ? "drop" : "deliver";
   }
 

@@ -31,22 +31,21 @@ export const interceptor = (
         origin: String(request.origin),
       });
     };
-    return (request, handler) => {
-      const signed = signer.signNow();
-      if (signed !== null && !belongsTo(request, signed.target))
-        return elsewhere(request, handler, signed.target);
-      const exchange = new DispatchExchange(tools, request, handler);
-      if (signed !== null) {
-        checkMethod(request.method);
-        return exchange.send(signed);
-      }
-      exchange.sendWhenSigned((late) => {
-        const isOurs = belongsTo(request, late.target);
+    const sendLater = (request: Request, handler: Handler): boolean => {
+      new DispatchExchange(tools, request, handler).sendWhenSigned((signed) => {
+        const isOurs = belongsTo(request, signed.target);
         if (isOurs) checkMethod(request.method);
-        else elsewhere(request, handler, late.target);
+        else elsewhere(request, handler, signed.target);
         return isOurs;
       });
       return true;
+    };
+    return (request, handler) => {
+      const signed = signer.signNow();
+      if (signed === null) return sendLater(request, handler);
+      if (!belongsTo(request, signed.target)) return elsewhere(request, handler, signed.target);
+      checkMethod(request.method);
+      return new DispatchExchange(tools, request, handler).send(signed);
     };
   };
 };
