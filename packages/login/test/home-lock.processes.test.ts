@@ -1,0 +1,171 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import * as Redacted from "effect/Redacted";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { layer as storeLayer } from "../src/credential-store-configured.ts";
+import { CredentialStore } from "../src/credential-store.ts";
+import { loadFlock } from "../src/home-lock/flock.ts";
+import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { holder, openLock, said, waiting } from "./support/home-lock.ts";
+import { program, start, type Started } from "./support/programs.ts";
+
+describe("HomeLock.withLock", () => {
+  describe.each(["flock", "floor"])("between processes (%s)", (kind) => {
+    const useFlock = kind === "flock";
+
+    it.live("waits for the holder while the process goes on, and until it lets go", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const other = holder(home, kind);
+        yield* said(other, "held");
+        const lock = openLock({ codexHome: home, useFlock });
+        let ticks = 0;
+        const ticker = setInterval(() => ticks++, 1);
+        const fiber = yield* waiting(lock.withLock(Effect.succeed("in")));
+        clearInterval(ticker);
+        expect(ticks).toBeGreaterThan(10);
+        other.child.stdin?.end();
+        expect(yield* Fiber.join(fiber)).toBe("in");
+      }),
+    );
+
+    it.live("is free at once when its holder is killed", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const other = holder(home, kind);
+        yield* said(other, "held");
+        const lock = openLock({ codexHome: home, useFlock });
+        const fiber = yield* waiting(lock.withLock(Effect.succeed("in")));
+        const killedMs = performance.now();
+        other.child.kill("SIGKILL");
+        expect(yield* Fiber.join(fiber)).toBe("in");
+        expect(performance.now() - killedMs).toBeLessThan(10_000);
+      }),
+    );
+
+    it.live("can be interrupted while it waits, and leaves nothing locked", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const other = holder(home, kind);
+        yield* said(other, "held");
+        const lock = openLock({ codexHome: home, useFlock });
+        const fiber = yield* waiting(lock.withLock(Effect.void));
+        yield* Fiber.interrupt(fiber);
+        expect(Exit.isFailure(yield* Fiber.await(fiber))).toBe(true);
+        other.child.stdin?.end();
+        yield* Effect.promise(() => other.ended);
+        expect(yield* lock.withLock(Effect.succeed("in"))).toBe("in");
+      }),
+    );
+
+    it.live("gives up after maxWaitMs with an error that names the lock", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const other = holder(home, kind);
+        yield* said(other, "held");
+        const lock = openLock({ codexHome: home, useFlock, maxWaitMs: 50 });
+        const error = yield* Effect.flip(lock.withLock(Effect.void));
+        if (error._tag !== "HomeLockBusy") throw error;
+        expect(error.path.startsWith(home.path)).toBe(true);
+        expect(error.waitedMs).toBeGreaterThanOrEqual(50);
+      }),
+    );
+  });
+
+  it.live("excludes programs that have no flock from those that do", () =>
+    Effect.gen(function* () {
+      const home = temporaryHome();
+      const other = holder(home, "floor");
+      yield* said(other, "held");
+      const fiber = yield* waiting(openLock({ codexHome: home }).withLock(Effect.succeed("in")));
+      other.child.stdin?.end();
+      expect(yield* Fiber.join(fiber)).toBe("in");
+    }),
+  );
+
+  it.live(
+    "loses no count when 32 processes change one file 10 times each",
+    () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const file = join(home.path, "count");
+        writeFileSync(file, "0");
+        const counters = Array.from({ length: 32 }, (_, index) =>
+          start(
+            program("count-under-lock", home.path, file, "10", index % 4 === 0 ? "floor" : "flock"),
+          ),
+        );
+        const ended = yield* Effect.promise(() => Promise.all(counters.map((it) => it.ended)));
+        expect(ended.map((it) => it.stderr)).toEqual(ended.map(() => ""));
+        expect(readFileSync(file, "utf8")).toBe("320");
+      }),
+    60_000,
+  );
+});
+
+const hasFlockTool = spawnSync("flock", ["--version"]).status === 0;
+const hasFlock = (await loadFlock()) !== undefined;
+if (!hasFlockTool) console.warn("skipped: flock(1) of util-linux is not installed");
+if (!hasFlock) console.warn("skipped: koffi has no binary for this platform");
+
+const hold = (path: string): Started =>
+  start(["flock", path, "sh", "-c", "echo held; exec cat"], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+
+const isFree = (path: string): boolean => spawnSync("flock", ["-n", path, "true"]).status === 0;
+
+describe.skipIf(!hasFlockTool || !hasFlock)(
+  "HomeLock and flock(1), which locks as Codex does",
+  () => {
+    it.live("keeps flock(1) out of auth.lock while it is held", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const path = join(home.path, "auth.lock");
+        const lock = openLock({ codexHome: home });
+        expect(yield* lock.withLock(Effect.sync(() => isFree(path)))).toBe(false);
+        expect(isFree(path)).toBe(true);
+      }),
+    );
+
+    it.live("waits for a flock(1) that holds auth.lock", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const other = hold(join(home.path, "auth.lock"));
+        yield* said(other, "held");
+        const fiber = yield* waiting(openLock({ codexHome: home }).withLock(Effect.succeed("in")));
+        other.child.stdin?.end();
+        expect(yield* Fiber.join(fiber)).toBe("in");
+      }),
+    );
+
+    it.live("saves and removes only while nobody holds the lock beside the file", () =>
+      Effect.gen(function* () {
+        const home = temporaryHome();
+        const target = join(temporaryFolder(), "elsewhere.json");
+        symlinkSync(target, join(home.path, "auth.json"));
+        const store = yield* Effect.provide(
+          CredentialStore,
+          storeLayer({ mode: "file", codexHome: home }),
+        );
+        for (const deed of [
+          Effect.asVoid(store.save({ openaiApiKey: Redacted.make("sk-1") })),
+          Effect.asVoid(store.remove),
+        ]) {
+          const other = hold(`${target}.lock`);
+          yield* said(other, "held");
+          const before = existsSync(target);
+          const fiber = yield* waiting(deed);
+          expect(existsSync(target)).toBe(before);
+          other.child.stdin?.end();
+          yield* Fiber.join(fiber);
+          expect(existsSync(target)).toBe(!before);
+        }
+      }),
+    );
+  },
+);

@@ -1,0 +1,36 @@
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { AuthDocument } from "../../src/auth-json.ts";
+import { layer } from "../../src/credential-store-configured.ts";
+import { CredentialStore } from "../../src/credential-store.ts";
+import type { CodexHome } from "../../src/environment.ts";
+
+const apiKey = (key: string): AuthDocument => ({
+  authMode: "apikey",
+  openaiApiKey: Redacted.make(key),
+});
+
+/** What a save of `key` leaves in the file. */
+export const text = (key: string): string =>
+  `{\n  "auth_mode": "apikey",\n  "OPENAI_API_KEY": "${key}"\n}`;
+
+/** The file store of a home, made once, with its file's path. */
+export const openFileStore = (codexHome: CodexHome) => {
+  const stores = layer({ mode: "file", codexHome });
+  const store = Effect.runSync(Effect.cached(Effect.provide(CredentialStore, stores)));
+  return {
+    file: join(codexHome.path, "auth.json"),
+    load: Effect.flatMap(store, (it) => it.load),
+    save: (key: string) => Effect.flatMap(store, (it) => it.save(apiKey(key))),
+    remove: Effect.flatMap(store, (it) => it.remove),
+    checkWritable: Effect.flatMap(store, (it) => it.checkWritable),
+  };
+};
+
+/** Names in a folder that belong to nobody's lock. */
+export const namesIn = (path: string): ReadonlyArray<string> =>
+  readdirSync(path)
+    .filter((name) => !name.endsWith(".lock"))
+    .toSorted();
