@@ -7,7 +7,11 @@ import { type JwksError, JwksMalformed, UntrustedKid } from "./errors.ts";
 import { kindOf } from "./internal/printable.ts";
 import { judgeJwk, type UsableRsaJwk } from "./internal/rsa-jwk.ts";
 
-/** A key of a set, imported and bound to RS256. */
+/**
+ * A key that decides who is believed. `verifyAgentIdentityJwt` refuses one that is not of RSASSA-PKCS1-v1_5 with SHA-256, or
+ * has less than 2048 bits; everything else (whose key it is, that it is public, in force and of a sound exponent) is
+ * answered for by the `JwksSource` that gives it. Keys of `parseJwks` are all of that.
+ */
 export interface TrustedKey {
   readonly kid: string;
   readonly key: CryptoKey;
@@ -88,7 +92,10 @@ export const parseJwks = (
   return Effect.succeed({ kids: [...usable.keys()], has: (kid) => usable.has(kid), key });
 };
 
-/** Where verification keys come from. The layer over the network is `./jwks-remote`. */
+/**
+ * Where verification keys come from. The layer over the network is `./jwks-remote`; whoever writes a source of their own
+ * answers for its keys, see `TrustedKey`.
+ */
 export class JwksSource extends Context.Service<
   JwksSource,
   {

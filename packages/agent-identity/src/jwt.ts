@@ -1,7 +1,12 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { type JwksError, JwtSignatureInvalid, type JwtVerificationError } from "./errors.ts";
+import {
+  type JwksError,
+  JwtSignatureInvalid,
+  type JwtVerificationError,
+  UntrustedKid,
+} from "./errors.ts";
 import {
   type AgentIdentityJwtHeader,
   decodeUnverifiedJws,
@@ -9,7 +14,7 @@ import {
 } from "./internal/compact-jws.ts";
 import { checkTimeOption } from "./internal/option-number.ts";
 import { checkRegisteredClaims, readExpiry } from "./internal/registered-claims.ts";
-import { isSignedBy } from "./internal/rs256.ts";
+import { isSignedBy, problemOfKey } from "./internal/rs256.ts";
 import { JwksSource } from "./jwks.ts";
 import { type AgentIdentityRecord, parseAgentIdentityClaims } from "./record.ts";
 
@@ -91,6 +96,8 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   if (isShapeError(jws)) return yield* jws;
   const source = yield* JwksSource;
   const { kid, key } = yield* source.key(jws.header.kid);
+  const because = problemOfKey(key);
+  if (because !== null) return yield* new UntrustedKid({ kid, because });
   const isSigned = yield* Effect.promise(() => isSignedBy(jws, key));
   if (!isSigned) return yield* new JwtSignatureInvalid({ kid });
   const claims = jws.unverifiedClaims;

@@ -48,6 +48,23 @@ describe("parseJwks", () => {
     }),
   );
 
+  it.effect.each(["{}", '{"kid":"a"}', '{"kid":"a","kty":"RSA","n":"AAAA","e":"AQAB"}'])(
+    "a megabyte of %s is read past within moments",
+    (member) =>
+      Effect.gen(function* () {
+        const count = Math.floor(1_048_000 / (member.length + 1));
+        const keys = Array.from({ length: count }, (): unknown => JSON.parse(member));
+        let fastestMs = Infinity;
+        for (let nth = 0; nth < 3; nth += 1) {
+          const start = performance.now();
+          expect(yield* usable([...keys, jwk])).toEqual(["key-1"]);
+          fastestMs = Math.min(fastestMs, performance.now() - start);
+        }
+        // About 30; a schema for each member took 530 to 1,550.
+        expect(fastestMs).toBeLessThan(200);
+      }),
+  );
+
   it.effect.each([{}, { use: "sig" }, { alg: "RS256" }, { key_ops: ["verify"] }])(
     "takes a key that says %j",
     (marks) =>

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
 import * as fc from "fast-check";
-import { generateKeyPair, jwtVerify } from "jose";
+import { jwtVerify } from "jose";
 import { JwksSource } from "../src/jwks.ts";
 import { defaultAudience, defaultIssuer, verifyAgentIdentityJwt } from "../src/jwt.ts";
 import { makeSigningKey, mint, nowMs, nowSeconds } from "./mint.ts";
@@ -40,7 +40,8 @@ const weAccept = (jwt: string): Promise<boolean> =>
     ),
   );
 
-const characters = fc.constantFrom(..."ABwx09-_+/=. \n".split(""));
+/** The last ones have the low bytes of `e`, `A` and `.`; one of them is half of a character. */
+const characters = fc.constantFrom(..."ABwx09-_+/=. \n\u0165\ud841\u012e".split(""));
 
 /** An issuer or audience: the right one, a list with it, or something else. */
 const partyOf = (right: string) =>
@@ -100,17 +101,5 @@ describe("jose as a second opinion", () => {
     expect(verdicts).toMatchObject({ weOnly: 0 });
     expect(verdicts.both).toBeGreaterThan(10);
     expect(verdicts.neither).toBeGreaterThan(10);
-  });
-
-  it("a key of another algorithm, from a source of somebody's own, verifies nothing", async () => {
-    const other = await generateKeyPair("PS256");
-    const source = JwksSource.of({
-      key: (kid) => Effect.succeed({ kid, key: other.publicKey }),
-    });
-    const jwt = await mint(key);
-    const error = await Effect.runPromise(
-      Effect.flip(verifyAgentIdentityJwt(jwt)).pipe(Effect.provideService(JwksSource, source)),
-    );
-    expect(error.code).toBe("AGENT_IDENTITY_JWT_SIGNATURE_INVALID");
   });
 });

@@ -19,15 +19,15 @@ const urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 const unusedBits = [0, null, 0b1111, 0b11];
 
 /** Whether a text of that alphabet is what an encoder writes: a possible length, and no stray bits at its end. */
-export const isCanonicalBase64Url = (text: string): boolean => {
+const isCanonicalBase64Url = (text: string): boolean => {
   const unused = unusedBits[text.length % 4] ?? null;
   return unused !== null && (urlAlphabet.indexOf(text.at(-1) ?? "A") & unused) === 0;
 };
 
-/** Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. */
-export const decodeBase64Url = (text: string): Buffer | null => {
-  if (!isCanonicalBase64Url(text) || text.includes("+") || text.includes("/")) return null;
-  const bytes = Buffer.from(text, "base64url");
-  // Node passes over what is not in the alphabet, and then has fewer bytes to give.
-  return bytes.length === Math.floor((text.length * 3) / 4) ? bytes : null;
-};
+/**
+ * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Node's decoder must see nothing but the
+ * alphabet: it passes over some other characters, and of those beyond Latin-1 it reads the low byte, so that `ť` (U+0165)
+ * would be another spelling of `e`.
+ */
+export const decodeBase64Url = (text: string): Buffer | null =>
+  isBase64UrlAlphabet(text) && isCanonicalBase64Url(text) ? Buffer.from(text, "base64url") : null;

@@ -58,14 +58,19 @@ const readHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError => 
   return { alg, kid };
 };
 
-/** An authority writes the same header into all of its tokens, so the last good one is worth keeping: a pure memo. */
+/**
+ * An authority writes the same header into all of its tokens, so the last good one is worth keeping: a pure memo. Frozen,
+ * since callers share it; the segment copied, since a slice would keep the whole token, private key included, in memory.
+ */
 let lastSegment = "";
 let lastHeader: AgentIdentityJwtHeader | undefined;
+
+const flatCopy = (ascii: string): string => Buffer.from(ascii, "latin1").toString("latin1");
 
 const readHeaderOnce = (segment: string): AgentIdentityJwtHeader | JwsShapeError => {
   if (lastHeader !== undefined && segment === lastSegment) return lastHeader;
   const header = readHeader(segment);
-  if (!isError(header)) [lastSegment, lastHeader] = [segment, header];
+  if (!isError(header)) [lastSegment, lastHeader] = [flatCopy(segment), Object.freeze(header)];
   return header;
 };
 

@@ -9,7 +9,8 @@ export type JsonObjectProblem =
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-const isJsonObject = (value: unknown): value is JsonObject =>
+/** Whether a parsed value is an object, and neither null nor an array. */
+export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];

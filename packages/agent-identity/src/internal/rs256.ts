@@ -1,11 +1,30 @@
 import type { CryptoKey } from "jose";
 import type { UnverifiedJws } from "./compact-jws.ts";
+import { minModulusBits } from "./rsa-jwk.ts";
+
+/** What WebCrypto tells of a key; only RSA keys have all of it. */
+interface KeyAlgorithm {
+  readonly name: string;
+  readonly hash?: { readonly name: string };
+  readonly modulusLength?: number;
+}
 
 /**
- * Whether a key made the signature of a JWS: RS256 (RFC 7518 §3.3) over its signing input (RFC 7515 §5.2), on another
- * thread. jose imports the key and binds it to RS256; its `compactVerify` would come to the same call, after it has taken
- * the token apart a second time, which costs more than all the rest of a verification. A key that cannot do it verifies
- * nothing.
+ * Why a key must not verify RS256, or null. `parseJwks` makes none of these, but a `JwksSource` of somebody's own may, and
+ * WebCrypto checks a SHA-1 signature or a 1024-bit one without a word.
+ */
+export const problemOfKey = (key: CryptoKey): string | null => {
+  const { name, hash, modulusLength = 0 }: KeyAlgorithm = key.algorithm;
+  if (name !== "RSASSA-PKCS1-v1_5" || hash?.name !== "SHA-256") return "its key is not for RS256";
+  return modulusLength < minModulusBits
+    ? `its ${modulusLength} bits are fewer than ${minModulusBits}`
+    : null;
+};
+
+/**
+ * Whether a key without a `problemOfKey` made the signature of a JWS: RS256 (RFC 7518 §3.3) over its signing input
+ * (RFC 7515 §5.2, ASCII), on another thread. jose's `compactVerify` would come to the same call, after it has taken the
+ * token apart a second time, which costs more than all the rest of a verification.
  */
 export const isSignedBy = async (
   { signingInput, signature }: UnverifiedJws,
@@ -16,6 +35,6 @@ export const isSignedBy = async (
   try {
     return await crypto.subtle.verify("RSASSA-PKCS1-v1_5", key, signature, signed);
   } catch {
-    return false;
+    return false; // a private key, or one that may not verify
   }
 };

@@ -1,0 +1,95 @@
+// What a JwksSource of somebody's own can and cannot do to a verification.
+import { type KeyObject, sign, webcrypto } from "node:crypto";
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as TestClock from "effect/testing/TestClock";
+import { generateKeyPair } from "jose";
+import { JwksSource, type TrustedKey } from "../src/jwks.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { goodClaims, makeSigningKey, mint, nowMs } from "./mint.ts";
+
+const [key, short] = [makeSigningKey("key-1"), makeSigningKey("short", 1024)];
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+/** An honest RS256 header over a signature of any hash and key. */
+const signedWith = (hash: string, { privateKey }: typeof key): string => {
+  const input = `${encode({ alg: "RS256", kid: "key-1" })}.${encode(goodClaims)}`;
+  return `${input}.${sign(hash, Buffer.from(input), privateKey).toString("base64url")}`;
+};
+
+const imported = (publicKey: KeyObject, hash: string, usages: Array<"verify"> = ["verify"]) =>
+  Effect.promise(() =>
+    webcrypto.subtle.importKey(
+      "spki",
+      publicKey.export({ format: "der", type: "spki" }),
+      { name: "RSASSA-PKCS1-v1_5", hash },
+      false,
+      usages,
+    ),
+  );
+
+const verifyWith = (offered: TrustedKey["key"], jwt: string) =>
+  TestClock.setTime(nowMs).pipe(
+    Effect.andThen(verifyAgentIdentityJwt(jwt)),
+    Effect.provideService(
+      JwksSource,
+      JwksSource.of({ key: (kid) => Effect.succeed({ kid, key: offered }) }),
+    ),
+  );
+
+describe("a source of somebody's own", () => {
+  it.effect("verifies with the key that it offers", () =>
+    Effect.gen(function* () {
+      const offered = yield* imported(key.publicKey, "SHA-256");
+      const jwt = yield* Effect.promise(() => mint(key));
+      expect(yield* verifyWith(offered, jwt)).toMatchObject({ kid: "key-1" });
+    }),
+  );
+
+  it.effect.each(["SHA-1", "SHA-512"])(
+    "a key of it that is bound to %s verifies nothing, though the signature is right",
+    (hash) =>
+      Effect.gen(function* () {
+        const offered = yield* imported(key.publicKey, hash);
+        const jwt = signedWith(hash.replace("-", "").toLowerCase(), key);
+        expect(yield* Effect.flip(verifyWith(offered, jwt))).toMatchObject({
+          code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+          because: "its key is not for RS256",
+        });
+      }),
+  );
+
+  it.effect("a key of it under 2048 bits verifies nothing, though the signature is right", () =>
+    Effect.gen(function* () {
+      const offered = yield* imported(short.publicKey, "SHA-256");
+      expect(yield* Effect.flip(verifyWith(offered, signedWith("sha256", short)))).toMatchObject({
+        code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        because: "its 1024 bits are fewer than 2048",
+      });
+    }),
+  );
+
+  it.effect.each(["PS256", "ES256", "EdDSA"])("a key of it for %s verifies nothing", (algorithm) =>
+    Effect.gen(function* () {
+      const { publicKey } = yield* Effect.promise(() => generateKeyPair(algorithm));
+      const jwt = yield* Effect.promise(() => mint(key));
+      expect(yield* Effect.flip(verifyWith(publicKey, jwt))).toMatchObject({
+        because: "its key is not for RS256",
+      });
+    }),
+  );
+
+  it.effect(
+    "a key of it that may not verify, or is private, is a wrong signature, not a crash",
+    () =>
+      Effect.gen(function* () {
+        const jwt = yield* Effect.promise(() => mint(key));
+        const pair = yield* Effect.promise(() => generateKeyPair("RS256"));
+        for (const offered of [yield* imported(key.publicKey, "SHA-256", []), pair.privateKey])
+          expect(yield* Effect.flip(verifyWith(offered, jwt))).toMatchObject({
+            code: "AGENT_IDENTITY_JWT_SIGNATURE_INVALID",
+          });
+      }),
+  );
+});
