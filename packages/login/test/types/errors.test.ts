@@ -1,0 +1,136 @@
+import type { AgentIdentityErrorCode } from "@agent-auth/agent-identity/errors";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import * as errors from "../../src/errors.ts";
+import type {
+  ConfigError,
+  CredentialError,
+  HttpClientError,
+  LoginError,
+  LoginErrorCode,
+  LoginInputError,
+  ManagerClosed,
+  RefreshError,
+  RefreshRejected,
+  RestrictionError,
+  SignInError,
+  StoreError,
+} from "../../src/errors.ts";
+
+type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
+
+/** Who can mend it. The switch compiles only while it knows every code of this package, and no other. */
+const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" => {
+  switch (code) {
+    case "LOGIN_NOT_SIGNED_IN":
+    case "LOGIN_CREDENTIAL_UNUSABLE":
+    case "LOGIN_AUTH_JSON_INVALID":
+    case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
+    case "LOGIN_REFRESH_REJECTED":
+    case "LOGIN_REFRESH_ACCOUNT_CHANGED":
+    case "LOGIN_CREDENTIAL_FORBIDDEN":
+    case "LOGIN_WORKSPACE_NOT_ALLOWED":
+    case "LOGIN_METHOD_DISABLED":
+    case "LOGIN_ENVIRONMENT_RULES":
+    case "LOGIN_AUTHORIZATION_CODE_MISSING":
+    case "LOGIN_AUTHORIZATION_DENIED":
+    case "LOGIN_AUTHORIZATION_FAILED":
+    case "LOGIN_DEVICE_CODE_EXPIRED":
+    case "LOGIN_DEVICE_CODE_REJECTED":
+    case "LOGIN_SIGN_IN_CANCELLED":
+    case "LOGIN_SIGN_IN_STATE_MISMATCH":
+    case "LOGIN_SIGN_IN_TIMED_OUT":
+    case "LOGIN_TOKEN_EXCHANGE_REJECTED":
+      return "person";
+    case "LOGIN_CODEX_HOME_UNUSABLE":
+    case "LOGIN_CONFIG_UNREADABLE":
+    case "LOGIN_CONFIG_SYNTAX":
+    case "LOGIN_CONFIG_KEY_INVALID":
+    case "LOGIN_CA_BUNDLE_UNUSABLE":
+    case "LOGIN_PROXY_UNUSABLE":
+    case "LOGIN_STORE_UNREADABLE":
+    case "LOGIN_STORE_UNWRITABLE":
+    case "LOGIN_KEYRING_UNAVAILABLE":
+    case "LOGIN_HOME_LOCK_FAILED":
+    case "LOGIN_NOTHING_WOULD_BE_KEPT":
+    case "LOGIN_CALLBACK_PORTS_TAKEN":
+    case "LOGIN_CODEX_ENTITLEMENT_MISSING":
+    case "LOGIN_DEVICE_CODE_NOT_ENABLED":
+      return "administrator";
+    case "LOGIN_INVALID_INPUT":
+    case "LOGIN_INVALID_ISSUER":
+    case "LOGIN_REFRESH_UNSUPPORTED":
+    case "LOGIN_EXTERNAL_PROVIDER_FAILED":
+    case "LOGIN_MANAGER_CLOSED":
+      return "program";
+    case "LOGIN_AUTHORITY_ANSWER_UNREADABLE":
+    case "LOGIN_AUTHORITY_UNREACHABLE":
+    case "LOGIN_HOME_LOCK_BUSY":
+    case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":
+    case "LOGIN_REFRESH_FAILED":
+      return "time";
+  }
+};
+
+// @ts-expect-error a switch that forgets a code comes to its end without an answer
+const forgetful = (code: HttpClientError["code"]): string => {
+  switch (code) {
+    case "LOGIN_PROXY_UNUSABLE":
+      return "proxy";
+  }
+};
+
+const reasonOf = (error: LoginError) =>
+  error.code === "LOGIN_REFRESH_REJECTED" ? error.reason : undefined;
+
+/** The codes of the classes that the module exports, whether or not a union names them. */
+const exportedCodes = (): ReadonlyArray<string> =>
+  Object.values(errors).flatMap((it) => {
+    if (typeof it !== "function" || !(it.prototype instanceof Error)) return [];
+    const error: unknown = Reflect.construct(it, [{}]);
+    return errors.isLoginError(error) ? [error.code] : [];
+  });
+
+describe("errors, as types", () => {
+  it("codes are literals, those of this floor and of the one below", () => {
+    expectTypeOf<LoginErrorCode>().toEqualTypeOf<LoginError["code"]>();
+    expectTypeOf<LoginErrorCode>().toEqualTypeOf<OwnCode | AgentIdentityErrorCode>();
+    expectTypeOf<string>().not.toExtend<LoginErrorCode>();
+    expectTypeOf<OwnCode>().toExtend<`LOGIN_${string}`>();
+    expectTypeOf(forgetful).returns.toEqualTypeOf<string>();
+  });
+
+  it("the union names every class that the module exports", () => {
+    const codes = exportedCodes();
+    expect(codes).toContain("LOGIN_NOT_SIGNED_IN");
+    expect(new Set(codes).size).toBe(codes.length);
+    // What is no `OwnCode` falls through the switch.
+    const menders = codes.map((code) => Reflect.apply(mender, undefined, [code]));
+    expect(codes.filter((_, index) => menders[index] === undefined)).toEqual([]);
+  });
+
+  it("each union is a part of the whole", () => {
+    expectTypeOf<
+      | ConfigError
+      | CredentialError
+      | HttpClientError
+      | LoginInputError
+      | ManagerClosed
+      | RefreshError
+      | RestrictionError
+      | SignInError
+      | StoreError
+    >().toExtend<LoginError>();
+  });
+
+  it("a code leads to the fields of its class", () => {
+    expectTypeOf(reasonOf).returns.toEqualTypeOf<RefreshRejected["reason"] | undefined>();
+    // @ts-expect-error not every error has a reason
+    expectTypeOf((error: LoginError) => error.reason);
+  });
+
+  it("each has a message and one next deed", () => {
+    expectTypeOf<LoginError["message"]>().toEqualTypeOf<string>();
+    expectTypeOf<LoginError["hint"]>().toExtend<string>();
+    expectTypeOf(errors.isLoginError).guards.toEqualTypeOf<LoginError>();
+  });
+});
