@@ -22,7 +22,7 @@ export interface Desktop {
   readonly env: { readonly DBUS_SESSION_BUS_ADDRESS: string };
   /** Ends the keyring as a crash would; the bus starts another one, which nobody has unlocked. */
   readonly killKeyring: () => void;
-  /** Unlocks the keyring that runs now, as its owner would. */
+  /** Has an unlocked keyring, with what was stored before, take the place of the one that runs now. */
   readonly unlockKeyring: () => void;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -44,6 +44,19 @@ done
 echo "$DBUS_SESSION_BUS_ADDRESS $pid"
 cat >/dev/null
 kill "$(ask)"
+`;
+
+// The old one keeps its name for a while; whoever asked meanwhile would find it locked.
+const replace = `
+ask() { ${askPid} 2>/dev/null; }
+before=$(ask)
+printf password | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null 2>&1
+tries=0
+until pid=$(ask) && [ -n "$pid" ] && [ "$pid" != "$before" ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 250 ] || exit 1
+  sleep 0.02
+done
 `;
 
 /**
@@ -74,9 +87,9 @@ export const startDesktop = async (): Promise<Desktop> => {
     env: { DBUS_SESSION_BUS_ADDRESS: address },
     killKeyring: () => process.kill(keyringPid, "SIGKILL"),
     unlockKeyring: () => {
-      const { status } = spawnSync("gnome-keyring-daemon", ["--unlock", "--components=secrets"], {
+      const { status } = spawnSync("sh", ["-c", replace], {
         env: { ...env, DBUS_SESSION_BUS_ADDRESS: address },
-        input: "password",
+        stdio: "ignore",
       });
       if (status !== 0) throw new Error("the keyring could not be unlocked");
     },

@@ -1,5 +1,5 @@
 import { type ModelProvider, resolveProvider } from "@agent-auth/model-provider/provider";
-import { RequestSigner } from "@agent-auth/model-provider/signer";
+import { RequestSigner, type RequestSignerShape } from "@agent-auth/model-provider/signer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { managerLayer, type Session } from "./session.ts";
@@ -13,6 +13,21 @@ export const signerLayer = (session: Session, provider: ModelProvider) =>
   provider.auth._tag === "SignedIn"
     ? RequestSigner.layer(provider).pipe(Layer.provide(managerLayer(session, "requests")))
     : RequestSigner.layerNoManager(provider);
+
+/**
+ * The signer, for callbacks that no fiber of the command runs, such as undici's: what it warns of reaches people on
+ * stderr like every warning of the command. Effect's own logger would write it to stdout, into the midst of an answer.
+ */
+export const signerForCallbacks = Effect.gen(function* () {
+  const signer = yield* RequestSigner;
+  const context = yield* Effect.context();
+  const bound: RequestSignerShape = {
+    ...signer,
+    sign: () => Effect.provideContext(signer.sign(), context),
+    recover: (rejected) => Effect.provideContext(signer.recover(rejected), context),
+  };
+  return bound;
+});
 
 /** The headers that one request of this session would carry now. */
 export const signOnce = Effect.fnUntraced(function* (session: Session) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { followSignIn } from "../src/proxy/follow-sign-in.ts";
+import { keyringStamp } from "../src/proxy/stored-sign-in.ts";
 import { CliHome } from "./support/cli.ts";
 import { RunningProxy } from "./support/proxy.ts";
 
@@ -86,6 +87,27 @@ describe("a proxy that runs", () => {
     expect(refused.speaksFor).toBeUndefined();
   });
 
+  // Elsewhere a keyring is always there, and it would be the one of whoever runs the tests.
+  it.runIf(process.platform === "linux")(
+    "warns on stderr, once, also of what it finds while it serves",
+    async () => {
+      await using home = await CliHome.make(
+        `cli_auth_credentials_store = "auto"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
+      );
+      const env = { DBUS_SESSION_BUS_ADDRESS: "unix:path=/no/such/bus" };
+      await home.writeAuth({ OPENAI_API_KEY: keyOne });
+      await using proxy = await RunningProxy.start(home, [], env);
+      await home.writeAuth({ OPENAI_API_KEY: keyTwo });
+      await vi.waitFor(
+        async () => expect((await ask(proxy)).speaksFor).toBe(`Bearer ${keyTwo}`),
+        soon,
+      );
+      const warnings = proxy.log.filter((line) => line.includes("LOGIN_KEYRING_UNAVAILABLE"));
+      expect(warnings).toEqual([expect.stringMatching(/^warning: OS keyring is not available/u)]);
+      expect(proxy.said).toEqual([proxy.baseUrl]);
+    },
+  );
+
   it("looks at the file that auth.json leads to", async () => {
     await using running = await start();
     const elsewhere = join(running.home.path, "elsewhere.json");
@@ -100,13 +122,13 @@ describe("a proxy that runs", () => {
   });
 });
 
-const setUp = () => {
+const setUp = ({ isSlow = false } = {}) => {
   const world = { nowMs: 0, stamp: "a", looks: 0, isLoadable: true, reloads: 0 };
   const followed = followSignIn({
     stampAtStart: "a",
     stamp: () => {
       world.looks += 1;
-      return world.stamp;
+      return isSlow ? Promise.resolve(world.stamp) : world.stamp;
     },
     reload: () => {
       world.reloads += 1;
@@ -157,5 +179,50 @@ describe("followSignIn", () => {
     Object.assign(world, { nowMs: 1000, stamp: "" });
     await followed.changed();
     expect(world.reloads).toBe(1);
+  });
+});
+
+describe("followSignIn, where the stamp takes time", () => {
+  it("asks once for all requests that come meanwhile, and loads nothing where nothing changed", async () => {
+    const { world, followed } = setUp({ isSlow: true });
+    world.nowMs = 1000;
+    const [first, second] = [followed.changed(), followed.changed()];
+    expect(first).toBeInstanceOf(Promise);
+    expect(second).toBe(first);
+    await first;
+    expect(followed.changed()).toBeNull();
+    expect([world.looks, world.reloads]).toEqual([1, 0]);
+  });
+
+  it("loads what changed before it lets a request go on", async () => {
+    const { world, followed } = setUp({ isSlow: true });
+    Object.assign(world, { nowMs: 1000, stamp: "b" });
+    await followed.changed();
+    expect(world.reloads).toBe(1);
+  });
+});
+
+describe("keyringStamp", () => {
+  it("takes no answer for no change, and asks again after a minute", async () => {
+    const world: { nowMs: number; holds: string | null; asked: number } = {
+      nowMs: 0,
+      holds: "a",
+      asked: 0,
+    };
+    const stamp = keyringStamp({
+      ask: () => {
+        world.asked += 1;
+        return Promise.resolve(world.holds);
+      },
+      nowMs: () => world.nowMs,
+    });
+    const before = await stamp();
+    Object.assign(world, { nowMs: 1000, holds: null });
+    expect(await stamp()).toBe(before);
+    Object.assign(world, { nowMs: 60_999, holds: "b" });
+    expect(await stamp()).toBe(before);
+    expect(world.asked).toBe(2);
+    world.nowMs = 61_000;
+    expect(await stamp()).not.toBe(before);
   });
 });

@@ -1,26 +1,46 @@
 import * as Effect from "effect/Effect";
 import * as Logger from "effect/Logger";
 import { printable } from "./printable.ts";
-import { makeSay } from "./say.ts";
+import { makeSay, type Say } from "./say.ts";
+
+/** Milliseconds for which a text that was told is not told again. */
+const QUIET_MS = 10 * 60_000;
+
+/** As many texts are remembered at most; whoever floods us with ever new ones hears some of them again sooner. */
+const REMEMBERED_TEXTS = 50;
 
 /**
  * Tells people, on stderr and one line each, what the packages underneath warn of. Effect's own logger would write it
- * to stdout, into the midst of an answer. `--quiet` silences it. A text is told once: several steps of one command can
- * find the same fault, such as a keyring that is missing.
+ * to stdout, into the midst of an answer. `--quiet` silences it.
  */
 export const withWarnings =
   (globals: { readonly quiet: boolean }) =>
   <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-    const say = makeSay(globals);
-    const said = new Set<string>();
-    const logger = Logger.make(({ logLevel, message }) => {
-      if (!told.has(logLevel)) return;
-      const text = printable([message].flat().map(String).join(" "));
-      if (said.has(text)) return;
-      said.add(text);
-      say(`warning: ${text}`);
+    const warn = makeWarn(makeSay(globals));
+    const logger = Logger.make(({ date, logLevel, message }) => {
+      if (told.has(logLevel)) warn([message].flat().map(String).join(" "), date.getTime());
     });
     return Effect.provideService(program, Logger.CurrentLoggers, new Set([logger]));
   };
 
 const told: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
+
+/**
+ * Tells a text once in ten minutes: several steps of one command can find the same fault, such as a keyring that is
+ * missing, and a proxy that runs for days finds it again and again.
+ */
+export const makeWarn = (say: Say) => {
+  const toldAtMs = new Map<string, number>();
+  return (message: string, nowMs: number): void => {
+    const text = printable(message);
+    const lastMs = toldAtMs.get(text);
+    if (lastMs !== undefined && Math.abs(nowMs - lastMs) < QUIET_MS) return;
+    toldAtMs.delete(text); // so that the map stays in the order in which texts were told
+    toldAtMs.set(text, nowMs);
+    for (const oldest of toldAtMs.keys()) {
+      if (toldAtMs.size <= REMEMBERED_TEXTS) break;
+      toldAtMs.delete(oldest);
+    }
+    say(`warning: ${text}`);
+  };
+};

@@ -6,11 +6,13 @@ export class RunningProxy implements AsyncDisposable {
   readonly baseUrl: string;
   readonly #child: ReturnType<CliHome["spawn"]>;
   readonly #log: string[];
+  readonly #said: string[];
   readonly #ended: Promise<number | null>;
 
-  private constructor(baseUrl: string, child: ReturnType<CliHome["spawn"]>, log: string[]) {
-    this.baseUrl = baseUrl;
+  private constructor(child: ReturnType<CliHome["spawn"]>, said: string[], log: string[]) {
+    this.baseUrl = said[0] ?? "";
     this.#child = child;
+    this.#said = said;
     this.#log = log;
     this.#ended = new Promise((resolve) => child.once("close", resolve));
   }
@@ -23,11 +25,15 @@ export class RunningProxy implements AsyncDisposable {
     const child = home.spawn(["proxy", ...args], { env });
     const log: string[] = [];
     createInterface(child.stderr).on("line", (line) => log.push(line));
-    const baseUrl = await new Promise<string>((resolve, reject) => {
-      createInterface(child.stdout).once("line", resolve);
+    const said: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      createInterface(child.stdout).on("line", (line) => {
+        said.push(line);
+        resolve();
+      });
       child.once("close", (code) => reject(new Error(`ended with ${code}: ${log.join("\n")}`)));
     });
-    return new RunningProxy(baseUrl, child, log);
+    return new RunningProxy(child, said, log);
   }
 
   get port(): number {
@@ -41,6 +47,11 @@ export class RunningProxy implements AsyncDisposable {
   /** Lines of the access log so far. */
   get log(): readonly string[] {
     return this.#log;
+  }
+
+  /** Lines on stdout so far. */
+  get said(): readonly string[] {
+    return this.#said;
   }
 
   /** Waits for a line of the access log. */

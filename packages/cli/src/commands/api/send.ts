@@ -1,9 +1,8 @@
 import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
-import { RequestSigner } from "@agent-auth/model-provider/signer";
 import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { sessionProvider, signerLayer } from "../../request-signing.ts";
+import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
@@ -21,7 +20,7 @@ export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
 });
 
 const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Session) {
-  const signer = yield* RequestSigner;
+  const signer = yield* signerForCallbacks;
   const { target } = yield* signer.sign();
   const destination = yield* resolvePath(options.path, target);
   const body = yield* openBody(options.body);

@@ -9,10 +9,11 @@ import { wholeNumber } from "../../argv/whole-number.ts";
 import { errorJson } from "../../error-json.ts";
 import { accessLine } from "../../proxy/access-log.ts";
 import type { ExchangeTools } from "../../proxy/exchange.ts";
-import { type FollowedSignIn, followSignIn, storedSignIn } from "../../proxy/follow-sign-in.ts";
+import { type FollowedSignIn, followSignIn } from "../../proxy/follow-sign-in.ts";
 import { listen } from "../../proxy/server.ts";
+import { storedSignIn } from "../../proxy/stored-sign-in.ts";
 import { reportError } from "../../report-error.ts";
-import { sessionProvider, signerLayer } from "../../request-signing.ts";
+import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
 import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { rulingVariable } from "../login/preconditions.ts";
@@ -58,14 +59,15 @@ const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
       Effect.provide(signerLayer(session, provider)),
     );
   }
-  const stamp = storedSignIn(session);
-  const stampAtStart = stamp();
+  const stamp = yield* storedSignIn(session);
+  const stampAtStart = yield* Effect.promise(async () => stamp());
+  const context = yield* Effect.context();
   return yield* AuthManager.use(({ reload }) => {
     const isReloaded = Effect.match(reload, { onFailure: () => false, onSuccess: () => true });
     const followed = followSignIn({
       stamp,
       stampAtStart,
-      reload: () => Effect.runPromise(isReloaded),
+      reload: () => Effect.runPromiseWith(context)(isReloaded),
     });
     return Effect.scoped(serve(options, session, followed));
   }).pipe(
@@ -83,7 +85,7 @@ const serve = Effect.fnUntraced(function* (
   session: Session,
   signIn: FollowedSignIn,
 ) {
-  const signer = yield* RequestSigner;
+  const signer = yield* signerForCallbacks;
   const signNew = () => Effect.runPromise(signer.sign());
   // Whoever cannot sign now should hear it now, not with the first request.
   yield* signer.sign();
