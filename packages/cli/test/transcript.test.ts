@@ -1,5 +1,5 @@
 // The console blocks of the README and of docs/ are run as they stand, one shell for each page, and what they print is
-// compared with what the page says. `…` stands for anything.
+// compared with what the page says. `…` stands for anything. Where a page has a person enter a code, the test does.
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
@@ -12,6 +12,7 @@ const repository = join(import.meta.dirname, "../../..");
 const pages = [
   "README.md",
   "packages/cli/README.md",
+  "docs/sign-in.md",
   "docs/ci.md",
   "docs/proxy.md",
   "docs/accounts.md",
@@ -22,7 +23,9 @@ const pages = [
 
 let authority: TestAuthority;
 beforeAll(async () => {
-  authority = await startTestAuthority();
+  authority = await startTestAuthority({
+    settings: { deviceIntervalSeconds: 1, accessTokenSeconds: 10 * 24 * 60 * 60 },
+  });
 });
 afterAll(() => authority.close());
 
@@ -51,17 +54,38 @@ const patternOf = (prints: string): RegExp => {
   return new RegExp(`^${literal.join("[\\s\\S]*?")}$`, "u");
 };
 
+/** The code of a device sign-in. */
+const userCode = /\b[A-Z]{4}-[A-Z]{4}\b/gu;
+
+/** Our authority in the place of OpenAI's own, a free port in the place of the page's. */
+const asPlayedHere = (markdown: string, port: number) =>
+  markdown
+    .replaceAll("8080", String(port))
+    .replaceAll("https://auth.openai.com", authority.issuer)
+    .replaceAll("login --device-auth\n", `login --device-auth --issuer ${authority.issuer}\n`);
+
+/** A person who enters every code that she is shown, and approves. */
+const makePerson = () => {
+  const account = authority.createAccount({ email: "ada@example.com", planType: "pro" });
+  return (shown: string) => {
+    for (const code of shown.match(userCode) ?? [])
+      authority.decideDevice(code, { decision: "approve", account });
+  };
+};
+
 /** One bash that runs commands in turn and tells where each one's output ends. */
 class Shell implements AsyncDisposable {
   readonly #bash: ChildProcess;
   #output = "";
   #wake = () => {};
 
-  constructor(env: Readonly<Record<string, string>>, cwd: string) {
+  /** `watch` is handed what the present command has printed so far, at each piece of it. */
+  constructor(env: Readonly<Record<string, string>>, cwd: string, watch: (output: string) => void) {
     this.#bash = spawn("bash", ["--noprofile", "--norc"], { env, cwd, detached: true });
     for (const stream of [this.#bash.stdout, this.#bash.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.#output += chunk.toString();
+        watch(this.#output);
         this.#wake();
       });
     }
@@ -118,14 +142,15 @@ describe.skipIf(!canRun)("the console blocks of", () => {
   it.each(pages)("%s print what they say", { timeout: 60_000 }, async (page) => {
     const port = await freePort();
     const markdown = await readFile(join(repository, page), "utf8");
-    const steps = stepsOf(markdown.replaceAll("8080", String(port)));
+    const steps = stepsOf(asPlayedHere(markdown, port));
     expect(steps.length).toBeGreaterThan(0);
     const { home, cwd, env } = await workshop();
     await using _home = home;
-    await using shell = new Shell(env, cwd);
+    await using shell = new Shell(env, cwd, makePerson());
     for (const step of steps) {
       const printed = `$ ${step.command}\n${await shell.run(step)}`;
-      expect(printed).toMatch(patternOf(`$ ${step.command}\n${step.prints}`));
+      const promised = patternOf(`$ ${step.command}\n${step.prints}`.replaceAll(userCode, "…"));
+      expect(printed).toMatch(promised);
     }
   });
 });
