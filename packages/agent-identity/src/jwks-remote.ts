@@ -1,13 +1,13 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as Scope from "effect/Scope";
 import { HttpInsecureUrl, type JwksError, JwksRequestFailed, UntrustedKid } from "./errors.ts";
 import { HttpTransport } from "./http-transport.ts";
-import { checkTimeOption, maxTimerMs } from "./internal/option-number.ts";
 import { fetchJwks, type FetchOptions, type HeldJwks } from "./internal/jwks-fetch.ts";
+import { checkTimeOption, maxTimerMs } from "./internal/option-number.ts";
+import { joinOrStart, type Slot } from "./internal/single-flight.ts";
 import { parseJwks, JwksSource, type TrustedKey } from "./jwks.ts";
 import { JwksCache } from "./jwks-cache.ts";
 import { isLoopbackUrl } from "./urls.ts";
@@ -71,8 +71,8 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
   const cache = yield* Effect.serviceOption(JwksCache);
   const scope = yield* Scope.Scope;
 
+  const slot: Slot<HeldJwks, JwksError> = { flight: undefined };
   let held: HeldJwks | undefined;
-  let flight: Fiber.Fiber<HeldJwks, JwksError> | undefined;
   let isCacheRead = false;
   let answers = 0;
   let lastMissMs = never;
@@ -112,22 +112,7 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
     );
   });
 
-  /** Joins the request under way, or starts one that outlives its first caller. */
-  const refresh: Effect.Effect<HeldJwks, JwksError> = Effect.suspend(() => {
-    if (flight !== undefined) return Fiber.join(flight);
-    const landing = Effect.ensuring(
-      fly,
-      Effect.sync(() => {
-        flight = undefined;
-      }),
-    );
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.forkIn(landing, scope), (fiber) => {
-        if (fiber.pollUnsafe() === undefined) flight = fiber;
-        return restore(Fiber.join(fiber));
-      }),
-    );
-  });
+  const refresh = joinOrStart(slot, fly, scope);
 
   const current: Effect.Effect<HeldJwks, JwksError> = Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis;
@@ -148,8 +133,8 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
     const coolingDown = [lastMissMs, lastFailureMs].some((lastMs) =>
       isWithin(lastMs, nowMs, cooldownMs),
     );
-    if (coolingDown && flight === undefined) return yield* new UntrustedKid({ kid });
-    lastMissMs = flight === undefined ? nowMs : lastMissMs;
+    if (coolingDown && slot.flight === undefined) return yield* new UntrustedKid({ kid });
+    lastMissMs = slot.flight === undefined ? nowMs : lastMissMs;
     return yield* refresh;
   });
 

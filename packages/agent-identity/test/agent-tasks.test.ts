@@ -1,8 +1,10 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
+import * as Scope from "effect/Scope";
 import * as TestClock from "effect/testing/TestClock";
 import { AccessTokenUnavailable } from "../src/errors.ts";
 import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys.ts";
@@ -117,6 +119,55 @@ describe("AgentTasks.task", () => {
       expect(yield* Fiber.join(second)).toBe("task-1");
       expect(tasks.requests).toHaveLength(1);
     }).pipe(tasks.run);
+  });
+
+  it.effect("makes no further attempt once its layer is closed", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      tasks.behave(() => Effect.succeed(answer(429, "later", { "retry-after": "30" })));
+      const identity = identityWith(yield* importVector);
+      const scope = yield* Scope.make();
+      const context = yield* Layer.buildWithScope(
+        AgentTasks.layer.pipe(Layer.provide(tasks.layer)),
+        scope,
+      );
+      const asked = yield* Effect.forkChild(Effect.provide(task(identity), context));
+      yield* TestClock.adjust("1 second");
+      yield* Scope.close(scope, Exit.void);
+      yield* TestClock.adjust("1 hour");
+      expect(Exit.hasInterrupts(yield* Fiber.await(asked))).toBe(true);
+      expect(tasks.requests).toHaveLength(1);
+    });
+  });
+
+  it.effect("ends with the layer that started it, and who waits on goes on alone", () => {
+    const tasks = setUp();
+    const process = AgentTasks.layerProcess.pipe(Layer.provide(tasks.layer));
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* generateAgentKey);
+      const [closing, staying] = [yield* Scope.make(), yield* Scope.make()];
+      const [first, second] = [
+        yield* Layer.buildWithScope(Layer.fresh(process), closing),
+        yield* Layer.buildWithScope(Layer.fresh(process), staying),
+      ];
+      const asked = yield* Effect.forkChild(Effect.provide(task(identity), first), {
+        startImmediately: true,
+      });
+      const waiting = yield* Effect.forkChild(Effect.provide(task(identity), second), {
+        startImmediately: true,
+      });
+      yield* TestClock.adjust("500 millis");
+      expect(tasks.requests).toHaveLength(1);
+      yield* Scope.close(closing, Exit.void);
+      expect(Exit.hasInterrupts(yield* Fiber.await(asked))).toBe(true);
+      yield* TestClock.adjust("1 second");
+      expect(yield* Fiber.join(waiting)).toBe("task-2");
+      const late = yield* Effect.exit(Effect.provide(renew(identity, "task-2"), first));
+      expect(Exit.hasInterrupts(late)).toBe(true);
+      expect(yield* Effect.provide(task(identity), second)).toBe("task-2");
+      expect(tasks.requests).toHaveLength(2);
+      yield* Scope.close(staying, Exit.void);
+    });
   });
 
   it.effect("tells a failure to all who waited, and tries again for the next", () => {

@@ -4,19 +4,26 @@ import * as ManagedRuntime from "effect/ManagedRuntime";
 import { ClientClosed } from "../errors.ts";
 import type { CallOptions } from "../promises/call-options.ts";
 
-/** What stands behind a Promise face: runs effects over one layer until it is closed, then rejects with `ClientClosed`. */
+/** Effect's word for an interruption is no answer to a caller; our own errors have codes. */
+const isTyped = (error: unknown): boolean => error instanceof Error && "code" in error;
+
+/**
+ * What stands behind a Promise face: runs effects over one layer until it is closed. Calls cut off by their signal reject
+ * with its reason, calls cut off by closing with `ClientClosed`.
+ */
 export const makePromiseRuntime = <R, LayerError>(layer: Layer.Layer<R, LayerError>) => {
   const runtime = ManagedRuntime.make(layer);
   let isClosed = false;
   return {
-    run: async <A, E>(effect: Effect.Effect<A, E, R>, call: CallOptions = {}): Promise<A> => {
+    run: async <A, E>(effect: Effect.Effect<A, E, R>, { signal }: CallOptions = {}): Promise<A> => {
       if (isClosed) throw new ClientClosed();
+      signal?.throwIfAborted();
       try {
-        return await runtime.runPromise(effect, call);
+        return await runtime.runPromise(effect, signal && { signal });
       } catch (error) {
-        // Closing interrupts what is under way, and Effect's word for that is no answer to a caller.
-        const isTyped = error instanceof Error && "code" in error;
-        throw isClosed && !isTyped && call.signal?.aborted !== true ? new ClientClosed() : error;
+        if (isTyped(error)) throw error;
+        signal?.throwIfAborted();
+        throw isClosed ? new ClientClosed() : error;
       }
     },
     close: (): Promise<void> => {

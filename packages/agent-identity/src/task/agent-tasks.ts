@@ -1,10 +1,11 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
+import * as Scope from "effect/Scope";
 import type { AgentTaskError, BiscuitError } from "../errors.ts";
 import { HttpTransport } from "../http-transport.ts";
+import { joinOrStart, type Slot } from "../internal/single-flight.ts";
 import type { AgentKey } from "../keys.ts";
 import type { AgentIdentityRecord } from "../record.ts";
 import { registerTask } from "./register-task.ts";
@@ -20,9 +21,8 @@ export interface AgentTaskIdentity {
   readonly biscuit?: Effect.Effect<Redacted.Redacted, BiscuitError, HttpTransport>;
 }
 
-interface Runtime {
+interface Runtime extends Slot<string, AgentTaskError> {
   taskId: string | undefined;
-  flight: Fiber.Fiber<string, AgentTaskError> | undefined;
 }
 
 /** Identities of one process are few; a gateway that sees many forgets the longest unused. */
@@ -36,8 +36,9 @@ type Runtimes = Map<string, Runtime>;
 
 const make = Effect.fnUntraced(function* (
   runtimes: Runtimes,
-): Effect.fn.Return<AgentTasks["Service"], never, HttpTransport> {
+): Effect.fn.Return<AgentTasks["Service"], never, HttpTransport | Scope.Scope> {
   const transport = yield* HttpTransport;
+  const scope = yield* Scope.Scope;
 
   const forgetOldest = () => {
     for (const [key, runtime] of runtimes) {
@@ -64,29 +65,14 @@ const make = Effect.fnUntraced(function* (
     Effect.provideService(HttpTransport, transport),
   );
 
-  /** Joins the registration under way, or starts one that outlives its first caller, and that one's layer. */
-  const registerOnce = (identity: AgentTaskIdentity, runtime: Runtime) =>
-    Effect.suspend(() => {
-      if (runtime.flight !== undefined) return Fiber.join(runtime.flight);
-      const landing = register(identity).pipe(
-        Effect.tap((taskId) =>
-          Effect.sync(() => {
-            runtime.taskId = taskId;
-          }),
-        ),
-        Effect.ensuring(
-          Effect.sync(() => {
-            runtime.flight = undefined;
-          }),
-        ),
-      );
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.forkDetach(landing), (fiber) => {
-          if (fiber.pollUnsafe() === undefined) runtime.flight = fiber;
-          return restore(Fiber.join(fiber));
-        }),
-      );
-    });
+  const registerOnce = (identity: AgentTaskIdentity, runtime: Runtime) => {
+    const remembered = Effect.tap(register(identity), (taskId) =>
+      Effect.sync(() => {
+        runtime.taskId = taskId;
+      }),
+    );
+    return joinOrStart(runtime, remembered, scope);
+  };
 
   const task = (identity: AgentTaskIdentity): Effect.Effect<string, AgentTaskError> =>
     Effect.suspend(() => {
@@ -115,7 +101,7 @@ const processRuntimes: Runtimes = new Map();
 /**
  * Tasks of agents: one registration for each identity (task API base, runtime id, key), however many callers
  * ask at once, and whether or not the first of them goes away. A failure is told to all who waited and is not
- * remembered.
+ * remembered. A registration ends with the layer that started it.
  */
 export class AgentTasks extends Context.Service<
   AgentTasks,
