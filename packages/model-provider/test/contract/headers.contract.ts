@@ -1,0 +1,128 @@
+import * as Redacted from "effect/Redacted";
+import { describe, expect, it } from "vitest";
+import { agent, apiKey, chatgpt } from "../support/credentials.ts";
+import { textOf } from "../support/faces.ts";
+import { managerOf } from "../support/managers.ts";
+import { providerAt } from "../support/providers.ts";
+import { startServer } from "../support/server.ts";
+import { rejection, statuses, authorizations, type OpenFace } from "./open-face.ts";
+
+/** What goes onto a request, and where it may go. */
+export const headersContract = (name: string, face: OpenFace): void => {
+  describe(`${name}: headers`, () => {
+    it("carries the credential, the account and what the provider adds", async () => {
+      await using server = await startServer(statuses(200));
+      const provider = providerAt(
+        `${server.url}/v1`,
+        {
+          envHttpHeaders: { "X-Team": "TEAM" },
+          queryParams: { "api-version": Redacted.make("7"), x: Redacted.make("provider") },
+        },
+        { TEAM: "blue" },
+      );
+      const one = face({ provider, manager: managerOf(chatgpt("access-1")) });
+      const got = await one.send(`${server.url}/v1/responses?x=caller`, {
+        method: "POST",
+        headers: { "content-type": "text/plain", "x-own": "1" },
+        body: "hi",
+      });
+      expect([got.status, await textOf(got)]).toEqual([200, "answer 1"]);
+      expect(server.seen).toMatchObject([
+        {
+          method: "POST",
+          url: "/v1/responses?x=caller&api-version=7",
+          body: "hi",
+          headers: {
+            authorization: "Bearer access-1",
+            "chatgpt-account-id": "acc-1",
+            "x-team": "blue",
+            "x-own": "1",
+            "content-type": "text/plain",
+          },
+        },
+      ]);
+    });
+
+    it("replaces a caller's own identity, whichever way it is spelt, and yields other headers", async () => {
+      await using server = await startServer(statuses(200));
+      const provider = providerAt(
+        server.url,
+        { envHttpHeaders: { "X-Team": "TEAM" } },
+        { TEAM: "blue" },
+      );
+      const one = face({ provider, manager: managerOf(apiKey("sk-real")) });
+      await one.send(`${server.url}/x`, {
+        headers: {
+          AUTHORIZATION: "Bearer placeholder",
+          "ChatGPT-Account-Id": "someone",
+          "x-team": "red",
+        },
+      });
+      expect(server.seen[0]?.headers).toMatchObject({
+        authorization: "Bearer sk-real",
+        "x-team": "red",
+      });
+      expect(server.seen[0]?.headers).not.toHaveProperty("chatgpt-account-id");
+    });
+
+    it("leaves a caller's headers alone where the provider needs no credential", async () => {
+      await using server = await startServer(statuses(200));
+      const one = face({ provider: providerAt(server.url, { requiresOpenaiAuth: false }) });
+      await one.send(`${server.url}/x`, { headers: { authorization: "Bearer own" } });
+      await one.send(`${server.url}/x`);
+      expect(authorizations(server)).toEqual(["Bearer own", undefined]);
+    });
+
+    it("signs every attempt for its own second", async () => {
+      await using server = await startServer(statuses(503, 503, 200));
+      let nowMs = 5_000;
+      const one = face({
+        provider: providerAt(server.url),
+        manager: managerOf(agent("task-1")),
+        now: () => (nowMs += 1_000),
+        maxRetries: 2,
+        retryBaseDelayMs: 0,
+      });
+      await one.send(`${server.url}/x`);
+      const seen = authorizations(server);
+      expect(seen).toHaveLength(3);
+      expect(new Set(seen).size).toBe(3);
+      expect(seen.every((value) => value?.startsWith("AgentAssertion task-1."))).toBe(true);
+    });
+  });
+
+  describe(`${name}: other origins`, () => {
+    it("get requests without the identity and without the provider's headers", async () => {
+      await using home = await startServer(statuses(200));
+      await using other = await startServer(statuses(401));
+      const provider = providerAt(
+        home.url,
+        { envHttpHeaders: { "api-key": "K" } },
+        { K: "secret" },
+      );
+      const manager = managerOf(chatgpt(), chatgpt("access-2"));
+      const one = face({ provider, manager });
+      expect((await one.send(`${other.url}/x`, { headers: { "x-own": "1" } })).status).toBe(401);
+      expect(other.seen).toHaveLength(1);
+      expect(other.seen[0]?.headers).toMatchObject({ "x-own": "1" });
+      for (const header of ["authorization", "chatgpt-account-id", "api-key"])
+        expect(other.seen[0]?.headers).not.toHaveProperty(header);
+      expect(manager.recoveries()).toBe(0);
+    });
+
+    it("get nothing at all where the caller says so", async () => {
+      await using home = await startServer(statuses(200));
+      await using other = await startServer(statuses(200));
+      const one = face({
+        provider: providerAt(home.url),
+        manager: managerOf(apiKey()),
+        otherOrigins: "refuse",
+      });
+      expect(await rejection(one, one.send(`${other.url}/x`))).toMatchObject({
+        code: "PROVIDER_OUTSIDE_PROVIDER",
+        origin: other.url,
+      });
+      expect(other.seen).toEqual([]);
+    });
+  });
+};

@@ -1,0 +1,32 @@
+import { expect } from "vitest";
+import type { RequestOptions } from "../../src/authenticated-fetch.ts";
+import type { RequestSignerOptions } from "../../src/request-signer.ts";
+import type { Face } from "../support/faces.ts";
+import { answer, type Respond, type Seen } from "../support/server.ts";
+
+/** Opens a face that is closed after the test. */
+export type OpenFace = (options: RequestSignerOptions & RequestOptions) => Face;
+
+export const rejection = async (one: Face, sending: Promise<unknown>): Promise<unknown> =>
+  one.reason(
+    await sending.then(
+      () => expect.fail("it was sent"),
+      (error: unknown) => error,
+    ),
+  );
+
+export const statuses =
+  (...list: ReadonlyArray<number>): Respond =>
+  (_request, response, count) => {
+    answer(response, list[Math.min(count, list.length) - 1] ?? 500, `answer ${count}`);
+  };
+
+export const authorizations = (server: { readonly seen: ReadonlyArray<Seen> }) =>
+  server.seen.map((request) => request.headers.authorization);
+
+export const whoSaidWhat = (server: { readonly seen: ReadonlyArray<Seen> }) =>
+  server.seen.map(({ headers, body }) => [headers.authorization, body]);
+
+export async function* parts(...texts: ReadonlyArray<string>): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield new TextEncoder().encode(text);
+}

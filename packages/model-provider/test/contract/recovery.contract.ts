@@ -1,0 +1,97 @@
+import { SignInRequired } from "../../src/errors.ts";
+import { describe, expect, it } from "vitest";
+import { apiKey, bearer, chatgpt } from "../support/credentials.ts";
+import { textOf } from "../support/faces.ts";
+import { managerOf } from "../support/managers.ts";
+import { providerAt } from "../support/providers.ts";
+import { answer, startServer } from "../support/server.ts";
+import { statuses, authorizations, parts, type OpenFace } from "./open-face.ts";
+
+/** What happens after a 401. */
+export const recoveryContract = (name: string, face: OpenFace): void => {
+  describe(`${name}: a 401`, () => {
+    it.each([
+      ["text", "prompt"],
+      ["bytes", new TextEncoder().encode("prompt")],
+    ])("is mended, and a body of %s is sent again", async (_kind, body) => {
+      await using server = await startServer(statuses(401, 200));
+      const manager = managerOf(bearer("old"), bearer("new"));
+      const one = face({ provider: providerAt(server.url), manager });
+      const got = await one.send(`${server.url}/x`, { method: "POST", body });
+      expect([got.status, await textOf(got)]).toEqual([200, "answer 2"]);
+      expect(authorizations(server)).toEqual(["Bearer old", "Bearer new"]);
+      expect(server.seen.map((request) => request.body)).toEqual(["prompt", "prompt"]);
+    });
+
+    it("is mended at most twice, and then the caller's to read", async () => {
+      await using server = await startServer(statuses(401));
+      const manager = managerOf(bearer("a"), bearer("b"), bearer("c"), bearer("d"));
+      const one = face({ provider: providerAt(server.url), manager });
+      const got = await one.send(`${server.url}/x`);
+      expect([got.status, await textOf(got)]).toEqual([401, "answer 3"]);
+      expect(authorizations(server)).toEqual(["Bearer a", "Bearer b", "Bearer c"]);
+    });
+
+    it("is handed over where nothing more can be done", async () => {
+      await using server = await startServer(statuses(401));
+      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
+      expect([got.status, await textOf(got), server.seen.length]).toEqual([401, "answer 1", 1]);
+    });
+
+    it("is handed over whole where its body is long", async () => {
+      const long = "x".repeat(300_000);
+      await using server = await startServer((_request, response) => answer(response, 401, long));
+      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      expect(await textOf(await one.send(`${server.url}/x`))).toBe(long);
+    });
+
+    it("is handed over where mending fails, and the reason is told", async () => {
+      await using server = await startServer(statuses(401));
+      const told: Array<string> = [];
+      const manager = {
+        ...managerOf(chatgpt()),
+        recoverUnauthorized: () => Promise.reject(new SignInRequired({ providerId: "x" })),
+      };
+      const one = face({
+        provider: providerAt(server.url),
+        manager,
+        onRecoveryFailed: (error) => told.push(error.code),
+      });
+      const got = await one.send(`${server.url}/x`);
+      expect([got.status, await textOf(got), told]).toEqual([
+        401,
+        "answer 1",
+        ["PROVIDER_SIGN_IN_REQUIRED"],
+      ]);
+    });
+
+    it("does not send a stream twice, but mends the identity for the next request", async () => {
+      await using server = await startServer(statuses(401, 200));
+      const manager = managerOf(bearer("old"), bearer("new"));
+      const one = face({ provider: providerAt(server.url), manager });
+      const got = await one.send(`${server.url}/x`, { method: "POST", body: parts("pro", "mpt") });
+      expect([got.status, await textOf(got)]).toEqual([401, "answer 1"]);
+      expect((await one.send(`${server.url}/x`)).status).toBe(200);
+      expect(authorizations(server)).toEqual(["Bearer old", "Bearer new"]);
+      expect(server.seen[0]?.body).toBe("prompt");
+    });
+
+    it("met by 2,000 requests at once causes one recovery", { timeout: 60_000 }, async () => {
+      await using server = await startServer((request, response) =>
+        answer(response, request.headers.authorization === "Bearer new" ? 200 : 401),
+      );
+      const manager = managerOf(bearer("old"), bearer("new"), bearer("newer"));
+      const one = face({ provider: providerAt(server.url), manager });
+      const all = await Promise.all(
+        Array.from({ length: 2_000 }, async () => {
+          const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
+          await textOf(got);
+          return got.status;
+        }),
+      );
+      expect(new Set(all)).toEqual(new Set([200]));
+      expect(manager.recoveries()).toBe(1);
+    });
+  });
+};

@@ -1,0 +1,109 @@
+import * as Data from "effect/Data";
+import * as Redacted from "effect/Redacted";
+import type { AnyAuthManager } from "../../src/credential-access.ts";
+import type { ModelProvider } from "../../src/provider.ts";
+import { describe, expect, it } from "vitest";
+import { agent, apiKey, chatgpt } from "../support/credentials.ts";
+import { brokenManager, managerOf } from "../support/managers.ts";
+import { providerAt } from "../support/providers.ts";
+import { startServer } from "../support/server.ts";
+import { rejection, statuses, type OpenFace } from "./open-face.ts";
+
+const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof providerAt>[1]> => ({
+  requiresOpenaiAuth: false,
+  auth: {
+    command: process.execPath,
+    args: [Redacted.make("-e"), Redacted.make(script)],
+    timeoutMs,
+    refreshIntervalMs: 0,
+  },
+});
+
+class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
+  readonly code = "LOGIN_STORE_BROKEN";
+  readonly hint = "Mend it.";
+}
+
+/** When a face sends nothing. */
+export const refusalsContract = (name: string, face: OpenFace): void => {
+  describe(`${name}: nothing is sent`, () => {
+    const cases: ReadonlyArray<
+      readonly [
+        string,
+        (url: string) => { provider: ModelProvider; manager?: AnyAuthManager },
+        string,
+      ]
+    > = [
+      [
+        "nobody is signed in",
+        (url) => ({ provider: providerAt(url), manager: managerOf(null) }),
+        "PROVIDER_SIGN_IN_REQUIRED",
+      ],
+      [
+        "the load fails",
+        (url) => ({ provider: providerAt(url), manager: brokenManager(new StoreBroken()) }),
+        "LOGIN_STORE_BROKEN",
+      ],
+      [
+        "somebody else's manager fails",
+        (url) => ({ provider: providerAt(url), manager: brokenManager(new RangeError("x")) }),
+        "PROVIDER_CREDENTIAL_UNAVAILABLE",
+      ],
+      [
+        "the token is no header value",
+        (url) => ({ provider: providerAt(url), manager: managerOf(apiKey("a\nb")) }),
+        "PROVIDER_ILLEGAL_HEADER",
+      ],
+      [
+        "the key does not sign",
+        (url) => ({
+          provider: providerAt(url),
+          manager: managerOf(
+            agent("t", () => {
+              throw new Error("no");
+            }),
+          ),
+        }),
+        "PROVIDER_SIGNING_FAILED",
+      ],
+      [
+        "the command fails",
+        (url) => ({ provider: providerAt(url, command("process.exit(1)")) }),
+        "PROVIDER_TOKEN_COMMAND_FAILED",
+      ],
+      [
+        "the command hangs",
+        (url) => ({ provider: providerAt(url, command("setInterval(()=>{},1e3)", 100)) }),
+        "PROVIDER_TOKEN_COMMAND_FAILED",
+      ],
+      [
+        "the command prints two lines",
+        (url) => ({ provider: providerAt(url, command('console.log("a\\nb")')) }),
+        "PROVIDER_ILLEGAL_HEADER",
+      ],
+    ];
+    it.each(cases)("where %s", async (_when, options, code) => {
+      await using server = await startServer(statuses(200));
+      const one = face({ ...options(server.url), maxRetries: 2, retryBaseDelayMs: 0 });
+      const error = await rejection(
+        one,
+        one.send(`${server.url}/x`, { method: "POST", body: "prompt" }),
+      );
+      expect(error).toMatchObject({ code });
+      expect(server.seen).toEqual([]);
+    });
+  });
+
+  describe(`${name}: TRACE`, () => {
+    it.each([
+      ["at once", managerOf(chatgpt())],
+      ["after a wait", { ...managerOf(chatgpt()), snapshot: () => null }],
+    ])("is refused, since its answer repeats the headers: %s", async (_when, manager) => {
+      await using server = await startServer(statuses(200));
+      const one = face({ provider: providerAt(server.url), manager });
+      const error = await rejection(one, one.send(`${server.url}/x`, { method: "TRACE" }));
+      expect(error).toMatchObject({ code: "PROVIDER_METHOD_REFUSED", method: "TRACE" });
+      expect(server.seen).toEqual([]);
+    });
+  });
+};

@@ -1,0 +1,123 @@
+import { describe, expect, it, vi } from "vitest";
+import { apiKey, bearer } from "../support/credentials.ts";
+import { textOf } from "../support/faces.ts";
+import { managerOf } from "../support/managers.ts";
+import { providerAt } from "../support/providers.ts";
+import { answer, startServer } from "../support/server.ts";
+import { statuses, type OpenFace } from "./open-face.ts";
+
+/** Answers and bodies on their way, and the end of them. */
+export const streamingContract = (name: string, face: OpenFace): void => {
+  describe(`${name}: aborting`, () => {
+    it("ends the wait for a credential, and sends nothing", async () => {
+      await using server = await startServer(statuses(200));
+      const asked = Promise.withResolvers<void>();
+      const one = face({
+        provider: providerAt(server.url),
+        manager: {
+          current: () => {
+            asked.resolve();
+            return new Promise(() => {});
+          },
+          recoverUnauthorized: () => Promise.resolve(null),
+        },
+      });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await asked.promise;
+      controller.abort(new Error("changed my mind"));
+      await expect(sending).rejects.toBeInstanceOf(Error);
+      expect(server.seen).toEqual([]);
+    });
+
+    it("ends a request that is under way", async () => {
+      const arrived = Promise.withResolvers<void>();
+      await using server = await startServer(() => arrived.resolve());
+      const one = face({
+        provider: providerAt(server.url),
+        manager: managerOf(apiKey()),
+        maxRetries: 3,
+      });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await arrived.promise;
+      controller.abort();
+      await expect(sending).rejects.toBeInstanceOf(Error);
+      expect(server.seen).toHaveLength(1);
+    });
+
+    it("ends the wait before a retry", async () => {
+      const arrived = Promise.withResolvers<void>();
+      await using server = await startServer((_request, response) => {
+        answer(response, 503);
+        response.on("close", () => arrived.resolve());
+      });
+      const one = face({
+        provider: providerAt(server.url),
+        manager: managerOf(apiKey()),
+        maxRetries: 3,
+        retryBaseDelayMs: 50_000,
+      });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await arrived.promise;
+      controller.abort();
+      await expect(sending).rejects.toBeInstanceOf(Error);
+      expect(server.seen).toHaveLength(1);
+    });
+
+    it("ends the wait for a recovery", async () => {
+      await using server = await startServer(statuses(401));
+      const asked = Promise.withResolvers<void>();
+      const manager = {
+        ...managerOf(bearer("old")),
+        recoverUnauthorized: () => {
+          asked.resolve();
+          return new Promise<null>(() => {});
+        },
+      };
+      const one = face({ provider: providerAt(server.url), manager });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await asked.promise;
+      controller.abort();
+      await expect(sending).rejects.toBeInstanceOf(Error);
+    });
+  });
+
+  describe(`${name}: streaming`, () => {
+    it("hands over each part of an answer as it comes", async () => {
+      const proceed = Promise.withResolvers<void>();
+      await using server = await startServer(async (_request, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        response.write("data: one\n\n");
+        await proceed.promise;
+        response.end("data: two\n\n");
+      });
+      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
+      const seen: Array<string> = [];
+      for await (const part of got.chunks) {
+        seen.push(Buffer.from(part).toString());
+        proceed.resolve();
+      }
+      expect(seen).toEqual(["data: one\n\n", "data: two\n\n"]);
+    });
+
+    it("sends each part of a body as it is made", async () => {
+      const spy = vi.fn<() => void>();
+      await using server = await startServer((request, response) =>
+        answer(response, 200, request.body),
+      );
+      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      async function* body() {
+        yield new TextEncoder().encode("one ");
+        spy();
+        yield new TextEncoder().encode("two");
+      }
+      const got = await one.send(`${server.url}/x`, { method: "POST", body: body() });
+      expect([await textOf(got), spy.mock.calls.length]).toEqual(["one two", 1]);
+      expect(server.seen[0]?.headers).toMatchObject({ "transfer-encoding": "chunked" });
+    });
+  });
+};
