@@ -52,7 +52,10 @@ export interface CreateAuthManagerOptions extends PreparedOptions {
   /** `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
   readonly externalProvider?: PromiseAuthProvider;
-  /** Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. */
+  /**
+   * Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. What it throws
+   * is ignored.
+   */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -87,7 +90,10 @@ export interface PromiseAuthManager extends AsyncDisposable {
     provider: PromiseAuthProvider | null,
     call?: CallOptions,
   ) => Promise<void>;
-  /** Calls the listener at every change from now on; the answer ends that. */
+  /**
+   * Calls the listener at every change from now on; the answer ends that. What a listener throws is a warning, which
+   * repeats its message, and it hears of the next change all the same.
+   */
   readonly subscribe: (listener: (credential: Credential | null) => void) => () => void;
   /** Every change from the first `next` on. Leaving the loop ends the subscription. */
   readonly changes: () => AsyncIterable<Credential | null>;
@@ -156,7 +162,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     },
     subscribe: (listener) => {
       const fiber = runtime.runFork(
-        Stream.runForEach(changes, (credential) => Effect.sync(() => listener(credential))),
+        Stream.runForEach(changes, (credential) => tell(listener, credential)),
       );
       return () => void runtime.runFork(Fiber.interrupt(fiber));
     },
@@ -170,6 +176,15 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     [Symbol.asyncDispose]: close,
   };
 };
+
+const tell = (
+  listener: (credential: Credential | null) => void,
+  credential: Credential | null,
+): Effect.Effect<void> =>
+  Effect.try({
+    try: () => listener(credential),
+    catch: (thrown) => (thrown instanceof Error ? thrown.message : "it gave no reason"),
+  }).pipe(Effect.catch((reason) => Effect.logWarning(`a listener failed: ${reason}`)));
 
 /** The text of a secret, for the header or request that it belongs into. */
 export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);
@@ -194,7 +209,12 @@ const warningLogger = (options: CreateAuthManagerOptions) => {
   const { onWarning = (message: string) => console.error(`agent-auth: ${message}`) } = options;
   return Logger.layer([
     Logger.make(({ logLevel, message }) => {
-      if (logLevel === "Warn" || logLevel === "Error") onWarning([message].flat().join(" "));
+      if (logLevel !== "Warn" && logLevel !== "Error") return;
+      try {
+        onWarning([message].flat().join(" "));
+      } catch {
+        // A program that cannot be warned must not lose a refresh in the midst of it.
+      }
     }),
   ]);
 };

@@ -7,6 +7,7 @@ import {
   chownSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -62,6 +63,23 @@ describe("CredentialStore.save, file", () => {
       expect(lstatSync(join(home.path, "second")).isSymbolicLink()).toBe(true);
       expect(namesIn(elsewhere)).toEqual(["real.json"]);
       expect(Option.isSome(yield* load)).toBe(true);
+    }),
+  );
+
+  it.live("goes up from where a linked folder leads, as the system does", () =>
+    Effect.gen(function* () {
+      const home = temporaryHome();
+      const elsewhere = temporaryFolder();
+      const { file, load, save } = openFileStore(home);
+      mkdirSync(join(elsewhere, "deep"));
+      symlinkSync(join(elsewhere, "deep"), join(home.path, "folder"));
+      symlinkSync("folder/../real.json", file);
+      writeFileSync(join(elsewhere, "real.json"), text("sk-old"));
+      yield* save("sk-1");
+      expect(readFileSync(join(elsewhere, "real.json"), "utf8")).toBe(text("sk-1"));
+      expect(namesIn(home.path)).toEqual(["auth.json", "folder"]);
+      const { document } = Option.getOrThrow(yield* load);
+      expect(document.openaiApiKey && Redacted.value(document.openaiApiKey)).toBe("sk-1");
     }),
   );
 
@@ -187,7 +205,7 @@ describe("CredentialStore.remove, file", () => {
 
   it.live("leaves a link to nothing, whether its folder is there or not", () =>
     Effect.gen(function* () {
-      for (const target of ["missing.json", "missing/auth.json"]) {
+      for (const target of ["missing.json", "missing/auth.json", "missing/../auth.json"]) {
         const { file, remove } = openFileStore(temporaryHome());
         symlinkSync(target, file);
         expect(yield* remove).toBe(false);

@@ -85,6 +85,30 @@ describe("createAuthManager", () => {
     expect(heard).toHaveLength(2);
   });
 
+  it("goes on where a listener or onWarning throws, and tells of the listener", async () => {
+    const home = await openHome();
+    const warnings: Array<string> = [];
+    await using manager = createAuthManager(
+      options(home, {
+        onWarning: (message) => {
+          warnings.push(message);
+          throw new Error("nobody wants to know");
+        },
+      }),
+    );
+    await manager.current();
+    const heard: Array<string | undefined> = [];
+    manager.subscribe((credential) => {
+      heard.push(credential?._tag);
+      throw new Error("no such view");
+    });
+    await new Promise(setImmediate);
+    await manager.loginWithApiKey("sk-new");
+    await manager.logout();
+    await expect.poll(() => heard).toEqual(["ApiKey", undefined]);
+    expect(warnings).toEqual(Array.from({ length: 2 }, () => "a listener failed: no such view"));
+  });
+
   it("ends the loop over its changes when it is closed", async () => {
     const home = await openHome();
     const manager = createAuthManager(options(home));

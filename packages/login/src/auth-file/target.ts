@@ -1,6 +1,6 @@
 import { constants, type Stats } from "node:fs";
 import { access, readlink, realpath } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { StoreUnwritable } from "../errors/storage.ts";
 import { lstatIfPresent } from "./stats.ts";
 import { systemCodeOf } from "./system-error.ts";
@@ -44,7 +44,7 @@ const followLinks = async (path: string, deed: Deed): Promise<AuthFileTarget> =>
       return stats === undefined ? target : { ...target, stats };
     }
     linkOwners.push(stats.uid);
-    current = resolve(await realpath(dirname(current)), await readlink(current));
+    current = await inRealFolder(await whereItPoints(current));
   }
   throw new StoreUnwritable({
     where: path,
@@ -52,6 +52,12 @@ const followLinks = async (path: string, deed: Deed): Promise<AuthFileTarget> =>
     reason: "it is a loop of symbolic links",
     systemCode: "ELOOP",
   });
+};
+
+/** Not normalised: the system goes through a linked folder before it goes up from there, so `..` must not be cut off. */
+const whereItPoints = async (link: string): Promise<string> => {
+  const pointer = await readlink(link);
+  return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;
 };
 
 /** One name for one file, so that `<target>.lock` is the same whatever way led there. */

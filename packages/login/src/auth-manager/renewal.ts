@@ -30,10 +30,15 @@ export const isExpired = (credential: Credential, nowMs: number): boolean =>
   credential.expiresAtMs !== undefined &&
   credential.expiresAtMs <= nowMs;
 
-/** When to try again after a renewal that failed: in half a minute, or sooner, where the credential expires sooner. */
+/**
+ * When to try again after a renewal that failed or brought nothing that lasts: in half a minute, or sooner, where the
+ * credential expires sooner. What has expired already has to wait as well: by a clock that is ahead, every new access
+ * token has, and each call would spend a refresh token.
+ */
 export const nextRenewalAtMs = (credential: Credential, nowMs: number): number => {
   const expiresAtMs = "expiresAtMs" in credential ? credential.expiresAtMs : undefined;
-  return Math.min(nowMs + retryMs, expiresAtMs ?? Infinity);
+  const isAhead = expiresAtMs !== undefined && expiresAtMs > nowMs;
+  return isAhead ? Math.min(nowMs + retryMs, expiresAtMs) : nowMs + retryMs;
 };
 
 /** Why a due sign-in is refreshed: the token's own expiry, or its age. */

@@ -6,7 +6,7 @@ import { EnvironmentCredentialRules, type LoginError } from "../errors.ts";
 import type { LogoutResult } from "./contract.ts";
 import { removeEverywhere, type Core } from "./core.ts";
 import { revokeAt } from "./sign-in.ts";
-import { rulingVariable } from "./sources.ts";
+import { isMemoryInUse, rulingVariable } from "./sources.ts";
 
 /**
  * `AuthManager.logout`. Under the home lock, so that nobody refreshes in between what is being revoked. A document that
@@ -15,8 +15,7 @@ import { rulingVariable } from "./sources.ts";
 export const logout = Effect.fn("AuthManager.logout")(function* (
   core: Core,
 ): Effect.fn.Return<LogoutResult, LoginError, HttpTransport> {
-  const variable = rulingVariable(core);
-  if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
+  yield* refuseUnderEnvironment(core);
   const result = yield* core.lock.withLock(
     Effect.gen(function* () {
       const tokens = yield* storedTokens(core);
@@ -26,6 +25,17 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
   );
   core.cell.accept(Option.none());
   return result;
+});
+
+/** External tokens and what is in memory come before `CODEX_ACCESS_TOKEN`, so there is something to let go of. */
+const refuseUnderEnvironment = Effect.fnUntraced(function* (
+  core: Core,
+): Effect.fn.Return<void, LoginError> {
+  const variable = rulingVariable(core);
+  if (variable === undefined) return;
+  const isBeaten =
+    variable === "CODEX_ACCESS_TOKEN" && (core.external.isSet() || (yield* isMemoryInUse(core)));
+  if (!isBeaten) return yield* new EnvironmentCredentialRules({ variable });
 });
 
 const describe = (revoked: boolean | undefined): LogoutResult["revoked"] => {

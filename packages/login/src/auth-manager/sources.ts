@@ -94,6 +94,12 @@ export const rulingVariable = (deps: Pick<SourceDeps, "options">): string | unde
   return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
 };
 
+/** Whether what is in memory, external tokens included, is used instead of `CODEX_ACCESS_TOKEN`. */
+export const isMemoryInUse = (
+  deps: Pick<SourceDeps, "store" | "ephemeral">,
+): Effect.Effect<boolean, StoreError | ExternalProviderFailed> =>
+  Effect.map(inMemory(deps), Option.isSome);
+
 const nothing: Source = Effect.succeedNone;
 
 const present = <A>(value: A | undefined, toFinding: (value: A) => Finding): Source =>
@@ -110,7 +116,7 @@ export const isStoreInMemory = (deps: Pick<SourceDeps, "store" | "ephemeral">): 
   deps.ephemeral === deps.store;
 
 /** Beside another store, only external tokens are looked for here. */
-const inMemory = (deps: SourceDeps): Source =>
+const inMemory = (deps: Pick<SourceDeps, "store" | "ephemeral">): Source =>
   Effect.map(deps.ephemeral.load, (stored) =>
     stored.pipe(
       Option.filter(

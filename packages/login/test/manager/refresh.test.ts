@@ -108,6 +108,19 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     expect(authority.count("refresh")).toBe(3);
   });
 
+  it("does not refresh at every call where the clock here is ahead of the authority's by hours", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ now: () => Date.now() - 7_200_000 });
+    await home.write(await chatgptDocument(authority));
+    const thrice = await withManager({ home, authority }, (manager) =>
+      Effect.all([manager.current, manager.current, manager.current]),
+    );
+    const [first] = thrice.map((one) => accessTokenOf(Option.getOrNull(one)));
+    expect(first).toBe((await home.read()).tokens?.access_token);
+    expect(new Set(thrice).size).toBe(1);
+    expect(authority.count("refresh")).toBe(1);
+  });
+
   it("fails after three attempts where the token has expired, and tries again when asked again", async () => {
     const { home, authority } = await open({ expiresInSeconds: -10 });
     authority.behave("refresh", { status: 503 }, { times: 3 });

@@ -277,6 +277,27 @@ describe("AuthManager.logout", () => {
     expect([authority.count("revoke"), elsewhere.count("revoke")]).toEqual([0, 1]);
   });
 
+  it("lets go of what is in memory, which comes before CODEX_ACCESS_TOKEN, and of nothing twice", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const setup = {
+      home,
+      authority,
+      env: { CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt() },
+      config: ["cli_auth_credentials_store=ephemeral"],
+    };
+    const [result, current, error] = await withManager(setup, (manager) =>
+      Effect.gen(function* () {
+        yield* manager.loginWithApiKey(secret("sk-new"));
+        const result = yield* manager.logout;
+        return [result, yield* manager.reload, yield* Effect.flip(manager.logout)] as const;
+      }),
+    );
+    expect(result).toEqual({ removed: true, revoked: "notNeeded" });
+    expect(Option.getOrNull(current)).toMatchObject({ _tag: "AgentIdentity" });
+    expect(error.code).toBe("LOGIN_ENVIRONMENT_RULES");
+  });
+
   it("changes nothing where a variable rules", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
