@@ -1,0 +1,76 @@
+import type { LoginErrorCode } from "@agent-auth/login/errors";
+import type * as Effect from "effect/Effect";
+import type * as Layer from "effect/Layer";
+import type * as HttpClient from "effect/http/HttpClient";
+import type { Dispatcher } from "undici";
+import { describe, expectTypeOf, it } from "vitest";
+import type {
+  AuthenticatedFetch,
+  createAuthenticatedFetch,
+} from "../../src/authenticated-fetch.ts";
+import type { layer as httpClientLayer } from "../../src/effect-http-client.ts";
+import type {
+  ModelProviderError,
+  ModelProviderErrorCode,
+  ProviderConfigError,
+  SignError,
+} from "../../src/errors.ts";
+import type { HeaderSource, SignedHeaders } from "../../src/headers.ts";
+import type { ModelProviderClient, ModelProviderOptions } from "../../src/promises.ts";
+import type { RequestSigner } from "../../src/signer.ts";
+import type { authInterceptor } from "../../src/undici-interceptor.ts";
+
+/** An exhaustive switch compiles only while it knows every code of a union. */
+const known = (error: ProviderConfigError): string => {
+  switch (error.code) {
+    case "PROVIDER_UNKNOWN":
+    case "PROVIDER_INVALID_BASE_URL":
+    case "PROVIDER_ENV_KEY_MISSING":
+      return error.message;
+    case "PROVIDER_ILLEGAL_HEADER":
+      return error.header;
+  }
+};
+
+describe("doors, as types", () => {
+  it("the authenticated fetch stands wherever a fetch does", () => {
+    expectTypeOf<ReturnType<typeof createAuthenticatedFetch>>().toEqualTypeOf<AuthenticatedFetch>();
+    expectTypeOf<AuthenticatedFetch>().toExtend<typeof fetch>();
+  });
+
+  it("the interceptor is undici's own kind", () => {
+    expectTypeOf<
+      ReturnType<typeof authInterceptor>
+    >().toEqualTypeOf<Dispatcher.DispatcherComposeInterceptor>();
+  });
+
+  it("Effect's client asks for a signer, and for nothing else", () => {
+    expectTypeOf<ReturnType<typeof httpClientLayer>>().toEqualTypeOf<
+      Layer.Layer<HttpClient.HttpClient, never, RequestSigner>
+    >();
+    expectTypeOf<ReturnType<RequestSigner["Service"]["sign"]>>().toEqualTypeOf<
+      Effect.Effect<SignedHeaders, SignError>
+    >();
+  });
+
+  it("codes are literals, one union of them, login's included", () => {
+    expectTypeOf<ModelProviderErrorCode>().toEqualTypeOf<ModelProviderError["code"]>();
+    expectTypeOf<LoginErrorCode>().toExtend<ModelProviderErrorCode>();
+    expectTypeOf<string>().not.toExtend<ModelProviderErrorCode>();
+    expectTypeOf(known).returns.toEqualTypeOf<string>();
+  });
+
+  it("headers come as a plain record, from the header source and from the client alike", () => {
+    expectTypeOf<ReturnType<HeaderSource["headers"]>>().toEqualTypeOf<
+      Promise<Record<string, string>>
+    >();
+    expectTypeOf<ModelProviderClient>().toExtend<HeaderSource>();
+    expectTypeOf<ModelProviderClient>().toExtend<AsyncDisposable>();
+  });
+
+  it("whether the environment's credentials count has no default", () => {
+    // @ts-expect-error environmentCredentials must be said aloud
+    const silent: ModelProviderOptions = {};
+    expectTypeOf(silent).toEqualTypeOf<ModelProviderOptions>();
+  });
+});
