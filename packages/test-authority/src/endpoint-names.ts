@@ -5,6 +5,8 @@ export const endpoints = [
   "registerAgent",
   "biscuit",
   "whoami",
+  "accountsCheck",
+  "configBundle",
   "responses",
   "responsesSocket",
   "models",

@@ -35,6 +35,8 @@ export interface Match {
 
 /** The bases that clients derive URLs from, as a group of a pattern; the bare origin among them. */
 export const anyBase = "(?:/backend-api(?:/codex)?|/api/accounts|/api/codex)?";
+/** The bases of what only the ChatGPT backend has, in both URL styles. */
+export const backendBase = "(?:/backend-api/wham|/api/codex)";
 /** The bases that model requests arrive under. */
 export const modelBase = "(?:/backend-api/codex|/api/codex|/v1)";
 

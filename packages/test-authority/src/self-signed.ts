@@ -30,7 +30,8 @@ const ecdsaWithSha256 = sequence(objectId("2a8648ce3d040302"));
 const name = sequence(
   der(0x31, sequence(objectId("550403"), der(0x0c, Buffer.from("agent-test-authority")))),
 );
-const basicConstraints = sequence(objectId("551d13"), isTrue, octetString(sequence(isTrue)));
+// Not an authority's: rustls, which Codex uses, refuses a server that presents one of those.
+const basicConstraints = sequence(objectId("551d13"), isTrue, octetString(sequence()));
 const subjectAltName = sequence(
   objectId("551d11"),
   octetString(

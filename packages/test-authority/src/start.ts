@@ -6,6 +6,7 @@ import { echoRoutes } from "./endpoints/echo.ts";
 import { jwksRoutes } from "./endpoints/jwks.ts";
 import { responsesRoutes } from "./endpoints/responses.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
+import { workspaceRoutes } from "./endpoints/workspace.ts";
 import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./minting.ts";
 import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
 import { decideDevice, deviceRoutes } from "./oauth/device.ts";
@@ -28,6 +29,7 @@ const routes: ReadonlyArray<Route> = [
   ...responsesRoutes,
   ...echoRoutes,
   ...accountsApiRoutes,
+  ...workspaceRoutes,
   ...tokenRoutes,
   ...revokeRoutes,
   ...authorizeRoutes,

@@ -15,6 +15,9 @@ export interface Settings {
   taskAnswerField: TaskAnswerField;
   /** `Cache-Control` of the key set; null sends none. */
   jwksCacheControl: string | null;
+  /** TOML that a workspace's owner manages, as its members' Codex fetches it; null for none. */
+  managedConfig: string | null;
+  managedRequirements: string | null;
   /** The assistant's text in every model answer. */
   replyText: string;
   /** Milliseconds between two pieces of a streamed model answer. */
@@ -70,6 +73,8 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
     settings: {
       taskAnswerField: "task_id",
       jwksCacheControl: "public, max-age=300",
+      managedConfig: null,
+      managedRequirements: null,
       replyText: "Hello from the test authority.",
       replyDelayMs: 0,
       punishReuse: true,

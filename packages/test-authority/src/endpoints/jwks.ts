@@ -1,7 +1,7 @@
 import type { Answer } from "../answer.ts";
 import { json } from "../answer.ts";
 import type { Exchange, Route } from "../router.ts";
-import { path } from "../router.ts";
+import { backendBase, path } from "../router.ts";
 import { entityTag } from "../signing-keys.ts";
 
 const serve = async ({ state, request }: Exchange): Promise<Answer> => {
@@ -23,7 +23,7 @@ export const jwksRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "jwks",
     method: "GET",
-    pattern: path("(?:/backend-api/wham|/api/codex)/agent-identities/jwks"),
+    pattern: path(`${backendBase}/agent-identities/jwks`),
     handle: serve,
   },
 ];
