@@ -12,7 +12,7 @@ import {
 import { HttpTransport, type HttpRequest, type HttpResponse } from "./http-transport.ts";
 import { plainHeaders, plainText } from "./internal/http-headers.ts";
 import { followRedirect, isRedirect } from "./internal/http-redirect.ts";
-import { isLoopbackUrl } from "./urls.ts";
+import { isPrivateOnTheWay, redactUrl } from "./internal/url.ts";
 
 /** What every request of a layer carries, and how it reaches the network. */
 export interface UndiciTransportOptions {
@@ -30,9 +30,6 @@ export interface UndiciTransportOptions {
 }
 
 const defaultMaxBodyBytes = 1_048_576;
-
-/** Where a request goes, fit for errors and logs. */
-const redactUrl = (url: URL): string => url.origin + url.pathname;
 
 const reasonOf = (cause: unknown): string => {
   const code: unknown = Reflect.get(Object(cause), "code");
@@ -121,8 +118,7 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
     if (url === null || !isHttp || url.username !== "" || url.password !== "") {
       return yield* new HttpRequestInvalid({ method, part: "url" });
     }
-    const isSafe = url.protocol === "https:" || isLoopbackUrl(url.href);
-    if (isSafe || options.allowInsecureHttp === true) return url;
+    if (isPrivateOnTheWay(url) || options.allowInsecureHttp === true) return url;
     return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
   });
 

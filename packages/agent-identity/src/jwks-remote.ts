@@ -1,16 +1,19 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as Option from "effect/Option";
-import * as Scope from "effect/Scope";
-import { HttpInsecureUrl, type JwksError, JwksRequestFailed, UntrustedKid } from "./errors.ts";
-import { HttpTransport } from "./http-transport.ts";
-import { fetchJwks, type FetchOptions, type HeldJwks } from "./internal/jwks-fetch.ts";
+import {
+  HttpInsecureUrl,
+  HttpRequestInvalid,
+  type JwksError,
+  JwksRequestFailed,
+  type UntrustedKid,
+} from "./errors.ts";
+import type { HttpTransport } from "./http-transport.ts";
+import type { HeldJwks } from "./internal/jwks-fetch.ts";
+import { isWithin, makeJwksKeeper } from "./internal/jwks-keeper.ts";
 import { checkTimeOption, maxTimerMs } from "./internal/option-number.ts";
-import { joinOrStart, type Slot } from "./internal/single-flight.ts";
-import { parseJwks, JwksSource, type TrustedKey } from "./jwks.ts";
-import { JwksCache } from "./jwks-cache.ts";
-import { isLoopbackUrl } from "./urls.ts";
+import { isPrivateOnTheWay, redactUrl } from "./internal/url.ts";
+import { JwksSource, type TrustedKey } from "./jwks.ts";
 
 /** How a set is fetched and kept. All times in milliseconds. */
 export interface RemoteJwksOptions {
@@ -47,106 +50,46 @@ const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
   return { ...options, timeoutMs, ...times };
 };
 
-const never = Number.NEGATIVE_INFINITY;
-
-const insecure = (url: string) =>
-  new JwksRequestFailed({ url, failure: new HttpInsecureUrl({ method: "GET", url }) });
-
-/** A moment that lies ahead was told by a clock that has been stepped back since: it holds nobody up. */
-const isWithin = (lastMs: number, nowMs: number, spanMs: number): boolean =>
-  lastMs <= nowMs && nowMs < lastMs + spanMs;
-
-const isFresh = ({ entry }: HeldJwks, nowMs: number): boolean =>
-  entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs;
-
-const mayServeStale = ({ entry }: HeldJwks, nowMs: number, maxStaleMs: number): boolean =>
-  !entry.mustRevalidate && entry.fetchedAtMs <= nowMs && nowMs < entry.freshUntilMs + maxStaleMs;
+/** Why the URL is never asked, nor a set believed that a cache has for it; undefined where all is well. */
+const refusalOf = (url: URL | null, isHttpAllowed: boolean): JwksRequestFailed | undefined => {
+  if (url !== null && (isHttpAllowed || isPrivateOnTheWay(url))) return undefined;
+  const where = { method: "GET", url: url === null ? "" : redactUrl(url) };
+  const failure =
+    url === null
+      ? new HttpRequestInvalid({ method: "GET", part: "url" })
+      : new HttpInsecureUrl(where);
+  return new JwksRequestFailed({ url: where.url, failure });
+};
 
 const make = Effect.fnUntraced(function* (options: CheckedOptions) {
-  const { url, maxStaleMs, cooldownMs } = options;
-  const fetchOptions: FetchOptions = options;
-  const isRefused =
-    !url.startsWith("https:") && !isLoopbackUrl(url) && options.allowInsecureHttp !== true;
-  const transport = yield* HttpTransport;
-  const cache = yield* Effect.serviceOption(JwksCache);
-  const scope = yield* Scope.Scope;
+  const { url, allowInsecureHttp = false, cooldownMs } = options;
+  const parsed = URL.parse(url);
+  const refusal = refusalOf(parsed, allowInsecureHttp);
+  const shownUrl = parsed === null ? "" : redactUrl(parsed);
+  const keeper = yield* makeJwksKeeper({ ...options, shownUrl });
+  let lastMissMs = Number.NEGATIVE_INFINITY;
 
-  const slot: Slot<HeldJwks, JwksError> = { flight: undefined };
-  let held: HeldJwks | undefined;
-  let isCacheRead = false;
-  let answers = 0;
-  let lastMissMs = never;
-  let lastFailureMs = never;
-
-  const readCache = Effect.gen(function* () {
-    isCacheRead = true;
-    if (Option.isNone(cache)) return;
-    const entry = yield* cache.value.load(url);
-    if (Option.isNone(entry)) return;
-    const set = yield* Effect.option(parseJwks(entry.value.jwks, url));
-    if (Option.isNone(set)) return;
-    const { fetchedAtMs, freshUntilMs } = entry.value;
-    const latestMs = fetchedAtMs + fetchOptions.maxLifetimeMs;
-    const bounded = { ...entry.value, freshUntilMs: Math.min(freshUntilMs, latestMs) };
-    held = { set: set.value, entry: bounded, noStore: false };
-  });
-
-  const fetchAndKeep = Effect.gen(function* () {
-    const fetched = yield* fetchJwks(transport, fetchOptions, held);
-    held = fetched;
-    answers += 1;
-    if (Option.isSome(cache) && !fetched.noStore) yield* cache.value.save(url, fetched.entry);
-    return fetched;
-  });
-
-  const fly = Effect.gen(function* () {
+  /** A set that lacks a key may be older than the key: a rotation is followed at once, an attacker's ids are not. */
+  const newerThan = Effect.fnUntraced(function* (lacking: HeldJwks, answersBefore: number) {
+    if (keeper.answers() > answersBefore) return lacking; // it came with this very call
+    if (keeper.isAsking()) return yield* keeper.anew;
     const nowMs = yield* Clock.currentTimeMillis;
-    if (!isCacheRead) {
-      yield* readCache;
-      if (held !== undefined && isFresh(held, nowMs)) return held;
-    }
-    return yield* Effect.tapError(fetchAndKeep, () =>
-      Effect.sync(() => {
-        lastFailureMs = nowMs;
-      }),
-    );
-  });
-
-  const refresh = joinOrStart(slot, fly, scope);
-
-  const current: Effect.Effect<HeldJwks, JwksError> = Effect.gen(function* () {
-    const nowMs = yield* Clock.currentTimeMillis;
-    if (held !== undefined && isFresh(held, nowMs)) return held;
-    const stale = held !== undefined && mayServeStale(held, nowMs, maxStaleMs) ? held : undefined;
-    if (stale !== undefined && isWithin(lastFailureMs, nowMs, cooldownMs)) return stale;
-    const outcome = yield* Effect.result(refresh);
-    if (outcome._tag === "Success") return outcome.success;
-    const kept = held;
-    const serves = kept !== undefined && mayServeStale(kept, nowMs, maxStaleMs);
-    return serves ? kept : yield* outcome.failure;
-  });
-
-  /** The set may be older than the key: a rotation is followed at once, an attacker's ids are not. */
-  const refreshForUnknownKid = Effect.fnUntraced(function* (kid: string, answersBefore: number) {
-    const nowMs = yield* Clock.currentTimeMillis;
-    if (answers > answersBefore) return yield* new UntrustedKid({ kid });
-    const coolingDown = [lastMissMs, lastFailureMs].some((lastMs) =>
-      isWithin(lastMs, nowMs, cooldownMs),
-    );
-    if (coolingDown && slot.flight === undefined) return yield* new UntrustedKid({ kid });
-    lastMissMs = slot.flight === undefined ? nowMs : lastMissMs;
-    return yield* refresh;
+    const failure = keeper.failureSince(nowMs);
+    if (failure !== undefined) return yield* failure;
+    if (isWithin(lastMissMs, nowMs, cooldownMs)) return lacking;
+    lastMissMs = nowMs;
+    return yield* keeper.anew;
   });
 
   const key = Effect.fnUntraced(function* (
     kid: string,
   ): Effect.fn.Return<TrustedKey, UntrustedKid | JwksError> {
-    if (isRefused) return yield* insecure(url);
-    const answersBefore = answers;
-    const { set } = yield* current;
-    if (set.has(kid)) return yield* set.key(kid);
-    const renewed = yield* refreshForUnknownKid(kid, answersBefore);
-    return yield* renewed.set.key(kid);
+    if (refusal !== undefined) return yield* refusal;
+    const answersBefore = keeper.answers();
+    const known = yield* keeper.current;
+    if (known.set.has(kid)) return yield* known.set.key(kid);
+    const { set } = yield* newerThan(known, answersBefore);
+    return yield* set.key(kid);
   });
 
   return JwksSource.of({ key });
@@ -157,8 +100,12 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
  * request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says, revalidated by
  * ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While the endpoint cannot
  * be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said `must-revalidate`.
- * Without any set, nothing is verified: `key` fails with `JwksError`. A time that is no number, negative or without end
- * throws `TypeError` or `RangeError` here.
+ * Without any set, nothing is verified: `key` fails with `JwksError`.
+ *
+ * All of this is counted by layer, not by URL: two layers may reach one URL through different proxies and roots, and must
+ * not believe each other's answers. Build one for each URL, and share it.
+ *
+ * A time that is no number, negative or without end throws `TypeError` or `RangeError` here.
  */
 export const layer = (options: RemoteJwksOptions): Layer.Layer<JwksSource, never, HttpTransport> =>
   Layer.effect(JwksSource, make(checkOptions(options)));

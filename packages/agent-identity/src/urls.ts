@@ -6,6 +6,7 @@ import {
   PathSegmentInvalid,
 } from "./errors.ts";
 import { isId } from "./internal/id.ts";
+import { isLoopbackHost, isPrivateOnTheWay } from "./internal/url.ts";
 
 /** Says out loud that plain `http` may leave this machine. Absent means no. */
 export interface BaseUrlOptions {
@@ -21,11 +22,6 @@ const chatgptOrigins: ReadonlySet<string> = new Set([
   "https://chatgpt.com",
   "https://chat.openai.com",
 ]);
-const ipv4Loopback = /^127(?:\.\d{1,3}){3}$/;
-
-/** Whether a host, as a parsed URL spells it, is this machine: `localhost`, 127.0.0.0/8 or `[::1]`. */
-const isLoopbackHost = (hostname: string): boolean =>
-  hostname === "localhost" || hostname === "[::1]" || ipv4Loopback.test(hostname);
 
 /** Whether a URL points at this machine by name or address. Text that is no URL does not. */
 export const isLoopbackUrl = (url: string): boolean => {
@@ -53,8 +49,7 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
   if (url === null) return yield* new BaseUrlInvalid({ problem: "it is not an absolute URL" });
   const problem = problemOf(url);
   if (problem !== undefined) return yield* new BaseUrlInvalid({ problem });
-  const isSafe = url.protocol === "https:" || isLoopbackHost(url.hostname);
-  if (!isSafe && options?.allowInsecureHttp !== true) {
+  if (!isPrivateOnTheWay(url) && options?.allowInsecureHttp !== true) {
     return yield* new BaseUrlInsecure({ origin: url.origin });
   }
   let end = url.pathname.length;

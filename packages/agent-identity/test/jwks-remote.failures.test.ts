@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
@@ -163,7 +164,40 @@ describe("jwks-remote: without a set", () => {
     );
   });
 
+  it.effect("no error shows the user info, query or fragment of its URL", () => {
+    const [secret, shown] = ["https://u:canary@authority.test/jwks?k=canary#canary", url];
+    const jwks = setUp(answer(500, ""), { url: secret });
+    return jwks.run(
+      Effect.gen(function* () {
+        for (const bad of [answer(500, ""), answer(200, ""), answer(200, "{}")]) {
+          jwks.answerWith(bad);
+          expect(yield* Effect.flip(key("one"))).toMatchObject({ url: shown });
+        }
+        jwks.goDown();
+        const error = yield* Effect.flip(key("one"));
+        expect(error).toMatchObject({ url: shown });
+        expect(jwks.requests[0]?.url).toBe(secret);
+        expect(`${error.message} ${inspect(error, { depth: 9 })}`).not.toContain("canary");
+      }),
+    );
+  });
+
+  it.effect("a text that is no URL is not asked, nor shown", () => {
+    const jwks = setUp(json(setOf(one)), { url: "authority.test/jwks?canary" });
+    return jwks.run(
+      Effect.gen(function* () {
+        expect(yield* Effect.flip(key("one"))).toMatchObject({
+          code: unreachable,
+          url: "",
+          failure: { code: "AGENT_IDENTITY_HTTP_REQUEST_INVALID", part: "url" },
+        });
+        expect(jwks.requests).toHaveLength(0);
+      }),
+    );
+  });
+
   it.effect.each([
+    { url: "HTTPS://authority.test/jwks" },
     { url: "http://127.0.0.1:8080/jwks" },
     { url: "http://authority.test/jwks", allowInsecureHttp: true },
   ])("asks where %j", (options) => {

@@ -3,6 +3,7 @@ import type { HttpTransportError } from "./http.ts";
 
 /** No answer from the JWKS endpoint, and no set that may still serve. */
 export class JwksRequestFailed extends Data.TaggedError("JwksRequestFailed")<{
+  /** Origin and path only; empty where the configured text is no URL. */
   readonly url: string;
   readonly failure: HttpTransportError;
 }> {
@@ -15,6 +16,7 @@ export class JwksRequestFailed extends Data.TaggedError("JwksRequestFailed")<{
 
 /** The JWKS endpoint answered with another status than 200. */
 export class JwksEndpointError extends Data.TaggedError("JwksEndpointError")<{
+  /** Origin and path only. */
   readonly url: string;
   readonly status: number;
 }> {
@@ -27,7 +29,7 @@ export class JwksEndpointError extends Data.TaggedError("JwksEndpointError")<{
 
 /** What should be a JWKS (RFC 7517 §5) is none. */
 export class JwksMalformed extends Data.TaggedError("JwksMalformed")<{
-  /** Null for a set that was handed over, not fetched. */
+  /** Origin and path only; null for a set that was handed over, not fetched. */
   readonly url: string | null;
   readonly problem: string;
 }> {

@@ -8,6 +8,8 @@ import { type Freshness, readFreshness } from "./cache-control.ts";
 
 export interface FetchOptions {
   readonly url: string;
+  /** The same without what errors must not show. */
+  readonly shownUrl: string;
   readonly timeoutMs: number;
   /** For answers that state no lifetime. */
   readonly defaultLifetimeMs: number;
@@ -35,7 +37,7 @@ const requestJwks = Effect.fnUntraced(function* (
   options: FetchOptions,
   etag: string | undefined,
 ): Effect.fn.Return<HttpResponse, JwksError> {
-  const { url, timeoutMs } = options;
+  const { url, shownUrl, timeoutMs } = options;
   const request = transport.request({
     method: "GET",
     url,
@@ -48,8 +50,11 @@ const requestJwks = Effect.fnUntraced(function* (
   });
   return yield* Effect.mapError(request, (failure) =>
     failure._tag === "HttpBodyTooLarge"
-      ? new JwksMalformed({ url, problem: `the answer is larger than ${maxJwksBytes} bytes` })
-      : new JwksRequestFailed({ url, failure }),
+      ? new JwksMalformed({
+          url: shownUrl,
+          problem: `the answer is larger than ${maxJwksBytes} bytes`,
+        })
+      : new JwksRequestFailed({ url: shownUrl, failure }),
   );
 });
 
@@ -61,28 +66,30 @@ const freshnessOf304 = (answer: HttpResponse, held: HeldJwks): Freshness => {
   return { lifetimeMs, noStore: held.noStore, mustRevalidate };
 };
 
-/** One request for the set, conditional (RFC 9110 §13.1.2) where the held one has an ETag. */
+/** A validator that fits into a request header; a server that sends another one has none. */
+const usableEtag = (etag: string | undefined): string | undefined =>
+  etag !== undefined && /^[\x21-\x7e\x80-\xff]{1,512}$/.test(etag) ? etag : undefined;
+
+/** One request for the set, conditional (RFC 9110 §13.1.2) where the one to revalidate has an ETag. */
 export const fetchJwks = Effect.fnUntraced(function* (
   transport: HttpTransport["Service"],
   options: FetchOptions,
-  held: HeldJwks | undefined,
+  stored: HeldJwks | undefined,
 ): Effect.fn.Return<HeldJwks, JwksError> {
-  const { url } = options;
-  const answer = yield* requestJwks(transport, options, held?.entry.etag);
+  const url = options.shownUrl;
+  const validator = usableEtag(stored?.entry.etag);
+  const answer = yield* requestJwks(transport, options, validator);
   const nowMs = yield* Clock.currentTimeMillis;
-  const isRenewal = answer.status === 304 && held?.entry.etag !== undefined;
-  const { lifetimeMs, noStore, mustRevalidate } = isRenewal
-    ? freshnessOf304(answer, held)
-    : readFreshness(answer.headers);
+  const renewed = answer.status === 304 && validator !== undefined ? stored : undefined;
+  const freshness = renewed ? freshnessOf304(answer, renewed) : readFreshness(answer.headers);
+  const { lifetimeMs, noStore, mustRevalidate } = freshness;
   const kept = Math.min(lifetimeMs ?? options.defaultLifetimeMs, options.maxLifetimeMs);
   const dates = { fetchedAtMs: nowMs, freshUntilMs: nowMs + kept, mustRevalidate };
-  if (isRenewal) {
-    return { set: held.set, entry: { ...held.entry, ...dates }, noStore };
-  }
+  if (renewed) return { set: renewed.set, entry: { ...renewed.entry, ...dates }, noStore };
   if (answer.status !== 200) return yield* new JwksEndpointError({ url, status: answer.status });
   const jwks = yield* parseJson(answer.body, url);
   const set = yield* parseJwks(jwks, url);
-  const { etag } = answer.headers;
+  const etag = usableEtag(answer.headers["etag"]);
   const entry = { jwks, ...dates, ...(etag === undefined ? {} : { etag }) };
   return { set, entry, noStore };
 });
