@@ -11,13 +11,20 @@ export type AutoStoreOptions = KeyringStoreOptions;
 
 /**
  * The keyring, and the file where the keyring has nothing or cannot be reached; the latter with a warning each time.
- * An entry of the keyring that is there and broken is an error: the file may be older.
+ * An entry of the keyring that is there and broken is an error: the file may be older. What is saved to the file takes
+ * the keyring's entry away, where that can be done.
  */
 export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
   Layer.effect(
     CredentialStore,
     Effect.map(HomeLock, (lock) => makeAutoStore(options, lock)),
   );
+
+/**
+ * A keyring may hold an older sign-in and have no room for the newer one (Credential Manager's limit), and what it holds
+ * is found first. One that does not answer at all is not waited for a second time.
+ */
+const MAX_TIDYING_MS = 2_000;
 
 const makeAutoStore = (
   options: AutoStoreOptions,
@@ -40,7 +47,10 @@ const makeAutoStore = (
     save: (document) =>
       lock.withLock(
         Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
-          Effect.andThen(warn(error), file.save(document)),
+          warn(error).pipe(
+            Effect.andThen(file.save(document)),
+            Effect.tap(Effect.ignore(Effect.timeoutOption(entry.delete, MAX_TIDYING_MS))),
+          ),
         ),
       ),
     remove: lock.withLock(

@@ -56,6 +56,19 @@ describe("CredentialStore.save, file, on a disk without space", () => {
     },
   );
 
+  it.skipIf(!canMount)(
+    "is foreseen where a file that holds much more than a sign-in would not fit a second time",
+    async () => {
+      const { path } = temporaryHome();
+      const outcome = await outcomeOf(onSmallDisk(path, program("crowd-disk", path)));
+      expect(outcome).toEqual({
+        code: "LOGIN_STORE_UNWRITABLE",
+        message: expect.stringContaining("the disk is full"),
+        OPENAI_API_KEY: "sk-old",
+      });
+    },
+  );
+
   it.skipIf(!canLimit)(
     "fails where a limit cuts the temporary file, and keeps the old credential",
     async () => {

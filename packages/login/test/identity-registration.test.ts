@@ -139,6 +139,24 @@ describe("IdentityRegistration.identity", () => {
     ).toBeUndefined();
   });
 
+  it("registers nothing beside the sign-in of somebody else in the same workspace", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    await home.write(await chatgptDocument(authority));
+    const { accountId } = authority.account;
+    const colleague = authority.createAccount({ accountId, userId: "user-colleague" });
+    const theirs = await chatgptDocument(authority, { account: colleague });
+    const error = await use(home, authority, (it) =>
+      Effect.andThen(
+        Effect.promise(() => home.write(theirs)),
+        Effect.flip(it.identity),
+      ),
+    );
+    expect(error.code).toBe("LOGIN_REFRESH_ACCOUNT_CHANGED");
+    expect(endpoints(authority)).toEqual([]);
+    expect(await home.read()).toEqual(theirs);
+  });
+
   it("stores no agent where its registration fails", async () => {
     const home = await openHome();
     const authority = await openAuthority();

@@ -70,14 +70,14 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** About what a sign-in takes, so that a full disk is noticed. */
+/** About what a sign-in takes, so that a full disk is noticed; what the file holds besides comes on top. */
 const PROBE_BYTES = 16 * 1024;
 
 /** Tries what `replaceFile` would do, short of the rename. Throws what the system throws; leaves nothing behind. */
 export const probeFolder = async (target: AuthFileTarget): Promise<void> => {
   const temporary = temporaryPath(target.path);
   try {
-    await writeDurably(temporary, " ".repeat(PROBE_BYTES), target);
+    await writeDurably(temporary, " ".repeat(PROBE_BYTES + (target.stats?.size ?? 0)), target);
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
   }

@@ -3,13 +3,12 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import { effectiveAuthMode, type AuthDocument, type AuthTokens } from "../auth-json.ts";
+import type { AuthDocument, AuthTokens } from "../auth-json.ts";
 import type { StoredDocument } from "../credential-store.ts";
-import { type ChatgptCredential, isSameAccount } from "../credential.ts";
+import type { ChatgptCredential } from "../credential.ts";
 import {
   CredentialUnusable,
   type LoginError,
-  RefreshAccountChanged,
   RefreshFailed,
   type RefreshRejected,
 } from "../errors.ts";
@@ -23,6 +22,7 @@ import { chatgptCredential } from "./chatgpt-credential.ts";
 import type { AuthManagerOptions, RefreshReason } from "./contract.ts";
 import type { Rejections } from "./rejections.ts";
 import { isExpired } from "./renewal.ts";
+import { readSignIn, type SignIn } from "./stored-sign-in.ts";
 import type { StoreWithMemory } from "./unsaved-tokens.ts";
 
 export interface RefreshDeps {
@@ -30,13 +30,6 @@ export interface RefreshDeps {
   readonly store: StoreWithMemory;
   readonly lock: HomeLock["Service"];
   readonly rejections: Rejections;
-}
-
-/** A stored ChatGPT sign-in: the document, its tokens, and the credential that they make. */
-interface SignIn {
-  readonly stored: StoredDocument;
-  readonly tokens: AuthTokens;
-  readonly credential: ChatgptCredential;
 }
 
 /**
@@ -51,36 +44,15 @@ export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
 ): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
   const known = deps.rejections.last();
   const attempt = deps.lock.withLock(
-    Effect.flatMap(readSignIn(deps, mine), (theirs) => adoptOrSpend(deps, mine, theirs, reason)),
+    Effect.flatMap(readSignIn(deps.store, mine), (theirs) =>
+      adoptOrSpend(deps, mine, theirs, reason),
+    ),
   );
   return yield* Effect.catchTag(attempt, "RefreshRejected", (rejection) =>
     rejection.reason === "reused" && rejection !== known
       ? adoptAfterReuse(deps, mine, rejection)
       : Effect.fail(rejection),
   );
-});
-
-/** What the store holds now, provided that it is a ChatGPT sign-in of the same account and person. */
-const readSignIn = Effect.fnUntraced(function* (
-  deps: RefreshDeps,
-  mine: ChatgptCredential,
-): Effect.fn.Return<SignIn, LoginError> {
-  const stored = Option.getOrUndefined(yield* deps.store.load);
-  const expectedAccountId = mine.account.accountId;
-  const tokens = stored?.document.tokens;
-  if (
-    stored === undefined ||
-    tokens === undefined ||
-    effectiveAuthMode(stored.document) !== "chatgpt"
-  ) {
-    return yield* new RefreshAccountChanged(compact({ expectedAccountId }));
-  }
-  const credential = yield* chatgptCredential(stored.document, tokens, stored.source);
-  if (!isSameAccount(credential.account, mine.account)) {
-    const foundAccountId = credential.account.accountId;
-    return yield* new RefreshAccountChanged(compact({ expectedAccountId, foundAccountId }));
-  }
-  return { stored, tokens, credential };
 });
 
 const adoptOrSpend = Effect.fnUntraced(function* (
@@ -174,7 +146,7 @@ const adoptAfterReuse = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ChatgptCredential, LoginError> {
   for (const pauseMs of looksAfterReuse) {
     yield* Effect.sleep(pauseMs);
-    const theirs = yield* readSignIn(deps, mine);
+    const theirs = yield* readSignIn(deps.store, mine);
     if (deps.rejections.of(theirs.tokens) === undefined) return theirs.credential;
   }
   return yield* rejection;

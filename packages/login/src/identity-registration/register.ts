@@ -6,10 +6,10 @@ import { normalizeBaseUrl } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { effectiveAuthMode, type AuthDocument } from "../auth-json.ts";
+import type { AuthDocument } from "../auth-json.ts";
+import { readSignIn } from "../auth-manager/stored-sign-in.ts";
 import type { ChatgptCredential } from "../credential.ts";
-import { type LoginError, RefreshAccountChanged } from "../errors.ts";
-import { compact } from "../internal/compact.ts";
+import type { LoginError } from "../errors.ts";
 import { biscuitFor, insecureHttp, taskApi, type Core, type Requesting } from "./core.ts";
 import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";
 
@@ -24,28 +24,13 @@ export const ensureRecord = (
 ): Requesting<AgentIdentityRecord> =>
   core.lock.withLock(
     Effect.gen(function* () {
-      const document = yield* readOwner(core, credential);
+      const { document } = (yield* readSignIn(core.store, credential)).stored;
       const known = Option.filter(yield* readIdentity(document), belongsTo(credential.account));
       if (Option.isSome(known)) return known.value;
       yield* core.store.checkWritable;
       return yield* Effect.uninterruptible(registerAndStore(core, document, credential, accountId));
     }),
   );
-
-/** What the store holds, provided that it still is the sign-in that the manager holds. */
-const readOwner = Effect.fnUntraced(function* (
-  { store }: Core,
-  credential: ChatgptCredential,
-): Effect.fn.Return<AuthDocument, LoginError> {
-  const document = Option.getOrUndefined(yield* store.load)?.document;
-  const expectedAccountId = credential.account.accountId;
-  const storedAccountId = document?.tokens?.accountId ?? expectedAccountId;
-  const isOurs =
-    document?.tokens !== undefined &&
-    effectiveAuthMode(document) === "chatgpt" &&
-    storedAccountId === expectedAccountId;
-  return isOurs ? document : yield* new RefreshAccountChanged(compact({ expectedAccountId }));
-});
 
 /** An agent that was registered and not stored would be lost, so nothing may come between. */
 const registerAndStore = Effect.fnUntraced(function* (

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "@effect/vitest";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { vi } from "vitest";
+import { layer } from "../src/credential-store-configured.ts";
+import { CredentialStore } from "../src/credential-store.ts";
+import { temporaryHome } from "./support/home.ts";
+
+const kept = new Map<string, string>();
+
+// Stands in for Windows' Credential Manager, which no machine here has: an entry holds 2560 bytes at most.
+vi.mock("@napi-rs/keyring", () => ({
+  AsyncEntry: class {
+    readonly #account: string;
+    constructor(_: string, account: string) {
+      this.#account = account;
+    }
+    getPassword = async () => kept.get(this.#account) ?? null;
+    setPassword = async (value: string) => {
+      if (value.length > 2560) throw new Error("the entry would be too large");
+      kept.set(this.#account, value);
+    };
+    deleteCredential = async () => kept.delete(this.#account);
+  },
+}));
+
+const open = () => {
+  const codexHome = temporaryHome();
+  const warnings: Array<string> = [];
+  const onWarning = (error: { readonly message: string }) =>
+    Effect.sync(() => void warnings.push(error.message));
+  const store = Effect.provide(CredentialStore, layer({ mode: "auto", codexHome, onWarning }));
+  const save = (key: string) =>
+    Effect.flatMap(store, (it) => it.save({ openaiApiKey: Redacted.make(key) }));
+  const load = Effect.map(
+    Effect.flatMap(store, (it) => it.load),
+    Option.map(({ document, source }) => [
+      source._tag,
+      document.openaiApiKey && Redacted.value(document.openaiApiKey),
+    ]),
+  );
+  return { file: join(codexHome.path, "auth.json"), load, save, warnings };
+};
+
+describe("CredentialStore.save, auto, with a keyring whose entries are small", () => {
+  it.live("gives what went to the file its turn before what the keyring held", () =>
+    Effect.gen(function* () {
+      const { load, save, warnings } = open();
+      const long = `sk-${"x".repeat(4_000)}`;
+      yield* save("sk-old");
+      expect(yield* load).toEqual(Option.some(["Keyring", "sk-old"]));
+      yield* save(long);
+      expect(yield* load).toEqual(Option.some(["File", long]));
+      expect(warnings).toEqual([
+        "OS keyring is not available (save): the entry would be too large",
+      ]);
+    }),
+  );
+
+  it.live("goes back to the keyring as soon as that has room", () =>
+    Effect.gen(function* () {
+      const { file, load, save } = open();
+      yield* save(`sk-${"x".repeat(4_000)}`);
+      expect(existsSync(file)).toBe(true);
+      yield* save("sk-new");
+      expect(yield* load).toEqual(Option.some(["Keyring", "sk-new"]));
+      expect(existsSync(file)).toBe(false);
+    }),
+  );
+});
