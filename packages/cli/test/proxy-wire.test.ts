@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { access, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { CliHome } from "./support/cli.ts";
 import { RunningProxy } from "./support/proxy.ts";
 
@@ -105,6 +107,44 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(sent).toContain("GET /v1/second HTTP/1.1\r\n");
   });
 
+  it("answers requests in their order where each of them makes such an offer", async () => {
+    const offers = Array.from(
+      { length: 12 },
+      (_, at) => `GET /v1/at/${at} HTTP/1.1\r\n${host}${h2c}\r\n`,
+    );
+    const last = `GET /v1/last HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+    const got = await exchange(offers.join("") + last, "never");
+    expect(got.match(/HTTP\/1\.1 200 OK/gu)).toHaveLength(13);
+    const paths = [...sent.matchAll(/GET \/v1\/(\S+)/gu)].map(([, path]) => path);
+    expect(paths).toEqual([...offers.map((_, at) => `at/${at}`), "last"]);
+    expect(proxy.log.join("\n")).not.toContain("Warning");
+  });
+
+  it("reads a body as a body, however many headers and offers stand before it", async () => {
+    const many = "a: 1\r\n".repeat(2500);
+    const body = `GET /v1/smuggled HTTP/1.1\r\n${host}`;
+    const length = `Content-Length: ${body.length}\r\n\r\n`;
+    const got = await exchange(`${post}${host}${h2c}${many}${length}${body}`);
+    expect(got.match(/HTTP\/1\.1 200 OK/gu)).toHaveLength(1);
+    expect(sent.endsWith(body)).toBe(true);
+  });
+
+  it("sees a Host header behind however many others", async () => {
+    const many = "a: 1\r\n".repeat(2500);
+    const got = await exchange(
+      `GET /a HTTP/1.1\r\n${host}${many}Host: evil.example\r\n\r\n`,
+      "never",
+    );
+    expect(got).toMatch(/^HTTP\/1\.1 400 /u);
+    expect(sent).toBe("");
+  });
+
+  it("logs no password of an address in the absolute form", async () => {
+    await exchange(`GET http://me:CANARY@b.example/c HTTP/1.1\r\n${host}\r\n`, "never");
+    expect(await proxy.logged(/b\.example/u)).toContain(" GET http://b.example/c 400 ");
+    expect(proxy.log.join("\n")).not.toContain("CANARY");
+  });
+
   it.each([
     ["is not ASCII", "\xe2\x82\xac"],
     ["is no UTF-8", "a\x80b"],
@@ -148,5 +188,48 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
     expect(sent + got).not.toContain("CANARY");
     expect(sent).toBe("");
+  });
+});
+
+/** A proxy whose token command waits, after its first run, until there is a file `go`; it makes `begun` meanwhile. */
+const startSlowSigning = async () => {
+  const slow = await CliHome.make();
+  const inHome = (name: string) => join(slow.path, name);
+  const script = `if [ -e first ]; then touch begun; until [ -e go ]; do sleep 0.02; done; fi; touch first; echo token`;
+  await writeFile(
+    inHome("config.toml"),
+    `model_provider = "own"
+[model_providers.own]
+name = "own"
+base_url = "http://127.0.0.1:${portOf(provider)}/v1"
+auth = { command = "sh", args = ["-c", "${script}"], cwd = "${slow.path}", refresh_interval_ms = 1 }
+`,
+  );
+  const running = await RunningProxy.start(slow);
+  return {
+    running,
+    begun: () => vi.waitFor(() => access(inHome("begun"))),
+    letGo: () => writeFile(inHome("go"), ""),
+    [Symbol.asyncDispose]: async () => {
+      await running[Symbol.asyncDispose]();
+      await slow[Symbol.asyncDispose]();
+    },
+  };
+};
+
+describe("a client that goes away while the proxy signs its request", () => {
+  it("has nothing sent", async () => {
+    await using slow = await startSlowSigning();
+    const { port } = slow.running;
+    const client = connect(port, "127.0.0.1");
+    client.write(`GET /v1/left HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    await slow.begun();
+    client.destroy();
+    await slow.running.logged(/GET \/v1\/left aborted/u);
+    await slow.letGo();
+    const answer = await fetch(`${slow.running.baseUrl}/v1/stayed`);
+    expect(await answer.text()).toBe("ok");
+    expect(sent).toContain("GET /v1/stayed ");
+    expect(sent).not.toContain("/v1/left");
   });
 });

@@ -14,9 +14,12 @@ export interface Access {
   readonly note?: string | undefined;
 }
 
+/** Of a request in the absolute form, which is refused: `http://name:secret@host/`. */
+const userinfo = /^([a-z]+:\/\/)[^/]*@/iu;
+
 /** One line of the access log: `2026-04-13T12:00:00.123Z POST /responses 200 5120B 830ms`. */
 export const accessLine = (access: Access): string => {
-  const path = access.url.split("?", 1)[0] ?? "";
+  const path = (access.url.split("?", 1)[0] ?? "").replace(userinfo, "$1");
   const words = [
     new Date(access.endedAtMs).toISOString(),
     access.method,

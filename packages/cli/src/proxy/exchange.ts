@@ -48,6 +48,7 @@ export const exchange = (
     bytes += refuse(response, error);
   };
   const send = (signed: SignedHeaders, body: ProxyBody) => {
+    if (response.destroyed) return; // nobody waits for an answer any more
     const destination = proxyDestination(request.url ?? "/", signed.target);
     if (destination === null) return fail(outside);
     const handler = answerTo(response, {
@@ -98,6 +99,7 @@ interface Listener {
 /** Writes an answer to the client as it arrives, no faster than the client takes it. */
 const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.DispatchHandler => ({
   onRequestStart(controller) {
+    if (response.destroyed) return controller.abort(clientGone);
     response.once("close", () => {
       if (!response.writableFinished) controller.abort(clientGone);
     });

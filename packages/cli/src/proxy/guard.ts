@@ -16,7 +16,9 @@ const loopbackNames = ["127.0.0.1", "localhost", "[::1]"] as const;
  * in the absolute form, which treat this as a proxy to anywhere. Also what would show the identity to the client.
  */
 export const makeGuard = (port: number) => {
-  const hosts = new Set(loopbackNames.map((name) => `${name}:${port}`));
+  const hosts = new Set(
+    loopbackNames.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`])),
+  );
   const origins = new Set([...hosts].map((host) => `http://${host}`));
   return (request: IncomingMessage): Refusal | null => {
     if (hostLines(request) > 1) return twoHosts;

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { CliFailure } from "../failure.ts";
 import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
 import { makeGuard, methodRefused, type Refusal } from "./guard.ts";
@@ -30,9 +31,16 @@ export const listen = (options: ProxyServerOptions) =>
 
 const start = ({ port, tools }: ProxyServerOptions) =>
   Effect.callback<Running, CliFailure>((resume) => {
-    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: 30_000 });
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: 30_000,
+      requestTimeout: 0, // a body streams for as long as the provider takes it
+    });
+    // Older Nodes leave out what is above a number: what the guard does not see must not be there.
+    server.maxHeadersCount = 0;
     const sockets = new Set<Socket>();
     server.on("connection", (socket: Socket) => {
+      if (sockets.has(socket)) return; // a request of it is read again
       sockets.add(socket);
       socket.setNoDelay(true);
       socket.once("close", () => sockets.delete(socket));
@@ -62,22 +70,45 @@ const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof ma
       startedAtMs: Date.now(),
       note: refusal.code,
     });
+  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
   server.on("request", (request, response) => {
+    lastAnswers.set(request.socket, response);
     response.once("close", () => setImmediate(() => closeIdleOnceStopped(server)));
     const refusal = guard(request);
     if (refusal === null) return exchange(tools, request, response);
     report(request, refusal, refuse(response, refusal, refusal.status));
   });
-  server.on("upgrade", (request, socket, head) => {
-    if (!asksForWebSocket(request)) return readAgain(server, request, socket, head);
-    const refusal = guard(request);
-    if (refusal === null) return void upgrade(tools, request, socket, head);
-    turnAway(socket, refusal.status, "Refused");
-    report(request, refusal);
-  });
+  server.on("upgrade", (request, socket, head) =>
+    afterAnswer(lastAnswers.get(socket), request.socket, () => {
+      if (!asksForWebSocket(request)) return readAgain(server, request, socket, head);
+      const refusal = guard(request);
+      if (refusal === null) return void upgrade(tools, request, socket, head);
+      turnAway(socket, refusal.status, "Refused");
+      report(request, refusal);
+    }),
+  );
   server.on("connect", (request, socket) => {
     turnAway(socket, methodRefused.status, "Refused");
     report(request, methodRefused);
+  });
+};
+
+/**
+ * An upgrade has its connection to itself, so requests that the client sent ahead of it are answered first. Node no
+ * longer looks after their connection: here they end with it.
+ */
+const afterAnswer = (
+  earlier: ServerResponse | undefined,
+  socket: Socket,
+  proceed: () => void,
+): void => {
+  if (earlier === undefined || earlier.closed) return proceed();
+  const cut = () => earlier.destroy();
+  socket.once("close", cut);
+  earlier.once("close", () => {
+    socket.off("close", cut);
+    socket.setTimeout(0); // Node's, for an idle connection
+    if (!socket.destroyed) proceed();
   });
 };
 

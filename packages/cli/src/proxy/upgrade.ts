@@ -18,6 +18,7 @@ export const upgrade = async (
   client.on("error", () => client.destroy());
   try {
     const signed = await tools.signed();
+    if (client.destroyed) return done(null);
     const destination = proxyDestination(request.url ?? "/", signed.target);
     if (destination === null) {
       turnAway(client, 400, "Bad Request");
@@ -43,8 +44,9 @@ const dispatchUpgrade = (
     { ...to, method: "GET", upgrade: "websocket", headersTimeout: 30_000 },
     {
       onRequestStart(controller) {
+        if (client.destroyed) return controller.abort(clientGone);
         client.once("close", () => {
-          if (status === null) controller.abort(new Error("the client went away"));
+          if (status === null) controller.abort(clientGone);
         });
       },
       onRequestUpgrade(_controller, upgraded, headers, server) {
@@ -55,6 +57,7 @@ const dispatchUpgrade = (
         join(client, server, () => done(upgraded));
       },
       onResponseStart(_controller, refused, headers, message) {
+        if (refused < 200) return;
         status = refused;
         const kept = { ...responseHeaders(headers), connection: "close" };
         client.write(headText(refused, reasonPhrase(message) ?? "", kept));
@@ -67,6 +70,7 @@ const dispatchUpgrade = (
         done(status);
       },
       onResponseError(_controller, error) {
+        if (error === clientGone) return done(null);
         if (status === null && !client.destroyed) turnAway(client, 502, "Bad Gateway");
         else client.destroy();
         done(status ?? 502, requestFailure(error).code);
@@ -74,6 +78,8 @@ const dispatchUpgrade = (
     },
   );
 };
+
+const clientGone = new Error("the client went away");
 
 /** Both directions at once; when one side fails or ends, so does the other. */
 const join = (client: Duplex, server: Duplex, closed: () => void) => {
