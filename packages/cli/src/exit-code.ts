@@ -2,7 +2,7 @@
 export const exitCode = {
   done: 0,
   failed: 1,
-  /** A command line that cannot be meant, or a person who pressed Ctrl-C. */
+  /** A command line that makes no sense, or a person who pressed Ctrl-C. */
   usageOrCancelled: 2,
   signInNeeded: 4,
 } as const;

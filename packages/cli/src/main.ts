@@ -2,6 +2,7 @@ import { findCommand, helpTopic, strayFlag } from "./argv/find-command.ts";
 import { commandHelp, groupHelp, programHelp } from "./argv/help.ts";
 import { shownWord } from "./argv/shown-word.ts";
 import { UsageError } from "./argv/usage-error.ts";
+import { groupSummaries } from "./commands/groups.ts";
 import { commands } from "./commands/table.ts";
 import { exitCode } from "./exit-code.ts";
 import { guard } from "./run-command.ts";
@@ -27,7 +28,7 @@ const explain = (topic: readonly string[], withHidden: boolean): string => {
   if (group === undefined) return programHelp(specs);
   const below = specs.filter(({ path }) => path[0] === group);
   const isGroup = topic.length === 1 && below.every(({ path }) => path.length > 1);
-  if (isGroup && below.length > 0) return groupHelp(group, below);
+  if (isGroup && below.length > 0) return groupHelp(group, below, groupSummaries[group]);
   const found = findCommand(specs, topic);
   if (found === null || found.words.length > 0) throw new UsageError("help takes a command");
   return commandHelp(found.spec, withHidden);

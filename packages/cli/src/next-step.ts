@@ -2,6 +2,7 @@ import type { Reportable } from "./report-error.ts";
 
 const login = "agent-auth login";
 const loginByCode = "agent-auth login --device-auth";
+const loginAsAgent = "agent-auth login --with-agent-identity";
 const doctor = "agent-auth doctor";
 
 /** Errors whose own hint names no command well enough. */
@@ -25,6 +26,7 @@ const deeds: Readonly<Record<string, string>> = {
 const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
   [/in the program that supplies|start the sign-in again/u, null],
   [/device code/u, loginByCode],
+  [/sign in again with a valid agent identity/iu, loginAsAgent],
   [/\bsign in\b/iu, login],
   [
     /^Check (?:the network|the clock of this|the configured base|that the (?:configured )?base)/u,
@@ -32,13 +34,17 @@ const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
   ],
 ];
 
+/** A way that packages offer to programs, and no command has. */
+const notOurs = /, or allow plain http explicitly/u;
+
 /**
  * What mends an error, as people can type it. The packages underneath say what has to be done ("Sign in again."),
  * without knowing any command line; this turns deeds into commands. A deed that no command does is kept as it is.
  */
-export const nextStep = ({ code, hint }: Reportable): string | undefined => {
+export const nextStep = ({ code, hint: told }: Reportable): string | undefined => {
   const step = steps[code];
   if (step !== undefined) return step;
+  const hint = told?.replace(notOurs, "");
   if (hint === undefined || hint.includes("agent-auth ")) return hint;
   const whole = deeds[hint];
   if (whole !== undefined) return `Run: ${whole}`;

@@ -36,7 +36,7 @@ const logRequests = Effect.promise(async () => {
   startRequestLog();
 });
 
-/** Turns a command line that cannot be meant into one line and exit code 2. */
+/** Turns a command line that makes no sense into one line and exit code 2. */
 export const guard = (body: () => void): void => {
   try {
     body();

@@ -64,10 +64,11 @@ describe("parseInvocation", () => {
   it.each([
     [["it", "--nope"], "unknown option '--nope'"],
     [["it", "--loud=yes"], "does not take an argument"],
-    [["it", "--header"], "argument missing"],
+    [["it", "--haeder", "a: b"], "unknown option '--haeder'; did you mean '--header'?"],
+    [["it", "--header"], "option '--header' needs a value: LINE"],
     [["it", "--shape", "flat"], "--shape takes round, square"],
     [["it", "more"], "unexpected argument 'more'"],
-    [[], "what is missing"],
+    [[], "<what> is missing"],
   ])("refuses %j", (words, complaint) => {
     expect(usageOf(() => parseInvocation(send, words))).toContain(complaint);
   });
@@ -113,7 +114,7 @@ describe("parseInvocation", () => {
     expect(usageOf(() => parseInvocation(execute, ["ls", "--", "-l"]))).toContain("put --");
     expect(usageOf(() => parseInvocation(execute, ["ls"]))).toContain("put --");
     expect(usageOf(() => parseInvocation(execute, ["--"]))).toContain(
-      "program is missing after --",
+      "<program> is missing after --",
     );
   });
 });
@@ -157,6 +158,7 @@ describe("help", () => {
   it("names every command once", () => {
     const page = programHelp(specs);
     for (const spec of specs) expect(page).toContain(`\n  ${spec.path.join(" ")} `);
+    expect(page.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 
   it.each(specs.map((spec) => [spec.path.join(" "), spec] as const))(

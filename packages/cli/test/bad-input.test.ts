@@ -100,9 +100,45 @@ describe.concurrent("a bad token", () => {
     for (const variable of ["CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"]) {
       const result = await home.run(["login", "status"], { env: { [variable]: jwt } });
       expect(complaintOf(result)).toMatch(/^Error checking login status: .*expired/u);
+      expect(result.stderr).toMatch(
+        new RegExp(` Get a fresh token\\. It belongs in ${variable}\\.\\n$`, "u"),
+      );
       withoutSecrets(result, jwt);
     }
     expect(await home.readAuth()).toBeNull();
+  });
+
+  it.each(["login status", "token", "headers", "api models", "exec -- true", "proxy"])(
+    "is refused by %s, where it is stored, with the command that takes a better one",
+    async (line) => {
+      await using authority = await startTestAuthority();
+      await using home = await homeAt(authority);
+      const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
+      await home.writeAuth({ auth_mode: "agentIdentity", agent_identity: jwt });
+      expect((await home.run(line.split(" "))).stderr).toMatch(
+        / Get a fresh token\. Then run: agent-auth login --with-agent-identity\n$/u,
+      );
+    },
+  );
+
+  it("is to be replaced where it is, when it was piped in", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await homeAt(authority);
+    const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const { stderr } = await home.run(["verify"], { stdin: jwt, env });
+    expect(stderr).toMatch(/ Get a fresh token\.\n$/u);
+  });
+});
+
+describe.concurrent("a key in the environment that the server refuses", () => {
+  it("is to be corrected there, since no sign-in would count", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(`openai_base_url = "${authority.openaiBaseUrl}"\n`);
+    const env = { CODEX_API_KEY: "sk-unknown" };
+    const { exitCode, stderr } = await home.run(["api", "models"], { env });
+    expect(stderr).toMatch(/401 Unauthorized\. Correct or unset CODEX_API_KEY\.\n$/u);
+    expect(exitCode).toBe(4);
   });
 });
 
@@ -228,11 +264,11 @@ describe.concurrent("a config.toml", () => {
   });
 });
 
-describe.concurrent("a command line that cannot be meant", () => {
+describe.concurrent("a command line that makes no sense", () => {
   it.each([
     [["login", "--nope"], "unknown option '--nope' (try: agent-auth login --help)"],
     [["telepathy"], "no such command: telepathy"],
-    [["api"], "path is missing (try: agent-auth api --help)"],
+    [["api"], "<path> is missing (try: agent-auth api --help)"],
     [["api", "x", "-H", "no colon"], "--header takes 'Name: value'"],
     [["api", "x", "-d", "a", "--input", "b"], "--data and --input cannot both be the body"],
     [["login", "status", "extra"], "unexpected argument 'extra'"],

@@ -11,7 +11,9 @@ describe("a command line", () => {
     "explains a group that is called alone: %s",
     async (line) => {
       const { exitCode, stdout, stderr } = await call(line);
-      expect(stdout).toMatch(/^USAGE\n {2}agent-auth accounts <command> \[flags\]\n/u);
+      expect(stdout).toMatch(
+        /^agent-auth accounts - .+\n\nUSAGE\n {2}agent-auth accounts <command> \[flags\]\n/u,
+      );
       for (const name of ["list", "use", "add", "remove"]) {
         expect(stdout).toContain(`\n  accounts ${name} `);
       }
@@ -87,7 +89,11 @@ describe("a command line", () => {
 
   it.each([
     ["proxy --port abc", "--port takes a whole number from 0 to 65535", "proxy"],
-    ["proxy --grace -1", "option '--grace' argument missing", "proxy"],
+    [
+      "proxy --grace -1",
+      "option '--grace' needs a value: SECONDS; for one that starts with -, use =",
+      "proxy",
+    ],
     ["assertion verify --window 0", "--window takes a whole number", "assertion verify"],
   ])("points at the command's own help: %s", async (line, complaint, path) => {
     const { exitCode, stderr } = await call(line);

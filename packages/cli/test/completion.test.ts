@@ -89,6 +89,25 @@ describe.skipIf(!has("zsh"))("completion zsh", () => {
   });
 });
 
+describe.skipIf(!has("zsh"))("completion zsh, behind a flag that takes a value", () => {
+  it.each([
+    [["verify", "--jwks", ""], "files"],
+    [["api", "--input", "a"], "files"],
+    [["proxy", "--port", ""], ""],
+  ])("offers files where one is meant, and nothing else: %j", async (words, offered) => {
+    const path = await script("zsh");
+    const body = [
+      "compdef() { : }; _normal() { : }; compadd() { print $@ }; _describe() { print $@ }",
+      "_files() { print files }",
+      `source '${path}'`,
+      `words=(agent-auth ${words.map((word) => `'${word}'`).join(" ")}); CURRENT=${words.length + 1}`,
+      "_agent_auth",
+    ].join("\n");
+    const { stdout, stderr } = spawnSync("zsh", ["-f", "-c", body], { env: home.env() });
+    expect([stderr.toString(), stdout.toString().trim()]).toEqual(["", offered]);
+  });
+});
+
 describe("completion", () => {
   it("knows three shells", async () => {
     const { exitCode, stderr } = await home.run(["completion", "tcsh"]);

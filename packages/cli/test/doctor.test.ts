@@ -116,6 +116,8 @@ describe("doctor", () => {
     expect(unreachable.line("jwks")).toMatchObject({ status: "fail" });
     expect(unreachable.line("provider")).toMatchObject({ status: "fail" });
     expect(unreachable.line("credential")).toMatchObject({ status: "ok" });
+    for (const { mend } of unreachable.checks)
+      expect(mend ?? "").not.toContain("agent-auth doctor");
     await using broken = await CliHome.make("chatgpt_base_url = 7\n");
     const { checks, exitCode } = await examine(broken);
     expect(checks.map(({ name, status }) => [name, status])).toEqual([

@@ -50,7 +50,7 @@ describe("agent-auth", () => {
       [
         "  0  stopped by Ctrl-C or SIGTERM",
         "  1  it could not start",
-        "  2  the command line cannot be meant",
+        "  2  the command line makes no sense",
         "  4  a sign-in is needed",
       ].join("\n"),
     );

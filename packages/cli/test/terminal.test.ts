@@ -70,10 +70,18 @@ describe("errorLine", () => {
   it.each([
     ["Correct or remove it, then sign in again.", "Run: agent-auth login"],
     ["Stop that program, or sign in with a device code.", "Run: agent-auth login --device-auth"],
+    ["Sign in again with a valid agent identity.", "Run: agent-auth login --with-agent-identity"],
     ["Check the network, then try again.", "Run: agent-auth doctor"],
   ])("adds the command that does a part of %j", (hint, command) => {
     expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
       `Error: it broke. ${hint} ${command}`,
+    );
+  });
+
+  it("leaves out a way that no command has", () => {
+    const hint = "Use https in openai_base_url, or allow plain http explicitly.";
+    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
+      "Error: it broke. Use https in openai_base_url.",
     );
   });
 

@@ -25,23 +25,37 @@ export const commandHelp = (spec: CommandSpec, withHidden = false): string => {
 export const programHelp = (specs: readonly CommandSpec[]): string => {
   const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
   const sections = [
-    `${PROGRAM} - sign in as a Codex agent, prove who it is, send authenticated requests`,
+    `${PROGRAM} - sign in to Codex, as a person or as an agent, and send requests`,
     section("USAGE", [`  ${PROGRAM} <command> [flags]`]),
     section("COMMANDS", columns(rows)),
     section(
       "FLAGS OF EVERY COMMAND",
       columns([...flagRows(globalFlags, false), ["-V, --version", "print the version"]]),
     ),
+    section("ENVIRONMENT", columns(variables)),
     section("EXIT CODES", columns(Object.entries({ ...usualExitCodes, ...signInExitCode }))),
     section("LEARN MORE", [`  ${PROGRAM} <command> --help`]),
   ];
   return `${sections.join("\n\n")}\n`;
 };
 
+const variables = [
+  ["CODEX_HOME", "folder of auth.json and config.toml; default ~/.codex"],
+  [
+    "CODEX_API_KEY, CODEX_AGENT_IDENTITY, CODEX_ACCESS_TOKEN",
+    "a credential: the first that is set is used instead of a stored one",
+  ],
+  ["CODEX_CA_CERTIFICATE", "file of further root certificates (PEM)"],
+  ["HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; loopback is reached without one"],
+  ["BROWSER", "the browser that login opens; none for none"],
+  ["NO_COLOR", "no colours"],
+] as const;
+
 /** The page of commands that share their first word. */
-export const groupHelp = (group: string, specs: readonly CommandSpec[]): string => {
+export const groupHelp = (group: string, specs: readonly CommandSpec[], summary = ""): string => {
   const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
   const sections = [
+    `${PROGRAM} ${group} - ${summary}`,
     section("USAGE", [`  ${PROGRAM} ${group} <command> [flags]`]),
     section("COMMANDS", columns(rows)),
     section("LEARN MORE", [`  ${PROGRAM} ${group} <command> --help`]),
@@ -57,7 +71,7 @@ const pointerToHidden = ({ flags, path }: CommandSpec): readonly string[] =>
 const usualExitCodes: Readonly<Record<string, string>> = {
   0: "done",
   1: "failed; the last line on stderr says why and what to do",
-  2: "the command line cannot be meant, or you cancelled with Ctrl-C",
+  2: "the command line makes no sense, or you cancelled with Ctrl-C",
 };
 
 const signInExitCode: Readonly<Record<string, string>> = { 4: "a sign-in is needed" };

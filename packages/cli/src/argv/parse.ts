@@ -72,7 +72,7 @@ const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: To
   const missing = spec.args.filter((arg) => arg.required)[positionals.length];
   if (missing !== undefined) {
     const where = spec.passesThrough === true ? " after --" : "";
-    throw new UsageError(`${missing.name} is missing${where}`, spec.path);
+    throw new UsageError(`<${missing.name}> is missing${where}`, spec.path);
   }
   // Another program's flags would be taken for ours without the `--`.
   if (spec.passesThrough === true && beforeTerminator > 0) {

@@ -1,4 +1,5 @@
 import type { FlagSpec, FlagTable } from "./command-spec.ts";
+import { nearestName } from "./near-miss.ts";
 import { shownWord } from "./shown-word.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -34,11 +35,13 @@ export const tokenize = (
     if (flag.multiple !== true || typeof value === "boolean") values[name] = value;
     else values[name] = [...(Array.isArray(earlier) ? earlier : []), value];
   };
-  const valueOf = (written: string, given: string | undefined): string => {
+  const valueOf = (written: string, { value: noun }: FlagSpec, given: string | undefined) => {
     const value = given ?? rest.shift();
-    if (value === undefined) return refuse(`option '${written}' argument missing`);
+    if (value === undefined) return refuse(`option '${written}' needs a value: ${noun}`);
     if (given === undefined && value.length > 1 && value.startsWith("-")) {
-      return refuse(`option '${written}' argument missing; for one that starts with -, use =`);
+      return refuse(
+        `option '${written}' needs a value: ${noun}; for one that starts with -, use =`,
+      );
     }
     return value;
   };
@@ -47,8 +50,8 @@ export const tokenize = (
     const name = word.slice(2, equals < 0 ? undefined : equals);
     const given = equals < 0 ? undefined : word.slice(equals + 1);
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (flag === undefined) return refuse(`unknown option '--${shownWord(name)}'`);
-    if (flag.type === "string") return set(name, flag, valueOf(`--${name}`, given));
+    if (flag === undefined) return refuse(unknownOption(name, Object.keys(table)));
+    if (flag.type === "string") return set(name, flag, valueOf(`--${name}`, flag, given));
     if (given !== undefined) return refuse(`option '--${name}' does not take an argument`);
     return set(name, flag, true);
   };
@@ -60,7 +63,7 @@ export const tokenize = (
       if (flag.type === "boolean") set(name, flag, true);
       else {
         const attached = word.slice(at + 1).replace(/^=/u, "");
-        return set(name, flag, valueOf(`-${letter}`, attached === "" ? undefined : attached));
+        return set(name, flag, valueOf(`-${letter}`, flag, attached === "" ? undefined : attached));
       }
     }
   };
@@ -77,4 +80,10 @@ export const tokenize = (
     else positionals.push(word);
   }
   return { values, positionals, beforeTerminator: positionals.length };
+};
+
+const unknownOption = (name: string, known: readonly string[]): string => {
+  const near = nearestName(name, known);
+  const meant = near === undefined ? "" : `; did you mean '--${near}'?`;
+  return `unknown option '--${shownWord(name)}'${meant}`;
 };

@@ -1,4 +1,4 @@
-/** A command line that cannot be meant. Ends in exit code 2. */
+/** A command line that makes no sense. Ends in exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
   /** The command that was called, for the pointer to its help. */

@@ -1,3 +1,4 @@
+import { groupSummaries } from "../commands/groups.ts";
 import { type CommandSpec, type FlagSpec, globalFlags } from "../argv/command-spec.ts";
 
 /** What may follow a command's name. */
@@ -42,7 +43,7 @@ const wordsOf = (path: string, specs: readonly CommandSpec[]): CommandWords => {
   const subcommands = new Map<string, string>();
   for (const one of below) {
     const word = one.path[depth] ?? "";
-    const summary = one.path.length === depth + 1 ? one.summary : `${word} …`;
+    const summary = one.path.length === depth + 1 ? one.summary : (groupSummaries[word] ?? "");
     if (!subcommands.has(word) || one.path.length === depth + 1) subcommands.set(word, summary);
   }
   return {

@@ -15,6 +15,9 @@ _agent_auth() {
   done
   local -a subcommands flags accounts
   accounts=(\${CODEX_HOME:-$HOME/.codex}/accounts/*(N/:t))
+  case "$at:\${words[CURRENT-1]}" in
+${commands.flatMap(valueCases).join("\n")}
+  esac
   case "$at" in
 ${commands.map(pathCase).join("\n")}
   esac
@@ -29,6 +32,17 @@ const pathPattern = (commands: readonly CommandWords[]) =>
     .filter(({ path }) => path !== "")
     .map(({ path }) => quoted(path))
     .join("|");
+
+/** What may stand as the value of a flag. */
+const valueCases = ({ path, flags }: CommandWords): readonly string[] =>
+  flags
+    .filter((flag) => flag.takesValue)
+    .map((flag) => {
+      const names = [`--${flag.long}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])];
+      const choices = flag.choices === undefined ? ":" : `compadd ${flag.choices.join(" ")}`;
+      const pattern = names.map((name) => quoted(`${path}:${name}`)).join("|");
+      return `    (${pattern}) ${flag.takesFile ? "_files" : choices}; return ;;`;
+    });
 
 const pathCase = ({ path, subcommands, flags, argument }: CommandWords) => {
   const names = subcommands.map(({ word, summary }) => quoted(`${word}:${summary}`)).join(" ");

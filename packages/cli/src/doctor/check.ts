@@ -23,9 +23,12 @@ export const warn = (name: string, detail: string, mend?: string): Check => ({
   ...(mend !== undefined && { mend }),
 });
 
+/** Elsewhere a hint may lead here; here it would lead in a circle. */
+const toDoctor = /(?:; if it stays, run:|\. Run:) agent-auth doctor$/u;
+
 /** What an error of ours says, as a line. */
 export const failed = (name: string, error: Reportable, status: CheckStatus = "fail"): Check => {
-  const mend = nextStep(error);
+  const mend = nextStep(error)?.replace(toDoctor, "");
   return {
     name,
     status,

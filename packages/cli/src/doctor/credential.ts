@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import { expiryOf, methodOf } from "../account/describe.ts";
+import { credentialTrouble } from "../credential-trouble.ts";
 import { managerLayer, type Session } from "../session.ts";
 import { untilText } from "../terminal/until.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
@@ -33,7 +34,7 @@ export const checkCredential = (
   loaded: LoadedCredential,
 ): Effect.Effect<readonly Check[]> =>
   Result.isFailure(loaded)
-    ? Effect.succeed([failed("credential", loaded.failure)])
+    ? Effect.succeed([failed("credential", credentialTrouble(loaded.failure))])
     : judge(session, loaded.success);
 
 const judge = Effect.fnUntraced(function* (session: Session, credential: Credential | undefined) {

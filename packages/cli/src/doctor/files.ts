@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { rulingVariable } from "../commands/login/preconditions.ts";
+import { rulingVariable } from "../ruling-variable.ts";
 import type { Session } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 

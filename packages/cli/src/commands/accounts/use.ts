@@ -5,8 +5,8 @@ import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
 import { reportError } from "../../report-error.ts";
+import { rulingVariable } from "../../ruling-variable.ts";
 import { openSession } from "../../session.ts";
-import { rulingVariable } from "../login/preconditions.ts";
 import { accountName, unknownAccount } from "./named-account.ts";
 import { useSpec } from "./specs.ts";
 

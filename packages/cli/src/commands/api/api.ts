@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { Command, FlagValues, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
+import { credentialTrouble } from "../../credential-trouble.ts";
 import { showsRequest } from "../../http/shows-request.ts";
 import { reportError } from "../../report-error.ts";
 import type { BodySource } from "./body.ts";
@@ -37,6 +38,7 @@ export const command: Command<typeof spec.flags, ApiOptions> = {
 /** Sends one request and streams the answer to stdout; the exit code tells its status. */
 export const run = (options: ApiOptions) =>
   sendAndPrint(options).pipe(
+    Effect.mapError(credentialTrouble),
     Effect.catch((error) => Effect.sync(() => reportError("Error sending request", error))),
   );
 

@@ -3,12 +3,13 @@ import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
+import { rulingVariable } from "../../ruling-variable.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
 import { openBody } from "./body.ts";
 import { resolvePath } from "./destination.ts";
-import { printAnswer } from "./print-answer.ts";
+import { type Answered, printAnswer } from "./print-answer.ts";
 
 /** Sends the request, streams the answer, and turns its status into an exit code. */
 export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
@@ -35,7 +36,7 @@ const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Sess
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  return verdict(answer.status, answer.statusText);
+  return verdict(answer, session);
 });
 
 const withDefaults = (
@@ -52,9 +53,11 @@ const withDefaults = (
   return headers;
 };
 
-const verdict = (status: number, statusText: string): ExitCode => {
+const verdict = ({ status, statusText }: Answered, { environment }: Session): ExitCode => {
   if (status < 400) return exitCode.done;
-  const hint = status === 401 ? ". Run: agent-auth login" : "";
+  const variable = rulingVariable(environment);
+  const deed = variable === undefined ? "Run: agent-auth login" : `Correct or unset ${variable}.`;
+  const hint = status === 401 ? `. ${deed}` : "";
   writeLine(`Error: the server answered ${`${status} ${statusText}`.trimEnd()}${hint}`);
   return status === 401 ? exitCode.signInNeeded : exitCode.failed;
 };

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
+import { credentialTrouble } from "../../credential-trouble.ts";
 import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { reportError } from "../../report-error.ts";
@@ -31,6 +32,7 @@ export const command: Command<typeof spec.flags, HeadersOptions> = {
 /** Prints the headers of the next request. */
 export const run = (options: HeadersOptions) =>
   headers(options).pipe(
+    Effect.mapError(credentialTrouble),
     Effect.catch((error) =>
       Effect.sync(() => {
         if (options.format === "json") writeJson({ error: errorJson(error) });

@@ -13,6 +13,7 @@ import {
   sourceJson,
 } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { credentialTrouble } from "../../credential-trouble.ts";
 import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { type Reportable, reportError } from "../../report-error.ts";
@@ -33,7 +34,10 @@ export const command: Command<typeof spec.flags, LoginStatusOptions> = {
 
 /** Answers "who will my next request speak for?". Signed out, and every failure, is exit code 1. */
 export const run = (options: LoginStatusOptions) =>
-  status(options).pipe(Effect.catch((error) => Effect.sync(() => fail(options, error))));
+  status(options).pipe(
+    Effect.mapError(credentialTrouble),
+    Effect.catch((error) => Effect.sync(() => fail(options, error))),
+  );
 
 const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
   const session = yield* openSession(options.globals);

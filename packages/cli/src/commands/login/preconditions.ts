@@ -1,10 +1,10 @@
-import type { LoginEnvironment } from "@agent-auth/login/environment";
 import { EnvironmentCredentialRules, NothingWouldBeKept } from "@agent-auth/login/errors";
 import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/restrictions";
 import * as Effect from "effect/Effect";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
 import { CliFailure } from "../../failure.ts";
+import { rulingVariable } from "../../ruling-variable.ts";
 import type { Session } from "../../session.ts";
 
 /**
@@ -41,10 +41,3 @@ const isKept = (name: string) =>
     message: `the present sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
     hint: "To sign in beside it, run: agent-auth accounts add NAME",
   });
-
-/** The variable that rules every request; `undefined` where none is set. */
-export const rulingVariable = (environment: LoginEnvironment): string | undefined => {
-  if (environment.apiKey !== undefined) return "CODEX_API_KEY";
-  if (environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
-  return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
-};

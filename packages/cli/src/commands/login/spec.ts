@@ -6,6 +6,7 @@ export const spec = defineSpec({
   description: [
     "Without a flag, opens the browser to sign in with ChatGPT. The other ways in read one secret from stdin, so that it never stands in a process list or a shell history.",
     "The credential is kept in $CODEX_HOME/auth.json (default ~/.codex), mode 0600, or in the OS keyring where config.toml sets cli_auth_credentials_store. An agent identity is verified against the JWKS of chatgpt_base_url before anything is saved. The keys of that set are kept in $CODEX_HOME/agent-auth while they are fresh, so that not every command has to fetch them. An earlier sign-in stays until the new one is stored.",
+    "To see who is signed in: agent-auth login status. To sign out: agent-auth logout.",
     "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, it rules every request: login says so and changes nothing.",
   ],
   args: [],

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { wholeNumber } from "../../argv/whole-number.ts";
+import { credentialTrouble } from "../../credential-trouble.ts";
 import { errorJson } from "../../error-json.ts";
 import { accessLine } from "../../proxy/access-log.ts";
 import type { ExchangeTools } from "../../proxy/exchange.ts";
@@ -14,9 +15,9 @@ import { listen } from "../../proxy/server.ts";
 import { storedSignIn } from "../../proxy/stored-sign-in.ts";
 import { reportError } from "../../report-error.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
+import { rulingVariable } from "../../ruling-variable.ts";
 import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
-import { rulingVariable } from "../login/preconditions.ts";
 import { spec } from "./spec.ts";
 
 export interface ProxyOptions {
@@ -41,6 +42,7 @@ export const command: Command<typeof spec.flags, ProxyOptions> = {
 /** Serves until it is interrupted. */
 export const run = (options: ProxyOptions) =>
   proxy(options).pipe(
+    Effect.mapError(credentialTrouble),
     Effect.catch((error) =>
       Effect.sync(() => {
         if (options.json) writeJson({ error: errorJson(error) });

@@ -22,7 +22,7 @@ export const spec = defineSpec({
   exitCodes: {
     0: "stopped by Ctrl-C or SIGTERM",
     1: "it could not start",
-    2: "the command line cannot be meant",
+    2: "the command line makes no sense",
   },
   endsOnSignal: true,
   mayNeedSignIn: true,

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import { expiryOf, methodOf, momentJson } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
+import { credentialTrouble } from "../../credential-trouble.ts";
 import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
@@ -26,6 +27,7 @@ export const command: Command<typeof spec.flags, TokenOptions> = {
 /** Prints the token of the next request. */
 export const run = (options: TokenOptions) =>
   token(options).pipe(
+    Effect.mapError(credentialTrouble),
     Effect.catch((error) =>
       Effect.sync(() => {
         if (options.json) writeJson({ error: errorJson(error) });

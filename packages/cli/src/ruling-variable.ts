@@ -1,0 +1,8 @@
+import type { LoginEnvironment } from "@agent-auth/login/environment";
+
+/** The variable that rules every request; `undefined` where none is set. */
+export const rulingVariable = (environment: LoginEnvironment): string | undefined => {
+  if (environment.apiKey !== undefined) return "CODEX_API_KEY";
+  if (environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
+  return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
+};
