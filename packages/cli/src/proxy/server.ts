@@ -34,6 +34,7 @@ const start = ({ port, tools }: ProxyServerOptions) =>
     const server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: 30_000,
+      headersTimeout: 60_000,
       requestTimeout: 0, // a body streams for as long as the provider takes it
     });
     // Older Nodes leave out what is above a number: what the guard does not see must not be there.
