@@ -157,7 +157,10 @@ export class RefreshAccountChanged extends Data.TaggedError("RefreshAccountChang
   }
 }
 
-/** A refresh failed in a way that may pass; the stored tokens are unchanged. */
+/**
+ * A refresh failed in a way that may pass. The stored tokens are unchanged; only where the answer brought other tokens,
+ * but no access token, those are kept.
+ */
 export class RefreshFailed extends Data.TaggedError("RefreshFailed")<{
   readonly status?: number;
   readonly attempts: number;
@@ -176,7 +179,7 @@ export class RefreshUnsupported extends Data.TaggedError("RefreshUnsupported")<{
   readonly kind: string;
 }> {
   readonly code = "LOGIN_REFRESH_UNSUPPORTED";
-  readonly hint = "Only ChatGPT sign-ins and external tokens can be refreshed.";
+  readonly hint = "Replace it where it came from, or sign in with ChatGPT.";
   override get message(): string {
     return `a credential of kind ${this.kind} cannot be refreshed`;
   }

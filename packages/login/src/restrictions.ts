@@ -84,8 +84,8 @@ const judgeWorkspaces = (
 
 /**
  * Every workspace that a credential names: the one that requests will carry (without it, none), and those that its
- * tokens claim, whatever the mode of the stored document says. Reading a token loads a parser, which an API key or an unrestricted sign-in can
- * do without.
+ * tokens claim, whatever the mode of the stored document says. Reading a token loads a parser, which an API key or an
+ * unrestricted sign-in can do without.
  */
 const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
   const carried = credential.account.accountId;

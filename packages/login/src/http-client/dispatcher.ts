@@ -17,7 +17,8 @@ export type NetworkEnvironment = Pick<
  * An undici dispatcher that honours the environment given, and nothing of `process.env`: extra root certificates for
  * servers and proxies alike, `HTTPS_PROXY`, `HTTP_PROXY` (which serves https too where the former is absent: undici's
  * rule) and `NO_PROXY`. Loopback hosts are reached directly, whatever the variables say, as Go and browsers do: plain
- * http is allowed to them because it does not leave the machine, and through a proxy it would. undici is loaded, and the certificate file read, when this runs. Closed with the scope.
+ * http is allowed to them because it does not leave the machine, and through a proxy it would. undici is loaded, and the
+ * certificate file read, when this runs. Closed with the scope.
  */
 export const makeDispatcher = (
   environment: NetworkEnvironment,
