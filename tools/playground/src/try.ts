@@ -2,12 +2,13 @@
 // and everything is gone when the shell ends. Words after `--` are run instead of an interactive shell.
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { binary } from "./binary.ts";
 import { environmentWithoutCredentials } from "./environment.ts";
 
+const root = resolve(import.meta.dirname, "../../..");
 const folder = await mkdtemp(join(tmpdir(), "agent-auth-try-"));
 await using authority = await startTestAuthority();
 const home = join(folder, ".codex");
@@ -26,13 +27,24 @@ const writeLauncher = async (): Promise<void> => {
   await chmod(join(bin, "agent-auth"), 0o755);
 };
 
+/** The program of README.md, as it stands there, in a folder where it finds the packages. */
+const writeProgram = async (): Promise<void> => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(readme) ?? [];
+  await writeFile(join(folder, "request.mts"), program);
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"), "junction");
+};
+
 const welcome = `
-A shell with agent-auth on its PATH, a CODEX_HOME of its own, and an authority that listens on ${authority.url}.
-The file agent.jwt holds an agent identity, api-key.txt an API key. Try:
+A shell with agent-auth on its PATH, a CODEX_HOME of its own,
+and an authority of its own on ${authority.url}.
+agent.jwt holds an agent identity, api-key.txt an API key,
+request.mts the program of README.md. Try:
 
   agent-auth login --with-agent-identity < agent.jwt
   agent-auth login status
-  agent-auth api responses -d '{"model":"gpt-5","input":"Say hello.","stream":true}'
+  agent-auth api responses -d '{"model":"gpt-5","input":"Hello?"}'
+  node request.mts
   agent-auth doctor
   agent-auth login --device-auth --issuer ${authority.issuer}
 
@@ -63,7 +75,7 @@ const run = (words: ReadonlyArray<string>): Promise<number> => {
 
 try {
   await Promise.all([mkdir(home), mkdir(bin)]);
-  await writeLauncher();
+  await Promise.all([writeLauncher(), writeProgram()]);
   await writeFile(
     join(home, "config.toml"),
     `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
