@@ -39,7 +39,7 @@ export interface Settings {
   deviceUserCodeField: "user_code" | "usercode";
   /** Whether device sign-in is offered (404 where not). */
   deviceSignInEnabled: boolean;
-  /** Seconds between polls, as the device endpoint tells clients; null leaves it out. */
+  /** Seconds between polls, as the device endpoint tells clients (Codex reads only a string); null leaves it out. */
   deviceIntervalSeconds: number | string | null;
   deviceCodeSeconds: number;
 }
@@ -86,7 +86,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       spoilState: false,
       deviceUserCodeField: "user_code",
       deviceSignInEnabled: true,
-      deviceIntervalSeconds: 5,
+      deviceIntervalSeconds: "5",
       deviceCodeSeconds: 900,
     },
   };

@@ -8,7 +8,7 @@ import { exchangeCode, postForm, Tokens } from "./support/oauth.ts";
 const Begun = z.object({
   device_auth_id: z.string(),
   user_code: z.string().regex(/^[A-Z]{4}-[A-Z]{4}$/),
-  interval: z.number(),
+  interval: z.literal("5"),
 });
 
 const begin = async (authority: TestAuthority) => {
