@@ -11,7 +11,8 @@ export class AssertionReplayStore extends Context.Service<
   {
     /**
      * Counts one use of an assertion, by a key that stands for its runtime, task and second however the header was
-     * spelled, and answers whether it is admitted. May be forgotten after `forgetAfterMs` (since the epoch), when the clock window refuses it anyway.
+     * spelled, and answers whether it is admitted. May be forgotten after `forgetAfterMs` (since the epoch), when the
+     * clock window refuses it anyway.
      */
     readonly admit: (
       key: string,
@@ -23,7 +24,8 @@ export class AssertionReplayStore extends Context.Service<
    * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an honest agent sends one and the same
    * assertion with every request of a second, and 1 admits a single request a second. `capacity` bounds the memory
    * (default 100,000 assertions, all of them signed by known agents); a full store refuses with `AssertionLookupFailed`.
-   * Both are whole numbers of one or more; anything else throws `TypeError` or `RangeError` here.
+   * An agent has a window's worth of seconds for each task that it may name, so bind tasks where agents are strangers to
+   * one another. Both are whole numbers of one or more; anything else throws `TypeError` or `RangeError` here.
    */
   static readonly layerMemory = (options: {
     readonly maxUses: number;
@@ -35,6 +37,8 @@ export class AssertionReplayStore extends Context.Service<
     );
   };
 }
+
+const sweepIntervalMs = 1000;
 
 interface Use {
   count: number;
@@ -56,11 +60,12 @@ const checkLimits = ({
 
 const makeAdmit = ({ maxUses, capacity }: Limits) => {
   const uses = new Map<string, Use>();
-  let nextSweepMs = 0;
+  let sweptAtMs = Number.NEGATIVE_INFINITY;
 
+  /** Once a second, also when full: a walk through all of it for each request would serve whoever filled it. */
   const sweep = (nowMs: number) => {
-    if (nowMs < nextSweepMs && uses.size < capacity) return;
-    nextSweepMs = nowMs + 10_000;
+    if (Math.abs(nowMs - sweptAtMs) < sweepIntervalMs) return;
+    sweptAtMs = nowMs;
     for (const [key, use] of uses) if (use.forgetAfterMs < nowMs) uses.delete(key);
   };
 

@@ -1,20 +1,27 @@
 /**
  * The package for callers who do not use Effect: plain values in and out, Promises that reject with the classes of
- * `./errors`, an optional `AbortSignal` in each call.
+ * `./errors`, an optional `AbortSignal` in each call that may take time.
  */
+export {
+  type AgentProfile,
+  type AgentWithKey,
+  importStoredAgent,
+  type UnverifiedAgent,
+  type VerifiedAgent,
+} from "./promises/agent.ts";
 export {
   createAgentIdentity,
   type AgentIdentityClient,
   type AgentIdentityClientOptions,
-  type AgentProfile,
-  type PlainTaskIdentity,
-  type UnverifiedAgent,
-  type VerifiedAgent,
+  type JwksStore,
 } from "./promises/agent-identity.ts";
 export {
   createAssertionVerifier,
+  parseAgentAssertion,
+  type AssertionUse,
   type AssertionVerifier,
   type AssertionVerifierOptions,
+  type VerifyAssertionCall,
 } from "./promises/assertion-verifier.ts";
 export type { CallOptions } from "./promises/call-options.ts";
 export {
@@ -25,3 +32,5 @@ export {
   sealToAgent,
   unsealWithAgentKey,
 } from "./promises/keys.ts";
+export type { AgentRegistrationRequest, BiscuitRequest, TaskRequest } from "./promises/requests.ts";
+export { jwksUrl, taskApiBaseUrl } from "./promises/urls.ts";

@@ -341,4 +341,19 @@ describe("AssertionReplayStore", () => {
         }).pipe(Effect.provide(layer));
       }),
   );
+
+  it.effect("goes on forgetting where the clock was stepped back", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 2 });
+      const use = (atMs: number) =>
+        TestClock.setTime(atMs).pipe(
+          Effect.andThen(verifyAgentAssertion(sign("agent-1", "task-1", atMs), anyTask)),
+        );
+      yield* Effect.gen(function* () {
+        yield* use(nowMs);
+        yield* use(nowMs - 3_600_000);
+        yield* use(nowMs - 3_298_000);
+      }).pipe(Effect.provide(layer));
+    }),
+  );
 });

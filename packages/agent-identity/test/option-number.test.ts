@@ -50,6 +50,9 @@ describe("numbers in options", () => {
     expect(() => AssertionReplayStore.layerMemory({ maxUses: 1, capacity: count })).toThrow(
       RangeError,
     );
+    const lookups = { findPublicKey: () => Promise.resolve(null), isKnownTask: null };
+    for (const replays of [{ maxUses: count }, { maxUses: 1, capacity: count }])
+      expect(() => createAssertionVerifier({ ...lookups, replays })).toThrow(RangeError);
   });
 
   const times = ["timeoutMs", "defaultLifetimeMs", "maxLifetimeMs", "maxStaleMs", "cooldownMs"];

@@ -1,40 +1,42 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
-import { makeAssertionSigner } from "../src/assertion.ts";
 import {
   AgentKeyMalformed,
-  AssertionLookupFailed,
-  AssertionReplayed,
+  BaseUrlInsecure,
+  BaseUrlInvalid,
   JwtExpired,
+  StoredAgentIdentityInvalid,
   TaskRegistrationRefused,
 } from "../src/errors.ts";
 import type { CachedJwks } from "../src/jwks-cache.ts";
 import {
   createAgentIdentity,
-  createAssertionVerifier,
   exportPkcs8,
   generateAgentKey,
   importAgentKey,
-  importAgentPublicKey,
+  importStoredAgent,
+  jwksUrl,
   sealToAgent,
+  taskApiBaseUrl,
   unsealWithAgentKey,
 } from "../src/promises.ts";
 import { loopbackServer } from "./loopback-server.ts";
-import { makeSigningKey, mint } from "./mint.ts";
+import { goodClaims, makeSigningKey, mint } from "./mint.ts";
 import { keyVectors } from "./vectors.ts";
 
 const key = makeSigningKey("key-1");
 const http = { originator: "tests", userAgent: "tests/1" };
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
 const jwks = { keys: [key.jwk] };
+const biscuit = "x-openai-authorization";
 
 /** An authority with its set and one answer to each registration. */
 const authority = (register: { readonly status: number; readonly body: string }) =>
   loopbackServer(({ path }, _, response) => {
     if (path === "/jwks") response.end(JSON.stringify(jwks));
     else if (path.endsWith("/authenticate_app_v2")) {
-      response.setHeader("x-openai-authorization", "biscuit-1").end();
+      response.setHeader(biscuit, "biscuit-1").end();
     } else if (path.endsWith("/v1/agent/register")) response.end('{"agent_runtime_id":"agent-7"}');
     else response.writeHead(register.status).end(register.body);
   });
@@ -80,16 +82,27 @@ describe("createAgentIdentity", () => {
           "task-1",
         ]);
         expect(server.arrived).toHaveLength(1);
-        expect(server.arrived[0]?.headers["x-openai-authorization"]).toBe("biscuit-0");
+        expect(server.arrived[0]?.headers[biscuit]).toBe("biscuit-0");
         expect(await client.renewTask(identity, "task-1")).toBe("task-1");
         expect(server.arrived).toHaveLength(2);
-        const biscuit = await client.mintBiscuit({
+        const request = {
           baseUrl: server.url,
           accessToken: "at",
           originalMethod: "POST",
           originalUrl: server.url,
-        });
-        expect(biscuit).toBe("biscuit-1");
+        };
+        const minting = { ...identity, biscuit: request };
+        expect(await client.task(minting)).toBe("task-1");
+        expect(server.arrived).toHaveLength(2);
+        await client.renewTask(minting, "task-1");
+        expect(
+          server.arrived.slice(2).map(({ path, headers }) => [path, headers[biscuit]]),
+        ).toEqual([
+          ["/authenticate_app_v2", undefined],
+          ["/v1/agent/agent-123/task/register", "biscuit-1"],
+        ]);
+        const minted = await client.mintBiscuit(request);
+        expect(minted).toBe("biscuit-1");
         const registration = {
           baseUrl: server.url,
           key: identity.key,
@@ -99,9 +112,9 @@ describe("createAgentIdentity", () => {
             runningLocation: "cli-linux",
           },
         } as const;
-        expect(await client.registerAgent({ ...registration, authorization: { biscuit } })).toBe(
-          "agent-7",
-        );
+        expect(
+          await client.registerAgent({ ...registration, authorization: { biscuit: minted } }),
+        ).toBe("agent-7");
         expect(
           await client.registerAgent({ ...registration, authorization: { accessToken: "at" } }),
         ).toBe("agent-7");
@@ -194,69 +207,36 @@ describe("createAgentIdentity", () => {
   );
 });
 
-const setUp = async () => {
-  const agentKey = await generateAgentKey();
-  const signer = makeAssertionSigner({
-    key: agentKey,
-    agentRuntimeId: "agent-1",
-    taskId: "task-1",
-  });
-  return { agentKey, header: signer.authorizationAt(Date.now()) };
-};
-
-describe("createAssertionVerifier", () => {
-  it("takes keys imported, raw and in SSH form", async () => {
-    const { agentKey, header } = await setUp();
-    const forms = [
-      agentKey.sshPublicKey,
-      agentKey.publicKeyRaw,
-      await importAgentPublicKey(agentKey.sshPublicKey),
-    ];
-    for (const form of forms) {
-      await using verifier = createAssertionVerifier({
-        findPublicKey: async (id) => (id === "agent-1" ? form : null),
-        isKnownTask: async ({ taskId }) => taskId === "task-1",
-      });
-      expect(await verifier.verify(header)).toMatchObject({
-        agentRuntimeId: "agent-1",
-        taskId: "task-1",
-      });
-    }
+describe("an agent that a sign-in stored", () => {
+  it("is read with its key, which is nowhere in the profile", async () => {
+    const { agent, key: imported } = await importStoredAgent({
+      ...goodClaims,
+      task_id: "task-1",
+    });
+    expect(agent).toMatchObject({ agentRuntimeId: "agent-123", taskId: "task-1" });
+    expect(agent).not.toHaveProperty("privateKey");
+    expect(imported.sshPublicKey).toBe(keyVectors.public_key_ssh);
   });
 
-  it.each([null, undefined])("knows no agent where the look-up finds %s", async (found) => {
-    const { header } = await setUp();
-    await using verifier = createAssertionVerifier({
-      findPublicKey: async () => found,
-      isKnownTask: null,
-    });
-    await expect(verifier.verify(header)).rejects.toMatchObject({
-      code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
-    });
+  it("is refused where its shape or its key is wrong", async () => {
+    await expect(importStoredAgent({})).rejects.toBeInstanceOf(StoredAgentIdentityInvalid);
+    const badKey = { ...goodClaims, agent_private_key: "AAAA" };
+    await expect(importStoredAgent(badKey)).rejects.toBeInstanceOf(AgentKeyMalformed);
   });
+});
 
-  it("counts uses, and tells a callback's failure by its place only", async () => {
-    const { agentKey, header } = await setUp();
-    await using counting = createAssertionVerifier({
-      findPublicKey: async () => agentKey.publicKeyRaw,
-      isKnownTask: null,
-      clockWindowSeconds: 30,
-      maxUsesPerAssertion: 1,
-    });
-    await counting.verify(header);
-    await expect(counting.verify(header)).rejects.toBeInstanceOf(AssertionReplayed);
-    await using failing = createAssertionVerifier({
-      findPublicKey: () => Promise.reject(new Error("canary")),
-      isKnownTask: null,
-    });
-    const error: unknown = await failing.verify(header).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(AssertionLookupFailed);
-    expect(inspect(error, { depth: 9 })).not.toContain("canary");
-    await using wrong = createAssertionVerifier({
-      findPublicKey: async () => "ssh-rsa AAAA",
-      isKnownTask: null,
-    });
-    await expect(wrong.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
+describe("URLs as Promises", () => {
+  it("are those of PROTOCOL §5, or a typed refusal", async () => {
+    expect(await jwksUrl("https://chatgpt.com")).toBe(
+      "https://chatgpt.com/backend-api/wham/agent-identities/jwks",
+    );
+    expect(await taskApiBaseUrl({ chatgptBaseUrl: "http://localhost:1/" })).toBe(
+      "http://localhost:1",
+    );
+    await expect(jwksUrl("http://own.example")).rejects.toBeInstanceOf(BaseUrlInsecure);
+    await expect(
+      taskApiBaseUrl({ chatgptBaseUrl: "https://own.example", override: "x" }),
+    ).rejects.toBeInstanceOf(BaseUrlInvalid);
   });
 });
 

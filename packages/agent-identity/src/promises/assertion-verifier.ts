@@ -5,7 +5,9 @@ import { type AgentPublicKey, importAgentPublicKey } from "../agent-public-key.t
 import {
   AgentPublicKeys,
   AssertionReplayStore,
+  parseAgentAssertion as parse,
   type TaskBinding,
+  type UnverifiedAgentAssertion,
   type VerifiedAgentAssertion,
   verifyAgentAssertion,
 } from "../assertion-verifier.ts";
@@ -26,15 +28,32 @@ export interface AssertionVerifierOptions {
   /** Seconds that a timestamp may lie in the past or future, zero or more. Default 300. */
   readonly clockWindowSeconds?: number;
   /**
-   * How many requests one assertion may accompany, one or more, counted in this process. Absent: not counted. An honest agent sends
-   * the same assertion with all requests of one second.
+   * How often one assertion may be used. Absent: not counted. An honest agent sends the same assertion with all requests
+   * of one second. `maxUses` and `capacity` (default 100,000 assertions) count in this process; a function asks a store
+   * that processes share.
    */
-  readonly maxUsesPerAssertion?: number;
+  readonly replays?:
+    | { readonly maxUses: number; readonly capacity?: number }
+    | ((use: AssertionUse, signal: AbortSignal) => Promise<boolean>);
+}
+
+/** One use of an assertion, to be counted and admitted, or not. */
+export interface AssertionUse {
+  /** Stands for runtime, task and second, however the header was spelled. */
+  readonly key: string;
+  /** When the clock window refuses it anyway, milliseconds since the epoch: it may be forgotten then. */
+  readonly forgetAfterMs: number;
+}
+
+/** What one call of `verify` expects. */
+export interface VerifyAssertionCall extends CallOptions {
+  /** The only runtime to accept, where the caller knows. */
+  readonly expectedAgentRuntimeId?: string;
 }
 
 export interface AssertionVerifier {
   /** Verifies an `Authorization` header. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
-  readonly verify: (header: string, call?: CallOptions) => Promise<VerifiedAgentAssertion>;
+  readonly verify: (header: string, call?: VerifyAssertionCall) => Promise<VerifiedAgentAssertion>;
   readonly close: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -47,9 +66,13 @@ const ask = <A>(
   answer: (signal: AbortSignal) => Promise<A>,
 ): Effect.Effect<A, AssertionLookupFailed> =>
   Effect.tryPromise({
-    try: answer,
+    try: async (signal) => answer(signal),
     catch: () => new AssertionLookupFailed({ service, problem: "the callback rejected" }),
   });
+
+/** Only `true` is a yes: a look-up that returns its rows would find an empty list truthy. */
+const askWhether = (service: Lookup, answer: (signal: AbortSignal) => Promise<unknown>) =>
+  Effect.map(ask(service, answer), (said) => said === true);
 
 const imported = (key: AgentPublicKey | string | Uint8Array) =>
   typeof key === "string" || key instanceof Uint8Array
@@ -67,25 +90,39 @@ const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
   return Layer.succeed(AgentPublicKeys, AgentPublicKeys.of({ find }));
 };
 
+/** Reads a header without trusting it, as `verify` does first. Rejects with `AssertionMalformed`. */
+export const parseAgentAssertion = (header: string): Promise<UnverifiedAgentAssertion> =>
+  Effect.runPromise(parse(header));
+
+const replaysLayer = ({ replays }: AssertionVerifierOptions) => {
+  if (replays === undefined) return Layer.empty;
+  if (typeof replays !== "function") return AssertionReplayStore.layerMemory(replays);
+  const admit = (key: string, forgetAfterMs: number) =>
+    askWhether("AssertionReplayStore", (signal) => replays({ key, forgetAfterMs }, signal));
+  return Layer.succeed(AssertionReplayStore, AssertionReplayStore.of({ admit }));
+};
+
+const taskLookup = ({ isKnownTask }: AssertionVerifierOptions) =>
+  isKnownTask === null
+    ? null
+    : (binding: TaskBinding) => askWhether("tasks", (signal) => isKnownTask(binding, signal));
+
 /**
  * Accepts agents: everything that a gateway needs, without a network client. Close it when done. A clock window or a
  * number of uses that is none throws `TypeError` or `RangeError` here.
  */
 export const createAssertionVerifier = (options: AssertionVerifierOptions): AssertionVerifier => {
-  const { isKnownTask, maxUsesPerAssertion: maxUses } = options;
   const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
-  const replays =
-    maxUses === undefined ? Layer.empty : AssertionReplayStore.layerMemory({ maxUses });
-  const { run, close } = makePromiseRuntime(Layer.merge(publicKeysLayer(options), replays));
-  const verifyOptions = {
-    isKnownTask:
-      isKnownTask === null
-        ? null
-        : (binding: TaskBinding) => ask("tasks", (signal) => isKnownTask(binding, signal)),
-    clockWindowSeconds,
-  };
+  const isKnownTask = taskLookup(options);
+  const { run, close } = makePromiseRuntime(
+    Layer.merge(publicKeysLayer(options), replaysLayer(options)),
+  );
   return {
-    verify: (header, call) => run(verifyAgentAssertion(header, verifyOptions), call),
+    verify: (header, { expectedAgentRuntimeId, ...call } = {}) => {
+      const expected = expectedAgentRuntimeId === undefined ? {} : { expectedAgentRuntimeId };
+      const verifying = { isKnownTask, clockWindowSeconds, ...expected };
+      return run(verifyAgentAssertion(header, verifying), call);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -5,14 +5,15 @@ import { createAssertionVerifier } from "@agent-auth/agent-identity/promises";
 /** What a gateway knows of the agents that registered with it; yours is a database. */
 export interface Registry {
   readonly publicKeys: ReadonlyMap<string, string>;
-  readonly tasks: ReadonlySet<string>;
+  readonly tasks: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** A server that answers agents only. */
 export const makeGateway = ({ publicKeys, tasks }: Registry) => {
   const verifier = createAssertionVerifier({
     findPublicKey: async (agentRuntimeId) => publicKeys.get(agentRuntimeId) ?? null,
-    isKnownTask: async ({ agentRuntimeId, taskId }) => tasks.has(`${agentRuntimeId} ${taskId}`),
+    isKnownTask: async ({ agentRuntimeId, taskId }) =>
+      tasks.get(agentRuntimeId)?.has(taskId) ?? false,
   });
   return createServer((request, response) => {
     verifier.verify(request.headers.authorization ?? "").then(

@@ -1,15 +1,16 @@
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { JwtExpired } from "@agent-auth/agent-identity/errors";
-import { createAgentIdentity } from "@agent-auth/agent-identity/promises";
+import { createAgentIdentity, jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/promises";
 
-export const main = async (jwt: string, backend: string) => {
+export const main = async (jwt: string, chatgptBaseUrl: string) => {
   await using client = createAgentIdentity({
     http: { originator: "codex_cli_rs", userAgent: "my-agent/1.0" },
-    jwks: { url: `${backend}/wham/agent-identities/jwks` },
+    jwks: { url: await jwksUrl(chatgptBaseUrl) },
   });
   try {
     const { agent, key } = await client.verifyAgentIdentityJwt(jwt);
-    const taskId = await client.task({ agent, key, taskApiBaseUrl: backend });
+    const api = await taskApiBaseUrl({ chatgptBaseUrl });
+    const taskId = await client.task({ agent, key, taskApiBaseUrl: api });
     const signer = makeAssertionSigner({ key, agentRuntimeId: agent.agentRuntimeId, taskId });
     return {
       authorization: signer.authorizationAt(Date.now()),

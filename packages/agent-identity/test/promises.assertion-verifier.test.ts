@@ -1,0 +1,134 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "@effect/vitest";
+import { makeAssertionSigner } from "../src/assertion.ts";
+import { AssertionLookupFailed, AssertionMalformed, AssertionReplayed } from "../src/errors.ts";
+import {
+  type AssertionUse,
+  createAssertionVerifier,
+  generateAgentKey,
+  importAgentPublicKey,
+  parseAgentAssertion,
+} from "../src/promises.ts";
+
+const setUp = async () => {
+  const agentKey = await generateAgentKey();
+  const signer = makeAssertionSigner({
+    key: agentKey,
+    agentRuntimeId: "agent-1",
+    taskId: "task-1",
+  });
+  return { agentKey, header: signer.authorizationAt(Date.now()) };
+};
+
+describe("createAssertionVerifier", () => {
+  it("takes keys imported, raw and in SSH form", async () => {
+    const { agentKey, header } = await setUp();
+    const forms = [
+      agentKey.sshPublicKey,
+      agentKey.publicKeyRaw,
+      await importAgentPublicKey(agentKey.sshPublicKey),
+    ];
+    for (const form of forms) {
+      await using verifier = createAssertionVerifier({
+        findPublicKey: async (id) => (id === "agent-1" ? form : null),
+        isKnownTask: async ({ taskId }) => taskId === "task-1",
+      });
+      expect(await verifier.verify(header)).toMatchObject({
+        agentRuntimeId: "agent-1",
+        taskId: "task-1",
+      });
+    }
+  });
+
+  it.each([null, undefined])("knows no agent where the look-up finds %s", async (found) => {
+    const { header } = await setUp();
+    await using verifier = createAssertionVerifier({
+      findPublicKey: async () => found,
+      isKnownTask: null,
+    });
+    await expect(verifier.verify(header)).rejects.toMatchObject({
+      code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
+    });
+  });
+
+  it("counts uses, and tells a callback's failure by its place only", async () => {
+    const { agentKey, header } = await setUp();
+    await using counting = createAssertionVerifier({
+      findPublicKey: async () => agentKey.publicKeyRaw,
+      isKnownTask: null,
+      clockWindowSeconds: 30,
+      replays: { maxUses: 1 },
+    });
+    await counting.verify(header);
+    await expect(counting.verify(header)).rejects.toBeInstanceOf(AssertionReplayed);
+    await using failing = createAssertionVerifier({
+      findPublicKey: () => Promise.reject(new Error("canary")),
+      isKnownTask: null,
+    });
+    const error: unknown = await failing.verify(header).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AssertionLookupFailed);
+    expect(inspect(error, { depth: 9 })).not.toContain("canary");
+    await using wrong = createAssertionVerifier({
+      findPublicKey: async () => "ssh-rsa AAAA",
+      isKnownTask: null,
+    });
+    await expect(wrong.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
+  });
+
+  it("takes one runtime only where a call says so", async () => {
+    const { agentKey, header } = await setUp();
+    await using verifier = createAssertionVerifier({
+      findPublicKey: async () => agentKey.publicKeyRaw,
+      isKnownTask: null,
+    });
+    await verifier.verify(header, { expectedAgentRuntimeId: "agent-1" });
+    await expect(
+      verifier.verify(header, { expectedAgentRuntimeId: "agent-2" }),
+    ).rejects.toMatchObject({ expected: "agent-2", found: "agent-1" });
+    await verifier.verify(header);
+  });
+
+  it("asks a store that processes share, and refuses where it says no or fails", async () => {
+    const { agentKey, header } = await setUp();
+    const used: Array<AssertionUse> = [];
+    const answers = [true, false, new Error("canary")];
+    await using verifier = createAssertionVerifier({
+      findPublicKey: async () => agentKey.publicKeyRaw,
+      isKnownTask: null,
+      clockWindowSeconds: 60,
+      replays: async (use, signal) => {
+        expect(signal.aborted).toBe(false);
+        const answer = answers[used.push(use) - 1];
+        if (answer instanceof Error) throw answer;
+        return answer ?? false;
+      },
+    });
+    const { timestampMs } = await verifier.verify(header);
+    await expect(verifier.verify(header)).rejects.toBeInstanceOf(AssertionReplayed);
+    await expect(verifier.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
+    const [first, second] = used;
+    expect(first).toEqual(second);
+    expect(first).toMatchObject({ forgetAfterMs: timestampMs + 60_000 });
+    expect(first?.key).toContain("agent-1");
+  });
+
+  it.each(["[]", '"no"', "1", "{}", "null"])("takes %s for no yes", async (answer) => {
+    const { agentKey, header } = await setUp();
+    await using verifier = createAssertionVerifier({
+      findPublicKey: async () => agentKey.publicKeyRaw,
+      // Whatever a program without types may return.
+      isKnownTask: () => JSON.parse(answer),
+    });
+    await expect(verifier.verify(header)).rejects.toMatchObject({
+      code: "AGENT_IDENTITY_ASSERTION_TASK_REFUSED",
+    });
+  });
+});
+
+describe("parseAgentAssertion", () => {
+  it("tells what a header claims, or what is wrong with it", async () => {
+    const { header } = await setUp();
+    expect(await parseAgentAssertion(header)).toMatchObject({ agentRuntimeId: "agent-1" });
+    await expect(parseAgentAssertion("Bearer x")).rejects.toBeInstanceOf(AssertionMalformed);
+  });
+});
