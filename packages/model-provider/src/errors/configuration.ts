@@ -1,0 +1,93 @@
+import * as Data from "effect/Data";
+
+/** `model_provider`, or the id that was asked for, names no provider. */
+export class UnknownProvider extends Data.TaggedError("UnknownProvider")<{
+  readonly providerId: string;
+  readonly known: ReadonlyArray<string>;
+}> {
+  readonly code = "PROVIDER_UNKNOWN";
+  get hint(): string {
+    return `Choose one of ${this.known.join(", ")}, or add [model_providers.${this.providerId}].`;
+  }
+  override get message(): string {
+    return `there is no model provider ${JSON.stringify(this.providerId)}`;
+  }
+}
+
+/** The URL that requests should go to is not one that an identity may be sent to. */
+export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
+  readonly providerId: string;
+  /** The setting that holds the URL: a key of `config.toml`. */
+  readonly setting: string;
+  readonly reason:
+    | "notAUrl"
+    | "notHttp"
+    | "holdsCredentials"
+    | "holdsQueryOrFragment"
+    | "insecureHttp";
+}> {
+  readonly code = "PROVIDER_INVALID_BASE_URL";
+  get hint(): string {
+    return this.reason === "insecureHttp"
+      ? `Use https in ${this.setting}, or allow plain http explicitly.`
+      : `Correct ${this.setting}.`;
+  }
+  override get message(): string {
+    return `${this.setting} of model provider ${JSON.stringify(this.providerId)} ${baseUrlReasons[this.reason]}`;
+  }
+}
+
+const baseUrlReasons = {
+  notAUrl: "is not an absolute URL",
+  notHttp: "is neither http nor https",
+  holdsCredentials: "holds a user name or password",
+  holdsQueryOrFragment: "holds a query or a fragment (query_params is the place for parameters)",
+  insecureHttp: "is plain http to another machine, and a signed-in identity would travel over it",
+} as const;
+
+/** The variable that a provider's `env_key` names is unset, empty or blank. */
+export class EnvKeyMissing extends Data.TaggedError("EnvKeyMissing")<{
+  readonly providerId: string;
+  readonly variable: string;
+  /** `env_key_instructions`, as written in the configuration. */
+  readonly instructions?: string;
+}> {
+  readonly code = "PROVIDER_ENV_KEY_MISSING";
+  get hint(): string {
+    return this.instructions ?? `Set ${this.variable}.`;
+  }
+  override get message(): string {
+    const how = this.instructions === undefined ? "" : `: ${this.instructions}`;
+    return `model provider ${JSON.stringify(this.providerId)} needs the variable ${this.variable}, which is not set${how}`;
+  }
+}
+
+/** A header that would be sent is not a legal one (RFC 9110 §5.5). Its value is not told. */
+export class IllegalHeader extends Data.TaggedError("IllegalHeader")<{
+  readonly header: string;
+  readonly from: "credential" | "http_headers" | "env_http_headers";
+  readonly reason: "name" | "reserved" | "empty" | "surroundingSpace" | "controlByte" | "notAscii";
+}> {
+  readonly code = "PROVIDER_ILLEGAL_HEADER";
+  get hint(): string {
+    return this.from === "credential"
+      ? "Sign in again, or replace the key or token."
+      : `Correct ${this.from} in the configuration.`;
+  }
+  override get message(): string {
+    const whose = this.from === "credential" ? "the credential" : this.from;
+    return `header ${JSON.stringify(this.header)} of ${whose} cannot be sent: ${headerReasons[this.reason]}`;
+  }
+}
+
+const headerReasons = {
+  name: "its name is not a header name",
+  reserved: "the HTTP client itself decides that header",
+  empty: "its value is empty",
+  surroundingSpace: "its value starts or ends with white space",
+  controlByte: "its value holds a line break or another control character",
+  notAscii: "its value holds a character outside ASCII",
+} as const;
+
+/** What a provider's configuration can be wrong in. */
+export type ProviderConfigError = UnknownProvider | InvalidBaseUrl | EnvKeyMissing | IllegalHeader;

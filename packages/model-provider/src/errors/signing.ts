@@ -1,0 +1,86 @@
+import type { LoginError } from "@agent-auth/login/errors";
+import * as Data from "effect/Data";
+import type { IllegalHeader } from "./configuration.ts";
+
+/** The provider wants the signed-in credential, and nobody is signed in. */
+export class SignInRequired extends Data.TaggedError("SignInRequired")<{
+  readonly providerId: string;
+}> {
+  readonly code = "PROVIDER_SIGN_IN_REQUIRED";
+  readonly hint = "Sign in.";
+  override get message(): string {
+    return `model provider ${JSON.stringify(this.providerId)} needs a signed-in account, and there is none`;
+  }
+}
+
+/** An auth manager that is not one of ours failed in its own way. */
+export class CredentialUnavailable extends Data.TaggedError("CredentialUnavailable")<{
+  /** The foreign error's class or code; its message is left behind, for it may quote a secret. */
+  readonly reason: string;
+}> {
+  readonly code = "PROVIDER_CREDENTIAL_UNAVAILABLE";
+  readonly hint = "Look at what supplies the credential.";
+  override get message(): string {
+    return `the credential could not be loaded (${this.reason})`;
+  }
+}
+
+/** An agent's key did not sign. */
+export class SigningFailed extends Data.TaggedError("SigningFailed")<{
+  readonly reason: string;
+}> {
+  readonly code = "PROVIDER_SIGNING_FAILED";
+  readonly hint = "Sign in again.";
+  override get message(): string {
+    return `the request could not be signed (${this.reason})`;
+  }
+}
+
+/** A provider's token command gave no token. Its arguments are left out, for they may hold secrets. */
+export class TokenCommandFailed extends Data.TaggedError("TokenCommandFailed")<{
+  readonly command: string;
+  readonly reason:
+    | { readonly _tag: "NotStarted"; readonly errno: string }
+    | { readonly _tag: "TimedOut"; readonly afterMs: number }
+    | { readonly _tag: "Exited"; readonly exitCode: number; readonly stderr: string }
+    | { readonly _tag: "Killed"; readonly signal: string; readonly stderr: string }
+    | { readonly _tag: "BadOutput"; readonly what: "empty" | "notUtf8" | "tooLong" };
+}> {
+  readonly code = "PROVIDER_TOKEN_COMMAND_FAILED";
+  readonly hint = "Run the command by hand and look at what it prints.";
+  override get message(): string {
+    return `token command ${JSON.stringify(this.command)} ${describeCommandFailure(this.reason)}`;
+  }
+}
+
+const quoteStderr = (stderr: string): string => (stderr === "" ? "" : `: ${stderr}`);
+
+const describeCommandFailure = (reason: TokenCommandFailed["reason"]): string => {
+  switch (reason._tag) {
+    case "NotStarted":
+      return `could not be started (${reason.errno})`;
+    case "TimedOut":
+      return `gave no token within ${reason.afterMs} ms`;
+    case "Exited":
+      return `failed with exit code ${reason.exitCode}${quoteStderr(reason.stderr)}`;
+    case "Killed":
+      return `was ended by ${reason.signal}${quoteStderr(reason.stderr)}`;
+    default:
+      return commandOutputs[reason.what];
+  }
+};
+
+const commandOutputs = {
+  empty: "printed nothing",
+  notUtf8: "printed something that is not UTF-8",
+  tooLong: "printed more than a token can be",
+} as const;
+
+/** Why a request could not be given an identity. Nothing was sent. */
+export type SignError =
+  | LoginError
+  | IllegalHeader
+  | SignInRequired
+  | CredentialUnavailable
+  | SigningFailed
+  | TokenCommandFailed;
