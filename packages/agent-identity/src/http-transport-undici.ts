@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { Dispatcher } from "undici";
+import type * as Undici from "undici";
 import {
   HttpBodyTooLarge,
   HttpConnectionFailed,
@@ -12,7 +12,7 @@ import {
 import { HttpTransport, type HttpRequest, type HttpResponse } from "./http-transport.ts";
 import { plainHeaders, plainText } from "./internal/http-headers.ts";
 import { followRedirect, isRedirect } from "./internal/http-redirect.ts";
-import { isPrivateOnTheWay, redactUrl } from "./internal/url.ts";
+import { isHttp, isPrivateOnTheWay, redactUrl } from "./internal/url.ts";
 
 /** What every request of a layer carries, and how it reaches the network. */
 export interface UndiciTransportOptions {
@@ -24,7 +24,7 @@ export interface UndiciTransportOptions {
    * Proxies, certificates, pools: the caller's own, and the caller closes it. Absent, the layer keeps an `Agent` of its
    * own; this package reads no environment, so that agent knows no proxy.
    */
-  readonly dispatcher?: Dispatcher;
+  readonly dispatcher?: Undici.Dispatcher;
   /** Accepts plain `http` off this machine. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
@@ -62,12 +62,62 @@ const headersOf = (
   return plain;
 };
 
+/** Reads a request's URL, and judges whether it may be asked at all. */
+const checkUrl = Effect.fnUntraced(function* (
+  request: HttpRequest,
+  isHttpAllowed: boolean,
+): Effect.fn.Return<URL, HttpTransportError> {
+  const { method } = request;
+  const url = URL.parse(request.url);
+  if (url === null || !isHttp(url) || url.username !== "" || url.password !== "") {
+    return yield* new HttpRequestInvalid({ method, part: "url" });
+  }
+  if (isHttpAllowed || isPrivateOnTheWay(url)) return url;
+  return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
+});
+
 interface Sending {
+  readonly undici: Pick<typeof Undici, "request">;
+  readonly dispatcher: Undici.Dispatcher;
   readonly request: HttpRequest;
   readonly url: URL;
   readonly headers: Record<string, string>;
-  readonly dispatcher: Dispatcher;
 }
+
+/** One request and its answer, redirects included in what counts as an answer. */
+const exchange = Effect.fnUntraced(function* ({
+  undici,
+  dispatcher,
+  request,
+  url,
+  headers,
+}: Sending): Effect.fn.Return<HttpResponse, HttpTransportError> {
+  const { method, timeoutMs, body, maxBodyBytes = defaultMaxBodyBytes } = request;
+  const where = { method, url: redactUrl(url) };
+  const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  const sent = body === undefined ? {} : { body: plainText(body) };
+  const answer = yield* Effect.tryPromise({
+    try: async (signal) => {
+      const options = { method, headers, dispatcher, signal, ...timeouts, ...sent };
+      const answered = await undici.request(url, options);
+      return { ...answered, text: await readBody(answered.body, maxBodyBytes) };
+    },
+    // undici's own errors can quote what was sent; the code is enough to act on.
+    catch: (cause) => new HttpConnectionFailed({ ...where, reason: reasonOf(cause) }),
+  });
+  if (answer.text === null) return yield* new HttpBodyTooLarge({ ...where, maxBodyBytes });
+  return {
+    status: answer.statusCode,
+    statusText: answer.statusText,
+    headers: headersOf(answer.headers),
+    body: answer.text,
+  };
+});
+
+const timedOut = ({ method, url, timeoutMs }: HttpRequest) => {
+  const parsed = URL.parse(url);
+  return new HttpTimedOut({ method, url: parsed === null ? "" : redactUrl(parsed), timeoutMs });
+};
 
 const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
   const undici = yield* Effect.promise(() => import("undici"));
@@ -79,56 +129,13 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
     ));
   const standing = { originator: options.originator, "user-agent": options.userAgent };
 
-  const exchange = Effect.fnUntraced(function* ({ request, url, headers, dispatcher }: Sending) {
-    const { method, timeoutMs, body, maxBodyBytes = defaultMaxBodyBytes } = request;
-    const where = { method, url: redactUrl(url) };
-    const answer = yield* Effect.tryPromise({
-      try: async (signal) => {
-        const answered = await undici.request(url, {
-          method,
-          headers,
-          dispatcher,
-          signal,
-          headersTimeout: timeoutMs,
-          bodyTimeout: timeoutMs,
-          ...(body === undefined ? {} : { body: plainText(body) }),
-        });
-        const text = await readBody(answered.body, maxBodyBytes);
-        return { ...answered, text };
-      },
-      // undici's own errors can quote what was sent; the code is enough to act on.
-      catch: (cause) => new HttpConnectionFailed({ ...where, reason: reasonOf(cause) }),
-    });
-    if (answer.text === null) return yield* new HttpBodyTooLarge({ ...where, maxBodyBytes });
-    const response: HttpResponse = {
-      status: answer.statusCode,
-      statusText: answer.statusText,
-      headers: headersOf(answer.headers),
-      body: answer.text,
-    };
-    return response;
-  });
-
-  const checkUrl = Effect.fnUntraced(function* (
-    request: HttpRequest,
-  ): Effect.fn.Return<URL, HttpTransportError> {
-    const { method } = request;
-    const url = URL.parse(request.url);
-    const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-    if (url === null || !isHttp || url.username !== "" || url.password !== "") {
-      return yield* new HttpRequestInvalid({ method, part: "url" });
-    }
-    if (isPrivateOnTheWay(url) || options.allowInsecureHttp === true) return url;
-    return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
-  });
-
   const send = Effect.fnUntraced(function* (
     request: HttpRequest,
   ): Effect.fn.Return<HttpResponse, HttpTransportError> {
-    let url = yield* checkUrl(request);
+    let url = yield* checkUrl(request, options.allowInsecureHttp === true);
     const headers = yield* plainHeaders(request.method, { ...standing, ...request.headers });
     for (let redirects = 0; ; redirects += 1) {
-      const answer = yield* exchange({ request, url, headers, dispatcher });
+      const answer = yield* exchange({ undici, dispatcher, request, url, headers });
       if (!isRedirect(answer.status)) return answer;
       const where = { method: request.method, url: redactUrl(url), status: answer.status };
       const { location } = answer.headers;
@@ -139,13 +146,7 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
   const request = (request: HttpRequest): Effect.Effect<HttpResponse, HttpTransportError> =>
     Effect.timeoutOrElse(send(request), {
       duration: request.timeoutMs,
-      orElse: () => {
-        const { method, timeoutMs } = request;
-        const url = URL.parse(request.url);
-        return Effect.fail(
-          new HttpTimedOut({ method, url: url === null ? "" : redactUrl(url), timeoutMs }),
-        );
-      },
+      orElse: () => Effect.fail(timedOut(request)),
     });
 
   return HttpTransport.of({ request });

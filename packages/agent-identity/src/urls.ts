@@ -6,7 +6,7 @@ import {
   PathSegmentInvalid,
 } from "./errors.ts";
 import { isId } from "./internal/id.ts";
-import { isLoopbackHost, isPrivateOnTheWay } from "./internal/url.ts";
+import { isHttp, isLoopbackHost, isPrivateOnTheWay } from "./internal/url.ts";
 
 /** Says out loud that plain `http` may leave this machine. Absent means no. */
 export interface BaseUrlOptions {
@@ -30,7 +30,7 @@ export const isLoopbackUrl = (url: string): boolean => {
 };
 
 const problemOf = (url: URL): string | undefined => {
-  if (url.protocol !== "https:" && url.protocol !== "http:") return "it is neither https nor http";
+  if (!isHttp(url)) return "it is neither https nor http";
   if (url.username !== "" || url.password !== "") return "it holds a user name or password";
   if (url.search !== "" || url.hash !== "") return "it holds a query or fragment";
   return undefined;

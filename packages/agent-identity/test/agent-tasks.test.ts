@@ -108,6 +108,19 @@ describe("AgentTasks.task", () => {
     },
   );
 
+  it.effect("registers once, too, where more identities than that are being registered", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const key = yield* importVector;
+      const numbered = (nth: number) =>
+        identityWith(key, { record: { agentRuntimeId: `agent-${nth}` } });
+      const identities = Array.from({ length: 1026 }, (_, nth) => numbered(nth));
+      const twice = [...identities, numbered(1025)];
+      yield* inASecond(Effect.forEach(twice, task, { concurrency: "unbounded" }));
+      expect(tasks.requests).toHaveLength(1026);
+    }).pipe(tasks.run);
+  });
+
   it.effect("goes on when the first caller goes away", () => {
     const tasks = setUp();
     return Effect.gen(function* () {

@@ -226,6 +226,7 @@ describe("http-transport-undici: redirects", () => {
     Effect.gen(function* () {
       const server = yield* loopbackServer(({ path }, _, response) => {
         if (path === "/nowhere") response.writeHead(302).end();
+        else if (path === "/file") response.writeHead(302, { location: "file:///x" }).end();
         else if (path === "/bad") response.writeHead(302, { location: "http://[" }).end();
         else response.writeHead(302, { location: "/loop" }).end();
       });
@@ -233,7 +234,7 @@ describe("http-transport-undici: redirects", () => {
         why: "too many redirects",
       });
       expect(server.arrived).toHaveLength(6);
-      for (const path of ["/nowhere", "/bad"])
+      for (const path of ["/nowhere", "/bad", "/file"])
         expect(yield* Effect.flip(send({ url: server.url + path }))).toMatchObject({
           why: "no usable location",
           target: null,

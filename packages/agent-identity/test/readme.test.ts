@@ -64,7 +64,10 @@ describe("README.md", () => {
   it("the gateway answers agents, and nobody else", async () => {
     const agentKey = await generateAgentKey();
     const publicKeys = new Map([["agent-1", agentKey.sshPublicKey]]);
-    await using server = makeGateway({ publicKeys, tasks: new Map([["agent-1", new Set(["task-1"])]]) });
+    await using server = makeGateway({
+      publicKeys,
+      tasks: new Map([["agent-1", new Set(["task-1"])]]),
+    });
     const url = `http://127.0.0.1:${await portOf(server)}/`;
     const as = (agentRuntimeId: string, taskId: string) =>
       makeAssertionSigner({ key: agentKey, agentRuntimeId, taskId }).authorizationAt(Date.now());

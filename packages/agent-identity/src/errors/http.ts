@@ -43,7 +43,7 @@ export class HttpBodyTooLarge extends Data.TaggedError("HttpBodyTooLarge")<
 export class HttpRedirectRefused extends Data.TaggedError("HttpRedirectRefused")<
   Exchange & {
     readonly status: number;
-    /** Origin of the target, or null where it is no URL. */
+    /** Origin of the target, or null where it is no http(s) URL. */
     readonly target: string | null;
     readonly why: "another origin" | "too many redirects" | "no usable location" | "not a GET";
   }

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect";
 import { HttpRedirectRefused } from "../errors.ts";
+import { isHttp } from "./url.ts";
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** The ones under which a POST stays a POST (RFC 9110 §15.4.8, §15.4.9). */
@@ -25,9 +26,11 @@ export const followRedirect = Effect.fnUntraced(function* (redirect: {
 }): Effect.fn.Return<URL, HttpRedirectRefused> {
   const { method, url, status, from, location, count } = redirect;
   const target = location === undefined ? null : URL.parse(location, from.href);
-  const refused = { method, url, status, target: target === null ? null : target.origin };
-  if (target === null)
-    return yield* new HttpRedirectRefused({ ...refused, why: "no usable location" });
+  if (target === null || !isHttp(target)) {
+    const why = "no usable location";
+    return yield* new HttpRedirectRefused({ method, url, status, target: null, why });
+  }
+  const refused = { method, url, status, target: target.origin };
   if (target.origin !== from.origin) {
     return yield* new HttpRedirectRefused({ ...refused, why: "another origin" });
   }

@@ -4,6 +4,9 @@ const ipv4Loopback = /^127(?:\.\d{1,3}){3}$/;
 export const isLoopbackHost = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || ipv4Loopback.test(hostname);
 
+/** Whether a URL is one of HTTP's, with or without TLS. */
+export const isHttp = ({ protocol }: URL): boolean => protocol === "https:" || protocol === "http:";
+
 /** Whether what is sent there, over http or https, can be read by nobody on the way. */
 export const isPrivateOnTheWay = ({ protocol, hostname }: URL): boolean =>
   protocol === "https:" || isLoopbackHost(hostname);

@@ -34,28 +34,28 @@ const keyOf = ({ taskApiBaseUrl, record, key }: AgentTaskIdentity): string =>
 
 type Runtimes = Map<string, Runtime>;
 
+const forgetOldest = (runtimes: Runtimes, wanted: Runtime) => {
+  for (const [key, runtime] of runtimes) {
+    if (runtimes.size <= maxRuntimes) return;
+    if (runtime.flight === undefined && runtime !== wanted) runtimes.delete(key);
+  }
+};
+
+const runtimeOf = (runtimes: Runtimes, identity: AgentTaskIdentity): Runtime => {
+  const key = keyOf(identity);
+  const stored = identity.record.taskId;
+  const runtime = runtimes.get(key) ?? { taskId: stored, flight: undefined };
+  runtimes.delete(key); // to the young end of the map
+  runtimes.set(key, runtime);
+  forgetOldest(runtimes, runtime);
+  return runtime;
+};
+
 const make = Effect.fnUntraced(function* (
   runtimes: Runtimes,
 ): Effect.fn.Return<AgentTasks["Service"], never, HttpTransport | Scope.Scope> {
   const transport = yield* HttpTransport;
   const scope = yield* Scope.Scope;
-
-  const forgetOldest = () => {
-    for (const [key, runtime] of runtimes) {
-      if (runtimes.size <= maxRuntimes) return;
-      if (runtime.flight === undefined) runtimes.delete(key);
-    }
-  };
-
-  const runtimeOf = (identity: AgentTaskIdentity): Runtime => {
-    const key = keyOf(identity);
-    const stored = identity.record.taskId;
-    const runtime = runtimes.get(key) ?? { taskId: stored, flight: undefined };
-    runtimes.delete(key); // to the young end of the map
-    runtimes.set(key, runtime);
-    forgetOldest();
-    return runtime;
-  };
 
   const register = Effect.fnUntraced(
     function* ({ biscuit, ...rest }: AgentTaskIdentity) {
@@ -74,26 +74,19 @@ const make = Effect.fnUntraced(function* (
     return joinOrStart(runtime, remembered, scope);
   };
 
-  const task = (identity: AgentTaskIdentity): Effect.Effect<string, AgentTaskError> =>
+  /** The runtime's task, unless it is the one that failed. */
+  const taskOtherThan = (failedTaskId: string | undefined, identity: AgentTaskIdentity) =>
     Effect.suspend(() => {
-      const runtime = runtimeOf(identity);
-      return runtime.taskId === undefined
-        ? registerOnce(identity, runtime)
-        : Effect.succeed(runtime.taskId);
-    });
-
-  const renew = (
-    identity: AgentTaskIdentity,
-    failedTaskId: string,
-  ): Effect.Effect<string, AgentTaskError> =>
-    Effect.suspend(() => {
-      const runtime = runtimeOf(identity);
+      const runtime = runtimeOf(runtimes, identity);
       return runtime.taskId === undefined || runtime.taskId === failedTaskId
         ? registerOnce(identity, runtime)
         : Effect.succeed(runtime.taskId);
     });
 
-  return AgentTasks.of({ task, renew });
+  return AgentTasks.of({
+    task: (identity) => taskOtherThan(undefined, identity),
+    renew: (identity, failedTaskId) => taskOtherThan(failedTaskId, identity),
+  });
 });
 
 const processRuntimes: Runtimes = new Map();
