@@ -8,6 +8,7 @@ import { reportError } from "./report-error.ts";
 import { ReaderGone, writeLine } from "./terminal/write.ts";
 
 /** POSIX shells report a process that a signal ended as 128 + its number. */
+const HUNG_UP = 129;
 const TERMINATED = 143;
 
 export interface RunOptions {
@@ -37,7 +38,7 @@ export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): 
       const isProperEnd = options.endsOnSignal === true;
       process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
       process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
-      process.on("SIGHUP", stopWith(TERMINATED));
+      process.on("SIGHUP", stopWith(HUNG_UP));
     });
   }
   fiber.addObserver((exit) => {

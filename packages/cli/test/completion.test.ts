@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliHome } from "./support/cli.ts";
@@ -38,20 +38,32 @@ const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["completion", "z"], ["zsh"]],
 ];
 
+const completeInBash = async (words: readonly string[]) => {
+  const path = await script("bash");
+  const line = ["agent-auth", ...words];
+  const body = [
+    `source '${path}'`,
+    `COMP_WORDS=(${line.map((word) => `'${word}'`).join(" ")})`,
+    `COMP_CWORD=${line.length - 1}`,
+    "_agent_auth",
+    'printf "%s\\n" "${COMPREPLY[@]}"',
+  ].join("\n");
+  const { stdout, stderr } = spawnSync("bash", ["-c", body], { cwd: home.path, env: home.env() });
+  expect(stderr.toString()).toBe("");
+  return stdout.toString().trim().split("\n").toSorted();
+};
+
 describe("completion bash", () => {
   it.each(cases)("completes %j", async (words, expected) => {
-    const path = await script("bash");
-    const line = ["agent-auth", ...words];
-    const body = [
-      `source '${path}'`,
-      `COMP_WORDS=(${line.map((word) => `'${word}'`).join(" ")})`,
-      `COMP_CWORD=${line.length - 1}`,
-      "_agent_auth",
-      'printf "%s\\n" "${COMPREPLY[@]}"',
-    ].join("\n");
-    const { stdout, stderr } = spawnSync("bash", ["-c", body], { env: home.env() });
-    expect(stderr.toString()).toBe("");
-    expect(stdout.toString().trim().split("\n").toSorted()).toEqual(expected.toSorted());
+    expect(await completeInBash(words)).toEqual(expected.toSorted());
+  });
+
+  it("runs nothing that stands in the name of a folder", async () => {
+    const folder = join(home.path, "accounts/w$(touch ran)");
+    mkdirSync(folder);
+    expect(await completeInBash(["accounts", "use", "w"])).toEqual(["work"]);
+    expect(existsSync(join(home.path, "ran"))).toBe(false);
+    rmdirSync(folder);
   });
 });
 

@@ -22,9 +22,11 @@ ${commands.map(wordCase).join("\n")}
   esac
 }
 _agent_auth_accounts() {
-  local folder
+  local folder name
   for folder in "\${CODEX_HOME:-$HOME/.codex}"/accounts/*/; do
-    [[ -d $folder ]] && basename "$folder"
+    name=$(basename "$folder")
+    # compgen -W expands what it gets: a name with a command in it would be run.
+    [[ -d $folder && $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] && echo "$name"
   done
 }
 complete -F _agent_auth ${program}

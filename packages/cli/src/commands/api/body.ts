@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect";
-import { open } from "node:fs/promises";
+import { constants, openSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CliFailure } from "../../failure.ts";
 
@@ -32,14 +33,15 @@ export const openBody = (
 const openFile = (path: string) =>
   Effect.tryPromise({
     try: async () => {
+      if ((await stat(path)).isFIFO()) return await openPipe(path);
       const file = await open(path);
-      const stat = await file.stat();
-      if (stat.isDirectory()) {
+      const found = await file.stat();
+      if (found.isDirectory()) {
         await file.close();
         throw Object.assign(new Error("a folder"), { code: "EISDIR" });
       }
-      // A pipe or device (`--input <(jq …)`) has no size to go by, and can be opened once only.
-      if (!stat.isFile() || stat.size > REPLAYABLE_BYTES) return file.createReadStream();
+      // A device has no size to go by, and can be opened once only.
+      if (!found.isFile() || found.size > REPLAYABLE_BYTES) return file.createReadStream();
       const whole = await file.readFile();
       await file.close();
       return whole;
@@ -51,6 +53,16 @@ const openFile = (path: string) =>
         hint: "Check --input.",
       }),
   });
+
+/**
+ * A pipe (`--input <(jq …)`), which nobody may write to for long. Opened and read as a file, it would keep a thread
+ * waiting, and this process could not end before that, Ctrl-C or not.
+ */
+const openPipe = async (path: string): Promise<Readable> => {
+  const { Socket } = await import("node:net");
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+};
 
 const errnoOf = (error: unknown) =>
   error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
