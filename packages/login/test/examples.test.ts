@@ -1,10 +1,24 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { TestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { chatgptDocument, openAuthority, openHome } from "./manager/fixture.ts";
+import { AuthManager } from "../src/auth-manager.ts";
+import { layer as httpClient } from "../src/http-client.ts";
+import { createAuthManager } from "../src/promises.ts";
+import { borrowFrom } from "./examples/lent-tokens.ts";
+import { shared, sharingManager } from "./examples/sharing.ts";
+import {
+  chatgptDocument,
+  type Home,
+  managerOptions,
+  openAuthority,
+  openHome,
+} from "./manager/fixture.ts";
 
 const readme = join(import.meta.dirname, "../README.md");
 const embedding = join(import.meta.dirname, "../../../docs/embedding.md");
@@ -14,14 +28,16 @@ const read = (path: string) => readFile(path, "utf8");
 const start = (name: string, env: Readonly<Record<string, string>>) => {
   const child = spawn(process.execPath, ["--conditions=@agent-auth/source", example(name)], {
     env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 };
 
-const outcome = async (name: string, env: Readonly<Record<string, string>>) => {
-  const child = start(name, env);
+const outcome = async (name: string, env: Readonly<Record<string, string>>) =>
+  finished(start(name, env));
+
+const finished = async (child: ReturnType<typeof start>) => {
   const [out, err, [code]] = await Promise.all([
     child.stdout.toArray(),
     child.stderr.toArray(),
@@ -64,9 +80,79 @@ describe.each([
   });
 });
 
+const signIn = async (home: Home, authority: TestAuthority, jwt: string) => {
+  await writeFile(
+    join(home.path, "config.toml"),
+    `chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`,
+  );
+  const child = start("agent.ts", { CODEX_HOME: home.path });
+  child.stdin.end(`${jwt}\n`);
+  return finished(child);
+};
+
+describe("README.md, agent.ts", () => {
+  it("stands there as it is tested", async () => {
+    expect(await read(readme)).toContain(await read(example("agent.ts")));
+  });
+
+  it("signs an agent in, and stores a token only that it has verified", async () => {
+    const [home, authority] = [await openHome(), await openAuthority()];
+    const expired = await authority.mintAgentIdentityJwt({ expiresInSeconds: -600 });
+    const refused = await signIn(home, authority, expired);
+    expect(refused).toMatchObject({ out: "", code: 1 });
+    expect(refused.err).toMatch(/^failed to verify .* \(AGENT_IDENTITY_JWT_EXPIRED\)\. Get a /u);
+    expect(home.isSignedIn()).toBe(false);
+    const { email } = authority.account;
+    const accepted = await signIn(home, authority, await authority.mintAgentIdentityJwt());
+    expect(accepted).toEqual({ out: `signed in as ${email}\n`, err: "", code: 0 });
+    expect((await home.read()).auth_mode).toBe("agentIdentity");
+  });
+});
+
 describe("docs/embedding.md", () => {
-  it("shows the server as it is tested", async () => {
-    expect(await read(embedding)).toContain(await read(example("server.ts")));
+  it.each(["server.ts", "lent-tokens.ts", "sharing.ts"])(
+    "shows %s as it is tested",
+    async (name) => {
+      expect(await read(embedding)).toContain(await read(example(name)));
+    },
+  );
+
+  it("borrows an editor's tokens", async () => {
+    const [home, authority] = [await openHome(), await openAuthority()];
+    const { accessToken, accountId } = await authority.mintChatgptTokens();
+    const { environment, config } = await managerOptions({ home, authority });
+    await using manager = createAuthManager({ environment, config, environmentCredentials: false });
+    await borrowFrom(manager, async ({ reason }) => {
+      expect(reason).toBe("initial");
+      return { accessToken, accountId };
+    });
+    expect(await manager.current()).toMatchObject({
+      _tag: "ExternalChatgpt",
+      source: { _tag: "External", name: "the editor" },
+    });
+    expect(home.isSignedIn()).toBe(false);
+  });
+
+  it("lets managers of two homes share a key set and a task", async () => {
+    const [one, two, authority] = [await openHome(), await openHome(), await openAuthority()];
+    const agent_identity = await authority.mintAgentIdentityJwt();
+    const taskOf = async (home: Home) => {
+      await home.write({ auth_mode: "agentIdentity", agent_identity });
+      const options = await managerOptions({ home, authority });
+      return AuthManager.use((manager) => manager.current).pipe(
+        Effect.map(Option.getOrThrow),
+        Effect.map((credential) => "signer" in credential && credential.signer.taskId),
+        Effect.provide(sharingManager(options)),
+      );
+    };
+    const { environment } = await managerOptions({ home: one, authority });
+    const [first, second] = await Effect.runPromise(
+      Effect.all([await taskOf(one), await taskOf(two)]).pipe(
+        Effect.provide(shared(httpClient(environment))),
+      ),
+    );
+    expect(first).toBe(second);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
   });
 
   it("serves many clients with one sign-in, over a 401, and stops when told", async () => {
