@@ -205,6 +205,11 @@ describe("loadConfig", () => {
         });
         const list = withFile(`a = 1\nforced_chatgpt_workspace_id = [\n  "x",\n  3,\n]\n`);
         expect(yield* Effect.flip(list.load)).toMatchObject({ line: 2 });
+        const first = withFile(`model_provider = [\n  1,\n]\n\n\n# the end`);
+        expect(yield* Effect.flip(first.load)).toMatchObject({ line: 1 });
+        const projects = Array.from({ length: 4_000 }, (_, n) => `[projects."/${n}"]\nn = ${n}\n`);
+        const long = withFile(`${projects.join("")}[model_providers.a]\nname = 3\nenv_key = ""\n`);
+        expect(yield* Effect.flip(long.load)).toMatchObject({ line: 8_002 });
       }),
   );
 

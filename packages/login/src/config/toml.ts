@@ -45,8 +45,9 @@ const reasonOf = (message: string): string => {
 };
 
 /**
- * The line on which a key's value starts, counted from 1: the parser keeps no positions, so the shortest beginning of
- * the file that already has the key is looked for. Only ever done on the way to an error.
+ * The line on which a key's value starts, counted from 1: the parser keeps no positions, so the first line is looked for
+ * up to which the file cannot be read without the key. Only ever done on the way to an error; by halves, since a file of
+ * Codex's grows with every project that it has seen.
  */
 export const lineOfKey = (
   text: string,
@@ -54,18 +55,25 @@ export const lineOfKey = (
 ): Effect.Effect<number | undefined> =>
   Effect.map(load, ({ parse }) => {
     const lines = text.split("\n");
-    let parsable = 0; // lines of the longest beginning, so far, that is TOML by itself
-    for (let count = 1; count <= lines.length; count++) {
-      let table: TomlTable;
-      try {
-        table = parse(lines.slice(0, count).join("\n"));
-      } catch {
-        continue; // in the midst of a value
+    /** Whether the key is in the shortest beginning that is TOML by itself and has at least so many lines. */
+    const isWithin = (count: number): boolean => {
+      for (let end = count; end <= lines.length; end++) {
+        try {
+          return has(parse(lines.slice(0, end).join("\n")), path);
+        } catch {
+          continue; // in the midst of a value
+        }
       }
-      if (has(table, path)) return parsable + 1;
-      parsable = count;
+      return false;
+    };
+    if (!isWithin(lines.length)) return undefined;
+    let [without, within] = [0, lines.length];
+    while (within - without > 1) {
+      const middle = Math.floor((without + within) / 2);
+      if (isWithin(middle)) within = middle;
+      else without = middle;
     }
-    return undefined;
+    return within;
   });
 
 const has = (table: TomlTable, path: ReadonlyArray<string>): boolean => {

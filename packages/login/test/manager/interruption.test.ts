@@ -49,7 +49,7 @@ const interruptWhileWaiting = async (operation: Operation) => {
       };
     }),
   );
-  const spent = authority.count("token") + authority.count("revoke");
+  const spent = authority.count("refresh") + authority.count("revoke");
   return { ...outcome, spent, isSame: (await readFile(home.authJson, "utf8")) === before };
 };
 
