@@ -69,23 +69,42 @@ export interface CallOptions {
  * same error classes. An aborted call rejects with the signal's reason.
  */
 export interface PromiseAuthManager extends AsyncDisposable {
+  /**
+   * The credential for the next request: loaded once, renewed first where it is about to expire; `null` where nobody is
+   * signed in. A load that failed is the rejection of every call until `reload` or a login.
+   */
   readonly current: (call?: CallOptions) => Promise<Credential | null>;
   /** The credential as last loaded, at once; `null` also before the first load and after a failed one. */
   readonly snapshot: () => Credential | null;
+  /** Reads the sources again. */
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
+  /** Spends the refresh token, or adopts what another process made of it meanwhile. */
   readonly refresh: (reason: RefreshReason, call?: CallOptions) => Promise<Credential>;
+  /**
+   * After a 401: another credential of the same account that is worth one more try, or `null` where nothing more can be
+   * done. `rejected` is the credential that the request carried. Callers share one recovery.
+   */
   readonly recoverUnauthorized: (
     rejected: Credential,
     call?: CallOptions,
   ) => Promise<Credential | null>;
+  /** Stores an API key. Nobody is asked whether it is good: the first request tells. */
   readonly loginWithApiKey: (apiKey: Secret, call?: CallOptions) => Promise<Credential>;
+  /**
+   * Signs in with an agent identity JWT or a personal access token; which of them is told by its shape. It is verified
+   * first, a personal access token by its issuer, and stored only then.
+   */
   readonly loginWithAccessToken: (token: Secret, call?: CallOptions) => Promise<Credential>;
+  /** As `loginWithAccessToken`, but loads nothing and registers no task: for programs that end with it. */
   readonly saveAccessToken: (token: Secret, call?: CallOptions) => Promise<SavedSignIn>;
+  /** Stores what `signInWithBrowser` and `signInWithDeviceCode` end in; tokens that it replaces are revoked. */
   readonly loginWithChatgptTokens: (
     tokens: PlainChatgptTokens,
     call?: CallOptions,
   ) => Promise<Credential>;
+  /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
   readonly logout: (call?: CallOptions) => Promise<LogoutResult>;
+  /** Lets another program supply ChatGPT tokens, which are never stored. `null`, a login or a logout ends it. */
   readonly setExternalProvider: (
     provider: PromiseAuthProvider | null,
     call?: CallOptions,
