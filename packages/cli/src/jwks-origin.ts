@@ -6,9 +6,8 @@ import {
 import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { CliFailure } from "./failure.ts";
+import { readRegularFile, whyUnread } from "./read-regular-file.ts";
 import type { Session } from "./session.ts";
 
 /** Where a set of verification keys is looked for. */
@@ -76,31 +75,7 @@ const readText = (path: string) =>
     catch: (error) =>
       new CliFailure({
         code: "CLI_INPUT_FILE",
-        message: `cannot read ${path}${reasonOf(error)}`,
+        message: `cannot read ${path}${whyUnread(error)}`,
         hint: "Name a JWKS file, or a URL that starts with https://.",
       }),
   });
-
-// Without O_NONBLOCK, opening a FIFO waits for a writer, where not even Ctrl-C gets through. Windows does not know it.
-const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
-const readRegularFile = async (path: string): Promise<string> => {
-  const file = await open(path, flags);
-  try {
-    const stats = await file.stat();
-    if (stats.isDirectory()) throw new Unfit("it is a folder");
-    if (!stats.isFile()) throw new Unfit("it is not a regular file");
-    if (stats.size > MAX_BYTES) throw new Unfit("it is larger than 1 MiB");
-    return await file.readFile("utf8");
-  } finally {
-    await file.close();
-  }
-};
-
-/** A file that is there and cannot be a set of keys. */
-class Unfit extends Error {}
-
-const reasonOf = (error: unknown): string => {
-  if (error instanceof Unfit) return `: ${error.message}`;
-  return error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-};

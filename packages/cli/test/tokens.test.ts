@@ -146,6 +146,19 @@ describe.skipIf(process.platform === "win32")("verify --jwks with what is no fil
   });
 });
 
+describe.skipIf(process.platform === "win32")("assertion verify --public-key", () => {
+  it("refuses a FIFO that nobody writes to, and does not wait", async () => {
+    const fifo = join(home.path, "key-fifo");
+    execFileSync("mkfifo", [fifo]);
+    const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
+    const stdin = `AgentAssertion ${(await home.run(["token"], { env })).stdout}`;
+    const args = ["assertion", "verify", "--public-key", fifo];
+    const { exitCode, stderr } = await home.run(args, { stdin });
+    expect(stderr).toContain(`cannot read ${fifo}: it is not a regular file`);
+    expect(exitCode).toBe(1);
+  });
+});
+
 describe("decode", () => {
   it("shows claims and says that nothing is verified", async () => {
     const agent = await authority.mintAgentIdentity({ signature: "forgedKey" });

@@ -3,9 +3,9 @@ import { importAgentKey } from "@agent-auth/agent-identity/keys";
 import { AuthManager } from "@agent-auth/login/auth-manager";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { readFile } from "node:fs/promises";
 import type { GlobalValues } from "../../argv/command-spec.ts";
 import { CliFailure } from "../../failure.ts";
+import { readRegularFile, whyUnread } from "../../read-regular-file.ts";
 import { managerLayer, openSession } from "../../session.ts";
 
 /** The key that was named, else that of the agent who is signed in here. */
@@ -33,11 +33,11 @@ const ownKey = Effect.fnUntraced(function* (globals: GlobalValues) {
 
 const readKeyFile = (path: string) =>
   Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
+    try: () => readRegularFile(path),
     catch: (error) =>
       new CliFailure({
         code: "CLI_INPUT_FILE",
-        message: `cannot read ${path}${error instanceof Error && "code" in error ? ` (${String(error.code)})` : ""}`,
+        message: `cannot read ${path}${whyUnread(error)}`,
         hint: "Name a file that holds `ssh-ed25519 …`, or give the key itself.",
       }),
   });

@@ -1,0 +1,33 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+
+const MAX_BYTES = 1024 * 1024;
+
+// Without O_NONBLOCK, opening a FIFO waits for a writer, where not even Ctrl-C gets through. Windows does not know it.
+const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * The text of a file of at most 1 MiB that somebody named on the command line. Rejects for anything else: `whyUnread`
+ * tells people why.
+ */
+export const readRegularFile = async (path: string): Promise<string> => {
+  const file = await open(path, flags);
+  try {
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw new Unfit("it is a folder");
+    if (!stats.isFile()) throw new Unfit("it is not a regular file");
+    if (stats.size > MAX_BYTES) throw new Unfit("it is larger than 1 MiB");
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+};
+
+/** A file that is there and cannot be what was asked for. */
+class Unfit extends Error {}
+
+/** To stand behind `cannot read <path>`: the reason, as far as it is known. */
+export const whyUnread = (error: unknown): string => {
+  if (error instanceof Unfit) return `: ${error.message}`;
+  return error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+};
