@@ -3,7 +3,7 @@ import { createAuthManager, isLoginError } from "@agent-auth/login/promises";
 
 await using manager = createAuthManager({ environmentCredentials: true });
 try {
-  const jwt = (await text(process.stdin)).trim();
+  const jwt = await text(process.stdin);
   const { account } = await manager.loginWithAccessToken(jwt); // verified, then stored
   console.log(`signed in as ${account.email ?? account.accountId}`);
 } catch (error) {
