@@ -53,6 +53,7 @@ export interface TaskBinding {
   readonly taskId: string;
 }
 
+/** What an assertion must satisfy beyond its signature. */
 export interface VerifyAssertionOptions {
   /**
    * Whether the task was registered for this runtime; asked after the signature was found good. `null` says aloud

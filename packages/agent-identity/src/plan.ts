@@ -14,6 +14,7 @@ export const planTypes = [
   "unknown",
 ] as const;
 
+/** One of `planTypes`; what the list does not know is `unknown`. */
 export type PlanType = (typeof planTypes)[number];
 
 const known: ReadonlySet<string> = new Set(planTypes);

@@ -37,4 +37,5 @@ export class SealedBoxUnopened extends Data.TaggedError("SealedBoxUnopened")<{
   }
 }
 
+/** Why a key cannot be imported, or a sealed message not be opened. */
 export type AgentKeyError = AgentKeyMalformed | AgentPublicKeyMalformed | SealedBoxUnopened;

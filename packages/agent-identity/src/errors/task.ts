@@ -140,6 +140,7 @@ export class AgentRegistrationMalformed extends Data.TaggedError("AgentRegistrat
   }
 }
 
+/** Why there is no biscuit. */
 export type BiscuitError =
   | AccessTokenUnavailable
   | BiscuitRefused
@@ -156,6 +157,7 @@ export type AgentTaskError =
   | PathSegmentInvalid
   | BiscuitError;
 
+/** Why an agent is not registered, or its registration not known to have worked. */
 export type AgentRegistrationError =
   | AgentRegistrationRefused
   | AgentRegistrationUnreachable

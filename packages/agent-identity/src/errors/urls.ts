@@ -34,4 +34,5 @@ export class PathSegmentInvalid extends Data.TaggedError("PathSegmentInvalid")<{
   }
 }
 
+/** Why a configured base cannot be used. */
 export type BaseUrlError = BaseUrlInvalid | BaseUrlInsecure;

@@ -25,6 +25,7 @@ export interface UnverifiedJws {
   readonly signature: Buffer | null;
 }
 
+/** What can be wrong with a token before any key is asked for. */
 export type JwsShapeError =
   | JwtFormatInvalid
   | JwtHeaderUndecodable
@@ -45,7 +46,7 @@ const readHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError => 
   if (typeof header === "string") return new JwtHeaderUndecodable({ problem: `it ${header}` });
   const { alg, kid } = header;
   if (alg !== "RS256") {
-    const found = typeof alg === "string" && alg !== "" ? alg : kindOf(alg);
+    const found = typeof alg === "string" && alg !== "" ? alg.slice(0, 64) : kindOf(alg);
     return new JwtAlgorithmRefused({ expected: "RS256", found });
   }
   // RFC 7515 §4.1.11: we implement no extension, so whatever is critical is not understood; an empty list is illegal.

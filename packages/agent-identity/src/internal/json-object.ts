@@ -7,6 +7,7 @@ export type JsonObjectProblem =
   | "is not a JSON object"
   | "has a name twice";
 
+/** A parsed JSON object, its members not judged. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Whether a parsed value is an object, and neither null nor an array. */

@@ -6,6 +6,7 @@ import { type Jwks, parseJwks } from "../jwks.ts";
 import type { CachedJwks } from "../jwks-cache.ts";
 import { type Freshness, readFreshness } from "./cache-control.ts";
 
+/** Which set is fetched, and how long it may live. All times in milliseconds. */
 export interface FetchOptions {
   readonly url: string;
   /** The same without what errors must not show. */

@@ -9,6 +9,7 @@ import { JwksCache } from "../jwks-cache.ts";
 import { fetchJwks, type FetchOptions, type HeldJwks } from "./jwks-fetch.ts";
 import { joinOrStart, type Slot } from "./single-flight.ts";
 
+/** How a set is kept. All times in milliseconds. */
 export interface KeeperOptions extends FetchOptions {
   /** How long past its lifetime a set may serve while the endpoint cannot be asked. */
   readonly maxStaleMs: number;

@@ -8,6 +8,7 @@ import {
 import type { JsonObject } from "./json-object.ts";
 import { kindOf } from "./printable.ts";
 
+/** Whom a token must be from and for, and when. */
 export interface ExpectedClaims {
   readonly issuer: string;
   readonly audience: string;
@@ -15,11 +16,13 @@ export interface ExpectedClaims {
   readonly nowMs: number;
 }
 
+/** What the registered claims say of a token in force, in milliseconds since the epoch. */
 export interface Lifetime {
   readonly expiresAtMs: number;
   readonly issuedAtMs?: number;
 }
 
+/** Why the registered claims are not accepted. */
 export type RegisteredClaimsError =
   | JwtAudienceRefused
   | JwtClaimInvalid

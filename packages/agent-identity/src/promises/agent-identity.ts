@@ -106,4 +106,5 @@ export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
   };
 };
 
+/** What `createAgentIdentity` returns. */
 export type AgentIdentityClient = ReturnType<typeof createAgentIdentity>;

@@ -51,6 +51,7 @@ export interface VerifyAssertionCall extends CallOptions {
   readonly expectedAgentRuntimeId?: string;
 }
 
+/** Accepts agents, until it is closed. */
 export interface AssertionVerifier {
   /** Verifies an `Authorization` header. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
   readonly verify: (header: string, call?: VerifyAssertionCall) => Promise<VerifiedAgentAssertion>;

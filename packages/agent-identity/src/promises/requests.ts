@@ -41,6 +41,7 @@ export interface AgentRegistrationRequest extends BaseUrlOptions {
   readonly authorization: { readonly biscuit: string } | { readonly accessToken: string };
 }
 
+/** `mintBiscuit` of plain values. */
 export const mint = ({ accessToken, ...request }: BiscuitRequest) =>
   mintBiscuit({ ...request, accessToken: Redacted.make(accessToken, { label: "access_token" }) });
 
@@ -49,12 +50,14 @@ const biscuitOf = (biscuit: string | BiscuitRequest) =>
     ? Effect.succeed(Redacted.make(biscuit, { label: "biscuit" }))
     : mint(biscuit);
 
+/** The identity that `AgentTasks` knows, of plain values. */
 export const taskIdentity = ({ agent, biscuit, ...rest }: TaskRequest): AgentTaskIdentity => ({
   ...rest,
   record: agent,
   ...(biscuit === undefined ? {} : { biscuit: biscuitOf(biscuit) }),
 });
 
+/** `registerAgent` of plain values: what authorises it tells the design. */
 export const register = ({ authorization, ...rest }: AgentRegistrationRequest) =>
   "biscuit" in authorization
     ? registerAgent({

@@ -32,5 +32,7 @@ export const FirstDesignShape = z.object({
   background_task_id: z.nullish(z.string()),
 });
 
+/** What `CurrentShape` lets through. */
 export type CurrentShape = z.infer<typeof CurrentShape>;
+/** What `FirstDesignShape` lets through. */
 export type FirstDesignShape = z.infer<typeof FirstDesignShape>;

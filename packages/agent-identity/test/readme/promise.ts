@@ -3,7 +3,7 @@ import { JwtExpired } from "@agent-auth/agent-identity/errors";
 import { createAgentIdentity, jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/promises";
 
 export const main = async (jwt: string, chatgptBaseUrl: string) => {
-  await using client = createAgentIdentity({
+  const client = createAgentIdentity({
     http: { originator: "codex_cli_rs", userAgent: "my-agent/1.0" },
     jwks: { url: await jwksUrl(chatgptBaseUrl) },
   });
@@ -19,5 +19,7 @@ export const main = async (jwt: string, chatgptBaseUrl: string) => {
   } catch (error) {
     if (error instanceof JwtExpired) return "get a fresh token";
     throw error;
+  } finally {
+    await client.close();
   }
 };
