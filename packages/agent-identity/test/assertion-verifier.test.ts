@@ -206,6 +206,7 @@ describe("parseAgentAssertion", () => {
   const text = JSON.stringify(good);
 
   it.effect.each([
+    undefined,
     "",
     "AgentAssertion",
     "AgentAssertion ",
@@ -217,6 +218,8 @@ describe("parseAgentAssertion", () => {
     `${encode(good)} `,
     `${encode(good)}=`,
     `${encode(good)},x`,
+    encode(good).replace(" e", " \u0165"),
+    encode(good).replace(/.$/u, "\ud841"),
     encode(""),
     encode("canary"),
     encode("[]"),

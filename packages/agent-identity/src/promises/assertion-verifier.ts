@@ -53,8 +53,11 @@ export interface VerifyAssertionCall extends CallOptions {
 
 /** Accepts agents, until it is closed. */
 export interface AssertionVerifier {
-  /** Verifies an `Authorization` header. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
-  readonly verify: (header: string, call?: VerifyAssertionCall) => Promise<VerifiedAgentAssertion>;
+  /** Verifies an `Authorization` header, `undefined` where a request has none. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
+  readonly verify: (
+    header: string | undefined,
+    call?: VerifyAssertionCall,
+  ) => Promise<VerifiedAgentAssertion>;
   readonly close: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -92,8 +95,9 @@ const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
 };
 
 /** Reads a header without trusting it, as `verify` does first. Rejects with `AssertionMalformed`. */
-export const parseAgentAssertion = (header: string): Promise<UnverifiedAgentAssertion> =>
-  Effect.runPromise(parse(header));
+export const parseAgentAssertion = (
+  header: string | undefined,
+): Promise<UnverifiedAgentAssertion> => Effect.runPromise(parse(header));
 
 const replaysLayer = ({ replays }: AssertionVerifierOptions) => {
   if (replays === undefined) return Layer.empty;

@@ -38,7 +38,8 @@ const Envelope = z.object({
     ),
 });
 
-const envelopeBytes = (header: string): Buffer | string => {
+const envelopeBytes = (header: string | undefined): Buffer | string => {
+  if (header === undefined) return "there is no Authorization header";
   if (header.length > maxHeaderLength) return `it is longer than ${maxHeaderLength} characters`;
   const prefix = scheme.exec(header)?.[0];
   if (prefix === undefined) return "it is not of the scheme AgentAssertion";
@@ -47,10 +48,10 @@ const envelopeBytes = (header: string): Buffer | string => {
 
 /**
  * Reads the value of an `Authorization: AgentAssertion …` header without trusting it. Order and spacing of the
- * envelope's keys do not matter; every name may occur once. Fails with `AssertionMalformed`.
+ * envelope's keys do not matter; every name may occur once. A request without the header has `undefined`. Fails with `AssertionMalformed`.
  */
 export const parseAgentAssertion = Effect.fnUntraced(function* (
-  header: string,
+  header: string | undefined,
 ): Effect.fn.Return<UnverifiedAgentAssertion, AssertionMalformed> {
   const bytes = envelopeBytes(header);
   if (typeof bytes === "string") return yield* new AssertionMalformed({ problem: bytes });

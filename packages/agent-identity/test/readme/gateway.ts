@@ -16,7 +16,7 @@ export const makeGateway = ({ publicKeys, tasks }: Registry) => {
       tasks.get(agentRuntimeId)?.has(taskId) ?? false,
   });
   return createServer((request, response) => {
-    verifier.verify(request.headers.authorization ?? "").then(
+    verifier.verify(request.headers.authorization).then(
       (agent) => response.end(`hello, ${agent.agentRuntimeId}\n`),
       (error: unknown) =>
         response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("no\n"),
