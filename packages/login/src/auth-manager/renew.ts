@@ -50,6 +50,7 @@ export const currentOrRenewed = Effect.fn("AuthManager.renew")(function* (
   const dueAtMs = state._tag === "Loaded" ? state.dueAtMs : Infinity;
   if (loaded === undefined || dueAtMs > nowMs) return Option.fromUndefinedOr(loaded);
   if (loaded._tag !== "Chatgpt") return yield* loadAndKeep(core);
+  if (renewalDueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(core, loaded, nowMs));
   return Option.some(
     yield* Effect.catch(refreshAndKeep(core, loaded, renewalReason(loaded)), (error) =>
       mayStillServe(error, loaded, nowMs)
@@ -76,6 +77,25 @@ const keepForNow = Effect.fnUntraced(function* (
   return credential;
 });
 
+/**
+ * Tokens that could not be saved are in memory alone: the end of the process would be theirs, and other programs still
+ * hold the spent ones. So it is tried again long before the next refresh.
+ */
+const saveAgain = Effect.fnUntraced(function* (
+  core: Core,
+  credential: ChatgptCredential,
+  nowMs: number,
+) {
+  yield* Effect.catch(core.lock.withLock(core.store.saveKept), (error) =>
+    Effect.logWarning(`refreshed tokens still cannot be saved: ${error.message}`),
+  );
+  const isKeeping = core.store.isKeeping();
+  core.cell.postponeRenewal(
+    isKeeping ? nextRenewalAtMs(credential, nowMs) : renewalDueAtMs(credential),
+  );
+  return credential;
+});
+
 /** Refreshes a ChatGPT sign-in and makes the outcome current. What is there stays where the refresh fails. */
 export const refreshAndKeep = Effect.fnUntraced(function* (
   core: Core,
@@ -90,7 +110,8 @@ export const refreshAndKeep = Effect.fnUntraced(function* (
   core.cell.accept(Option.some(allowed));
   // A sign-in that is due again at once, as its authority's clock may have it, must not refresh at every call.
   const nowMs = yield* Clock.currentTimeMillis;
-  if (renewalDueAtMs(allowed) <= nowMs) core.cell.postponeRenewal(nextRenewalAtMs(allowed, nowMs));
+  if (renewalDueAtMs(allowed) <= nowMs || core.store.isKeeping())
+    core.cell.postponeRenewal(nextRenewalAtMs(allowed, nowMs));
   return allowed;
 });
 

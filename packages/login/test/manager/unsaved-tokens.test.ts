@@ -1,4 +1,5 @@
-import { link } from "node:fs/promises";
+import { link, rm } from "node:fs/promises";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -8,7 +9,13 @@ import { withMemory } from "../../src/auth-manager/unsaved-tokens.ts";
 import type { CredentialStore, StoredDocument } from "../../src/credential-store.ts";
 import { StoreUnwritable } from "../../src/errors.ts";
 import { createAuthManager } from "../../src/promises.ts";
-import { chatgptDocument, managerOptions, openAuthority, openHome } from "./fixture.ts";
+import {
+  chatgptDocument,
+  managerOptions,
+  openAuthority,
+  openHome,
+  withManager,
+} from "./fixture.ts";
 
 const source = { _tag: "File", path: "/home/auth.json" } as const;
 const pair = (name: string): AuthDocument => ({
@@ -51,6 +58,31 @@ const nameOf = ({ tokens }: AuthDocument) =>
   tokens === undefined ? "no tokens" : Redacted.value(tokens.accessToken);
 const run = Effect.runPromise;
 
+/** An expired sign-in whose next refresh brings tokens that cannot be stored, though that was asked beforehand. */
+const openUnsavable = async () => {
+  const home = await openHome();
+  const authority = await openAuthority();
+  await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
+  const { accessToken } = await authority.mintChatgptTokens();
+  authority.behave("refresh", {
+    answer: async () => {
+      await link(home.authJson, `${home.authJson}.link`); // a second name, which is refused
+      return { status: 200, body: JSON.stringify({ access_token: accessToken }), headers: {} };
+    },
+  });
+  return { home, authority, accessToken };
+};
+
+/** Runs an effect as it would go so much later. */
+const later = <A, E>(passedMs: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.clockWith((clock) => {
+    const ahead: Clock.Clock = Object.assign(Object.create(clock), {
+      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + passedMs,
+      currentTimeMillis: Effect.map(clock.currentTimeMillis, (nowMs) => nowMs + passedMs),
+    });
+    return Effect.provideService(effect, Clock.Clock, ahead);
+  });
+
 describe("refreshed tokens that cannot be saved", () => {
   it("stand in for the spent ones, and are saved as soon as that works", async () => {
     const { disk, full, store } = openStore(pair("spent"));
@@ -90,17 +122,28 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(await run(loadPair(store))).toBe("none");
   });
 
+  it("are saved by whoever asks half a minute later, without another refresh", async () => {
+    const { home, authority, accessToken } = await openUnsavable();
+    await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        yield* manager.current;
+        const storedAfter = (passedMs: number) =>
+          Effect.andThen(
+            later(passedMs, manager.current),
+            Effect.promise(async () => (await home.read()).tokens?.access_token),
+          );
+        expect(yield* storedAfter(31_000)).not.toBe(accessToken); // the other name is still there
+        yield* Effect.promise(() => rm(`${home.authJson}.link`));
+        expect(yield* storedAfter(32_000)).not.toBe(accessToken);
+        expect(yield* storedAfter(62_000)).toBe(accessToken);
+        yield* storedAfter(93_000);
+      }),
+    );
+    expect(authority.count("refresh")).toBe(1);
+  });
+
   it("are told of when they are lost with their manager", async () => {
-    const home = await openHome();
-    const authority = await openAuthority();
-    await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
-    const { accessToken } = await authority.mintChatgptTokens();
-    authority.behave("refresh", {
-      answer: async () => {
-        await link(home.authJson, `${home.authJson}.link`); // writable when it was asked, and no longer
-        return { status: 200, body: JSON.stringify({ access_token: accessToken }), headers: {} };
-      },
-    });
+    const { home, authority } = await openUnsavable();
     const warnings: Array<string> = [];
     const { config, environment } = await managerOptions({ home, authority });
     const manager = createAuthManager({
