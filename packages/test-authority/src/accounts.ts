@@ -14,7 +14,7 @@ export interface Account {
   readonly workspaceName: string;
 }
 
-/** Who may present a bearer token. */
+/** What the authority knows of a bearer token. */
 export interface BearerToken {
   readonly kind: "apiKey" | "accessToken" | "personalAccessToken" | "biscuit";
   readonly account: Account;
@@ -25,6 +25,7 @@ export interface BearerToken {
   readonly familyId?: string;
 }
 
+/** A registered agent: whose it is, what verifies it, and the tasks that it registered. */
 export interface Agent {
   readonly agentRuntimeId: string;
   readonly publicKey: AgentPublicKey;
@@ -86,12 +87,19 @@ export class Directory {
     return bearer !== undefined;
   }
 
+  /** Forgets an agent with all of its tasks. Whether the authority knew it. */
+  revokeAgent(agentRuntimeId: string): boolean {
+    return this.agents.delete(agentRuntimeId);
+  }
+
+  /** Without an id: every task of every agent. */
   revokeTask(taskId?: string): void {
     for (const { taskIds } of this.agents.values())
       if (taskId === undefined) taskIds.clear();
       else taskIds.delete(taskId);
   }
 
+  /** Refuses every access token of one sign-in. */
   revokeFamily(familyId: string): void {
     for (const bearer of this.bearers.values())
       if (bearer.familyId === familyId) bearer.revoked = true;

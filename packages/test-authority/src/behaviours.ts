@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { json } from "./answer.ts";
 import type { Endpoint } from "./endpoint-names.ts";
-import { isEndpoint } from "./endpoint-names.ts";
+import { assertEndpoint, isEndpoint } from "./endpoint-names.ts";
 import { messagePage } from "./pages/message.ts";
 import type { RecordedRequest } from "./request-log.ts";
 
@@ -47,6 +47,7 @@ export class Behaviours {
   #entries: Array<Entry> = [];
 
   add(endpoint: Endpoint, behaviour: Behaviour, options: BehaviourOptions = {}): () => void {
+    assertEndpoint(endpoint);
     const entry = { endpoint, behaviour, left: options.times ?? Number.POSITIVE_INFINITY };
     this.#entries.push(entry);
     return () => {

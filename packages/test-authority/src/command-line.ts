@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import { parseArgs } from "node:util";
 
 export interface CommandLineOptions {
@@ -7,6 +8,10 @@ export interface CommandLineOptions {
   readonly mint: boolean;
   /** Whether a fresh API key goes into it. */
   readonly apiKey: boolean;
+  /** Whether a fresh personal access token goes into it. */
+  readonly personalAccessToken: boolean;
+  /** Whether it serves https under a fresh certificate, which goes into the line, too. */
+  readonly tls: boolean;
 }
 
 export type CommandLine =
@@ -20,15 +25,18 @@ export const usage = `Usage: agent-test-authority [options]
 Runs a complete local authority for Codex sign-ins, agent identities and model requests.
 Prints one line of JSON to stdout when it listens, and runs until interrupted.
 
-  --port <n>     port to listen on (default: any free one)
-  --host <addr>  loopback address to listen on (default: 127.0.0.1)
-  --mint         add a fresh agent identity JWT to the line (agent_identity)
-  --api-key      add a fresh API key to the line (api_key)
-  -h, --help     show this text
-  --version      show the version
+  --port <n>               port to listen on (default: any free one)
+  --host <addr>            loopback address to listen on (default: 127.0.0.1)
+  --tls                    serve https; add the certificate to trust, PEM, to the line (certificate)
+  --mint                   add a fresh agent identity JWT to the line (agent_identity)
+  --api-key                add a fresh API key to the line (api_key)
+  --personal-access-token  add a fresh personal access token to the line (personal_access_token)
+  -h, --help               show this text
+  --version                show the version
 `;
 
-const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 
 const wrong = (message: string): CommandLine => ({ _tag: "Wrong", message });
 
@@ -43,6 +51,8 @@ export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
         port: { type: "string", default: "0" },
         mint: { type: "boolean", default: false },
         "api-key": { type: "boolean", default: false },
+        "personal-access-token": { type: "boolean", default: false },
+        tls: { type: "boolean", default: false },
         version: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -50,11 +60,14 @@ export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
   } catch (error) {
     return wrong(error instanceof Error ? error.message : "cannot read the arguments");
   }
-  const { host, port, mint, help } = values;
+  const { host, port, tls, mint, help } = values;
   if (help) return { _tag: "Help" };
   if (values.version) return { _tag: "Version" };
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
     return wrong("--port wants a number from 0 to 65535");
-  if (!loopback.test(host)) return wrong("--host wants a loopback address, such as 127.0.0.1");
-  return { _tag: "Run", options: { host, port: Number(port), mint, apiKey: values["api-key"] } };
+  if (!isLoopback(host)) return wrong("--host wants a loopback address, such as 127.0.0.1");
+  const apiKey = values["api-key"];
+  const personalAccessToken = values["personal-access-token"];
+  const options = { host, port: Number(port), tls, mint, apiKey, personalAccessToken };
+  return { _tag: "Run", options };
 };

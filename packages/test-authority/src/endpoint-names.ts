@@ -29,6 +29,14 @@ export const endpoints = [
 
 export type Endpoint = (typeof endpoints)[number];
 
+const known: ReadonlySet<string> = new Set(endpoints);
+
+/** Throws `TypeError` for a name that no endpoint has, which would otherwise wait for ever to come true. */
+export const assertEndpoint = (name: Endpoint): void => {
+  if (!known.has(name))
+    throw new TypeError(`there is no endpoint ${name}: ${endpoints.join(", ")}`);
+};
+
 /** `token` stands for all three grants of the token endpoint; each grant also has its own name. */
 const tokenGrants: ReadonlySet<Endpoint> = new Set(["codeExchange", "refresh", "apiKeyExchange"]);
 

@@ -5,11 +5,14 @@ export class ExpectedRequestMissing extends Data.TaggedError("ExpectedRequestMis
   readonly endpoint: string;
   readonly expected: number;
   readonly received: number;
+  /** The last requests that did arrive, wherever to: method, path and status of each. */
+  readonly arrived: ReadonlyArray<string>;
 }> {
   readonly code = "TEST_AUTHORITY_REQUEST_MISSING";
-  readonly hint = "Look at `requests` for what did arrive.";
+  readonly hint = "Look at `requests` for everything that arrived.";
   override get message() {
-    return `expected ${this.expected} request(s) to ${this.endpoint}, received ${this.received}`;
+    const arrived = this.arrived.length === 0 ? "nothing arrived" : this.arrived.join(", ");
+    return `expected ${this.expected} request(s) to ${this.endpoint}, received ${this.received}; ${arrived}`;
   }
 }
 
@@ -26,6 +29,17 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   }
 }
 
-/** Every error that this package's functions reject with. */
-export type TestAuthorityError = ExpectedRequestMissing | ListenFailed;
+/** An authorize URL that a person would be shown a page for, instead of being sent back to the program. */
+export class SignInLinkBroken extends Data.TaggedError("SignInLinkBroken")<{
+  readonly reason: string;
+}> {
+  readonly code = "TEST_AUTHORITY_SIGN_IN_LINK_BROKEN";
+  readonly hint = "Give it the whole authorize URL that the program opens.";
+  override get message() {
+    return `the sign-in link is broken: ${this.reason}`;
+  }
+}
+
+/** Every error that this package's functions throw or reject with. */
+export type TestAuthorityError = ExpectedRequestMissing | ListenFailed | SignInLinkBroken;
 export type TestAuthorityErrorCode = TestAuthorityError["code"];

@@ -4,7 +4,7 @@ export type { Behaviour, BehaviourOptions } from "./behaviours.ts";
 export type { AuthorityClock } from "./clock.ts";
 export type { Endpoint } from "./endpoint-names.ts";
 export type { TestAuthorityError, TestAuthorityErrorCode } from "./errors.ts";
-export { ExpectedRequestMissing, ListenFailed } from "./errors.ts";
+export { ExpectedRequestMissing, ListenFailed, SignInLinkBroken } from "./errors.ts";
 export type { MintAgentIdentityOptions } from "./mint.ts";
 export { agentIdentityAudience, agentIdentityIssuer } from "./mint.ts";
 export type { MintBearerOptions, MintedAgentIdentity } from "./minting.ts";

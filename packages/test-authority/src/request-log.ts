@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { inspect } from "node:util";
 import type { Endpoint } from "./endpoint-names.ts";
-import { isEndpoint } from "./endpoint-names.ts";
+import { assertEndpoint, isEndpoint } from "./endpoint-names.ts";
 import { ExpectedRequestMissing } from "./errors.ts";
 
 interface Facts {
@@ -100,6 +100,7 @@ export class RequestLog {
   }
 
   to(endpoint: Endpoint): ReadonlyArray<RecordedRequest> {
+    assertEndpoint(endpoint);
     return this.#requests.filter((request) => isEndpoint(request.endpoint, endpoint));
   }
 
@@ -111,6 +112,7 @@ export class RequestLog {
     const { nth = 1, where = () => true, timeoutMs = 5000 } = options;
     const found = () => this.to(endpoint).filter(where);
     return new Promise((resolve, reject) => {
+      assertEndpoint(endpoint);
       const settle = () => {
         const request = found()[nth - 1];
         if (request === undefined) return;
@@ -120,7 +122,7 @@ export class RequestLog {
       const timer = setTimeout(() => {
         done();
         const received = found().length;
-        reject(new ExpectedRequestMissing({ endpoint, expected: nth, received }));
+        reject(this.#missing(endpoint, nth, received));
       }, timeoutMs);
       const done = () => {
         clearTimeout(timer);
@@ -132,6 +134,7 @@ export class RequestLog {
   }
 
   expect(endpoint: Endpoint, times: number): void {
+    assertEndpoint(endpoint);
     this.#expectations.push({ endpoint, times });
   }
 
@@ -139,8 +142,12 @@ export class RequestLog {
   verify(): void {
     for (const { endpoint, times } of this.#expectations) {
       const received = this.to(endpoint).length;
-      if (received < times)
-        throw new ExpectedRequestMissing({ endpoint, expected: times, received });
+      if (received < times) throw this.#missing(endpoint, times, received);
     }
+  }
+
+  #missing(endpoint: Endpoint, expected: number, received: number): ExpectedRequestMissing {
+    const arrived = this.#requests.slice(-10).map(String);
+    return new ExpectedRequestMissing({ endpoint, expected, received, arrived });
   }
 }

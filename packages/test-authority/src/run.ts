@@ -9,18 +9,28 @@ const describe = async (authority: TestAuthority, options: CommandLineOptions) =
   url: authority.url,
   chatgpt_base_url: authority.chatgptBaseUrl,
   openai_base_url: authority.openaiBaseUrl,
+  accounts_base_url: authority.accountsBaseUrl,
   issuer: authority.issuer,
   account_id: authority.account.accountId,
   email: authority.account.email,
   ...(options.mint ? { agent_identity: await authority.mintAgentIdentityJwt() } : {}),
   ...(options.apiKey ? { api_key: authority.addApiKey() } : {}),
+  ...(options.personalAccessToken
+    ? { personal_access_token: authority.mintPersonalAccessToken() }
+    : {}),
+  ...(authority.certificate === undefined ? {} : { certificate: authority.certificate }),
 });
 
 /** Starts, prints one line of JSON, runs until SIGINT or SIGTERM; the exit code. */
 export const run = async (options: CommandLineOptions): Promise<number> => {
+  const { host, port } = options;
   const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
   try {
-    await using authority = await startTestAuthority(options);
+    await using authority = await startTestAuthority({
+      host,
+      port,
+      ...(options.tls ? { tls: "self-signed" } : {}),
+    });
     process.stdout.write(`${JSON.stringify(await describe(authority, options))}\n`);
     await stop;
     return 0;

@@ -20,7 +20,7 @@ import { makeSelfSigned } from "./self-signed.ts";
 import { makeListener } from "./listener.ts";
 import { listen, makeServer } from "./server.ts";
 import type { AuthorityState } from "./state.ts";
-import { makeState } from "./state.ts";
+import { changeSettings, makeState } from "./state.ts";
 import type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";
 
 const routes: ReadonlyArray<Route> = [
@@ -54,10 +54,9 @@ const minting = (state: AuthorityState) => ({
 const steering = (state: AuthorityState) => ({
   behave: state.behaviours.add.bind(state.behaviours),
   resetBehaviour: state.behaviours.reset.bind(state.behaviours),
-  configure(settings: Partial<AuthorityState["settings"]>) {
-    Object.assign(state.settings, settings);
-  },
+  configure: changeSettings.bind(null, state.settings),
   clock: state.clock,
+  revokeAgent: state.directory.revokeAgent.bind(state.directory),
   revokeTask: state.directory.revokeTask.bind(state.directory),
   revokeAccessToken: state.directory.revokeBearer.bind(state.directory),
   revokeRefreshToken: revokeRefreshToken.bind(null, state),
@@ -100,14 +99,14 @@ const makeClose = (server: Server, closing: AbortController) => {
 export const startTestAuthority = async (
   options: TestAuthorityOptions = {},
 ): Promise<TestAuthority> => {
-  const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings } = options;
+  const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings = {} } = options;
   const tls = options.tls === "self-signed" ? makeSelfSigned(Date.now()) : options.tls;
   const name = host.includes(":") ? `[${host}]` : host;
   if (!isLoopbackUrl(`http://${name}`))
     throw new TypeError(`host must be a loopback address, such as 127.0.0.1, not ${host}`);
   const state = makeState(now, account);
   state.clock.setOffset(options.clockOffsetMs ?? 0);
-  Object.assign(state.settings, settings);
+  changeSettings(state.settings, settings);
   const closing = new AbortController();
   const server = makeServer(makeListener(state, routes, closing.signal), tls);
   acceptSockets(server, state, closing.signal);

@@ -15,8 +15,9 @@ export interface Settings {
   taskAnswerField: TaskAnswerField;
   /** `Cache-Control` of the key set; null sends none. */
   jwksCacheControl: string | null;
-  /** TOML that a workspace's owner manages, as its members' Codex fetches it; null for none. */
+  /** TOML of a workspace's managed configuration, as its members' Codex fetches it; null for none. */
   managedConfig: string | null;
+  /** TOML of what a workspace requires of its members' configuration; null for nothing. */
   managedRequirements: string | null;
   /** The assistant's text in every model answer. */
   replyText: string;
@@ -36,11 +37,13 @@ export interface Settings {
   denialDescription: string;
   /** Sends a `state` back that is not the program's. */
   spoilState: boolean;
+  /** How the device endpoint spells its answer's field for the code. */
   deviceUserCodeField: "user_code" | "usercode";
   /** Whether device sign-in is offered (404 where not). */
   deviceSignInEnabled: boolean;
   /** Seconds between polls, as the device endpoint tells clients (Codex reads only a string); null leaves it out. */
   deviceIntervalSeconds: number | string | null;
+  /** Lifetime of a device sign-in's code. */
   deviceCodeSeconds: number;
 }
 
@@ -58,6 +61,13 @@ export interface AuthorityState {
   /** Origin that the authority is reached under; known once it listens. */
   origin: string;
 }
+
+/** Throws `TypeError` for a setting that does not exist. */
+export const changeSettings = (settings: Settings, changes: Partial<Settings>): void => {
+  for (const name of Object.keys(changes))
+    if (!(name in settings)) throw new TypeError(`there is no setting ${name}`);
+  Object.assign(settings, changes);
+};
 
 export const makeState = (now: () => number, account: Partial<Account>): AuthorityState => {
   const directory = new Directory();

@@ -24,7 +24,7 @@ export interface TestAuthorityOptions {
   readonly clockOffsetMs?: number;
   /** Serve https instead of http: with this certificate, or with a fresh one that nobody trusts yet. */
   readonly tls?: Tls | "self-signed";
-  /** What the steering setters change later, from the start. */
+  /** What `configure` can change later, from the start. */
   readonly settings?: Partial<Settings>;
 }
 
@@ -48,51 +48,68 @@ export interface TestAuthority extends AsyncDisposable {
   /** A further account, which the consent page offers too. */
   readonly createAccount: (given?: Partial<Account>) => Account;
 
+  /** An agent identity JWT that is good, or spoiled as the options say. The authority knows its agent. */
   readonly mintAgentIdentityJwt: (options?: MintAgentIdentityOptions) => Promise<string>;
+  /** The same, with what the JWT holds: id, account and key. */
   readonly mintAgentIdentity: (options?: MintAgentIdentityOptions) => Promise<MintedAgentIdentity>;
   /** A sign-in's three tokens, all honoured, as if a person had signed in. */
   readonly mintChatgptTokens: (options?: MintChatgptTokensOptions) => Promise<ChatgptTokens>;
   /** Makes up and adds a key (or adds the one given). */
   readonly addApiKey: (options?: MintBearerOptions & { readonly key?: string }) => string;
+  /** A token that starts with `at-`. */
   readonly mintPersonalAccessToken: (options?: MintBearerOptions) => string;
 
+  /** The key set as it is published. */
   readonly jwks: () => Promise<KeySet>;
   /** Signs with a new key from now on; answers its key id. `keepOld: false` stops publishing the others. */
   readonly rotateSigningKey: (options?: { readonly keepOld?: boolean }) => Promise<string>;
   /** Publishes these keys beside the authority's own, as they are (strange ones too). */
   readonly publishKeys: (keys: ReadonlyArray<Readonly<Record<string, unknown>>>) => void;
 
-  /** Makes an endpoint misbehave, `times` times or until the returned function is called. */
+  /**
+   * Makes an endpoint misbehave, `times` times or until the returned function is called. Several for one endpoint take
+   * turns in the order in which they were asked for, so one without `times` keeps those behind it waiting.
+   */
   readonly behave: (
     endpoint: Endpoint,
     behaviour: Behaviour,
     options?: BehaviourOptions,
   ) => () => void;
-  /** Back to normal, everywhere or at one endpoint. */
+  /** Drops all behaviours, or those asked for under this endpoint's name. */
   readonly resetBehaviour: (endpoint?: Endpoint) => void;
   /** Changes settings from now on. */
   readonly configure: (settings: Partial<Settings>) => void;
+  /** The authority's own time, by which it mints tokens and judges them. Clients keep theirs. */
   readonly clock: AuthorityClock;
 
+  /** Forgets an agent, so that it gets no task and its assertions are refused; whether it was known. */
+  readonly revokeAgent: (agentRuntimeId: string) => boolean;
   /** Forgets a registered task, so that assertions which name it are refused. Without an id: all tasks. */
   readonly revokeTask: (taskId?: string) => void;
   /** Refuses this access token, personal access token or API key from now on; whether it was known. */
   readonly revokeAccessToken: (token: string) => boolean;
-  /** Lets a bearer token expire now, whatever its claims say. */
+  /** Lets a bearer token expire now, whatever its claims say; whether it was known. */
   readonly expireAccessToken: (token: string) => boolean;
 
   /** Ends the sign-in that a refresh token belongs to, with all its tokens; whether it was known. */
   readonly revokeRefreshToken: (token: string) => boolean;
+  /** Lets a refresh token expire now; whether it was known. */
   readonly expireRefreshToken: (token: string) => boolean;
-  /** Answers an authorize URL as a person would (default: approve); the callback URL to visit next. */
+  /**
+   * Answers an authorize URL as a person would (default: approve); the callback URL to visit next. Throws
+   * `SignInLinkBroken` where a person would be shown that the link is broken.
+   */
   readonly decideSignIn: (authorizeUrl: string, decision?: Decision) => string;
   /** Answers a device sign-in by its user code, as its page does; whether the code was waiting. */
   readonly decideDevice: (userCode: string, decision: Decision) => boolean;
 
   /** Everything that arrived, in order, nothing redacted. */
   readonly requests: ReadonlyArray<RecordedRequest>;
+  /** Those to one endpoint. `unknown` is the name of every path that nothing answers at. */
   readonly requestsTo: (endpoint: Endpoint) => ReadonlyArray<RecordedRequest>;
+  /** How many of them there are. */
   readonly count: (endpoint: Endpoint) => number;
+  /** Forgets the requests that arrived. What is expected stays so. */
   readonly clearRequests: () => void;
   /** Resolves with a request that came or is still to come; rejects with `ExpectedRequestMissing`. */
   readonly waitForRequest: (endpoint: Endpoint, options?: WaitOptions) => Promise<RecordedRequest>;

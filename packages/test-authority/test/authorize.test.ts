@@ -1,4 +1,4 @@
-import { startTestAuthority } from "@agent-auth/test-authority";
+import { SignInLinkBroken, startTestAuthority } from "@agent-auth/test-authority";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import { beginSignIn, postForm, redirectUri } from "./support/oauth.ts";
@@ -79,6 +79,8 @@ describe("the authorize page", () => {
     await using authority = await startTestAuthority();
     const { answer } = await openPage(authority, change);
     expect([answer.status, answer.headers.get("location")]).toEqual([400, null]);
+    const { url } = beginSignIn(authority, change);
+    expect(() => authority.decideSignIn(url)).toThrow(SignInLinkBroken);
   });
 
   it.each([

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline/promises";
 import { decodeJwt } from "jose";
+import { Agent, request } from "undici";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { parseCommandLine } from "../src/command-line.ts";
@@ -11,7 +12,14 @@ describe("parseCommandLine", () => {
   it("runs on a free loopback port by default", () => {
     expect(parseCommandLine([])).toEqual({
       _tag: "Run",
-      options: { host: "127.0.0.1", port: 0, mint: false, apiKey: false },
+      options: {
+        host: "127.0.0.1",
+        port: 0,
+        tls: false,
+        mint: false,
+        apiKey: false,
+        personalAccessToken: false,
+      },
     });
   });
 
@@ -19,6 +27,7 @@ describe("parseCommandLine", () => {
     [["--port", "70000"], "--port"],
     [["--port", "x"], "--port"],
     [["--host", "0.0.0.0"], "loopback"],
+    [["--host", "127.999.0.1"], "loopback"],
     [["--nonsense"], "--nonsense"],
     [["word"], "word"],
   ])("refuses %j and names what is wrong", (args, part) => {
@@ -33,7 +42,10 @@ const Line = z.object({
   url: z.url(),
   chatgpt_base_url: z.url(),
   agent_identity: z.string().optional(),
+  accounts_base_url: z.url(),
   api_key: z.string().optional(),
+  personal_access_token: z.string().optional(),
+  certificate: z.string().optional(),
 });
 
 const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
@@ -60,11 +72,35 @@ describe("agent-test-authority", () => {
     },
   );
 
+  it("serves https under the certificate that it prints", async () => {
+    const child = startBinary("--tls", "--personal-access-token");
+    const [first] = await once(createInterface(child.stdout), "line");
+    const line = Line.parse(JSON.parse(String(first)));
+    const dispatcher = new Agent({ connect: { ca: line.certificate ?? "" } });
+    const answer = await request(`${line.accounts_base_url}/v1/user-auth-credential/whoami`, {
+      dispatcher,
+      headers: { authorization: `Bearer ${line.personal_access_token}` },
+    });
+    expect(answer.statusCode).toBe(200);
+    await answer.body.dump();
+    await dispatcher.close();
+    child.kill();
+    await once(child, "exit");
+  });
+
   it("mints nothing unasked, and exits 2 on a wrong flag", async () => {
     const child = startBinary();
     const exit = once(child, "exit");
     const [first] = await once(createInterface(child.stdout), "line");
-    expect(Object.keys(JSON.parse(String(first)))).not.toContain("agent_identity");
+    expect(Object.keys(JSON.parse(String(first)))).toEqual([
+      "url",
+      "chatgpt_base_url",
+      "openai_base_url",
+      "accounts_base_url",
+      "issuer",
+      "account_id",
+      "email",
+    ]);
     child.kill("SIGTERM");
     await exit;
     const wrong = startBinary("--nonsense");

@@ -75,6 +75,20 @@ describe("behave", () => {
     await expect(answer).rejects.toThrow("fetch failed");
   });
 
+  it("refuses names that no endpoint and no setting has, as other languages than TypeScript could give", async () => {
+    await using authority = await startTestAuthority();
+    // @ts-expect-error
+    expect(() => authority.behave("jwkz", { status: 500 })).toThrow(TypeError);
+    // @ts-expect-error
+    expect(() => authority.expect("jwkz")).toThrow(TypeError);
+    // @ts-expect-error
+    expect(() => authority.count("jwkz")).toThrow(TypeError);
+    // @ts-expect-error
+    await expect(authority.waitForRequest("jwkz")).rejects.toThrow(TypeError);
+    // @ts-expect-error
+    expect(() => authority.configure({ replyTxt: "" })).toThrow("replyTxt");
+  });
+
   it("answers what a function makes of the request", async () => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", {
@@ -142,13 +156,15 @@ describe("expect", () => {
       endpoint: "jwks",
       expected: 2,
       received: 1,
+      arrived: [`GET ${path} → 200`],
+      message: `expected 2 request(s) to jwks, received 1; GET ${path} → 200`,
     });
   });
 
   it("is content once the requests came", async () => {
     await using authority = await startTestAuthority();
     authority.expect("jwks");
-    expect(() => authority.verify()).toThrow(ExpectedRequestMissing);
+    expect(() => authority.verify()).toThrow("received 0; nothing arrived");
     await fetch(`${authority.url}${path}`);
     expect(() => authority.verify()).not.toThrow();
   });

@@ -10,7 +10,14 @@ import type {
 } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { assertionHeaders, errorOf, post, signAs, timestamp } from "./support/agent.ts";
+import {
+  assertionHeaders,
+  errorOf,
+  post,
+  registerTask,
+  signAs,
+  timestamp,
+} from "./support/agent.ts";
 
 const minute = 60_000;
 
@@ -103,5 +110,22 @@ describe("task registration", () => {
     );
     expect(answer.status).toBe(status);
     expect((await errorOf(answer)).code).toBe(code);
+  });
+});
+
+describe("revokeAgent", () => {
+  it("ends an agent: no new task, and its assertions are refused", async () => {
+    await using authority = await startTestAuthority();
+    const agent = await authority.mintAgentIdentity();
+    const headers = assertionHeaders(
+      agent,
+      await registerTask(authority, agent),
+      authority.clock.nowMs(),
+    );
+    expect(authority.revokeAgent(agent.agentRuntimeId)).toBe(true);
+    expect(authority.revokeAgent(agent.agentRuntimeId)).toBe(false);
+    const refused = await fetch(`${authority.chatgptBaseUrl}/codex/models`, { headers });
+    expect((await errorOf(refused)).code).toBe("unknown_agent");
+    expect((await errorOf(await register(authority, agent))).code).toBe("unknown_agent");
   });
 });

@@ -3,6 +3,7 @@ import type { Account } from "../accounts.ts";
 import type { Answer } from "../answer.ts";
 import { redirect } from "../answer.ts";
 import { parseForm } from "../body.ts";
+import { SignInLinkBroken } from "../errors.ts";
 import { consentPage } from "../pages/consent.ts";
 import { messagePage } from "../pages/message.ts";
 import type { Exchange, Route } from "../router.ts";
@@ -18,9 +19,6 @@ export interface Decision {
 
 const loopbackRedirect = /^http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost):\d{1,5}\/auth\/callback$/;
 
-/** A reason to show the person a page instead of trusting the redirect URI. */
-class Untrusted extends Error {}
-
 const Parameters = z.object({
   response_type: z.literal("code"),
   state: z.string().min(1),
@@ -31,14 +29,18 @@ const Parameters = z.object({
   allowed_workspace_id: z.string().default(""),
 });
 
+/** Where answers may be sent to. Throws `SignInLinkBroken` where that cannot be trusted. */
 const trustedRedirect = (query: URLSearchParams): { clientId: string; redirectUri: string } => {
   for (const name of new Set(query.keys()))
-    if (query.getAll(name).length > 1) throw new Untrusted(`${name} is given more than once.`);
+    if (query.getAll(name).length > 1)
+      throw new SignInLinkBroken({ reason: `${name} is given more than once` });
   const clientId = query.get("client_id") ?? "";
   const redirectUri = query.get("redirect_uri") ?? "";
-  if (clientId === "") throw new Untrusted("client_id is missing.");
+  if (clientId === "") throw new SignInLinkBroken({ reason: "client_id is missing" });
   if (!loopbackRedirect.test(redirectUri))
-    throw new Untrusted("redirect_uri is not http://127.0.0.1:<port>/auth/callback.");
+    throw new SignInLinkBroken({
+      reason: "redirect_uri is not http://127.0.0.1:<port>/auth/callback",
+    });
   return { clientId, redirectUri };
 };
 
@@ -113,15 +115,15 @@ const authorize = ({ state, request }: Exchange): Answer => {
       clientId: begun.asked.clientId,
     });
   } catch (error) {
-    if (error instanceof Untrusted)
-      return messagePage(400, "Sign-in link is broken", error.message);
+    if (error instanceof SignInLinkBroken)
+      return messagePage(400, "Sign-in link is broken", `${error.reason}.`);
     throw error;
   }
 };
 
 /**
  * Answers an authorize URL as a person at its page would, without a browser; the URL that the person is sent to.
- * Throws where the page would not redirect (a broken sign-in link).
+ * Throws `SignInLinkBroken` where the page would not redirect, and `TypeError` for what is no URL.
  */
 export const decideAuthorizeUrl = (
   state: AuthorityState,
