@@ -53,7 +53,10 @@ export interface VerifyAssertionCall extends CallOptions {
 
 /** Accepts agents, until it is closed. */
 export interface AssertionVerifier {
-  /** Verifies an `Authorization` header, `undefined` where a request has none. Rejects with `AssertionError`; all but `AssertionLookupFailed` mean 401. */
+  /**
+   * Verifies an `Authorization` header, `undefined` where a request has none. Rejects with `AssertionError`; all but
+   * `AssertionLookupFailed` mean 401.
+   */
   readonly verify: (
     header: string | undefined,
     call?: VerifyAssertionCall,

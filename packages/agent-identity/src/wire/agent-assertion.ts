@@ -47,8 +47,9 @@ const envelopeBytes = (header: string | undefined): Buffer | string => {
 };
 
 /**
- * Reads the value of an `Authorization: AgentAssertion …` header without trusting it. Order and spacing of the
- * envelope's keys do not matter; every name may occur once. A request without the header has `undefined`. Fails with `AssertionMalformed`.
+ * Reads the value of an `Authorization: AgentAssertion …` header without trusting it; a request without one has
+ * `undefined`. Order and spacing of the envelope's keys do not matter; every name may occur once. Fails with
+ * `AssertionMalformed`.
  */
 export const parseAgentAssertion = Effect.fnUntraced(function* (
   header: string | undefined,
