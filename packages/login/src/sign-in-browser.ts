@@ -22,7 +22,7 @@ export interface AuthorizePrompt {
 }
 
 export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOptions {
-  /** Who asks; sent with the authorize URL. Default `codex_cli_rs`. */
+  /** Who asks; sent with the authorize URL, and by the Promise face with each request. Default `codex_cli_rs`. */
   readonly originator?: string;
   /** Ids of the workspaces that may sign in. Empty or absent: any. */
   readonly allowedWorkspaceIds?: ReadonlyArray<string>;

@@ -3,7 +3,8 @@ import { homedir } from "node:os";
 import * as Effect from "effect/Effect";
 import type { ChatgptTokens } from "../auth-manager.ts";
 import { parseEnvironment, type LoginEnvironment, type Variables } from "../environment.ts";
-import { layer as httpClient } from "../http-client.ts";
+import { layer as httpClient, type HttpClientOptions } from "../http-client.ts";
+import { compact } from "../internal/compact.ts";
 import type { AuthorizePrompt, BrowserSignInOptions } from "../sign-in-browser.ts";
 import type { DeviceCodePrompt, DeviceSignInOptions } from "../sign-in-device.ts";
 
@@ -44,10 +45,13 @@ export const signInWithBrowser = async (
 ): Promise<ChatgptTokens> => {
   const way = await import("../sign-in-browser.ts");
   const { onAuthorizeUrl, openBrowser, onBrowserFailed, save, ...rest } = options;
+  const environment = environmentOf(options);
+  const originator = environment.originator ?? options.originator;
   return run(
-    options,
+    { ...options, environment },
     way.signInWithBrowser<unknown>({
       ...rest,
+      ...compact({ originator }),
       onAuthorizeUrl: (prompt) => Effect.sync(() => onAuthorizeUrl(prompt)),
       ...(openBrowser && { openBrowser: (url) => call(() => openBrowser(url)) }),
       ...(onBrowserFailed && { onBrowserFailed: () => Effect.sync(onBrowserFailed) }),
@@ -72,23 +76,26 @@ export const signInWithDeviceCode = async (
 const call = (act: () => unknown): Effect.Effect<void, unknown> =>
   Effect.asVoid(Effect.tryPromise({ try: async () => act(), catch: (cause) => cause }));
 
+const environmentOf = ({ environment, variables = process.env }: Surroundings): LoginEnvironment =>
+  environment ?? parseEnvironment(variables, { homeDir: homedir() });
+
 const run = (
   {
-    environment,
-    variables,
+    allowInsecureHttp,
+    originator,
     signal,
-    allowInsecureHttp = false,
-  }: Surroundings & {
-    readonly allowInsecureHttp?: boolean;
-  },
+    ...surroundings
+  }: Surroundings & Pick<HttpClientOptions, "allowInsecureHttp" | "originator">,
   way: Effect.Effect<ChatgptTokens, unknown, HttpTransport>,
 ): Promise<ChatgptTokens> => {
-  const parsed = environment ?? parseEnvironment(variables ?? process.env, { homeDir: homedir() });
-  return Effect.runPromise(
-    Effect.provide(way, httpClient(parsed, { allowInsecureHttp })),
-    signal && { signal },
-  ).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw error;
-  });
+  const client = httpClient(
+    environmentOf(surroundings),
+    compact({ allowInsecureHttp, originator }),
+  );
+  return Effect.runPromise(Effect.provide(way, client), signal && { signal }).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    },
+  );
 };

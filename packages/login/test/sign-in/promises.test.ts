@@ -24,11 +24,14 @@ describe("promises, signing in", () => {
     const tokens = await signInWithBrowser({
       issuer: authority.issuer,
       variables,
+      originator: "my_editor",
       ports: [0],
       onAuthorizeUrl: quiet,
       openBrowser: (url) => visit(authority.decideSignIn(url)),
       save: manager.loginWithChatgptTokens,
     });
+    const [exchange] = authority.requestsTo("token");
+    assert.strictEqual(exchange?.headers["originator"], "my_editor");
     assert.strictEqual(tokens.accountId, authority.account.accountId);
     assert.strictEqual((await manager.current())?.account.accountId, tokens.accountId);
     const saved = await readFile(join(home, "auth.json"), "utf8");
@@ -36,16 +39,21 @@ describe("promises, signing in", () => {
     await rm(home, { recursive: true });
   });
 
-  it("rejects with the error classes of the Effect face", async () => {
+  it("asks in the name that the environment gives, and rejects with the error classes of the Effect face", async () => {
     await using authority = await startTestAuthority();
+    let originator: string | null = null;
     const refused = await signInWithBrowser({
       issuer: authority.issuer,
-      variables: {},
+      variables: { CODEX_INTERNAL_ORIGINATOR_OVERRIDE: "the_operator" },
+      originator: "my_editor",
       ports: [0],
-      onAuthorizeUrl: quiet,
+      onAuthorizeUrl: ({ url }) => {
+        originator = new URL(url).searchParams.get("originator");
+      },
       openBrowser: (url) => visit(authority.decideSignIn(url, { decision: "deny" })),
     }).catch((error: unknown) => error);
     assert.instanceOf(refused, AuthorizationDenied);
+    assert.strictEqual(originator, "the_operator");
   });
 
   it("rejects with what save rejects with", async () => {
