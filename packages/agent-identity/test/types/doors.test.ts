@@ -13,7 +13,16 @@ import type { HttpTransport } from "../../src/http-transport.ts";
 import type { JwksSource } from "../../src/jwks.ts";
 import type { VerifiedAgentIdentity, verifyAgentIdentityJwt } from "../../src/jwt.ts";
 import type { AgentIdentityRecord } from "../../src/record.ts";
-import type { registerTask } from "../../src/task.ts";
+import type { RegisterAgentOptions } from "../../src/agent-registration.ts";
+import type { MintBiscuitOptions } from "../../src/biscuit.ts";
+import type {
+  AgentRegistrationRequest,
+  AssertionVerifierOptions,
+  BiscuitRequest,
+  TaskRequest,
+  VerifyAssertionCall,
+} from "../../src/promises.ts";
+import type { AgentTaskIdentity, registerTask } from "../../src/task.ts";
 import type { VerifyAssertionOptions } from "../../src/assertion-verifier.ts";
 
 /** An exhaustive switch compiles only while it knows every code of a union. */
@@ -53,5 +62,18 @@ describe("doors, as types", () => {
     // @ts-expect-error isKnownTask must be said aloud
     const silent: VerifyAssertionOptions = {};
     expectTypeOf(silent).toEqualTypeOf<VerifyAssertionOptions>();
+    // @ts-expect-error and so it must to the Promise face
+    const alsoSilent: AssertionVerifierOptions = { findPublicKey: async () => null };
+    expectTypeOf(alsoSilent).toEqualTypeOf<AssertionVerifierOptions>();
+  });
+
+  it("what the Effect face can be told, the Promise face can, too", () => {
+    type Verifying = keyof AssertionVerifierOptions | keyof VerifyAssertionCall;
+    expectTypeOf<keyof VerifyAssertionOptions>().toExtend<Verifying>();
+    expectTypeOf<keyof MintBiscuitOptions>().toEqualTypeOf<keyof BiscuitRequest>();
+    expectTypeOf<Exclude<keyof AgentTaskIdentity, "record">>().toExtend<keyof TaskRequest>();
+    expectTypeOf<Exclude<keyof RegisterAgentOptions, "design">>().toExtend<
+      keyof AgentRegistrationRequest
+    >();
   });
 });
