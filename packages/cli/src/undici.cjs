@@ -11,7 +11,11 @@ const request = (url, { dispatcher, ...options }) => {
 
 const parts = {
   Agent: () => require("undici/lib/dispatcher/agent.js"),
-  EnvHttpProxyAgent: () => require("undici/lib/dispatcher/env-http-proxy-agent.js"),
+  EnvHttpProxyAgent: () => {
+    // undici's index gives this verb to all dispatchers; with it a proxy is asked for a tunnel.
+    require("undici/lib/dispatcher/dispatcher.js").prototype.connect ??= require("undici/lib/api/api-connect.js");
+    return require("undici/lib/dispatcher/env-http-proxy-agent.js");
+  },
   FormData: () => require("undici/lib/web/fetch/formdata.js").FormData,
   WebSocket: () => require("undici/lib/web/websocket/websocket.js").WebSocket,
   fetch: () => require("undici/lib/web/fetch/index.js").fetch,
