@@ -32,16 +32,12 @@ export interface AgentIdentityRecord {
   readonly backgroundTaskId?: string;
 }
 
-type Read =
-  | { readonly _tag: "Record"; readonly record: AgentIdentityRecord }
-  | { readonly _tag: "Complaint"; readonly complaint: Complaint };
-
-const complain = (complaint: Complaint): Read => ({ _tag: "Complaint", complaint });
 const present = (text: string | null | undefined): text is string =>
   text !== null && text !== undefined && text.trim() !== "";
 
 const secret = (text: string): Redacted.Redacted =>
   Redacted.make(text, { label: "agent_private_key" });
+
 /** A record in the making: properties without a value are left out, and filling in is cheaper than spreading. */
 type Draft = { -readonly [Name in keyof AgentIdentityRecord]: AgentIdentityRecord[Name] };
 
@@ -88,45 +84,55 @@ const designOf = (value: unknown): "current" | "first" | Complaint => {
   return hasWorkspace && !hasAccount ? "first" : "current";
 };
 
-const readClaims = (claims: unknown, nowMs: number): Read => {
-  const design = designOf(claims);
-  if (typeof design !== "string") return complain(design);
+type Shape =
+  | { readonly design: "current"; readonly read: CurrentShape }
+  | { readonly design: "first"; readonly read: FirstDesignShape };
+
+/** A record in its own spelling, or the first thing that is wrong with it. */
+const readShape = (value: unknown): Shape | Complaint => {
+  const design = designOf(value);
+  if (typeof design !== "string") return design;
   if (design === "current") {
-    const read = CurrentShape.safeParse(claims);
-    if (!read.success) return complain(firstIssue(read.error, claims));
-    return { _tag: "Record", record: fromCurrent(read.data) };
+    const { data: read, error } = CurrentShape.safeParse(value);
+    return read === undefined ? firstIssue(error, value) : { design, read };
   }
-  const read = FirstDesignShape.safeParse(claims);
-  if (!read.success) return complain(firstIssue(read.error, claims));
-  const record = fromFirstDesign(read.data);
-  const registeredAt = record.registeredAt ?? formatRfc3339Second(Math.floor(nowMs / 1000));
-  return { _tag: "Record", record: { ...record, registeredAt } };
+  const { data: read, error } = FirstDesignShape.safeParse(value);
+  return read === undefined ? firstIssue(error, value) : { design, read };
 };
 
-const readStored = (value: unknown): Read => {
-  const design = designOf(value);
-  if (typeof design !== "string") return complain(design);
-  if (design === "current") {
-    const read = CurrentShape.safeParse(value);
-    if (!read.success) return complain(firstIssue(read.error, value));
-    const { task_id: taskId } = read.data;
-    const record = fromCurrent(read.data);
-    if (!present(taskId)) return { _tag: "Record", record };
-    return isId(taskId)
-      ? { _tag: "Record", record: { ...record, taskId } }
-      : complain({ path: "task_id", expected: idExpectation, found: "a string" });
+const readClaims = (claims: unknown, nowMs: number): AgentIdentityRecord | Complaint => {
+  const shape = readShape(claims);
+  if ("path" in shape) return shape;
+  if (shape.design === "current") return fromCurrent(shape.read);
+  const record = fromFirstDesign(shape.read);
+  return { registeredAt: formatRfc3339Second(Math.floor(nowMs / 1000)), ...record };
+};
+
+/** A task id that a sign-in stored: blank counts as absent. */
+const storedTask = (
+  name: "task_id" | "background_task_id",
+  id: string | null | undefined,
+): string | undefined | Complaint => {
+  if (!present(id)) return undefined;
+  return isId(id) ? id : { path: name, expected: idExpectation, found: "a string" };
+};
+
+const readStored = (value: unknown): AgentIdentityRecord | Complaint => {
+  const shape = readShape(value);
+  if ("path" in shape) return shape;
+  if (shape.design === "current") {
+    const taskId = storedTask("task_id", shape.read.task_id);
+    if (typeof taskId === "object") return taskId;
+    const record = fromCurrent(shape.read);
+    return taskId === undefined ? record : { ...record, taskId };
   }
-  const read = FirstDesignShape.safeParse(value);
-  if (!read.success) return complain(firstIssue(read.error, value));
-  const record = fromFirstDesign(read.data);
+  const record = fromFirstDesign(shape.read);
   if (record.registeredAt === undefined) {
-    return complain({ path: "registered_at", expected: "an RFC 3339 time", found: "nothing" });
+    return { path: "registered_at", expected: "an RFC 3339 time", found: "nothing" };
   }
-  const { background_task_id: backgroundTaskId } = read.data;
-  if (!present(backgroundTaskId)) return { _tag: "Record", record };
-  return isId(backgroundTaskId)
-    ? { _tag: "Record", record: { ...record, backgroundTaskId } }
-    : complain({ path: "background_task_id", expected: idExpectation, found: "a string" });
+  const backgroundTaskId = storedTask("background_task_id", shape.read.background_task_id);
+  if (typeof backgroundTaskId === "object") return backgroundTaskId;
+  return backgroundTaskId === undefined ? record : { ...record, backgroundTaskId };
 };
 
 /**
@@ -139,8 +145,8 @@ export const parseAgentIdentityClaims = (
   options: { readonly nowMs: number },
 ): Effect.Effect<AgentIdentityRecord, JwtClaimInvalid> => {
   const read = readClaims(claims, options.nowMs);
-  if (read._tag === "Record") return Effect.succeed(read.record);
-  const { path, expected, found } = read.complaint;
+  if (!("path" in read)) return Effect.succeed(read);
+  const { path, expected, found } = read;
   return Effect.fail(new JwtClaimInvalid({ claim: path === "" ? "set" : path, expected, found }));
 };
 
@@ -152,7 +158,5 @@ export const parseStoredAgentIdentity = (
   value: unknown,
 ): Effect.Effect<AgentIdentityRecord, StoredAgentIdentityInvalid> => {
   const read = readStored(value);
-  return read._tag === "Record"
-    ? Effect.succeed(read.record)
-    : Effect.fail(new StoredAgentIdentityInvalid(read.complaint));
+  return "path" in read ? Effect.fail(new StoredAgentIdentityInvalid(read)) : Effect.succeed(read);
 };
