@@ -33,6 +33,7 @@ export interface Agent {
   readonly taskIds: Set<string>;
 }
 
+/** A secret that nobody guesses: the prefix and so many random bytes, base64url. */
 export const randomToken = (prefix: string, bytes = 24): string =>
   `${prefix}${randomBytes(bytes).toString("base64url")}`;
 

@@ -18,6 +18,7 @@ const version1 = Buffer.from("302e020100300506032b657004220420", "hex");
 const version2 = Buffer.from("3051020101300506032b657004220420", "hex");
 const publicKeyTag = Buffer.from("812100", "hex");
 
+/** Makes a pair; the version is that of the PKCS#8 structure around the private key. */
 export const makeAgentKeyPair = (version: 1 | 2): AgentKeyPair => {
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const seed = field(jwk, "d");

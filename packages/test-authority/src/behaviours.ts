@@ -31,6 +31,7 @@ export type Behaviour =
   /** Whatever this function makes of the request. */
   | { readonly answer: (request: RecordedRequest) => Answer | Promise<Answer> };
 
+/** How long an endpoint misbehaves. */
 export interface BehaviourOptions {
   /** How many requests it applies to. Default: all, until `reset` or the returned function. */
   readonly times?: number;

@@ -27,6 +27,7 @@ export const endpoints = [
   "unknown",
 ] as const;
 
+/** The name of an endpoint; `unknown` stands for every path that nothing answers at. */
 export type Endpoint = (typeof endpoints)[number];
 
 const known: ReadonlySet<string> = new Set(endpoints);

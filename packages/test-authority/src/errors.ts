@@ -42,4 +42,5 @@ export class SignInLinkBroken extends Data.TaggedError("SignInLinkBroken")<{
 
 /** Every error that this package's functions throw or reject with. */
 export type TestAuthorityError = ExpectedRequestMissing | ListenFailed | SignInLinkBroken;
+/** Their stable codes. */
 export type TestAuthorityErrorCode = TestAuthorityError["code"];

@@ -5,6 +5,7 @@ import type { Account } from "./accounts.ts";
 import { epochSeconds } from "./clock.ts";
 import type { SigningKey, SigningKeys } from "./signing-keys.ts";
 
+/** The `iss` and `aud` that agent identity JWTs state where no other is asked for. */
 export const agentIdentityIssuer = "https://chatgpt.com/codex-backend/agent-identity";
 export const agentIdentityAudience = "codex-app-server";
 
@@ -42,6 +43,7 @@ export interface MintAgentIdentityOptions {
   readonly known?: boolean;
 }
 
+/** How claims are signed; the fields of `MintAgentIdentityOptions` that concern it. */
 export interface Signing {
   readonly kid?: string | null;
   readonly signature?: MintAgentIdentityOptions["signature"];
@@ -143,6 +145,7 @@ const profileClaims = (account: Account) => ({
   },
 });
 
+/** Whose token it is, for whom, and until when. */
 export interface PersonalTokenFacts {
   readonly account: Account;
   readonly issuer: string;

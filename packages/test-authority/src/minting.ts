@@ -18,6 +18,7 @@ export interface MintedAgentIdentity {
   readonly publicKeyRaw: Uint8Array;
 }
 
+/** Makes an agent with a key of its own and signs its JWT; registers it unless told otherwise. */
 export const mintAgentIdentity = async (
   state: AuthorityState,
   options: MintAgentIdentityOptions = {},
@@ -35,6 +36,7 @@ export const mintAgentIdentity = async (
   return { jwt, agentRuntimeId, account, privateKey, publicKeyRaw };
 };
 
+/** Options of an API key or a personal access token. */
 export interface MintBearerOptions {
   /** Default: the authority's first account. */
   readonly account?: Account;
@@ -56,11 +58,13 @@ const addBearer = (
   return state.directory.addBearer(token, { kind, account, ...expiry });
 };
 
+/** Makes up and adds a key, or adds the one given. */
 export const addApiKey = (
   state: AuthorityState,
   options: MintBearerOptions & { readonly key?: string } = {},
 ): string => addBearer(state, "apiKey", options.key ?? randomToken("sk-proj-"), options);
 
+/** A fresh token that starts with `at-`. */
 export const mintPersonalAccessToken = (
   state: AuthorityState,
   options: MintBearerOptions = {},

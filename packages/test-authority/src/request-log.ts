@@ -69,6 +69,7 @@ export class RecordedRequest implements Facts {
   }
 }
 
+/** Which request to wait for, and how long. */
 export interface WaitOptions {
   /** Which matching request to wait for, counted from 1 over all recorded ones. Default 1. */
   readonly nth?: number;

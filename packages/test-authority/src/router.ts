@@ -17,6 +17,7 @@ export interface Exchange {
 /** Answers, or throws a `Refusal`. */
 export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
 
+/** What answers at a path. */
 export interface Route {
   readonly endpoint: Endpoint;
   readonly method: "GET" | "POST";
@@ -28,6 +29,7 @@ export interface Route {
   readonly refine?: (body: string) => Endpoint;
 }
 
+/** A route that was found, and the named groups of its pattern. */
 export interface Match {
   readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
@@ -40,6 +42,7 @@ export const backendBase = "(?:/backend-api/wham|/api/codex)";
 /** The bases that model requests arrive under. */
 export const modelBase = "(?:/backend-api/codex|/api/codex|/v1)";
 
+/** A route's pattern: the whole path, with the groups of the source. */
 export const path = (source: string): RegExp => new RegExp(`^${source}$`);
 
 const decode = (part: string): string | undefined => {

@@ -7,6 +7,7 @@ interface RsaPair {
   readonly privateKey: KeyObject;
 }
 
+/** A key pair and the id that it is published under. */
 export interface SigningKey extends RsaPair {
   readonly kid: string;
 }
@@ -44,6 +45,7 @@ const toJwk = ({ kid, publicKey }: SigningKey): PublicJwk => {
   return { kty: "RSA", n, e, kid, alg: "RS256", use: "sig" };
 };
 
+/** A JWK Set (RFC 7517 §5): the authority's keys, and whatever was published beside them. */
 export interface KeySet {
   readonly keys: ReadonlyArray<PublicJwk | Readonly<Record<string, unknown>>>;
 }

@@ -69,6 +69,7 @@ export const changeSettings = (settings: Settings, changes: Partial<Settings>): 
   Object.assign(settings, changes);
 };
 
+/** A fresh authority's state, with one account in it. */
 export const makeState = (now: () => number, account: Partial<Account>): AuthorityState => {
   const directory = new Directory();
   return {

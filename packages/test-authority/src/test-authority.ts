@@ -11,6 +11,7 @@ import type { Tls } from "./self-signed.ts";
 import type { KeySet } from "./signing-keys.ts";
 import type { Settings } from "./state.ts";
 
+/** Options of `startTestAuthority`. All have defaults. */
 export interface TestAuthorityOptions {
   /** Loopback address to listen on. Default `127.0.0.1`. */
   readonly host?: string;

@@ -14,6 +14,7 @@ export interface AuthorizationRequest {
   readonly allowedWorkspaceIds: ReadonlyArray<string>;
 }
 
+/** What a code was issued for (RFC 6749 §4.1.2). */
 export interface AuthorizationCode {
   readonly account: Account;
   readonly clientId: string;
@@ -35,12 +36,14 @@ export interface RefreshFamily {
   revoked: boolean;
 }
 
+/** One refresh token of a family; good for one use. */
 export interface RefreshToken {
   readonly family: RefreshFamily;
   used: boolean;
   expiresAtMs: number;
 }
 
+/** A device sign-in under way. */
 export interface DeviceAuthorization {
   readonly deviceAuthId: string;
   readonly userCode: string;

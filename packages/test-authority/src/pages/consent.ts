@@ -2,6 +2,7 @@ import type { Account } from "../accounts.ts";
 import type { Answer } from "../answer.ts";
 import { escapeHtml, page } from "./layout.ts";
 
+/** What the consent page shows and posts. */
 export interface Consent {
   /** Path that the decision is posted to. */
   readonly action: string;
