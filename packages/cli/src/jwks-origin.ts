@@ -8,6 +8,7 @@ import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import { CliFailure } from "./failure.ts";
 import { readRegularFile, whyUnread } from "./read-regular-file.ts";
+import type { Reportable } from "./report-error.ts";
 import type { Session } from "./session.ts";
 
 /** Where a set of verification keys is looked for. */
@@ -39,6 +40,24 @@ export const jwksOrigin = Effect.fnUntraced(function* (
     : { _tag: "File", path: named };
   return origin;
 });
+
+/** Where a set was named on the command line, no setting of the backend is to blame for it. */
+export const namedJwksTrouble =
+  (named: string | undefined) =>
+  (error: Reportable): Reportable => {
+    const { code, message } = error;
+    const hint = named === undefined ? undefined : hintsForNamed[code];
+    if (hint === undefined) return error;
+    return { code, message, hint: message.includes("plain http is refused") ? howToName : hint };
+  };
+
+const howToName = "Name a JWKS file, or a URL that starts with https://.";
+const hintsForNamed: Readonly<Record<string, string>> = {
+  AGENT_IDENTITY_JWKS_ENDPOINT_ERROR: "Check that URL, or try again later.",
+  AGENT_IDENTITY_JWKS_MALFORMED: howToName,
+  AGENT_IDENTITY_JWKS_REQUEST_FAILED: "Check that URL and the network, then try again.",
+  AGENT_IDENTITY_JWT_KID_UNTRUSTED: "Name the set of the service that issued the token.",
+};
 
 /** Reads the set once, past every cache. */
 export const findJwks = Effect.fnUntraced(function* (origin: JwksOrigin) {
@@ -76,6 +95,6 @@ const readText = (path: string) =>
       new CliFailure({
         code: "CLI_INPUT_FILE",
         message: `cannot read ${path}${whyUnread(error)}`,
-        hint: "Name a JWKS file, or a URL that starts with https://.",
+        hint: howToName,
       }),
   });

@@ -1,12 +1,14 @@
 import type { Reportable } from "./report-error.ts";
 
 const login = "agent-auth login";
+const logout = "agent-auth logout";
 const loginByCode = "agent-auth login --device-auth";
 const loginAsAgent = "agent-auth login --with-agent-identity";
 const doctor = "agent-auth doctor";
 
 /** Errors whose own hint names no command well enough. */
 const steps: Readonly<Record<string, string>> = {
+  LOGIN_AUTH_JSON_INVALID: `Correct it, or remove it and sign in again: ${logout} && ${login}`,
   LOGIN_REFRESH_FAILED: `Try again; if it stays, run: ${doctor}`,
   LOGIN_REFRESH_REJECTED: `Run: ${login}`,
   LOGIN_CALLBACK_PORTS_TAKEN: `Stop the program that uses one of them, or run: ${loginByCode}`,

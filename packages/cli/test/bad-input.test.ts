@@ -131,6 +131,20 @@ describe.concurrent("a bad token", () => {
   });
 });
 
+describe.concurrent("an auth.json that cannot be read", () => {
+  it("is mended by what the hint says, pasted", async () => {
+    await using home = await CliHome.make();
+    await home.writeAuth("{broken");
+    const { stderr } = await home.run(["login", "status"]);
+    expect(stderr).toMatch(
+      / remove it and sign in again: agent-auth logout && agent-auth login\n$/u,
+    );
+    expect((await home.run(["logout"])).exitCode).toBe(0);
+    const login = await home.run(["login", "--with-api-key"], { stdin: "sk-0123456789" });
+    expect(login.exitCode).toBe(0);
+  });
+});
+
 describe.concurrent("a key in the environment that the server refuses", () => {
   it("is to be corrected there, since no sign-in would count", async () => {
     await using authority = await startTestAuthority();

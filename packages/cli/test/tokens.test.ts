@@ -204,6 +204,20 @@ describe("jwks", () => {
     expect(exitCode).toBe(0);
   });
 
+  const named = / Name a JWKS file, or a URL that starts with https:\/\/\.\n$/u;
+  it.each([
+    ["a file that is no set", [binary], named],
+    ["plain http to another machine", ["http://jwks.example/keys"], named],
+    ["a URL that nothing answers", ["http://127.0.0.1:1/keys"], / Check that URL and the network/u],
+    ["a set without a key that counts", [], / Check that chatgpt_base_url points at/u],
+  ])("blames what was named, not the configuration: %s", async (_, args, words) => {
+    if (args.length === 0)
+      authority.behave("jwks", { status: 200, body: '{"keys":[]}' }, { times: 1 });
+    const { exitCode, stderr } = await home.run(["jwks", ...args]);
+    expect(stderr).toMatch(words);
+    expect(exitCode).toBe(1);
+  });
+
   it("fails where the key asked for is not there", async () => {
     const { exitCode, stderr } = await home.run(["jwks", "--kid", "missing"]);
     expect(stderr).toContain("it has no usable key missing");

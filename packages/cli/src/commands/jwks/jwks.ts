@@ -5,7 +5,13 @@ import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
-import { findJwks, type FoundJwks, jwksOrigin, placeOf } from "../../jwks-origin.ts";
+import {
+  findJwks,
+  type FoundJwks,
+  jwksOrigin,
+  namedJwksTrouble,
+  placeOf,
+} from "../../jwks-origin.ts";
 import { type Reportable, reportError } from "../../report-error.ts";
 import { openSession, userAgent } from "../../session.ts";
 import { printable } from "../../terminal/printable.ts";
@@ -34,6 +40,7 @@ export const command: Command<typeof spec.flags, JwksOptions> = {
 /** Shows a set of keys and judges each of them. */
 export const run = (options: JwksOptions) =>
   show(options).pipe(
+    Effect.mapError(namedJwksTrouble(options.from)),
     Effect.catch((error) =>
       Effect.sync(() => {
         if (options.json) writeJson({ error: errorJson(error) });
@@ -51,8 +58,8 @@ const show = Effect.fnUntraced(function* (options: JwksOptions) {
   const keys = yield* judge(found);
   if (options.json) writeJson({ from: placeOf(origin), keys });
   else writeAnswer(`${[placeOf(origin), ...keys.map(keyLine)].join("\n")}\n`);
-  const complaint = complain(keys, options.kid);
-  return complaint === undefined ? exitCode.done : reportError("The set does not do", complaint);
+  const complaint = complain(keys, options);
+  return complaint === undefined ? exitCode.done : reportError("The set is of no use", complaint);
 });
 
 const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
@@ -80,12 +87,18 @@ const keyLine = (key: KeyFacts) => {
   return `  ${printable(`${key.kid ?? "(no id)"}  ${words}  ${verdict}`)}`;
 };
 
-const complain = (keys: readonly KeyFacts[], kid: string | undefined): Reportable | undefined => {
+const complain = (
+  keys: readonly KeyFacts[],
+  { from, kid }: JwksOptions,
+): Reportable | undefined => {
   const isThere = keys.some((key) => key.usable && (kid === undefined || key.kid === kid));
   if (isThere) return undefined;
   return new CliFailure({
     code: "CLI_NO_USABLE_KEY",
     message: kid === undefined ? "no key of it is usable" : `it has no usable key ${kid}`,
-    hint: "Check that chatgpt_base_url points at the service that issued the token.",
+    hint:
+      from === undefined
+        ? "Check that chatgpt_base_url points at the service that issued the token."
+        : "Name the set of the service that issued the token.",
   });
 };

@@ -8,7 +8,7 @@ import { identityJson, identityRows } from "../../account/identity-json.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { errorJson } from "../../error-json.ts";
 import { exitCode } from "../../exit-code.ts";
-import { findJwks, jwksOrigin } from "../../jwks-origin.ts";
+import { findJwks, jwksOrigin, namedJwksTrouble } from "../../jwks-origin.ts";
 import { type Reportable, reportError } from "../../report-error.ts";
 import { openSession, userAgent } from "../../session.ts";
 import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
@@ -39,7 +39,10 @@ export const command: Command<typeof spec.flags, VerifyOptions> = {
 
 /** Exit code 0 means that the token is good. */
 export const run = (options: VerifyOptions) =>
-  verify(options).pipe(Effect.catch((error) => Effect.sync(() => refuse(options, error))));
+  verify(options).pipe(
+    Effect.mapError(namedJwksTrouble(options.jwks)),
+    Effect.catch((error) => Effect.sync(() => refuse(options, error))),
+  );
 
 const prompt = {
   noun: "agent identity JWT",
