@@ -4,6 +4,7 @@ import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { CredentialStore } from "../credential-store.ts";
+import type { Credential } from "../credential.ts";
 import type { LoginError } from "../errors.ts";
 import { HomeLock } from "../home-lock.ts";
 import { makeFlights } from "../internal/flights.ts";
@@ -14,7 +15,8 @@ import { makeExternalSlot } from "./external.ts";
 import { openEphemeralStore } from "./open-ephemeral-store.ts";
 import { identify, recoverFrom, supersededBy } from "./recover.ts";
 import { makeRejections } from "./rejections.ts";
-import { currentOrRenewed, loadAndKeep, refreshCurrent } from "./renew.ts";
+import { isExpired } from "./renewal.ts";
+import { currentOrRenewed, ensureLoaded, loadAndKeep, refreshCurrent } from "./renew.ts";
 import { withMemory } from "./unsaved-tokens.ts";
 
 type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
@@ -46,13 +48,21 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     ),
   );
 
-  const current = Effect.clockWith((clock) => {
+  const current: AuthManagerShape["current"] = Effect.clockWith((clock) => {
     const state = core.cell.state();
-    if (state._tag === "Loaded" && clock.currentTimeMillisUnsafe() < state.dueAtMs) {
-      return state.answer;
-    }
+    const nowMs = clock.currentTimeMillisUnsafe();
+    if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.answer;
     if (state._tag === "Failed") return Effect.fail(state.error);
-    return shared("current", currentOrRenewed(core));
+    if (state._tag === "Unloaded") {
+      return Effect.andThen(
+        shared("first load", ensureLoaded(core)),
+        Effect.suspend(() => current),
+      );
+    }
+    const renewed = shared("renewal", currentOrRenewed(core));
+    return Option.exists(state.credential, isGoodAt(nowMs))
+      ? Effect.timeoutOrElse(renewed, { duration: PATIENCE_MS, orElse: () => state.answer })
+      : renewed;
   });
 
   if (options.loadAtStart !== false) yield* Effect.ignore(current);
@@ -94,6 +104,14 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     changes: core.cell.changes,
   };
 });
+
+/** While the old credential is good, a request waits so long for a newer one, which goes on coming without it. */
+const PATIENCE_MS = 2_000;
+
+const isGoodAt =
+  (nowMs: number) =>
+  (credential: Credential): boolean =>
+    !isExpired(credential, nowMs);
 
 // A program that only sends requests does without these.
 const signIn = Effect.promise(() => import("./sign-in.ts"));

@@ -108,6 +108,33 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     expect(authority.count("refresh")).toBe(3);
   });
 
+  it("serves a token that is still good where the authority takes its time, then the newer one", async () => {
+    const { home, authority, document } = await open({ expiresInSeconds: 200 });
+    const next = await authority.mintChatgptTokens();
+    const asked = Promise.withResolvers<void>();
+    authority.behave("refresh", {
+      answer: async () => {
+        await asked.promise;
+        return {
+          status: 200,
+          body: JSON.stringify({ access_token: next.accessToken }),
+          headers: {},
+        };
+      },
+    });
+    const options = { loadAtStart: false };
+    const [first, second] = await withManager({ home, authority, options }, (manager) =>
+      Effect.gen(function* () {
+        const first = yield* manager.current;
+        asked.resolve();
+        return [first, yield* manager.refresh("scheduled")] as const;
+      }),
+    );
+    expect(accessTokenOf(Option.getOrNull(first))).toBe(document.tokens.access_token);
+    expect(accessTokenOf(second)).toBe(next.accessToken);
+    expect(authority.count("refresh")).toBe(2);
+  });
+
   it("does not refresh at every call where the clock here is ahead of the authority's by hours", async () => {
     const home = await openHome();
     const authority = await openAuthority({ now: () => Date.now() - 7_200_000 });
