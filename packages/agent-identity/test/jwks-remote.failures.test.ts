@@ -1,9 +1,11 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as TestClock from "effect/testing/TestClock";
 import { HttpBodyTooLarge } from "../src/errors.ts";
-import { answer, json } from "./fake-transport.ts";
+import { answer, json, refusedConnection } from "./fake-transport.ts";
+import { nowMs } from "./mint.ts";
 import {
   codeOf,
   key,
@@ -47,6 +49,34 @@ describe("jwks-remote: stale serving", () => {
         expect((yield* key("one")).kid).toBe("one");
         yield* TestClock.adjust(1);
         expect(yield* codeOf("one")).toBe(unreachable);
+      }),
+    );
+  });
+
+  it.effect("a set whose time runs out while the endpoint is asked does not serve", () => {
+    const jwks = setUp(json(setOf(one)), { maxStaleMs: 1000 });
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.behave(() => Effect.delay(Effect.fail(refusedConnection), "1 second"));
+        yield* TestClock.adjust(300_500);
+        const asked = yield* Effect.forkChild(codeOf("one"));
+        yield* TestClock.adjust("1 second");
+        expect(yield* Fiber.join(asked)).toBe(unreachable);
+      }),
+    );
+  });
+
+  it.effect("nothing serves that was fetched after what the clock says now", () => {
+    const jwks = setUp(json(setOf(one)));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.goDown();
+        yield* TestClock.setTime(nowMs - 1);
+        expect(yield* codeOf("one")).toBe(unreachable);
+        yield* TestClock.setTime(nowMs);
+        expect((yield* key("one")).kid).toBe("one");
       }),
     );
   });

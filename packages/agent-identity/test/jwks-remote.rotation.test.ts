@@ -112,6 +112,20 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
+  it.effect("forgets that it could not ask as soon as it can", () => {
+    const jwks = setUp(json(setOf(one)));
+    jwks.goDown();
+    return jwks.run(
+      Effect.gen(function* () {
+        expect(yield* codeOf("one")).toBe(unreachable);
+        jwks.answerWith(json(setOf(one)));
+        yield* key("one");
+        expect(yield* codeOf("two")).toBe(unknown);
+        expect(jwks.requests).toHaveLength(3);
+      }),
+    );
+  });
+
   it.effect("says why a key must not be used, also while it does not ask again", () => {
     const jwks = setUp(json({ keys: [{ ...one.jwk, use: "enc" }] }));
     return jwks.run(

@@ -83,6 +83,17 @@ describe("parseJwks", () => {
     }),
   );
 
+  it.effect.each<[number, number, string]>([
+    [256, 0x7f, "its 2047 bits are fewer than 2048"],
+    [1025, 0x01, "its 8193 bits are more than 8192"],
+  ])("does not trust a modulus of %i bytes that begins with %i", ([bytes, first, because]) =>
+    Effect.gen(function* () {
+      const n = Buffer.alloc(bytes, 0xff).fill(first, 0, 1).toString("base64url");
+      const set = yield* parseJwks({ keys: [{ ...jwk, n }] });
+      expect(yield* Effect.flip(set.key("key-1"))).toMatchObject({ because });
+    }),
+  );
+
   it.effect("uses the key for us where another reader's key has the same id", () =>
     Effect.gen(function* () {
       const ec = { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA", kid: "key-1" };
