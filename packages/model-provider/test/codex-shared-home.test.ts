@@ -193,6 +193,19 @@ describe.skipIf(missingCodex !== undefined).concurrent("a refresh token is spent
   });
 });
 
+describe
+  .skipIf(missingCodex !== undefined)
+  .concurrent("a refresh token that Codex spends at the same moment", () => {
+    it("ends neither program's turn where the authority forgives", { timeout }, async () => {
+      await using authority = await startCodexAuthority({ settings: { punishReuse: false } });
+      await using home = await openHome(authority);
+      await signInPerson(authority, home, 60);
+      await using client = await openAgentAuth(home);
+      authority.behave("refresh", { delayMs: 1000 }); // long enough for both to have sent theirs
+      expect(await Promise.all([askCodex(home), askAgentAuth(client)])).toEqual(["four", 200]);
+    });
+  });
+
 interface Beyond {
   readonly name: string;
   /** What Codex says of it, asked for its status where no other arguments are given. */
