@@ -287,6 +287,19 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
+  it.effect("remembers it to the last moment of the clock window", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 1 });
+      yield* Effect.gen(function* () {
+        yield* verifyAgentAssertion(sign(), anyTask);
+        yield* TestClock.setTime(nowMs + 300_000);
+        expect((yield* Effect.flip(verifyAgentAssertion(sign(), anyTask))).code).toBe(
+          "AGENT_IDENTITY_ASSERTION_REPLAYED",
+        );
+      }).pipe(Effect.provide(layer));
+    }),
+  );
+
   it.effect("counts an assertion however it is spelled", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 1 });

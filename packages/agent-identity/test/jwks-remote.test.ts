@@ -169,6 +169,21 @@ describe("jwks-remote: revalidation", () => {
     );
   });
 
+  it.effect("a 304 that nobody asked for renews nothing", () => {
+    const jwks = setUp(json(setOf(one)));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.answerWith(answer(304, ""));
+        yield* TestClock.adjust(minutes(5));
+        yield* key("one");
+        yield* TestClock.adjust("30 seconds");
+        yield* key("one");
+        expect(jwks.requests).toHaveLength(3);
+      }),
+    );
+  });
+
   it.effect("takes a 304 that nobody asked for as an error", () => {
     const jwks = setUp(answer(304, ""));
     return jwks.run(

@@ -51,14 +51,22 @@ describe("an aborted call", () => {
 
   it.live("asks nobody where it was aborted before it began", () =>
     Effect.gen(function* () {
-      const { server, client } = yield* setUp;
+      const { server, client, answer } = yield* setUp;
       yield* Effect.promise(async () => {
+        answer();
+        await client.verifyAgentIdentityJwt(await jwt());
+        const identity = {
+          agent: { agentRuntimeId: "agent-1" },
+          key: await generateAgentKey(),
+          taskApiBaseUrl: server.url,
+        };
         const signal = AbortSignal.abort(new TypeError("mine"));
-        await expect(client.verifyAgentIdentityJwt(await jwt(), {}, { signal })).rejects.toThrow(
-          new TypeError("mine"),
-        );
+        await expect(client.task(identity, { signal })).rejects.toThrow(new TypeError("mine"));
+        // A request that had been sent would have arrived before this one.
+        const other = { ...identity, agent: { agentRuntimeId: "agent-2" } };
+        await client.task(other).catch(() => undefined);
       });
-      expect(server.arrived).toHaveLength(0);
+      expect(server.arrived).toHaveLength(2);
     }).pipe(Effect.scoped),
   );
 
