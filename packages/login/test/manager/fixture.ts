@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted";
 import { onTestFinished } from "vitest";
 import { AuthManager, layer, type AuthManagerOptions } from "../../src/auth-manager.ts";
 import { loadConfig } from "../../src/config.ts";
+import type { Credential } from "../../src/credential.ts";
 import { parseEnvironment, type Variables } from "../../src/environment.ts";
 
 export type Manager = AuthManager["Service"];
@@ -132,3 +133,15 @@ export const chatgptDocument = async (
     last_refresh: new Date().toISOString(),
   };
 };
+
+/** A home with a fresh sign-in of its own authority. */
+export const openSignIn = async (minted?: Parameters<TestAuthority["mintChatgptTokens"]>[0]) => {
+  const home = await openHome();
+  const authority = await openAuthority();
+  const document = await chatgptDocument(authority, minted);
+  await home.write(document);
+  return { home, authority, document };
+};
+
+export const accessTokenOf = (credential: Credential | null): string | undefined =>
+  credential?._tag === "Chatgpt" ? Redacted.value(credential.accessToken) : undefined;

@@ -2,32 +2,19 @@ import { chmod, link, rename, rm } from "node:fs/promises";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import type { Credential } from "../../src/credential.ts";
 import {
+  accessTokenOf,
   chatgptDocument,
-  openAuthority,
   openHome,
+  openSignIn,
   withManager,
   type Home,
   type ManagerSetup,
 } from "./fixture.ts";
 
-const accessTokenOf = (credential: Credential | null): string | undefined =>
-  credential?._tag === "Chatgpt" ? Redacted.value(credential.accessToken) : undefined;
-const current = (setup: ManagerSetup) =>
-  withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
 const refreshFails = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.flip(manager.refresh("forced")));
-
-const open = async (minted?: Parameters<TestAuthority["mintChatgptTokens"]>[0]) => {
-  const home = await openHome();
-  const authority = await openAuthority();
-  const document = await chatgptDocument(authority, minted);
-  await home.write(document);
-  return { home, authority, document };
-};
 
 /** Renews the stored sign-in as another program would, without our lock. */
 const renewElsewhere = async (home: Home, authority: TestAuthority, refreshToken: string) => {
@@ -55,130 +42,6 @@ const renewElsewhere = async (home: Home, authority: TestAuthority, refreshToken
   };
 };
 
-describe("AuthManager.current of a ChatGPT sign-in", () => {
-  it("renews an expired access token and stores the new pair", async () => {
-    const { home, authority, document } = await open({ expiresInSeconds: -10 });
-    const credential = await current({ home, authority });
-    const stored = await home.read();
-    expect(accessTokenOf(credential)).toBe(stored.tokens?.access_token);
-    expect(stored.tokens?.access_token).not.toBe(document.tokens.access_token);
-    expect(stored.tokens?.refresh_token).not.toBe(document.tokens.refresh_token);
-    expect(stored.tokens?.account_id).toBe(authority.account.accountId);
-    const [request] = authority.requestsTo("refresh");
-    expect(JSON.parse(request?.body ?? "")).toEqual({
-      client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
-      grant_type: "refresh_token",
-      refresh_reason: "proactive_expiry",
-      refresh_token: document.tokens.refresh_token,
-    });
-  });
-
-  it.each([
-    [5 * 60 + 30, 0],
-    [5 * 60 - 30, 1],
-  ])("with %i s to go, refreshes %i times", async (expiresInSeconds, times) => {
-    const { home, authority } = await open({ expiresInSeconds });
-    await current({ home, authority });
-    expect(authority.count("refresh")).toBe(times);
-  });
-
-  it.each([
-    [7.9, 0],
-    [8.1, 1],
-  ])("without exp, %d days after the last refresh, refreshes %i times", async (days, times) => {
-    const { home, authority, document } = await open({ accessTokenClaims: { exp: undefined } });
-    const last_refresh = new Date(Date.now() - days * 86_400_000).toISOString();
-    await home.write({ ...document, last_refresh });
-    await current({ home, authority });
-    expect(authority.count("refresh")).toBe(times);
-    const reasons = authority.requestsTo("refresh").map(({ body }) => body.includes('"scheduled"'));
-    expect(reasons).toEqual(Array.from({ length: times }, () => true));
-  });
-
-  it("serves a token that is still good while the authority is down", async () => {
-    const { home, authority, document } = await open({ expiresInSeconds: 200 });
-    authority.behave("refresh", { status: 503 });
-    const twice = await withManager({ home, authority }, (manager) =>
-      Effect.all([manager.current, manager.current]),
-    );
-    expect(twice.map((one) => accessTokenOf(Option.getOrNull(one)))).toEqual([
-      document.tokens.access_token,
-      document.tokens.access_token,
-    ]);
-    expect(authority.count("refresh")).toBe(3);
-  });
-
-  it("serves a token that is still good where the authority takes its time, then the newer one", async () => {
-    const { home, authority, document } = await open({ expiresInSeconds: 200 });
-    const next = await authority.mintChatgptTokens();
-    const asked = Promise.withResolvers<void>();
-    authority.behave("refresh", {
-      answer: async () => {
-        await asked.promise;
-        return {
-          status: 200,
-          body: JSON.stringify({ access_token: next.accessToken }),
-          headers: {},
-        };
-      },
-    });
-    const options = { loadAtStart: false };
-    const [first, second] = await withManager({ home, authority, options }, (manager) =>
-      Effect.gen(function* () {
-        const first = yield* manager.current;
-        asked.resolve();
-        return [first, yield* manager.refresh("scheduled")] as const;
-      }),
-    );
-    expect(accessTokenOf(Option.getOrNull(first))).toBe(document.tokens.access_token);
-    expect(accessTokenOf(second)).toBe(next.accessToken);
-    expect(authority.count("refresh")).toBe(2);
-  });
-
-  it("does not refresh at every call where the clock here is ahead of the authority's by hours", async () => {
-    const home = await openHome();
-    const authority = await openAuthority({ now: () => Date.now() - 7_200_000 });
-    await home.write(await chatgptDocument(authority));
-    const thrice = await withManager({ home, authority }, (manager) =>
-      Effect.all([manager.current, manager.current, manager.current]),
-    );
-    const [first] = thrice.map((one) => accessTokenOf(Option.getOrNull(one)));
-    expect(first).toBe((await home.read()).tokens?.access_token);
-    expect(new Set(thrice).size).toBe(1);
-    expect(authority.count("refresh")).toBe(1);
-  });
-
-  it("fails after three attempts where the token has expired, and tries again when asked again", async () => {
-    const { home, authority } = await open({ expiresInSeconds: -10 });
-    authority.behave("refresh", { status: 503 }, { times: 3 });
-    const [error, credential] = await withManager(
-      { home, authority, options: { loadAtStart: false } },
-      (manager) => Effect.all([Effect.flip(manager.current), manager.current]),
-    );
-    expect(error).toMatchObject({
-      code: "LOGIN_REFRESH_FAILED",
-      status: 503,
-      message:
-        "access token could not be refreshed after 3 attempts: the authority answered with status 503",
-    });
-    expect(Option.isSome(credential)).toBe(true);
-  });
-
-  it("shares one refresh among 500 callers", async () => {
-    const { home, authority } = await open({ expiresInSeconds: -10 });
-    const seen = await withManager(
-      { home, authority, options: { loadAtStart: false } },
-      (manager) =>
-        Effect.all(
-          Array.from({ length: 500 }, () => manager.current),
-          { concurrency: "unbounded" },
-        ),
-    );
-    expect(new Set(seen.map((one) => accessTokenOf(Option.getOrNull(one)))).size).toBe(1);
-    expect(authority.count("refresh")).toBe(1);
-  });
-});
-
 describe("AuthManager.refresh", () => {
   it.each([
     ["refresh_token_expired", " because your refresh token has expired"],
@@ -186,7 +49,7 @@ describe("AuthManager.refresh", () => {
     ["refresh_token_invalidated", " because your refresh token was revoked"],
     ["anything_else", ""],
   ])("says of a 401 with %s what Codex says", async (code, because) => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 401, body: { error: { code } } });
     const error = await refreshFails({ home, authority });
     expect(error).toMatchObject({
@@ -201,13 +64,13 @@ describe("AuthManager.refresh", () => {
     [{ error: "refresh_token_expired" }],
     [{ code: "refresh_token_expired" }],
   ])("finds the error code in %j, whatever the status", async (body) => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 400, body });
     expect(await refreshFails({ home, authority })).toMatchObject({ reason: "expired" });
   });
 
   it("remembers a refusal for the token that was refused, and no longer", async () => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 401, body: {} }, { times: 1 });
     const outcome = await withManager({ home, authority }, (manager) =>
       Effect.gen(function* () {
@@ -227,7 +90,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("adopts a pair that somebody else stored meanwhile", async () => {
-    const { home, authority, document } = await open();
+    const { home, authority, document } = await openSignIn();
     const credential = await withManager({ home, authority }, (manager) =>
       Effect.gen(function* () {
         const other = yield* Effect.promise(() =>
@@ -243,7 +106,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("waits for the pair of whoever spent the token first, where that one is still writing", async () => {
-    const { home, authority, document } = await open();
+    const { home, authority, document } = await openSignIn();
     authority.configure({ punishReuse: false });
     const other = await renewElsewhere(home, authority, document.tokens.refresh_token);
     const writeOnceRefused = async () => {
@@ -258,7 +121,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("spends nothing where the store holds another account, or none", async () => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     const text =
       "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.";
     const errors = await withManager({ home, authority }, (manager) =>
@@ -278,7 +141,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("spends nothing where the new pair could not be stored", async () => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     await chmod(home.authJson, 0o400);
     const error = await refreshFails({ home, authority });
     expect(error.code).toBe("LOGIN_STORE_UNWRITABLE");
@@ -286,7 +149,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("uses a pair that cannot be stored after all, and stores it once that works", async () => {
-    const { home, authority, document } = await open({ expiresInSeconds: -10 });
+    const { home, authority, document } = await openSignIn({ expiresInSeconds: -10 });
     const other = `${home.authJson}.link`;
     const pairs = await Promise.all([0, 1].map(() => authority.mintChatgptTokens()));
     // Writable when it is asked; a hard link, which is refused, when the answer is there.
@@ -324,7 +187,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("keeps a new refresh token even where the answer lacks an access token", async () => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 200, body: { refresh_token: "rt-next" } });
     const error = await refreshFails({ home, authority });
     expect(error.message).toContain("the answer holds no access token");
@@ -332,7 +195,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("keeps the id and refresh token where the answer leaves them out", async () => {
-    const { home, authority, document } = await open();
+    const { home, authority, document } = await openSignIn();
     const fresh = await authority.mintChatgptTokens();
     authority.behave("refresh", { status: 200, body: { access_token: fresh.accessToken } });
     await withManager({ home, authority }, (manager) => manager.refresh("forced"));
@@ -343,7 +206,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("goes to the authority that the tokens name, as the client that they name", async () => {
-    const { home, authority, document } = await open();
+    const { home, authority, document } = await openSignIn();
     await home.write({
       ...document,
       tokens: {
@@ -362,7 +225,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("sends no refresh token to an issuer over plain http", async () => {
-    const { home, authority, document } = await open();
+    const { home, authority, document } = await openSignIn();
     await home.write({
       ...document,
       tokens: {
@@ -379,7 +242,7 @@ describe("AuthManager.refresh", () => {
   });
 
   it("checks the restrictions again, and logs out where the new tokens break them", async () => {
-    const { home, authority } = await open();
+    const { home, authority } = await openSignIn();
     const other = authority.createAccount({ accountId: "ws-other" });
     const foreign = await authority.mintChatgptTokens({ account: other });
     authority.behave("refresh", {

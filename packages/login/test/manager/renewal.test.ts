@@ -1,0 +1,141 @@
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { describe, expect, it } from "vitest";
+import {
+  accessTokenOf,
+  chatgptDocument,
+  openAuthority,
+  openHome,
+  openSignIn,
+  withManager,
+  type ManagerSetup,
+} from "./fixture.ts";
+
+const current = (setup: ManagerSetup) =>
+  withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
+
+describe("AuthManager.current of a ChatGPT sign-in", () => {
+  it("renews an expired access token and stores the new pair", async () => {
+    const { home, authority, document } = await openSignIn({ expiresInSeconds: -10 });
+    const credential = await current({ home, authority });
+    const stored = await home.read();
+    expect(accessTokenOf(credential)).toBe(stored.tokens?.access_token);
+    expect(stored.tokens?.access_token).not.toBe(document.tokens.access_token);
+    expect(stored.tokens?.refresh_token).not.toBe(document.tokens.refresh_token);
+    expect(stored.tokens?.account_id).toBe(authority.account.accountId);
+    const [request] = authority.requestsTo("refresh");
+    expect(JSON.parse(request?.body ?? "")).toEqual({
+      client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
+      grant_type: "refresh_token",
+      refresh_reason: "proactive_expiry",
+      refresh_token: document.tokens.refresh_token,
+    });
+  });
+
+  it.each([
+    [5 * 60 + 30, 0],
+    [5 * 60 - 30, 1],
+  ])("with %i s to go, refreshes %i times", async (expiresInSeconds, times) => {
+    const { home, authority } = await openSignIn({ expiresInSeconds });
+    await current({ home, authority });
+    expect(authority.count("refresh")).toBe(times);
+  });
+
+  it.each([
+    [7.9, 0],
+    [8.1, 1],
+  ])("without exp, %d days after the last refresh, refreshes %i times", async (days, times) => {
+    const { home, authority, document } = await openSignIn({
+      accessTokenClaims: { exp: undefined },
+    });
+    const last_refresh = new Date(Date.now() - days * 86_400_000).toISOString();
+    await home.write({ ...document, last_refresh });
+    await current({ home, authority });
+    expect(authority.count("refresh")).toBe(times);
+    const reasons = authority.requestsTo("refresh").map(({ body }) => body.includes('"scheduled"'));
+    expect(reasons).toEqual(Array.from({ length: times }, () => true));
+  });
+
+  it("serves a token that is still good while the authority is down", async () => {
+    const { home, authority, document } = await openSignIn({ expiresInSeconds: 200 });
+    authority.behave("refresh", { status: 503 });
+    const twice = await withManager({ home, authority }, (manager) =>
+      Effect.all([manager.current, manager.current]),
+    );
+    expect(twice.map((one) => accessTokenOf(Option.getOrNull(one)))).toEqual([
+      document.tokens.access_token,
+      document.tokens.access_token,
+    ]);
+    expect(authority.count("refresh")).toBe(3);
+  });
+
+  it("serves a token that is still good where the authority takes its time, then the newer one", async () => {
+    const { home, authority, document } = await openSignIn({ expiresInSeconds: 200 });
+    const next = await authority.mintChatgptTokens();
+    const asked = Promise.withResolvers<void>();
+    authority.behave("refresh", {
+      answer: async () => {
+        await asked.promise;
+        return {
+          status: 200,
+          body: JSON.stringify({ access_token: next.accessToken }),
+          headers: {},
+        };
+      },
+    });
+    const options = { loadAtStart: false };
+    const [first, second] = await withManager({ home, authority, options }, (manager) =>
+      Effect.gen(function* () {
+        const first = yield* manager.current;
+        asked.resolve();
+        return [first, yield* manager.refresh("scheduled")] as const;
+      }),
+    );
+    expect(accessTokenOf(Option.getOrNull(first))).toBe(document.tokens.access_token);
+    expect(accessTokenOf(second)).toBe(next.accessToken);
+    expect(authority.count("refresh")).toBe(2);
+  });
+
+  it("does not refresh at every call where the clock here is ahead of the authority's by hours", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ now: () => Date.now() - 7_200_000 });
+    await home.write(await chatgptDocument(authority));
+    const thrice = await withManager({ home, authority }, (manager) =>
+      Effect.all([manager.current, manager.current, manager.current]),
+    );
+    const [first] = thrice.map((one) => accessTokenOf(Option.getOrNull(one)));
+    expect(first).toBe((await home.read()).tokens?.access_token);
+    expect(new Set(thrice).size).toBe(1);
+    expect(authority.count("refresh")).toBe(1);
+  });
+
+  it("fails after three attempts where the token has expired, and tries again when asked again", async () => {
+    const { home, authority } = await openSignIn({ expiresInSeconds: -10 });
+    authority.behave("refresh", { status: 503 }, { times: 3 });
+    const [error, credential] = await withManager(
+      { home, authority, options: { loadAtStart: false } },
+      (manager) => Effect.all([Effect.flip(manager.current), manager.current]),
+    );
+    expect(error).toMatchObject({
+      code: "LOGIN_REFRESH_FAILED",
+      status: 503,
+      message:
+        "access token could not be refreshed after 3 attempts: the authority answered with status 503",
+    });
+    expect(Option.isSome(credential)).toBe(true);
+  });
+
+  it("shares one refresh among 500 callers", async () => {
+    const { home, authority } = await openSignIn({ expiresInSeconds: -10 });
+    const seen = await withManager(
+      { home, authority, options: { loadAtStart: false } },
+      (manager) =>
+        Effect.all(
+          Array.from({ length: 500 }, () => manager.current),
+          { concurrency: "unbounded" },
+        ),
+    );
+    expect(new Set(seen.map((one) => accessTokenOf(Option.getOrNull(one)))).size).toBe(1);
+    expect(authority.count("refresh")).toBe(1);
+  });
+});
