@@ -10,6 +10,8 @@ const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /** Bytes that the provider got, and what it answers with; one character a byte. */
 let sent = "";
 let answer = ok;
+/** Whether it closes the connection behind its answer. */
+let hangsUp = true;
 
 const provider = createServer((socket) => {
   let isAnswered = false;
@@ -18,7 +20,9 @@ const provider = createServer((socket) => {
     sent += chunk.toString("latin1");
     if (isAnswered || !isWhole(sent)) return;
     isAnswered = true;
-    socket.end(Buffer.from(answer, "latin1"));
+    const bytes = Buffer.from(answer, "latin1");
+    if (hangsUp) socket.end(bytes);
+    else socket.write(bytes);
   });
 });
 
@@ -188,6 +192,57 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `, "u"));
     expect(sent + got).not.toContain("CANARY");
     expect(sent).toBe("");
+  });
+});
+
+/** Sends bytes and breaks the connection off, as a browser does whose tab is closed. */
+const breakOff = (text: string, afterMs: number) =>
+  new Promise<void>((resolve, reject) => {
+    const client = connect(proxy.port, "127.0.0.1", () => {
+      client.write(text);
+      setTimeout(() => client.resetAndDestroy(), afterMs);
+    });
+    client.on("error", reject);
+    client.on("close", () => resolve());
+  });
+
+const webSocket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n";
+
+describe("a client that breaks its connection off", () => {
+  it.each([
+    ["a WebSocket", () => `GET /a HTTP/1.1\r\n${host}${webSocket}`],
+    [
+      "a web page's WebSocket",
+      () => `GET /a HTTP/1.1\r\n${host}Origin: https://evil.example\r\n${webSocket}`,
+    ],
+    ["a WebSocket outside", () => `GET /../../a HTTP/1.1\r\n${host}${webSocket}`],
+    ["a tunnel", () => `CONNECT a.example:443 HTTP/1.1\r\n${host}\r\n`],
+    ["another protocol", () => `${post}${host}${h2c}Content-Length: 99999\r\n\r\n`],
+    [
+      "an upgrade behind a request",
+      () => `GET /a HTTP/1.1\r\n${host}\r\nGET /b HTTP/1.1\r\n${host}${h2c}\r\n`,
+    ],
+  ])("while it asks for %s does the proxy no harm", async (_, text) => {
+    answer = ""; // the provider hangs up
+    const more = "x".repeat(50_000);
+    for (const afterMs of [0, 0, 0, 0, 0, 1, 1, 2, 3, 5]) await breakOff(text() + more, afterMs);
+    answer = ok;
+    sent = "";
+    const got = await exchange(`GET /models HTTP/1.1\r\n${host}\r\n`);
+    expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
+  });
+
+  it("behind an upgrade that waits for an earlier answer lets go of the provider", async () => {
+    answer = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+    hangsUp = false;
+    const client = connect(proxy.port, "127.0.0.1");
+    client.write(`GET /a HTTP/1.1\r\n${host}\r\nGET /b HTTP/1.1\r\n${host}${h2c}\r\n`);
+    const [provided] = await once(provider, "connection");
+    await once(client, "data");
+    client.destroy();
+    await once(provided, "close");
+    hangsUp = true;
+    expect(sent).not.toContain("GET /v1/b");
   });
 });
 

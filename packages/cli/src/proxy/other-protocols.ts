@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { hasNoBody } from "./replayable-body.ts";
 
@@ -10,6 +11,41 @@ export const asksForWebSocket = (request: IncomingMessage): boolean =>
   request.method === "GET" &&
   hasNoBody(request) &&
   words(request.headers.upgrade ?? "").includes("websocket");
+
+/** What a client may send behind an offer that has to wait. */
+const MAX_AHEAD_BYTES = 64 * 1024;
+
+/**
+ * An upgrade has its connection to itself, so requests that the client sent ahead of it are answered first. Node no
+ * longer looks after their connection: here they end with it.
+ */
+export const afterAnswer = (
+  earlier: ServerResponse | undefined,
+  socket: Socket,
+  head: Buffer,
+  proceed: (read: Buffer) => void,
+): void => {
+  if (earlier === undefined || earlier.closed) return proceed(head);
+  let read = head;
+  const keep = (chunk: Buffer) => {
+    read = Buffer.concat([read, chunk]);
+    if (read.byteLength > MAX_AHEAD_BYTES) socket.pause();
+  };
+  const leave = () => {
+    socket.destroy();
+    earlier.destroy();
+  };
+  const ends = ["end", "error", "close"] as const;
+  socket.on("data", keep);
+  for (const end of ends) socket.on(end, leave);
+  earlier.once("close", () => {
+    socket.pause();
+    socket.off("data", keep);
+    for (const end of ends) socket.off(end, leave);
+    socket.setTimeout(0); // Node's, for an idle connection
+    if (!socket.destroyed) proceed(read);
+  });
+};
 
 /**
  * Gives a request back to a server that has taken its `Upgrade` header at its word, without that header: the same
@@ -32,6 +68,7 @@ export const readAgain = (
   const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
   socket.unshift(Buffer.concat([head, read]));
   server.emit("connection", socket);
+  socket.resume();
 };
 
 const withoutUpgrade = (name: string, value: string): string => {

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { CliFailure } from "../failure.ts";
 import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
 import { makeGuard, methodRefused, type Refusal } from "./guard.ts";
-import { asksForWebSocket, readAgain } from "./other-protocols.ts";
+import { afterAnswer, asksForWebSocket, readAgain } from "./other-protocols.ts";
 import { turnAway, upgrade } from "./upgrade.ts";
 
 export interface ProxyServerOptions {
@@ -44,6 +44,8 @@ const start = ({ port, tools }: ProxyServerOptions) =>
       if (sockets.has(socket)) return; // a request of it is read again
       sockets.add(socket);
       socket.setNoDelay(true);
+      // Node stops listening once a client asks for an upgrade, and an error that nobody hears ends the process.
+      socket.on("error", () => socket.destroy());
       socket.once("close", () => sockets.delete(socket));
     });
     server.once("error", (error: NodeJS.ErrnoException) =>
@@ -80,10 +82,10 @@ const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof ma
     report(request, refusal, refuse(response, refusal, refusal.status));
   });
   server.on("upgrade", (request, socket, head) =>
-    afterAnswer(lastAnswers.get(socket), request.socket, () => {
-      if (!asksForWebSocket(request)) return readAgain(server, request, socket, head);
+    afterAnswer(lastAnswers.get(socket), request.socket, head, (read) => {
+      if (!asksForWebSocket(request)) return readAgain(server, request, socket, read);
       const refusal = guard(request);
-      if (refusal === null) return void upgrade(tools, request, socket, head);
+      if (refusal === null) return void upgrade(tools, request, socket, read);
       turnAway(socket, refusal.status, "Refused");
       report(request, refusal);
     }),
@@ -91,25 +93,6 @@ const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof ma
   server.on("connect", (request, socket) => {
     turnAway(socket, methodRefused.status, "Refused");
     report(request, methodRefused);
-  });
-};
-
-/**
- * An upgrade has its connection to itself, so requests that the client sent ahead of it are answered first. Node no
- * longer looks after their connection: here they end with it.
- */
-const afterAnswer = (
-  earlier: ServerResponse | undefined,
-  socket: Socket,
-  proceed: () => void,
-): void => {
-  if (earlier === undefined || earlier.closed) return proceed();
-  const cut = () => earlier.destroy();
-  socket.once("close", cut);
-  earlier.once("close", () => {
-    socket.off("close", cut);
-    socket.setTimeout(0); // Node's, for an idle connection
-    if (!socket.destroyed) proceed();
   });
 };
 
