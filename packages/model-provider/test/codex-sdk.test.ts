@@ -9,7 +9,7 @@ import {
   startCodexAuthority,
 } from "./support/codex.ts";
 import { startGateway } from "./support/gateway.ts";
-import { makeHome, signedIn, signIns } from "./support/sign-ins.ts";
+import { chatgptAuthJson, makeHome, signedIn, signIns } from "./support/sign-ins.ts";
 
 // Codex is a program of its own and takes no fetch from us. Its requests get our identity through a loopback
 // gateway over our fetch (`agent-auth proxy` is that, grown up), or Codex signs in by itself with what we share:
@@ -51,6 +51,15 @@ describe
       const env = { ...(await authorityVariables(authority, home.path)), ...prepared.env };
       const config = prepared.config === undefined ? codexBackend(authority) : {};
       expect(await ask(home.path, env, config)).toBe("four");
+    });
+
+    it("runs a turn in a FedRAMP workspace", { timeout }, async () => {
+      await using authority = await startCodexAuthority({ account: { isFedrampAccount: true } });
+      await using home = await makeHome(authority, { authJson: await chatgptAuthJson(authority) });
+      const env = await authorityVariables(authority, home.path);
+      expect(await ask(home.path, env, codexBackend(authority))).toBe("four");
+      const [request] = authority.requestsTo("responsesSocket");
+      expect(request).toMatchObject({ status: 101, headers: { "x-openai-fedramp": "true" } });
     });
 
     it("obeys a workspace's managed configuration", { timeout }, async () => {
