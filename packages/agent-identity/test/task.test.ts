@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
+import * as Random from "effect/Random";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
 import * as z from "zod";
@@ -199,6 +200,17 @@ describe("registerTask: another attempt", () => {
       expect(second - first).toBeLessThanOrEqual(1100);
       expect(third - second).toBeGreaterThanOrEqual(1000);
       expect(third - second).toBeLessThanOrEqual(2100);
+    }),
+  );
+
+  it.effect.each([
+    [0, [0, 500, 1500]],
+    [0.8, [0, 900, 2700]],
+  ] as const)("is made at another moment by each client: with %d at %j", ([drawn, moments]) =>
+    Effect.gen(function* () {
+      const { run } = whileTimeFlies(yield* generateAgentKey, () => answer(503, ""));
+      const random = { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => drawn };
+      expect((yield* Effect.provideService(run, Random.Random, random)).times).toEqual(moments);
     }),
   );
 
