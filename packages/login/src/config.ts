@@ -14,8 +14,8 @@ import {
   ConfigKeyInvalid,
   ConfigSyntaxError,
   ConfigUnreadable,
-  StoreUnreadable,
-} from "./errors/storage.ts";
+} from "./errors/config.ts";
+import { StoreUnreadable } from "./errors/store.ts";
 
 export * from "./config/types.ts";
 

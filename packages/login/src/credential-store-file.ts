@@ -15,12 +15,8 @@ import { inPinnedFolder } from "./auth-file/trust.ts";
 import { type AuthDocument, parseAuthJson } from "./auth-json.ts";
 import { CredentialStore, type StoredDocument, type StoreSource } from "./credential-store.ts";
 import type { CodexHome } from "./environment.ts";
-import {
-  type CodexHomeUnusable,
-  type StoreError,
-  StoreUnreadable,
-  StoreUnwritable,
-} from "./errors/storage.ts";
+import { type CodexHomeUnusable } from "./errors/config.ts";
+import { type StoreError, StoreUnreadable, StoreUnwritable } from "./errors/store.ts";
 import { HomeLock } from "./home-lock.ts";
 import { withTargetLock } from "./home-lock/target-lock.ts";
 

@@ -5,7 +5,7 @@ import * as Option from "effect/Option";
 import * as Semaphore from "effect/Semaphore";
 import { canonicalCodexHome, prepareCodexHome } from "./auth-file/codex-home.ts";
 import type { CodexHome } from "./environment.ts";
-import type { HomeLockError } from "./errors/storage.ts";
+import type { HomeLockError } from "./errors/store.ts";
 import { type FolderLockOptions, withFolderLock } from "./home-lock/folder-lock.ts";
 import { foldersToLock } from "./home-lock/folders.ts";
 import { reentrant, type WithLock } from "./home-lock/held.ts";

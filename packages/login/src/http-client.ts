@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import type { LoginEnvironment } from "./environment.ts";
-import type { HttpClientError } from "./errors/storage.ts";
+import type { HttpClientError } from "./errors/http-client.ts";
 import { makeDispatcher, type NetworkEnvironment } from "./http-client/dispatcher.ts";
 
 export { makeDispatcher, type NetworkEnvironment } from "./http-client/dispatcher.ts";

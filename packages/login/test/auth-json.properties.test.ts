@@ -5,7 +5,7 @@ import * as Result from "effect/Result";
 import fc from "fast-check";
 import { inspect } from "node:util";
 import { type AuthDocument, encodeAuthJson, parseAuthJson } from "../src/auth-json.ts";
-import type { AuthJsonInvalid } from "../src/errors/storage.ts";
+import type { AuthJsonInvalid } from "../src/errors/store.ts";
 import { full } from "./support/full-auth-json.ts";
 
 const parse = (text: string | Uint8Array): AuthDocument => Effect.runSync(parseAuthJson(text));

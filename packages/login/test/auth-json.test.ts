@@ -12,7 +12,7 @@ import {
   parseAuthJson,
   recordFields,
 } from "../src/auth-json.ts";
-import type { AuthJsonInvalid } from "../src/errors/storage.ts";
+import type { AuthJsonInvalid } from "../src/errors/store.ts";
 import { full } from "./support/full-auth-json.ts";
 
 const parse = (text: string | Uint8Array): AuthDocument => Effect.runSync(parseAuthJson(text));

@@ -11,7 +11,7 @@ import type { AuthDocument } from "../src/auth-json.ts";
 import { layer } from "../src/credential-store-configured.ts";
 import { type CredentialsStoreMode, CredentialStore } from "../src/credential-store.ts";
 import type { CodexHome } from "../src/environment.ts";
-import type { StoreError } from "../src/errors/storage.ts";
+import type { StoreError } from "../src/errors/store.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";

@@ -2,7 +2,7 @@ import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import * as Effect from "effect/Effect";
 import type { CodexHome } from "../environment.ts";
-import { CodexHomeUnusable } from "../errors/storage.ts";
+import { CodexHomeUnusable } from "../errors/config.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 /** What `CODEX_HOME` is, where it is no usable folder; `undefined` where it is one, or where nothing has to be. */

@@ -1,5 +1,5 @@
 import { type AuthDocument, encodeAuthJson } from "../auth-json.ts";
-import { StoreUnwritable } from "../errors/storage.ts";
+import { StoreUnwritable } from "../errors/store.ts";
 import { MAX_BYTES } from "./read.ts";
 
 /** What new tokens may take more than the old ones. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { StoreUnreadable } from "../errors/storage.ts";
+import { StoreUnreadable } from "../errors/store.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 /** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */

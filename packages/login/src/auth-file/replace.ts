@@ -1,6 +1,6 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { StoreUnwritable } from "../errors/storage.ts";
+import { StoreUnwritable } from "../errors/store.ts";
 import { isRoot, rightfulOwner } from "./owner.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";

@@ -1,7 +1,7 @@
 import { constants, type Stats } from "node:fs";
 import { access, readlink, realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { StoreUnwritable } from "../errors/storage.ts";
+import { StoreUnwritable } from "../errors/store.ts";
 import { lstatIfPresent } from "./stats.ts";
 import { systemCodeOf } from "./system-error.ts";
 import { assertLinksTrusted } from "./trust.ts";

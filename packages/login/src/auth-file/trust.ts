@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { StoreUnwritable } from "../errors/storage.ts";
+import { StoreUnwritable } from "../errors/store.ts";
 import { compact } from "../internal/compact.ts";
 import { isRoot } from "./owner.ts";
 import { lstatIfPresent, statIfPresent } from "./stats.ts";

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { AuthJsonInvalid } from "../errors/storage.ts";
+import { AuthJsonInvalid } from "../errors/store.ts";
 import {
   type AuthDocument,
   type AuthMode,

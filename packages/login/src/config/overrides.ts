@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect";
-import { ConfigKeyInvalid, ConfigSyntaxError } from "../errors/storage.ts";
+import { ConfigKeyInvalid, ConfigSyntaxError } from "../errors/config.ts";
 import { isTable, member, parseToml, type TomlTable, withMember } from "./toml.ts";
 
 export interface Override {

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect";
-import { ConfigSyntaxError } from "../errors/storage.ts";
+import { ConfigSyntaxError } from "../errors/config.ts";
 
 /** A parsed TOML table. Own keys only count; `__proto__` is a key like any other. */
 export type TomlTable = Readonly<Record<string, unknown>>;

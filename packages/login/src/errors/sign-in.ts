@@ -1,6 +1,6 @@
 import type { HttpSettingUnusable } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
-import type { WorkspaceNotAllowed } from "../errors.ts";
+import type { WorkspaceNotAllowed } from "./restriction.ts";
 
 // What can go wrong while a person signs in. Nothing has been saved when one of these comes back. Texts that an
 // authority or a browser sent are cut and freed of control characters before they become a field (`plainText`).

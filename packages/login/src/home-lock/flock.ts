@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { giveToFolderOwner } from "../auth-file/owner.ts";
 import { systemCodeOf } from "../auth-file/system-error.ts";
-import { HomeLockFailed } from "../errors/storage.ts";
+import { HomeLockFailed } from "../errors/store.ts";
 
 // flock(2), which Codex takes and Node does not offer. POSIX and OFD locks would not do: they ignore it. koffi calls
 // the C library's through a prebuilt binary and is optional; without it our own processes still exclude each other

@@ -2,7 +2,7 @@ import { closeSync, lstatSync, openSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { giveToFolderOwner } from "../auth-file/owner.ts";
 import { systemCodeOf } from "../auth-file/system-error.ts";
-import { HomeLockFailed } from "../errors/storage.ts";
+import { HomeLockFailed } from "../errors/store.ts";
 
 // The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite
 // holds by the operating system's own record locks. They end with the process, however it ends, so there is nothing

@@ -1,6 +1,6 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import type { HomeLockError } from "../errors/storage.ts";
+import type { HomeLockError } from "../errors/store.ts";
 
 /** One turn of one lock; `isOver` once its effect has ended, for fibers that outlive it. */
 export interface Turn {

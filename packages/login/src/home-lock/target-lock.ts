@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import { describeSystemError } from "../auth-file/system-error.ts";
-import { type HomeLockError, HomeLockFailed } from "../errors/storage.ts";
+import { type HomeLockError, HomeLockFailed } from "../errors/store.ts";
 import { closeLockFile, loadFlock, openLockFile } from "./flock.ts";
 import { waitUntil } from "./wait.ts";
 

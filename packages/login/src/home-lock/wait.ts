@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Random from "effect/Random";
-import { HomeLockBusy } from "../errors/storage.ts";
+import { HomeLockBusy } from "../errors/store.ts";
 
 export interface WaitOptions {
   /** What the error names. */

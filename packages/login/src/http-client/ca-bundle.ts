@@ -4,7 +4,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import * as Effect from "effect/Effect";
 import { describeSystemError } from "../auth-file/system-error.ts";
 import type { CaBundle } from "../environment.ts";
-import { CaBundleUnusable } from "../errors/storage.ts";
+import { CaBundleUnusable } from "../errors/http-client.ts";
 
 /**
  * What TLS trusts with a bundle of extra roots: Node's own roots, and those. Fails where the file cannot be read, holds

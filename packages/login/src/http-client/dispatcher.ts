@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
 import type { Dispatcher } from "undici";
 import type { LoginEnvironment, ProxySetting } from "../environment.ts";
-import { type HttpClientError, ProxyUnusable } from "../errors/storage.ts";
+import { type HttpClientError, ProxyUnusable } from "../errors/http-client.ts";
 import { secureContextWith } from "./ca-bundle.ts";
 
 /** The parts of an environment that say how the network is reached. */

@@ -3,7 +3,7 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import * as Effect from "effect/Effect";
 import { canonicalCodexHome } from "../auth-file/codex-home.ts";
 import type { CodexHome } from "../environment.ts";
-import { KeyringUnavailable } from "../errors/storage.ts";
+import { KeyringUnavailable } from "../errors/store.ts";
 
 export const keyringService = "Codex Auth";
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { layer } from "../../../src/credential-store-configured.ts";
 import { CredentialStore } from "../../../src/credential-store.ts";
-import type { StoreError } from "../../../src/errors/storage.ts";
+import type { StoreError } from "../../../src/errors/store.ts";
 
 registerHooks({
   resolve: (specifier, context, next) => {

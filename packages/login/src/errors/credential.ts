@@ -1,0 +1,88 @@
+import * as Data from "effect/Data";
+import type { CredentialSource } from "../credential.ts";
+
+/** A source holds something that is no usable credential. It is left as it is, and no weaker source is asked. */
+export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
+  readonly source: CredentialSource;
+  /** What is wrong with it; never its value. */
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_CREDENTIAL_UNUSABLE";
+  get hint(): string {
+    return this.source._tag === "Environment"
+      ? `Correct or unset ${this.source.variable}.`
+      : "Sign in again.";
+  }
+  override get message(): string {
+    return `${describeSource(this.source)}: ${this.reason}`;
+  }
+}
+
+/** An operation needs a credential, and there is none. */
+export class NotSignedIn extends Data.TaggedError("NotSignedIn")<{}> {
+  readonly code = "LOGIN_NOT_SIGNED_IN";
+  readonly hint = "Sign in.";
+  override get message(): string {
+    return "not signed in";
+  }
+}
+
+/** A program that owns ChatGPT tokens was asked for them and gave none. */
+export class ExternalProviderFailed extends Data.TaggedError("ExternalProviderFailed")<{
+  readonly provider: string;
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_EXTERNAL_PROVIDER_FAILED";
+  readonly hint = "Sign in again in the program that supplies these tokens.";
+  override get message(): string {
+    return `${this.provider} did not supply ChatGPT tokens: ${this.reason}`;
+  }
+}
+
+/** The accounts API does not know this personal access token (any more). */
+export class PersonalAccessTokenRejected extends Data.TaggedError("PersonalAccessTokenRejected")<{
+  readonly status: number;
+}> {
+  readonly code = "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED";
+  readonly hint = "Make a new personal access token.";
+  override get message(): string {
+    return `personal access token was rejected with status ${this.status}`;
+  }
+}
+
+/** Whose personal access token it is could not be found out; the token itself may be good. */
+export class PersonalAccessTokenLookupFailed extends Data.TaggedError(
+  "PersonalAccessTokenLookupFailed",
+)<{
+  readonly status?: number;
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED";
+  readonly hint = "Try again in a moment.";
+  override get message(): string {
+    return `failed to look up personal access token: ${this.reason}`;
+  }
+}
+
+export type CredentialError =
+  | CredentialUnusable
+  | NotSignedIn
+  | ExternalProviderFailed
+  | PersonalAccessTokenRejected
+  | PersonalAccessTokenLookupFailed;
+
+/** Names a source in words: `CODEX_API_KEY`, a path, `OS keyring`. */
+export const describeSource = (source: CredentialSource): string => {
+  switch (source._tag) {
+    case "Environment":
+      return source.variable;
+    case "File":
+      return source.path;
+    case "Keyring":
+      return "OS keyring";
+    case "Ephemeral":
+      return "memory of this process";
+    case "External":
+      return source.name;
+  }
+};

@@ -1,0 +1,37 @@
+import * as Data from "effect/Data";
+
+/** What was given to a login is not of the form that this login takes. Nothing was sent or saved. */
+export class InvalidLoginInput extends Data.TaggedError("InvalidLoginInput")<{
+  readonly what: "API key" | "access token" | "ChatGPT tokens";
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_INVALID_INPUT";
+  readonly hint = "Check what was passed in.";
+  override get message(): string {
+    return `invalid ${this.what}: ${this.reason}`;
+  }
+}
+
+/** A variable rules, so a login or logout would change nothing that the next request uses. Nothing was changed. */
+export class EnvironmentCredentialRules extends Data.TaggedError("EnvironmentCredentialRules")<{
+  readonly variable: string;
+}> {
+  readonly code = "LOGIN_ENVIRONMENT_RULES";
+  get hint(): string {
+    return `Unset ${this.variable} first.`;
+  }
+  override get message(): string {
+    return `${this.variable} is set and is used instead of anything stored; nothing was changed`;
+  }
+}
+
+/** The store is process memory only, and the caller wants a sign-in that outlives it. */
+export class NothingWouldBeKept extends Data.TaggedError("NothingWouldBeKept")<{}> {
+  readonly code = "LOGIN_NOTHING_WOULD_BE_KEPT";
+  readonly hint = 'Set cli_auth_credentials_store to "file", "keyring" or "auto".';
+  override get message(): string {
+    return "credentials are kept in memory only (cli_auth_credentials_store is ephemeral)";
+  }
+}
+
+export type LoginInputError = InvalidLoginInput | EnvironmentCredentialRules | NothingWouldBeKept;
