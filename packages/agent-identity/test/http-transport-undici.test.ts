@@ -263,6 +263,8 @@ describe("http-transport-undici: refused before anything is sent", () => {
     "/relative",
     "ftp://authority.invalid",
     "https://user:canary@authority.invalid",
+    "https://canary@authority.invalid",
+    "https://:canary@authority.invalid",
   ])("a URL like %j", (url) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(send({ url }));

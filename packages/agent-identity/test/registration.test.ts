@@ -63,6 +63,10 @@ describe("mintBiscuit", () => {
       answer(401, "bad canary-access-token"),
       "agent biscuit request failed with status 401: bad <redacted>",
     ],
+    [
+      answer(403, "no", { "x-openai-authorization": "biscuit-1" }),
+      "agent biscuit request failed with status 403: no",
+    ],
     [answer(200, ""), "agent biscuit response omitted x-openai-authorization (status 200)"],
     [
       answer(200, "", { "x-openai-authorization": " " }),

@@ -103,6 +103,8 @@ describe("normalizeBaseUrl", () => {
 
   it.effect.each([
     "https://user:canary-secret@own.example",
+    "https://canary-secret@own.example",
+    "https://:canary-secret@own.example",
     "https://own.example?token=canary-secret",
     "https://own.example#canary-secret",
   ])("refuses %j without repeating what it holds", (base) =>
