@@ -90,6 +90,18 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
+  it.effect("uses a stored task also where a registration without one failed", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const identity = identityWith(yield* importVector);
+      tasks.behave(() => Effect.succeed(answer(403, "no")));
+      yield* Effect.flip(task(identity));
+      const record = { agentRuntimeId: "agent-123", taskId: "stored" };
+      expect(yield* task({ ...identity, record })).toBe("stored");
+      expect(tasks.requests).toHaveLength(1);
+    }).pipe(tasks.run);
+  });
+
   it.effect(
     "forgets the longest unused of more than 1,024 identities, and keeps those in use",
     () => {

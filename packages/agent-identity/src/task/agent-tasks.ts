@@ -43,8 +43,8 @@ const forgetOldest = (runtimes: Runtimes, wanted: Runtime) => {
 
 const runtimeOf = (runtimes: Runtimes, identity: AgentTaskIdentity): Runtime => {
   const key = keyOf(identity);
-  const stored = identity.record.taskId;
-  const runtime = runtimes.get(key) ?? { taskId: stored, flight: undefined };
+  const runtime = runtimes.get(key) ?? { taskId: undefined, flight: undefined };
+  runtime.taskId ??= identity.record.taskId;
   runtimes.delete(key); // to the young end of the map
   runtimes.set(key, runtime);
   forgetOldest(runtimes, runtime);
