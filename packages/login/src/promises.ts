@@ -110,8 +110,8 @@ export interface PromiseAuthManager extends AsyncDisposable {
     call?: CallOptions,
   ) => Promise<void>;
   /**
-   * Calls the listener at every change from now on; the answer ends that. What a listener throws is a warning, which
-   * repeats its message, and it hears of the next change all the same.
+   * Calls the listener at every change from now on; the answer ends that. What a listener throws is a warning that names
+   * its class, and it hears of the next change all the same.
    */
   readonly subscribe: (listener: (credential: Credential | null) => void) => () => void;
   /** Every change from the first `next` on. Leaving the loop ends the subscription. */
@@ -200,10 +200,16 @@ const tell = (
   listener: (credential: Credential | null) => void,
   credential: Credential | null,
 ): Effect.Effect<void> =>
-  Effect.try({
-    try: () => listener(credential),
-    catch: (thrown) => (thrown instanceof Error ? thrown.message : "it gave no reason"),
-  }).pipe(Effect.catch((reason) => Effect.logWarning(`a listener failed: ${reason}`)));
+  Effect.try({ try: () => listener(credential), catch: nameOfThrown }).pipe(
+    Effect.catch((name) => Effect.logWarning(`a listener failed (${name})`)),
+  );
+
+/** Its message is left behind: the listener was handed a credential, which it may quote. */
+const nameOfThrown = (thrown: unknown): string => {
+  if (!(thrown instanceof Error)) return typeof thrown;
+  const { name } = thrown.constructor;
+  return isLoginError(thrown) ? `${name}, ${thrown.code}` : name;
+};
 
 /** The text of a secret, for the header or request that it belongs into. */
 export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);

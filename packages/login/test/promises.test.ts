@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CredentialUnusable, ManagerClosed } from "../src/errors.ts";
+import { CredentialUnusable, ManagerClosed, RefreshFailed } from "../src/errors.ts";
 import { createAuthManager, revealSecret, type CreateAuthManagerOptions } from "../src/promises.ts";
 import { chatgptDocument, openAuthority, openHome, type Home } from "./manager/fixture.ts";
 
@@ -85,7 +85,15 @@ describe("createAuthManager", () => {
     expect(heard).toHaveLength(2);
   });
 
-  it("goes on where a listener or onWarning throws, and tells of the listener", async () => {
+  it.each([
+    ["an error that quotes the credential", (key: string) => new TypeError(key), "TypeError"],
+    [
+      "one of our errors",
+      (key: string) => new RefreshFailed({ attempts: 1, reason: key }),
+      "RefreshFailed, LOGIN_REFRESH_FAILED",
+    ],
+    ["no error at all", (key: string) => key, "string"],
+  ])("goes on where a listener or onWarning throws %s, and names it", async (_, made, name) => {
     const home = await openHome();
     const warnings: Array<string> = [];
     await using manager = createAuthManager(
@@ -100,13 +108,13 @@ describe("createAuthManager", () => {
     const heard: Array<string | undefined> = [];
     manager.subscribe((credential) => {
       heard.push(credential?._tag);
-      throw new Error("no such view");
+      throw made(credential?._tag === "ApiKey" ? revealSecret(credential.apiKey) : "no such view");
     });
     await new Promise(setImmediate);
     await manager.loginWithApiKey("sk-new");
     await manager.logout();
     await expect.poll(() => heard).toEqual(["ApiKey", undefined]);
-    expect(warnings).toEqual(Array.from({ length: 2 }, () => "a listener failed: no such view"));
+    expect(warnings).toEqual(Array.from({ length: 2 }, () => `a listener failed (${name})`));
   });
 
   it("ends the loop over its changes when it is closed", async () => {
