@@ -242,6 +242,8 @@ describe.skipIf(missingKeyring !== undefined)("when the keyring goes away", () =
     await done(["accounts", "add", "one", "--current"]);
     await done(["accounts", "add", "two", "--with-api-key"], keyTwo);
     await using proxy = await RunningProxy.start(home, [], desktop.env);
+    await using auto = await makeHome("auto");
+    await auto.done(["accounts", "add", "one", "--with-api-key"], keyOne);
 
     // The bus starts another one, and nobody unlocks that.
     desktop.killKeyring();
@@ -264,7 +266,14 @@ describe.skipIf(missingKeyring !== undefined)("when the keyring goes away", () =
       expect(result.stderr).toMatch(/^Error .*OS keyring is not available/mu);
     }
 
+    const unknown = await auto.run(["accounts", "use", "one"]);
+    expect(unknown.stderr).toMatch(
+      /^warning: OS keyring is not available .*\nError switching accounts: no account is kept as one\. .*\n$/u,
+    );
+    expect(unknown.exitCode).toBe(1);
+
     desktop.unlockKeyring();
+    expect((await auto.done(["accounts", "list"])).stdout).toMatch(/^ {2}one apiKey /u);
     const { stdout } = await done(["accounts", "list"]);
     expect(stdout).toBe("* one apiKey  sk-proj-***56789\n  two apiKey  sk-proj-***56789\n");
     await done(["accounts", "use", "two"]);
