@@ -9,7 +9,7 @@ import { judgeJwk, type UsableRsaJwk } from "./internal/rsa-jwk.ts";
 
 /**
  * A key that decides who is believed. `verifyAgentIdentityJwt` refuses one that is not of RSASSA-PKCS1-v1_5 with SHA-256, or
- * has less than 2048 bits; everything else (whose key it is, that it is public, in force and of a sound exponent) is
+ * has fewer than 2048 bits; everything else (whose key it is, that it is public, in force and of a sound exponent) is
  * answered for by the `JwksSource` that gives it. Keys of `parseJwks` are all of that.
  */
 export interface TrustedKey {
