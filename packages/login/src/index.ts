@@ -8,4 +8,9 @@ export {
   type Variables,
 } from "./environment.ts";
 export { type Config, loadConfig, type LoadConfigOptions } from "./config.ts";
-export { checkLoginMethod, checkRestrictions, checkWorkspaces } from "./restrictions.ts";
+export {
+  checkLoginMethod,
+  checkRestrictions,
+  checkWorkspaces,
+  type LoginMethod,
+} from "./restrictions.ts";

@@ -21,6 +21,7 @@ import type { Credential } from "./credential.ts";
 import { parseEnvironment, type LoginEnvironment, type Variables } from "./environment.ts";
 import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "./errors.ts";
 import { compact } from "./internal/compact.ts";
+import type { LoginMethod } from "./restrictions.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./promises/external-provider.ts";
 import {
   toChatgptTokens,
@@ -30,6 +31,7 @@ import {
 } from "./promises/secrets.ts";
 
 export { isLoginError } from "./errors.ts";
+export type { LoginMethod } from "./restrictions.ts";
 export type { PromiseAuthProvider } from "./promises/external-provider.ts";
 export type { PlainChatgptTokens, Secret } from "./promises/secrets.ts";
 export {
@@ -88,6 +90,11 @@ export interface PromiseAuthManager extends AsyncDisposable {
     rejected: Credential,
     call?: CallOptions,
   ) => Promise<Credential | null>;
+  /**
+   * Rejects as a login foreseeably would: where a variable or a restriction rules it out, or the store cannot be read or
+   * written. To be asked before `signInWithBrowser` or `signInWithDeviceCode` sends a person to a browser.
+   */
+  readonly checkLogin: (method: LoginMethod, call?: CallOptions) => Promise<void>;
   /** Stores an API key. Nobody is asked whether it is good: the first request tells. */
   readonly loginWithApiKey: (apiKey: Secret, call?: CallOptions) => Promise<Credential>;
   /**
@@ -166,6 +173,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     refresh: (reason, call) => run((manager) => manager.refresh(reason), call),
     recoverUnauthorized: (rejected, call) =>
       run((manager) => Effect.map(manager.recoverUnauthorized(rejected), Option.getOrNull), call),
+    checkLogin: (method, call) => run((manager) => manager.checkLogin(method), call),
     loginWithApiKey: (apiKey, call) =>
       run((manager) => manager.loginWithApiKey(toRedacted(apiKey, "API key")), call),
     loginWithAccessToken: (token, call) =>

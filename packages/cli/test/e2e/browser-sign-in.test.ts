@@ -313,6 +313,17 @@ describe("agent-auth login", () => {
     expect(running.said()).toMatch(/^ChatGPT login is disabled\. Use API key login instead\..*\n$/);
   });
 
+  it("refuses before any port or browser where what comes of it could not be saved", async () => {
+    await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
+    await chmod(home.authFile, 0o400);
+    await using running = login();
+    expect(await running.exit).toBe(1);
+    expect(running.said()).toMatch(
+      /^Error logging in: cannot save credentials in \S+auth\.json: .*\n$/,
+    );
+    expect(authority.requests).toEqual([]);
+  });
+
   it.each([
     ["http://auth.example.com", "plain http is for loopback hosts only"],
     ["nowhere", "not an absolute URL"],

@@ -1,4 +1,5 @@
 /** `agent-auth login --device-auth`, the built binary; the person enters the code in a real browser. */
+import { chmod } from "node:fs/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import {
   chromiumMissing,
@@ -92,6 +93,17 @@ describe("agent-auth login --device-auth", () => {
     expect(await running.exit).toBe(1);
     expect(running.said()).toMatch(line);
     expect(await home.readAuth()).toBeNull();
+  });
+
+  it("refuses before any code where what comes of it could not be saved", async () => {
+    await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
+    await chmod(home.authFile, 0o400);
+    await using running = login();
+    expect(await running.exit).toBe(1);
+    expect(running.said()).toMatch(
+      /^Error logging in: cannot save credentials in \S+auth\.json: .*\n$/,
+    );
+    expect(authority.requests).toEqual([]);
   });
 
   it("says in one line that there is no network", async () => {

@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import type { Account, Credential } from "../credential.ts";
 import type { LoginEnvironment } from "../environment.ts";
 import type { LoginError } from "../errors.ts";
+import type { LoginMethod } from "../restrictions.ts";
 
 /** Why a refresh token is being spent; sent to the authority as `refresh_reason`. */
 export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
@@ -114,6 +115,11 @@ export interface AuthManagerShape {
   readonly recoverUnauthorized: (
     rejected: Credential,
   ) => Effect.Effect<Option.Option<Credential>, LoginError>;
+  /**
+   * Fails as a login foreseeably would: where a variable or a restriction rules it out, or the store cannot be read or
+   * written. What is stored stays as it is. To be asked before a person is sent to a browser.
+   */
+  readonly checkLogin: (method: LoginMethod) => Effect.Effect<void, LoginError>;
   readonly loginWithApiKey: (apiKey: Redacted.Redacted) => Effect.Effect<Credential, LoginError>;
   /** An agent identity JWT or a personal access token; which of them is told by its shape. */
   readonly loginWithAccessToken: (

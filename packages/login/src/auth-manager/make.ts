@@ -85,6 +85,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
           ? Effect.succeed(newer)
           : shared(`recover ${identify(rejected)}`, recoverFrom(core, rejected));
       }),
+    checkLogin: (method) => Effect.flatMap(signIn, (it) => it.checkLogin(core, method)),
     loginWithApiKey: (apiKey) =>
       inTurn(Effect.flatMap(signIn, (it) => it.loginWithApiKey(core, apiKey))),
     loginWithAccessToken: (token) =>

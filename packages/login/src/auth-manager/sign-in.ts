@@ -5,24 +5,38 @@ import * as Redacted from "effect/Redacted";
 import type { AuthDocument } from "../auth-json.ts";
 import type { StoredDocument, StoreSource } from "../credential-store.ts";
 import type { Credential } from "../credential.ts";
-import { EnvironmentCredentialRules, InvalidLoginInput, type LoginError } from "../errors.ts";
+import {
+  EnvironmentCredentialRules,
+  InvalidLoginInput,
+  type LoginError,
+  type LoginMethodDisabled,
+} from "../errors.ts";
 import { tokenAuthority } from "../internal/token-authority.ts";
-import { checkLoginMethod, checkWorkspaces } from "../restrictions.ts";
+import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../restrictions.ts";
 import type { ChatgptTokens, SavedSignIn } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken } from "./load-credential.ts";
 import { isStoreInMemory, rulingVariable } from "./sources.ts";
 
 // Each sign-in: refused where a variable or a restriction rules it out, checked, then stored, and only then is what it
-// replaces let go of. All run in the manager's turn.
+// replaces let go of. All but `checkLogin`, which changes nothing, run in the manager's turn.
+
+/** `AuthManager.checkLogin`. */
+export const checkLogin = Effect.fn("AuthManager.checkLogin")(function* (
+  core: Core,
+  method: LoginMethod,
+): Effect.fn.Return<void, LoginError> {
+  yield* refuseWhatIsRuledOut(core, method);
+  yield* core.store.load; // what does not read is not written over
+  yield* core.store.checkWritable;
+});
 
 /** `AuthManager.loginWithApiKey`. */
 export const loginWithApiKey = Effect.fn("AuthManager.loginWithApiKey")(function* (
   core: Core,
   apiKey: Redacted.Redacted,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  yield* refuseUnderEnvironment(core);
-  yield* checkLoginMethod(core.options.config, "apiKey");
+  yield* refuseWhatIsRuledOut(core, "apiKey");
   const openaiApiKey = yield* oneLine(apiKey, "API key");
   return yield* storeAndLoad(core, { authMode: "apikey", openaiApiKey });
 });
@@ -53,19 +67,21 @@ export const loginWithChatgptTokens = Effect.fn("AuthManager.loginWithChatgptTok
   core: Core,
   tokens: ChatgptTokens,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  yield* refuseUnderEnvironment(core);
-  yield* checkLoginMethod(core.options.config, "chatgpt");
+  yield* refuseWhatIsRuledOut(core, "chatgpt");
   const { chatgptDocument } = yield* Effect.promise(() => import("./chatgpt-document.ts"));
   const { document, workspaceIds } = yield* chatgptDocument(tokens);
   yield* checkWorkspaces(core.options.config, workspaceIds);
   return yield* storeAndLoad(core, document);
 });
 
-const refuseUnderEnvironment = (core: Core): Effect.Effect<void, EnvironmentCredentialRules> => {
+const refuseWhatIsRuledOut = (
+  core: Core,
+  method: LoginMethod,
+): Effect.Effect<void, EnvironmentCredentialRules | LoginMethodDisabled> => {
   const variable = rulingVariable(core);
   const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(core);
   return variable === undefined || isBeaten
-    ? Effect.void
+    ? checkLoginMethod(core.options.config, method)
     : Effect.fail(new EnvironmentCredentialRules({ variable }));
 };
 
@@ -79,15 +95,13 @@ const checkAccessToken = Effect.fnUntraced(function* (
   core: Core,
   given: Redacted.Redacted,
 ): Effect.fn.Return<CheckedToken, LoginError, HttpTransport> {
-  yield* refuseUnderEnvironment(core);
-  const { config } = core.options;
-  yield* checkLoginMethod(config, "accessToken");
+  yield* refuseWhatIsRuledOut(core, "accessToken");
   const token = yield* oneLine(given, "access token");
   const checked = isPersonalAccessToken(token)
     ? yield* checkPersonalAccessToken(core, token)
     : yield* checkAgentJwt(core, token);
   const { accountId } = checked.saved.account;
-  yield* checkWorkspaces(config, accountId === undefined ? [] : [accountId]);
+  yield* checkWorkspaces(core.options.config, accountId === undefined ? [] : [accountId]);
   return checked;
 });
 

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
@@ -26,6 +26,53 @@ const signedIn = async (authority: Awaited<ReturnType<typeof openAuthority>>) =>
   };
   return { minted, tokens };
 };
+
+describe("AuthManager.checkLogin", () => {
+  const stored = { auth_mode: "apikey", OPENAI_API_KEY: "sk-old" };
+
+  it("passes where a login would, and changes nothing", async () => {
+    const home = await openHome();
+    await withManager({ home }, (manager) => manager.checkLogin("chatgpt"));
+    expect(home.isSignedIn()).toBe(false);
+    await home.write(stored);
+    await withManager({ home }, (manager) => manager.checkLogin("chatgpt"));
+    expect(await home.read()).toEqual(stored);
+  });
+
+  it.each<[string, Omit<ManagerSetup, "home">, string]>([
+    [
+      "a variable rules",
+      { env: { CODEX_ACCESS_TOKEN: "at-x" }, options: { loadAtStart: false } },
+      "LOGIN_ENVIRONMENT_RULES",
+    ],
+    ["the method is ruled out", { config: ["forced_login_method=api"] }, "LOGIN_METHOD_DISABLED"],
+  ])("fails where %s", async (_, setup, code) => {
+    const home = await openHome();
+    const error = await failing({ ...setup, home }, (manager) => manager.checkLogin("chatgpt"));
+    expect(error.code).toBe(code);
+  });
+
+  it("fails as saving would where the file is read-only", async () => {
+    const home = await openHome();
+    await home.write(stored);
+    await chmod(home.authJson, 0o400);
+    const [checked, saved] = await withManager({ home }, (manager) =>
+      Effect.all([
+        Effect.flip(manager.checkLogin("apiKey")),
+        Effect.flip(manager.loginWithApiKey(secret("sk-new"))),
+      ]),
+    );
+    expect(checked.code).toBe("LOGIN_STORE_UNWRITABLE");
+    expect(checked).toEqual(saved);
+  });
+
+  it("fails where what is stored does not read", async () => {
+    const home = await openHome();
+    await home.write("no json");
+    const error = await failing({ home }, (manager) => manager.checkLogin("chatgpt"));
+    expect(error.code).toBe("LOGIN_AUTH_JSON_INVALID");
+  });
+});
 
 describe("AuthManager.loginWithApiKey", () => {
   it("stores the trimmed key, makes it current and sends nothing", async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layer as managerLayer } from "@agent-auth/login/auth-manager";
@@ -63,6 +63,22 @@ describe("docs/sign-in.md", () => {
       assert.strictEqual(said, `signed in to ${accountId}`);
       const saved = yield* Effect.promise(() => readFile(join(home, "auth.json"), "utf8"));
       assert.include(saved, accountId);
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("opens nothing where the tokens could not be saved", () =>
+    Effect.gen(function* () {
+      const { authority, home, layer } = yield* setting;
+      const file = join(home, "auth.json");
+      yield* Effect.promise(() => writeFile(file, "{}", { mode: 0o400 }));
+      let shown = "nothing";
+      const said = yield* signIn({
+        issuer: authority.issuer,
+        ports: [0],
+        onAuthorizeUrl: ({ url }) => Effect.sync(() => void (shown = url)),
+      }).pipe(Effect.provide(layer));
+      assert.strictEqual(shown, "nothing");
+      assert.match(said, /^cannot save credentials in .*\[LOGIN_STORE_UNWRITABLE\]/);
     }).pipe(Effect.scoped),
   );
 

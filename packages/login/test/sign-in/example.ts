@@ -12,6 +12,7 @@ const show = ({ url }: AuthorizePrompt) => Effect.sync(() => console.error(`Open
 export const signIn = (options: Partial<BrowserSignInOptions> = {}) =>
   Effect.gen(function* () {
     const manager = yield* AuthManager;
+    yield* manager.checkLogin("chatgpt"); // nobody is asked for what could not be kept
     const save = manager.loginWithChatgptTokens;
     const { accountId } = yield* signInWithBrowser({ onAuthorizeUrl: show, ...options, save });
     return `signed in to ${accountId ?? "no workspace"}`;

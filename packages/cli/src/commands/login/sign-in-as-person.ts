@@ -36,8 +36,8 @@ export const authorityOptions = ({ options, session }: Stage) => ({
 });
 
 /**
- * Runs a way for a person to sign in: refuses first what can be refused, says how it ended, and leaves what was stored
- * alone unless it ended well. Ctrl-C ends it, too.
+ * Runs a way for a person to sign in: refuses first what can be refused, such as a store that cannot be written; says
+ * how it ended, and leaves what was stored alone unless it ended well. Ctrl-C ends it, too.
  */
 export const signInAsPerson = (
   options: PersonSignInOptions,
@@ -59,6 +59,7 @@ const onStage = Effect.fnUntraced(
     way: (stage: Stage) => Effect.Effect<unknown, LoginError, HttpTransport>,
   ) {
     const manager = yield* AuthManager;
+    yield* manager.checkLogin("chatgpt");
     const surroundings = readSurroundings(process.env, process.stderr, process.platform);
     const { quiet } = options.globals;
     const status = makeStatusLine(quiet ? { ...surroundings, isTerminal: false } : surroundings);
