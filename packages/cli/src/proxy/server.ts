@@ -48,7 +48,8 @@ const start = ({ port, tools }: ProxyServerOptions) =>
       socket.on("error", () => socket.destroy());
       socket.once("close", () => sockets.delete(socket));
     });
-    server.once("error", (error: NodeJS.ErrnoException) =>
+    // Also later, where a connection cannot be taken: no reason to end, and too late to fail.
+    server.on("error", (error: NodeJS.ErrnoException) =>
       resume(Effect.fail(portTrouble(port, error))),
     );
     server.listen(port, "127.0.0.1", () => {
