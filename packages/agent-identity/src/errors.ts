@@ -35,3 +35,10 @@ export type AgentIdentityError =
 
 /** Stable across releases; a switch over it is checked for completeness. */
 export type AgentIdentityErrorCode = AgentIdentityError["code"];
+
+/** Tells an error of this package from anything else that was thrown, by the shape that they share. */
+export const isAgentIdentityError = (error: unknown): error is AgentIdentityError =>
+  error instanceof Error &&
+  "code" in error &&
+  typeof error.code === "string" &&
+  error.code.startsWith("AGENT_IDENTITY_");

@@ -23,6 +23,7 @@ export {
   type AssertionVerifierOptions,
   type VerifyAssertionCall,
 } from "./promises/assertion-verifier.ts";
+export { isAgentIdentityError } from "./errors.ts";
 export type { CallOptions } from "./promises/call-options.ts";
 export {
   exportPkcs8,

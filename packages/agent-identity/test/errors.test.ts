@@ -201,6 +201,13 @@ describe("errors", () => {
     expect(new Set(pinned.map(([error]) => error._tag)).size).toBe(classes.length);
   });
 
+  it("are told from what else is thrown", () => {
+    for (const [error] of pinned) expect(errors.isAgentIdentityError(error)).toBe(true);
+    const systemError = Object.assign(new Error("no such file"), { code: "ENOENT" });
+    for (const other of [new Error("x"), systemError, { code: "AGENT_IDENTITY_X" }, "text", null])
+      expect(errors.isAgentIdentityError(other)).toBe(false);
+  });
+
   it("says what to do by the status of a refused registration", () => {
     expect(refused(503).hint).toBe("Try again later.");
     expect(refused(429).hint).toBe("Try again later.");

@@ -24,7 +24,22 @@ import { connectWebSocket, type WebSocketOptions } from "./websocket.ts";
 
 export { isModelProviderError } from "./errors.ts";
 
-export interface ModelProviderOptions extends RequestOptions {
+export type ModelProviderOptions = ModelProviderSettings & CredentialSettings;
+
+/** An auth manager that stands already, or what is needed to open one. */
+export type CredentialSettings =
+  | {
+      /** Where credentials come from. It stays open; its owner closes it. */
+      readonly manager: AnyAuthManager;
+    }
+  | {
+      /** Default: an auth manager of its own, which `close` closes. */
+      readonly manager?: undefined;
+      /** Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. A program of its own says true, a server for others false. */
+      readonly environmentCredentials: boolean;
+    };
+
+export interface ModelProviderSettings extends RequestOptions {
   /** The environment, where a front door has read it already. Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
   /** Default `process.env`. */
@@ -37,10 +52,6 @@ export interface ModelProviderOptions extends RequestOptions {
   readonly configOverrides?: ReadonlyArray<string>;
   /** Default: `model_provider` of the configuration, else `openai`. */
   readonly providerId?: string;
-  /** Where credentials come from. Default: an auth manager of its own, which `close` closes. */
-  readonly manager?: AnyAuthManager;
-  /** Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. A program of its own says true, a server for others false. */
-  readonly environmentCredentials: boolean;
   /** Lets identities travel over plain http to other machines. Default false. */
   readonly allowInsecureHttp?: boolean;
   /** First part of the User-Agent, `<name>/<version>`, where a request has none. Default `agent-auth`. */
@@ -149,7 +160,13 @@ const loadConfigFile = async (
 };
 
 const openManager = async (
-  { environmentCredentials, allowInsecureHttp, onWarning }: ModelProviderOptions,
+  {
+    environmentCredentials,
+    allowInsecureHttp,
+    onWarning,
+  }: ModelProviderOptions & {
+    readonly manager?: undefined;
+  },
   environment: LoginEnvironment,
   config: Config,
 ): Promise<PromiseAuthManager> => {

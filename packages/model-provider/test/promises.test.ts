@@ -57,11 +57,7 @@ describe("createModelProvider", () => {
         },
       },
     });
-    await using client = await createModelProvider({
-      variables,
-      environmentCredentials: false,
-      manager,
-    });
+    await using client = await createModelProvider({ variables, manager });
     authority.revokeAccessToken(first.accessToken);
     const response = await client.fetch("/responses", { ...ask, body });
     expect([response.status, asked]).toEqual([200, ["initial", "unauthorized"]]);

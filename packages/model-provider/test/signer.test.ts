@@ -27,6 +27,7 @@ const managerService = (credential: Credential, asked: { count: number }) =>
         Effect.succeed(rejected === credential ? Option.some(chatgpt("renewed")) : Option.none()),
       reload: unused,
       refresh: () => unused,
+      checkLogin: () => unused,
       loginWithApiKey: () => unused,
       loginWithAccessToken: () => unused,
       saveAccessToken: () => unused,

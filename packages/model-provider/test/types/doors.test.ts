@@ -15,6 +15,7 @@ import type {
   ProviderConfigError,
   SignError,
 } from "../../src/errors.ts";
+import type { AnyAuthManager } from "../../src/credential-access.ts";
 import type { HeaderSource, SignedHeaders } from "../../src/headers.ts";
 import type { ModelProviderClient, ModelProviderOptions } from "../../src/promises.ts";
 import type { RequestSigner } from "../../src/signer.ts";
@@ -72,5 +73,6 @@ describe("doors, as types", () => {
     // @ts-expect-error environmentCredentials must be said aloud
     const silent: ModelProviderOptions = {};
     expectTypeOf(silent).toEqualTypeOf<ModelProviderOptions>();
+    expectTypeOf<{ readonly manager: AnyAuthManager }>().toExtend<ModelProviderOptions>();
   });
 });
