@@ -32,6 +32,9 @@ export interface RefreshDeps {
   readonly rejections: Rejections;
 }
 
+/** The renewed credential, and what the store held of it when its lock was let go. */
+export type Renewed = Pick<SignIn, "credential" | "stored">;
+
 /**
  * Renews a ChatGPT sign-in once for everybody (PROTOCOL §9). Under the home lock the store is read again; a pair that
  * somebody else put there meanwhile is adopted, else the refresh token is spent and the new pair saved. Fails with
@@ -41,7 +44,7 @@ export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
   deps: RefreshDeps,
   mine: ChatgptCredential,
   reason: RefreshReason,
-): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const known = deps.rejections.last();
   const attempt = deps.lock.withLock(
     Effect.flatMap(readSignIn(deps.store, mine), (theirs) =>
@@ -60,11 +63,11 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   mine: ChatgptCredential,
   theirs: SignIn,
   reason: RefreshReason,
-): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const nowMs = yield* Clock.currentTimeMillis;
   // Also one that is due soon: an authority may issue tokens that live for minutes, and each process would spend one.
   if (isOtherPair(mine, theirs.credential) && !isExpired(theirs.credential, nowMs)) {
-    return theirs.credential;
+    return theirs;
   }
   const known = deps.rejections.of(theirs.tokens);
   if (known !== undefined) return yield* known;
@@ -81,7 +84,7 @@ const spendAndSave = Effect.fnUntraced(function* (
   deps: RefreshDeps,
   { credential, stored, tokens }: SignIn,
   reason: RefreshReason,
-): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { environment, allowInsecureHttp = false } = deps.options;
   if (Redacted.value(tokens.refreshToken) === "") {
     const reason = "tokens.refresh_token is empty";
@@ -113,7 +116,7 @@ const keepAnswer = Effect.fnUntraced(function* (
   spent: StoredDocument,
   tokens: AuthTokens,
   answer: RefreshedTokens,
-): Effect.fn.Return<ChatgptCredential, LoginError> {
+): Effect.fn.Return<Renewed, LoginError> {
   const nowMs = yield* Clock.currentTimeMillis;
   const document: AuthDocument = {
     ...spent.document,
@@ -129,7 +132,8 @@ const keepAnswer = Effect.fnUntraced(function* (
   if (answer.accessToken === undefined) {
     return yield* new RefreshFailed({ attempts: 1, reason: "the answer holds no access token" });
   }
-  return yield* chatgptCredential(document, document.tokens ?? tokens, source);
+  const credential = yield* chatgptCredential(document, document.tokens ?? tokens, source);
+  return { credential, stored: { document, source } };
 });
 
 /** Milliseconds before each look at the store: whoever spent the token first may still be writing. */
@@ -143,11 +147,11 @@ const adoptAfterReuse = Effect.fnUntraced(function* (
   deps: RefreshDeps,
   mine: ChatgptCredential,
   rejection: RefreshRejected,
-): Effect.fn.Return<ChatgptCredential, LoginError> {
+): Effect.fn.Return<Renewed, LoginError> {
   for (const pauseMs of looksAfterReuse) {
     yield* Effect.sleep(pauseMs);
     const theirs = yield* readSignIn(deps.store, mine);
-    if (deps.rejections.of(theirs.tokens) === undefined) return theirs.credential;
+    if (deps.rejections.of(theirs.tokens) === undefined) return theirs;
   }
   return yield* rejection;
 });

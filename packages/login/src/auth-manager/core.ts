@@ -53,7 +53,7 @@ export const loadCredential = Effect.fn("AuthManager.load")(function* (
 /**
  * Lets an allowed credential pass. A forbidden one is removed from every store, unless it came from the environment:
  * that is refused, and nothing on disk is touched on its account (PROTOCOL §10). `seen` is the document that it was
- * loaded from: where another process has replaced that since, the new one stays.
+ * loaded from or renewed into: where another process has replaced that since, the new one stays.
  */
 export const enforceRestrictions = Effect.fnUntraced(function* <A extends Credential>(
   core: Core,
@@ -80,15 +80,14 @@ const removeForbidden = (
   seen: AuthDocument | undefined,
 ): Effect.Effect<boolean> => {
   if (credential.source._tag === "Environment") return Effect.succeed(false);
-  const isReplaced = Effect.map(core.store.load, (stored) =>
+  const { load } = credential.source._tag === "Ephemeral" ? core.ephemeral : core.store;
+  const isReplaced = Effect.map(load, (stored) =>
     seen !== undefined && Option.isSome(stored)
       ? encodeAuthJson(stored.value.document) !== encodeAuthJson(seen)
       : false,
   );
   const remove = Effect.flatMap(isReplaced, (isReplaced) =>
-    isReplaced && credential.source._tag !== "Ephemeral"
-      ? Effect.succeed(false)
-      : removeEverywhere(core),
+    isReplaced ? Effect.succeed(false) : removeEverywhere(core),
   );
   return core.lock
     .withLock(remove)

@@ -103,9 +103,10 @@ export const refreshAndKeep = Effect.fnUntraced(function* (
   reason: RefreshReason,
 ): Effect.fn.Return<ChatgptCredential, LoginError, HttpTransport> {
   const { refreshChatgpt } = yield* Effect.promise(() => import("./chatgpt-refresh.ts"));
-  const refreshed = yield* refreshChatgpt(core, credential, reason);
-  const allowed = yield* Effect.tapError(enforceRestrictions(core, refreshed), (error) =>
-    Effect.sync(() => core.cell.fail(error)),
+  const { credential: refreshed, stored } = yield* refreshChatgpt(core, credential, reason);
+  const allowed = yield* Effect.tapError(
+    enforceRestrictions(core, refreshed, stored.document),
+    (error) => Effect.sync(() => core.cell.fail(error)),
   );
   core.cell.accept(Option.some(allowed));
   // A sign-in that is due again at once, as its authority's clock may have it, must not refresh at every call.

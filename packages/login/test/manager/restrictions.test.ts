@@ -1,12 +1,19 @@
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
+import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
+import { layer as storeLayer } from "../../src/credential-store-configured.ts";
+import { HomeLock } from "../../src/home-lock.ts";
+import { layer as httpLayer } from "../../src/http-client.ts";
 import {
   chatgptDocument,
+  managerOptions,
   openAuthority,
   openHome,
   secret,
   withManager,
+  type Home,
   type ManagerSetup,
 } from "./fixture.ts";
 
@@ -155,6 +162,67 @@ describe("restrictions at start-up", () => {
     await home.write({ agent_identity: await authority.mintAgentIdentityJwt({ design: "first" }) });
     const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
     expect(error.message).toContain("workspace ws-a, but current credentials belong to ws-mine");
+  });
+});
+
+describe("restrictions and a sign-in of another process", () => {
+  const other = { auth_mode: "apikey", OPENAI_API_KEY: "sk-other" };
+
+  /** As the lock of the home, but another process signs in right before it is taken for that time. */
+  const contendedLock = (home: Home, contendedTurn: number) =>
+    Layer.effect(
+      HomeLock,
+      Effect.map(HomeLock, ({ withLock }) => {
+        let turns = 0;
+        return {
+          withLock: (effect) =>
+            Effect.suspend(() => {
+              turns += 1;
+              return turns === contendedTurn
+                ? Effect.andThen(
+                    Effect.promise(() => home.write(other)),
+                    withLock(effect),
+                  )
+                : withLock(effect);
+            }),
+        };
+      }),
+    );
+
+  const failureUnderContention = async (setup: ManagerSetup, contendedTurn: number) => {
+    const options = await managerOptions(setup);
+    const { codexHome } = options.environment;
+    const layer = layerNoDeps(options).pipe(
+      Layer.provide([contendedLock(setup.home, contendedTurn), httpLayer(options.environment)]),
+      Layer.provide(storeLayer({ mode: "file", codexHome })),
+    );
+    return Effect.runPromise(
+      AuthManager.use((manager) => Effect.flip(manager.current)).pipe(Effect.provide(layer)),
+    );
+  };
+
+  it("leave it alone where it came after a forbidden one was loaded", async () => {
+    const home = await openHome();
+    await home.write({ OPENAI_API_KEY: "sk-stored" });
+    const config = ["forced_login_method=chatgpt"];
+    const error = await failureUnderContention({ home, config }, 1);
+    expect(error).toMatchObject({ code: "LOGIN_CREDENTIAL_FORBIDDEN", loggedOut: false });
+    expect(await home.read()).toEqual(other);
+  });
+
+  it("leave it alone where it came after a refresh that brought forbidden tokens", async () => {
+    const home = await openHome();
+    const authority = await openAuthority({ account: { accountId: "ws-a" } });
+    await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
+    const account = authority.createAccount({ accountId: "ws-b" });
+    const { accessToken, idToken } = await authority.mintChatgptTokens({ account });
+    const body = { access_token: accessToken, id_token: idToken };
+    authority.behave("refresh", { status: 200, body });
+    // The first turn is the refresh.
+    const setup = { home, authority, config: onlyWorkspaces("ws-a") };
+    const error = await failureUnderContention(setup, 2);
+    expect(error).toMatchObject({ code: "LOGIN_CREDENTIAL_FORBIDDEN", loggedOut: false });
+    expect(await home.read()).toEqual(other);
   });
 });
 
