@@ -28,6 +28,7 @@ const standsAlone: ReadonlySet<string> = new Set([
 
 /** Only a new sign-in helps, so a script can tell this from a failure that may pass. */
 const needsSignIn: ReadonlySet<string> = new Set([
+  "AGENT_IDENTITY_JWT_EXPIRED",
   "LOGIN_NOT_SIGNED_IN",
   "LOGIN_REFRESH_REJECTED",
   "LOGIN_REFRESH_ACCOUNT_CHANGED",

@@ -115,9 +115,11 @@ describe.concurrent("a bad token", () => {
       await using home = await homeAt(authority);
       const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
       await home.writeAuth({ auth_mode: "agentIdentity", agent_identity: jwt });
-      expect((await home.run(line.split(" "))).stderr).toMatch(
+      const { exitCode, stderr } = await home.run(line.split(" "));
+      expect(stderr).toMatch(
         / Get a fresh token\. Then run: agent-auth login --with-agent-identity\n$/u,
       );
+      expect(exitCode).toBe(line === "login status" ? 1 : 4);
     },
   );
 
