@@ -119,7 +119,9 @@ const signIn = Effect.promise(() => import("./sign-in.ts"));
 const signOut = Effect.promise(() => import("./sign-out.ts"));
 
 const tellOfLoss = (error: LoginError): Effect.Effect<void> =>
-  Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`);
+  Effect.logError(
+    `refreshed tokens could not be saved and end with this process: ${error.message}`,
+  );
 
 const makeCore = Effect.fnUntraced(function* (
   options: AuthManagerOptions,

@@ -10,7 +10,7 @@ type Store = CredentialStore["Service"];
 /**
  * A store that never loses refreshed tokens: where saving them fails, although that was checked before the refresh
  * token was spent, they are kept in memory and stand in for the spent ones until they are saved, or until somebody
- * else has stored another sign-in.
+ * else has stored another sign-in. Every manager of the process whose store holds the spent ones gets them.
  */
 export interface StoreWithMemory extends Store {
   /** Saves tokens that replace those of `spent`, or keeps them in memory; never fails. */
@@ -30,55 +30,58 @@ export interface SavedTokens {
   readonly problem: Option.Option<StoreError>;
 }
 
-interface Kept {
-  readonly stored: StoredDocument;
-  readonly replaces: string | undefined;
-}
+/** What is kept in this process, by the name of the pair that it replaces. */
+const kept = new Map<string, AuthDocument>();
 
 export const withMemory = (store: Store): StoreWithMemory => {
-  let kept: Kept | undefined;
+  /** The spent pair, where this store still held it when it was last looked at. */
+  let spentPair: string | undefined;
+
+  const forget = () => {
+    if (spentPair !== undefined) kept.delete(spentPair);
+    spentPair = undefined;
+  };
+  const ours = () => (spentPair === undefined ? undefined : kept.get(spentPair));
 
   /** What is kept counts only while the store still holds what it replaces. */
   const standIn = (stored: Option.Option<StoredDocument>): Option.Option<StoredDocument> => {
-    if (kept === undefined) return stored;
     const found = Option.getOrUndefined(stored);
-    if (found !== undefined && pairOf(found.document) === kept.replaces) {
-      return Option.some(kept.stored);
-    }
-    kept = undefined;
-    return stored;
+    const pair = found === undefined ? undefined : pairOf(found.document);
+    if (pair !== spentPair) forget();
+    const document = pair === undefined ? undefined : kept.get(pair);
+    if (found === undefined || document === undefined) return stored;
+    spentPair = pair;
+    return Option.some({ document, source: found.source });
   };
 
   const load = Effect.map(loadSettled(store), standIn);
-  const forget = Effect.sync(() => {
-    kept = undefined;
-  });
-  const save: Store["save"] = (document) => Effect.tap(store.save(document), forget);
+  const save: Store["save"] = (document) => Effect.tap(store.save(document), Effect.sync(forget));
 
   return {
     ...store,
     load,
     save,
-    remove: Effect.tap(store.remove, forget),
+    remove: Effect.tap(store.remove, Effect.sync(forget)),
     saveRefreshed: (document, spent) =>
       save(document).pipe(
         Effect.map((source): SavedTokens => ({ source, problem: Option.none() })),
         Effect.catch((error) =>
           Effect.sync(() => {
-            const replaces = kept?.replaces ?? pairOf(spent.document);
-            kept = { stored: { document, source: spent.source }, replaces };
+            spentPair = ours() === undefined ? pairOf(spent.document) : spentPair;
+            if (spentPair !== undefined) kept.set(spentPair, document);
             return { source: spent.source, problem: Option.some(error) };
           }),
         ),
       ),
     saveKept: Effect.suspend(() =>
-      kept === undefined
+      ours() === undefined
         ? Effect.void
-        : Effect.flatMap(load, () =>
-            kept === undefined ? Effect.void : Effect.asVoid(save(kept.stored.document)),
-          ),
+        : Effect.flatMap(load, () => {
+            const document = ours();
+            return document === undefined ? Effect.void : Effect.asVoid(save(document));
+          }),
     ),
-    isKeeping: () => kept !== undefined,
+    isKeeping: () => ours() !== undefined,
   };
 };
 

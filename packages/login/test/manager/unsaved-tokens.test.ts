@@ -10,6 +10,7 @@ import type { CredentialStore, StoredDocument } from "../../src/credential-store
 import { StoreUnwritable } from "../../src/errors.ts";
 import { createAuthManager } from "../../src/promises.ts";
 import {
+  accessTokenOf,
   chatgptDocument,
   managerOptions,
   openAuthority,
@@ -122,6 +123,36 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(await run(loadPair(store))).toBe("none");
   });
 
+  it("stand in for every store that holds the spent ones, and for no other", async () => {
+    const [first, second] = [openStore(pair("shared")), openStore(pair("shared"))];
+    const other = openStore(pair("of somebody else"));
+    first.disk.isFull = true;
+    await run(first.store.saveRefreshed(pair("new"), stored(pair("shared"))));
+    expect(await run(loadPair(second.store))).toBe("access-new");
+    expect(await run(loadPair(other.store))).toBe("access-of somebody else");
+    expect([first, second, other].map(({ store }) => store.isKeeping())).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    await run(second.store.saveKept);
+    expect(Option.map(second.disk.document, nameOf)).toEqual(Option.some("access-new"));
+    expect(first.store.isKeeping()).toBe(false);
+  });
+
+  it("serve another manager of the process, which spends nothing and saves them", async () => {
+    const { home, authority, accessToken } = await openUnsavable();
+    await withManager({ home, authority }, (manager) => manager.current);
+    await withManager({ home, authority }, (manager) =>
+      Effect.gen(function* () {
+        expect(accessTokenOf(Option.getOrNull(yield* manager.current))).toBe(accessToken);
+        yield* Effect.promise(() => rm(`${home.authJson}.link`));
+      }),
+    );
+    expect((await home.read()).tokens?.access_token).toBe(accessToken);
+    expect(authority.count("refresh")).toBe(1);
+  });
+
   it("are saved by whoever asks half a minute later, without another refresh", async () => {
     const { home, authority, accessToken } = await openUnsavable();
     await withManager({ home, authority }, (manager) =>
@@ -142,7 +173,7 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("are told of when they are lost with their manager", async () => {
+  it("are told of when their manager ends", async () => {
     const { home, authority } = await openUnsavable();
     const warnings: Array<string> = [];
     const { config, environment } = await managerOptions({ home, authority });
@@ -156,7 +187,9 @@ describe("refreshed tokens that cannot be saved", () => {
     await manager.close();
     expect(warnings).toEqual([
       expect.stringContaining("are kept in memory"),
-      expect.stringContaining("refreshed tokens could not be saved and are lost: cannot save"),
+      expect.stringContaining(
+        "refreshed tokens could not be saved and end with this process: cannot save",
+      ),
     ]);
   });
 });
