@@ -26,8 +26,8 @@ export interface AgentBillOfMaterials {
 const osNames: Readonly<Record<string, string>> = { darwin: "macos", win32: "windows" };
 
 /**
- * The bill of materials of PROTOCOL §11. `source` says where the agent's session runs (`cli`, `exec`, `vscode`, …);
- * `platform` is Node's `process.platform`, which this package does not read itself.
+ * The bill of materials of docs/protocol.md §11. `source` says where the agent's session runs (`cli`, `exec`,
+ * `vscode`, …); `platform` is Node's `process.platform`, which this package does not read itself.
  */
 export const describeAgent = (of: {
   readonly agentVersion: string;
@@ -85,8 +85,8 @@ const parseAnswer = Effect.fnUntraced(function* (body: string) {
 });
 
 /**
- * Registers an agent's public key and returns the runtime id that the API gave it (PROTOCOL §5, §11), in either design.
- * One attempt: a second one could leave two agents behind. Fails with `AgentRegistrationError`.
+ * Registers an agent's public key and returns the runtime id that the API gave it (docs/protocol.md §5, §11), in
+ * either design. One attempt: a second one could leave two agents behind. Fails with `AgentRegistrationError`.
  */
 export const registerAgent = Effect.fn("registerAgent")(function* (
   options: RegisterAgentOptions,

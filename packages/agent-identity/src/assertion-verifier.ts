@@ -107,12 +107,12 @@ const replayKey = ({ agentRuntimeId, taskId, timestamp }: UnverifiedAgentAsserti
   JSON.stringify([agentRuntimeId, taskId, timestamp]);
 
 /**
- * Verifies an `Authorization: AgentAssertion …` header, the server's side of `./assertion` (PROTOCOL §7): envelope,
- * clock window, signature under the key that `AgentPublicKeys` has for the runtime, and the task's binding to it. Where
- * an `AssertionReplayStore` is provided, it has the last word. A runtime id with a colon is refused as malformed. Nothing
- * of the header is to be believed before this succeeds; a request without one has `undefined`. Fails with
- * `AssertionError`; all but `AssertionLookupFailed` are answers of 401. A clock window that is no number, negative or
- * without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
+ * Verifies an `Authorization: AgentAssertion …` header, the server's side of `./assertion` (docs/protocol.md §7):
+ * envelope, clock window, signature under the key that `AgentPublicKeys` has for the runtime, and the task's binding
+ * to it. Where an `AssertionReplayStore` is provided, it has the last word. A runtime id with a colon is refused as
+ * malformed. Nothing of the header is to be believed before this succeeds; a request without one has `undefined`.
+ * Fails with `AssertionError`; all but `AssertionLookupFailed` are answers of 401. A clock window that is no number,
+ * negative or without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
  */
 export const verifyAgentAssertion = Effect.fnUntraced(function* (
   header: string | undefined,

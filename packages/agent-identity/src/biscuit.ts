@@ -28,8 +28,8 @@ const biscuitHeader = "x-openai-authorization";
 const requestId = (): string => `codex-agent-identity-${randomBytes(16).toString("base64url")}`;
 
 /**
- * Mints a biscuit (first design, PROTOCOL §5): the value that goes into `X-OpenAI-Authorization` of a registration made
- * for a signed-in user. Fails with `BiscuitError`.
+ * Mints a biscuit (first design, docs/protocol.md §5): the value that goes into `X-OpenAI-Authorization` of a
+ * registration made for a signed-in user. Fails with `BiscuitError`.
  */
 export const mintBiscuit = Effect.fn("mintBiscuit")(function* (
   options: MintBiscuitOptions,

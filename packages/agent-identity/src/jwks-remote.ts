@@ -96,11 +96,11 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
 });
 
 /**
- * Keys from a JWKS endpoint (PROTOCOL §6), through `HttpTransport`, and kept in `JwksCache` where one is given. One
- * request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says, revalidated by
- * ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While the endpoint cannot
- * be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said `must-revalidate`.
- * Without any set, nothing is verified: `key` fails with `JwksError`.
+ * Keys from a JWKS endpoint (docs/protocol.md §6), through `HttpTransport`, and kept in `JwksCache` where one is
+ * given. One request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says,
+ * revalidated by ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While
+ * the endpoint cannot be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said
+ * `must-revalidate`. Without any set, nothing is verified: `key` fails with `JwksError`.
  *
  * All of this is counted by layer, not by URL: two layers may reach one URL through different proxies and roots, and must
  * not believe each other's answers. Build one for each URL, and share it.

@@ -80,7 +80,7 @@ export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
 });
 
 /**
- * Verifies an agent identity JWT (PROTOCOL §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
+ * Verifies an agent identity JWT (docs/protocol.md §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
  * `JwksSource` has under its `kid`, `iss`, `aud`, `exp` (required), `nbf`, and the claims of either design. Keys that
  * the token offers itself are never looked at. The private key in it is carried along, not imported. Fails with
  * `JwtVerificationError`, whose `reason` and `code` say why, or `JwksError` where there is no set to ask. A tolerance that

@@ -57,7 +57,7 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
   return url.origin + url.pathname.slice(0, end);
 });
 
-/** The rules of PROTOCOL §5 over whole path segments; `segments` is the path of a normalised base. */
+/** The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. */
 const jwksPath = (origin: string, segments: ReadonlyArray<string>): string => {
   const path = segments.map((segment) => `/${segment}`).join("");
   // First, so that `/api/codex` is neither cut nor doubled, on whatever host and below whatever path.

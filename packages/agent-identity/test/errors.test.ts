@@ -12,7 +12,7 @@ const status = { status: 502, statusText: "Bad Gateway", body: "oops" };
 const ids = { agentRuntimeId: "agent-1", taskId: "task-1" };
 const nowMs = Date.UTC(2026, 3, 13, 12);
 
-/** One of each, with the words that it says. The words of PROTOCOL §13 are a contract with scripts. */
+/** One of each, with the words that it says. The words of docs/protocol.md §13 are a contract with scripts. */
 const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
   [
     new errors.HttpTimedOut({ ...where, timeoutMs: 50 }),

@@ -226,7 +226,7 @@ describe("an agent that a sign-in stored", () => {
 });
 
 describe("URLs as Promises", () => {
-  it("are those of PROTOCOL §5, or a typed refusal", async () => {
+  it("are those of docs/protocol.md §5, or a typed refusal", async () => {
     expect(await jwksUrl("https://chatgpt.com")).toBe(
       "https://chatgpt.com/backend-api/wham/agent-identities/jwks",
     );

@@ -25,7 +25,7 @@ export interface FoundJwks {
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 
-/** What was named on the command line, else the configured backend's JWKS (PROTOCOL §5). */
+/** What was named on the command line, else the configured backend's JWKS (docs/protocol.md §5). */
 export const jwksOrigin = Effect.fnUntraced(function* (
   named: string | undefined,
   session: Session,

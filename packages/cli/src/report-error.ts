@@ -11,14 +11,17 @@ export interface Reportable {
   readonly exitCode?: ExitCode | undefined;
 }
 
-/** Texts that PROTOCOL §10 gives to the letter: the whole line, which scripts compare. Their hint is in `--json` only. */
+/**
+ * Texts that docs/protocol.md §10 gives to the letter: the whole line, which scripts compare. Their hint is in
+ * `--json` only.
+ */
 const toTheLetter: ReadonlySet<string> = new Set([
   "LOGIN_CREDENTIAL_FORBIDDEN",
   "LOGIN_METHOD_DISABLED",
   "LOGIN_WORKSPACE_NOT_ALLOWED",
 ]);
 
-/** Texts that are whole sentences of their own and stand without "Error …:" before them (PROTOCOL §13). */
+/** Texts that are whole sentences of their own and stand without "Error …:" before them (docs/protocol.md §13). */
 const standsAlone: ReadonlySet<string> = new Set([
   "CLI_INPUT_EMPTY",
   "CLI_INPUT_TERMINAL",

@@ -1,4 +1,4 @@
-/** PROTOCOL §10 and §13: texts that scripts compare, so each is the whole of stderr here. */
+/** docs/protocol.md §10 and §13: texts that scripts compare, so each is the whole of stderr here. */
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -25,9 +25,9 @@ export interface FileStoreOptions {
 }
 
 /**
- * The store in `$CODEX_HOME/auth.json` (PROTOCOL §2): mode 0600, replaced whole or not at all and durably, written
- * through a symbolic link. A hard-linked or read-only file is refused, and nothing but a regular file is read.
- * `save` and `remove` hold the home lock and, inside it, Codex's lock beside the file.
+ * The store in `$CODEX_HOME/auth.json` (docs/protocol.md §2): mode 0600, replaced whole or not at all and durably,
+ * written through a symbolic link. A hard-linked or read-only file is refused, and nothing but a regular file is
+ * read. `save` and `remove` hold the home lock and, inside it, Codex's lock beside the file.
  */
 export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
   Layer.effect(

@@ -18,9 +18,10 @@ export interface KeyringStoreOptions extends StoreWarningOptions {
 }
 
 /**
- * The store in the OS keyring (PROTOCOL §3): Keychain, Credential Manager, or the Secret Service of a Linux desktop,
- * under the entry that Codex uses. A successful save removes `auth.json`; `remove` removes both. Credential Manager
- * holds 2560 bytes an entry at most, which ChatGPT tokens exceed: saving them there is a `KeyringUnavailable`.
+ * The store in the OS keyring (docs/protocol.md §3): Keychain, Credential Manager, or the Secret Service of a Linux
+ * desktop, under the entry that Codex uses. A successful save removes `auth.json`; `remove` removes both. Credential
+ * Manager holds 2560 bytes an entry at most, which ChatGPT tokens exceed: saving them there is a
+ * `KeyringUnavailable`.
  */
 export const layer = (
   options: KeyringStoreOptions,

@@ -1,7 +1,7 @@
 /**
  * Every error of the package: `_tag` for Effect, `code` stable for everyone else, `message` says what happened, `hint`
- * one next deed. Fields are printed wherever an error is printed, so none holds a secret. Texts of PROTOCOL §9, §10 and
- * §13 are kept to the letter, which is why some are sentences.
+ * one next deed. Fields are printed wherever an error is printed, so none holds a secret. Texts of docs/protocol.md
+ * §9, §10 and §13 are kept to the letter, which is why some are sentences.
  */
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
 import type { ConfigError } from "./errors/config.ts";

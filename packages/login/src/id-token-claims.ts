@@ -41,8 +41,8 @@ const Claims = z.object({
 });
 
 /**
- * Reads the claims of PROTOCOL §2 from a JWT; `undefined` where it is no JWT. A claim of the wrong type counts as
- * absent.
+ * Reads the claims of docs/protocol.md §2 from a JWT; `undefined` where it is no JWT. A claim of the wrong type
+ * counts as absent.
  */
 export const decodeUnverifiedClaims = (
   token: Redacted.Redacted,

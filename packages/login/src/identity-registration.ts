@@ -26,8 +26,9 @@ export interface IdentityRegistrationOptions extends AuthManagerOptions {
 }
 
 /**
- * Agent identities of people (PROTOCOL §11): registers an agent for a ChatGPT sign-in, keeps its record beside the
- * tokens, and registers its tasks, with biscuits where the user has an access token and without where there is none.
+ * Agent identities of people (docs/protocol.md §11): registers an agent for a ChatGPT sign-in, keeps its record
+ * beside the tokens, and registers its tasks, with biscuits where the user has an access token and without where
+ * there is none.
  */
 export class IdentityRegistration extends Context.Service<
   IdentityRegistration,

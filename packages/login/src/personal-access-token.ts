@@ -11,7 +11,7 @@ const timeoutMs = 10_000;
 /** Base of the accounts API where the environment names no other. */
 export const defaultAuthApiBaseUrl = "https://auth.openai.com/api/accounts";
 
-/** Asks the accounts API whose token this is (PROTOCOL §5). One request, 10 s, not tried again. */
+/** Asks the accounts API whose token this is (docs/protocol.md §5). One request, 10 s, not tried again. */
 export const lookUpPersonalAccessToken = Effect.fn("login.lookUpPersonalAccessToken")(function* (
   token: Redacted.Redacted,
   authApiBaseUrl: string,

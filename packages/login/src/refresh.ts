@@ -33,9 +33,9 @@ interface Passing {
 }
 
 /**
- * Spends a refresh token (PROTOCOL §9): 10 s for an attempt, three attempts with backoff where the failure may pass.
- * Comes back with whatever tokens the authority sent, possibly none; nothing is saved here. Whoever calls this has
- * to make sure that nobody else spends the same token, and not to be interrupted before the answer is kept.
+ * Spends a refresh token (docs/protocol.md §9): 10 s for an attempt, three attempts with backoff where the failure
+ * may pass. Comes back with whatever tokens the authority sent, possibly none; nothing is saved here. Whoever calls
+ * this has to make sure that nobody else spends the same token, and not to be interrupted before the answer is kept.
  */
 export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* (
   request: RefreshRequest,

@@ -13,7 +13,7 @@ export type LoginMethod = LoginMethodDisabled["method"];
 
 /**
  * Fails where the configuration rules a way of signing in out. To be asked before a secret is read or anything is
- * sent (PROTOCOL §10).
+ * sent (docs/protocol.md §10).
  */
 export const checkLoginMethod = (
   config: Restrictions,
@@ -38,7 +38,7 @@ export const checkWorkspaces = (
 };
 
 /**
- * Fails where the configuration forbids a credential that is in use (PROTOCOL §10). Nothing is removed here, so
+ * Fails where the configuration forbids a credential that is in use (docs/protocol.md §10). Nothing is removed here, so
  * `loggedOut` is false in the error. An API key passes a workspace restriction; the workspace of anything else is
  * the one that requests will carry and, where there are ChatGPT tokens, each one that these claim as well.
  */

@@ -57,10 +57,10 @@ const DEFAULT_GRACE_MS = 2_000;
 
 /**
  * Signs a person in through the browser: authorization code with PKCE, answered on loopback (RFC 8252, RFC 7636;
- * PROTOCOL §9). Comes back with the tokens, whose claims nobody has verified, after `save` has kept them and the
- * browser has been answered; the browser need not fetch the last page. The callback server is gone when this Effect
- * ends, however it ends: done, failed, cancelled through `/cancel`, interrupted, or after the time limit. A sign-in
- * that fails has saved nothing.
+ * docs/protocol.md §9). Comes back with the tokens, whose claims nobody has verified, after `save` has kept them and
+ * the browser has been answered; the browser need not fetch the last page. The callback server is gone when this
+ * Effect ends, however it ends: done, failed, cancelled through `/cancel`, interrupted, or after the time limit. A
+ * sign-in that fails has saved nothing.
  */
 export const signInWithBrowser = <E = never, R = never>(
   options: BrowserSignInOptions<E, R>,

@@ -28,7 +28,8 @@ export interface DeviceSignInOptions extends AuthorityOptions {
 const DEFAULT_TIME_LIMIT_MS = 15 * 60_000;
 
 /**
- * Signs a person in with a code that is entered on another device (PROTOCOL §9; the server's own protocol, not RFC
+ * Signs a person in with a code that is entered on another device (docs/protocol.md §9; the server's own protocol,
+ * not RFC
  * 8628). Comes back with the tokens, whose claims nobody has verified; nothing is saved. Time is the Clock's.
  */
 export const signInWithDeviceCode = Effect.fn("signInWithDeviceCode")(function* (

@@ -5,7 +5,7 @@ import { isFedramp } from "./base-url.ts";
 import { type IllegalHeader, SigningFailed } from "./errors.ts";
 import { checkHeader } from "./internal/header-bytes.ts";
 
-/** What a credential writes on a request (PROTOCOL §8). The values are secrets in plain text. */
+/** What a credential writes on a request (docs/protocol.md §8). The values are secrets in plain text. */
 export interface AuthHeaders {
   readonly Authorization?: string;
   readonly "ChatGPT-Account-ID"?: string;
@@ -20,7 +20,7 @@ export const identityHeaderNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The headers that carry a credential (PROTOCOL §8), none for `null`. Pure: same credential, same second, same
+ * The headers that carry a credential (docs/protocol.md §8), none for `null`. Pure: same credential, same second, same
  * headers. `nowMs` is in milliseconds since the epoch; agent assertions hold it in whole seconds. A value that is no
  * legal header value (RFC 9110 §5.5) is an error, never a header left out.
  */

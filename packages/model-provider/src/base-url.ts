@@ -39,14 +39,14 @@ const flaw = (url: URL): InvalidBaseUrl["reason"] | null => {
 export const isInsecure = (target: RequestTarget): boolean =>
   target.origin.startsWith("http:") && !isLoopbackUrl(target.origin);
 
-/** The default base URLs of PROTOCOL §12, before any `base_url`. */
+/** The default base URLs of docs/protocol.md §12, before any `base_url`. */
 export const apiBaseUrl = "https://api.openai.com/v1";
 export const fedrampApiBaseUrl = "https://gov.api.openai.com/v1";
 
 const chatgptHosts: ReadonlySet<string> = new Set(["chatgpt.com", "chat.openai.com"]);
 
 /**
- * Where a backend under `chatgpt_base_url` takes model requests (PROTOCOL §12): a path that holds the segment
+ * Where a backend under `chatgpt_base_url` takes model requests (docs/protocol.md §12): a path that holds the segment
  * `backend-api` gives base + `/codex`, a path that ends in `/api/codex` is used as it is, any other gives base +
  * `/api/codex`. A final `/codex` is never doubled, and the bare ChatGPT hosts mean their `/backend-api`, as in §5.
  */

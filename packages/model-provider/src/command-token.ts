@@ -12,9 +12,9 @@ import { runCommand } from "./internal/run-command.ts";
 const maxTokenBytes = 64 * 1024;
 
 /**
- * Runs a provider's token command once (PROTOCOL §12): without a shell, stdin closed, for `timeoutMs` at most, after
- * which it is killed with everything it started. What comes back is its stdout, trimmed; nothing checks that it is a
- * token. It inherits this process's environment.
+ * Runs a provider's token command once (docs/protocol.md §12): without a shell, stdin closed, for `timeoutMs` at
+ * most, after which it is killed with everything it started. What comes back is its stdout, trimmed; nothing checks
+ * that it is a token. It inherits this process's environment.
  */
 export const runTokenCommand = Effect.fnUntraced(function* (config: CommandTokenConfig) {
   const { command } = config;

@@ -77,7 +77,8 @@ const renewalAheadMs = 6 * minute;
 const scheduledRenewalMs = 8 * 24 * 60 * minute - minute;
 
 /**
- * Whether the manager might want to renew this credential (PROTOCOL §9: `exp` within 5 minutes, or the last refresh
+ * Whether the manager might want to renew this credential (docs/protocol.md §9: `exp` within 5 minutes, or the last
+ * refresh
  * 8 days ago where there is no `exp`), seen a minute early so that the manager is asked in time.
  */
 const mayNeedRenewal = (credential: Credential, now: () => number): boolean => {

@@ -84,8 +84,8 @@ const openai: ModelProviderConfig = {
 };
 
 /**
- * The provider that requests go to (PROTOCOL §12), everything about it checked: an id that exists, base URLs that
- * are http(s), headers that are legal, a variable that is set. Reads no file, contacts nobody.
+ * The provider that requests go to (docs/protocol.md §12), everything about it checked: an id that exists, base URLs
+ * that are http(s), headers that are legal, a variable that is set. Reads no file, contacts nobody.
  */
 export const resolveProvider = (
   options: ResolveProviderOptions,

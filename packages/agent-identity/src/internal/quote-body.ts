@@ -1,7 +1,7 @@
 import type { HttpResponse } from "../http-transport.ts";
 import { oneLine } from "./printable.ts";
 
-/** Longest quote of a foreign answer (PROTOCOL §7). */
+/** Longest quote of a foreign answer (docs/protocol.md §7). */
 const maxQuotedCharacters = 512;
 
 /**

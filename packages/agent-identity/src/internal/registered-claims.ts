@@ -43,7 +43,7 @@ const dateMs = (claims: JsonObject, claim: string): number | undefined | JwtClai
     : new JwtClaimInvalid({ claim, expected: expectedDate, found: kindOf(value) });
 };
 
-/** `exp`, required (PROTOCOL §6), in milliseconds since the epoch. */
+/** `exp`, required (docs/protocol.md §6), in milliseconds since the epoch. */
 export const readExpiry = (claims: JsonObject): number | JwtClaimInvalid =>
   dateMs(claims, "exp") ??
   new JwtClaimInvalid({ claim: "exp", expected: expectedDate, found: "nothing" });

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as urls from "../urls.ts";
 
-/** The URL of a backend's JWKS, from its configured base (PROTOCOL §5). Rejects with `BaseUrlError`. */
+/** The URL of a backend's JWKS, from its configured base (docs/protocol.md §5). Rejects with `BaseUrlError`. */
 export const jwksUrl = (base: string, options?: urls.BaseUrlOptions): Promise<string> =>
   Effect.runPromise(urls.jwksUrl(base, options));
 

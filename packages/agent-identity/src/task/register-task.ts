@@ -121,10 +121,10 @@ const unseal = Effect.fnUntraced(function* (
 });
 
 /**
- * Registers a task of a runtime and returns its id (PROTOCOL §7); a sealed id is opened with the agent's key. 5xx, 429
- * and transport failures are tried again, three attempts in all, after 0.5 to 2 s or as long as `Retry-After` says (up
- * to a minute); every attempt is signed anew. Other statuses are final. Fails with `AgentTaskError`, which quotes at
- * most 512 characters of an error answer.
+ * Registers a task of a runtime and returns its id (docs/protocol.md §7); a sealed id is opened with the agent's key.
+ * 5xx, 429 and transport failures are tried again, three attempts in all, after 0.5 to 2 s or as long as
+ * `Retry-After` says (up to a minute); every attempt is signed anew. Other statuses are final. Fails with
+ * `AgentTaskError`, which quotes at most 512 characters of an error answer.
  */
 export const registerTask = Effect.fn("registerTask")(function* (
   options: RegisterTaskOptions,

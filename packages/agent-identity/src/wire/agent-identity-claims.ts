@@ -10,7 +10,7 @@ const time = z.string().check(z.refine(isTime, "an RFC 3339 time"));
 
 const shared = { agent_runtime_id: id, agent_private_key: secret, email: z.nullish(z.string()) };
 
-/** Claims and stored records of Codex's present design (PROTOCOL §2, §6). */
+/** Claims and stored records of Codex's present design (docs/protocol.md §2, §6). */
 export const CurrentShape = z.object({
   ...shared,
   account_id: id,

@@ -18,7 +18,7 @@ export type AnsweredTaskId =
 const firstPresent = (...values: ReadonlyArray<string | null | undefined>): string | undefined =>
   values.find((value): value is string => typeof value === "string" && value.trim() !== "");
 
-/** Reads the body of a registration answer, all four spellings of PROTOCOL §7; one in clear wins. */
+/** Reads the body of a registration answer, all four spellings of docs/protocol.md §7; one in clear wins. */
 export const parseTaskAnswer = Effect.fnUntraced(function* (
   body: string,
 ): Effect.fn.Return<AnsweredTaskId, TaskAnswerMalformed | TaskIdMissing> {

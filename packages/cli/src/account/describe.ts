@@ -6,7 +6,7 @@ import { printable } from "../terminal/printable.ts";
 import { rowLines } from "../terminal/rows.ts";
 import { untilText } from "../terminal/until.ts";
 
-/** The first line of `login status`, as Codex words it (PROTOCOL §13). */
+/** The first line of `login status`, as Codex words it (docs/protocol.md §13). */
 const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>> = {
   Chatgpt: "Logged in using ChatGPT",
   ExternalChatgpt: "Logged in using ChatGPT",

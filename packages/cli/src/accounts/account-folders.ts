@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { accountHome, accountsFolder, isAccountName } from "./account-home.ts";
 import { cannotList, folderTrouble } from "./account-trouble.ts";
 
-/** Files besides the sign-in that keeping one leaves in its folder: the locks (PROTOCOL §2, §3). */
+/** Files besides the sign-in that keeping one leaves in its folder: the locks (docs/protocol.md §2, §3). */
 const lockFiles = ["agent-auth.lock", "auth.lock", "auth.json.lock"] as const;
 
 /** Names under which something is kept, or was. Fails where the folder is there and cannot be looked into. */

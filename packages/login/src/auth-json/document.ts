@@ -48,8 +48,8 @@ export type StoredAgentIdentity =
   | { readonly _tag: "Record"; readonly json: Redacted.Redacted };
 
 /**
- * The content of an `auth.json` (PROTOCOL §2). Types are checked; whether it amounts to a sign-in is not. To change
- * one, spread it: what is not known to us lies in `unknown` and survives.
+ * The content of an `auth.json` (docs/protocol.md §2). Types are checked; whether it amounts to a sign-in is not. To
+ * change one, spread it: what is not known to us lies in `unknown` and survives.
  */
 export interface AuthDocument {
   readonly authMode?: AuthMode;
@@ -64,8 +64,8 @@ export interface AuthDocument {
 }
 
 /**
- * The mode that is written, else the one that PROTOCOL §2 derives. `agentIdentity` also for a ChatGPT mode without
- * tokens but with an identity ("agent identity only").
+ * The mode that is written, else the one that docs/protocol.md §2 derives. `agentIdentity` also for a ChatGPT mode
+ * without tokens but with an identity ("agent identity only").
  */
 export const effectiveAuthMode = (document: AuthDocument): AuthMode => {
   const mode = document.authMode ?? defaultMode(document);

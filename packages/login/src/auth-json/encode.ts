@@ -17,9 +17,9 @@ interface Place {
 }
 
 /**
- * The text of a document, without a newline at the end: known keys in the order of PROTOCOL §2, unknown ones where
- * they stood. `pretty` leaves the values of unknown keys as they stood, or a file would grow with each rewrite by what
- * others keep in it. The answer holds secrets in clear.
+ * The text of a document, without a newline at the end: known keys in the order of docs/protocol.md §2, unknown ones
+ * where they stood. `pretty` leaves the values of unknown keys as they stood, or a file would grow with each rewrite
+ * by what others keep in it. The answer holds secrets in clear.
  */
 export const encodeAuthJson = (document: AuthDocument, options?: EncodeOptions): string => {
   const place: Place = { layout: options?.layout ?? "pretty", depth: 0 };

@@ -16,10 +16,10 @@ import { ScanFailure, Scanner } from "./scanner.ts";
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * Reads the text or bytes of an `auth.json` (PROTOCOL §2). Everything is kept, so `encodeAuthJson` loses nothing. Fails on
- * anything but exactly one JSON object in UTF-8 without a byte order mark, on keys that occur twice at any depth, and
- * on known keys of the wrong type; the error names key, line and column, never a value. An optional key may be
- * `null`. JWTs are not read, let alone verified. `where` is the name that errors use.
+ * Reads the text or bytes of an `auth.json` (docs/protocol.md §2). Everything is kept, so `encodeAuthJson` loses
+ * nothing. Fails on anything but exactly one JSON object in UTF-8 without a byte order mark, on keys that occur twice
+ * at any depth, and on known keys of the wrong type; the error names key, line and column, never a value. An optional
+ * key may be `null`. JWTs are not read, let alone verified. `where` is the name that errors use.
  */
 export const parseAuthJson = (
   input: string | Uint8Array,

@@ -114,7 +114,7 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
   };
 });
 
-/** The tasks that the layer is given; else those of the process, since an identity has one (PROTOCOL §7). */
+/** The tasks that the layer is given; else those of the process, since an identity has one (docs/protocol.md §7). */
 const sharedTasks = Effect.gen(function* () {
   const given = yield* Effect.serviceOption(AgentTasks);
   if (Option.isSome(given)) return given.value;

@@ -36,9 +36,9 @@ export interface RefreshDeps {
 export type Renewed = Pick<SignIn, "credential" | "stored">;
 
 /**
- * Renews a ChatGPT sign-in once for everybody (PROTOCOL §9). Under the home lock the store is read again; a pair that
- * somebody else put there meanwhile is adopted, else the refresh token is spent and the new pair saved. Fails with
- * `RefreshAccountChanged` where the store no longer holds the same account's sign-in.
+ * Renews a ChatGPT sign-in once for everybody (docs/protocol.md §9). Under the home lock the store is read again; a
+ * pair that somebody else put there meanwhile is adopted, else the refresh token is spent and the new pair saved.
+ * Fails with `RefreshAccountChanged` where the store no longer holds the same account's sign-in.
  */
 export const refreshChatgpt = Effect.fn("login.refreshChatgpt")(function* (
   deps: RefreshDeps,

@@ -67,7 +67,7 @@ export interface AuthManagerOptions {
    * on behalf of its clients says false. `CODEX_ACCESS_TOKEN` counts either way.
    */
   readonly environmentCredentials: boolean;
-  /** What agent identity JWTs must name. Defaults: those of ChatGPT (PROTOCOL §6). */
+  /** What agent identity JWTs must name. Defaults: those of ChatGPT (docs/protocol.md §6). */
   readonly verification?: { readonly issuer?: string; readonly audience?: string };
   /** First part of the User-Agent, `<name>/<version>`. Default `agent-auth`. */
   readonly userAgent?: string;
@@ -75,7 +75,7 @@ export interface AuthManagerOptions {
   readonly originator?: string;
   /** Default false: plain `http` is for loopback hosts only. */
   readonly allowInsecureHttp?: boolean;
-  /** Beats `CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL` and the defaults of PROTOCOL §5. */
+  /** Beats `CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL` and the defaults of docs/protocol.md §5. */
   readonly taskApiBaseUrl?: string;
   /** Milliseconds for which a JWKS that verified before may serve while its endpoint is down. Default one hour. */
   readonly jwksMaxStaleMs?: number;

@@ -52,8 +52,8 @@ export const loadCredential = Effect.fn("AuthManager.load")(function* (
 
 /**
  * Lets an allowed credential pass. A forbidden one is removed from every store, unless it came from the environment:
- * that is refused, and nothing on disk is touched on its account (PROTOCOL §10). `seen` is the document that it was
- * loaded from or renewed into: where another process has replaced that since, the new one stays.
+ * that is refused, and nothing on disk is touched on its account (docs/protocol.md §10). `seen` is the document that
+ * it was loaded from or renewed into: where another process has replaced that since, the new one stays.
  */
 export const enforceRestrictions = Effect.fnUntraced(function* <A extends Credential>(
   core: Core,

@@ -15,10 +15,10 @@ import { loadCredential, type Core, type MaybeCredential } from "./core.ts";
 import { askExternalAndKeep, ensureLoaded, refreshAndKeep } from "./renew.ts";
 
 /**
- * What a 401 leads to (PROTOCOL §9): whoever comes with a superseded credential gets the newer one; else the store is
- * read again, and what it holds now is worth a retry where it differs; else the sign-in is refreshed, a fresh task
- * registered, the external provider asked. API keys and personal access tokens have nothing to offer. Runs in the
- * manager's turn.
+ * What a 401 leads to (docs/protocol.md §9): whoever comes with a superseded credential gets the newer one; else the
+ * store is read again, and what it holds now is worth a retry where it differs; else the sign-in is refreshed, a
+ * fresh task registered, the external provider asked. API keys and personal access tokens have nothing to offer. Runs
+ * in the manager's turn.
  */
 export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function* (
   core: Core,

@@ -4,14 +4,14 @@ import type { RefreshReason } from "./contract.ts";
 const minute = 60_000;
 const expiryMarginMs = 5 * minute;
 const maxAgeMs = 8 * 24 * 60 * minute;
-/** What verification tolerates (PROTOCOL §6): up to then a JWT verifies although its `exp` has passed. */
+/** What verification tolerates (docs/protocol.md §6): up to then a JWT verifies although its `exp` has passed. */
 const clockToleranceMs = minute;
 const retryMs = minute / 2;
 
 /**
  * From when on a newer credential is looked for, milliseconds since the epoch: five minutes before the access token
- * of a ChatGPT sign-in expires or, where it does not say, eight days after its last refresh (PROTOCOL §9); when an
- * agent identity JWT no longer verifies. Other kinds are never renewed on their own account.
+ * of a ChatGPT sign-in expires or, where it does not say, eight days after its last refresh (docs/protocol.md §9);
+ * when an agent identity JWT no longer verifies. Other kinds are never renewed on their own account.
  */
 export const renewalDueAtMs = (credential: Credential): number => {
   if (credential._tag === "AgentIdentity") {

@@ -56,10 +56,10 @@ const withSharedRequests = (
 });
 
 /**
- * The key set of a backend. Managers of one process need one request (PROTOCOL §4), so what one of them fetches the
- * others do not, provided that they reach the network alike: a manager that trusts fewer roots must not take over what
- * another one believed. Kept in the `JwksCache` that the manager's layer is given, else on disk in the folder named,
- * else in memory.
+ * The key set of a backend. Managers of one process need one request (docs/protocol.md §4), so what one of them
+ * fetches the others do not, provided that they reach the network alike: a manager that trusts fewer roots must not
+ * take over what another one believed. Kept in the `JwksCache` that the manager's layer is given, else on disk in the
+ * folder named, else in memory.
  */
 export const sharedJwks = Effect.fnUntraced(function* (
   options: JwksRemote.RemoteJwksOptions,

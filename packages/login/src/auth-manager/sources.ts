@@ -49,7 +49,7 @@ export interface SourceDeps {
   readonly external: Source;
 }
 
-/** Every source, in the order of PROTOCOL §4. */
+/** Every source, in the order of docs/protocol.md §4. */
 export const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
   const { environment, environmentCredentials } = deps.options;
   const { apiKey, agentIdentity, accessToken } = environment;

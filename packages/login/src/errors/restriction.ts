@@ -3,7 +3,7 @@ import type { CredentialSource } from "../credential.ts";
 
 /** The configuration forbids the current credential; `loggedOut` tells whether stored credentials were removed. */
 export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")<{
-  /** PROTOCOL §10, to the letter. */
+  /** docs/protocol.md §10, to the letter. */
   readonly text: string;
   readonly rule: "method" | "workspace";
   readonly source: CredentialSource;

@@ -24,7 +24,7 @@ export type Requesting<A> = Effect.Effect<A, LoginError, HttpTransport>;
 export const insecureHttp = ({ options }: Core) =>
   compact({ allowInsecureHttp: options.allowInsecureHttp });
 
-/** The base of the API that registers tasks (PROTOCOL §5). */
+/** The base of the API that registers tasks (docs/protocol.md §5). */
 export const taskApi = (core: Core) => {
   const { config, environment, taskApiBaseUrl: chosen } = core.options;
   const override = chosen ?? environment.agentIdentityAuthApiBaseUrl;

@@ -36,7 +36,7 @@ export const belongsTo =
       account.userId === undefined ||
       record.chatgptUserId === account.userId);
 
-/** The record of a new agent, in the members and the order of the first design (PROTOCOL §2). */
+/** The record of a new agent, in the members and the order of the first design (docs/protocol.md §2). */
 export const newStoredIdentity = (of: {
   readonly account: Account & { readonly accountId: string };
   readonly agentRuntimeId: string;

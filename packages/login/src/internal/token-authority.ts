@@ -13,8 +13,8 @@ export interface TokenAuthority {
 }
 
 /**
- * The authority of stored tokens (PROTOCOL §1, §9): the variables win, then what the tokens say of their origin,
- * then the default. `undefined` where the tokens name an issuer that no refresh token may be sent to.
+ * The authority of stored tokens (docs/protocol.md §1, §9): the variables win, then what the tokens say of their
+ * origin, then the default. `undefined` where the tokens name an issuer that no refresh token may be sent to.
  */
 export const tokenAuthority = (
   environment: LoginEnvironment,

@@ -17,8 +17,8 @@ export interface AuthorizeRequest {
 
 /**
  * The URL that a person opens, `<issuer>/oauth/authorize`. Parameters stand in the order in which this authority's
- * other clients send them (PROTOCOL §9), spaces as `+`. It holds no secret: the challenge does not give the verifier
- * away, and the state only names this sign-in.
+ * other clients send them (docs/protocol.md §9), spaces as `+`. It holds no secret: the challenge does not give the
+ * verifier away, and the state only names this sign-in.
  */
 export const authorizeUrl = (request: AuthorizeRequest): string => {
   const query = new URLSearchParams([

@@ -8,7 +8,7 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-/** After a 401: read again what is stored, then refresh (PROTOCOL §9). Each earns one more attempt. */
+/** After a 401: read again what is stored, then refresh (docs/protocol.md §9). Each earns one more attempt. */
 export const maxRecoveries = 2;
 
 export interface RetryOptions {

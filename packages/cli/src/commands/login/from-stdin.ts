@@ -27,7 +27,7 @@ const prompts: Readonly<Record<StdinSource, SecretPrompt>> = {
   },
 };
 
-/** Reads one secret from stdin, has it checked and stored, and says so (PROTOCOL §13). */
+/** Reads one secret from stdin, has it checked and stored, and says so (docs/protocol.md §13). */
 export const signIn = (source: StdinSource, globals: GlobalValues): Effect.Effect<ExitCode> => {
   const prefix = source === "apiKey" ? "Error logging in" : "Error logging in with access token";
   return signInOrFail(source, globals).pipe(
