@@ -1,0 +1,180 @@
+// The texts of docs/protocol.md that scripts compare, and the headers and parameters that servers do.
+import { assertionScheme } from "@agent-auth/agent-identity/assertion";
+import { defaultChatgptBaseUrl } from "@agent-auth/agent-identity/urls";
+import type { Credential } from "@agent-auth/login/credential";
+import {
+  LoginMethodDisabled,
+  RefreshAccountChanged,
+  RefreshRejected,
+  WorkspaceNotAllowed,
+} from "@agent-auth/login/errors";
+import { checkRestrictions, type Restrictions } from "@agent-auth/login/restrictions";
+import { authHeaders } from "@agent-auth/model-provider/headers";
+import { resolveProvider } from "@agent-auth/model-provider/provider";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import { describe, expect, it } from "vitest";
+import {
+  packageFiles,
+  quoted,
+  quotedIn,
+  readRepository,
+  section,
+  tableUnder,
+  textOf,
+} from "./support/protocol-document.ts";
+
+const secret = (text: string) => Redacted.make(text);
+const account = { accountId: "ws-9", isFedrampAccount: false };
+const source = { _tag: "Ephemeral" } as const;
+const apiKey = (key: string): Credential => ({
+  _tag: "ApiKey",
+  apiKey: secret(key),
+  account: { isFedrampAccount: false },
+  source,
+});
+const agent: Credential = {
+  _tag: "AgentIdentity",
+  form: "record",
+  record: {
+    agentRuntimeId: "agent-123",
+    privateKey: secret("unused"),
+    accountId: "ws-9",
+    planType: "business",
+    isFedrampAccount: false,
+  },
+  account,
+  signer: {
+    agentRuntimeId: "agent-123",
+    taskId: "task-123",
+    authorizationAt: () => `${assertionScheme} e30`,
+  },
+  source,
+};
+const accessToken = (of: Partial<typeof account> = account): Credential => ({
+  _tag: "PersonalAccessToken",
+  token: secret("at-fake"),
+  account: { isFedrampAccount: false, ...of },
+  source,
+});
+
+const namesOf = (credential: Credential) =>
+  Object.keys(Result.getOrThrow(authHeaders(credential, 0)));
+
+describe("§8 of docs/protocol.md", () => {
+  const table = tableUnder("credential", section(8));
+  const namesIn = (row: number) =>
+    quoted(table[row]?.[1] ?? "").map((header) => header.split(":")[0]);
+
+  it("has the headers of each kind of credential", () => {
+    expect(namesOf(apiKey("sk-fake"))).toEqual(namesIn(0));
+    expect(namesOf(accessToken())).toEqual(namesIn(1));
+    expect(namesOf(accessToken({}))).toEqual(namesIn(0));
+    expect(namesOf(agent)).toEqual(namesIn(2));
+    const isFedrampAccount = true;
+    expect(namesOf(accessToken({ ...account, isFedrampAccount }))).toEqual([
+      ...namesIn(1),
+      ...namesIn(3),
+    ]);
+    const prefix = quoted(table[3]?.[0] ?? "")[0];
+    expect(namesOf(apiKey(`${prefix}fake`))).toEqual([...namesIn(0), ...namesIn(3)]);
+  });
+});
+
+describe("§9 of docs/protocol.md", () => {
+  it("has the parameters of the authorize URL in their order, and the constants", () => {
+    const url = readRepository("packages/login/src/sign-in/authorize-url.ts");
+    const sent = Array.from(url.matchAll(/(?:\[|append\()"(\w+)",/gu), ([, name]) => name);
+    expect(quotedIn(0, tableUnder("parameter", section(9)))).toEqual(sent);
+    expect(quoted(section(9))).toContain(/SCOPE =\s+"(.+)"/u.exec(url)?.[1]);
+    const authority = readRepository("packages/login/src/sign-in/authority.ts");
+    for (const constant of ["DEFAULT_ISSUER", "DEFAULT_CLIENT_ID"]) {
+      const value = new RegExp(`${constant} = "(.+)"`, "u").exec(authority)?.[1];
+      expect(quoted(section(9))).toContain(value);
+    }
+  });
+
+  it("has the reasons for a refresh, and the codes that end a sign-in, with their texts", () => {
+    const contract = readRepository("packages/login/src/auth-manager/contract.ts");
+    const reasons = /RefreshReason = (.+);/u.exec(contract)?.[1]?.match(/\w+/gu);
+    const list = /^`refresh_reason` is (.*?)\. /msu.exec(section(9))?.[1] ?? "";
+    expect(quoted(list)).toEqual(reasons);
+    const code = readRepository("packages/login/src/refresh.ts");
+    const permanent = Array.from(code.matchAll(/\["(\w+)", "(expired|reused|revoked)"\]/gu));
+    const documented = new Map(
+      tableUnder("refused with", section(9)).map(([when = "", text = ""]) => [
+        quoted(when)[0] ?? when,
+        quoted(text)[0],
+      ]),
+    );
+    expect(permanent).toHaveLength(3);
+    expect(Object.fromEntries(documented)).toEqual({
+      ...Object.fromEntries(
+        permanent.map(([, name, why]) => [name, messageOfRejection(why ?? "")]),
+      ),
+      "any other 401": messageOfRejection("other"),
+      "(another account is stored)": new RefreshAccountChanged({}).message,
+    });
+  });
+});
+
+const messageOfRejection = (why: string): string => {
+  const reason = (["expired", "reused", "revoked", "other"] as const).find((one) => one === why);
+  if (reason === undefined) throw new Error(`no rejection is called ${why}`);
+  return new RefreshRejected({ reason }).message;
+};
+
+const complaint = async (config: Restrictions, credential: Credential) =>
+  (await Effect.runPromise(Effect.flip(checkRestrictions(config, credential)))).message;
+
+describe("§10 of docs/protocol.md", () => {
+  const one = { forcedWorkspaceIds: ["ws-1"] };
+  const two = { forcedWorkspaceIds: ["ws-1", "ws-2"] };
+
+  it("has the texts, to the letter", async () => {
+    expect(quotedIn(2, tableUnder("setting", section(10)))).toEqual([
+      await complaint({ forcedLoginMethod: "api" }, accessToken()),
+      await complaint({ forcedLoginMethod: "chatgpt" }, apiKey("sk-fake")),
+      await complaint(one, accessToken()),
+      await complaint(two, accessToken()),
+      await complaint(one, accessToken({})),
+    ]);
+    expect(quotedIn(2, tableUnder("way in", section(10)))).toEqual([
+      new LoginMethodDisabled({ method: "apiKey" }).message,
+      new LoginMethodDisabled({ method: "chatgpt" }).message,
+      new LoginMethodDisabled({ method: "accessToken" }).message,
+      new WorkspaceNotAllowed({ allowed: two.forcedWorkspaceIds }).message,
+    ]);
+  });
+});
+
+describe("§12 and §13 of docs/protocol.md", () => {
+  it("has the base URLs of API keys", () => {
+    const config = {
+      chatgptBaseUrl: defaultChatgptBaseUrl,
+      modelProviders: new Map<string, never>(),
+    };
+    const provider = resolveProvider({ config, environment: { variable: () => undefined } });
+    const { targets } = Result.getOrThrow(provider);
+    const table = tableUnder("credential", section(12));
+    expect([table[0]?.[1], table[1]?.[1]]).toEqual([
+      `\`${targets.apiKey.baseUrl}\``,
+      `\`${targets.fedrampApiKey.baseUrl}\``,
+    ]);
+  });
+
+  it("has no text of the command line that no other test compares", () => {
+    const tests = packageFiles("*/test/**/*.test.ts");
+    const compared = textOf(tests.filter(({ path }) => !path.includes("protocol-document")));
+    const texts = [
+      ...quotedIn(1, tableUnder("command", section(13))),
+      ...quotedIn(0, tableUnder("text", section(13))),
+    ];
+    // The part that varies, and what a test puts together from flag, noun and example.
+    const parts = texts.flatMap((text) => text.split(/…|<\w+>|^--with-api-key|the API key on/u));
+    const fixed = parts.map((part) => part.trim()).filter((part) => part !== "");
+    expect(fixed.length).toBeGreaterThan(25);
+    expect(fixed.filter((part) => !compared.includes(part))).toEqual([]);
+  });
+});
