@@ -22,6 +22,7 @@ import type { CodexHome } from "../src/environment.ts";
 import { loadFlock } from "../src/home-lock/flock.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { waiting } from "./support/home-lock.ts";
 
 /** A home of user 4242 in which root works, and a folder of root's elsewhere with a sign-in of root's. */
 const foreignHome = () => {
@@ -103,9 +104,8 @@ describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () 
         link("mine/sub/real.json", 4242);
         const held = openSync(join(mine, "sub", "real.json.lock"), "w");
         tryFlock(held);
-        const fiber = yield* Effect.forkChild(Effect.flip(save("sk-1")));
-        yield* Effect.sleep(100);
-        // The lock is still held, so the save has looked at the target and waits.
+        // The lock is held, so the save has looked at the target when it waits.
+        const fiber = yield* waiting(Effect.flip(save("sk-1")));
         renameSync(mine, `${mine}.old`);
         mkdirSync(mine);
         symlinkSync(secrets, join(mine, "sub"));

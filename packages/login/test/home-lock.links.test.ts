@@ -5,7 +5,7 @@ import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { CodexHome } from "../src/environment.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
-import { holder, openLock, said, waiting } from "./support/home-lock.ts";
+import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
 
 const linkedHome = (target: string): CodexHome => {
   const home = temporaryHome();
@@ -47,7 +47,7 @@ describe("HomeLock.withLock", () => {
         let [inside, most] = [0, 0];
         const turn = Effect.gen(function* () {
           most = Math.max(most, ++inside);
-          yield* Effect.sleep(1);
+          yield* Effect.promise(() => new Promise(setImmediate)); // the others get their chance
           inside--;
         });
         const all = Array.from(
@@ -66,12 +66,14 @@ describe("HomeLock.withLock", () => {
         const first = holder(home);
         const second = holder(shared);
         yield* Effect.all([said(first, "held"), said(second, "held")], { concurrency: 2 });
-        const fiber = yield* waiting(openLock({ codexHome: home }).withLock(Effect.succeed("in")));
+        const { fiber, pauses } = yield* startHeard(
+          openLock({ codexHome: home }).withLock(Effect.succeed("in")),
+        );
+        yield* pauses;
         symlinkSync(join(shared.path, "auth.json"), join(home.path, "auth.json"));
         first.child.stdin?.end();
         yield* Effect.promise(() => first.ended);
-        yield* Effect.sleep(60);
-        expect(fiber.pollUnsafe()).toBeUndefined();
+        yield* pauses; // no longer for the first
         second.child.stdin?.end();
         expect(yield* Fiber.join(fiber)).toBe("in");
       }),

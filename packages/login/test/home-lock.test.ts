@@ -7,7 +7,7 @@ import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { loadFlock } from "../src/home-lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
-import { openLock } from "./support/home-lock.ts";
+import { holder, openLock, said, waiting } from "./support/home-lock.ts";
 
 describe("HomeLock.withLock", () => {
   it.live(
@@ -48,25 +48,25 @@ describe("HomeLock.withLock", () => {
 
   it.live("lets an effect through that is inside already, but not one that outlived its turn", () =>
     Effect.gen(function* () {
-      const lock = openLock({ codexHome: temporaryHome() });
+      const home = temporaryHome();
+      const lock = openLock({ codexHome: home });
       expect(yield* lock.withLock(lock.withLock(Effect.succeed("in")))).toBe("in");
 
       const gate = yield* Deferred.make<void>();
       const late = yield* lock.withLock(
         Effect.forkDetach(
-          Effect.andThen(Deferred.await(gate), lock.withLock(Effect.succeed("late"))),
+          Effect.gen(function* () {
+            yield* Deferred.await(gate);
+            const other = holder(home);
+            yield* said(other, "held");
+            const fiber = yield* waiting(lock.withLock(Effect.succeed("late")));
+            other.child.stdin?.end();
+            return yield* Fiber.join(fiber);
+          }),
         ),
       );
-      const order: Array<string> = [];
-      yield* lock.withLock(
-        Effect.gen(function* () {
-          yield* Deferred.succeed(gate, undefined);
-          yield* Effect.sleep(30);
-          order.push("second turn over");
-        }),
-      );
-      order.push(yield* Fiber.join(late));
-      expect(order).toEqual(["second turn over", "late"]);
+      yield* Deferred.succeed(gate, undefined);
+      expect(yield* Fiber.join(late)).toBe("late");
     }),
   );
 

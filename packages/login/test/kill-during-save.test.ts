@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 import { parseAuthJson } from "../src/auth-json.ts";
 import { layer } from "../src/credential-store-configured.ts";
@@ -11,6 +11,7 @@ import { program, start } from "./support/programs.ts";
 
 const SAVES = 1_000;
 const SAVES_A_KILL = 25;
+const STEPS_OF_A_SAVE = 6;
 
 const last = (output: string, word: string): number => {
   const lines = output.split("\n").filter((line) => line.startsWith(`${word} `));
@@ -39,16 +40,16 @@ describe("CredentialStore.save, file", () => {
       while (done < SAVES) {
         const writer = start(program("save-for-ever", home, String(done + 1)));
         const killAfter = done + SAVES_A_KILL + Math.floor(Math.random() * SAVES_A_KILL);
+        // What a save does in the folder: its temporary file comes, is written and takes the place of auth.json.
+        let stepsToLive = Math.floor(Math.random() * STEPS_OF_A_SAVE);
         let heard = "";
-        await new Promise<void>((resolve) => {
-          writer.child.stdout?.on("data", (chunk: Buffer) => {
-            heard += chunk.toString();
-            if (last(heard, "done") >= killAfter) setTimeout(resolve, Math.random() * 12);
-          });
-          void writer.ended.then(() => resolve());
+        const steps = watch(home, () => {
+          if (last(heard, "done") < killAfter) return;
+          if (stepsToLive-- === 0) writer.child.kill("SIGKILL");
         });
-        writer.child.kill("SIGKILL");
+        writer.child.stdout?.on("data", (chunk: Buffer) => (heard += chunk.toString()));
         const { stdout, stderr } = await writer.ended;
+        steps.close();
         expect(stderr).toBe("");
 
         const started = last(stdout, "start");

@@ -1,11 +1,10 @@
 import { readFile } from "node:fs/promises";
-import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import { describe, expect, it } from "vitest";
 import type { LoginError } from "../../src/errors.ts";
-import { HomeLock, layer as homeLockLayer } from "../../src/home-lock.ts";
+import { holder, said, waiting } from "../support/home-lock.ts";
 import {
   chatgptDocument,
   openAuthority,
@@ -23,32 +22,27 @@ const operations: Record<string, Operation> = {
   refresh: (manager) => manager.refresh("forced"),
 };
 
-/** Starts the operation while another holds the home lock, interrupts it, and says what that left behind. */
+/** Starts the operation while another process holds the home lock, interrupts it, and says what that left behind. */
 const interruptWhileWaiting = async (operation: Operation) => {
   const home = await openHome();
   const authority = await openAuthority();
   await home.write(await chatgptDocument(authority));
   const before = await readFile(home.authJson, "utf8");
-  const codexHome = { path: home.path, explicit: true };
-  const lock = Effect.runSync(Effect.provide(HomeLock, homeLockLayer({ codexHome })));
+  const other = holder({ path: home.path, explicit: true });
+  await Effect.runPromise(said(other, "held"));
 
   const outcome = await withManager({ home, authority }, (manager) =>
     Effect.gen(function* () {
-      const [held, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
-      const holding = Effect.andThen(Deferred.succeed(held, undefined), Deferred.await(release));
-      const holder = yield* Effect.forkChild(lock.withLock(holding));
-      yield* Deferred.await(held);
-      const fiber = yield* Effect.forkChild(operation(manager));
-      yield* Effect.sleep(100);
+      const fiber = yield* waiting(operation(manager));
       const ended = yield* Effect.timeoutOption(Fiber.interrupt(fiber), 5_000);
-      yield* Deferred.succeed(release, undefined);
-      yield* Fiber.join(holder);
       return {
         hasEnded: ended._tag === "Some",
         isFailure: Exit.isFailure(yield* Fiber.await(fiber)),
       };
     }),
   );
+  other.child.stdin?.end();
+  await other.ended;
   const spent = authority.count("refresh") + authority.count("revoke");
   return { ...outcome, spent, isSame: (await readFile(home.authJson, "utf8")) === before };
 };

@@ -1,5 +1,7 @@
 import { expect } from "vitest";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import type { CodexHome } from "../../src/environment.ts";
 import { HomeLock, type HomeLockOptions, layer } from "../../src/home-lock.ts";
 import { program, start, type Started } from "./programs.ts";
@@ -21,11 +23,40 @@ export const said = (started: Started, word: string): Effect.Effect<void> =>
 export const holder = (home: CodexHome, kind = "flock"): Started =>
   start(program("hold-lock", home.path, kind), { stdio: ["pipe", "pipe", "pipe"] });
 
-/** Starts the lock and answers once it is certain that it has to wait. */
+/** Starts an effect whose pauses can be heard: whoever finds a lock taken pauses before looking again. */
+export const startHeard = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock;
+    let hear: (() => void) | undefined;
+    const heard: Clock.Clock = {
+      currentTimeMillis: clock.currentTimeMillis,
+      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+      currentTimeNanos: clock.currentTimeNanos,
+      currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+      monotonicTimeNanos: clock.monotonicTimeNanos,
+      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+      sleep: (duration) =>
+        Effect.suspend(() => {
+          hear?.();
+          return clock.sleep(duration);
+        }),
+    };
+    const nextPause = Effect.callback<void>((resume) => {
+      hear = () => resume(Effect.void);
+    });
+    const fiber = yield* Effect.forkChild(Effect.provideService(effect, Clock.Clock, heard));
+    /** Ends when the effect pauses the next time; fails the test where it ends instead. */
+    const pauses = Effect.gen(function* () {
+      yield* Effect.raceFirst(nextPause, Fiber.await(fiber));
+      expect(fiber.pollUnsafe()).toBeUndefined();
+    });
+    return { fiber, pauses };
+  });
+
+/** Starts an effect and answers once it has found a lock taken and waits for it. */
 export const waiting = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(effect);
-    yield* Effect.sleep(60);
-    expect(fiber.pollUnsafe()).toBeUndefined();
+    const { fiber, pauses } = yield* startHeard(effect);
+    yield* pauses;
     return fiber;
   });

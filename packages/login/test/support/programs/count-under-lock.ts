@@ -1,15 +1,14 @@
 // Adds one to the number in the file argv[3], argv[4] times, each time under the home lock of argv[2]: in a way that
 // loses counts unless it is alone. argv[5] "floor" leaves flock alone.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import { HomeLock, layer } from "../../../src/home-lock.ts";
 
 const [home = "", file = "", times = "", kind = ""] = process.argv.slice(2);
 
-const count = Effect.gen(function* () {
-  const number = Number(readFileSync(file, "utf8"));
-  yield* Effect.sleep(1);
-  writeFileSync(file, String(number + 1));
+const count = Effect.promise(async () => {
+  const number = Number(await readFile(file, "utf8"));
+  await writeFile(file, String(number + 1));
 });
 
 const codexHome = { path: home, explicit: true };
