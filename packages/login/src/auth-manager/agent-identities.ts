@@ -68,13 +68,9 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AgentIdentities, LoginError, HttpTransport | Scope.Scope> {
   const tasks = yield* sharedTasks;
   const taskApi = yield* taskApiBase(options);
-  const scope = yield* Effect.scope;
-  const transport = yield* HttpTransport;
-  const jwks = yield* jwksSource(options).pipe(
-    Scope.provide(scope),
-    Effect.provideService(HttpTransport, transport),
-    Effect.cached,
-  );
+  // What the manager's layer was given, a cache or a network's name among it: whoever asks first may not have it.
+  const context = yield* Effect.context<HttpTransport | Scope.Scope>();
+  const jwks = yield* Effect.cached(Effect.provideContext(jwksSource(options), context));
 
   const identityOf = Effect.fnUntraced(function* (record: AgentIdentityRecord) {
     const key = yield* importAgentKey(record.privateKey);

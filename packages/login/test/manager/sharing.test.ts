@@ -5,6 +5,7 @@ import { AgentTasks } from "@agent-auth/agent-identity/task";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
 import { describe, expect, it, vi } from "vitest";
 import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
 import { layer as storeLayer } from "../../src/credential-store-configured.ts";
@@ -98,5 +99,17 @@ describe("a manager that keeps key sets on disk", () => {
     await rm(join(home.path, "agent-auth"), { recursive: true });
     await load();
     expect(authority.count("jwks")).toBe(2);
+  });
+
+  it("keeps the one that a sign-in fetched for the programs that load it", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const jwt = Redacted.make(await authority.mintAgentIdentityJwt());
+    const options = { keepJwksOnDisk: true };
+    await withManager({ home, authority, options: { ...options, loadAtStart: false } }, (manager) =>
+      manager.saveAccessToken(jwt),
+    );
+    await withManager({ home, authority, options }, (manager) => manager.current);
+    expect(authority.count("jwks")).toBe(1);
   });
 });
