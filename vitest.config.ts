@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    projects: ["packages/*", "tools"],
+    projects: ["packages/*", "tools", "tools/playground"],
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

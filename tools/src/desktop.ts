@@ -1,10 +1,9 @@
+// A session bus and a gnome-keyring of one's own, in a folder of their own: the real OS keyring of a Linux desktop.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-
-// A session bus and a gnome-keyring of one's own, in a folder of their own: the real OS keyring of a Linux desktop.
 
 const isInstalled = (program: string): boolean =>
   spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;

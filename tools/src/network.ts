@@ -1,3 +1,4 @@
+// Answers of servers that do not exist, for tests of clients: msw, set up so that it sees every client.
 import { HttpRequestInterceptor } from "@mswjs/interceptors/http";
 import type { AnyHandler } from "msw";
 import { defineNetwork, InterceptorSource } from "msw/experimental";

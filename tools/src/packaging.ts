@@ -1,8 +1,8 @@
 // Would catch: a published package that lacks a file, whose types do not resolve, that imports what it does not
-// declare, that fails on the oldest Node it promises, or that carries something it should not (tests, a registry
-// host, a folder of this machine). It looks at the tarballs, since they are what users get.
+// declare, that fails on the oldest Node it promises, or that carries something it should not (tests, the name of a
+// folder of this machine). It looks at the tarballs, since they are what users get.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -10,7 +10,7 @@ import { type Package, readWorkspace } from "./boundaries/workspace.ts";
 
 const OLDEST_NODE = "22.19.0";
 
-const root = resolve(import.meta.dirname, "../..");
+const root = resolve(process.argv[2] ?? `${import.meta.dirname}/../..`);
 const problems: Array<string> = [];
 const scratch = mkdtempSync(join(tmpdir(), "agent-auth-packaging-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
@@ -74,9 +74,12 @@ const checkText = ({ pkg, tarball }: Packed): void => {
   const folder = join(scratch, `open-${pkg.manifest.name.replace("/", "-")}`);
   mkdirSync(folder);
   expectOk(`${pkg.manifest.name}: tar`, "tar", ["-xzf", tarball, "-C", folder], scratch);
-  for (const unwanted of [root, ...(homedir().length > 1 ? [`${homedir()}/`] : [])]) {
-    const { isOk, stdout } = run("grep", ["-rlF", unwanted, folder], scratch);
-    if (isOk) problems.push(`${pkg.manifest.name}: names a folder of this machine in ${stdout}`);
+  const unwanted = [root, ...(homedir().length > 1 ? [`${homedir()}/`] : [])];
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
+    if (unwanted.some((path) => text.includes(path)))
+      problems.push(`${pkg.manifest.name}: ${entry.name} names a folder of this machine`);
   }
 };
 
@@ -94,7 +97,6 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
     [...install, ...packed.map(({ tarball }) => tarball), ...oldestNode],
     consumer,
   );
-  if (problems.length > 0) return;
 
   const doors = packed
     .flatMap(({ pkg }) =>
@@ -124,7 +126,7 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
 const packed = readWorkspace(root).packages.map(pack);
 packed.forEach(lint);
 packed.forEach(checkText);
-checkInstalled(packed);
+if (problems.length === 0) checkInstalled(packed);
 if (problems.length > 0) {
   console.error(problems.join("\n\n"));
   process.exitCode = 1;

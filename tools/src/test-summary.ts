@@ -29,7 +29,9 @@ const countOf = (dir: string) => {
 };
 
 console.log("");
-for (const manifest of globSync("{packages/*,tools}/vitest.config.ts", { cwd: root }).toSorted()) {
+for (const manifest of globSync("{packages/*,tools,tools/playground}/vitest.config.ts", {
+  cwd: root,
+}).toSorted()) {
   const name = dirname(manifest);
   const count = countOf(join(root, name));
   if (count === null) {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-const program = join(import.meta.dirname, "../playground/src/try.ts");
+const program = join(import.meta.dirname, "../src/try.ts");
 
 /** Runs one line of shell in the playground. */
 const attempt = (line: string) =>
@@ -22,6 +22,6 @@ describe.skipIf(process.platform === "win32")("npm run try", () => {
   it("leaves what it links to alone, and ends with the shell's exit code", () => {
     const { status } = attempt("exit 3");
     expect(status).toBe(3);
-    expect(existsSync(join(import.meta.dirname, "../../node_modules/vitest"))).toBe(true);
+    expect(existsSync(join(import.meta.dirname, "../../../node_modules/vitest"))).toBe(true);
   });
 });
