@@ -35,6 +35,7 @@ const interruptWhileWaiting = async (operation: Operation) => {
     Effect.gen(function* () {
       const fiber = yield* waiting(operation(manager));
       const ended = yield* Effect.timeoutOption(Fiber.interrupt(fiber), 5_000);
+      if (ended._tag === "None") other.child.kill("SIGKILL"); // or the manager would not close
       return {
         hasEnded: ended._tag === "Some",
         isFailure: Exit.isFailure(yield* Fiber.await(fiber)),
