@@ -44,7 +44,7 @@ export const canonicalCodexHome = (home: CodexHome): string => canonicalPath(hom
 
 const canonicalPath = (path: string): string => {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path); // as Rust's: where case does not count, the spelling on disk
   } catch {
     const parent = dirname(path);
     return parent === path ? path : join(canonicalPath(parent), basename(path));
