@@ -79,7 +79,7 @@ export const commandTokenAccess = (
 };
 
 const isFresh = (atMs: number, nowMs: number, config: CommandTokenConfig): boolean =>
-  config.refreshIntervalMs === 0 || nowMs - atMs < config.refreshIntervalMs;
+  config.refreshIntervalMs === 0 || Math.abs(nowMs - atMs) < config.refreshIntervalMs;
 
 const sameText = (left: Redacted.Redacted, right: Redacted.Redacted): boolean =>
   Redacted.value(left) === Redacted.value(right);

@@ -6,10 +6,12 @@ import type { ProviderHeader } from "./provider.ts";
 
 type HeaderRecord = Record<string, string>;
 
+type HeaderValue = string | number | ReadonlyArray<string> | undefined;
+
 /** Headers of a request, in the forms that HTTP clients take. */
 export type HeadersLike =
-  | Iterable<readonly [string, string]>
-  | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>;
+  | Iterable<readonly [string, HeaderValue]>
+  | Readonly<Record<string, HeaderValue>>;
 
 /**
  * What goes onto one attempt of a request: the identity's headers, the provider's, and where they may be sent.
@@ -105,40 +107,32 @@ const identityNameLengths: ReadonlySet<number> = new Set(
   Array.from(identityHeaderNames, (name) => name.length),
 );
 
-/** Headers as one record under lower-case names, values of one name joined (RFC 9110 §5.3), but for those `without`. */
+/**
+ * Headers as one record under lower-case names, but for those `without`. Values of one name are joined: with a comma
+ * (RFC 9110 §5.3), cookies with a semicolon (RFC 6265 §5.4).
+ */
 export const headerRecord = (
   headers: HeadersLike,
   without: ReadonlySet<string> = nothing,
 ): HeaderRecord => {
   const record: HeaderRecord = {};
-  const add = (name: string, value: string): void => {
+  const add = (name: string, value: HeaderValue): void => {
     const lower = name.toLowerCase();
-    if (without.has(lower)) return;
-    record[lower] = Object.hasOwn(record, lower) ? `${record[lower]}, ${value}` : value;
+    if (value === undefined || without.has(lower)) return;
+    const separator = lower === "cookie" ? "; " : ", ";
+    const text = typeof value === "string" ? value : [value].flat().join(separator);
+    record[lower] = Object.hasOwn(record, lower) ? record[lower] + separator + text : text;
   };
   if (isIterable(headers)) for (const [name, value] of headers) add(name, value);
-  else
-    for (const name of Object.keys(headers)) {
-      const value = headers[name];
-      if (typeof value === "string") add(name, value);
-      else if (value !== undefined) add(name, value.join(", "));
-    }
+  else for (const name of Object.keys(headers)) add(name, headers[name]);
   return record;
 };
 
 const nothing: ReadonlySet<string> = new Set();
 
-/** Name and value of every header, whichever form they come in. */
-export function* pairs(headers: HeadersLike): Generator<readonly [string, string]> {
-  if (isIterable(headers)) {
-    yield* headers;
-    return;
-  }
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === "string") yield [name, value];
-    else if (value !== undefined) yield [name, value.join(", ")];
-  }
-}
+/** Headers that can be read for every attempt: an iterator would be spent by the first. */
+export const lasting = <H extends HeadersLike>(headers: H): H | HeaderRecord =>
+  "next" in headers && typeof headers.next === "function" ? headerRecord(headers) : headers;
 
-const isIterable = (headers: HeadersLike): headers is Iterable<readonly [string, string]> =>
+const isIterable = (headers: HeadersLike): headers is Iterable<readonly [string, HeaderValue]> =>
   Symbol.iterator in headers;

@@ -104,6 +104,33 @@ describe("createAuthenticatedFetch: addresses", () => {
     ]);
   });
 
+  it("takes settings that are undefined for none, as fetch does, and keeps a Request's body over null", async () => {
+    await using server = await startServer(ok);
+    const { url } = server;
+    const request = () => new Request(url, { method: "PUT", body: "b", headers: { "x-a": "1" } });
+    const nothing: object = { method: undefined, headers: undefined, body: undefined };
+    await signedTo(url)(request(), nothing);
+    await signedTo(url)(request(), { body: null });
+    for (const seen of server.seen)
+      expect(seen).toMatchObject({ method: "PUT", body: "b", headers: { "x-a": "1" } });
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it("leaves a blob: URL alone, whose origin is the provider's and whose bytes are this process's", async () => {
+    const sent: Array<unknown> = [];
+    const fetch = createAuthenticatedFetch({
+      provider: providerAt("https://api.example/v1"),
+      manager: managerOf(chatgpt("access-1")),
+      fetch: (...call) => {
+        sent.push(call);
+        return Promise.resolve(new Response());
+      },
+    });
+    await fetch("blob:https://api.example/9115d58c");
+    expect(sent).toMatchObject([["blob:https://api.example/9115d58c", { headers: {} }]]);
+    expect(inspect(sent, { depth: Infinity })).not.toContain("access-1");
+  });
+
   it.each([
     (url: string) => `${url.replace("127.0.0.1", "127.0.0.1.evil.example")}/v1`,
     (url: string) => `${url.replace("http://", "http://evil.example\\@")}/v1`,
@@ -198,6 +225,21 @@ describe("createAuthenticatedFetch: addresses", () => {
 });
 
 describe("createAuthenticatedFetch: query_params", () => {
+  it.each([
+    ["/x", "/v1/x?v=7+8&k=%26"],
+    ["/x?", "/v1/x?v=7+8&k=%26"],
+    ["/x?a=%20b&flag&c=~*()%7E#part?", "/v1/x?a=%20b&flag&c=~*()%7E&v=7+8&k=%26"],
+    ["/x?v=own#", "/v1/x?v=own&k=%26"],
+    ["/x?k&v", "/v1/x?k&v"],
+  ])("are added to %s, of which nothing else changes", async (path, expected) => {
+    await using server = await startServer(ok);
+    const provider = providerAt(`${server.url}/v1`, {
+      queryParams: { v: Redacted.make("7 8"), k: Redacted.make("&") },
+    });
+    await signedTo(server.url, { provider })(path);
+    expect(server.seen.map(({ url }) => url)).toEqual([expected]);
+  });
+
   it.each([
     (url: string) => `${url.replace("//", "//me@")}/v1/x`,
     (url: string) => `${url.replace("//", "//:secret@")}/v1/x`,
@@ -307,6 +349,13 @@ describe("createAuthenticatedFetch: redirects", () => {
     expect(server.seen.map(({ headers }) => headers.authorization)).toEqual(["Bearer a"]);
   });
 
+  it("are followed to an address that is written in UTF-8, as fetch does", async () => {
+    const utf8 = Buffer.from("/v1/müde").toString("latin1");
+    await using server = await startServer(redirects(utf8));
+    await signedTo(server.url)("/go");
+    expect(server.seen[1]?.url).toBe("/v1/m%C3%BCde");
+  });
+
   it("are the caller's own where the caller says so", async () => {
     await using server = await startServer(redirects("/v1/there"));
     const fetch = signedTo(server.url);
@@ -377,6 +426,30 @@ describe("createAuthenticatedFetch: bodies", () => {
       ],
     });
     expect(server.seen.map(({ headers }) => headers["x-a"])).toEqual(["1", "1, 2"]);
+  });
+
+  it("takes numbers, and repeated cookies, which a semicolon joins", async () => {
+    await using server = await startServer(ok);
+    const headers: object = { "x-count": 5, Cookie: ["a=1", "b=2"] };
+    await signedTo(server.url)("/x", { headers });
+    await signedTo(server.url)("/x", {
+      headers: [
+        ["cookie", "a=1"],
+        ["Cookie", "b=2"],
+      ],
+    });
+    expect(server.seen.map((request) => request.headers.cookie)).toEqual(["a=1; b=2", "a=1; b=2"]);
+    expect(server.seen[0]?.headers["x-count"]).toBe("5");
+  });
+
+  it("keeps the headers of an iterator for the repetition after a 401", async () => {
+    await using server = await startServer((_request, response, count) =>
+      answer(response, count === 1 ? 401 : 200),
+    );
+    const fetch = signedTo(server.url, { manager: managerOf(bearer("old"), bearer("new")) });
+    const headers: object = new Map([["x-own", "1"]]).entries();
+    expect((await fetch("/x", { headers })).status).toBe(200);
+    expect(server.seen.map((request) => request.headers["x-own"])).toEqual(["1", "1"]);
   });
 
   it("is a fetch to the type checker", async () => {

@@ -119,6 +119,11 @@ describe("runTokenCommand", () => {
     expect(JSON.stringify(error) + error.message).not.toContain("abc");
   });
 
+  it("waits as long as a timer can where the time-out is longer than that", async () => {
+    const waiting = runTokenCommand(config('console.log("late")', { timeoutMs: 2 ** 31 }));
+    expect(Redacted.value(await Effect.runPromise(waiting))).toBe("late");
+  });
+
   it("ends the command where nobody waits any more", async () => {
     const pidFile = join(folder, "interrupted.pid");
     const controller = new AbortController();
@@ -158,6 +163,8 @@ describe("commandTokenAccess", () => {
     expect(access.snapshot()).not.toBeNull();
     expect(await runs()).toBe(1);
     nowMs = 300_000;
+    expect(access.snapshot()).toBeNull();
+    nowMs = -300_000; // The clock was set back: nobody knows how old the token is.
     expect(access.snapshot()).toBeNull();
     expect(token(await Effect.runPromise(access.current))).toBe("token-3");
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { retryDelayMs } from "../src/internal/retry-policy.ts";
+import { retryDelayMs, retryPolicy } from "../src/internal/retry-policy.ts";
 
 const nowMs = Date.parse("2026-04-13T12:00:00Z");
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -39,5 +39,11 @@ describe("retryDelayMs", () => {
     const waits = delay(retryAfter);
     expect(waits).toBeGreaterThanOrEqual(900);
     expect(waits).toBeLessThanOrEqual(1_100);
+  });
+});
+
+describe("retryPolicy", () => {
+  it("waits no longer than a timer can, which would else go off at once", () => {
+    expect(retryPolicy({ retryMaxDelayMs: 2 ** 40 }, 0).maxDelayMs).toBe(2 ** 31 - 1);
   });
 });

@@ -22,7 +22,8 @@ export const resolveDestination = (
   if (input.startsWith(`${target.origin}/`)) return { url: input, isOurs: true };
   const absolute = URL.parse(input);
   if (absolute === null) return { url: belowBase(input, target), isOurs: true };
-  const isOurs = absolute.origin === target.origin;
+  // Not `origin`: that of a `blob:` URL is the one inside it.
+  const isOurs = absolute.protocol !== "blob:" && absolute.origin === target.origin;
   const about = { expectedOrigin: target.origin, origin: absolute.origin };
   // fetch takes no such address, and would quote it, query and all.
   if (absolute.username !== "" || absolute.password !== "")
@@ -57,14 +58,20 @@ const hasHiddenDots = (pathname: string): boolean => {
   return /[/\\]\.\.?(?:[/\\;]|$)/.test(decoded);
 };
 
-/** Adds a provider's query parameters, but for those that the URL has already. */
+/** Adds a provider's query parameters to a URL or path, but for those that it has already. Nothing else of it changes. */
 export const withQuery = (
   url: string,
   params: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>,
 ): string => {
   if (params.length === 0) return url;
-  const parsed = new URL(url);
+  const [beforeFragment = ""] = url.split("#", 1);
+  const start = beforeFragment.indexOf("?");
+  const query = start === -1 ? "" : beforeFragment.slice(start + 1);
+  const given = new URLSearchParams(query);
+  const added = new URLSearchParams();
   for (const [name, value] of params)
-    if (!parsed.searchParams.has(name)) parsed.searchParams.append(name, Redacted.value(value));
-  return parsed.href;
+    if (!given.has(name)) added.append(name, Redacted.value(value));
+  if (added.size === 0) return url;
+  const separator = start === -1 ? "?" : query === "" ? "" : "&";
+  return beforeFragment + separator + added.toString() + url.slice(beforeFragment.length);
 };

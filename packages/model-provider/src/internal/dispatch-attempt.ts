@@ -30,8 +30,10 @@ interface Held {
   /** What came nonetheless: undici's own connections can be paused, but not its MockAgent and not every interceptor. */
   readonly chunks: Array<Buffer>;
   /** How the answer ended, where it did while it was held. */
-  end?: { readonly trailers: IncomingHeaders } | { readonly error: Error };
+  end?: Ending;
 }
+
+type Ending = { readonly trailers: IncomingHeaders } | { readonly error: Error };
 
 /** Bytes and milliseconds worth spending on a dropped answer to get its connection back. */
 const maxDroppedBytes = 64 * 1024;
@@ -99,13 +101,13 @@ export class Attempt implements Handler {
   onResponseEnd(_controller: Controller, trailers: IncomingHeaders): void {
     if (this.#state === "deliver")
       this.#host.handler.onResponseEnd?.(this.#host.controller, trailers);
-    else if (this.#held !== undefined) this.#held.end = { trailers };
+    else if (this.#held !== undefined) this.#endHeld(this.#held, { trailers });
     else clearTimeout(this.#dropTimer);
   }
 
   onResponseError(_controller: Controller, error: Error): void {
     const host = this.#host;
-    if (this.#held !== undefined && !host.controller.aborted) this.#held.end = { error };
+    if (this.#held !== undefined && !host.controller.aborted) this.#endHeld(this.#held, { error });
     else if (this.#state === "drop") clearTimeout(this.#dropTimer);
     else if (this.#state === "deliver" || !host.takesOver(error)) {
       this.#held = undefined;
@@ -121,17 +123,35 @@ export class Attempt implements Handler {
     this.#host.handler.onRequestSent?.();
   }
 
-  /** Gives the held answer to the caller's handler after all. */
+  /** An answer that is all here has nothing left that an abort could reach. */
+  #endHeld(held: Held, end: Ending): void {
+    held.end = end;
+    this.#host.controller.detach();
+  }
+
+  /** Gives the held answer to the caller's handler after all. Throws what the handler throws. */
   release(): void {
     const held = this.#held;
     if (held === undefined) return;
-    const { handler, controller } = this.#host;
+    const { controller } = this.#host;
     this.#held = undefined;
     this.#state = "deliver";
+    controller.attach(held.controller);
+    try {
+      this.#handOver(held);
+    } catch (error) {
+      if (held.end !== undefined) controller.detach();
+      throw error;
+    }
+  }
+
+  #handOver(held: Held): void {
+    const { handler, controller } = this.#host;
     handler.onResponseStart?.(controller, held.status, held.headers, held.message);
     for (const chunk of held.chunks) handler.onResponseData?.(controller, chunk);
-    if (held.end === undefined) held.controller.resume();
-    else if ("error" in held.end) handler.onResponseError?.(controller, held.end.error);
+    if (held.end === undefined) {
+      if (!controller.paused) held.controller.resume();
+    } else if ("error" in held.end) handler.onResponseError?.(controller, held.end.error);
     else handler.onResponseEnd?.(controller, held.end.trailers);
   }
 

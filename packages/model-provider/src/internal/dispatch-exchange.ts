@@ -4,16 +4,10 @@ import * as Result from "effect/Result";
 import type { Dispatcher } from "undici";
 import { AccountChanged, type ModelProviderError } from "../errors.ts";
 import type { RequestSignerShape } from "../request-signer.ts";
-import type { SignedHeaders } from "../signed-headers.ts";
+import { lasting, type SignedHeaders } from "../signed-headers.ts";
 import { Attempt, type AttemptHost, type Verdict } from "./dispatch-attempt.ts";
-import { isFormData } from "./replay.ts";
-import {
-  isRetryableStatus,
-  isTransportFailure,
-  maxRecoveries,
-  retryDelayMs,
-  type RetryPolicy,
-} from "./retry-policy.ts";
+import { isReplayable } from "./replay.ts";
+import { type AttemptOutcome, maxRecoveries, retryInMs, type RetryPolicy } from "./retry-policy.ts";
 import { mayRepeat } from "./same-account.ts";
 import { type IdleListener, SteadyController } from "./steady-controller.ts";
 import { signedRequest } from "./signed-request.ts";
@@ -49,7 +43,7 @@ export class DispatchExchange implements AttemptHost, IdleListener {
     handler: Dispatcher.DispatchHandler,
   ) {
     this.#tools = tools;
-    this.#request = request;
+    this.#request = replayable(request);
     this.handler = handler;
   }
 
@@ -68,13 +62,19 @@ export class DispatchExchange implements AttemptHost, IdleListener {
       this.started = true;
       this.handler.onRequestStart?.(this.controller, {});
     }
-    void this.#sign(accepts);
+    this.#orFail(this.#sign(accepts));
   }
 
   async #sign(accepts?: (signed: SignedHeaders) => boolean): Promise<void> {
-    const signed = await Effect.runPromise(Effect.result(this.#tools.signer.sign()));
-    if (Result.isFailure(signed)) this.#fail(signed.failure);
-    else this.#next(signed.success, accepts);
+    const { signer } = this.#tools;
+    this.#next(signer.signNow() ?? (await Effect.runPromise(signer.sign())), accepts);
+  }
+
+  /** No caller waits for these promises: what they fail with ends the request. */
+  #orFail(step: Promise<void>): void {
+    step.catch((error: unknown) => {
+      this.controller.stop(error instanceof Error ? error : new Error(String(error)));
+    });
   }
 
   judge(attempt: Attempt, status: number, headers: Record<string, unknown>): Verdict {
@@ -82,18 +82,19 @@ export class DispatchExchange implements AttemptHost, IdleListener {
     this.#status = status;
     if (status === 401 && this.#recoveries < maxRecoveries && attempt.signed.credential !== null) {
       this.#recoveries++;
-      void this.#recover(attempt);
+      this.#orFail(this.#recover(attempt));
       return "hold";
     }
-    if (!isRetryableStatus(status) || this.#isChanged(this.#tools.signer.signNow()))
-      return "deliver";
-    const after = headers["retry-after"];
-    return this.#retryLater(typeof after === "string" ? after : null) ? "drop" : "deliver";
+    const retryAfter = (): string | null => {
+      const value = headers["retry-after"];
+      return typeof value === "string" ? value : null;
+    };
+    return this.#retryLater({ status, retryAfter }) ? "drop" : "deliver";
   }
 
   takesOver(error: Error): boolean {
     if (this.#settled) return true;
-    return !this.controller.aborted && isTransportFailure(error) && this.#retryLater(null);
+    return !this.controller.aborted && this.#retryLater({ error });
   }
 
   async #recover(attempt: Attempt): Promise<void> {
@@ -101,8 +102,8 @@ export class DispatchExchange implements AttemptHost, IdleListener {
     const result = await Effect.runPromise(Effect.result(signer.recover(attempt.signed)));
     if (Result.isFailure(result)) onRecoveryFailed(result.failure);
     const next = Result.isSuccess(result) ? Option.getOrNull(result.success) : null;
-    const isUsable = next !== null && !this.#isChanged(next) && isReplayable(this.#request.body);
-    if (!isUsable || this.controller.aborted) {
+    if (this.controller.aborted) return; // The caller has been told.
+    if (next === null || this.#isChanged(next) || !isReplayable(this.#request.body)) {
       attempt.release();
       return;
     }
@@ -110,43 +111,27 @@ export class DispatchExchange implements AttemptHost, IdleListener {
     this.#next(next);
   }
 
-  #retryLater(retryAfter: string | null): boolean {
+  #retryLater(outcome: AttemptOutcome): boolean {
     const { retry, signer } = this.#tools;
-    if (!isReplayable(this.#request.body) || this.#retries >= retry.maxRetries) return false;
-    const delayMs = retryDelayMs(retry, this.#retries, retryAfter, Date.now());
-    if (delayMs === null) return false;
+    const delayMs = retryInMs(retry, this.#retries, this.#request.body, outcome);
+    if (delayMs === null || ("status" in outcome && this.#isChanged(signer.signNow())))
+      return false;
     this.#retries++;
     this.controller.detach();
-    this.#timer = setTimeout(() => {
-      const signed = signer.signNow();
-      if (signed === null) this.sendWhenSigned();
-      else this.#next(signed);
-    }, delayMs);
+    this.#timer = setTimeout(() => this.sendWhenSigned(), delayMs);
     return true;
   }
 
   #next(signed: SignedHeaders, accepts?: (signed: SignedHeaders) => boolean): void {
     if (this.controller.aborted) return;
-    if (this.#isChanged(signed)) {
-      this.#fail(new AccountChanged(this.#status === undefined ? {} : { status: this.#status }));
-      return;
-    }
-    try {
-      if (accepts?.(signed) !== false) this.send(signed);
-    } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
-    }
+    if (this.#isChanged(signed))
+      throw new AccountChanged(this.#status === undefined ? {} : { status: this.#status });
+    if (accepts?.(signed) !== false) this.send(signed);
   }
 
   /** Whether these headers speak for another account than the first attempt did. */
   #isChanged(signed: SignedHeaders | null): boolean {
     return signed !== null && this.#first !== undefined && !mayRepeat(this.#first, signed);
-  }
-
-  #fail(error: Error): void {
-    if (this.controller.aborted) return;
-    this.#settled = true;
-    this.handler.onResponseError?.(this.controller, error);
   }
 
   abortedWhileIdle(reason: Error): void {
@@ -156,10 +141,9 @@ export class DispatchExchange implements AttemptHost, IdleListener {
   }
 }
 
-/** Whether undici can send a body a second time: nothing, text, bytes and its own `FormData`. */
-const isReplayable = (body: unknown): boolean =>
-  body === null ||
-  body === undefined ||
-  typeof body === "string" ||
-  ArrayBuffer.isView(body) ||
-  isFormData(body);
+const replayable = (request: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions => {
+  const { headers } = request;
+  if (headers === null || headers === undefined || Array.isArray(headers)) return request;
+  const kept = lasting(headers);
+  return kept === headers ? request : { ...request, headers: kept };
+};

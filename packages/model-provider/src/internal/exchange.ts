@@ -3,20 +3,14 @@ import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import { AccountChanged, type ModelProviderError, RedirectRefused } from "../errors.ts";
 import type { RequestSignerShape } from "../request-signer.ts";
-import { headerRecord, type SignedHeaders } from "../signed-headers.ts";
+import { headerRecord, lasting, type SignedHeaders } from "../signed-headers.ts";
 import { checkMethod } from "./check-method.ts";
 import { resolveDestination, withQuery } from "./destination.ts";
 import { discard } from "./discard.ts";
 import type { CallerRequest } from "./read-request.ts";
 import { isRedirect, maxRedirects, type Redirectable, redirected } from "./redirect.ts";
 import { isReplayable } from "./replay.ts";
-import {
-  isRetryableStatus,
-  isTransportFailure,
-  maxRecoveries,
-  retryDelayMs,
-  type RetryPolicy,
-} from "./retry-policy.ts";
+import { maxRecoveries, retryInMs, type RetryPolicy } from "./retry-policy.ts";
 import { mayRepeat } from "./same-account.ts";
 import type { Send, SendInit } from "./undici-send.ts";
 import { pause, waitFor } from "./wait-for.ts";
@@ -45,7 +39,8 @@ export const exchange = async (
   let request: Redirectable = {
     url: isOurs ? withQuery(url, tools.signer.provider.queryParams) : url,
     method: init.method ?? "GET",
-    headers: init.headers ?? undefined,
+    headers:
+      init.headers === undefined || init.headers === null ? undefined : lasting(init.headers),
     body: init.body ?? undefined,
   };
   let identity = isOurs ? signed : null;
@@ -107,7 +102,8 @@ const attempts = async (
     }
     if (current !== null && recoveries < maxRecoveries && outcome.response?.status === 401) {
       const next = await recovered(tools, outcome.response, current, init);
-      if (next === null || !isReplayable(request.body)) return outcome.response;
+      const isUsable = identity !== null && next !== null && mayRepeat(identity, next);
+      if (!isUsable || !isReplayable(request.body)) return outcome.response;
       recoveries++;
       await discard(outcome.response);
       current = next;
@@ -161,8 +157,7 @@ const recovered = async (
       policy.onRecoveryFailed(result.failure);
       return null;
     }
-    const next = Option.getOrNull(result.success);
-    return next !== null && mayRepeat(rejected, next) ? next : null;
+    return Option.getOrNull(result.success);
   } catch (aborted) {
     void discard(response);
     throw aborted;
@@ -171,21 +166,17 @@ const recovered = async (
 
 const nextDelayMs = (
   policy: RetryPolicy,
-  outcome: Outcome,
+  { response, error }: Outcome,
   request: Redirectable,
   retries: number,
   init: RequestInit,
 ): number | null => {
-  if (retries >= policy.maxRetries || !isReplayable(request.body) || init.signal?.aborted === true)
-    return null;
-  if (outcome.response === undefined)
-    return isTransportFailure(outcome.error)
-      ? retryDelayMs(policy, retries, null, Date.now())
-      : null;
-  const { status, headers } = outcome.response;
-  return isRetryableStatus(status)
-    ? retryDelayMs(policy, retries, headers.get("retry-after"), Date.now())
-    : null;
+  if (init.signal?.aborted === true) return null;
+  const outcome =
+    response === undefined
+      ? { error }
+      : { status: response.status, retryAfter: () => response.headers.get("retry-after") };
+  return retryInMs(policy, retries, request.body, outcome);
 };
 
 const markRedirected = (response: Response): Response =>

@@ -25,10 +25,11 @@ export const interceptor = (
     };
     const elsewhere = (request: Request, handler: Handler, target: RequestTarget): boolean => {
       if (!refuses) return dispatch(request, handler);
+      const origin = originOf(isAbsolute.test(request.path) ? request.path : request.origin);
       throw new OutsideProvider({
         reason: "otherOrigin",
         expectedOrigin: target.origin,
-        origin: String(request.origin),
+        ...(origin === undefined ? {} : { origin }),
       });
     };
     const sendLater = (request: Request, handler: Handler): boolean => {
@@ -41,6 +42,7 @@ export const interceptor = (
       return true;
     };
     return (request, handler) => {
+      assertModern(handler);
       const signed = signer.signNow();
       if (signed === null) return sendLater(request, handler);
       if (!belongsTo(request, signed.target)) return elsewhere(request, handler, signed.target);
@@ -53,9 +55,23 @@ export const interceptor = (
 type Request = Dispatcher.DispatchOptions;
 type Handler = Dispatcher.DispatchHandler;
 
-const belongsTo = (request: Dispatcher.DispatchOptions, target: RequestTarget): boolean => {
-  const { origin } = request;
-  if (origin === undefined) return false;
-  if (origin === target.origin) return true;
-  return (typeof origin === "string" ? URL.parse(origin) : origin)?.origin === target.origin;
+/**
+ * undici checks the handler that it is given, which is ours. The fetch of Node's older undici hands over one that none of
+ * our calls would reach, and would wait for ever.
+ */
+const assertModern = (handler: Handler): void => {
+  if (handler.onRequestStart === undefined || handler.onResponseError === undefined)
+    throw new TypeError(
+      "this fetch is of another undici than the dispatcher: take undici's own fetch, or setGlobalDispatcher",
+    );
 };
+
+const belongsTo = ({ origin, path }: Request, target: RequestTarget): boolean =>
+  (origin === target.origin || originOf(origin) === target.origin) &&
+  (path.startsWith("/") || !isAbsolute.test(path) || originOf(path) === target.origin);
+
+/** undici sends such a path as it is, and a server that forwards requests goes by it (RFC 9112 §3.2.2). */
+const isAbsolute = /^https?:/i;
+
+const originOf = (url: string | URL | undefined): string | undefined =>
+  (typeof url === "string" ? URL.parse(url) : url)?.origin;

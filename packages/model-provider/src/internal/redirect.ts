@@ -1,6 +1,6 @@
 import { identityHeaderNames } from "../auth-headers.ts";
 import { RedirectRefused } from "../errors.ts";
-import { pairs } from "../signed-headers.ts";
+import { headerRecord } from "../signed-headers.ts";
 import type { FetchBody, FetchHeaders } from "./fetch-types.ts";
 import { isReplayable } from "./replay.ts";
 
@@ -27,7 +27,8 @@ export const redirected = (
   status: number,
   location: string,
 ): Redirectable => {
-  const to = URL.parse(location, request.url);
+  // Header values come as one character for each byte; an address in them is UTF-8.
+  const to = URL.parse(Buffer.from(location, "latin1").toString(), request.url);
   if (to === null || (to.protocol !== "https:" && to.protocol !== "http:"))
     throw new RedirectRefused({ reason: "notHttp", status });
   if (to.username !== "" || to.password !== "")
@@ -65,6 +66,4 @@ const without = (
 ): FetchHeaders | undefined =>
   headers === undefined
     ? undefined
-    : Array.from(pairs(headers), ([name, value]): [string, string] => [name, value]).filter(
-        ([name]) => !drop(name.toLowerCase()),
-      );
+    : Object.entries(headerRecord(headers)).filter(([name]) => !drop(name));

@@ -1,3 +1,5 @@
+import { isReplayable } from "./replay.ts";
+
 /** When an attempt is repeated, and after how long. */
 export interface RetryPolicy {
   /** Attempts after the first one, on 5xx, 429 and transport failures. */
@@ -23,8 +25,14 @@ export interface RetryOptions {
 export const retryPolicy = (options: RetryOptions, configured: number): RetryPolicy => ({
   maxRetries: countOf("maxRetries", options.maxRetries ?? configured),
   baseDelayMs: countOf("retryBaseDelayMs", options.retryBaseDelayMs ?? 200),
-  maxDelayMs: countOf("retryMaxDelayMs", options.retryMaxDelayMs ?? 60_000),
+  maxDelayMs: Math.min(
+    countOf("retryMaxDelayMs", options.retryMaxDelayMs ?? 60_000),
+    longestTimerMs,
+  ),
 });
+
+/** A timer that is set for longer goes off at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 const countOf = (name: string, value: number): number => {
   if (!Number.isInteger(value) || value < 0)
@@ -32,7 +40,30 @@ const countOf = (name: string, value: number): number => {
   return value;
 };
 
-export const isRetryableStatus = (status: number): boolean => status >= 500 || status === 429;
+/** What came of an attempt: the network's failure, or an answer. */
+export type AttemptOutcome =
+  | { readonly error: unknown }
+  | { readonly status: number; readonly retryAfter: () => string | null };
+
+/**
+ * Milliseconds until the attempt after this one, where `retries` were made before; `null` where there is to be none:
+ * the outcome is no reason, the body is gone, or the policy has had enough.
+ */
+export const retryInMs = (
+  policy: RetryPolicy,
+  retries: number,
+  body: unknown,
+  outcome: AttemptOutcome,
+): number | null => {
+  if (retries >= policy.maxRetries || !isWorthRetrying(outcome) || !isReplayable(body)) return null;
+  const retryAfter = "status" in outcome ? outcome.retryAfter() : null;
+  return retryDelayMs(policy, retries, retryAfter, Date.now());
+};
+
+const isWorthRetrying = (outcome: AttemptOutcome): boolean =>
+  "status" in outcome
+    ? outcome.status >= 500 || outcome.status === 429
+    : isTransportFailure(outcome.error);
 
 const hopeless: ReadonlySet<unknown> = new Set([
   "UND_ERR_ABORTED",
@@ -44,7 +75,7 @@ const hopeless: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Whether the network failed, rather than the request's maker: an error with a `code`, which fetch wraps once. */
-export const isTransportFailure = (error: unknown): boolean => {
+const isTransportFailure = (error: unknown): boolean => {
   const code = codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
   return typeof code === "string" && !hopeless.has(code);
 };

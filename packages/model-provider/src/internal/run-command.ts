@@ -13,6 +13,9 @@ export interface CommandToRun {
   readonly maxStdoutBytes: number;
 }
 
+/** A timer that is set for longer goes off at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 type Reason = TokenCommandFailed["reason"];
 
 /** Characters of stderr that an error quotes. */
@@ -50,7 +53,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
         };
         const timer = setTimeout(
           () => stop({ _tag: "TimedOut", afterMs: toRun.timeoutMs }),
-          toRun.timeoutMs,
+          Math.min(toRun.timeoutMs, longestTimerMs),
         );
         const stdout = collect(child.stdout, toRun.maxStdoutBytes, () =>
           stop({ _tag: "BadOutput", what: "tooLong" }),

@@ -1,3 +1,4 @@
+import * as Redacted from "effect/Redacted";
 import type { Dispatcher } from "undici";
 import type { ModelProvider } from "../provider.ts";
 import { type HeadersLike, isIdentityHeader, type SignedHeaders } from "../signed-headers.ts";
@@ -15,9 +16,11 @@ export const signedRequest = (
 ): Request => {
   const headers = dispatchHeaders(request.headers, signed);
   if (queryParams.length === 0) return { ...request, headers };
-  const { origin } = signed.target;
-  const path = withQuery(origin + request.path, queryParams).slice(origin.length);
-  return { ...request, path, headers };
+  // undici takes parameters in `query` or in the path, not in both.
+  if (request.query === null || request.query === undefined)
+    return { ...request, path: withQuery(request.path, queryParams), headers };
+  const params = queryParams.map(([name, value]) => [name, Redacted.value(value)]);
+  return { ...request, query: { ...Object.fromEntries(params), ...request.query }, headers };
 };
 
 const dispatchHeaders = (
@@ -40,11 +43,9 @@ const flatly = (headers: RequestHeaders, signed: SignedHeaders): Array<string> |
   return flat;
 };
 
-/** undici also takes a flat list of names and values, and pairs whose value is a list. */
-const readable = (headers: RequestHeaders): HeadersLike => {
-  if (Array.isArray(headers)) return flatPairs(headers);
-  return joined(isIterable(headers) ? headers : Object.entries(headers));
-};
+/** undici also takes a flat list of names and values. */
+const readable = (headers: RequestHeaders): HeadersLike =>
+  Array.isArray(headers) ? flatPairs(headers) : headers;
 
 const isIterable = (
   headers: Exclude<RequestHeaders, ReadonlyArray<string>>,
@@ -57,12 +58,6 @@ function* flatPairs(headers: ReadonlyArray<unknown>): Generator<readonly [string
   }
   for (let at = 0; at + 1 < headers.length; at += 2)
     yield [String(headers[at]), text(headers[at + 1])];
-}
-
-function* joined(
-  headers: Iterable<readonly [string, unknown]>,
-): Generator<readonly [string, string]> {
-  for (const [name, value] of headers) if (value !== undefined) yield [name, text(value)];
 }
 
 const text = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : String(value));

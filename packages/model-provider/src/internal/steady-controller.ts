@@ -38,7 +38,7 @@ export class SteadyController implements Controller {
     return this.#reason !== null || (this.#target?.aborted ?? false);
   }
   get paused(): boolean {
-    return this.#paused || (this.#target?.paused ?? false);
+    return this.#paused;
   }
   get reason(): Error | null {
     return this.#reason ?? this.#target?.reason ?? null;
@@ -51,6 +51,10 @@ export class SteadyController implements Controller {
   }
 
   abort(reason: Error): void {
+    this.stop(reason);
+  }
+  /** `abort`, which undici's dump interceptor puts a function of its own in the place of. */
+  stop(reason: Error): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
     if (this.#target === null) this.#listener.abortedWhileIdle(reason);

@@ -2,7 +2,7 @@ import type { Credential } from "@agent-auth/login/credential";
 import { describe, expect, it } from "vitest";
 import { apiKey, chatgpt, personalAccessToken } from "../support/credentials.ts";
 import { textOf } from "../support/faces.ts";
-import { switching } from "../support/managers.ts";
+import { managerOf, switching } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
 import { rejection, statuses, whoSaidWhat, type OpenFace } from "./open-face.ts";
@@ -68,6 +68,25 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       const got = await one.send(`${server.url}/x`, post);
       expect([got.status, await textOf(got)]).toEqual([401, "answer 1"]);
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+    });
+
+    it("gets no repetition after a second 401, however little the account in between says", async () => {
+      const [one, unnamed, other] = [
+        chatgpt("a", { accountId: "1", userId: "1" }),
+        chatgpt("b", { accountId: "1" }),
+        chatgpt("c", { accountId: "1", userId: "2" }),
+      ];
+      await using server = await startServer(statuses(401));
+      const manager = managerOf(one, unnamed, other);
+      const got = await face({ provider: providerAt(server.url), manager }).send(
+        `${server.url}/x`,
+        post,
+      );
+      expect([got.status, await textOf(got)]).toEqual([401, "answer 2"]);
+      expect(whoSaidWhat(server)).toEqual([
+        ["Bearer a", "of the first"],
+        ["Bearer b", "of the first"],
+      ]);
     });
 
     it("is none where the same account has a new token", async () => {

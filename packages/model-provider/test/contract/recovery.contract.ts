@@ -66,6 +66,22 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       ]);
     });
 
+    it("ends the request where onRecoveryFailed throws", async () => {
+      await using server = await startServer(statuses(401));
+      const manager = {
+        ...managerOf(chatgpt()),
+        recoverUnauthorized: () => Promise.reject(new SignInRequired({ providerId: "x" })),
+      };
+      const one = face({
+        provider: providerAt(server.url),
+        manager,
+        onRecoveryFailed: () => {
+          throw new RangeError("told");
+        },
+      });
+      await expect(one.send(`${server.url}/x`)).rejects.toBeInstanceOf(Error);
+    });
+
     it("does not send a stream twice, but mends the identity for the next request", async () => {
       await using server = await startServer(statuses(401, 200));
       const manager = managerOf(bearer("old"), bearer("new"));

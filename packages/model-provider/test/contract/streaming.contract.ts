@@ -66,7 +66,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       expect(server.seen).toHaveLength(1);
     });
 
-    it("ends the wait for a recovery", async () => {
+    it.each(["GET", "HEAD"] as const)("ends the wait for a recovery of a %s", async (method) => {
       await using server = await startServer(statuses(401));
       const asked = Promise.withResolvers<void>();
       const manager = {
@@ -78,8 +78,9 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       };
       const one = face({ provider: providerAt(server.url), manager });
       const controller = new AbortController();
-      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      const sending = one.send(`${server.url}/x`, { method, signal: controller.signal });
       await asked.promise;
+      await new Promise((resolve) => setImmediate(resolve)); // The 401 of a HEAD is all here by now.
       controller.abort();
       await expect(sending).rejects.toBeInstanceOf(Error);
     });

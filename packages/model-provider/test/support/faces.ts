@@ -14,7 +14,7 @@ import { RequestSigner } from "../../src/signer.ts";
 import { authInterceptor } from "../../src/undici-interceptor.ts";
 
 export interface FaceRequest {
-  readonly method?: "GET" | "POST" | "TRACE";
+  readonly method?: "GET" | "HEAD" | "POST" | "TRACE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer> | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
