@@ -45,7 +45,10 @@ export class Terminal implements AsyncDisposable {
     return stdout.trimEnd();
   }
 
-  /** Waits until the terminal shows something. */
+  /**
+   * Waits until the terminal shows something. It is looked at again and again: tmux tells of changes only to a client
+   * that is attached, and one that is attached changes the size.
+   */
   async shows(pattern: RegExp, timeoutMs = 10_000): Promise<string> {
     const deadlineMs = Date.now() + timeoutMs;
     for (;;) {
