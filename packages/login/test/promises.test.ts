@@ -41,6 +41,16 @@ describe("createAuthManager", () => {
     });
   });
 
+  it("says before a sign-in that nothing could be saved", async () => {
+    const home = await openHome();
+    await using manager = createAuthManager(options(home));
+    expect(await manager.checkLogin("chatgpt")).toBeUndefined();
+    await home.write("no json");
+    await expect(manager.checkLogin("chatgpt")).rejects.toMatchObject({
+      code: "LOGIN_AUTH_JSON_INVALID",
+    });
+  });
+
   it("rejects every call where the configuration does not read", async () => {
     const home = await openHome();
     await using manager = createAuthManager(

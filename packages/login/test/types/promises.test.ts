@@ -80,7 +80,7 @@ describe("the Promise door, as types", () => {
     >().toEqualTypeOf<Credential>();
     expectTypeOf<Answer<"saveAccessToken">>().toEqualTypeOf<SavedSignIn>();
     expectTypeOf<Answer<"logout">>().toEqualTypeOf<LogoutResult>();
-    expectTypeOf<Answer<"close" | "setExternalProvider">>().toEqualTypeOf<void>();
+    expectTypeOf<Answer<"checkLogin" | "close" | "setExternalProvider">>().toEqualTypeOf<void>();
     expectTypeOf<PromiseAuthManager["snapshot"]>().returns.toEqualTypeOf<Credential | null>();
     expectTypeOf<PromiseAuthManager>().toExtend<AsyncDisposable>();
   });
