@@ -1,11 +1,13 @@
 // Ends npm test with what Nx does not tell: how many tests ran in each package, and which were skipped.
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 
 const Results = z.object({
   testResults: z.array(
     z.object({
+      name: z.string(),
+      status: z.string(),
       assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
     }),
   ),
@@ -19,11 +21,16 @@ const countOf = (dir: string) => {
   if (!existsSync(path)) return null;
   const { testResults } = Results.parse(JSON.parse(readFileSync(path, "utf8")));
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  // Where a file does not load, or what comes before its tests fails, none of them is said to have failed.
+  const broken = testResults
+    .filter(({ status }) => status === "failed")
+    .filter((file) => !file.assertionResults.some(({ status }) => status === "failed"))
+    .map(({ name }) => relative(root, name));
   const named = (...statuses: ReadonlyArray<string>) =>
     tests.filter(({ status }) => statuses.includes(status)).map(({ fullName }) => fullName);
   return {
     passed: named("passed"),
-    failed: named("failed"),
+    failed: [...named("failed"), ...broken],
     skipped: named("skipped", "pending", "todo", "disabled"),
   };
 };
