@@ -5,7 +5,7 @@ import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-inte
 import { bearer, chatgpt } from "./support/credentials.ts";
 import { managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
-import { answer, type Respond, startServer } from "./support/server.ts";
+import { answer, type Respond, startServer, startSocketServer } from "./support/server.ts";
 
 /** An agent that is signed in to a server, with the interceptors that wrap it. */
 const agentFor = (
@@ -80,11 +80,129 @@ describe("authInterceptor: a handler that throws at a 401 which was held back", 
       onResponseError: (_controller, error) => ended.reject(error),
     });
     const controller = await paused.promise;
-    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await turns(5);
     expect([events, controller.paused]).toEqual([[], true]);
     controller.resume();
     await ended.promise;
     expect(events).toEqual(["whole"]);
+  });
+});
+
+/** A handler that writes down what it is told. */
+const recorder = () => {
+  const told: Array<string> = [];
+  const started = Promise.withResolvers<Dispatcher.DispatchController>();
+  const over = Promise.withResolvers<void>();
+  const raw: Array<unknown> = [];
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart: (controller) => {
+      told.push("start");
+      started.resolve(controller);
+    },
+    onResponseStart: (controller, status) => {
+      told.push(String(status));
+      raw.push(controller.rawHeaders);
+    },
+    onResponseData: () => {},
+    onResponseEnd: () => {
+      told.push("end");
+      over.resolve();
+    },
+    onResponseError: (_controller, error) => {
+      told.push(error.message);
+      over.resolve();
+    },
+  };
+  return { told, raw, handler, controller: started.promise, over: over.promise };
+};
+
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe("authInterceptor: what a handler is told", () => {
+  it("is one start, whatever it takes to get an answer", async () => {
+    await using server = await startServer((_request, response, count) =>
+      answer(response, [401, 503, 200][count - 1] ?? 500),
+    );
+    const manager = managerOf(bearer("old"), bearer("new"));
+    const provider = providerAt(server.url, { requestMaxRetries: 1 });
+    await using one = agentFor({ provider, manager, retryBaseDelayMs: 0 });
+    const { told, handler, over } = recorder();
+    one.dispatcher.dispatch(get(server.url), handler);
+    await over;
+    expect(told).toEqual(["start", "200", "end"]);
+  });
+
+  it("has the headers as they came, also of an answer that was held back to its end", async () => {
+    await using server = await startServer(always(401, ""));
+    await using one = agentFor({ provider: providerAt(server.url), manager: givingUp });
+    const { told, raw, handler, over } = recorder();
+    one.dispatcher.dispatch({ ...get(server.url), method: "HEAD" }, handler);
+    await over;
+    expect([told, raw.map(Array.isArray)]).toEqual([["start", "401", "end"], [true]]);
+  });
+
+  it("is nothing more after it aborted, though the recovery comes to an end", async () => {
+    await using server = await startServer(always(401, ""));
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<null>();
+    const manager = {
+      ...managerOf(bearer("a")),
+      recoverUnauthorized: () => {
+        asked.resolve();
+        return answered.promise;
+      },
+    };
+    await using one = agentFor({ provider: providerAt(server.url), manager });
+    const { told, handler, controller, over } = recorder();
+    one.dispatcher.dispatch({ ...get(server.url), method: "HEAD" }, handler);
+    await asked.promise;
+    await turns(2);
+    (await controller).abort(new Error("enough"));
+    await over;
+    answered.resolve(null);
+    await turns(5);
+    expect(told).toEqual(["start", "enough"]);
+  });
+
+  it("is an abort's reason at once and once, where the next attempt waits for a connection", async () => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(401).write("x"); // It holds the only connection until it is let go of.
+    });
+    const mendedNow = Promise.withResolvers<void>();
+    const manager = {
+      ...managerOf(bearer("a")),
+      recoverUnauthorized: () => {
+        mendedNow.resolve();
+        return Promise.resolve(bearer("b"));
+      },
+    };
+    const agent = new Agent({ connections: 1 });
+    const options = { provider: providerAt(server.url), manager };
+    const { told, handler, controller, over } = recorder();
+    agent.compose(authInterceptor(options)).dispatch(get(server.url), handler);
+    await mendedNow.promise;
+    await turns(5);
+    (await controller).abort(new Error("enough"));
+    expect(told).toEqual(["start", "enough"]);
+    await over;
+    await agent.close(); // Waits for the attempt that was queued.
+    expect([told, server.seen.length]).toEqual([["start", "enough"], 1]);
+  });
+
+  it("is the next attempt's answer where a connection breaks after an early hint", async () => {
+    let count = 0;
+    await using server = await startSocketServer(async (socket) => {
+      if (++count === 1) socket.write("HTTP/1.1 103 Early Hints\r\n\r\n", () => socket.destroy());
+      else socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    });
+    const provider = providerAt(server.url, { requestMaxRetries: 1 });
+    await using one = agentFor({ provider, manager: managerOf(bearer("a")), retryBaseDelayMs: 0 });
+    const { told, handler, over } = recorder();
+    one.dispatcher.dispatch(get(server.url), handler);
+    await over;
+    expect(told.at(-2)).toBe("200");
   });
 });
 

@@ -61,6 +61,21 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
     });
 
+    it("is told without the status of an earlier answer", async () => {
+      const { manager, change } = switching(apiKey("a"), apiKey("b"));
+      await using server = await startServer((_request, response, count) => {
+        if (count === 1) return answer(response, 503);
+        change();
+        response.destroy();
+      });
+      const provider = providerAt(server.url, { requestMaxRetries: 2 });
+      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const error = await rejection(one, one.send(`${server.url}/x`, post));
+      expect(error).toMatchObject({ code: "PROVIDER_ACCOUNT_CHANGED" });
+      expect(error).not.toHaveProperty("status");
+      expect(server.seen).toHaveLength(2);
+    });
+
     it.each(others)("gets no repetition after a 401: %s", async (_which, before, after) => {
       const { manager } = switching(before, after);
       await using server = await startServer(statuses(401, 200));

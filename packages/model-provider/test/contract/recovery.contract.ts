@@ -32,6 +32,32 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       expect(authorizations(server)).toEqual(["Bearer a", "Bearer b", "Bearer c"]);
     });
 
+    it.each([
+      ["goes on and on", 1],
+      ["goes quiet", Number.POSITIVE_INFINITY],
+    ])("is mended, and let go of where its body %s", async (_how, everyMs) => {
+      const letGo = Promise.withResolvers<void>();
+      let pieces = 0;
+      await using server = await startServer((_request, response, count) => {
+        if (count > 1) return answer(response, 200);
+        response.writeHead(401).write("x");
+        const write = (): void => {
+          pieces++;
+          response.write("x".repeat(30_000));
+        };
+        const timer = Number.isFinite(everyMs) ? setInterval(write, everyMs) : undefined;
+        response.on("close", () => {
+          clearInterval(timer);
+          letGo.resolve();
+        });
+      });
+      const manager = managerOf(bearer("old"), bearer("new"));
+      const one = face({ provider: providerAt(server.url), manager });
+      expect((await one.send(`${server.url}/x`)).status).toBe(200);
+      await letGo.promise;
+      expect(pieces).toBeLessThan(500); // Those of a second would be twice as many.
+    });
+
     it("is handed over where nothing more can be done", async () => {
       await using server = await startServer(statuses(401));
       const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import type { Credential } from "@agent-auth/login/credential";
 import { apiKey, bearer } from "../support/credentials.ts";
 import { textOf } from "../support/faces.ts";
 import { managerOf } from "../support/managers.ts";
@@ -28,6 +29,43 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       controller.abort(new Error("changed my mind"));
       await expect(sending).rejects.toBeInstanceOf(Error);
       expect(server.seen).toEqual([]);
+    });
+
+    it("sends nothing where the credential comes after it", async () => {
+      await using server = await startServer(statuses(200));
+      const asked = Promise.withResolvers<void>();
+      const loaded = Promise.withResolvers<Credential>();
+      const one = face({
+        provider: providerAt(server.url),
+        manager: {
+          current: () => {
+            asked.resolve();
+            return loaded.promise;
+          },
+          recoverUnauthorized: () => Promise.resolve(null),
+        },
+      });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await asked.promise;
+      controller.abort();
+      await expect(sending).rejects.toBeInstanceOf(Error);
+      loaded.resolve(apiKey());
+      await one.send(`${server.url}/later`);
+      expect(server.seen.map(({ url }) => url)).toEqual(["/later"]);
+    });
+
+    it("ends a request for good, also with a reason that looks like the network's", async () => {
+      const arrived = Promise.withResolvers<void>();
+      await using server = await startServer(() => arrived.resolve());
+      const options = { provider: providerAt(server.url), manager: managerOf(apiKey()) };
+      const one = face({ ...options, maxRetries: 3, retryBaseDelayMs: 0 });
+      const controller = new AbortController();
+      const sending = one.send(`${server.url}/x`, { signal: controller.signal });
+      await arrived.promise;
+      controller.abort(Object.assign(new Error("hung up"), { code: "ECONNRESET" }));
+      await expect(sending).rejects.toBeInstanceOf(Error);
+      expect(server.seen).toHaveLength(1);
     });
 
     it("ends a request that is under way", async () => {
