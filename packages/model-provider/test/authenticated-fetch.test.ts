@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import * as Redacted from "effect/Redacted";
 import * as fc from "fast-check";
-import { Request as UndiciRequest } from "undici";
+import { Agent, Request as UndiciRequest } from "undici";
 import { describe, expect, it } from "vitest";
 import {
   type AuthenticatedFetchOptions,
@@ -258,6 +258,8 @@ describe("createAuthenticatedFetch: query_params", () => {
   });
 });
 
+const secretHeaders = ["authorization", "cookie", "proxy-authorization"];
+
 const redirects =
   (location: string, status = 307): Respond =>
   (request, response) =>
@@ -297,7 +299,12 @@ describe("createAuthenticatedFetch: redirects", () => {
       provider: providerAt(`${home.url}/v1`, { envHttpHeaders: { "api-key": "K" } }, { K: "k" }),
     });
     await fetch("/go", {
-      headers: { authorization: "Bearer own", cookie: "a=1", "x-kept": "1" },
+      headers: {
+        authorization: "Bearer own",
+        cookie: "a=1",
+        "proxy-authorization": "Basic b3du",
+        "x-kept": "1",
+      },
     });
     expect(home.seen[0]?.headers).toMatchObject({
       authorization: "Bearer access-1",
@@ -305,7 +312,7 @@ describe("createAuthenticatedFetch: redirects", () => {
     });
     for (const request of [other.seen[0], home.seen[1]]) {
       expect(request?.headers).toMatchObject({ "x-kept": "1" });
-      for (const name of ["authorization", "cookie", "chatgpt-account-id", "api-key"])
+      for (const name of [...secretHeaders, "chatgpt-account-id", "api-key"])
         expect(request?.headers).not.toHaveProperty(name);
     }
   });
@@ -389,6 +396,38 @@ const form = (data: FormData): FormData => {
   data.append("file", new File(["inside"], "f.txt"));
   return data;
 };
+
+describe("createAuthenticatedFetch: connections", () => {
+  it.each([401, 503, 307])("serve the next attempt after an answer of %i", async (status) => {
+    const agent = new Agent({ connections: 1 });
+    const body = "read me".repeat(5_000); // More than undici reads unasked, so that it would hold the connection.
+    await using server = await startServer((_request, response, count) =>
+      answer(response, count === 1 ? status : 200, body, { location: "/v1/b" }),
+    );
+    let connections = 0;
+    agent.on("connect", () => connections++);
+    const fetch = signedTo(server.url, {
+      manager: managerOf(bearer("old"), bearer("new")),
+      dispatcher: agent,
+      maxRetries: 1,
+      retryBaseDelayMs: 0,
+    });
+    const response = await fetch("/a");
+    expect([response.status, await response.text(), connections]).toEqual([200, body, 1]);
+    await agent.close();
+  });
+
+  it("are the caller's own where a request names its dispatcher", async () => {
+    await using server = await startServer(ok);
+    const agent = new Agent();
+    let connections = 0;
+    agent.on("connect", () => connections++);
+    const init: object = { dispatcher: agent };
+    await (await signedTo(server.url)("/a", init)).text();
+    expect(connections).toBe(1);
+    await agent.close();
+  });
+});
 
 describe("createAuthenticatedFetch: bodies", () => {
   it.each<[string, () => NonNullable<RequestInit["body"]>, RegExp]>([

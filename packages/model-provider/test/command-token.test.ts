@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -122,6 +124,29 @@ describe("runTokenCommand", () => {
   it("waits as long as a timer can where the time-out is longer than that", async () => {
     const waiting = runTokenCommand(config('console.log("late")', { timeoutMs: 2 ** 31 }));
     expect(Redacted.value(await Effect.runPromise(waiting))).toBe("late");
+  });
+
+  it("ends the command where this process ends", async () => {
+    const pidFile = join(folder, "left.pid");
+    const script = `require("fs").writeFileSync(${JSON.stringify(pidFile)},String(process.pid));setInterval(()=>{},1000)`;
+    const parent = `
+      import * as Effect from "effect/Effect";
+      import * as Redacted from "effect/Redacted";
+      import { existsSync } from "node:fs";
+      import { runTokenCommand } from ${JSON.stringify(new URL("../src/command-token.ts", import.meta.url).href)};
+      const args = ["-e", ${JSON.stringify(script)}].map((arg) => Redacted.make(arg));
+      void Effect.runPromiseExit(runTokenCommand({ command: process.execPath, args, timeoutMs: 60_000, refreshIntervalMs: 0 }));
+      setInterval(() => { if (existsSync(${JSON.stringify(pidFile)})) process.exit(7); }, 20);`;
+    const [exitCode] = await once(
+      spawn(
+        process.execPath,
+        ["--conditions=@agent-auth/source", "--input-type=module", "-e", parent],
+        { cwd: import.meta.dirname, stdio: "ignore" },
+      ),
+      "exit",
+    );
+    expect(exitCode).toBe(7);
+    await expect.poll(async () => isAlive(Number(await readFile(pidFile, "utf8")))).toBe(false);
   });
 
   it("ends the command where nobody waits any more", async () => {

@@ -5,6 +5,9 @@ const nowMs = Date.parse("2026-04-13T12:00:00Z");
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
 const delay = (retryAfter: string | null) => retryDelayMs(policy, 0, retryAfter, nowMs);
 
+const nth = (retry: number, maxDelayMs = 60_000) =>
+  retryDelayMs({ ...policy, maxDelayMs }, retry, null, nowMs);
+
 describe("retryDelayMs", () => {
   it.each([
     ["0", 0],
@@ -39,6 +42,16 @@ describe("retryDelayMs", () => {
     const waits = delay(retryAfter);
     expect(waits).toBeGreaterThanOrEqual(900);
     expect(waits).toBeLessThanOrEqual(1_100);
+  });
+});
+
+describe("retryDelayMs without Retry-After", () => {
+  it("doubles, give or take a tenth, up to the longest wait", () => {
+    for (const [retry, expected] of [1_000, 2_000, 4_000, 8_000].entries()) {
+      expect(nth(retry)).toBeGreaterThanOrEqual(expected * 0.9);
+      expect(nth(retry)).toBeLessThanOrEqual(expected * 1.1);
+    }
+    expect(nth(3, 5_000)).toBe(5_000);
   });
 });
 

@@ -191,6 +191,33 @@ describe("authInterceptor: what a handler is told", () => {
     expect([told, server.seen.length]).toEqual([["start", "enough"], 1]);
   });
 
+  it("waits while it pauses, also for an attempt that started after that", async () => {
+    await using server = await startServer((_request, response, count) =>
+      answer(response, count === 1 ? 503 : 200, "whole"),
+    );
+    const provider = providerAt(server.url, { requestMaxRetries: 1 });
+    await using one = agentFor({ provider, manager: managerOf(bearer("a")), retryBaseDelayMs: 0 });
+    const { told, handler, controller, over } = recorder();
+    const answered = Promise.withResolvers<void>();
+    one.dispatcher.dispatch(get(server.url), {
+      ...handler,
+      onRequestStart: (steady, context) => {
+        steady.pause();
+        handler.onRequestStart?.(steady, context);
+      },
+      onResponseStart: (steady, ...more) => {
+        handler.onResponseStart?.(steady, ...more);
+        answered.resolve();
+      },
+    });
+    await answered.promise;
+    await turns(5);
+    expect(told).toEqual(["start", "200"]);
+    (await controller).resume();
+    await over;
+    expect(told).toEqual(["start", "200", "end"]);
+  });
+
   it("is the next attempt's answer where a connection breaks after an early hint", async () => {
     let count = 0;
     await using server = await startSocketServer(async (socket) => {
@@ -218,6 +245,32 @@ describe("authInterceptor: what undici takes", () => {
     const request = { ...get(server.url), method: "POST", ...more } as const;
     const { statusCode } = await one.dispatcher.request(request);
     expect([statusCode, server.seen.map((seen) => seen.body)]).toEqual([200, ["prompt", "prompt"]]);
+  });
+
+  it("knows the provider's origin however it is written", async () => {
+    await using server = await startServer(always(200));
+    await using one = agentFor({
+      provider: providerAt(server.url),
+      manager: managerOf(bearer("a")),
+    });
+    for (const origin of [new URL(server.url), `${server.url.replace("http:", "HTTP:")}/`])
+      await one.dispatcher.request({ origin, path: "/a", method: "GET" });
+    expect(server.seen.map((seen) => seen.headers.authorization)).toEqual(["Bearer a", "Bearer a"]);
+  });
+
+  it("uses the connection of an answer that was held back again", async () => {
+    await using server = await startServer(mended);
+    const agent = new Agent({ connections: 1 });
+    let connections = 0;
+    agent.on("connect", () => connections++);
+    const manager = managerOf(bearer("old"), bearer("new"));
+    const dispatcher = agent.compose(
+      authInterceptor({ provider: providerAt(server.url), manager }),
+    );
+    const request = { ...get(server.url), method: "POST", body: "read me" } as const;
+    const { statusCode } = await dispatcher.request(request);
+    expect([statusCode, connections]).toEqual([200, 1]);
+    await agent.destroy();
   });
 
   it("keeps the headers of an iterator for the repetition", async () => {

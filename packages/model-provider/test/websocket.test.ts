@@ -5,7 +5,7 @@ import { connectWebSocket, webSocketHeaders } from "../src/websocket.ts";
 import { managerOf } from "./support/managers.ts";
 import { apiKey } from "./support/credentials.ts";
 import { providerAt } from "./support/providers.ts";
-import { answer, startServer } from "./support/server.ts";
+import { answer, startServer, startSocketServer } from "./support/server.ts";
 import { signedIn, signIns } from "./support/sign-ins.ts";
 
 const create = JSON.stringify({ type: "response.create", model: "gpt-5.2-codex", input: "hi" });
@@ -108,6 +108,33 @@ describe("connectWebSocket", () => {
     await authority.waitForRequest("responsesSocket");
     controller.abort(new Error("enough"));
     await expect(opening).rejects.toThrow("enough");
+  });
+
+  it("leaves no connection behind where the caller gave up", async () => {
+    const hungUp = Promise.withResolvers<void>();
+    const controller = new AbortController();
+    await using server = await startSocketServer(async (socket) => {
+      socket.on("close", () => hungUp.resolve());
+      controller.abort(new Error("enough"));
+    });
+    const opening = connectWebSocket({
+      provider: providerAt(server.url),
+      manager: managerOf(apiKey()),
+      url: "/x",
+      signal: controller.signal,
+    });
+    await expect(opening).rejects.toThrow("enough");
+    await hungUp.promise;
+  });
+
+  it("carries the caller's own headers rather than those that every request carries", async () => {
+    await using authority = await startTestAuthority();
+    await using session = await signedIn(authority, agentJwt);
+    const socket = await session.client.webSocket("/responses", {
+      headers: { "User-Agent": "mine/1" },
+    });
+    await closed(socket);
+    expect(authority.requestsTo("responsesSocket")[0]?.headers["user-agent"]).toBe("mine/1");
   });
 });
 

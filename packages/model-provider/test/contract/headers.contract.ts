@@ -65,6 +65,22 @@ export const headersContract = (name: string, face: OpenFace): void => {
       expect(server.seen[0]?.headers).not.toHaveProperty("chatgpt-account-id");
     });
 
+    it("has no identity but the credential's, whatever the provider adds", async () => {
+      await using server = await startServer(statuses(200));
+      const httpHeaders = {
+        Authorization: Redacted.make("Bearer configured"),
+        "chatgpt-account-id": Redacted.make("configured"),
+        "X-OpenAI-Fedramp": Redacted.make("true"),
+        "x-kept": Redacted.make("1"),
+      };
+      const provider = providerAt(server.url, { httpHeaders });
+      await face({ provider, manager: managerOf(apiKey("sk-real")) }).send(`${server.url}/x`);
+      const { headers } = server.seen[0] ?? { headers: {} };
+      expect(headers).toMatchObject({ authorization: "Bearer sk-real", "x-kept": "1" });
+      expect(headers).not.toHaveProperty("chatgpt-account-id");
+      expect(headers).not.toHaveProperty("x-openai-fedramp");
+    });
+
     it("leaves a caller's headers alone where the provider needs no credential", async () => {
       await using server = await startServer(statuses(200));
       const one = face({ provider: providerAt(server.url, { requiresOpenaiAuth: false }) });
