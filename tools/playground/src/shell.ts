@@ -17,8 +17,11 @@ export interface Finished {
 const fit = (line: string): string => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line);
 
 /** Breaks a line of prose between words, so that what it tells to do stays readable. */
-const wrap = (line: string): ReadonlyArray<string> =>
-  line.match(new RegExp(`(?:\\S{${WIDTH},}|.{1,${WIDTH}})(?=\\s|$)`, "g")) ?? [line];
+const wrap = (line: string): ReadonlyArray<string> => {
+  const [first = line, ...rest] =
+    line.match(new RegExp(`(?:\\S{${WIDTH},}|.{1,${WIDTH}})(?=\\s|$)`, "g")) ?? [];
+  return [first, ...rest.map((part) => part.trimStart())];
+};
 
 const show = (output: string, lay: (line: string) => ReadonlyArray<string>): void => {
   const lines = output
