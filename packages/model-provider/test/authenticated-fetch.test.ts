@@ -398,14 +398,11 @@ const form = (data: FormData): FormData => {
 };
 
 describe("createAuthenticatedFetch: connections", () => {
-  it.each([401, 503, 307])("serve the next attempt after an answer of %i", async (status) => {
+  it.each([401, 503, 307])("are not held by an answer of %i, though it is long", async (status) => {
     const agent = new Agent({ connections: 1 });
-    const body = "read me".repeat(5_000); // More than undici reads unasked, so that it would hold the connection.
     await using server = await startServer((_request, response, count) =>
-      answer(response, count === 1 ? status : 200, body, { location: "/v1/b" }),
+      answer(response, count === 1 ? status : 200, "x".repeat(300_000), { location: "/v1/b" }),
     );
-    let connections = 0;
-    agent.on("connect", () => connections++);
     const fetch = signedTo(server.url, {
       manager: managerOf(bearer("old"), bearer("new")),
       dispatcher: agent,
@@ -413,7 +410,7 @@ describe("createAuthenticatedFetch: connections", () => {
       retryBaseDelayMs: 0,
     });
     const response = await fetch("/a");
-    expect([response.status, await response.text(), connections]).toEqual([200, body, 1]);
+    expect([response.status, (await response.text()).length]).toEqual([200, 300_000]);
     await agent.close();
   });
 
