@@ -87,6 +87,21 @@ describe("exec", () => {
     expect(signedOut.stderr).toContain("Run: agent-auth login");
   });
 
+  it.each([
+    ["a path through a file", `${process.execPath}/x`, "ENOTDIR"],
+    ["a name that is too long", "x".repeat(300), "ENAMETOOLONG"],
+    ["no name at all", "", "ERR_INVALID_ARG_VALUE"],
+    ["a folder", "/", "EACCES"],
+  ])("says why %s cannot be started", async (_, program, reason) => {
+    await using home = await codexHome();
+    const env = { CODEX_API_KEY: "sk-x" };
+    const { exitCode, stderr } = await home.run(["exec", "--", program], { env });
+    expect(stderr).toBe(
+      `Error running a program: cannot start ${program === "" ? '""' : program} (${reason}). Check the program's name and PATH.\n`,
+    );
+    expect(exitCode).toBe(126);
+  });
+
   it("sends an identity that fits into no variable to the proxy", async () => {
     await using home = await codexHome();
     const agent = await authority.mintAgentIdentity();

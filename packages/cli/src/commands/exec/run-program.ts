@@ -12,9 +12,15 @@ export const runProgram = (
   env: Readonly<Record<string, string | undefined>>,
 ) =>
   Effect.callback<ExitCode, CliFailure>((resume) => {
-    const child = spawn(program, args, { env, stdio: "inherit" });
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { env, stdio: "inherit" });
+    } catch (error) {
+      resume(Effect.fail(notStarted(program, error)));
+      return;
+    }
     const release = passSignalsOn(child);
-    child.once("error", (error: NodeJS.ErrnoException) => {
+    child.once("error", (error) => {
       release();
       resume(Effect.fail(notStarted(program, error)));
     });
@@ -40,10 +46,13 @@ const passSignalsOn = (child: ChildProcess): (() => void) => {
   };
 };
 
-const notStarted = (program: string, error: NodeJS.ErrnoException) =>
-  new CliFailure({
+/** Node throws some of these and emits the others: a path through a file, too long a name, a `.cmd` on Windows. */
+const notStarted = (program: string, error: unknown) => {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+  return new CliFailure({
     code: "CLI_PROGRAM_NOT_STARTED",
-    message: `cannot start ${program} (${error.code ?? error.name})`,
+    message: `cannot start ${program === "" ? '""' : program} (${code})`,
     hint: "Check the program's name and PATH.",
-    exitCode: error.code === "ENOENT" ? 127 : 126,
+    exitCode: code === "ENOENT" ? 127 : 126,
   });
+};
