@@ -1,7 +1,8 @@
-import { codexClientId, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chatgptSignIn } from "./support/chatgpt-sign-in.ts";
 import { CliHome } from "./support/cli.ts";
 
 let authority: TestAuthority;
@@ -19,19 +20,7 @@ const codexHome = () =>
 const signInAs = async (home: CliHome, email: string, expiresInSeconds = 3600) => {
   const account = authority.createAccount({ email });
   const tokens = await authority.mintChatgptTokens({ account, expiresInSeconds });
-  await home.writeAuth({
-    auth_mode: "chatgpt",
-    OPENAI_API_KEY: null,
-    tokens: {
-      id_token: tokens.idToken,
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
-      oauth_provenance: { issuer: authority.issuer, client_id: codexClientId },
-      account_id: account.accountId,
-    },
-    last_refresh: new Date().toISOString(),
-    future: { kept: true },
-  });
+  await home.writeAuth(chatgptSignIn(authority, tokens));
   return account;
 };
 

@@ -1,4 +1,4 @@
-import { codexClientId, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { type Desktop, missingKeyring, startDesktop } from "@agent-auth/tools/desktop";
 import { AsyncEntry } from "@napi-rs/keyring";
 import { createHash } from "node:crypto";
@@ -7,6 +7,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { chatgptSignIn } from "./support/chatgpt-sign-in.ts";
 import { CliHome } from "./support/cli.ts";
 import { RunningProxy } from "./support/proxy.ts";
 
@@ -70,19 +71,7 @@ const entryOf = (home: CliHome, account?: string) => {
 const chatgptEntry = async (email: string, expiresInSeconds = 3600) => {
   const account = authority.createAccount({ email });
   const tokens = await authority.mintChatgptTokens({ account, expiresInSeconds });
-  return JSON.stringify({
-    auth_mode: "chatgpt",
-    OPENAI_API_KEY: null,
-    tokens: {
-      id_token: tokens.idToken,
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
-      oauth_provenance: { issuer: authority.issuer, client_id: codexClientId },
-      account_id: account.accountId,
-    },
-    last_refresh: new Date().toISOString(),
-    future: { kept: true },
-  });
+  return JSON.stringify(chatgptSignIn(authority, tokens));
 };
 
 const filesIn = async (home: CliHome) =>

@@ -1,7 +1,8 @@
-import { codexClientId, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chatgptSignIn } from "./support/chatgpt-sign-in.ts";
 import { CliHome } from "./support/cli.ts";
 
 let authority: TestAuthority;
@@ -330,18 +331,7 @@ const notRenewed = async () => {
   const authority = await startTestAuthority();
   const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
   const tokens = await authority.mintChatgptTokens({ expiresInSeconds: 60 });
-  await home.writeAuth({
-    auth_mode: "chatgpt",
-    OPENAI_API_KEY: null,
-    tokens: {
-      id_token: tokens.idToken,
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
-      oauth_provenance: { issuer: authority.issuer, client_id: codexClientId },
-      account_id: tokens.accountId,
-    },
-    last_refresh: new Date().toISOString(),
-  });
+  await home.writeAuth(chatgptSignIn(authority, tokens));
   authority.behave("refresh", { status: 400 });
   return {
     home,

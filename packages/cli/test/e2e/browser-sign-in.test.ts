@@ -13,6 +13,7 @@ import {
   type Page,
 } from "@agent-auth/tools/chromium";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { chatgptSignIn } from "../support/chatgpt-sign-in.ts";
 import { CliHome } from "../support/cli.ts";
 import { addressOf, startLogin, type LoginOptions } from "./running-login.ts";
 
@@ -170,18 +171,7 @@ const approve = async (address: string): Promise<number> => {
 describe("agent-auth login", () => {
   it("revokes the sign-in that it replaces, once the new one is stored", async () => {
     const old = await authority.mintChatgptTokens();
-    await home.writeAuth({
-      auth_mode: "chatgpt",
-      OPENAI_API_KEY: null,
-      tokens: {
-        id_token: old.idToken,
-        access_token: old.accessToken,
-        refresh_token: old.refreshToken,
-        oauth_provenance: { issuer: authority.issuer, client_id: "app_EMoamEEZ73f0CkXaXp7hrann" },
-        account_id: old.accountId,
-      },
-      last_refresh: new Date().toISOString(),
-    });
+    await home.writeAuth(chatgptSignIn(authority, old));
     await using running = login();
     expect(await approve(await addressOf(running))).toBe(200);
     expect(await running.exit).toBe(0);
