@@ -98,7 +98,8 @@ export interface AuthManagerShape {
   /**
    * The credential the next request should use: loaded once, renewed when it is about to expire. `None` means
    * signed out. A load that failed is the error, now and on every later call until `reload`. A renewal is waited for,
-   * but two seconds at most while the old credential is good: an authority that hangs holds up nobody's requests.
+   * but two seconds at most while the old credential is good, and not at all for half a minute after that: an authority
+   * that hangs holds up nobody's requests.
    */
   readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
   /** The credential as last loaded, without looking further; `None` before the first load and after a failed one. */

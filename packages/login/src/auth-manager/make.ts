@@ -48,6 +48,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     ),
   );
 
+  let lostPatienceUntilMs = 0;
   const current: AuthManagerShape["current"] = Effect.clockWith((clock) => {
     const state = core.cell.state();
     const nowMs = clock.currentTimeMillisUnsafe();
@@ -60,9 +61,13 @@ export const makeAuthManager = Effect.fnUntraced(function* (
       );
     }
     const renewed = shared("renewal", currentOrRenewed(core));
-    return Option.exists(state.credential, isGoodAt(nowMs))
-      ? Effect.timeoutOrElse(renewed, { duration: PATIENCE_MS, orElse: () => state.answer })
-      : renewed;
+    if (!Option.exists(state.credential, isGoodAt(nowMs))) return renewed;
+    if (nowMs < lostPatienceUntilMs) return state.answer;
+    const orElse = () => {
+      lostPatienceUntilMs = nowMs + HANGING_MS;
+      return state.answer;
+    };
+    return Effect.timeoutOrElse(renewed, { duration: PATIENCE_MS, orElse });
   });
 
   if (options.loadAtStart !== false) yield* Effect.ignore(current);
@@ -108,6 +113,8 @@ export const makeAuthManager = Effect.fnUntraced(function* (
 
 /** While the old credential is good, a request waits so long for a newer one, which goes on coming without it. */
 const PATIENCE_MS = 2_000;
+/** After a wait in vain nobody waits for so long: about what a refresh may take before it counts as failed. */
+const HANGING_MS = 30_000;
 
 const isGoodAt =
   (nowMs: number) =>
