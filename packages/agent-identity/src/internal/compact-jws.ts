@@ -97,14 +97,14 @@ export const decodeUnverifiedJws = (token: string): UnverifiedJws | JwsShapeErro
   const header = readHeaderOnce(headerPart);
   if (isError(header)) return header;
   const payload = decodeBase64Url(token.slice(headerEnd + 1, payloadEnd));
-  if (payload === null || !isBase64UrlAlphabet(signaturePart)) {
+  const signature = decodeBase64Url(signaturePart);
+  if (payload === null || (signature === null && !isBase64UrlAlphabet(signaturePart))) {
     return new JwtFormatInvalid({ problem: "a part of it is not base64url" });
   }
   const unverifiedClaims = parseJsonObject(payload);
   if (typeof unverifiedClaims === "string") {
     return new JwtFormatInvalid({ problem: `its payload ${unverifiedClaims}` });
   }
-  const signature = decodeBase64Url(signaturePart);
   return { header, unverifiedClaims, signingInput: token.slice(0, payloadEnd), signature };
 };
 

@@ -1,11 +1,8 @@
 import type * as Effect from "effect/Effect";
 import type * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
-import { ClientClosed } from "../errors.ts";
+import { ClientClosed, isAgentIdentityError } from "../errors.ts";
 import type { CallOptions } from "../promises/call-options.ts";
-
-/** Effect's word for an interruption is no answer to a caller; our own errors have codes. */
-const isTyped = (error: unknown): boolean => error instanceof Error && "code" in error;
 
 /**
  * What stands behind a Promise face: runs effects over one layer until it is closed. Calls cut off by their signal reject
@@ -21,7 +18,8 @@ export const makePromiseRuntime = <R, LayerError>(layer: Layer.Layer<R, LayerErr
       try {
         return await runtime.runPromise(effect, signal && { signal });
       } catch (error) {
-        if (isTyped(error)) throw error;
+        // Effect's own word for an interruption is no answer to a caller.
+        if (isAgentIdentityError(error)) throw error;
         signal?.throwIfAborted();
         throw isClosed ? new ClientClosed() : error;
       }
