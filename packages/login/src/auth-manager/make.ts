@@ -49,6 +49,9 @@ export const makeAuthManager = Effect.fnUntraced(function* (
   );
 
   let lostPatienceUntilMs = 0;
+  const regainPatience = Effect.sync(() => {
+    lostPatienceUntilMs = 0;
+  });
   const current: AuthManagerShape["current"] = Effect.clockWith((clock) => {
     const state = core.cell.state();
     const nowMs = clock.currentTimeMillisUnsafe();
@@ -60,7 +63,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
         Effect.suspend(() => current),
       );
     }
-    const renewed = shared("renewal", currentOrRenewed(core));
+    const renewed = shared("renewal", Effect.ensuring(currentOrRenewed(core), regainPatience));
     if (!Option.exists(state.credential, isGoodAt(nowMs))) return renewed;
     if (nowMs < lostPatienceUntilMs) return state.answer;
     const orElse = () => {

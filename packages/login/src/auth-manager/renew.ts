@@ -18,6 +18,10 @@ export const loadAndKeep = Effect.fnUntraced(function* (
     Effect.sync(() => core.cell.fail(error)),
   );
   core.cell.accept(loaded);
+  const credential = Option.getOrUndefined(loaded);
+  if (credential?._tag === "Chatgpt" && core.store.isKeeping()) {
+    core.cell.postponeRenewal(nextRenewalAtMs(credential, yield* Clock.currentTimeMillis));
+  }
   return loaded;
 });
 

@@ -24,6 +24,8 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
     }),
   );
   core.cell.accept(Option.none());
+  // The variable that was beaten is next in line; whoever asks now gets what a new process would.
+  if (rulingVariable(core) !== undefined) core.cell.unload();
   return result;
 });
 

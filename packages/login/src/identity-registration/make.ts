@@ -7,6 +7,7 @@ import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { AuthManager } from "../auth-manager.ts";
+import { withMemory } from "../auth-manager/unsaved-tokens.ts";
 import { CredentialStore } from "../credential-store.ts";
 import { type LoginError } from "../errors.ts";
 import { HomeLock } from "../home-lock.ts";
@@ -27,7 +28,8 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   const core: Core = {
     options,
     manager: yield* AuthManager,
-    store: yield* CredentialStore,
+    // Refreshed tokens that could not be saved are not to be overwritten by what was read from before them.
+    store: withMemory(yield* CredentialStore),
     lock: yield* HomeLock,
   };
   const transport = yield* HttpTransport;
