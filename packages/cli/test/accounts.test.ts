@@ -41,6 +41,19 @@ const withBroken = async () => {
   return home;
 };
 
+describe("agent-auth accounts use, of a file that cannot be read", () => {
+  it("names that account's way out, and leaves the present sign-in alone", async () => {
+    await using home = await codexHome();
+    await home.writeAuth({ OPENAI_API_KEY: "sk-present" });
+    const present = await home.readAuth();
+    await mkdir(join(home.path, "accounts", "work"), { recursive: true });
+    await writeFile(join(home.path, "accounts", "work", "auth.json"), "{broken");
+    const { exitCode, stderr } = await home.run(["accounts", "use", "work"]);
+    expect(stderr).toMatch(/ or give it up\. Run: agent-auth accounts remove work\n$/u);
+    expect([exitCode, await home.readAuth()]).toEqual([1, present]);
+  });
+});
+
 describe("accounts", () => {
   it("switches between sign-ins, to and fro, and revokes nothing", async () => {
     await using home = await codexHome();

@@ -158,6 +158,19 @@ describe.concurrent("a key in the environment that the server refuses", () => {
   });
 });
 
+describe.concurrent("a provider's own key that the server refuses", () => {
+  it("is what the hint names, whatever else is set", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await CliHome.make(
+      `model_provider = "own"\n[model_providers.own]\nname = "own"\nbase_url = "${authority.openaiBaseUrl}"\nenv_key = "OWN_KEY"\n`,
+    );
+    const env = { OWN_KEY: "sk-unknown", CODEX_API_KEY: "sk-unrelated" };
+    const { exitCode, stderr } = await home.run(["api", "models"], { env });
+    expect(stderr).toMatch(/401 Unauthorized\. Correct OWN_KEY\.\n$/u);
+    expect(exitCode).toBe(4);
+  });
+});
+
 describe.concurrent("a JWKS endpoint", () => {
   it.each([
     ["that answers an error", { status: 503 }, /agent identity JWKS endpoint returned an error/u],

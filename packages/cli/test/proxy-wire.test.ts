@@ -49,6 +49,7 @@ afterAll(async () => {
   provider.close();
 });
 beforeEach(() => {
+  hangsUp = true;
   sent = "";
   answer = ok;
 });
@@ -143,9 +144,11 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(sent).toBe("");
   });
 
-  it("logs no password of an address in the absolute form", async () => {
+  it("logs no password of an address in the absolute form, or of CONNECT", async () => {
     await exchange(`GET http://me:CANARY@b.example/c HTTP/1.1\r\n${host}\r\n`, "never");
     expect(await proxy.logged(/b\.example/u)).toContain(" GET http://b.example/c 400 ");
+    await exchange(`CONNECT me:CANARY@c.example:443 HTTP/1.1\r\n${host}\r\n`, "never");
+    expect(await proxy.logged(/c\.example/u)).toContain(" CONNECT c.example:443 501 ");
     expect(proxy.log.join("\n")).not.toContain("CANARY");
   });
 
@@ -250,7 +253,6 @@ describe("a client that breaks its connection off", () => {
     await once(client, "data");
     client.destroy();
     await once(provided, "close");
-    hangsUp = true;
     expect(sent).not.toContain("GET /v1/b");
   });
 });

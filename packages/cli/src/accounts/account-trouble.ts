@@ -9,6 +9,14 @@ export const cannotTell = ({ name, error }: BrokenAccount) =>
     hint: `Mend that, or give it up. Run: agent-auth accounts remove ${name}`,
   });
 
+/** One account that is asked for by its name and cannot be read. What is signed in now has nothing to do with it. */
+export const cannotRead = ({ name, error }: BrokenAccount) =>
+  new CliFailure({
+    code: "CLI_ACCOUNT_UNREADABLE",
+    message: `the account kept as ${name} cannot be read (${error.message})`,
+    hint: `Mend that, or give it up. Run: agent-auth accounts remove ${name}`,
+  });
+
 /** A folder that cannot be looked into is not an empty one. */
 export const cannotList = (errno: string) =>
   new CliFailure({

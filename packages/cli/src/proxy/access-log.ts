@@ -14,8 +14,8 @@ export interface Access {
   readonly note?: string | undefined;
 }
 
-/** Of a request in the absolute form, which is refused: `http://name:secret@host/`. */
-const userinfo = /^([a-z]+:\/\/)[^/]*@/iu;
+/** Of requests that are refused, in the absolute form or with CONNECT: `http://name:secret@host/`, `name:secret@host:443`. */
+const userinfo = /^((?:[a-z]+:\/\/)?)[^/]*@/iu;
 
 /** One line of the access log: `2026-04-13T12:00:00.123Z POST /responses 200 5120B 830ms`. */
 export const accessLine = (access: Access): string => {

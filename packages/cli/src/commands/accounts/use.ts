@@ -1,5 +1,6 @@
 import { EnvironmentCredentialRules } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
+import { cannotRead } from "../../accounts/account-trouble.ts";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
@@ -42,7 +43,9 @@ const switchTo = Effect.fnUntraced(function* (
   accounts: ReturnType<typeof keptAccounts>,
   name: string,
 ) {
-  const wanted = yield* accounts.find(name);
+  const wanted = yield* Effect.catchTag(accounts.find(name), "AuthJsonInvalid", (error) =>
+    Effect.fail(cannotRead({ name, error })),
+  );
   if (wanted === undefined) return yield* unknownAccount(name);
   const present = yield* accounts.present;
   if (present?.facts.key === wanted.facts.key) return false;

@@ -1,4 +1,5 @@
 import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
+import type { ModelProvider } from "@agent-auth/model-provider/provider";
 import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
@@ -36,7 +37,7 @@ const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Sess
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  return verdict(answer, session);
+  return verdict(answer, session, signer.provider);
 });
 
 const withDefaults = (
@@ -53,11 +54,20 @@ const withDefaults = (
   return headers;
 };
 
-const verdict = ({ status, statusText }: Answered, { environment }: Session): ExitCode => {
+const verdict = (
+  { status, statusText }: Answered,
+  { environment }: Session,
+  { auth }: ModelProvider,
+): ExitCode => {
   if (status < 400) return exitCode.done;
-  const variable = rulingVariable(environment);
-  const deed = variable === undefined ? "Run: agent-auth login" : `Correct or unset ${variable}.`;
-  const hint = status === 401 ? `. ${deed}` : "";
+  const hint = status === 401 ? deedOf(auth, rulingVariable(environment)) : "";
   writeLine(`Error: the server answered ${`${status} ${statusText}`.trimEnd()}${hint}`);
   return status === 401 ? exitCode.signInNeeded : exitCode.failed;
+};
+
+/** What mends a 401. A provider that brings its own key or none asks nobody to sign in. */
+const deedOf = (auth: ModelProvider["auth"], variable: string | undefined): string => {
+  if (auth._tag === "EnvKey") return `. Correct ${auth.variable}.`;
+  if (auth._tag !== "SignedIn") return "";
+  return variable === undefined ? ". Run: agent-auth login" : `. Correct or unset ${variable}.`;
 };
