@@ -7,12 +7,12 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import { importJWK, jwtVerify } from "jose";
-import { makeAssertionSigner } from "../src/assertion.ts";
-import { HttpTransport } from "../src/http-transport.ts";
-import { JwksSource } from "../src/jwks.ts";
-import { layer as remoteJwks } from "../src/jwks-remote.ts";
-import { verifyAgentIdentityJwt } from "../src/jwt.ts";
-import { importAgentKey } from "../src/keys.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
+import { HttpTransport } from "../src/http/index.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { layer as remoteJwks } from "../src/jwks/remote.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
+import { importAgentKey } from "../src/keys/index.ts";
 
 interface Vectors {
   readonly issuer: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
-import { importAgentPublicKey } from "../src/assertion-verifier.ts";
+import { importAgentPublicKey } from "../src/assertion/verifier.ts";
 import { keyVectors } from "./vectors.ts";
 
 describe("importAgentPublicKey", () => {

@@ -6,9 +6,9 @@ import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as Scope from "effect/Scope";
 import * as TestClock from "effect/testing/TestClock";
-import { AccessTokenUnavailable } from "../src/errors.ts";
-import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys.ts";
-import { AgentTasks, type AgentTaskIdentity } from "../src/task.ts";
+import { AccessTokenUnavailable } from "../src/errors/index.ts";
+import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
+import { AgentTasks, type AgentTaskIdentity } from "../src/tasks/index.ts";
 import { answer, json, makeFakeTransport } from "./fake-transport.ts";
 import { keyVectors } from "./vectors.ts";
 

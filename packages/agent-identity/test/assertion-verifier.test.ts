@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as TestClock from "effect/testing/TestClock";
-import { makeAssertionSigner } from "../src/assertion.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
 import {
   AgentPublicKeys,
   AssertionReplayStore,
@@ -11,9 +11,9 @@ import {
   parseAgentAssertion,
   verifyAgentAssertion,
   type VerifyAssertionOptions,
-} from "../src/assertion-verifier.ts";
-import { AssertionLookupFailed } from "../src/errors.ts";
-import { generateAgentKey } from "../src/keys.ts";
+} from "../src/assertion/verifier.ts";
+import { AssertionLookupFailed } from "../src/errors/index.ts";
+import { generateAgentKey } from "../src/keys/index.ts";
 import { nowMs } from "./mint.ts";
 import { keyVectors } from "./vectors.ts";
 
@@ -161,7 +161,7 @@ describe("verifyAgentAssertion", () => {
       };
       yield* verify(sign(), options);
       expect(yield* refusal(sign("agent-1", "task-9"), options)).toMatchObject({
-        code: "AGENT_IDENTITY_ASSERTION_TASK_REFUSED",
+        code: "AGENT_IDENTITY_ASSERTION_TASK_MISMATCH",
         agentRuntimeId: "agent-1",
         taskId: "task-9",
       });

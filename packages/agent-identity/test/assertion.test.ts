@@ -2,9 +2,9 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { makeAssertionSigner } from "../src/assertion.ts";
-import { parseAgentAssertion } from "../src/assertion-verifier.ts";
-import { type AgentKey, importAgentKey } from "../src/keys.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
+import { parseAgentAssertion } from "../src/assertion/verifier.ts";
+import { type AgentKey, importAgentKey } from "../src/keys/index.ts";
 import { nowMs } from "./mint.ts";
 import { keyVectors } from "./vectors.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import * as errors from "../src/errors.ts";
-import type { AgentIdentityError, AgentIdentityErrorCode } from "../src/errors.ts";
+import * as errors from "../src/errors/index.ts";
+import type { AgentIdentityError, AgentIdentityErrorCode } from "../src/errors/index.ts";
 
 const failure = new errors.HttpConnectionFailed({
   method: "GET",
@@ -68,15 +68,15 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     "failed to decode agent identity JWT header: x",
   ],
   [
-    new errors.JwtAlgorithmRefused({ expected: "RS256", found: "none" }),
+    new errors.JwtAlgorithmNotAllowed({ expected: "RS256", found: "none" }),
     "failed to verify agent identity JWT: its algorithm is none, not RS256",
   ],
   [
-    new errors.JwtHeaderRefused({ parameter: "crit" }),
+    new errors.JwtCriticalHeaderUnsupported({ parameter: "crit" }),
     "failed to verify agent identity JWT: header parameter crit is not understood",
   ],
   [new errors.JwtKidMissing(), "agent identity JWT header does not include a kid"],
-  [new errors.UntrustedKid({ kid: "key-9" }), "agent identity JWT kid key-9 is not trusted"],
+  [new errors.JwksKeyNotFound({ kid: "key-9" }), "agent identity JWT kid key-9 is not trusted"],
   [
     new errors.JwtSignatureInvalid({ kid: "key-1" }),
     "failed to verify agent identity JWT: its signature is wrong",
@@ -90,11 +90,11 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     "failed to verify agent identity JWT: it is not valid before 2026-04-13T12:00:00.000Z",
   ],
   [
-    new errors.JwtIssuerRefused({ expected: "us", found: "them" }),
+    new errors.JwtIssuerMismatch({ expected: "us", found: "them" }),
     "failed to verify agent identity JWT: it is from them, not from us",
   ],
   [
-    new errors.JwtAudienceRefused({ expected: "us", found: ["them", "you"] }),
+    new errors.JwtAudienceMismatch({ expected: "us", found: ["them", "you"] }),
     "failed to verify agent identity JWT: it is for them, you, not for us",
   ],
   [
@@ -116,7 +116,7 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     new errors.AssertionRuntimeRefused({ expected: "agent-2", found: "agent-1" }),
     "assertion is from agent agent-1, not from agent-2",
   ],
-  [new errors.AssertionTaskRefused(ids), "task task-1 is not registered for agent agent-1"],
+  [new errors.AssertionTaskMismatch(ids), "task task-1 is not registered for agent agent-1"],
   [
     new errors.AssertionOutsideClockWindow({
       timestampMs: nowMs - 301_000,

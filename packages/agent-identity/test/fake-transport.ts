@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { HttpConnectionFailed, type HttpTransportError } from "../src/errors.ts";
-import { type HttpRequest, type HttpResponse, HttpTransport } from "../src/http-transport.ts";
+import { HttpConnectionFailed, type HttpTransportError } from "../src/errors/index.ts";
+import { type HttpRequest, type HttpResponse, HttpTransport } from "../src/http/index.ts";
 
 type Answering = (
   request: HttpRequest,

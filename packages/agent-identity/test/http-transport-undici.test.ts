@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import { Agent } from "undici";
-import { type HttpRequest, HttpTransport } from "../src/http-transport.ts";
-import { layer, type UndiciTransportOptions } from "../src/http-transport-undici.ts";
+import { type HttpRequest, HttpTransport } from "../src/http/index.ts";
+import { layer, type UndiciTransportOptions } from "../src/http/undici.ts";
 import { loopbackServer } from "./loopback-server.ts";
 
 const send = (

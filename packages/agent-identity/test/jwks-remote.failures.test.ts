@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as TestClock from "effect/testing/TestClock";
-import { HttpBodyTooLarge } from "../src/errors.ts";
+import { HttpBodyTooLarge } from "../src/errors/index.ts";
 import { answer, json, refusedConnection } from "./fake-transport.ts";
 import { nowMs } from "./mint.ts";
 import {

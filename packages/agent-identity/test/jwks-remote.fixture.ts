@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as TestClock from "effect/testing/TestClock";
-import type { HttpResponse } from "../src/http-transport.ts";
-import { JwksSource } from "../src/jwks.ts";
-import { layer as remoteLayer, type RemoteJwksOptions } from "../src/jwks-remote.ts";
+import type { HttpResponse } from "../src/http/index.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { layer as remoteLayer, type RemoteJwksOptions } from "../src/jwks/remote.ts";
 import { makeFakeTransport, refusedConnection } from "./fake-transport.ts";
 import { makeSigningKey, nowMs } from "./mint.ts";
 
@@ -28,5 +28,5 @@ export const setUp = (first: HttpResponse, options: Partial<RemoteJwksOptions> =
   };
 };
 
-export const unknown = "AGENT_IDENTITY_JWT_KID_UNTRUSTED";
+export const unknown = "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND";
 export const unreachable = "AGENT_IDENTITY_JWKS_REQUEST_FAILED";

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as TestClock from "effect/testing/TestClock";
-import { layer as remoteLayer } from "../src/jwks-remote.ts";
-import { verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { layer as remoteLayer } from "../src/jwks/remote.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
 import { mint, nowMs } from "./mint.ts";
 import {

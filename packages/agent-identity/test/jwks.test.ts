@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
-import { JwksSource, parseJwks } from "../src/jwks.ts";
+import { JwksSource, parseJwks } from "../src/jwks/index.ts";
 import { makeSigningKey } from "./mint.ts";
 
 const key = makeSigningKey("key-1");
@@ -134,7 +134,7 @@ describe("JwksSource.makeMemory", () => {
       yield* Effect.gen(function* () {
         const source = yield* JwksSource;
         expect((yield* Effect.flip(source.key("key-1"))).code).toBe(
-          "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+          "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         );
         yield* memory.replace({ keys: [jwk] });
         expect((yield* source.key("key-1")).kid).toBe("key-1");
@@ -142,7 +142,7 @@ describe("JwksSource.makeMemory", () => {
         expect((yield* source.key("key-1")).kid).toBe("key-1");
         yield* memory.replace({ keys: [] });
         expect((yield* Effect.flip(source.key("key-1"))).code).toBe(
-          "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+          "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         );
       }).pipe(Effect.provide(memory.layer));
     }),

@@ -4,9 +4,9 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
 import { SignJWT } from "jose";
-import type { JwksError, JwtVerificationError } from "../src/errors.ts";
-import { JwksSource } from "../src/jwks.ts";
-import { verifyAgentIdentityJwt } from "../src/jwt.ts";
+import type { JwksError, JwtVerificationError } from "../src/errors/index.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { goodClaims, makeSigningKey, mint, nowMs, signBytes } from "./mint.ts";
 
 const key = makeSigningKey("key-1");
@@ -64,7 +64,7 @@ describe("algorithm confusion", () => {
     Effect.gen(function* () {
       const input = `${encode({ alg: "HS256", kid: "key-1" })}.${encode(goodClaims)}`;
       const mac = createHmac("sha256", secret).update(input).digest("base64url");
-      expect(yield* codeOf(`${input}.${mac}`)).toBe("AGENT_IDENTITY_JWT_ALGORITHM_REFUSED");
+      expect(yield* codeOf(`${input}.${mac}`)).toBe("AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED");
       const lying = `${encode(rs256)}.${encode(goodClaims)}`;
       const lyingMac = createHmac("sha256", secret).update(lying).digest("base64url");
       expect(yield* codeOf(`${lying}.${lyingMac}`)).toBe("AGENT_IDENTITY_JWT_SIGNATURE_INVALID");
@@ -76,7 +76,7 @@ describe("algorithm confusion", () => {
       const jwt = yield* Effect.promise(() =>
         new SignJWT(goodClaims).setProtectedHeader({ alg, kid: "key-1" }).sign(key.privateKey),
       );
-      expect(yield* codeOf(jwt)).toBe("AGENT_IDENTITY_JWT_ALGORITHM_REFUSED");
+      expect(yield* codeOf(jwt)).toBe("AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED");
     }),
   );
 
@@ -121,7 +121,7 @@ describe("kid tricks", () => {
   ])("kid %j is a name nobody knows", (kid) =>
     Effect.gen(function* () {
       const jwt = yield* Effect.promise(() => mint(key, {}, { kid }));
-      expect(yield* refusal(jwt)).toMatchObject({ code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED", kid });
+      expect(yield* refusal(jwt)).toMatchObject({ code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND", kid });
     }),
   );
 
@@ -163,7 +163,7 @@ describe("embedded keys", () => {
   ])("%j is ignored, whatever it offers", (offer) =>
     Effect.gen(function* () {
       const withOwnKid = yield* Effect.promise(() => mint(attacker, {}, offer));
-      expect(yield* codeOf(withOwnKid)).toBe("AGENT_IDENTITY_JWT_KID_UNTRUSTED");
+      expect(yield* codeOf(withOwnKid)).toBe("AGENT_IDENTITY_JWKS_KEY_NOT_FOUND");
       const withOurKid = yield* Effect.promise(() =>
         mint(attacker, {}, { ...offer, kid: "key-1" }),
       );
@@ -176,7 +176,10 @@ describe("crit", () => {
   it.effect.each([["exp"], ["b64"], ["x"], [], "exp", null, 1, {}])("crit %j is refused", (crit) =>
     Effect.gen(function* () {
       const error = yield* refusal(unsigned({ ...rs256, crit, b64: true, x: 1 }));
-      expect(error).toMatchObject({ code: "AGENT_IDENTITY_JWT_HEADER_REFUSED", parameter: "crit" });
+      expect(error).toMatchObject({
+        code: "AGENT_IDENTITY_JWT_CRITICAL_HEADER_UNSUPPORTED",
+        parameter: "crit",
+      });
     }),
   );
 });
@@ -370,7 +373,7 @@ describe("weak keys in the set", () => {
       const input = `${encode({ alg: "RS256", kid: "weak" })}.${encode(goodClaims)}`;
       const signature = sign("sha256", Buffer.from(input), weak.privateKey).toString("base64url");
       expect(yield* withKey(weak.jwk, `${input}.${signature}`)).toMatchObject({
-        code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         because: "its 1024 bits are fewer than 2048",
       });
     }),

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
 import * as fc from "fast-check";
 import { jwtVerify } from "jose";
-import { JwksSource } from "../src/jwks.ts";
-import { defaultAudience, defaultIssuer, verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { defaultAudience, defaultIssuer, verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { makeSigningKey, mint, nowMs, nowSeconds } from "./mint.ts";
 
 const key = makeSigningKey("key-1");

@@ -4,8 +4,8 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
 import { generateKeyPair } from "jose";
-import { JwksSource, type TrustedKey } from "../src/jwks.ts";
-import { verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { JwksSource, type TrustedKey } from "../src/jwks/index.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { goodClaims, makeSigningKey, mint, nowMs } from "./mint.ts";
 
 const [key, short] = [makeSigningKey("key-1"), makeSigningKey("short", 1024)];
@@ -54,7 +54,7 @@ describe("a source of somebody's own", () => {
         const offered = yield* imported(key.publicKey, hash);
         const jwt = signedWith(hash.replace("-", "").toLowerCase(), key);
         expect(yield* Effect.flip(verifyWith(offered, jwt))).toMatchObject({
-          code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+          code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
           because: "its key is not for RS256",
         });
       }),
@@ -64,7 +64,7 @@ describe("a source of somebody's own", () => {
     Effect.gen(function* () {
       const offered = yield* imported(short.publicKey, "SHA-256");
       expect(yield* Effect.flip(verifyWith(offered, signedWith("sha256", short)))).toMatchObject({
-        code: "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         because: "its 1024 bits are fewer than 2048",
       });
     }),

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
-import { JwksSource } from "../src/jwks.ts";
-import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { makeSigningKey, mint, nowMs } from "./mint.ts";
 
 const key = makeSigningKey("key-1");

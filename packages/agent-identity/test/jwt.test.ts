@@ -3,12 +3,12 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { JwksSource } from "../src/jwks.ts";
+import { JwksSource } from "../src/jwks/index.ts";
 import {
   decodeUnverifiedAgentIdentityJwt,
   verifyAgentIdentityJwt,
   type VerifyJwtOptions,
-} from "../src/jwt.ts";
+} from "../src/jwt/index.ts";
 import { goodClaims, makeSigningKey, mint, nowMs, nowSeconds, signBytes } from "./mint.ts";
 
 const key = makeSigningKey("key-1");
@@ -92,7 +92,7 @@ describe("verifyAgentIdentityJwt", () => {
       const verified = yield* verifyClaims({ iss: own.issuer, aud: own.audience }, own);
       expect(verified).toMatchObject(own);
       expect((yield* Effect.flip(verifyClaims({}, own))).code).toBe(
-        "AGENT_IDENTITY_JWT_ISSUER_REFUSED",
+        "AGENT_IDENTITY_JWT_ISSUER_MISMATCH",
       );
     }),
   );

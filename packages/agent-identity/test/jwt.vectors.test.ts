@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
 import * as z from "zod";
-import { JwksSource } from "../src/jwks.ts";
-import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { jwtVectors, keyVectors } from "./vectors.ts";
 
 const nowMs = Date.UTC(2026, 3, 13, 12, 34, 56, 789);

@@ -3,9 +3,9 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { writeSpki } from "../src/internal/ed25519-pkcs8.ts";
-import { type AgentKey, exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys.ts";
-import { sealToAgent, unsealWithAgentKey } from "../src/sealed-box.ts";
+import { writeSpki } from "../src/keys/ed25519-pkcs8.ts";
+import { type AgentKey, exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
+import { sealToAgent, unsealWithAgentKey } from "../src/keys/sealed-box.ts";
 import { keyVectors } from "./vectors.ts";
 
 const importText = (pkcs8: string) => importAgentKey(Redacted.make(pkcs8));

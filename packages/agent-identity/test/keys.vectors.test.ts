@@ -4,20 +4,20 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { assertionMessage, makeAssertionSigner } from "../src/assertion.ts";
+import { assertionMessage, makeAssertionSigner } from "../src/assertion/index.ts";
 import {
   AgentPublicKeys,
   importAgentPublicKey,
   verifyAgentAssertion,
-} from "../src/assertion-verifier.ts";
-import { exportPkcs8, importAgentKey } from "../src/keys.ts";
+} from "../src/assertion/verifier.ts";
+import { exportPkcs8, importAgentKey } from "../src/keys/index.ts";
 import {
   sealToAgent,
   unsealWithAgentKey,
   x25519PrivateKey,
   x25519PublicKey,
-} from "../src/sealed-box.ts";
-import { registrationMessage } from "../src/task.ts";
+} from "../src/keys/sealed-box.ts";
+import { registrationMessage } from "../src/tasks/index.ts";
 import { keyVectors as vectors } from "./vectors.ts";
 
 const importVector = importAgentKey(Redacted.make(vectors.agent_private_key));

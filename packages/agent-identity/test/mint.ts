@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { CompactSign } from "jose";
-import { defaultAudience, defaultIssuer } from "../src/jwt.ts";
+import { defaultAudience, defaultIssuer } from "../src/jwt/index.ts";
 import { keyVectors } from "./vectors.ts";
 
 /** The moment at which tests take place. */

@@ -5,11 +5,11 @@ import {
   AgentPublicKeys,
   AssertionReplayStore,
   verifyAgentAssertion,
-} from "../src/assertion-verifier.ts";
-import { JwksSource } from "../src/jwks.ts";
-import { layer as remoteLayer } from "../src/jwks-remote.ts";
-import { verifyAgentIdentityJwt } from "../src/jwt.ts";
-import { createAssertionVerifier } from "../src/promises.ts";
+} from "../src/assertion/verifier.ts";
+import { JwksSource } from "../src/jwks/index.ts";
+import { layer as remoteLayer } from "../src/jwks/remote.ts";
+import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
+import { createAssertionVerifier } from "../src/promises/index.ts";
 import { makeSigningKey, mint } from "./mint.ts";
 
 /** What no time may be: with each of them some comparison goes the open way. */

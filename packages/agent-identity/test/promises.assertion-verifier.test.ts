@@ -1,14 +1,18 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
-import { makeAssertionSigner } from "../src/assertion.ts";
-import { AssertionLookupFailed, AssertionMalformed, AssertionReplayed } from "../src/errors.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
+import {
+  AssertionLookupFailed,
+  AssertionMalformed,
+  AssertionReplayed,
+} from "../src/errors/index.ts";
 import {
   type AssertionUse,
   createAssertionVerifier,
   generateAgentKey,
   importAgentPublicKey,
   parseAgentAssertion,
-} from "../src/promises.ts";
+} from "../src/promises/index.ts";
 
 const setUp = async () => {
   const agentKey = await generateAgentKey();
@@ -120,7 +124,7 @@ describe("createAssertionVerifier", () => {
       isKnownTask: () => JSON.parse(answer),
     });
     await expect(verifier.verify(header)).rejects.toMatchObject({
-      code: "AGENT_IDENTITY_ASSERTION_TASK_REFUSED",
+      code: "AGENT_IDENTITY_ASSERTION_TASK_MISMATCH",
     });
   });
 });

@@ -1,9 +1,13 @@
 // Calls that end before their answer: aborted by their signal, or cut off by close().
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
-import { makeAssertionSigner } from "../src/assertion.ts";
-import { ClientClosed } from "../src/errors.ts";
-import { createAgentIdentity, createAssertionVerifier, generateAgentKey } from "../src/promises.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
+import { ClientClosed } from "../src/errors/index.ts";
+import {
+  createAgentIdentity,
+  createAssertionVerifier,
+  generateAgentKey,
+} from "../src/promises/index.ts";
 import { loopbackServer } from "./loopback-server.ts";
 import { makeSigningKey, mint } from "./mint.ts";
 

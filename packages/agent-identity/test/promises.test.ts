@@ -8,8 +8,8 @@ import {
   JwtExpired,
   StoredAgentIdentityInvalid,
   TaskRegistrationRefused,
-} from "../src/errors.ts";
-import type { CachedJwks } from "../src/jwks-cache.ts";
+} from "../src/errors/index.ts";
+import type { CachedJwks } from "../src/jwks/cache.ts";
 import {
   createAgentIdentity,
   exportPkcs8,
@@ -20,7 +20,7 @@ import {
   sealToAgent,
   taskApiBaseUrl,
   unsealWithAgentKey,
-} from "../src/promises.ts";
+} from "../src/promises/index.ts";
 import { loopbackServer } from "./loopback-server.ts";
 import { goodClaims, makeSigningKey, mint } from "./mint.ts";
 import { keyVectors } from "./vectors.ts";

@@ -2,21 +2,21 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as fc from "fast-check";
-import { makeAssertionSigner } from "../src/assertion.ts";
+import { makeAssertionSigner } from "../src/assertion/index.ts";
 import {
   AgentPublicKeys,
   importAgentPublicKey,
   verifyAgentAssertion,
-} from "../src/assertion-verifier.ts";
-import { decodeBase64, decodeBase64Url } from "../src/internal/base64.ts";
-import { isId } from "../src/internal/id.ts";
-import { parseJsonObject } from "../src/internal/json-object.ts";
-import { oneLine } from "../src/internal/printable.ts";
-import { formatRfc3339Second, parseRfc3339Second } from "../src/internal/rfc3339.ts";
-import { exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys.ts";
-import { parseAgentIdentityClaims } from "../src/record.ts";
-import { sealToAgent, unsealWithAgentKey } from "../src/sealed-box.ts";
-import { jwksUrl, normalizeBaseUrl, taskRegistrationUrl } from "../src/urls.ts";
+} from "../src/assertion/verifier.ts";
+import { decodeBase64, decodeBase64Url } from "../src/encoding/base64.ts";
+import { isId } from "../src/record/id.ts";
+import { parseJsonObject } from "../src/jwt/json-object.ts";
+import { oneLine } from "../src/encoding/printable.ts";
+import { formatRfc3339Second, parseRfc3339Second } from "../src/encoding/rfc3339.ts";
+import { exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
+import { parseAgentIdentityClaims } from "../src/record/index.ts";
+import { sealToAgent, unsealWithAgentKey } from "../src/keys/sealed-box.ts";
+import { jwksUrl, normalizeBaseUrl, taskRegistrationUrl } from "../src/urls/index.ts";
 
 const run = <A>(effect: Effect.Effect<A, unknown>): A => Effect.runSync(effect);
 const id = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 40 }).filter(isId);

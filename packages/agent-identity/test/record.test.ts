@@ -2,8 +2,8 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { isWorkspacePlan, parsePlanType, planTypes } from "../src/plan.ts";
-import { parseAgentIdentityClaims, parseStoredAgentIdentity } from "../src/record.ts";
+import { isWorkspacePlan, parsePlanType, planTypes } from "../src/record/plan.ts";
+import { parseAgentIdentityClaims, parseStoredAgentIdentity } from "../src/record/index.ts";
 import { goodClaims, nowMs } from "./mint.ts";
 
 const canary = "canary-private-key";

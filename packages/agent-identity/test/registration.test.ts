@@ -2,9 +2,9 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { describeAgent, registerAgent } from "../src/agent-registration.ts";
-import { mintBiscuit } from "../src/biscuit.ts";
-import { importAgentKey } from "../src/keys.ts";
+import { describeAgent, registerAgent } from "../src/registration/index.ts";
+import { mintBiscuit } from "../src/registration/biscuit.ts";
+import { importAgentKey } from "../src/keys/index.ts";
 import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
 import { keyVectors } from "./vectors.ts";
 
@@ -124,7 +124,7 @@ describe("registerAgent", () => {
     return Effect.gen(function* () {
       const key = yield* importVector;
       const biscuit = Redacted.make("canary-biscuit");
-      expect(yield* registerAgent({ ...shared, key, design: "first", biscuit })).toBe("agent-9");
+      expect(yield* registerAgent({ ...shared, key, design: "v1", biscuit })).toBe("agent-9");
       const [request] = transport.requests;
       expect(request).toMatchObject({
         method: "POST",
@@ -145,7 +145,7 @@ describe("registerAgent", () => {
     const transport = makeFakeTransport(() => Effect.succeed(registered));
     return Effect.gen(function* () {
       const key = yield* importVector;
-      yield* registerAgent({ ...shared, key, design: "current", accessToken });
+      yield* registerAgent({ ...shared, key, design: "v2", accessToken });
       const [request] = transport.requests;
       expect(request?.body).toBe(
         JSON.stringify({
@@ -171,7 +171,7 @@ describe("registerAgent", () => {
     return Effect.gen(function* () {
       const key = yield* importVector;
       const error = yield* Effect.flip(
-        registerAgent({ ...shared, key, design: "current", accessToken }),
+        registerAgent({ ...shared, key, design: "v2", accessToken }),
       );
       expect(error.code).toBe(code);
       expect(inspect(error, { depth: 9 })).not.toContain("canary");
@@ -183,11 +183,11 @@ describe("registerAgent", () => {
     const transport = makeFakeTransport(() => Effect.fail(refusedConnection));
     return Effect.gen(function* () {
       const key = yield* importVector;
-      const none = { ...shared, key, design: "current", accessToken: Redacted.make(" ") } as const;
+      const none = { ...shared, key, design: "v2", accessToken: Redacted.make(" ") } as const;
       expect((yield* Effect.flip(registerAgent(none))).code).toBe(
         "AGENT_IDENTITY_ACCESS_TOKEN_UNAVAILABLE",
       );
-      const unreached = registerAgent({ ...shared, key, design: "current", accessToken });
+      const unreached = registerAgent({ ...shared, key, design: "v2", accessToken });
       expect((yield* Effect.flip(unreached)).code).toBe(
         "AGENT_IDENTITY_AGENT_REGISTRATION_UNREACHABLE",
       );

@@ -6,7 +6,7 @@ import {
   normalizeBaseUrl,
   taskApiBaseUrl,
   taskRegistrationUrl,
-} from "../src/urls.ts";
+} from "../src/urls/index.ts";
 
 const wham = "/backend-api/wham/agent-identities/jwks";
 

@@ -2,7 +2,7 @@ import * as Data from "effect/Data";
 import type { ExitCode } from "./exit-code.ts";
 
 /**
- * Something this front door itself refuses. `message` says what happened, `hint` the next deed. Failures of the
+ * Something this front door itself refuses. `message` says what happened, `hint` the next operation. Failures of the
  * packages underneath keep their own classes.
  */
 export class CliFailure extends Data.TaggedError("CliFailure")<{

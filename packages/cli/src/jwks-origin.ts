@@ -3,7 +3,7 @@ import {
   JwksMalformed,
   JwksRequestFailed,
 } from "@agent-auth/agent-identity/errors";
-import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import { CliFailure } from "./failure.ts";
@@ -56,7 +56,7 @@ const hintsForNamed: Readonly<Record<string, string>> = {
   AGENT_IDENTITY_JWKS_ENDPOINT_ERROR: "Check that URL, or try again later.",
   AGENT_IDENTITY_JWKS_MALFORMED: howToName,
   AGENT_IDENTITY_JWKS_REQUEST_FAILED: "Check that URL and the network, then try again.",
-  AGENT_IDENTITY_JWT_KID_UNTRUSTED: "Name the set of the service that issued the token.",
+  AGENT_IDENTITY_JWKS_KEY_NOT_FOUND: "Name the set of the service that issued the token.",
 };
 
 /** Reads the set once, past every cache. */

@@ -41,7 +41,7 @@ const notOurs = /, or allow plain http explicitly/u;
 
 /**
  * What mends an error, as people can type it. The packages underneath say what has to be done ("Sign in again."),
- * without knowing any command line; this turns deeds into commands. A deed that no command does is kept as it is.
+ * without knowing any command line; this turns deeds into commands. A operation that no command does is kept as it is.
  */
 export const nextStep = ({ code, hint: told }: Reportable): string | undefined => {
   const step = steps[code];

@@ -40,7 +40,7 @@ const needsSignIn: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The error as one line: what happened, then the next deed as a command of ours, but for a text that stands to the
+ * The error as one line: what happened, then the next operation as a command of ours, but for a text that stands to the
  * letter. Never more than one line.
  */
 export const errorLine = (prefix: string, error: Reportable): string => {

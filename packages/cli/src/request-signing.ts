@@ -1,5 +1,5 @@
 import { type ModelProvider, resolveProvider } from "@agent-auth/model-provider/provider";
-import { RequestSigner, type RequestSignerShape } from "@agent-auth/model-provider/signer";
+import { RequestSigner, type RequestSignerShape } from "@agent-auth/model-provider/signing";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { managerLayer, type Session } from "./session.ts";

@@ -1,6 +1,6 @@
-import * as AuthManager from "@agent-auth/login/auth-manager";
+import * as AuthManager from "@agent-auth/login/manager";
 import { type Config, loadConfig } from "@agent-auth/login/config";
-import { type LoginEnvironment, parseEnvironment } from "@agent-auth/login/environment";
+import { type LoginEnvironment, parseEnvironment } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import { homedir } from "node:os";
 import { accountHome } from "./accounts/account-home.ts";

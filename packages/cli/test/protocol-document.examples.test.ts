@@ -6,18 +6,18 @@ import {
   defaultIssuer,
 } from "@agent-auth/agent-identity/jwt";
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
-import { planTypes } from "@agent-auth/agent-identity/plan";
+import { planTypes } from "@agent-auth/agent-identity/record/plan";
 import {
   parseAgentIdentityClaims,
   parseStoredAgentIdentity,
 } from "@agent-auth/agent-identity/record";
-import { registrationMessage } from "@agent-auth/agent-identity/task";
+import { registrationMessage } from "@agent-auth/agent-identity/tasks";
 import {
   defaultChatgptBaseUrl,
   defaultTaskApiBaseUrl,
   jwksUrl,
 } from "@agent-auth/agent-identity/urls";
-import { encodeAuthJson, parseAuthJson } from "@agent-auth/login/auth-json";
+import { encodeAuthJson, parseAuthJson } from "@agent-auth/login/storage/auth-json";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";

@@ -1,8 +1,8 @@
 // docs/protocol.md against the code: the sections that comments cite are there, and what it lists is what the code reads.
 // Its examples and fixed texts have tests of their own beside this one; what it says in prose is tested where the code is.
-import { authModes } from "@agent-auth/login/auth-json";
-import { parseEnvironment } from "@agent-auth/login/environment";
-import { codexLockName, floorLockName } from "@agent-auth/login/home-lock";
+import { authModes } from "@agent-auth/login/storage/auth-json";
+import { parseEnvironment } from "@agent-auth/login/config/environment";
+import { codexLockName, sqliteLockName } from "@agent-auth/login/storage/lock";
 import { describe, expect, it } from "vitest";
 import {
   packageFiles,
@@ -77,7 +77,7 @@ describe("§1 of docs/protocol.md", () => {
   });
 
   it("has, with §12, the keys of config.toml that are read", () => {
-    const reader = readRepository("packages/login/src/config/read.ts");
+    const reader = readRepository("packages/login/src/config/parse-config.ts");
     const read = Array.from(reader.matchAll(/"([a-z]+(?:_[a-z]+)+)"/gu), ([, key]) => key);
     const tables = [...tableUnder("key", section(1)), ...tableUnder("key", section(12))];
     const documented = quotedIn(0, tables);
@@ -94,11 +94,11 @@ describe("§2 and §3 of docs/protocol.md", () => {
   });
 
   it("names the lock files, and the entry of the keyring", () => {
-    expect(quoted(section(2))).toEqual(expect.arrayContaining([codexLockName, floorLockName]));
-    const keyring = readRepository("packages/login/src/keyring/entry.ts");
+    expect(quoted(section(2))).toEqual(expect.arrayContaining([codexLockName, sqliteLockName]));
+    const keyring = readRepository("packages/login/src/storage/keyring-entry.ts");
     const service = /keyringService = "(.+)"/u.exec(keyring)?.[1] ?? "";
     expect(section(3)).toContain(`service \`${service}\``);
-    const modes = readRepository("packages/login/src/credential-store.ts");
+    const modes = readRepository("packages/login/src/storage/index.ts");
     const listed = /CredentialsStoreMode = (.+);/u.exec(modes)?.[1]?.match(/\w+/gu);
     expect(tableUnder("`cli_auth_credentials_store`", section(3)).map(([mode]) => mode)).toEqual(
       listed?.map((mode) => `\`${mode}\``),

@@ -8,8 +8,8 @@ import {
   RefreshRejected,
   WorkspaceNotAllowed,
 } from "@agent-auth/login/errors";
-import { checkRestrictions, type Restrictions } from "@agent-auth/login/restrictions";
-import { authHeaders } from "@agent-auth/model-provider/headers";
+import { checkRestrictions, type Restrictions } from "@agent-auth/login/config/restrictions";
+import { authHeaders } from "@agent-auth/model-provider/signing/headers";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -84,11 +84,11 @@ describe("§8 of docs/protocol.md", () => {
 
 describe("§9 of docs/protocol.md", () => {
   it("has the parameters of the authorize URL in their order, and the constants", () => {
-    const url = readRepository("packages/login/src/sign-in/authorize-url.ts");
+    const url = readRepository("packages/login/src/oauth/authorize-url.ts");
     const sent = Array.from(url.matchAll(/(?:\[|append\()"(\w+)",/gu), ([, name]) => name);
     expect(quotedIn(0, tableUnder("parameter", section(9)))).toEqual(sent);
     expect(quoted(section(9))).toContain(/SCOPE =\s+"(.+)"/u.exec(url)?.[1]);
-    const authority = readRepository("packages/login/src/sign-in/authority.ts");
+    const authority = readRepository("packages/login/src/oauth/authority.ts");
     for (const constant of ["DEFAULT_ISSUER", "DEFAULT_CLIENT_ID"]) {
       const value = new RegExp(`${constant} = "(.+)"`, "u").exec(authority)?.[1];
       expect(quoted(section(9))).toContain(value);
@@ -96,11 +96,11 @@ describe("§9 of docs/protocol.md", () => {
   });
 
   it("has the reasons for a refresh, and the codes that end a sign-in, with their texts", () => {
-    const contract = readRepository("packages/login/src/auth-manager/contract.ts");
+    const contract = readRepository("packages/login/src/manager/types.ts");
     const reasons = /RefreshReason = (.+);/u.exec(contract)?.[1]?.match(/\w+/gu);
     const list = /^`refresh_reason` is (.*?)\. /msu.exec(section(9))?.[1] ?? "";
     expect(quoted(list)).toEqual(reasons);
-    const code = readRepository("packages/login/src/refresh.ts");
+    const code = readRepository("packages/login/src/oauth/refresh.ts");
     const permanent = Array.from(code.matchAll(/\["(\w+)", "(expired|reused|revoked)"\]/gu));
     const documented = new Map(
       tableUnder("refused with", section(9)).map(([when = "", text = ""]) => [

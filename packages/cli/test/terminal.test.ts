@@ -62,7 +62,7 @@ describe("errorLine", () => {
     );
   });
 
-  it("turns a deed into a command", () => {
+  it("turns a operation into a command", () => {
     const error = { code: "X", message: "token expired", hint: "Sign in again." };
     expect(errorLine("Error", error)).toBe("Error: token expired. Run: agent-auth login");
   });
@@ -85,7 +85,7 @@ describe("errorLine", () => {
     );
   });
 
-  it("leaves a deed alone that is another program's", () => {
+  it("leaves a operation alone that is another program's", () => {
     const hint = "Sign in again in the program that supplies these tokens.";
     expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
       `Error: it broke. ${hint}`,

@@ -109,7 +109,7 @@ describe("verify", () => {
     const wrong = await home.run(["verify", "--json"], { stdin: jwt });
     expect(JSON.parse(wrong.stdout)).toMatchObject({
       valid: false,
-      error: { code: "AGENT_IDENTITY_JWT_ISSUER_REFUSED" },
+      error: { code: "AGENT_IDENTITY_JWT_ISSUER_MISMATCH" },
     });
     expect(wrong.exitCode).toBe(1);
   });

@@ -5,9 +5,9 @@ import { makeBench } from "@agent-auth/tools/bench";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as ManagedRuntime from "effect/ManagedRuntime";
-import { AuthManager, layer } from "../src/auth-manager.ts";
-import { loadConfig } from "../src/config.ts";
-import { parseEnvironment } from "../src/environment.ts";
+import { AuthManager, layer } from "../src/manager/index.ts";
+import { loadConfig } from "../src/config/index.ts";
+import { parseEnvironment } from "../src/config/environment.ts";
 
 const home = mkdtempSync(join(tmpdir(), "agent-auth-bench-"));
 const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url");

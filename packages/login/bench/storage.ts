@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { makeBench } from "@agent-auth/tools/bench";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
 
 const home = mkdtempSync(join(tmpdir(), "agent-auth-bench-"));
 const path = join(home, "auth.json");

@@ -1,5 +1,5 @@
 import type { AssertionSigner } from "@agent-auth/agent-identity/assertion";
-import type { PlanType } from "@agent-auth/agent-identity/plan";
+import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
 import type * as Redacted from "effect/Redacted";
 

@@ -1,16 +1,16 @@
-export * from "./auth-manager.ts";
+export * from "./manager/index.ts";
 export type * from "./credential.ts";
-export * from "./errors.ts";
+export * from "./errors/index.ts";
 export {
   type CodexHome,
   type LoginEnvironment,
   parseEnvironment,
   type Variables,
-} from "./environment.ts";
-export { type Config, loadConfig, type LoadConfigOptions } from "./config.ts";
+} from "./config/environment.ts";
+export { type Config, loadConfig, type LoadConfigOptions } from "./config/index.ts";
 export {
   checkLoginMethod,
   checkRestrictions,
   checkWorkspaces,
   type LoginMethod,
-} from "./restrictions.ts";
+} from "./config/restrictions.ts";

@@ -4,7 +4,11 @@ import * as Exit from "effect/Exit";
 import * as Result from "effect/Result";
 import fc from "fast-check";
 import { inspect } from "node:util";
-import { type AuthDocument, encodeAuthJson, parseAuthJson } from "../src/auth-json.ts";
+import {
+  type AuthDocument,
+  encodeAuthJson,
+  parseAuthJson,
+} from "../src/storage/auth-json/index.ts";
 import type { AuthJsonInvalid } from "../src/errors/store.ts";
 import { full } from "./support/full-auth-json.ts";
 

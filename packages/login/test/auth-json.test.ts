@@ -11,7 +11,7 @@ import {
   makeStoredRecord,
   parseAuthJson,
   recordFields,
-} from "../src/auth-json.ts";
+} from "../src/storage/auth-json/index.ts";
 import type { AuthJsonInvalid } from "../src/errors/store.ts";
 import { full } from "./support/full-auth-json.ts";
 

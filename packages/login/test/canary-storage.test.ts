@@ -7,12 +7,12 @@ import fc from "fast-check";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { type AuthDocument, parseAuthJson } from "../src/auth-json.ts";
-import { loadConfig } from "../src/config.ts";
-import { layer } from "../src/credential-store-configured.ts";
-import { type CredentialsStoreMode, CredentialStore } from "../src/credential-store.ts";
-import { parseEnvironment } from "../src/environment.ts";
-import { makeDispatcher } from "../src/http-client.ts";
+import { type AuthDocument, parseAuthJson } from "../src/storage/auth-json/index.ts";
+import { loadConfig } from "../src/config/index.ts";
+import { layer } from "../src/storage/configured.ts";
+import { type CredentialsStoreMode, CredentialStore } from "../src/storage/index.ts";
+import { parseEnvironment } from "../src/config/environment.ts";
+import { makeDispatcher } from "../src/http/index.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
 // Shaped like a key: an unknown auth_mode is named, unless it looks like a secret.

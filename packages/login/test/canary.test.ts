@@ -8,11 +8,11 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import * as Tracer from "effect/Tracer";
 import { describe, expect, it } from "vitest";
-import { AuthManager, layer, type AuthManagerOptions } from "../src/auth-manager.ts";
-import { CredentialStore } from "../src/credential-store.ts";
-import { layer as storeLayer } from "../src/credential-store-configured.ts";
-import { HomeLock } from "../src/home-lock.ts";
-import { createAuthManager } from "../src/promises.ts";
+import { AuthManager, layer, type AuthManagerOptions } from "../src/manager/index.ts";
+import { CredentialStore } from "../src/storage/index.ts";
+import { layer as storeLayer } from "../src/storage/configured.ts";
+import { HomeLock } from "../src/storage/lock/index.ts";
+import { createAuthManager } from "../src/promises/index.ts";
 import {
   chatgptDocument,
   managerOptions,
@@ -276,9 +276,9 @@ describe("nothing that is printed, logged or traced holds a secret", () => {
         "LOGIN_AUTH_JSON_INVALID",
         "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED",
         "LOGIN_EXTERNAL_PROVIDER_FAILED",
-        "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+        "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         "AGENT_IDENTITY_JWT_EXPIRED",
-        "AGENT_IDENTITY_JWT_ISSUER_REFUSED",
+        "AGENT_IDENTITY_JWT_ISSUER_MISMATCH",
         "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED",
       ]),
     );

@@ -5,8 +5,8 @@ import * as Redacted from "effect/Redacted";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { vi } from "vitest";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
 import { temporaryHome } from "./support/home.ts";
 
 const kept = new Map<string, string>();

@@ -6,8 +6,8 @@ import { spawnSync } from "node:child_process";
 import { linkSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
@@ -21,7 +21,7 @@ const refusing = (prepare: (file: string) => void) =>
     const before = lstatSync(store.file);
     const errors = yield* Effect.forEach(
       [store.checkWritable, store.save("sk-new"), store.remove, store.load],
-      (deed) => Effect.result(deed),
+      (operation) => Effect.result(operation),
     );
     const codes = errors.map((it) => (it._tag === "Failure" ? it.failure.code : "done"));
     const reasons = errors.map((it) =>
@@ -156,8 +156,13 @@ describe("CredentialStore, file, refuses", () => {
       writeFileSync(join(folder, "file"), "");
       for (const name of ["missing", "file"]) {
         const store = openFileStore({ path: join(folder, name), explicit: true });
-        for (const deed of [store.load, store.save("sk-1"), store.remove, store.checkWritable]) {
-          const error = yield* Effect.flip(Effect.asVoid(deed));
+        for (const operation of [
+          store.load,
+          store.save("sk-1"),
+          store.remove,
+          store.checkWritable,
+        ]) {
+          const error = yield* Effect.flip(Effect.asVoid(operation));
           expect(error.code).toBe("LOGIN_CODEX_HOME_UNUSABLE");
           expect(error.message).toContain(join(folder, name));
         }

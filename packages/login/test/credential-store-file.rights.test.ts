@@ -18,8 +18,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { CodexHome } from "../src/environment.ts";
-import { loadFlock } from "../src/home-lock/flock.ts";
+import type { CodexHome } from "../src/config/environment.ts";
+import { loadFlock } from "../src/storage/lock/flock.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { waiting } from "./support/home-lock.ts";
@@ -54,8 +54,8 @@ describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () 
     Effect.gen(function* () {
       const { checkWritable, file, link, remove, save, secret, untouched } = foreignHome();
       link(secret, 4242);
-      for (const deed of [checkWritable, save("sk-1"), remove])
-        expect(yield* Effect.flip(Effect.asVoid(deed))).toMatchObject(distrust);
+      for (const operation of [checkWritable, save("sk-1"), remove])
+        expect(yield* Effect.flip(Effect.asVoid(operation))).toMatchObject(distrust);
       expect(untouched()).toEqual(intact);
       expect(readlinkSync(file)).toBe(secret);
     }),

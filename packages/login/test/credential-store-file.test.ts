@@ -17,9 +17,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
-import { loadFlock } from "../src/home-lock/flock.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
+import { loadFlock } from "../src/storage/lock/flock.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 

@@ -7,10 +7,10 @@ import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AsyncEntry } from "@napi-rs/keyring";
 import { type Desktop, missingKeyring, startDesktop } from "@agent-auth/tools/desktop";
-import type { AuthDocument } from "../src/auth-json.ts";
-import { layer } from "../src/credential-store-configured.ts";
-import { type CredentialsStoreMode, CredentialStore } from "../src/credential-store.ts";
-import type { CodexHome } from "../src/environment.ts";
+import type { AuthDocument } from "../src/storage/auth-json/index.ts";
+import { layer } from "../src/storage/configured.ts";
+import { type CredentialsStoreMode, CredentialStore } from "../src/storage/index.ts";
+import type { CodexHome } from "../src/config/environment.ts";
 import type { StoreError } from "../src/errors/store.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
@@ -183,13 +183,13 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
 
           // The bus starts another keyring at once, but nobody unlocks that one: the old credential is in it, out of reach.
           running().killKeyring();
-          for (const deed of [
+          for (const operation of [
             keyring.use((store) => Effect.asVoid(store.load)),
             keyring.use((store) => Effect.asVoid(store.save(newer))),
             keyring.use((store) => store.checkWritable),
             keyring.use((store) => Effect.asVoid(store.remove)),
           ]) {
-            const error = yield* Effect.flip(deed);
+            const error = yield* Effect.flip(operation);
             expect(error.code).toBe("LOGIN_KEYRING_UNAVAILABLE");
             expect(error.message).not.toContain("sk-");
           }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as Redacted from "effect/Redacted";
 import { inspect } from "node:util";
-import { parseEnvironment, type Variables } from "../src/environment.ts";
+import { parseEnvironment, type Variables } from "../src/config/environment.ts";
 
 const parse = (variables: Variables) => parseEnvironment(variables, { homeDir: "/home/ada" });
 

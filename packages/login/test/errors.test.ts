@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import * as errors from "../src/errors.ts";
+import * as errors from "../src/errors/index.ts";
 
 const source = { _tag: "File", path: "/home/auth.json" } as const;
 
@@ -11,8 +11,8 @@ const samples = [
   new errors.PersonalAccessTokenRejected({ status: 401 }),
   new errors.PersonalAccessTokenLookupFailed({ reason: "timed out" }),
   new errors.InvalidLoginInput({ what: "API key", reason: "it is empty" }),
-  new errors.EnvironmentCredentialRules({ variable: "CODEX_API_KEY" }),
-  new errors.NothingWouldBeKept(),
+  new errors.EnvironmentCredentialOverrides({ variable: "CODEX_API_KEY" }),
+  new errors.PersistentStoreRequired(),
   new errors.RefreshRejected({ reason: "other" }),
   new errors.RefreshAccountChanged({}),
   new errors.RefreshFailed({ attempts: 1, reason: "timed out" }),
@@ -24,7 +24,7 @@ const samples = [
 ];
 
 describe("errors", () => {
-  it("have a code of their own, a message and one next deed", () => {
+  it("have a code of their own, a message and one next operation", () => {
     expect(new Set(samples.map(({ code }) => code)).size).toBe(samples.length);
     for (const { code, hint, message } of samples) {
       expect(code).toMatch(/^LOGIN_[A-Z_]+$/);

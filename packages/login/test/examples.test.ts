@@ -7,9 +7,9 @@ import type { TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { AuthManager } from "../src/auth-manager.ts";
-import { layer as httpClient } from "../src/http-client.ts";
-import { createAuthManager } from "../src/promises.ts";
+import { AuthManager } from "../src/manager/index.ts";
+import { layer as httpClient } from "../src/http/index.ts";
+import { createAuthManager } from "../src/promises/index.ts";
 import { borrowFrom } from "./examples/lent-tokens.ts";
 import { shared, sharingManager } from "./examples/sharing.ts";
 import {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Scope from "effect/Scope";
-import { makeFlights } from "../src/internal/flights.ts";
+import { makeFlights } from "../src/manager/single-flight.ts";
 
 describe("Flights.join", () => {
   it.effect(

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { CodexHome } from "../src/environment.ts";
+import type { CodexHome } from "../src/config/environment.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
 

@@ -6,9 +6,9 @@ import * as Redacted from "effect/Redacted";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layer as storeLayer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
-import { loadFlock } from "../src/home-lock/flock.ts";
+import { layer as storeLayer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
+import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
 import { program, start, type Started } from "./support/programs.ts";
@@ -151,14 +151,14 @@ describe.skipIf(!hasFlockTool || !hasFlock)(
           CredentialStore,
           storeLayer({ mode: "file", codexHome: home }),
         );
-        for (const deed of [
+        for (const operation of [
           Effect.asVoid(store.save({ openaiApiKey: Redacted.make("sk-1") })),
           Effect.asVoid(store.remove),
         ]) {
           const other = hold(`${target}.lock`);
           yield* said(other, "held");
           const before = existsSync(target);
-          const fiber = yield* waiting(deed);
+          const fiber = yield* waiting(operation);
           expect(existsSync(target)).toBe(before);
           other.child.stdin?.end();
           yield* Fiber.join(fiber);

@@ -12,9 +12,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { layer as storeLayer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
-import { loadFlock } from "../src/home-lock/flock.ts";
+import { layer as storeLayer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
+import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, waiting } from "./support/home-lock.ts";
 import { program, start } from "./support/programs.ts";

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber";
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadFlock } from "../src/home-lock/flock.ts";
+import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, waiting } from "./support/home-lock.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -7,8 +7,8 @@ import { X509Certificate } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { parseEnvironment, type Variables } from "../src/environment.ts";
-import { type HttpClientOptions, layer, makeDispatcher } from "../src/http-client.ts";
+import { parseEnvironment, type Variables } from "../src/config/environment.ts";
+import { type HttpClientOptions, layer, makeDispatcher } from "../src/http/index.ts";
 import { temporaryFolder } from "./support/home.ts";
 import { startProxy } from "./support/proxy.ts";
 

@@ -3,14 +3,14 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
-import { layerNoDeps } from "../src/auth-manager.ts";
-import { layer as storeLayer } from "../src/credential-store-configured.ts";
-import { layer as httpLayer } from "../src/http-client.ts";
+import { layerNoDeps } from "../src/manager/index.ts";
+import { layer as storeLayer } from "../src/storage/configured.ts";
+import { layer as httpLayer } from "../src/http/index.ts";
 import {
   IdentityRegistration,
   layer,
   type IdentityRegistrationOptions,
-} from "../src/identity-registration.ts";
+} from "../src/agents/registration/index.ts";
 import {
   chatgptDocument,
   managerOptions,
@@ -76,7 +76,7 @@ describe("IdentityRegistration.identity", () => {
     const authority = await openAuthority();
     const document = await chatgptDocument(authority);
     await home.write(document);
-    await use(home, authority, (it) => it.identity, { design: "current" });
+    await use(home, authority, (it) => it.identity, { design: "v2" });
     const [request] = authority.requestsTo("registerAgent");
     expect(request?.headers["authorization"]).toBe(`Bearer ${document.tokens.access_token}`);
     expect(JSON.parse(request?.body ?? "")).toMatchObject({

@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JwksCache } from "@agent-auth/agent-identity/jwks-cache";
+import { JwksCache } from "@agent-auth/agent-identity/jwks/cache";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import * as JwksCacheFile from "../src/jwks-cache-file.ts";
+import * as JwksCacheFile from "../src/agents/jwks-cache-file.ts";
 
 const url = "https://auth.example/jwks";
 const entry = {

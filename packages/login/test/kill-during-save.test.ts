@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { readdirSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
-import { parseAuthJson } from "../src/auth-json.ts";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
+import { parseAuthJson } from "../src/storage/auth-json/index.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
 import { temporaryHome } from "./support/home.ts";
 import { program, start } from "./support/programs.ts";
 

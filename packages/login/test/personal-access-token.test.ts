@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest";
 import { HttpTimedOut } from "@agent-auth/agent-identity/errors";
-import { type HttpRequest, HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { type HttpRequest, HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { lookUpPersonalAccessToken } from "../src/personal-access-token.ts";
+import { lookUpPersonalAccessToken } from "../src/oauth/personal-access-token.ts";
 
 const token = Redacted.make("at-canary");
 const whoami = {

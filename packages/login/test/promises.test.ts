@@ -3,8 +3,12 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CredentialUnusable, ManagerClosed, RefreshFailed } from "../src/errors.ts";
-import { createAuthManager, revealSecret, type CreateAuthManagerOptions } from "../src/promises.ts";
+import { CredentialUnusable, ManagerClosed, RefreshFailed } from "../src/errors/index.ts";
+import {
+  createAuthManager,
+  revealSecret,
+  type CreateAuthManagerOptions,
+} from "../src/promises/index.ts";
 import { chatgptDocument, openAuthority, openHome, type Home } from "./manager/fixture.ts";
 
 const options = (

@@ -5,10 +5,10 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { AuthDocument } from "../src/auth-json.ts";
-import { layer } from "../src/credential-store-configured.ts";
-import { CredentialStore } from "../src/credential-store.ts";
-import type { CodexHome } from "../src/environment.ts";
+import type { AuthDocument } from "../src/storage/auth-json/index.ts";
+import { layer } from "../src/storage/configured.ts";
+import { CredentialStore } from "../src/storage/index.ts";
+import type { CodexHome } from "../src/config/environment.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { temporaryHome } from "./support/home.ts";
 

@@ -3,14 +3,14 @@ import {
   HttpTransport,
   type HttpRequest,
   type HttpResponse,
-} from "@agent-auth/agent-identity/http-transport";
+} from "@agent-auth/agent-identity/http";
 import { describe, expect, it } from "@effect/vitest";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { spendRefreshToken } from "../src/refresh.ts";
+import { spendRefreshToken } from "../src/oauth/refresh.ts";
 
 type Answer = Partial<HttpResponse> | HttpConnectionFailed | HttpInsecureUrl;
 

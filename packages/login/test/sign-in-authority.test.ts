@@ -12,10 +12,10 @@ import {
 } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import type { LoginErrorCode } from "../src/errors.ts";
-import { layer as httpClient } from "../src/http-client.ts";
-import { signInWithBrowser } from "../src/sign-in-browser.ts";
-import { signInWithDeviceCode } from "../src/sign-in-device.ts";
+import type { LoginErrorCode } from "../src/errors/index.ts";
+import { layer as httpClient } from "../src/http/index.ts";
+import { signInWithBrowser } from "../src/oauth/browser.ts";
+import { signInWithDeviceCode } from "../src/oauth/device.ts";
 import { visit } from "./sign-in/fixture.ts";
 
 const running = (options: TestAuthorityOptions = {}) =>

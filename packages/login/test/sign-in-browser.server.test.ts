@@ -1,6 +1,6 @@
 import { createServer, request as httpRequest } from "node:http";
 import { assert, describe, it, vi } from "@effect/vitest";
-import { signInWithBrowser } from "../src/sign-in-browser.ts";
+import { signInWithBrowser } from "../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";

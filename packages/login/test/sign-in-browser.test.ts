@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { assert, describe, it } from "@effect/vitest";
-import type { ChatgptTokens } from "../src/auth-manager.ts";
-import { signInWithBrowser } from "../src/sign-in-browser.ts";
+import type { ChatgptTokens } from "../src/manager/index.ts";
+import { signInWithBrowser } from "../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";

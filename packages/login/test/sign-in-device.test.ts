@@ -10,7 +10,7 @@ import {
   signInWithDeviceCode,
   type DeviceCodePrompt,
   type DeviceSignInOptions,
-} from "../src/sign-in-device.ts";
+} from "../src/oauth/device.ts";
 import { CANARIES, idToken, memoryAuthority, tokens } from "./sign-in/fixture.ts";
 
 type MemoryAuthority = ReturnType<typeof memoryAuthority>;

@@ -16,11 +16,11 @@ import {
   AuthorizationFailed,
   CodexEntitlementMissing,
   TokenExchangeRejected,
-} from "../src/errors/sign-in.ts";
-import { WorkspaceNotAllowed } from "../src/errors.ts";
-import * as contents from "../src/sign-in/page-contents.ts";
-import { sendPage } from "../src/sign-in/page-response.ts";
-import { renderPage, type PageContent } from "../src/sign-in/pages.ts";
+} from "../src/errors/oauth.ts";
+import { WorkspaceNotAllowed } from "../src/errors/index.ts";
+import * as contents from "../src/oauth/pages/contents.ts";
+import { sendPage } from "../src/oauth/pages/response.ts";
+import { renderPage, type PageContent } from "../src/oauth/pages/render.ts";
 
 const hostile = '<img src="https://evil.example/x.png" onerror="document.title=\'owned\'">';
 

@@ -3,8 +3,8 @@
 import type { makeBench } from "@agent-auth/tools/bench";
 import { Readable } from "node:stream";
 import { Agent } from "undici";
-import { createAuthenticatedFetch } from "../src/authenticated-fetch.ts";
-import { authInterceptor } from "../src/undici-interceptor.ts";
+import { createAuthenticatedFetch } from "../src/fetch/index.ts";
+import { authInterceptor } from "../src/dispatcher/index.ts";
 import { agentSigner, startServer } from "./setup.ts";
 
 const gib = 1024 ** 3;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import type { makeBench } from "@agent-auth/tools/bench";
-import { createModelProvider } from "../src/promises.ts";
+import { createModelProvider } from "../src/promises/index.ts";
 
 const requests = 2000;
 

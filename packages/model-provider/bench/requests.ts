@@ -4,8 +4,8 @@
 // only ever takes requests away, and with long rounds it decides the ratio.
 import type { makeBench } from "@agent-auth/tools/bench";
 import { Agent, fetch } from "undici";
-import { createAuthenticatedFetch } from "../src/authenticated-fetch.ts";
-import { authInterceptor } from "../src/undici-interceptor.ts";
+import { createAuthenticatedFetch } from "../src/fetch/index.ts";
+import { authInterceptor } from "../src/dispatcher/index.ts";
 import { agentSigner, startServer } from "./setup.ts";
 
 const limit = 0.95;

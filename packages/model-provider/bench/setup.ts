@@ -6,8 +6,8 @@ import type { Credential } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
-import { resolveProvider } from "../src/provider.ts";
-import { makeRequestSigner } from "../src/request-signer.ts";
+import { resolveProvider } from "../src/provider/index.ts";
+import { makeRequestSigner } from "../src/signing/request-signer.ts";
 
 /** The server of `server.ts`, in a process that ends with `stop`. */
 export const startServer = async () => {

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
-import { accountState } from "../src/account-state.ts";
-import { SignInRequired } from "../src/errors.ts";
+import { accountState } from "../src/provider/account-state.ts";
+import { SignInRequired } from "../src/errors/index.ts";
 import { agent, apiKey } from "./support/credentials.ts";
 import { brokenManager, managerOf } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";

@@ -1,6 +1,6 @@
 import * as Result from "effect/Result";
 import { describe, expect, it } from "vitest";
-import { authHeaders } from "../src/headers.ts";
+import { authHeaders } from "../src/signing/headers.ts";
 import {
   agent,
   apiKey,

@@ -3,10 +3,7 @@ import * as Redacted from "effect/Redacted";
 import * as fc from "fast-check";
 import { Agent, Request as UndiciRequest } from "undici";
 import { describe, expect, it } from "vitest";
-import {
-  type AuthenticatedFetchOptions,
-  createAuthenticatedFetch,
-} from "../src/authenticated-fetch.ts";
+import { type AuthenticatedFetchOptions, createAuthenticatedFetch } from "../src/fetch/index.ts";
 import { agent, bearer, chatgpt } from "./support/credentials.ts";
 import { managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
@@ -72,7 +69,7 @@ describe("createAuthenticatedFetch: addresses", () => {
   ])("does not let %s leave the base URL", async (path) => {
     await using server = await startServer(ok);
     await expect(signedTo(server.url)(path)).rejects.toMatchObject({
-      code: "PROVIDER_OUTSIDE_PROVIDER",
+      code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED",
       reason: "leavesBasePath",
     });
     expect(server.seen).toEqual([]);
@@ -252,7 +249,10 @@ describe("createAuthenticatedFetch: query_params", () => {
     const error: unknown = await signedTo(server.url, { provider })(address(server.url)).catch(
       (thrown: unknown) => thrown,
     );
-    expect(error).toMatchObject({ code: "PROVIDER_OUTSIDE_PROVIDER", reason: "holdsCredentials" });
+    expect(error).toMatchObject({
+      code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED",
+      reason: "holdsCredentials",
+    });
     expect(inspect(error, { depth: Infinity, showHidden: true })).not.toMatch(/canary|secret|me@/);
     expect(server.seen).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createAuthManager, type PromiseAuthManager } from "@agent-auth/login/promises";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
-import { createModelProvider } from "../src/promises.ts";
+import { createModelProvider } from "../src/promises/index.ts";
 import {
   ask,
   authorityVariables,
@@ -225,7 +225,7 @@ const beyond: ReadonlyArray<Beyond> = [
     name: "the claims of the first design of an agent identity JWT",
     answer: "payload is not valid JSON",
     env: async (authority) => ({
-      CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt({ design: "first" }),
+      CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt({ design: "v1" }),
     }),
   },
   {

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { commandTokenAccess, runTokenCommand } from "../src/command-token.ts";
+import { commandTokenAccess, runTokenCommand } from "../src/credentials/command-token.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -133,7 +133,7 @@ describe("runTokenCommand", () => {
       import * as Effect from "effect/Effect";
       import * as Redacted from "effect/Redacted";
       import { existsSync } from "node:fs";
-      import { runTokenCommand } from ${JSON.stringify(new URL("../src/command-token.ts", import.meta.url).href)};
+      import { runTokenCommand } from ${JSON.stringify(new URL("../src/credentials/command-token.ts", import.meta.url).href)};
       const args = ["-e", ${JSON.stringify(script)}].map((arg) => Redacted.make(arg));
       void Effect.runPromiseExit(runTokenCommand({ command: process.execPath, args, timeoutMs: 60_000, refreshIntervalMs: 0 }));
       setInterval(() => { if (existsSync(${JSON.stringify(pidFile)})) process.exit(7); }, 20);`;

@@ -1,5 +1,5 @@
 import { afterEach } from "vitest";
-import { makeRequestSigner } from "../src/request-signer.ts";
+import { makeRequestSigner } from "../src/signing/request-signer.ts";
 import { accountChangeContract } from "./contract/account-change.contract.ts";
 import { headersContract } from "./contract/headers.contract.ts";
 import { recoveryContract } from "./contract/recovery.contract.ts";

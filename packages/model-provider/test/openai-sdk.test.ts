@@ -6,9 +6,9 @@ import OpenAI, {
   BadRequestError,
 } from "openai";
 import { describe, expect, it } from "vitest";
-import { SignInRequired } from "../src/errors.ts";
+import { SignInRequired } from "../src/errors/index.ts";
 import { makeHome, signedIn, type SignedInClient, signIns } from "./support/sign-ins.ts";
-import { createModelProvider } from "../src/promises.ts";
+import { createModelProvider } from "../src/promises/index.ts";
 
 const model = "gpt-5.2-codex";
 

@@ -4,7 +4,7 @@ import { createAuthManager } from "@agent-auth/login/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import { createModelProvider, type ModelProviderClient } from "../src/promises.ts";
+import { createModelProvider, type ModelProviderClient } from "../src/promises/index.ts";
 import { chatgptAuthJson, makeHome, type SignIn, signedIn, signIns } from "./support/sign-ins.ts";
 
 const ask = { method: "POST", headers: { "content-type": "application/json" } } as const;
@@ -233,7 +233,7 @@ describe("createModelProvider: nothing reaches the model where", () => {
         await using stranger = await startTestAuthority();
         return { env: { CODEX_ACCESS_TOKEN: await stranger.mintAgentIdentityJwt() } };
       },
-      "AGENT_IDENTITY_JWT_KID_UNTRUSTED",
+      "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
     ],
     [
       "the env_key is missing",

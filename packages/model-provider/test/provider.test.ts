@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { describe, expect, it } from "vitest";
-import { requestTarget, resolveProvider } from "../src/provider.ts";
+import { requestTarget, resolveProvider } from "../src/provider/index.ts";
 import { agent, apiKey, bearer, chatgpt, personalAccessToken } from "./support/credentials.ts";
 import {
   environment,

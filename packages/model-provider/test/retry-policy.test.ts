@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { retryDelayMs, retryPolicy } from "../src/internal/retry-policy.ts";
+import { retryDelayMs, retryPolicy } from "../src/requests/retry-policy.ts";
 
 const nowMs = Date.parse("2026-04-13T12:00:00Z");
 const policy = { maxRetries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };

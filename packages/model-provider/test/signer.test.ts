@@ -1,4 +1,4 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import type { Credential } from "@agent-auth/login/credential";
 import { it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
@@ -7,7 +7,7 @@ import * as Option from "effect/Option";
 import * as Stream from "effect/Stream";
 import * as TestClock from "effect/testing/TestClock";
 import { describe, expect } from "vitest";
-import { RequestSigner } from "../src/signer.ts";
+import { RequestSigner } from "../src/signing/index.ts";
 import { agent, chatgpt } from "./support/credentials.ts";
 import { providerAt } from "./support/providers.ts";
 

@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, interceptors } from "undici";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-interceptor.ts";
+import { authInterceptor, type AuthInterceptorOptions } from "../src/dispatcher/index.ts";
 import { bearer, chatgpt } from "./support/credentials.ts";
 import { managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
@@ -310,7 +310,7 @@ describe("authInterceptor: what undici takes", () => {
     await one.dispatcher.request({ ...request, path: `${server.url}/a` });
     expect(server.seen.map((seen) => seen.headers.authorization)).toEqual([undefined, "Bearer a"]);
     await expect(strict.dispatcher.request(request)).rejects.toMatchObject({
-      code: "PROVIDER_OUTSIDE_PROVIDER",
+      code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED",
       origin: "http://evil.example",
     });
   });

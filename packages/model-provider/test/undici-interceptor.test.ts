@@ -1,7 +1,7 @@
 import { Agent, Client, type Dispatcher, fetch, interceptors, MockAgent, WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
 import { startTestAuthority } from "@agent-auth/test-authority";
-import { authInterceptor, type AuthInterceptorOptions } from "../src/undici-interceptor.ts";
+import { authInterceptor, type AuthInterceptorOptions } from "../src/dispatcher/index.ts";
 import { faceContract } from "./face.contract.ts";
 import { agent, bearer, chatgpt } from "./support/credentials.ts";
 import { interceptorFace } from "./support/faces.ts";

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { pause, waitFor } from "../src/internal/wait-for.ts";
+import { pause, waitFor } from "../src/requests/wait-for.ts";
 
 describe("waitFor", () => {
   it("leaves nothing on a signal that outlives it", async () => {

@@ -1,7 +1,7 @@
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
-import { connectWebSocket, webSocketHeaders } from "../src/websocket.ts";
+import { connectWebSocket, webSocketHeaders } from "../src/websocket/index.ts";
 import { managerOf } from "./support/managers.ts";
 import { apiKey } from "./support/credentials.ts";
 import { providerAt } from "./support/providers.ts";
@@ -91,7 +91,7 @@ describe("connectWebSocket", () => {
     const url = other.url.replace("http", "ws");
     await expect(
       connectWebSocket({ provider, manager: managerOf(apiKey()), url }),
-    ).rejects.toMatchObject({ code: "PROVIDER_OUTSIDE_PROVIDER" });
+    ).rejects.toMatchObject({ code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED" });
     await expect(
       connectWebSocket({ provider, manager: managerOf(null), url: "/x" }),
     ).rejects.toMatchObject({ code: "PROVIDER_SIGN_IN_REQUIRED" });
@@ -168,7 +168,7 @@ describe("webSocketHeaders", () => {
       expect(url).toBe("wss://x.example/v1/a");
     }
     await expect(webSocketHeaders({ ...signIn, url: "ws://x.example/v1/a" })).rejects.toMatchObject(
-      { code: "PROVIDER_OUTSIDE_PROVIDER" },
+      { code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED" },
     );
   });
 });

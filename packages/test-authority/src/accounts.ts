@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import type { AgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
-import type { PlanType } from "@agent-auth/agent-identity/plan";
+import type { AgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
+import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 
 /** One person in one workspace: what a consent page lets the person pick. */
 export interface Account {

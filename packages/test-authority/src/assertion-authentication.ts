@@ -1,7 +1,7 @@
 import {
   AgentPublicKeys,
   verifyAgentAssertion,
-} from "@agent-auth/agent-identity/assertion-verifier";
+} from "@agent-auth/agent-identity/assertion/verifier";
 import type { AssertionError } from "@agent-auth/agent-identity/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -16,7 +16,7 @@ const codes: Readonly<Record<AssertionError["_tag"], string>> = {
   AssertionMalformed: "malformed_assertion",
   AssertionAgentUnknown: "unknown_agent",
   AssertionRuntimeRefused: "wrong_agent",
-  AssertionTaskRefused: "unknown_task",
+  AssertionTaskMismatch: "unknown_task",
   AssertionOutsideClockWindow: "stale_timestamp",
   AssertionSignatureInvalid: "bad_signature",
   AssertionReplayed: "replayed_assertion",

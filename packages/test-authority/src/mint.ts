@@ -19,7 +19,7 @@ export interface MintAgentIdentityOptions {
   /** Default: a fresh id. */
   readonly agentRuntimeId?: string;
   /** Which design's claims. Default `current`. */
-  readonly design?: "current" | "first";
+  readonly design?: "v2" | "v1";
   /** Version of the PKCS#8 structure that carries the private key (RFC 5958). Default 1. */
   readonly privateKeyVersion?: 1 | 2;
   /** Seconds from now, by the authority's clock; negative for an expired token. Default 3600. */
@@ -118,7 +118,7 @@ export const agentIdentityClaims = (
     iat: now,
     ...(notBeforeInSeconds === undefined ? {} : { nbf: now + notBeforeInSeconds }),
     exp: now + expiresInSeconds,
-    ...(options.design === "first"
+    ...(options.design === "v1"
       ? firstDesignClaims(account, agentRuntimeId, privateKey, nowMs)
       : {
           ...currentClaims(account, agentRuntimeId, privateKey),

@@ -12,11 +12,11 @@ const connect = (authority: TestAuthority) =>
   });
 
 describe("the client of agent-identity", () => {
-  it.each<[TaskAnswerField, "current" | "first", 1 | 2]>([
-    ["task_id", "current", 1],
-    ["taskId", "first", 2],
-    ["encrypted_task_id", "current", 2],
-    ["encryptedTaskId", "first", 1],
+  it.each<[TaskAnswerField, "v2" | "v1", 1 | 2]>([
+    ["task_id", "v2", 1],
+    ["taskId", "v1", 2],
+    ["encrypted_task_id", "v2", 2],
+    ["encryptedTaskId", "v1", 1],
   ])(
     "goes from a minted JWT to a model's answer: %s, %s design, PKCS#8 version %d",
     async (taskAnswerField, design, privateKeyVersion) => {

@@ -47,7 +47,7 @@ describe("mintAgentIdentityJwt", () => {
     await using authority = await startTestAuthority({ now: () => Date.UTC(2026, 3, 13, 12) });
     const { payload } = await verify(
       authority,
-      await authority.mintAgentIdentityJwt({ design: "first" }),
+      await authority.mintAgentIdentityJwt({ design: "v1" }),
     );
     expect(payload["workspace_id"]).toBe(authority.account.accountId);
     expect(payload["registered_at"]).toBe("2026-04-13T12:00:00Z");

@@ -1,5 +1,5 @@
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
-import { unsealWithAgentKey } from "@agent-auth/agent-identity/sealed-box";
+import { unsealWithAgentKey } from "@agent-auth/agent-identity/keys/sealed-box";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { startTestAuthority } from "@agent-auth/test-authority";

@@ -1,5 +1,5 @@
 import * as Data from "effect/Data";
-import { oneLine } from "../internal/printable.ts";
+import { oneLine } from "../encoding/printable.ts";
 
 const hintForAgents = "Send a fresh assertion of a registered agent and task.";
 
@@ -38,11 +38,11 @@ export class AssertionRuntimeRefused extends Data.TaggedError("AssertionRuntimeR
 }
 
 /** The task is not one of this runtime. */
-export class AssertionTaskRefused extends Data.TaggedError("AssertionTaskRefused")<{
+export class AssertionTaskMismatch extends Data.TaggedError("AssertionTaskMismatch")<{
   readonly agentRuntimeId: string;
   readonly taskId: string;
 }> {
-  readonly code = "AGENT_IDENTITY_ASSERTION_TASK_REFUSED";
+  readonly code = "AGENT_IDENTITY_ASSERTION_TASK_MISMATCH";
   readonly hint = "Register a new task, then try again.";
   override get message() {
     return `task ${oneLine(this.taskId, 100)} is not registered for agent ${oneLine(this.agentRuntimeId, 100)}`;
@@ -103,7 +103,7 @@ export type AssertionError =
   | AssertionMalformed
   | AssertionAgentUnknown
   | AssertionRuntimeRefused
-  | AssertionTaskRefused
+  | AssertionTaskMismatch
   | AssertionOutsideClockWindow
   | AssertionSignatureInvalid
   | AssertionReplayed

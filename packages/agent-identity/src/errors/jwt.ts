@@ -1,5 +1,5 @@
 import * as Data from "effect/Data";
-import { oneLine } from "../internal/printable.ts";
+import { oneLine } from "../encoding/printable.ts";
 
 /** Not a compact JWS (RFC 7515 §7.1) with a JSON object as payload. */
 export class JwtFormatInvalid extends Data.TaggedError("JwtFormatInvalid")<{
@@ -26,12 +26,12 @@ export class JwtHeaderUndecodable extends Data.TaggedError("JwtHeaderUndecodable
 }
 
 /** Signed with, or claiming, another algorithm than RS256. */
-export class JwtAlgorithmRefused extends Data.TaggedError("JwtAlgorithmRefused")<{
+export class JwtAlgorithmNotAllowed extends Data.TaggedError("JwtAlgorithmNotAllowed")<{
   readonly expected: "RS256";
   readonly found: string;
 }> {
   readonly reason = "algorithm";
-  readonly code = "AGENT_IDENTITY_JWT_ALGORITHM_REFUSED";
+  readonly code = "AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED";
   readonly hint = "Get a token from the authority; this one was not made by it.";
   override get message() {
     return `failed to verify agent identity JWT: its algorithm is ${oneLine(this.found, 32)}, not ${this.expected}`;
@@ -39,11 +39,11 @@ export class JwtAlgorithmRefused extends Data.TaggedError("JwtAlgorithmRefused")
 }
 
 /** The header asks for an extension that a verifier must understand (RFC 7515 §4.1.11), and we know none. */
-export class JwtHeaderRefused extends Data.TaggedError("JwtHeaderRefused")<{
+export class JwtCriticalHeaderUnsupported extends Data.TaggedError("JwtCriticalHeaderUnsupported")<{
   readonly parameter: string;
 }> {
   readonly reason = "header";
-  readonly code = "AGENT_IDENTITY_JWT_HEADER_REFUSED";
+  readonly code = "AGENT_IDENTITY_JWT_CRITICAL_HEADER_UNSUPPORTED";
   readonly hint = "Get a token from the authority; this one was not made for us.";
   override get message() {
     return `failed to verify agent identity JWT: header parameter ${this.parameter} is not understood`;
@@ -61,13 +61,13 @@ export class JwtKidMissing extends Data.TaggedError("JwtKidMissing") {
 }
 
 /** The set holds no key of this id that may verify RS256 signatures. */
-export class UntrustedKid extends Data.TaggedError("UntrustedKid")<{
+export class JwksKeyNotFound extends Data.TaggedError("JwksKeyNotFound")<{
   readonly kid: string;
   /** Set where the set has such a key, but one that must not be used. */
   readonly because?: string;
 }> {
   readonly reason = "kid";
-  readonly code = "AGENT_IDENTITY_JWT_KID_UNTRUSTED";
+  readonly code = "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND";
   readonly hint = "Check that the base URL is the one of the authority that issued the token.";
   override get message() {
     const because = this.because === undefined ? "" : `: ${this.because}`;
@@ -114,12 +114,12 @@ export class JwtNotYetValid extends Data.TaggedError("JwtNotYetValid")<{
 }
 
 /** `iss` is another one, or absent (`found` is null). */
-export class JwtIssuerRefused extends Data.TaggedError("JwtIssuerRefused")<{
+export class JwtIssuerMismatch extends Data.TaggedError("JwtIssuerMismatch")<{
   readonly expected: string;
   readonly found: string | null;
 }> {
   readonly reason = "issuer";
-  readonly code = "AGENT_IDENTITY_JWT_ISSUER_REFUSED";
+  readonly code = "AGENT_IDENTITY_JWT_ISSUER_MISMATCH";
   readonly hint =
     "Use a token of the expected issuer, or configure the issuer of your own backend.";
   override get message() {
@@ -129,12 +129,12 @@ export class JwtIssuerRefused extends Data.TaggedError("JwtIssuerRefused")<{
 }
 
 /** `aud` does not name us; `found` holds whom it names. */
-export class JwtAudienceRefused extends Data.TaggedError("JwtAudienceRefused")<{
+export class JwtAudienceMismatch extends Data.TaggedError("JwtAudienceMismatch")<{
   readonly expected: string;
   readonly found: ReadonlyArray<string>;
 }> {
   readonly reason = "audience";
-  readonly code = "AGENT_IDENTITY_JWT_AUDIENCE_REFUSED";
+  readonly code = "AGENT_IDENTITY_JWT_AUDIENCE_MISMATCH";
   readonly hint = "Use a token that was issued for this audience.";
   override get message() {
     const found =
@@ -161,13 +161,13 @@ export class JwtClaimInvalid extends Data.TaggedError("JwtClaimInvalid")<{
 export type JwtVerificationError =
   | JwtFormatInvalid
   | JwtHeaderUndecodable
-  | JwtAlgorithmRefused
-  | JwtHeaderRefused
+  | JwtAlgorithmNotAllowed
+  | JwtCriticalHeaderUnsupported
   | JwtKidMissing
-  | UntrustedKid
+  | JwksKeyNotFound
   | JwtSignatureInvalid
   | JwtExpired
   | JwtNotYetValid
-  | JwtIssuerRefused
-  | JwtAudienceRefused
+  | JwtIssuerMismatch
+  | JwtAudienceMismatch
   | JwtClaimInvalid;

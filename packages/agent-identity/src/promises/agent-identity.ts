@@ -2,13 +2,13 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import { layer as transportLayer, type UndiciTransportOptions } from "../http-transport-undici.ts";
-import { JwksSource } from "../jwks.ts";
-import { type CachedJwks, JwksCache } from "../jwks-cache.ts";
-import { layer as remoteJwksLayer, type RemoteJwksOptions } from "../jwks-remote.ts";
-import type { VerifyJwtOptions } from "../jwt.ts";
-import { AgentTasks } from "../task.ts";
-import { makePromiseRuntime } from "../internal/promise-runtime.ts";
+import { layer as transportLayer, type UndiciTransportOptions } from "../http/undici.ts";
+import { JwksSource } from "../jwks/index.ts";
+import { type CachedJwks, JwksCache } from "../jwks/cache.ts";
+import { layer as remoteJwksLayer, type RemoteJwksOptions } from "../jwks/remote.ts";
+import type { VerifyJwtOptions } from "../jwt/index.ts";
+import { AgentTasks } from "../tasks/index.ts";
+import { makePromiseRuntime } from "./runtime.ts";
 import {
   decodeUnverifiedAgent,
   type UnverifiedAgent,

@@ -5,9 +5,9 @@ import {
   decodeUnverifiedAgentIdentityJwt,
   verifyAgentIdentityJwt,
   type VerifyJwtOptions,
-} from "../jwt.ts";
-import { type AgentKey, importAgentKey } from "../keys.ts";
-import { type AgentIdentityRecord, parseStoredAgentIdentity } from "../record.ts";
+} from "../jwt/index.ts";
+import { type AgentKey, importAgentKey } from "../keys/index.ts";
+import { type AgentIdentityRecord, parseStoredAgentIdentity } from "../record/index.ts";
 
 /** Who an agent is, without its private key. */
 export type AgentProfile = Omit<AgentIdentityRecord, "privateKey">;

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { type AgentPublicKey, importAgentPublicKey } from "../agent-public-key.ts";
+import { type AgentPublicKey, importAgentPublicKey } from "../keys/public-key.ts";
 import {
   AgentPublicKeys,
   AssertionReplayStore,
@@ -10,10 +10,10 @@ import {
   type UnverifiedAgentAssertion,
   type VerifiedAgentAssertion,
   verifyAgentAssertion,
-} from "../assertion-verifier.ts";
-import { AssertionLookupFailed } from "../errors.ts";
-import { checkClockWindow } from "../internal/option-number.ts";
-import { makePromiseRuntime } from "../internal/promise-runtime.ts";
+} from "../assertion/verifier.ts";
+import { AssertionLookupFailed } from "../errors/index.ts";
+import { checkClockWindow } from "../options/numbers.ts";
+import { makePromiseRuntime } from "./runtime.ts";
 import type { CallOptions } from "./call-options.ts";
 
 /** How a gateway or backend looks up what agents registered with it. */

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { importAgentPublicKey as importPublic, type AgentPublicKey } from "../agent-public-key.ts";
-import * as keys from "../keys.ts";
-import type { AgentKey } from "../keys.ts";
+import { importAgentPublicKey as importPublic, type AgentPublicKey } from "../keys/public-key.ts";
+import * as keys from "../keys/index.ts";
+import type { AgentKey } from "../keys/index.ts";
 
 /** Makes a new key from the operating system's randomness. */
 export const generateAgentKey = (): Promise<AgentKey> => Effect.runPromise(keys.generateAgentKey);
@@ -23,12 +23,12 @@ export const sealToAgent = async (
   publicKey: Uint8Array,
   message: string | Uint8Array,
 ): Promise<string> => {
-  const box = await import("../sealed-box.ts");
+  const box = await import("../keys/sealed-box.ts");
   return Effect.runPromise(box.sealToAgent(publicKey, message));
 };
 
 /** Opens what was sealed to an agent's key. Rejects with `SealedBoxUnopened`. */
 export const unsealWithAgentKey = async (key: AgentKey, sealed: string): Promise<Uint8Array> => {
-  const box = await import("../sealed-box.ts");
+  const box = await import("../keys/sealed-box.ts");
   return Effect.runPromise(box.unsealWithAgentKey(key, sealed));
 };

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { type AgentBillOfMaterials, registerAgent } from "../agent-registration.ts";
-import { mintBiscuit } from "../biscuit.ts";
-import type { AgentKey } from "../keys.ts";
-import type { AgentTaskIdentity } from "../task.ts";
-import type { BaseUrlOptions } from "../urls.ts";
+import { type AgentBillOfMaterials, registerAgent } from "../registration/index.ts";
+import { mintBiscuit } from "../registration/biscuit.ts";
+import type { AgentKey } from "../keys/index.ts";
+import type { AgentTaskIdentity } from "../tasks/index.ts";
+import type { BaseUrlOptions } from "../urls/index.ts";
 import type { AgentProfile } from "./agent.ts";
 
 /** What a biscuit is asked for, and by whom. */
@@ -62,11 +62,11 @@ export const register = ({ authorization, ...rest }: AgentRegistrationRequest) =
   "biscuit" in authorization
     ? registerAgent({
         ...rest,
-        design: "first",
+        design: "v1",
         biscuit: Redacted.make(authorization.biscuit, { label: "biscuit" }),
       })
     : registerAgent({
         ...rest,
-        design: "current",
+        design: "v2",
         accessToken: Redacted.make(authorization.accessToken, { label: "access_token" }),
       });

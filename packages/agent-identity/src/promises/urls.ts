@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect";
-import * as urls from "../urls.ts";
+import * as urls from "../urls/index.ts";
 
 /** The URL of a backend's JWKS, from its configured base (docs/protocol.md §5). Rejects with `BaseUrlError`. */
 export const jwksUrl = (base: string, options?: urls.BaseUrlOptions): Promise<string> =>

@@ -6,18 +6,23 @@ import {
   importAgentPublicKey,
   parseAgentAssertion,
   verifyAgentAssertion,
-} from "../../src/assertion-verifier.ts";
-import type { AgentIdentityError } from "../../src/errors.ts";
-import { readFreshness } from "../../src/internal/cache-control.ts";
-import { readRetryAfterMs } from "../../src/internal/retry-after.ts";
-import { JwksSource, parseJwks } from "../../src/jwks.ts";
-import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../../src/jwt.ts";
-import { exportPkcs8, generateAgentKey, importAgentKey } from "../../src/keys.ts";
-import { makeAssertionSigner } from "../../src/assertion.ts";
-import { parseAgentIdentityClaims, parseStoredAgentIdentity } from "../../src/record.ts";
-import { sealToAgent, unsealWithAgentKey } from "../../src/sealed-box.ts";
-import { registerTask } from "../../src/task.ts";
-import { isLoopbackUrl, jwksUrl, taskApiBaseUrl, taskRegistrationUrl } from "../../src/urls.ts";
+} from "../../src/assertion/verifier.ts";
+import type { AgentIdentityError } from "../../src/errors/index.ts";
+import { readFreshness } from "../../src/jwks/cache-control.ts";
+import { readRetryAfterMs } from "../../src/http/retry-after.ts";
+import { JwksSource, parseJwks } from "../../src/jwks/index.ts";
+import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../../src/jwt/index.ts";
+import { exportPkcs8, generateAgentKey, importAgentKey } from "../../src/keys/index.ts";
+import { makeAssertionSigner } from "../../src/assertion/index.ts";
+import { parseAgentIdentityClaims, parseStoredAgentIdentity } from "../../src/record/index.ts";
+import { sealToAgent, unsealWithAgentKey } from "../../src/keys/sealed-box.ts";
+import { registerTask } from "../../src/tasks/index.ts";
+import {
+  isLoopbackUrl,
+  jwksUrl,
+  taskApiBaseUrl,
+  taskRegistrationUrl,
+} from "../../src/urls/index.ts";
 import { answer, makeFakeTransport } from "../fake-transport.ts";
 import { goodClaims, makeSigningKey, mint } from "../mint.ts";
 import { changeMembers, mutate, type Random } from "./random.ts";

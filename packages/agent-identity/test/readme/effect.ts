@@ -1,10 +1,10 @@
 import { jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
-import { layer as transportLayer } from "@agent-auth/agent-identity/http-transport-undici";
-import { layer as remoteJwks } from "@agent-auth/agent-identity/jwks-remote";
+import { layer as transportLayer } from "@agent-auth/agent-identity/http/undici";
+import { layer as remoteJwks } from "@agent-auth/agent-identity/jwks/remote";
 import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
-import { AgentTasks } from "@agent-auth/agent-identity/task";
+import { AgentTasks } from "@agent-auth/agent-identity/tasks";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";

@@ -8,22 +8,22 @@ import type {
   AssertionError,
   JwksError,
   JwtVerificationError,
-} from "../../src/errors.ts";
-import type { HttpTransport } from "../../src/http-transport.ts";
-import type { JwksSource } from "../../src/jwks.ts";
-import type { VerifiedAgentIdentity, verifyAgentIdentityJwt } from "../../src/jwt.ts";
-import type { AgentIdentityRecord } from "../../src/record.ts";
-import type { RegisterAgentOptions } from "../../src/agent-registration.ts";
-import type { MintBiscuitOptions } from "../../src/biscuit.ts";
+} from "../../src/errors/index.ts";
+import type { HttpTransport } from "../../src/http/index.ts";
+import type { JwksSource } from "../../src/jwks/index.ts";
+import type { VerifiedAgentIdentity, verifyAgentIdentityJwt } from "../../src/jwt/index.ts";
+import type { AgentIdentityRecord } from "../../src/record/index.ts";
+import type { RegisterAgentOptions } from "../../src/registration/index.ts";
+import type { MintBiscuitOptions } from "../../src/registration/biscuit.ts";
 import type {
   AgentRegistrationRequest,
   AssertionVerifierOptions,
   BiscuitRequest,
   TaskRequest,
   VerifyAssertionCall,
-} from "../../src/promises.ts";
-import type { AgentTaskIdentity, registerTask } from "../../src/task.ts";
-import type { VerifyAssertionOptions } from "../../src/assertion-verifier.ts";
+} from "../../src/promises/index.ts";
+import type { AgentTaskIdentity, registerTask } from "../../src/tasks/index.ts";
+import type { VerifyAssertionOptions } from "../../src/assertion/verifier.ts";
 
 /** An exhaustive switch compiles only while it knows every code of a union. */
 const known = (error: JwksError): string => {

@@ -1,4 +1,4 @@
-import type { CodexHome } from "@agent-auth/login/environment";
+import type { CodexHome } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import { lstatSync } from "node:fs";
 import { lchown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises";

@@ -25,9 +25,9 @@ export const cannotList = (errno: string) =>
     hint: "Mend its permissions.",
   });
 
-export const folderTrouble = (name: string, deed: "made" | "removed", errno: string) =>
+export const folderTrouble = (name: string, operation: "made" | "removed", errno: string) =>
   new CliFailure({
     code: "CLI_ACCOUNT_FOLDER",
-    message: `the folder of ${name} cannot be ${deed} (${errno})`,
+    message: `the folder of ${name} cannot be ${operation} (${errno})`,
     hint: "Mend the permissions of CODEX_HOME.",
   });

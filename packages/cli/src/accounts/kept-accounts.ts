@@ -1,8 +1,8 @@
-import type { AuthDocument } from "@agent-auth/login/auth-json";
-import { CredentialStore } from "@agent-auth/login/credential-store";
-import { layer as configuredStore } from "@agent-auth/login/credential-store-configured";
-import { NothingWouldBeKept } from "@agent-auth/login/errors";
-import { HomeLock } from "@agent-auth/login/home-lock";
+import type { AuthDocument } from "@agent-auth/login/storage/auth-json";
+import { CredentialStore } from "@agent-auth/login/storage";
+import { layer as configuredStore } from "@agent-auth/login/storage/configured";
+import { PersistentStoreRequired } from "@agent-auth/login/errors";
+import { HomeLock } from "@agent-auth/login/storage/lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
@@ -95,7 +95,8 @@ export const keptAccounts = (session: Session) => {
     present,
     accountOf,
     /** Refused where nothing would outlive the process. */
-    checkPersistent: mode === "ephemeral" ? Effect.fail(new NothingWouldBeKept()) : Effect.void,
+    checkPersistent:
+      mode === "ephemeral" ? Effect.fail(new PersistentStoreRequired()) : Effect.void,
     /** Makes the folder, so that a sign-in can be stored in it. */
     prepare: (name: string) => makeAccountHome(session.environment.codexHome, name),
     keep: (name: string, document: AuthDocument) =>

@@ -5,8 +5,8 @@ import {
   effectiveAuthMode,
   recordFields,
   type StoredAgentIdentity,
-} from "@agent-auth/login/auth-json";
-import { decodeUnverifiedClaims } from "@agent-auth/login/id-token-claims";
+} from "@agent-auth/login/storage/auth-json";
+import { decodeUnverifiedClaims } from "@agent-auth/login/oauth/id-token-claims";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { createHash } from "node:crypto";

@@ -10,7 +10,7 @@ export interface Check {
   readonly name: string;
   readonly status: CheckStatus;
   readonly detail: string;
-  /** What mends it: a command, or a deed. Present on most lines that are not ok. */
+  /** What mends it: a command, or a operation. Present on most lines that are not ok. */
   readonly mend?: string;
 }
 

@@ -1,7 +1,7 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import type { Credential } from "@agent-auth/login/credential";
 import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
-import { checkRestrictions } from "@agent-auth/login/restrictions";
+import { checkRestrictions } from "@agent-auth/login/config/restrictions";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";

@@ -1,11 +1,11 @@
-import { CredentialStore } from "@agent-auth/login/credential-store";
-import { layer as configuredStore } from "@agent-auth/login/credential-store-configured";
+import { CredentialStore } from "@agent-auth/login/storage";
+import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { describeSource } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { rulingVariable } from "../ruling-variable.ts";
+import { overridingEnvVar } from "../ruling-variable.ts";
 import type { Session } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
@@ -77,7 +77,7 @@ export const checkStore = ({ environment, config }: Session): Effect.Effect<Chec
 
 /** A variable that rules is easily forgotten. */
 export const checkEnvironment = ({ environment }: Session): Check => {
-  const variable = rulingVariable(environment);
+  const variable = overridingEnvVar(environment);
   return variable === undefined
     ? ok("environment", "no credential in the environment")
     : warn("environment", `${variable} is used instead of anything stored`, `unset ${variable}`);

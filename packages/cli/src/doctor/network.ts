@@ -1,7 +1,7 @@
 import { parseJwks } from "@agent-auth/agent-identity/jwks";
-import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
-import * as HttpClient from "@agent-auth/login/http-client";
+import * as HttpClient from "@agent-auth/login/http";
 import type { Credential } from "@agent-auth/login/credential";
 import {
   type ModelProvider,

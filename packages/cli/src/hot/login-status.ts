@@ -3,7 +3,7 @@ import { runCommand } from "../run-command.ts";
 
 // The default store is loaded on demand, like every store. Named here, it comes with the bundle's first file instead of
 // in one of its own: almost every run needs it.
-export { layer as defaultStore } from "@agent-auth/login/credential-store-file";
+export { layer as defaultStore } from "@agent-auth/login/storage/file";
 
 /** Entry of a bundle of its own: see rolldown.config.ts. */
 export const start = (words: readonly string[]): void => runCommand(command, run, words);

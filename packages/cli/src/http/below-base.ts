@@ -1,4 +1,4 @@
-import type { SignedHeaders } from "@agent-auth/model-provider/headers";
+import type { SignedHeaders } from "@agent-auth/model-provider/signing/headers";
 
 /** Where requests that carry an identity may go. */
 export type Target = SignedHeaders["target"];

@@ -1,4 +1,4 @@
-import type { SignedHeaders } from "@agent-auth/model-provider/headers";
+import type { SignedHeaders } from "@agent-auth/model-provider/signing/headers";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
 import { errorJson } from "../error-json.ts";

@@ -1,6 +1,6 @@
-import { encodeAuthJson } from "@agent-auth/login/auth-json";
-import { CredentialStore, logStoreWarning } from "@agent-auth/login/credential-store";
-import { layer as configuredStore } from "@agent-auth/login/credential-store-configured";
+import { encodeAuthJson } from "@agent-auth/login/storage/auth-json";
+import { CredentialStore, logStoreWarning } from "@agent-auth/login/storage";
+import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
 import type * as Redacted from "effect/Redacted";
-import type { CredentialsStoreMode } from "../credential-store.ts";
+import type { CredentialsStoreMode } from "../storage/index.ts";
 
 /** A command whose output is a provider's bearer token. */
 export interface CommandTokenConfig {

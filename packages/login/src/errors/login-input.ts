@@ -13,10 +13,12 @@ export class InvalidLoginInput extends Data.TaggedError("InvalidLoginInput")<{
 }
 
 /** A variable rules, so a login or logout would change nothing that the next request uses. Nothing was changed. */
-export class EnvironmentCredentialRules extends Data.TaggedError("EnvironmentCredentialRules")<{
+export class EnvironmentCredentialOverrides extends Data.TaggedError(
+  "EnvironmentCredentialOverrides",
+)<{
   readonly variable: string;
 }> {
-  readonly code = "LOGIN_ENVIRONMENT_RULES";
+  readonly code = "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES";
   get hint(): string {
     return `Unset ${this.variable} first.`;
   }
@@ -26,12 +28,15 @@ export class EnvironmentCredentialRules extends Data.TaggedError("EnvironmentCre
 }
 
 /** The store is process memory only, and the caller wants a sign-in that outlives it. */
-export class NothingWouldBeKept extends Data.TaggedError("NothingWouldBeKept")<{}> {
-  readonly code = "LOGIN_NOTHING_WOULD_BE_KEPT";
+export class PersistentStoreRequired extends Data.TaggedError("PersistentStoreRequired")<{}> {
+  readonly code = "LOGIN_PERSISTENT_STORE_REQUIRED";
   readonly hint = 'Set cli_auth_credentials_store to "file", "keyring" or "auto".';
   override get message(): string {
     return "credentials are kept in memory only (cli_auth_credentials_store is ephemeral)";
   }
 }
 
-export type LoginInputError = InvalidLoginInput | EnvironmentCredentialRules | NothingWouldBeKept;
+export type LoginInputError =
+  | InvalidLoginInput
+  | EnvironmentCredentialOverrides
+  | PersistentStoreRequired;

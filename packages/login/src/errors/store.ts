@@ -44,26 +44,26 @@ export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
  */
 export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly where: string;
-  readonly deed: "save" | "remove";
+  readonly operation: "save" | "remove";
   readonly reason: string;
   readonly systemCode?: string;
 }> {
   readonly code = "LOGIN_STORE_UNWRITABLE";
   readonly hint = "Mend the cause and try again.";
   override get message(): string {
-    return `cannot ${this.deed} credentials in ${this.where}: ${this.reason}`;
+    return `cannot ${this.operation} credentials in ${this.where}: ${this.reason}`;
   }
 }
 
 /** There is no OS keyring to talk to: no native package, no service, a locked collection nobody unlocked. */
 export class KeyringUnavailable extends Data.TaggedError("KeyringUnavailable")<{
-  readonly deed: "open" | "load" | "save" | "remove";
+  readonly operation: "open" | "load" | "save" | "remove";
   readonly reason: string;
 }> {
   readonly code = "LOGIN_KEYRING_UNAVAILABLE";
   readonly hint = 'Unlock or start the OS keyring, or set cli_auth_credentials_store to "file".';
   override get message(): string {
-    return `OS keyring is not available (${this.deed}): ${this.reason}`;
+    return `OS keyring is not available (${this.operation}): ${this.reason}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect";
-import type { ExternalAuthProvider } from "../auth-manager.ts";
+import type { ExternalAuthProvider } from "../manager/index.ts";
 import { compact } from "../internal/compact.ts";
 import { toRedacted, type Secret } from "./secrets.ts";
 

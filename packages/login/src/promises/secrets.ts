@@ -1,5 +1,5 @@
 import * as Redacted from "effect/Redacted";
-import type { ChatgptTokens } from "../auth-manager.ts";
+import type { ChatgptTokens } from "../manager/index.ts";
 
 /** Text, or text that does not print. */
 export type Secret = string | Redacted.Redacted;

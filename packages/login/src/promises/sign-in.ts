@@ -1,12 +1,12 @@
-import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import { homedir } from "node:os";
 import * as Effect from "effect/Effect";
-import type { ChatgptTokens } from "../auth-manager.ts";
-import { parseEnvironment, type LoginEnvironment, type Variables } from "../environment.ts";
-import { layer as httpClient, type HttpClientOptions } from "../http-client.ts";
+import type { ChatgptTokens } from "../manager/index.ts";
+import { parseEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
+import { layer as httpClient, type HttpClientOptions } from "../http/index.ts";
 import { compact } from "../internal/compact.ts";
-import type { AuthorizePrompt, BrowserSignInOptions } from "../sign-in-browser.ts";
-import type { DeviceCodePrompt, DeviceSignInOptions } from "../sign-in-device.ts";
+import type { AuthorizePrompt, BrowserSignInOptions } from "../oauth/browser.ts";
+import type { DeviceCodePrompt, DeviceSignInOptions } from "../oauth/device.ts";
 
 /** What both ways take besides their own options. */
 interface Surroundings {
@@ -43,7 +43,7 @@ export interface PromiseDeviceSignInOptions
 export const signInWithBrowser = async (
   options: PromiseBrowserSignInOptions,
 ): Promise<ChatgptTokens> => {
-  const way = await import("../sign-in-browser.ts");
+  const way = await import("../oauth/browser.ts");
   const { onAuthorizeUrl, openBrowser, onBrowserFailed, save, ...rest } = options;
   const environment = environmentOf(options);
   const originator = environment.originator ?? options.originator;
@@ -64,7 +64,7 @@ export const signInWithBrowser = async (
 export const signInWithDeviceCode = async (
   options: PromiseDeviceSignInOptions,
 ): Promise<ChatgptTokens> => {
-  const way = await import("../sign-in-device.ts");
+  const way = await import("../oauth/device.ts");
   const { onCode, ...rest } = options;
   return run(
     options,

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
-import { AuthManager, layer } from "@agent-auth/login/auth-manager";
+import { AuthManager, layer } from "@agent-auth/login/manager";
 import { loadConfig } from "@agent-auth/login/config";
-import { parseEnvironment } from "@agent-auth/login/environment";
+import { parseEnvironment } from "@agent-auth/login/config/environment";
 import * as Console from "effect/Console";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";

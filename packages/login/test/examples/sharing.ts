@@ -1,9 +1,9 @@
-import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
-import { layerMemory } from "@agent-auth/agent-identity/jwks-cache";
-import { AgentTasks } from "@agent-auth/agent-identity/task";
-import { type AuthManagerOptions, layerNoDeps } from "@agent-auth/login/auth-manager";
-import { layer as fileStore } from "@agent-auth/login/credential-store-file";
-import { layer as homeLock } from "@agent-auth/login/home-lock";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { layerMemory } from "@agent-auth/agent-identity/jwks/cache";
+import { AgentTasks } from "@agent-auth/agent-identity/tasks";
+import { type AuthManagerOptions, layerNoDeps } from "@agent-auth/login/manager";
+import { layer as fileStore } from "@agent-auth/login/storage/file";
+import { layer as homeLock } from "@agent-auth/login/storage/lock";
 import * as Layer from "effect/Layer";
 
 /** What managers share: a transport, one key set, one task for each agent. */

@@ -10,10 +10,10 @@ import {
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { onTestFinished } from "vitest";
-import { AuthManager, layer, type AuthManagerOptions } from "../../src/auth-manager.ts";
-import { loadConfig } from "../../src/config.ts";
+import { AuthManager, layer, type AuthManagerOptions } from "../../src/manager/index.ts";
+import { loadConfig } from "../../src/config/index.ts";
 import type { Credential } from "../../src/credential.ts";
-import { parseEnvironment, type Variables } from "../../src/environment.ts";
+import { parseEnvironment, type Variables } from "../../src/config/environment.ts";
 
 export type Manager = AuthManager["Service"];
 

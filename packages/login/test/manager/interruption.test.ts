@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import { describe, expect, it } from "vitest";
-import type { LoginError } from "../../src/errors.ts";
+import type { LoginError } from "../../src/errors/index.ts";
 import { holder, said, waiting } from "../support/home-lock.ts";
 import {
   chatgptDocument,

@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import type { AuthTokens } from "../../src/auth-json.ts";
-import { CredentialStore } from "../../src/credential-store.ts";
-import { layer as ephemeralLayer } from "../../src/credential-store-ephemeral.ts";
+import type { AuthTokens } from "../../src/storage/auth-json/index.ts";
+import { CredentialStore } from "../../src/storage/index.ts";
+import { layer as ephemeralLayer } from "../../src/storage/ephemeral.ts";
 import {
   chatgptDocument,
   openAuthority,
@@ -96,7 +96,7 @@ describe("AuthManager.current", () => {
     async (auth_mode) => {
       const home = await openHome();
       const authority = await openAuthority();
-      const jwt = await authority.mintAgentIdentityJwt({ design: "first" });
+      const jwt = await authority.mintAgentIdentityJwt({ design: "v1" });
       await home.write({ auth_mode, agent_identity: jwt });
       expect(await current({ home, authority })).toMatchObject({ _tag: "AgentIdentity" });
     },

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import type { ExternalAuthProvider } from "../../src/auth-manager.ts";
+import type { ExternalAuthProvider } from "../../src/manager/index.ts";
 import type { Credential } from "../../src/credential.ts";
 import { chatgptDocument, openAuthority, openHome, secret, withManager } from "./fixture.ts";
 

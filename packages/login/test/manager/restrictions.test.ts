@@ -2,10 +2,10 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
-import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
-import { layer as storeLayer } from "../../src/credential-store-configured.ts";
-import { HomeLock } from "../../src/home-lock.ts";
-import { layer as httpLayer } from "../../src/http-client.ts";
+import { AuthManager, layerNoDeps } from "../../src/manager/index.ts";
+import { layer as storeLayer } from "../../src/storage/configured.ts";
+import { HomeLock } from "../../src/storage/lock/index.ts";
+import { layer as httpLayer } from "../../src/http/index.ts";
 import {
   chatgptDocument,
   managerOptions,
@@ -159,7 +159,7 @@ describe("restrictions at start-up", () => {
   it("hold an agent identity of a self-hosted backend to its workspace", async () => {
     const home = await openHome();
     const authority = await openAuthority({ account: { accountId: "ws-mine" } });
-    await home.write({ agent_identity: await authority.mintAgentIdentityJwt({ design: "first" }) });
+    await home.write({ agent_identity: await authority.mintAgentIdentityJwt({ design: "v1" }) });
     const error = await failure({ home, authority, config: onlyWorkspaces("ws-a") });
     expect(error.message).toContain("workspace ws-a, but current credentials belong to ws-mine");
   });

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
-import type { Variables } from "../../src/environment.ts";
-import { createAuthManager } from "../../src/promises.ts";
+import type { Variables } from "../../src/config/environment.ts";
+import { createAuthManager } from "../../src/promises/index.ts";
 import { type Home, managerOptions, openAuthority, openHome, withManager } from "./fixture.ts";
 
 interface Program {

@@ -1,16 +1,16 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import * as JwksCache from "@agent-auth/agent-identity/jwks-cache";
-import { AgentTasks } from "@agent-auth/agent-identity/task";
+import * as JwksCache from "@agent-auth/agent-identity/jwks/cache";
+import { AgentTasks } from "@agent-auth/agent-identity/tasks";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it, vi } from "vitest";
-import { AuthManager, layerNoDeps } from "../../src/auth-manager.ts";
-import { layer as storeLayer } from "../../src/credential-store-configured.ts";
-import { layer as httpLayer } from "../../src/http-client.ts";
-import { createAuthManager } from "../../src/promises.ts";
+import { AuthManager, layerNoDeps } from "../../src/manager/index.ts";
+import { layer as storeLayer } from "../../src/storage/configured.ts";
+import { layer as httpLayer } from "../../src/http/index.ts";
+import { createAuthManager } from "../../src/promises/index.ts";
 import { managerOptions, openAuthority, openHome, withManager } from "./fixture.ts";
 
 describe("two managers of one process", () => {

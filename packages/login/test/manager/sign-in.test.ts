@@ -2,8 +2,8 @@ import { chmod, readFile } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { describe, expect, it } from "vitest";
-import type { ChatgptTokens } from "../../src/auth-manager.ts";
-import type { LoginError } from "../../src/errors.ts";
+import type { ChatgptTokens } from "../../src/manager/index.ts";
+import type { LoginError } from "../../src/errors/index.ts";
 import {
   chatgptDocument,
   openAuthority,
@@ -43,7 +43,7 @@ describe("AuthManager.checkLogin", () => {
     [
       "a variable rules",
       { env: { CODEX_ACCESS_TOKEN: "at-x" }, options: { loadAtStart: false } },
-      "LOGIN_ENVIRONMENT_RULES",
+      "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES",
     ],
     ["the method is ruled out", { config: ["forced_login_method=api"] }, "LOGIN_METHOD_DISABLED"],
   ])("fails where %s", async (_, setup, code) => {
@@ -132,7 +132,10 @@ describe("AuthManager.loginWithApiKey", () => {
     const error = await failing({ home, env: { CODEX_API_KEY: "sk-environment" } }, (manager) =>
       manager.loginWithApiKey(secret("sk-new")),
     );
-    expect(error).toMatchObject({ code: "LOGIN_ENVIRONMENT_RULES", variable: "CODEX_API_KEY" });
+    expect(error).toMatchObject({
+      code: "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES",
+      variable: "CODEX_API_KEY",
+    });
     expect(home.isSignedIn()).toBe(false);
   });
 });
@@ -182,7 +185,7 @@ describe("AuthManager.loginWithAccessToken", () => {
     const error = await failing({ home, authority }, (manager) =>
       manager.loginWithAccessToken(secret(jwt)),
     );
-    expect(error.code).toBe("AGENT_IDENTITY_JWT_KID_UNTRUSTED");
+    expect(error.code).toBe("AGENT_IDENTITY_JWKS_KEY_NOT_FOUND");
     expect((await home.read()).OPENAI_API_KEY).toBe("sk-old");
   });
 });
@@ -342,7 +345,7 @@ describe("AuthManager.logout", () => {
     );
     expect(result).toEqual({ removed: true, revoked: "notNeeded" });
     expect(Option.getOrNull(current)).toMatchObject({ _tag: "AgentIdentity" });
-    expect(error.code).toBe("LOGIN_ENVIRONMENT_RULES");
+    expect(error.code).toBe("LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES");
   });
 
   it("changes nothing where a variable rules", async () => {
@@ -352,7 +355,7 @@ describe("AuthManager.logout", () => {
       { home, env: { CODEX_API_KEY: "sk-environment" } },
       (manager) => manager.logout,
     );
-    expect(error.code).toBe("LOGIN_ENVIRONMENT_RULES");
+    expect(error.code).toBe("LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES");
     expect(home.isSignedIn()).toBe(true);
   });
 });

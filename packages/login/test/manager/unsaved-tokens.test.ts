@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import type { AuthDocument } from "../../src/auth-json.ts";
-import { withMemory } from "../../src/auth-manager/unsaved-tokens.ts";
-import type { CredentialStore, StoredDocument } from "../../src/credential-store.ts";
-import { StoreUnwritable } from "../../src/errors.ts";
-import { createAuthManager } from "../../src/promises.ts";
+import type { AuthDocument } from "../../src/storage/auth-json/index.ts";
+import { withPendingTokens } from "../../src/storage/pending-tokens.ts";
+import type { CredentialStore, StoredDocument } from "../../src/storage/index.ts";
+import { StoreUnwritable } from "../../src/errors/index.ts";
+import { createAuthManager } from "../../src/promises/index.ts";
 import {
   accessTokenOf,
   chatgptDocument,
@@ -32,7 +32,11 @@ const stored = (document: AuthDocument): StoredDocument => ({ document, source }
 /** A store on a disk that fills up and is cleared again. */
 const openStore = (first: AuthDocument) => {
   const disk = { document: Option.some(first), isFull: false };
-  const full = new StoreUnwritable({ where: "auth.json", deed: "save", reason: "no space left" });
+  const full = new StoreUnwritable({
+    where: "auth.json",
+    operation: "save",
+    reason: "no space left",
+  });
   const store: CredentialStore["Service"] = {
     load: Effect.sync(() => Option.map(disk.document, stored)),
     save: (document) =>
@@ -48,7 +52,7 @@ const openStore = (first: AuthDocument) => {
     checkWritable: Effect.void,
     describe: { mode: "file", places: [source], isPersistent: true },
   };
-  return { disk, full, store: withMemory(store) };
+  return { disk, full, store: withPendingTokens(store) };
 };
 
 const loadPair = (store: CredentialStore["Service"]) =>
@@ -91,9 +95,9 @@ describe("refreshed tokens that cannot be saved", () => {
     const saved = await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
     expect(saved).toEqual({ source, problem: Option.some(full) });
     expect(await run(loadPair(store))).toBe("access-new");
-    expect(await run(Effect.flip(store.saveKept))).toBe(full);
+    expect(await run(Effect.flip(store.savePending))).toBe(full);
     disk.isFull = false;
-    await run(store.saveKept);
+    await run(store.savePending);
     expect(Option.map(disk.document, nameOf)).toEqual(Option.some("access-new"));
   });
 
@@ -130,14 +134,14 @@ describe("refreshed tokens that cannot be saved", () => {
     await run(first.store.saveRefreshed(pair("new"), stored(pair("shared"))));
     expect(await run(loadPair(second.store))).toBe("access-new");
     expect(await run(loadPair(other.store))).toBe("access-of somebody else");
-    expect([first, second, other].map(({ store }) => store.isKeeping())).toEqual([
+    expect([first, second, other].map(({ store }) => store.hasPending())).toEqual([
       true,
       true,
       false,
     ]);
-    await run(second.store.saveKept);
+    await run(second.store.savePending);
     expect(Option.map(second.disk.document, nameOf)).toEqual(Option.some("access-new"));
-    expect(first.store.isKeeping()).toBe(false);
+    expect(first.store.hasPending()).toBe(false);
   });
 
   it("serve another manager of the process, which spends nothing and saves them", async () => {

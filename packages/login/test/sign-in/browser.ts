@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { assert } from "@effect/vitest";
-import { signInWithBrowser, type BrowserSignInOptions } from "../../src/sign-in-browser.ts";
+import { signInWithBrowser, type BrowserSignInOptions } from "../../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";

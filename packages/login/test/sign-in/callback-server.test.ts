@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
-import { openCallbackServer } from "../../src/sign-in/callback-server.ts";
+import { openCallbackServer } from "../../src/oauth/callback/server.ts";
 import { visit } from "./fixture.ts";
 
 const open = openCallbackServer({
@@ -12,7 +12,7 @@ const open = openCallbackServer({
   patienceMs: 0,
 });
 
-describe("CallbackDesk", () => {
+describe("CallbackHandler", () => {
   it.live("cannot commit what was cancelled, nor cancel what was committed", () =>
     Effect.gen(function* () {
       const cancelled = yield* open;

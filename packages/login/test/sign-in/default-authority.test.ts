@@ -2,7 +2,7 @@
 import { setupNetwork } from "@agent-auth/tools/network";
 import { http, HttpResponse } from "msw";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { signInWithDeviceCode } from "../../src/promises.ts";
+import { signInWithDeviceCode } from "../../src/promises/index.ts";
 import { idToken } from "./fixture.ts";
 
 const sent: Array<{ readonly request: string; readonly body: string }> = [];

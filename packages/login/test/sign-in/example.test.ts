@@ -1,15 +1,15 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { layer as managerLayer } from "@agent-auth/login/auth-manager";
+import { layer as managerLayer } from "@agent-auth/login/manager";
 import { loadConfig } from "@agent-auth/login/config";
-import { parseEnvironment } from "@agent-auth/login/environment";
-import { layer as httpClient } from "@agent-auth/login/http-client";
+import { parseEnvironment } from "@agent-auth/login/config/environment";
+import { layer as httpClient } from "@agent-auth/login/http";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { assert, describe, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as errors from "../../src/errors/sign-in.ts";
+import * as errors from "../../src/errors/oauth.ts";
 import { signIn } from "./example.ts";
 import { visit } from "./fixture.ts";
 

@@ -1,9 +1,9 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import {
   type AuthorizePrompt,
   type BrowserSignInOptions,
   signInWithBrowser,
-} from "@agent-auth/login/sign-in-browser";
+} from "@agent-auth/login/oauth/browser";
 import * as Effect from "effect/Effect";
 
 const show = ({ url }: AuthorizePrompt) => Effect.sync(() => console.error(`Open ${url}`));

@@ -1,5 +1,5 @@
 import { HttpConnectionFailed } from "@agent-auth/agent-identity/errors";
-import { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";

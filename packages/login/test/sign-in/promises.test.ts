@@ -4,8 +4,12 @@ import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import * as Redacted from "effect/Redacted";
 import { assert, describe, it } from "vitest";
-import { AuthorizationDenied } from "../../src/errors.ts";
-import { createAuthManager, signInWithBrowser, signInWithDeviceCode } from "../../src/promises.ts";
+import { AuthorizationDenied } from "../../src/errors/index.ts";
+import {
+  createAuthManager,
+  signInWithBrowser,
+  signInWithDeviceCode,
+} from "../../src/promises/index.ts";
 
 const quiet = () => {};
 const visit = async (url: string) => void (await (await fetch(url)).text());

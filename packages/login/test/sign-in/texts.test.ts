@@ -1,10 +1,10 @@
 import { HttpConnectionFailed, HttpTimedOut } from "@agent-auth/agent-identity/errors";
 import { assert, describe, it } from "@effect/vitest";
 import * as fc from "fast-check";
-import { fromTransportError } from "../../src/sign-in/authority.ts";
-import { escapeHtml, renderPage } from "../../src/sign-in/pages.ts";
-import { plainText } from "../../src/sign-in/plain-text.ts";
-import { parseServerError } from "../../src/sign-in/server-error.ts";
+import { fromTransportError } from "../../src/oauth/authority.ts";
+import { escapeHtml, renderPage } from "../../src/oauth/pages/render.ts";
+import { plainText } from "../../src/oauth/plain-text.ts";
+import { parseServerError } from "../../src/oauth/server-error.ts";
 
 describe("plainText", () => {
   it("takes control, format and bidi characters out, and cuts by characters", () => {

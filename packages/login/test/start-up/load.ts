@@ -10,9 +10,9 @@ registerHooks({
   },
 });
 
-const { AuthManager, layer } = await import("@agent-auth/login/auth-manager");
+const { AuthManager, layer } = await import("@agent-auth/login/manager");
 const { loadConfig } = await import("@agent-auth/login/config");
-const { parseEnvironment } = await import("@agent-auth/login/environment");
+const { parseEnvironment } = await import("@agent-auth/login/config/environment");
 const Effect = await import("effect/Effect");
 const Option = await import("effect/Option");
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { CodexHome } from "../../src/environment.ts";
+import type { CodexHome } from "../../src/config/environment.ts";
 import { type Ended, start } from "./programs.ts";
 
 const findCodex = (): string | undefined => {

@@ -4,10 +4,14 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { inspect } from "node:util";
-import { type AuthDocument, encodeAuthJson, parseAuthJson } from "../../src/auth-json.ts";
-import { layer } from "../../src/credential-store-configured.ts";
-import { type CredentialsStoreMode, CredentialStore } from "../../src/credential-store.ts";
-import { HomeLock } from "../../src/home-lock.ts";
+import {
+  type AuthDocument,
+  encodeAuthJson,
+  parseAuthJson,
+} from "../../src/storage/auth-json/index.ts";
+import { layer } from "../../src/storage/configured.ts";
+import { type CredentialsStoreMode, CredentialStore } from "../../src/storage/index.ts";
+import { HomeLock } from "../../src/storage/lock/index.ts";
 import { temporaryHome } from "./home.ts";
 
 const apiKey = (key: string): AuthDocument => ({

@@ -2,10 +2,10 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { AuthDocument } from "../../src/auth-json.ts";
-import { layer } from "../../src/credential-store-configured.ts";
-import { CredentialStore } from "../../src/credential-store.ts";
-import type { CodexHome } from "../../src/environment.ts";
+import type { AuthDocument } from "../../src/storage/auth-json/index.ts";
+import { layer } from "../../src/storage/configured.ts";
+import { CredentialStore } from "../../src/storage/index.ts";
+import type { CodexHome } from "../../src/config/environment.ts";
 
 const apiKey = (key: string): AuthDocument => ({
   authMode: "apikey",

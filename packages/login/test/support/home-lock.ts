@@ -2,8 +2,8 @@ import { expect } from "vitest";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
-import type { CodexHome } from "../../src/environment.ts";
-import { HomeLock, type HomeLockOptions, layer } from "../../src/home-lock.ts";
+import type { CodexHome } from "../../src/config/environment.ts";
+import { HomeLock, type HomeLockOptions, layer } from "../../src/storage/lock/index.ts";
 import { program, start, type Started } from "./programs.ts";
 
 export const openLock = (options: HomeLockOptions): HomeLock["Service"] =>

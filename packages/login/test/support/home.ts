@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import type { CodexHome } from "../../src/environment.ts";
+import type { CodexHome } from "../../src/config/environment.ts";
 
 const made: Array<string> = [];
 

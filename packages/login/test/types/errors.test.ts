@@ -1,6 +1,6 @@
 import type { AgentIdentityErrorCode } from "@agent-auth/agent-identity/errors";
 import { describe, expect, expectTypeOf, it } from "vitest";
-import * as errors from "../../src/errors.ts";
+import * as errors from "../../src/errors/index.ts";
 import type {
   ConfigError,
   CredentialError,
@@ -14,7 +14,7 @@ import type {
   RestrictionError,
   SignInError,
   StoreError,
-} from "../../src/errors.ts";
+} from "../../src/errors/index.ts";
 
 type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
 
@@ -30,7 +30,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CREDENTIAL_FORBIDDEN":
     case "LOGIN_WORKSPACE_NOT_ALLOWED":
     case "LOGIN_METHOD_DISABLED":
-    case "LOGIN_ENVIRONMENT_RULES":
+    case "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES":
     case "LOGIN_AUTHORIZATION_CODE_MISSING":
     case "LOGIN_AUTHORIZATION_DENIED":
     case "LOGIN_AUTHORIZATION_FAILED":
@@ -51,7 +51,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_STORE_UNWRITABLE":
     case "LOGIN_KEYRING_UNAVAILABLE":
     case "LOGIN_HOME_LOCK_FAILED":
-    case "LOGIN_NOTHING_WOULD_BE_KEPT":
+    case "LOGIN_PERSISTENT_STORE_REQUIRED":
     case "LOGIN_CALLBACK_PORTS_TAKEN":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
     case "LOGIN_DEVICE_CODE_NOT_ENABLED":
@@ -128,7 +128,7 @@ describe("errors, as types", () => {
     expectTypeOf((error: LoginError) => error.reason);
   });
 
-  it("each has a message and one next deed", () => {
+  it("each has a message and one next operation", () => {
     expectTypeOf<LoginError["message"]>().toEqualTypeOf<string>();
     expectTypeOf<LoginError["hint"]>().toExtend<string>();
     expectTypeOf(errors.isLoginError).guards.toEqualTypeOf<LoginError>();

@@ -1,4 +1,4 @@
-import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import type * as Effect from "effect/Effect";
 import type * as Layer from "effect/Layer";
 import type * as Option from "effect/Option";
@@ -11,13 +11,13 @@ import type {
   ChatgptTokens,
   layer,
   layerNoDeps,
-} from "../../src/auth-manager.ts";
-import type { Config, loadConfig } from "../../src/config.ts";
-import type { CredentialStore } from "../../src/credential-store.ts";
+} from "../../src/manager/index.ts";
+import type { Config, loadConfig } from "../../src/config/index.ts";
+import type { CredentialStore } from "../../src/storage/index.ts";
 import type { Credential } from "../../src/credential.ts";
-import type { ConfigError, LoginError, SignInError } from "../../src/errors.ts";
-import type { HomeLock } from "../../src/home-lock.ts";
-import type { signInWithBrowser } from "../../src/sign-in-browser.ts";
+import type { ConfigError, LoginError, SignInError } from "../../src/errors/index.ts";
+import type { HomeLock } from "../../src/storage/lock/index.ts";
+import type { signInWithBrowser } from "../../src/oauth/browser.ts";
 
 describe("the manager's door, as types", () => {
   it("the usual layer needs nothing, and cannot fail", () => {

@@ -13,16 +13,16 @@ import type {
   ChatgptTokens,
   LogoutResult,
   SavedSignIn,
-} from "../../src/auth-manager.ts";
+} from "../../src/manager/index.ts";
 import type { Credential } from "../../src/credential.ts";
-import type * as door from "../../src/promises.ts";
+import type * as door from "../../src/promises/index.ts";
 import type {
   CreateAuthManagerOptions,
   PlainChatgptTokens,
   PromiseAuthManager,
   PromiseAuthProvider,
   Secret,
-} from "../../src/promises.ts";
+} from "../../src/promises/index.ts";
 
 /** Types that only a program that uses Effect can do anything with. `Redacted` is not one: `revealSecret` opens it. */
 type EffectType =

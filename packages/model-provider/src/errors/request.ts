@@ -1,14 +1,14 @@
 import * as Data from "effect/Data";
 
 /** The request is for a place where the identity must not go. Nothing was sent. */
-export class OutsideProvider extends Data.TaggedError("OutsideProvider")<{
+export class RequestOriginNotAllowed extends Data.TaggedError("RequestOriginNotAllowed")<{
   readonly reason: "notAUrl" | "leavesBasePath" | "otherOrigin" | "holdsCredentials";
   /** Origin of the provider's base URL. */
   readonly expectedOrigin: string;
   /** Origin that was asked for, where the address is a URL. */
   readonly origin?: string;
 }> {
-  readonly code = "PROVIDER_OUTSIDE_PROVIDER";
+  readonly code = "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED";
   readonly hint = "Give a path below the provider's base URL.";
   override get message(): string {
     const what = this.origin === undefined ? "the request" : `a request to ${this.origin}`;
@@ -115,7 +115,7 @@ export class WebSocketRefused extends Data.TaggedError("WebSocketRefused")<{
 
 /** Why a request was not sent, not followed, or not repeated, though there is an identity. */
 export type RequestError =
-  | OutsideProvider
+  | RequestOriginNotAllowed
   | MethodRefused
   | AccountChanged
   | RedirectRefused

@@ -135,7 +135,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
         otherOrigins: "refuse",
       });
       expect(await rejection(one, one.send(`${other.url}/x`))).toMatchObject({
-        code: "PROVIDER_OUTSIDE_PROVIDER",
+        code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED",
         origin: other.url,
       });
       expect(other.seen).toEqual([]);

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { RequestOptions } from "../../src/authenticated-fetch.ts";
-import type { RequestSignerOptions } from "../../src/request-signer.ts";
+import type { RequestOptions } from "../../src/fetch/index.ts";
+import type { RequestSignerOptions } from "../../src/signing/request-signer.ts";
 import type { Face } from "../support/faces.ts";
 import { answer, type Respond, type Seen } from "../support/server.ts";
 

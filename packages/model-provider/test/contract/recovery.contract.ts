@@ -1,4 +1,4 @@
-import { SignInRequired } from "../../src/errors.ts";
+import { SignInRequired } from "../../src/errors/index.ts";
 import { describe, expect, it } from "vitest";
 import { apiKey, bearer, chatgpt } from "../support/credentials.ts";
 import { textOf } from "../support/faces.ts";

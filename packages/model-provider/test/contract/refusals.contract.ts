@@ -1,7 +1,7 @@
 import * as Data from "effect/Data";
 import * as Redacted from "effect/Redacted";
-import type { AnyAuthManager } from "../../src/credential-access.ts";
-import type { ModelProvider } from "../../src/provider.ts";
+import type { AnyAuthManager } from "../../src/credentials/index.ts";
+import type { ModelProvider } from "../../src/provider/index.ts";
 import { describe, expect, it } from "vitest";
 import { agent, apiKey, chatgpt } from "../support/credentials.ts";
 import { brokenManager, managerOf } from "../support/managers.ts";

@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
-import { layer as authManager } from "@agent-auth/login/auth-manager";
+import { layer as authManager } from "@agent-auth/login/manager";
 import { loadConfig } from "@agent-auth/login/config";
-import { parseEnvironment } from "@agent-auth/login/environment";
+import { parseEnvironment } from "@agent-auth/login/config/environment";
 import * as AuthenticatedHttp from "@agent-auth/model-provider/effect-http-client";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
-import { RequestSigner } from "@agent-auth/model-provider/signer";
+import { RequestSigner } from "@agent-auth/model-provider/signing";
 import * as Console from "effect/Console";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";

@@ -1,5 +1,5 @@
 import { createModelProvider } from "@agent-auth/model-provider/promises";
-import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
+import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import { Agent } from "undici";
 
 await using provider = await createModelProvider({ environmentCredentials: true });

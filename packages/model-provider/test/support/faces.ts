@@ -7,11 +7,11 @@ import * as HttpClient from "effect/http/HttpClient";
 import * as HttpClientError from "effect/http/HttpClientError";
 import * as HttpClientRequest from "effect/http/HttpClientRequest";
 import { Agent } from "undici";
-import { createAuthenticatedFetch, type RequestOptions } from "../../src/authenticated-fetch.ts";
-import * as EffectFace from "../../src/effect-http-client.ts";
-import type { RequestSignerShape } from "../../src/request-signer.ts";
-import { RequestSigner } from "../../src/signer.ts";
-import { authInterceptor } from "../../src/undici-interceptor.ts";
+import { createAuthenticatedFetch, type RequestOptions } from "../../src/fetch/index.ts";
+import * as EffectFace from "../../src/fetch/effect-http-client.ts";
+import type { RequestSignerShape } from "../../src/signing/request-signer.ts";
+import { RequestSigner } from "../../src/signing/index.ts";
+import { authInterceptor } from "../../src/dispatcher/index.ts";
 
 export interface FaceRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "TRACE";

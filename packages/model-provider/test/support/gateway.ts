@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { AuthenticatedFetch } from "../../src/authenticated-fetch.ts";
+import type { AuthenticatedFetch } from "../../src/fetch/index.ts";
 
 /** A loopback server that passes everything on through an authenticated fetch, for clients that bring no hook. */
 export const startGateway = async (fetch: AuthenticatedFetch) => {

@@ -1,5 +1,5 @@
 import type { Credential } from "@agent-auth/login/credential";
-import type { PromiseCredentials } from "../../src/credential-access.ts";
+import type { PromiseCredentials } from "../../src/credentials/index.ts";
 
 /** A manager that holds one credential and, at each recovery, moves on to the next of a list. */
 export const managerOf = (

@@ -1,7 +1,7 @@
 import type { Config, ModelProviderConfig } from "@agent-auth/login/config";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
-import { type ModelProvider, resolveProvider } from "../../src/provider.ts";
+import { type ModelProvider, resolveProvider } from "../../src/provider/index.ts";
 
 export const table = (more: Partial<ModelProviderConfig> = {}): ModelProviderConfig => ({
   requiresOpenaiAuth: false,

@@ -6,7 +6,7 @@ import {
   createModelProvider,
   type ModelProviderClient,
   type ModelProviderOptions,
-} from "../../src/promises.ts";
+} from "../../src/promises/index.ts";
 
 /** A temporary CODEX_HOME whose configuration points at the authority. */
 export const makeHome = async (

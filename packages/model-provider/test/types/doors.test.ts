@@ -4,22 +4,19 @@ import type * as Layer from "effect/Layer";
 import type * as HttpClient from "effect/http/HttpClient";
 import type { Dispatcher } from "undici";
 import { describe, expectTypeOf, it } from "vitest";
-import type {
-  AuthenticatedFetch,
-  createAuthenticatedFetch,
-} from "../../src/authenticated-fetch.ts";
-import type { layer as httpClientLayer } from "../../src/effect-http-client.ts";
+import type { AuthenticatedFetch, createAuthenticatedFetch } from "../../src/fetch/index.ts";
+import type { layer as httpClientLayer } from "../../src/fetch/effect-http-client.ts";
 import type {
   ModelProviderError,
   ModelProviderErrorCode,
   ProviderConfigError,
   SignError,
-} from "../../src/errors.ts";
-import type { AnyAuthManager } from "../../src/credential-access.ts";
-import type { HeaderSource, SignedHeaders } from "../../src/headers.ts";
-import type { ModelProviderClient, ModelProviderOptions } from "../../src/promises.ts";
-import type { RequestSigner } from "../../src/signer.ts";
-import type { authInterceptor } from "../../src/undici-interceptor.ts";
+} from "../../src/errors/index.ts";
+import type { AnyAuthManager } from "../../src/credentials/index.ts";
+import type { HeaderSource, SignedHeaders } from "../../src/signing/headers.ts";
+import type { ModelProviderClient, ModelProviderOptions } from "../../src/promises/index.ts";
+import type { RequestSigner } from "../../src/signing/index.ts";
+import type { authInterceptor } from "../../src/dispatcher/index.ts";
 
 /** An exhaustive switch compiles only while it knows every code of a union. */
 const known = (error: ProviderConfigError): string => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
+import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
 import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Account } from "../accounts.ts";

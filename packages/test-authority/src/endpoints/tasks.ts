@@ -26,7 +26,7 @@ const taskAnswer = async (state: AuthorityState, agent: Agent, taskId: string): 
   const field = state.settings.taskAnswerField;
   if (field === "task_id" || field === "taskId") return json(200, { [field]: taskId });
   // The sealed box brings its own cryptography along; most tests never need it.
-  const { sealToAgent } = await import("@agent-auth/agent-identity/sealed-box");
+  const { sealToAgent } = await import("@agent-auth/agent-identity/keys/sealed-box");
   return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKey.raw, taskId)) });
 };
 

@@ -1,4 +1,4 @@
-import { isWorkspacePlan } from "@agent-auth/agent-identity/plan";
+import { isWorkspacePlan } from "@agent-auth/agent-identity/record/plan";
 import type { Answer } from "../answer.ts";
 import { json, unauthorized } from "../answer.ts";
 import type { Caller } from "../authentication.ts";

@@ -1,4 +1,4 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";

@@ -1,4 +1,4 @@
-import { EnvironmentCredentialRules } from "@agent-auth/login/errors";
+import { EnvironmentCredentialOverrides } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import { cannotRead } from "../../accounts/account-trouble.ts";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
@@ -6,7 +6,7 @@ import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../exit-code.ts";
 import { CliFailure } from "../../failure.ts";
 import { reportError } from "../../report-error.ts";
-import { rulingVariable } from "../../ruling-variable.ts";
+import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession } from "../../session.ts";
 import { accountName, unknownAccount } from "./named-account.ts";
 import { useSpec } from "./specs.ts";
@@ -29,8 +29,8 @@ export const run = (options: UseOptions) =>
 
 const use = Effect.fnUntraced(function* ({ name, globals }: UseOptions) {
   const session = yield* openSession(globals);
-  const variable = rulingVariable(session.environment);
-  if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
+  const variable = overridingEnvVar(session.environment);
+  if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
   const accounts = keptAccounts(session);
   yield* accounts.checkPersistent;
   const isSwitched = yield* accounts.alone(switchTo(accounts, name));

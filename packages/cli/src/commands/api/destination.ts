@@ -1,4 +1,4 @@
-import { OutsideProvider } from "@agent-auth/model-provider/errors";
+import { RequestOriginNotAllowed } from "@agent-auth/model-provider/errors";
 import * as Effect from "effect/Effect";
 import { belowBase, type Destination, destinationOf, type Target } from "../../http/below-base.ts";
 
@@ -9,17 +9,17 @@ import { belowBase, type Destination, destinationOf, type Target } from "../../h
 export const resolvePath = (
   path: string,
   target: Target,
-): Effect.Effect<Destination, OutsideProvider> => {
+): Effect.Effect<Destination, RequestOriginNotAllowed> => {
   const absolute = URL.parse(path);
   const expectedOrigin = target.origin;
   if (absolute === null) {
     const found = belowBase(path.startsWith("/") ? path : `/${path}`, target);
     return found === null
-      ? Effect.fail(new OutsideProvider({ reason: "leavesBasePath", expectedOrigin }))
+      ? Effect.fail(new RequestOriginNotAllowed({ reason: "leavesBasePath", expectedOrigin }))
       : Effect.succeed(found);
   }
   const { origin } = absolute;
   return origin === expectedOrigin
     ? Effect.succeed(destinationOf(absolute))
-    : Effect.fail(new OutsideProvider({ reason: "otherOrigin", expectedOrigin, origin }));
+    : Effect.fail(new RequestOriginNotAllowed({ reason: "otherOrigin", expectedOrigin, origin }));
 };

@@ -1,10 +1,10 @@
-import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
+import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
-import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
+import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../exit-code.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
-import { rulingVariable } from "../../ruling-variable.ts";
+import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
@@ -60,7 +60,7 @@ const verdict = (
   { auth }: ModelProvider,
 ): ExitCode => {
   if (status < 400) return exitCode.done;
-  const hint = status === 401 ? deedOf(auth, rulingVariable(environment)) : "";
+  const hint = status === 401 ? deedOf(auth, overridingEnvVar(environment)) : "";
   writeLine(`Error: the server answered ${`${status} ${statusText}`.trimEnd()}${hint}`);
   return status === 401 ? exitCode.signInNeeded : exitCode.failed;
 };

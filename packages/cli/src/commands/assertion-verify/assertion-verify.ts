@@ -3,7 +3,7 @@ import {
   parseAgentAssertion,
   type VerifiedAgentAssertion,
   verifyAgentAssertion,
-} from "@agent-auth/agent-identity/assertion-verifier";
+} from "@agent-auth/agent-identity/assertion/verifier";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { momentJson } from "../../account/describe.ts";

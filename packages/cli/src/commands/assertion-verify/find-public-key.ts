@@ -1,6 +1,6 @@
-import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion-verifier";
+import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { GlobalValues } from "../../argv/command-spec.ts";

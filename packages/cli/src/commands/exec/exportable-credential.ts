@@ -1,7 +1,7 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import type { AgentIdentityCredential, Credential } from "@agent-auth/login/credential";
-import { CredentialStore } from "@agent-auth/login/credential-store";
-import { layer as configuredStore } from "@agent-auth/login/credential-store-configured";
+import { CredentialStore } from "@agent-auth/login/storage";
+import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { NotSignedIn } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";

@@ -1,5 +1,5 @@
 import { parseJwks } from "@agent-auth/agent-identity/jwks";
-import * as HttpClient from "@agent-auth/login/http-client";
+import * as HttpClient from "@agent-auth/login/http";
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { errorJson } from "../../error-json.ts";

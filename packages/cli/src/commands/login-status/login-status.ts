@@ -1,4 +1,4 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import type { Credential } from "@agent-auth/login/credential";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";

@@ -1,5 +1,5 @@
 import type { LoginError } from "@agent-auth/login/errors";
-import { type AuthorizePrompt, signInWithBrowser } from "@agent-auth/login/sign-in-browser";
+import { type AuthorizePrompt, signInWithBrowser } from "@agent-auth/login/oauth/browser";
 import * as Effect from "effect/Effect";
 import { timeLeft } from "../../terminal/status-line.ts";
 import { browserOpener } from "./open-browser.ts";

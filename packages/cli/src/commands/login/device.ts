@@ -1,4 +1,4 @@
-import { type DeviceCodePrompt, signInWithDeviceCode } from "@agent-auth/login/sign-in-device";
+import { type DeviceCodePrompt, signInWithDeviceCode } from "@agent-auth/login/oauth/device";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { timeLeft } from "../../terminal/status-line.ts";

@@ -1,4 +1,4 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
+import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import type { GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode, type ExitCode } from "../../exit-code.ts";

@@ -1,10 +1,10 @@
-import { EnvironmentCredentialRules, NothingWouldBeKept } from "@agent-auth/login/errors";
-import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/restrictions";
+import { EnvironmentCredentialOverrides, PersistentStoreRequired } from "@agent-auth/login/errors";
+import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/config/restrictions";
 import * as Effect from "effect/Effect";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
 import { CliFailure } from "../../failure.ts";
-import { rulingVariable } from "../../ruling-variable.ts";
+import { overridingEnvVar } from "../../ruling-variable.ts";
 import type { Session } from "../../session.ts";
 
 /**
@@ -17,9 +17,9 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
 ) {
   const { config, environment } = session;
   yield* checkLoginMethod(config, method);
-  const variable = rulingVariable(environment);
-  if (variable !== undefined) return yield* new EnvironmentCredentialRules({ variable });
-  if (config.credentialsStore === "ephemeral") return yield* new NothingWouldBeKept();
+  const variable = overridingEnvVar(environment);
+  if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
+  if (config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
   return yield* checkNotKept(session);
 });
 

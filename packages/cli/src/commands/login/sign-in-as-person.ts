@@ -1,7 +1,7 @@
-import type { HttpTransport } from "@agent-auth/agent-identity/http-transport";
-import { AuthManager, type ChatgptTokens } from "@agent-auth/login/auth-manager";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { AuthManager, type ChatgptTokens } from "@agent-auth/login/manager";
 import type { LoginError } from "@agent-auth/login/errors";
-import { layer as httpClient } from "@agent-auth/login/http-client";
+import { layer as httpClient } from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { credentialLines } from "../../account/describe.ts";

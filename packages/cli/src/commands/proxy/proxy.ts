@@ -1,7 +1,7 @@
-import { AuthManager } from "@agent-auth/login/auth-manager";
-import { makeDispatcher, standingHeaders } from "@agent-auth/login/http-client";
-import { RequestSigner } from "@agent-auth/model-provider/signer";
-import { authInterceptor } from "@agent-auth/model-provider/undici-interceptor";
+import { AuthManager } from "@agent-auth/login/manager";
+import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
+import { RequestSigner } from "@agent-auth/model-provider/signing";
+import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
@@ -15,7 +15,7 @@ import { listen } from "../../proxy/server.ts";
 import { storedSignIn } from "../../proxy/stored-sign-in.ts";
 import { reportError } from "../../report-error.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
-import { rulingVariable } from "../../ruling-variable.ts";
+import { overridingEnvVar } from "../../ruling-variable.ts";
 import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
@@ -55,7 +55,7 @@ const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
   const session = yield* openSession(options.globals);
   const provider = yield* sessionProvider(session);
   const isStored =
-    provider.auth._tag === "SignedIn" && rulingVariable(session.environment) === undefined;
+    provider.auth._tag === "SignedIn" && overridingEnvVar(session.environment) === undefined;
   if (!isStored) {
     return yield* Effect.scoped(serve(options, session, unchanging)).pipe(
       Effect.provide(signerLayer(session, provider)),

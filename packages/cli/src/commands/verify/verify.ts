@@ -1,6 +1,6 @@
 import { JwksSource } from "@agent-auth/agent-identity/jwks";
 import { verifyAgentIdentityJwt, type VerifiedAgentIdentity } from "@agent-auth/agent-identity/jwt";
-import * as HttpClient from "@agent-auth/login/http-client";
+import * as HttpClient from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { momentJson } from "../../account/describe.ts";

@@ -2,7 +2,7 @@
 // loses counts unless it is alone. argv[5] "floor" leaves flock alone.
 import { readFile, writeFile } from "node:fs/promises";
 import * as Effect from "effect/Effect";
-import { HomeLock, layer } from "../../../src/home-lock.ts";
+import { HomeLock, layer } from "../../../src/storage/lock/index.ts";
 
 const [home = "", file = "", times = "", kind = ""] = process.argv.slice(2);
 

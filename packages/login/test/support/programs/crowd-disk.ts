@@ -3,8 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
-import { layer } from "../../../src/credential-store-configured.ts";
-import { CredentialStore } from "../../../src/credential-store.ts";
+import { layer } from "../../../src/storage/configured.ts";
+import { CredentialStore } from "../../../src/storage/index.ts";
 
 const home = process.argv[2] ?? "";
 const file = join(home, "auth.json");

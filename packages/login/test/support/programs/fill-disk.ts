@@ -4,8 +4,8 @@ import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } fro
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { layer } from "../../../src/credential-store-configured.ts";
-import { CredentialStore } from "../../../src/credential-store.ts";
+import { layer } from "../../../src/storage/configured.ts";
+import { CredentialStore } from "../../../src/storage/index.ts";
 
 // The system would end the process at its limit of file sizes; with a listener it answers EFBIG instead.
 process.on("SIGXFSZ", () => undefined);

@@ -1,7 +1,7 @@
 // Holds the home lock of argv[2] until standard input ends. argv[3] "floor" leaves flock alone.
 import { writeSync } from "node:fs";
 import * as Effect from "effect/Effect";
-import { HomeLock, layer } from "../../../src/home-lock.ts";
+import { HomeLock, layer } from "../../../src/storage/lock/index.ts";
 
 const [home = "", kind = ""] = process.argv.slice(2);
 

@@ -2,7 +2,7 @@
 // parser's name where that was loaded.
 import { registerHooks } from "node:module";
 import * as Effect from "effect/Effect";
-import { loadConfig } from "../../../src/config.ts";
+import { loadConfig } from "../../../src/config/index.ts";
 
 let hasParser = false;
 registerHooks({

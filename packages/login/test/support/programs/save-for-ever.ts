@@ -2,8 +2,8 @@
 import { writeSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { layer } from "../../../src/credential-store-configured.ts";
-import { CredentialStore } from "../../../src/credential-store.ts";
+import { layer } from "../../../src/storage/configured.ts";
+import { CredentialStore } from "../../../src/storage/index.ts";
 
 const [home = "", first = "0"] = process.argv.slice(2);
 

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import { layer } from "../../../src/credential-store-configured.ts";
-import { CredentialStore } from "../../../src/credential-store.ts";
+import { layer } from "../../../src/storage/configured.ts";
+import { CredentialStore } from "../../../src/storage/index.ts";
 import type { StoreError } from "../../../src/errors/store.ts";
 
 registerHooks({

@@ -1,0 +1,73 @@
+import * as Effect from "effect/Effect";
+import * as z from "zod/mini";
+import { AssertionMalformed } from "../errors/index.ts";
+import { decodeBase64, decodeBase64Url } from "../encoding/base64.ts";
+import { firstIssue } from "../encoding/first-issue.ts";
+import { idExpectation, isId } from "../record/id.ts";
+import { parseJsonObject } from "../jwt/json-object.ts";
+import { parseRfc3339Second } from "../encoding/rfc3339.ts";
+
+/** An assertion taken apart. Nothing in it has been verified. */
+export interface UnverifiedAgentAssertion {
+  readonly agentRuntimeId: string;
+  readonly taskId: string;
+  /** As it was signed: RFC 3339, whole seconds, `Z`. */
+  readonly timestamp: string;
+  /** The same in milliseconds since the epoch. */
+  readonly timestampMs: number;
+  /** Base64 (standard, padded) of 64 bytes. */
+  readonly signature: string;
+}
+
+/** Far above any honest header; HTTP servers stop at about 16 KiB for all headers together. */
+const maxHeaderLength = 8192;
+/** RFC 9110 §11.1: schemes are case-insensitive, then one or more spaces. */
+const scheme = /^agentassertion +/i;
+
+const id = z.string().check(z.refine(isId, idExpectation));
+const Envelope = z.object({
+  agent_runtime_id: id,
+  signature: z
+    .string()
+    .check(z.refine((text: string) => decodeBase64(text)?.length === 64, "base64 of 64 bytes")),
+  task_id: id,
+  timestamp: z
+    .string()
+    .check(
+      z.refine((text: string) => parseRfc3339Second(text) !== null, "RFC 3339, whole seconds, Z"),
+    ),
+});
+
+const envelopeBytes = (header: string | undefined): Buffer | string => {
+  if (header === undefined) return "there is no Authorization header";
+  if (header.length > maxHeaderLength) return `it is longer than ${maxHeaderLength} characters`;
+  const prefix = scheme.exec(header)?.[0];
+  if (prefix === undefined) return "it is not of the scheme AgentAssertion";
+  return decodeBase64Url(header.slice(prefix.length)) ?? "its envelope is not base64url";
+};
+
+/**
+ * Reads the value of an `Authorization: AgentAssertion …` header without trusting it; a request without one has
+ * `undefined`. Order and spacing of the envelope's keys do not matter; every name may occur once. Fails with
+ * `AssertionMalformed`.
+ */
+export const parseAgentAssertion = Effect.fnUntraced(function* (
+  header: string | undefined,
+): Effect.fn.Return<UnverifiedAgentAssertion, AssertionMalformed> {
+  const bytes = envelopeBytes(header);
+  if (typeof bytes === "string") return yield* new AssertionMalformed({ problem: bytes });
+  const json = parseJsonObject(bytes);
+  if (typeof json === "string") {
+    return yield* new AssertionMalformed({ problem: `its envelope ${json}` });
+  }
+  const read = Envelope.safeParse(json);
+  if (!read.success) {
+    const { path, expected, found } = firstIssue(read.error, json);
+    return yield* new AssertionMalformed({
+      problem: `${path} must be ${expected}, found ${found}`,
+    });
+  }
+  const { agent_runtime_id: agentRuntimeId, task_id: taskId, timestamp, signature } = read.data;
+  const timestampMs = parseRfc3339Second(timestamp) ?? Number.NaN;
+  return { agentRuntimeId, taskId, timestamp, timestampMs, signature };
+});

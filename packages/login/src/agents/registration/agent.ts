@@ -1,0 +1,70 @@
+import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { importAgentKey } from "@agent-auth/agent-identity/keys";
+import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
+import type { AgentTaskIdentity } from "@agent-auth/agent-identity/tasks";
+import { taskRegistrationUrl } from "@agent-auth/agent-identity/urls";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { accountOfAgent } from "../identities.ts";
+import type {
+  AgentIdentityCredential,
+  ChatgptCredential,
+  CredentialSource,
+} from "../../credential.ts";
+import type { LoginError } from "../../errors/index.ts";
+import { biscuitFor, taskApi, type Core } from "./core.ts";
+import { ensureRecord } from "./register.ts";
+
+/** An agent that exists, where it was found, and how its tasks are registered. */
+export interface Agent {
+  readonly record: AgentIdentityRecord;
+  readonly identity: AgentTaskIdentity;
+  readonly form: AgentIdentityCredential["form"];
+  readonly source: CredentialSource;
+}
+
+/**
+ * The agent of whoever is signed in: of an agent identity, itself; of a ChatGPT sign-in, where that is enabled, the one
+ * that it owns or gets now; of anything else none.
+ */
+export const currentAgent = Effect.fnUntraced(function* (
+  core: Core,
+): Effect.fn.Return<Agent | undefined, LoginError, HttpTransport> {
+  const current = Option.getOrUndefined(yield* core.manager.current);
+  if (current?._tag === "AgentIdentity") return yield* agentAlone(core, current);
+  const accountId = current?.account.accountId;
+  const isOffered = current?._tag === "Chatgpt" && accountId !== undefined && core.options.enabled;
+  return isOffered ? yield* agentOfUser(core, current, accountId) : undefined;
+});
+
+/** There is no user access token, so no biscuit. */
+const agentAlone = Effect.fnUntraced(function* (
+  core: Core,
+  { form, record, source }: AgentIdentityCredential,
+): Effect.fn.Return<Agent, LoginError> {
+  const key = yield* importAgentKey(record.privateKey);
+  return { record, form, source, identity: { record, key, taskApiBaseUrl: yield* taskApi(core) } };
+});
+
+const agentOfUser = Effect.fnUntraced(function* (
+  core: Core,
+  credential: ChatgptCredential,
+  accountId: string,
+): Effect.fn.Return<Agent, LoginError, HttpTransport> {
+  const record = yield* ensureRecord(core, credential, accountId);
+  const taskApiBaseUrl = yield* taskApi(core);
+  const url = yield* taskRegistrationUrl(taskApiBaseUrl, record.agentRuntimeId);
+  const key = yield* importAgentKey(record.privateKey);
+  const biscuit = biscuitFor(core, credential, url);
+  const { source } = credential;
+  return { record, form: "record", source, identity: { record, key, taskApiBaseUrl, biscuit } };
+});
+
+/** The agent as a credential that requests can be signed with. */
+export const withTask = (agent: Agent, taskId: string): AgentIdentityCredential => {
+  const { form, identity, record, source } = agent;
+  const { agentRuntimeId } = record;
+  const signer = makeAssertionSigner({ key: identity.key, agentRuntimeId, taskId });
+  return { _tag: "AgentIdentity", form, record, account: accountOfAgent(record), signer, source };
+};

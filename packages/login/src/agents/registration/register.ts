@@ -1,0 +1,71 @@
+import { describeAgent, registerAgent } from "@agent-auth/agent-identity/registration";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { generateAgentKey, type AgentKey } from "@agent-auth/agent-identity/keys";
+import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
+import { normalizeBaseUrl } from "@agent-auth/agent-identity/urls";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import type { AuthDocument } from "../../storage/auth-json/index.ts";
+import { readSignIn } from "../../manager/stored-sign-in.ts";
+import type { ChatgptCredential } from "../../credential.ts";
+import type { LoginError } from "../../errors/index.ts";
+import { biscuitFor, insecureHttp, taskApi, type Core, type Requesting } from "./core.ts";
+import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";
+
+/**
+ * The agent of a ChatGPT sign-in, one for all processes: under the home lock, a stored record that is the user's own is
+ * used, whoever put it there; else a new agent is registered and its record stored beside the tokens.
+ */
+export const ensureRecord = (
+  core: Core,
+  credential: ChatgptCredential,
+  accountId: string,
+): Requesting<AgentIdentityRecord> =>
+  core.lock.withLock(
+    Effect.gen(function* () {
+      const { document } = (yield* readSignIn(core.store, credential)).stored;
+      const known = Option.filter(yield* readIdentity(document), belongsTo(credential.account));
+      if (Option.isSome(known)) return known.value;
+      yield* core.store.checkWritable;
+      return yield* Effect.uninterruptible(registerAndStore(core, document, credential, accountId));
+    }),
+  );
+
+/** An agent that was registered and not stored would be lost, so nothing may come between. */
+const registerAndStore = Effect.fnUntraced(function* (
+  core: Core,
+  document: AuthDocument,
+  credential: ChatgptCredential,
+  accountId: string,
+): Effect.fn.Return<AgentIdentityRecord, LoginError, HttpTransport> {
+  const key = yield* generateAgentKey;
+  const agentRuntimeId = yield* registerKey(core, credential, key);
+  const nowMs = yield* Clock.currentTimeMillis;
+  const account = { ...credential.account, accountId };
+  const agentIdentity = newStoredIdentity({ account, agentRuntimeId, key, nowMs });
+  yield* core.store.save({ ...document, agentIdentity });
+  return yield* Effect.orDie(Effect.flatMap(readIdentity({ agentIdentity }), Effect.fromOption));
+});
+
+const registerKey = Effect.fnUntraced(function* (
+  core: Core,
+  credential: ChatgptCredential,
+  key: AgentKey,
+): Effect.fn.Return<string, LoginError, HttpTransport> {
+  const { agentVersion, config, design = "v1", sessionSource: source } = core.options;
+  const { platform = process.platform } = core.options;
+  const allow = insecureHttp(core);
+  const shared = {
+    key,
+    billOfMaterials: describeAgent({ agentVersion, source, platform }),
+    ...allow,
+  };
+  if (design === "v2") {
+    const { accessToken } = credential;
+    return yield* registerAgent({ ...shared, design, accessToken, baseUrl: yield* taskApi(core) });
+  }
+  const baseUrl = yield* normalizeBaseUrl(config.chatgptBaseUrl, allow);
+  const biscuit = yield* biscuitFor(core, credential, `${baseUrl}/v1/agent/register`);
+  return yield* registerAgent({ ...shared, design, biscuit, baseUrl });
+});

@@ -1,0 +1,48 @@
+/**
+ * Every error of the package: `_tag` for Effect, `code` stable for everyone else, `message` says what happened, `hint`
+ * one next operation. Fields are printed wherever an error is printed, so none holds a secret. Texts of docs/protocol.md
+ * §9, §10 and §13 are kept to the letter, which is why some are sentences.
+ */
+import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
+import type { ConfigError } from "./config.ts";
+import type { CredentialError } from "./credential.ts";
+import type { HttpClientError } from "./http.ts";
+import type { LoginInputError } from "./login-input.ts";
+import type { ManagerClosed } from "./manager.ts";
+import type { RefreshError } from "./refresh.ts";
+import type { RestrictionError } from "./restriction.ts";
+import type { SignInError } from "./oauth.ts";
+import type { StoreError } from "./store.ts";
+
+export * from "./config.ts";
+export * from "./credential.ts";
+export * from "./http.ts";
+export * from "./login-input.ts";
+export * from "./manager.ts";
+export * from "./refresh.ts";
+export * from "./restriction.ts";
+export * from "./oauth.ts";
+export * from "./store.ts";
+
+/** Everything that this package can fail with, agent-identity's errors included. */
+export type LoginError =
+  | AgentIdentityError
+  | ConfigError
+  | CredentialError
+  | HttpClientError
+  | LoginInputError
+  | ManagerClosed
+  | RefreshError
+  | RestrictionError
+  | SignInError
+  | StoreError;
+
+/** Every `code` that this package can answer with, so that a switch over them is checked for completeness. */
+export type LoginErrorCode = LoginError["code"];
+
+/** Tells an error of this package, or of the floor below it, from anything else that was thrown. */
+export const isLoginError = (error: unknown): error is LoginError =>
+  error instanceof Error &&
+  "code" in error &&
+  typeof error.code === "string" &&
+  /^(?:LOGIN|AGENT_IDENTITY)_/.test(error.code);

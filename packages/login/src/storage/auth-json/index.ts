@@ -1,0 +1,3 @@
+export { encodeAuthJson } from "./encode.ts";
+export { parseAuthJson } from "./parse.ts";
+export * from "./document.ts";

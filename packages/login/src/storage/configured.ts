@@ -1,0 +1,40 @@
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type { CredentialsStoreMode, CredentialStore, StoreWarningOptions } from "./index.ts";
+import type { CodexHome } from "../config/environment.ts";
+import { HomeLock, layer as homeLockLayer } from "./lock/index.ts";
+
+export interface ConfiguredStoreOptions extends StoreWarningOptions {
+  /** `cli_auth_credentials_store`. */
+  readonly mode: CredentialsStoreMode;
+  readonly codexHome: CodexHome;
+  /** Milliseconds to wait for another process that holds the home lock. Default 60000. */
+  readonly maxLockWaitMs?: number;
+}
+
+/** The store that the configuration names, with the lock that belongs to it; other stores' code is not loaded. */
+export const layer = (options: ConfiguredStoreOptions): Layer.Layer<CredentialStore | HomeLock> =>
+  Layer.provideMerge(Layer.unwrap(Effect.promise(() => loadStore(options))), lockLayer(options));
+
+const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
+  options.mode === "ephemeral"
+    ? HomeLock.layerMemory
+    : homeLockLayer({
+        codexHome: options.codexHome,
+        ...(options.maxLockWaitMs === undefined ? {} : { maxWaitMs: options.maxLockWaitMs }),
+      });
+
+const loadStore = async (
+  options: ConfiguredStoreOptions,
+): Promise<Layer.Layer<CredentialStore, never, HomeLock>> => {
+  switch (options.mode) {
+    case "file":
+      return (await import("./file.ts")).layer(options);
+    case "keyring":
+      return (await import("./keyring.ts")).layer(options);
+    case "auto":
+      return (await import("./auto.ts")).layer(options);
+    case "ephemeral":
+      return (await import("./ephemeral.ts")).layer(options);
+  }
+};

@@ -1,0 +1,50 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { StoreUnreadable } from "../../errors/store.ts";
+import { describeSystemError, systemCodeOf } from "./system-error.ts";
+
+/** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */
+export const MAX_BYTES = 1024 * 1024;
+
+// Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
+const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/**
+ * The bytes of a small regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all
+ * else. Synchronous: for one small local file the way through the thread pool would take ten times as long.
+ */
+export const readSmallFile = (path: string): Uint8Array | undefined => {
+  let fd: number;
+  try {
+    fd = openSync(path, flags);
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
+  }
+  try {
+    return readRegularFile(fd, path);
+  } catch (error) {
+    if (error instanceof StoreUnreadable) throw error;
+    throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
+  } finally {
+    closeSync(fd);
+  }
+};
+
+const readRegularFile = (fd: number, path: string): Uint8Array => {
+  const stats = fstatSync(fd);
+  if (!stats.isFile())
+    throw new StoreUnreadable({
+      where: path,
+      reason: stats.isDirectory() ? "it is a folder" : "it is not a regular file",
+    });
+  if (stats.size > MAX_BYTES)
+    throw new StoreUnreadable({ where: path, reason: "it is larger than 1 MiB" });
+  const buffer = Buffer.allocUnsafe(stats.size);
+  let length = 0;
+  while (length < buffer.length) {
+    const read = readSync(fd, buffer, length, buffer.length - length, null);
+    if (read === 0) break;
+    length += read;
+  }
+  return buffer.subarray(0, length);
+};

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import type { AsyncEntry } from "@napi-rs/keyring";
+import * as Effect from "effect/Effect";
+import { canonicalCodexHome } from "../config/codex-home.ts";
+import type { CodexHome } from "../config/environment.ts";
+import { KeyringUnavailable } from "../errors/store.ts";
+
+export const keyringService = "Codex Auth";
+
+/** The account that Codex uses for a CODEX_HOME: `cli|` and 16 hex digits of its canonical path's SHA-256. */
+export const keyringAccount = (home: CodexHome): string => {
+  // Rust's canonical paths carry this prefix on Windows. Not tested there.
+  const prefix = process.platform === "win32" ? "\\\\?\\" : "";
+  const digest = createHash("sha256").update(prefix + canonicalCodexHome(home), "utf8");
+  return `cli|${digest.digest("hex").slice(0, 16)}`;
+};
+
+/** One entry of the OS keyring. */
+export interface KeyringEntry {
+  /** `null` where the keyring, unlocked and reachable, has no such entry. */
+  readonly get: Effect.Effect<string | null, KeyringUnavailable>;
+  readonly set: (value: string) => Effect.Effect<void, KeyringUnavailable>;
+  /** False where there was none. */
+  readonly delete: Effect.Effect<boolean, KeyringUnavailable>;
+}
+
+/** A person may have to unlock it; a service that hangs must not hang us for ever. */
+const MAX_WAIT_MS = 60_000;
+
+type StoreOperation = KeyringUnavailable["operation"];
+
+/** The entry of a CODEX_HOME. Nothing is loaded or asked before the first use. */
+export const makeKeyringEntry = (account: string): KeyringEntry => {
+  const use = <A>(
+    operation: StoreOperation,
+    ask: (entry: AsyncEntry, signal: AbortSignal) => Promise<A>,
+  ): Effect.Effect<A, KeyringUnavailable> =>
+    Effect.flatMap(openEntry(account), (entry) =>
+      Effect.tryPromise({
+        try: (signal) => ask(entry, signal),
+        catch: (error) => new KeyringUnavailable({ operation, reason: reasonOf(error) }),
+      }),
+    ).pipe(
+      Effect.timeoutOrElse({
+        duration: MAX_WAIT_MS,
+        orElse: () =>
+          Effect.fail(
+            new KeyringUnavailable({
+              operation,
+              reason: `no answer within ${MAX_WAIT_MS / 1000} s`,
+            }),
+          ),
+      }),
+    );
+  return {
+    get: use("load", (entry, signal) => entry.getPassword(signal)),
+    set: (value) => use("save", (entry, signal) => entry.setPassword(value, signal)),
+    delete: use("remove", (entry, signal) => entry.deleteCredential(signal)),
+  };
+};
+
+const loadPackage = Effect.tryPromise({
+  try: () => import("@napi-rs/keyring"),
+  catch: () =>
+    new KeyringUnavailable({
+      operation: "open",
+      reason: "the optional package @napi-rs/keyring is not installed for this platform",
+    }),
+});
+
+// Pinned: without a Secret Service the package would silently fall back to the kernel's keyring, which forgets
+// everything at the next boot and says "no entry" where it should say "no keyring".
+const openEntry = (account: string): Effect.Effect<AsyncEntry, KeyringUnavailable> =>
+  Effect.flatMap(loadPackage, ({ AsyncEntry }) =>
+    Effect.try({
+      try: () => new AsyncEntry(keyringService, account, { linux: { store: "secret-service" } }),
+      catch: (error) => new KeyringUnavailable({ operation: "open", reason: reasonOf(error) }),
+    }),
+  );
+
+/** The first line of what the package says; it speaks of storage, not of values. */
+const reasonOf = (error: unknown): string => {
+  const [line = ""] = error instanceof Error ? error.message.split("\n") : [];
+  return line === "" ? "an unexpected failure" : line.slice(0, 200);
+};

@@ -1,0 +1,72 @@
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
+import { makeFileStore } from "./file.ts";
+import {
+  CredentialStore,
+  logStoreWarning,
+  type StoreSource,
+  type StoreWarningOptions,
+} from "./index.ts";
+import type { CodexHome } from "../config/environment.ts";
+import { HomeLock } from "./lock/index.ts";
+import { keyringAccount, keyringService, makeKeyringEntry } from "./keyring-entry.ts";
+
+export interface KeyringStoreOptions extends StoreWarningOptions {
+  readonly codexHome: CodexHome;
+}
+
+/**
+ * The store in the OS keyring (docs/protocol.md §3): Keychain, Credential Manager, or the Secret Service of a Linux
+ * desktop, under the entry that Codex uses. A successful save removes `auth.json`; `remove` removes both. Credential
+ * Manager holds 2560 bytes an entry at most, which ChatGPT tokens exceed: saving them there is a
+ * `KeyringUnavailable`.
+ */
+export const layer = (
+  options: KeyringStoreOptions,
+): Layer.Layer<CredentialStore, never, HomeLock> =>
+  Layer.effect(
+    CredentialStore,
+    Effect.map(HomeLock, (lock) => makeKeyringStore(options, lock)),
+  );
+
+/** The same store as a value, for stores that are made of others. */
+export const makeKeyringStore = (
+  options: KeyringStoreOptions,
+  lock: HomeLock["Service"],
+): CredentialStore["Service"] => {
+  const account = keyringAccount(options.codexHome);
+  const entry = makeKeyringEntry(account);
+  const file = makeFileStore(options, lock);
+  const source: StoreSource = { _tag: "Keyring", service: keyringService, account };
+  const warn = options.onWarning ?? logStoreWarning;
+  return {
+    describe: { mode: "keyring", places: [source], isPersistent: true },
+    load: Effect.flatMap(entry.get, (json) =>
+      json === null
+        ? Effect.succeedNone
+        : Effect.map(parseAuthJson(json, "OS keyring"), (document) =>
+            Option.some({ document, source }),
+          ),
+    ),
+    save: (document) =>
+      lock.withLock(
+        Effect.gen(function* () {
+          yield* entry.set(encodeAuthJson(document, { layout: "compact" }));
+          // The credential is safe by now. A file that stays is not read in this mode, but people should know.
+          yield* Effect.catch(file.remove, warn);
+          return source;
+        }),
+      ),
+    remove: lock.withLock(
+      Effect.gen(function* () {
+        // The file goes too when the keyring cannot be reached, and only then the failure is told.
+        const fromKeyring = yield* Effect.result(entry.delete);
+        const fromFile = yield* file.remove;
+        return (yield* Effect.fromResult(fromKeyring)) || fromFile;
+      }),
+    ),
+    checkWritable: Effect.asVoid(entry.get),
+  };
+};

@@ -1,0 +1,132 @@
+import type { ChildProcess } from "node:child_process";
+import { isAbsolute, resolve } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import { TokenCommandFailed } from "../errors/index.ts";
+
+export interface CommandToRun {
+  readonly command: string;
+  /** Each may be a secret. */
+  readonly args: ReadonlyArray<Redacted.Redacted>;
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+  readonly maxStdoutBytes: number;
+}
+
+/** A timer that is set for longer goes off at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+type Reason = TokenCommandFailed["reason"];
+
+/** Characters of stderr that an error quotes. */
+const maxStderr = 512;
+
+/** Runs a program without a shell and without stdin. Its stdout comes back where it exits with 0 in time. */
+export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenCommandFailed> =>
+  Effect.flatMap(
+    Effect.promise(() => import("node:child_process")),
+    ({ spawn }) =>
+      Effect.callback<Buffer, TokenCommandFailed>((resume) => {
+        const fail = (reason: Reason) =>
+          Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
+        let child: ChildProcess;
+        try {
+          child = spawn(programPath(toRun), toRun.args.map(Redacted.value), {
+            stdio: ["ignore", "pipe", "pipe"],
+            windowsHide: true,
+            detached: ownsGroup,
+            ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
+          });
+        } catch (error) {
+          resume(fail({ _tag: "NotStarted", errno: errnoOf(error) }));
+          return undefined;
+        }
+        const killer = killWithExit(child);
+        const finish = (result: Effect.Effect<Buffer, TokenCommandFailed>) => {
+          clearTimeout(timer);
+          killer.forget();
+          resume(result);
+        };
+        const stop = (reason: Reason) => {
+          killer.kill();
+          finish(fail(reason));
+        };
+        const timer = setTimeout(
+          () => stop({ _tag: "TimedOut", afterMs: toRun.timeoutMs }),
+          Math.min(toRun.timeoutMs, longestTimerMs),
+        );
+        const stdout = collect(child.stdout, toRun.maxStdoutBytes, () =>
+          stop({ _tag: "BadOutput", what: "tooLong" }),
+        );
+        const stderr = collect(child.stderr, 8 * maxStderr);
+        child.once("error", (error) => finish(fail({ _tag: "NotStarted", errno: errnoOf(error) })));
+        child.once("close", (exitCode, signal) => {
+          if (exitCode === 0) finish(Effect.succeed(Buffer.concat(stdout)));
+          else finish(fail(ending(exitCode, signal, quotable(stderr))));
+        });
+        return Effect.sync(() => {
+          clearTimeout(timer);
+          killer.kill();
+          killer.forget();
+        });
+      }),
+  );
+
+const programPath = (toRun: CommandToRun): string => {
+  const isPath = /[\\/]/.test(toRun.command) && !isAbsolute(toRun.command);
+  return isPath ? resolve(toRun.cwd ?? ".", toRun.command) : toRun.command;
+};
+
+/** On POSIX the command leads a process group, so that what it started can be killed with it. */
+const ownsGroup = process.platform !== "win32";
+
+const killWithExit = (child: ChildProcess) => {
+  const kill = () => {
+    const { pid } = child;
+    if (pid === undefined) return;
+    try {
+      if (ownsGroup) process.kill(-pid, "SIGKILL");
+      else child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  process.once("exit", kill);
+  return { kill, forget: () => process.removeListener("exit", kill) };
+};
+
+const collect = (
+  stream: NodeJS.ReadableStream | null,
+  maxBytes: number,
+  onTooLong?: () => void,
+): Array<Buffer> => {
+  const chunks: Array<Buffer> = [];
+  let bytes = 0;
+  stream?.on("data", (chunk: Buffer) => {
+    chunks.push(chunk.subarray(0, Math.max(0, maxBytes - bytes)));
+    bytes += chunk.length;
+    if (bytes > maxBytes) onTooLong?.();
+  });
+  stream?.on("error", () => {}); // A killed command's pipe; its ending tells the rest.
+  return chunks;
+};
+
+const quotable = (stderr: ReadonlyArray<Buffer>): string =>
+  Array.from(
+    Buffer.concat(stderr)
+      .toString("utf8")
+      .replace(/\p{Cc}+/gu, " ")
+      .trim(),
+  )
+    .slice(0, maxStderr)
+    .join("");
+
+const ending = (exitCode: number | null, signal: string | null, stderr: string): Reason =>
+  exitCode === null
+    ? { _tag: "Killed", signal: signal ?? "a signal", stderr }
+    : { _tag: "Exited", exitCode, stderr };
+
+const errnoOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "unknown";

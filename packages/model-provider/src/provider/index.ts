@@ -1,0 +1,238 @@
+import type { CommandTokenConfig, Config, ModelProviderConfig } from "@agent-auth/login/config";
+import type { Credential } from "@agent-auth/login/credential";
+import type { LoginEnvironment } from "@agent-auth/login/config/environment";
+import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import {
+  apiBaseUrl,
+  codexBaseUrl,
+  fedrampApiBaseUrl,
+  hasFedrampPrefix,
+  isInsecure,
+  parseBaseUrl,
+  type RequestTarget,
+} from "./base-url.ts";
+import {
+  EnvKeyMissing,
+  InvalidBaseUrl,
+  type IllegalHeader,
+  type ProviderConfigError,
+  UnknownProvider,
+} from "../errors/index.ts";
+import { checkHeader } from "../signing/header-syntax.ts";
+
+/** What a provider wants to see on a request. */
+export type ProviderAuth =
+  /** The value of a variable (`env_key`). */
+  | { readonly _tag: "EnvKey"; readonly variable: string; readonly token: Redacted.Redacted }
+  /** `experimental_bearer_token`. */
+  | { readonly _tag: "BearerToken"; readonly token: Redacted.Redacted }
+  /** What a command prints. */
+  | { readonly _tag: "Command"; readonly command: CommandTokenConfig }
+  /** The signed-in credential, whichever kind it is. */
+  | { readonly _tag: "SignedIn" }
+  | { readonly _tag: "None" };
+
+/** A header that a provider's configuration adds. It may be a secret. */
+export interface ProviderHeader {
+  readonly name: string;
+  readonly value: Redacted.Redacted;
+}
+
+/** Where requests go, by the credential that they carry. */
+export interface ProviderTargets {
+  readonly apiKey: RequestTarget;
+  readonly fedrampApiKey: RequestTarget;
+  readonly chatgpt: RequestTarget;
+}
+
+/** A model provider as configured, checked, with its variables read. */
+export interface ModelProvider {
+  readonly id: string;
+  readonly name: string;
+  readonly auth: ProviderAuth;
+  readonly targets: ProviderTargets;
+  /** In the order of the configuration; `env_http_headers` after `http_headers`, which they replace. */
+  readonly headers: ReadonlyArray<ProviderHeader>;
+  readonly queryParams: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>;
+  /** Attempts after the first one on 5xx, 429 and transport failures. 0 where the configuration has none. */
+  readonly requestMaxRetries: number;
+  readonly wireApi?: string;
+}
+
+export interface ResolveProviderOptions {
+  readonly config: Pick<
+    Config,
+    "chatgptBaseUrl" | "openaiBaseUrl" | "modelProvider" | "modelProviders"
+  >;
+  readonly environment: Pick<LoginEnvironment, "variable">;
+  /** Default: `model_provider` of the configuration, else `openai`. */
+  readonly providerId?: string;
+  /** Lets the signed-in credential travel over plain http to another machine. Default false. */
+  readonly allowInsecureHttp?: boolean;
+}
+
+/** The provider that needs no table. */
+export const defaultProviderId = "openai";
+
+const openai: ModelProviderConfig = {
+  name: "OpenAI",
+  requiresOpenaiAuth: true,
+  queryParams: {},
+  httpHeaders: {},
+  envHttpHeaders: {},
+};
+
+/**
+ * The provider that requests go to (docs/protocol.md §12), everything about it checked: an id that exists, base URLs
+ * that are http(s), headers that are legal, a variable that is set. Reads no file, contacts nobody.
+ */
+export const resolveProvider = (
+  options: ResolveProviderOptions,
+): Result.Result<ModelProvider, ProviderConfigError> =>
+  Result.gen(function* () {
+    const { config, environment } = options;
+    const id = options.providerId ?? config.modelProvider ?? defaultProviderId;
+    const table = config.modelProviders.get(id) ?? (id === defaultProviderId ? openai : undefined);
+    if (table === undefined)
+      return yield* Result.fail(
+        new UnknownProvider({
+          providerId: id,
+          known: [...new Set([defaultProviderId, ...config.modelProviders.keys()])],
+        }),
+      );
+    const targets = yield* resolveTargets(id, table, config);
+    const auth = yield* resolveAuth(id, table, environment);
+    const headers = yield* resolveHeaders(table, environment);
+    if (auth._tag === "SignedIn" && options.allowInsecureHttp !== true)
+      yield* refuseInsecure(id, table, config, targets);
+    return {
+      id,
+      name: table.name ?? (id === defaultProviderId ? "OpenAI" : id),
+      auth,
+      targets,
+      headers,
+      queryParams: Object.entries(table.queryParams),
+      requestMaxRetries: table.requestMaxRetries ?? 0,
+      ...(table.wireApi === undefined ? {} : { wireApi: table.wireApi }),
+    };
+  });
+
+/** The target of a request that carries this credential, or none. */
+export const requestTarget = (
+  provider: ModelProvider,
+  credential: Credential | null,
+): RequestTarget => {
+  switch (credential?._tag) {
+    case "Chatgpt":
+    case "ExternalChatgpt":
+    case "PersonalAccessToken":
+    case "AgentIdentity":
+      return provider.targets.chatgpt;
+    case "ApiKey":
+      return hasFedrampPrefix(credential.apiKey)
+        ? provider.targets.fedrampApiKey
+        : provider.targets.apiKey;
+    default:
+      return provider.targets.apiKey;
+  }
+};
+
+type Urls = ResolveProviderOptions["config"];
+
+const resolveTargets = (
+  providerId: string,
+  table: ModelProviderConfig,
+  config: Urls,
+): Result.Result<ProviderTargets, InvalidBaseUrl> => {
+  const fixed = fixedBaseUrl(table, config);
+  if (fixed !== undefined)
+    return Result.map(
+      parseBaseUrl(fixed.url, { providerId, setting: fixed.setting }),
+      (target) => ({
+        apiKey: target,
+        fedrampApiKey: target,
+        chatgpt: target,
+      }),
+    );
+  const setting = "chatgpt_base_url";
+  return Result.gen(function* () {
+    const base = yield* parseBaseUrl(config.chatgptBaseUrl, { providerId, setting });
+    return {
+      apiKey: yield* parseBaseUrl(apiBaseUrl, { providerId, setting }),
+      fedrampApiKey: yield* parseBaseUrl(fedrampApiBaseUrl, { providerId, setting }),
+      chatgpt: yield* parseBaseUrl(codexBaseUrl(base), { providerId, setting }),
+    };
+  });
+};
+
+const fixedBaseUrl = (
+  table: ModelProviderConfig,
+  config: Urls,
+): { readonly url: string; readonly setting: string } | undefined => {
+  if (table.baseUrl !== undefined) return { url: table.baseUrl, setting: "base_url" };
+  return config.openaiBaseUrl === undefined
+    ? undefined
+    : { url: config.openaiBaseUrl, setting: "openai_base_url" };
+};
+
+const refuseInsecure = (
+  providerId: string,
+  table: ModelProviderConfig,
+  config: Urls,
+  targets: ProviderTargets,
+): Result.Result<void, InvalidBaseUrl> =>
+  Object.values(targets).some(isInsecure)
+    ? Result.fail(
+        new InvalidBaseUrl({
+          providerId,
+          setting: fixedBaseUrl(table, config)?.setting ?? "chatgpt_base_url",
+          reason: "insecureHttp",
+        }),
+      )
+    : Result.void;
+
+const resolveAuth = (
+  providerId: string,
+  table: ModelProviderConfig,
+  environment: ResolveProviderOptions["environment"],
+): Result.Result<ProviderAuth, EnvKeyMissing> => {
+  if (table.envKey !== undefined) {
+    const variable = table.envKey;
+    const token = environment.variable(variable);
+    if (token !== undefined) return Result.succeed({ _tag: "EnvKey", variable, token });
+    const instructions = table.envKeyInstructions;
+    return Result.fail(
+      new EnvKeyMissing({
+        providerId,
+        variable,
+        ...(instructions === undefined ? {} : { instructions }),
+      }),
+    );
+  }
+  if (table.experimentalBearerToken !== undefined)
+    return Result.succeed({ _tag: "BearerToken", token: table.experimentalBearerToken });
+  if (table.auth !== undefined) return Result.succeed({ _tag: "Command", command: table.auth });
+  return Result.succeed({ _tag: table.requiresOpenaiAuth ? "SignedIn" : "None" });
+};
+
+const resolveHeaders = (
+  table: ModelProviderConfig,
+  environment: ResolveProviderOptions["environment"],
+): Result.Result<ReadonlyArray<ProviderHeader>, IllegalHeader> => {
+  const headers = new Map<string, ProviderHeader>();
+  const fault = (from: IllegalHeader["from"], name: string, value: Redacted.Redacted) => {
+    headers.set(name.toLowerCase(), { name, value });
+    return checkHeader(name, Redacted.value(value), from);
+  };
+  for (const [name, value] of Object.entries(table.httpHeaders)) {
+    const illegal = fault("http_headers", name, value);
+    if (illegal !== null) return Result.fail(illegal);
+  }
+  for (const [name, variable] of Object.entries(table.envHttpHeaders)) {
+    const value = environment.variable(variable);
+    const illegal = value === undefined ? null : fault("env_http_headers", name, value);
+    if (illegal !== null) return Result.fail(illegal);
+  }
+  return Result.succeed([...headers.values()]);
+};

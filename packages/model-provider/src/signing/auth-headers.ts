@@ -1,0 +1,79 @@
+import type { AgentIdentityCredential, Credential } from "@agent-auth/login/credential";
+import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import { isFedramp } from "../provider/base-url.ts";
+import { type IllegalHeader, SigningFailed } from "../errors/index.ts";
+import { checkHeader } from "./header-syntax.ts";
+
+/** What a credential writes on a request (docs/protocol.md §8). The values are secrets in plain text. */
+export interface AuthHeaders {
+  readonly Authorization?: string;
+  readonly "ChatGPT-Account-ID"?: string;
+  readonly "X-OpenAI-Fedramp"?: "true";
+}
+
+/** Lower-case names of the headers that belong to the identity. A caller's own ones give way to it. */
+export const identityHeaderNames: ReadonlySet<string> = new Set([
+  "authorization",
+  "chatgpt-account-id",
+  "x-openai-fedramp",
+]);
+
+/**
+ * The headers that carry a credential (docs/protocol.md §8), none for `null`. Pure: same credential, same second, same
+ * headers. `nowMs` is in milliseconds since the epoch; agent assertions hold it in whole seconds. A value that is no
+ * legal header value (RFC 9110 §5.5) is an error, never a header left out.
+ */
+export const authHeaders = (
+  credential: Credential | null,
+  nowMs: number,
+): Result.Result<AuthHeaders, IllegalHeader | SigningFailed> => {
+  if (credential === null) return Result.succeed({});
+  switch (credential._tag) {
+    case "AgentIdentity":
+      return Result.flatMap(agentAssertion(credential, nowMs), (authorization) =>
+        checked(credential, authorization, credential.record.accountId),
+      );
+    case "ApiKey":
+      return checked(credential, bearer(credential.apiKey), undefined);
+    case "Bearer":
+      return checked(credential, bearer(credential.token), undefined);
+    case "PersonalAccessToken":
+      return checked(credential, bearer(credential.token), credential.account.accountId);
+    default:
+      return checked(credential, bearer(credential.accessToken), credential.account.accountId);
+  }
+};
+
+const scheme = "Bearer ";
+
+const bearer = (token: Redacted.Redacted): string => scheme + Redacted.value(token);
+
+const agentAssertion = (
+  credential: AgentIdentityCredential,
+  nowMs: number,
+): Result.Result<string, SigningFailed> =>
+  Result.try({
+    try: () => credential.signer.authorizationAt(nowMs),
+    catch: (error) =>
+      new SigningFailed({ reason: error instanceof Error ? error.name : typeof error }),
+  });
+
+const checked = (
+  credential: Credential,
+  authorization: string,
+  accountId: string | undefined,
+): Result.Result<AuthHeaders, IllegalHeader> => {
+  const token = authorization.startsWith(scheme)
+    ? authorization.slice(scheme.length)
+    : authorization;
+  const illegal =
+    checkHeader("Authorization", token, "credential") ??
+    (accountId === undefined ? null : checkHeader("ChatGPT-Account-ID", accountId, "credential"));
+  if (illegal !== null) return Result.fail(illegal);
+  return Result.succeed({
+    Authorization: authorization,
+    ...(accountId === undefined ? {} : { "ChatGPT-Account-ID": accountId }),
+    ...(isFedramp(credential) ? { "X-OpenAI-Fedramp": "true" as const } : {}),
+  });
+};
