@@ -18,16 +18,16 @@ const modulesOf = async (program: string): Promise<ReadonlyArray<string>> => {
   return Array.isArray(loaded) ? loaded.map(String) : [];
 };
 
-const heavy = /node_modules\/(?:undici|@noble)\/|\/src\/sealed-box\.ts/;
+const heavy = /node_modules\/(?:undici|@noble)\/|\/src\/keys\/sealed-box\.ts/;
 const importing = (...doors: ReadonlyArray<string>) =>
   doors.map((door) => `await import("@agent-auth/agent-identity${door}");`).join("\n");
 
 describe("start-up", () => {
   it.each([
     ["the index", [""]],
-    ["the verify path", ["/jwt", "/jwks", "/jwks-remote", "/jwks-cache", "/urls"]],
-    ["the signing path", ["/keys", "/assertion", "/task", "/record"]],
-    ["the gateway path", ["/assertion-verifier"]],
+    ["the verify path", ["/jwt", "/jwks", "/jwks/remote", "/jwks/cache", "/urls"]],
+    ["the signing path", ["/keys", "/assertion", "/tasks", "/record"]],
+    ["the gateway path", ["/assertion/verifier"]],
     ["the Promise face", ["/promises"]],
   ])("%s loads neither undici nor the sealed box", async (_, doors) => {
     const loaded = await modulesOf(importing(...doors));
@@ -50,7 +50,7 @@ describe("start-up", () => {
   });
 
   it("assertions are verified without jose, too", async () => {
-    const loaded = await modulesOf(importing("/assertion-verifier", "/assertion"));
+    const loaded = await modulesOf(importing("/assertion/verifier", "/assertion"));
     expect(loaded.filter((url) => url.includes("node_modules/jose"))).toEqual([]);
   });
 });

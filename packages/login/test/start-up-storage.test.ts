@@ -6,17 +6,17 @@ const heavy = ["undici", "zod", "smol-toml", "koffi", "@napi-rs/keyring", "jose"
 
 describe("importing", () => {
   it.each([
-    "environment",
-    "config",
-    "auth-json",
-    "credential-store",
-    "credential-store-configured",
-    "credential-store-file",
-    "credential-store-keyring",
-    "credential-store-auto",
-    "credential-store-ephemeral",
-    "home-lock",
-    "http-client",
+    "config/environment",
+    "config/index",
+    "storage/auth-json/index",
+    "storage/index",
+    "storage/configured",
+    "storage/file",
+    "storage/keyring",
+    "storage/auto",
+    "storage/ephemeral",
+    "storage/lock/index",
+    "http/index",
   ])("%s loads no heavy package until it is used", async (module) => {
     const { stdout, stderr } = await start(program("import", module)).ended;
     const packages = stdout.trim().split(" ");

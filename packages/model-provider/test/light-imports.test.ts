@@ -26,12 +26,12 @@ const loadedBy = async (door: string): Promise<ReadonlyArray<string>> => {
 
 describe("importing", () => {
   it.each([
-    "promises",
-    "authenticated-fetch",
-    "headers",
-    "undici-interceptor",
-    "websocket",
-    "signer",
+    "promises/index",
+    "fetch/index",
+    "signing/headers",
+    "dispatcher/index",
+    "websocket/index",
+    "signing/index",
   ])("%s loads neither undici, nor a child process, nor the keyring", async (door) => {
     const loaded = await loadedBy(door);
     expect(loaded.length).toBeGreaterThan(10);
@@ -42,7 +42,7 @@ describe("importing", () => {
     ).toEqual([]);
   });
 
-  it.each(["authenticated-fetch", "headers", "provider"])(
+  it.each(["fetch/index", "signing/headers", "provider/index"])(
     "%s loads nothing of login but what a credential is",
     async (door) => {
       const ofLogin = (await loadedBy(door)).filter((url) => url.includes("/packages/login/"));
