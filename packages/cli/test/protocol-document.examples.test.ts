@@ -14,7 +14,7 @@ import {
 import { registrationMessage } from "@agent-auth/agent-identity/tasks";
 import {
   defaultChatgptBaseUrl,
-  defaultTaskApiBaseUrl,
+  defaultAccountsApiBaseUrl,
   jwksUrl,
 } from "@agent-auth/agent-identity/urls";
 import { encodeAuthJson, parseAuthJson } from "@agent-auth/login/storage/auth-json";
@@ -68,7 +68,7 @@ describe("§5 of docs/protocol.md", () => {
 
   it("names the defaults", () => {
     expect(examples.map(([base]) => base)).toContain(defaultChatgptBaseUrl);
-    expect(section(5)).toContain(`\`${defaultTaskApiBaseUrl}\``);
+    expect(section(5)).toContain(`\`${defaultAccountsApiBaseUrl}\``);
   });
 });
 

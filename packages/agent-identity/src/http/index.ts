@@ -37,3 +37,29 @@ export class HttpTransport extends Context.Service<
     readonly request: (request: HttpRequest) => Effect.Effect<HttpResponse, HttpTransportError>;
   }
 >()("@agent-auth/agent-identity/http") {}
+
+/** OpenSSL's codes for a certificate chain that does not end in a trusted root. */
+const untrustedCertificateCodes: ReadonlySet<unknown> = new Set([
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
+/**
+ * Returns whether an error code (of Node's `tls`, or the `reason` of `HttpConnectionFailed`) means that the server's
+ * certificate chain does not end in a trusted root: adding that root to the trusted certificates is the remedy. Codes
+ * of certificates that are expired or issued for another host are not among them.
+ *
+ * @example
+ * ```ts
+ * import { isUntrustedCertificateCode } from "@agent-auth/agent-identity/http";
+ *
+ * isUntrustedCertificateCode("SELF_SIGNED_CERT_IN_CHAIN"); // true
+ * isUntrustedCertificateCode("CERT_HAS_EXPIRED"); // false
+ * ```
+ */
+export const isUntrustedCertificateCode = (code: unknown): boolean =>
+  untrustedCertificateCodes.has(code);

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import { HttpRedirectRefused } from "../errors/index.ts";
-import { isHttp } from "../urls/loopback.ts";
+import { isHttpUrl } from "../urls/index.ts";
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** The ones under which a POST stays a POST (RFC 9110 §15.4.8, §15.4.9). */
@@ -26,7 +26,7 @@ export const followRedirect = Effect.fnUntraced(function* (redirect: {
 }): Effect.fn.Return<URL, HttpRedirectRefused> {
   const { method, url, status, from, location, count } = redirect;
   const target = location === undefined ? null : URL.parse(location, from.href);
-  if (target === null || !isHttp(target)) {
+  if (target === null || !isHttpUrl(target)) {
     const why = "no usable location";
     return yield* new HttpRedirectRefused({ method, url, status, target: null, why });
   }

@@ -12,7 +12,7 @@ import {
 import { HttpTransport, type HttpRequest, type HttpResponse } from "./index.ts";
 import { plainHeaders, plainText } from "./headers.ts";
 import { followRedirect, isRedirect } from "./redirect.ts";
-import { isHttp, isPrivateOnTheWay, redactUrl } from "../urls/loopback.ts";
+import { isHttpUrl, isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
 
 /** What every request of a layer carries, and how it reaches the network. */
 export interface UndiciTransportOptions {
@@ -69,10 +69,10 @@ const checkUrl = Effect.fnUntraced(function* (
 ): Effect.fn.Return<URL, HttpTransportError> {
   const { method } = request;
   const url = URL.parse(request.url);
-  if (url === null || !isHttp(url) || url.username !== "" || url.password !== "") {
+  if (url === null || !isHttpUrl(url) || url.username !== "" || url.password !== "") {
     return yield* new HttpRequestInvalid({ method, part: "url" });
   }
-  if (isHttpAllowed || isPrivateOnTheWay(url)) return url;
+  if (isHttpAllowed || isHttpsOrLoopback(url)) return url;
   return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
 });
 

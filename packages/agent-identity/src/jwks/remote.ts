@@ -12,7 +12,7 @@ import type { HttpTransport } from "../http/index.ts";
 import type { HeldJwks } from "./fetch.ts";
 import { isWithin, makeJwksKeeper } from "./keeper.ts";
 import { checkTimeOption, maxTimerMs } from "../options/numbers.ts";
-import { isPrivateOnTheWay, redactUrl } from "../urls/loopback.ts";
+import { isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
 import { JwksSource, type TrustedKey } from "./index.ts";
 
 /** How a set is fetched and kept. All times in milliseconds. */
@@ -52,7 +52,7 @@ const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
 
 /** Why the URL is never asked, nor a set believed that a cache has for it; undefined where all is well. */
 const refusalOf = (url: URL | null, isHttpAllowed: boolean): JwksRequestFailed | undefined => {
-  if (url !== null && (isHttpAllowed || isPrivateOnTheWay(url))) return undefined;
+  if (url !== null && (isHttpAllowed || isHttpsOrLoopback(url))) return undefined;
   const where = { method: "GET", url: url === null ? "" : redactUrl(url) };
   const failure =
     url === null

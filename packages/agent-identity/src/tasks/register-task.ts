@@ -13,7 +13,7 @@ import {
 import { HttpTransport, type HttpRequest } from "../http/index.ts";
 import { isId } from "../record/id.ts";
 import { quoteAnswer } from "../http/quote-body.ts";
-import { readRetryAfterMs } from "../http/retry-after.ts";
+import { parseRetryAfterMs } from "../http/retry-after.ts";
 import { formatRfc3339Second } from "../encoding/rfc3339.ts";
 import type { AgentKey } from "../keys/index.ts";
 import type { AgentIdentityRecord } from "../record/index.ts";
@@ -74,7 +74,7 @@ const attempt = Effect.fnUntraced(function* (
   );
   if (answer.status >= 200 && answer.status < 300) return answer.body;
   const secrets = options.biscuit === undefined ? [] : [Redacted.value(options.biscuit)];
-  const retryAfterMs = readRetryAfterMs(answer.headers["retry-after"], nowMs);
+  const retryAfterMs = parseRetryAfterMs(answer.headers["retry-after"], nowMs);
   return yield* new TaskRegistrationRefused({
     ...quoteAnswer(answer, secrets),
     attempts,

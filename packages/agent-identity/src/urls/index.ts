@@ -6,31 +6,67 @@ import {
   PathSegmentInvalid,
 } from "../errors/index.ts";
 import { isId } from "../record/id.ts";
-import { isHttp, isLoopbackHost, isPrivateOnTheWay } from "./loopback.ts";
 
 /** Says out loud that plain `http` may leave this machine. Absent means no. */
 export interface BaseUrlOptions {
   readonly allowInsecureHttp?: boolean;
 }
 
-/** The base of Codex's own backend. */
+/** Base URL of the ChatGPT backend that Codex uses by default. */
 export const defaultChatgptBaseUrl = "https://chatgpt.com/backend-api";
-/** Where tasks are registered, unless something says otherwise. */
-export const defaultTaskApiBaseUrl = "https://auth.openai.com/api/accounts";
+/** Base of OpenAI's accounts API: agent tasks are registered and personal access tokens looked up there by default. */
+export const defaultAccountsApiBaseUrl = "https://auth.openai.com/api/accounts";
 
 const chatgptOrigins: ReadonlySet<string> = new Set([
   "https://chatgpt.com",
   "https://chat.openai.com",
 ]);
 
-/** Whether a URL points at this machine by name or address. Text that is no URL does not. */
+const ipv4Loopback = /^127(?:\.\d{1,3}){3}$/;
+
+/**
+ * Returns whether a host name, as `URL.hostname` spells it, is a loopback host: `localhost`, 127.0.0.0/8 or `[::1]`.
+ *
+ * @example
+ * ```ts
+ * import { isLoopbackHost } from "@agent-auth/agent-identity/urls";
+ *
+ * isLoopbackHost("127.0.0.1"); // true
+ * isLoopbackHost("localhost.example.com"); // false
+ * ```
+ */
+export const isLoopbackHost = (hostname: string): boolean =>
+  hostname === "localhost" || hostname === "[::1]" || ipv4Loopback.test(hostname);
+
+/** Returns whether a URL has the scheme `https` or `http`. */
+export const isHttpUrl = ({ protocol }: URL): boolean =>
+  protocol === "https:" || protocol === "http:";
+
+/** Returns whether an http(s) URL is protected in transit: it uses https, or a loopback host. */
+export const isHttpsOrLoopback = ({ protocol, hostname }: URL): boolean =>
+  protocol === "https:" || isLoopbackHost(hostname);
+
+/** A URL as errors and logs show it: origin and path only, since user info, query and fragment may hold secrets. */
+export const redactUrl = (url: URL): string => url.origin + url.pathname;
+
+/**
+ * Returns whether a URL has a loopback host (see `isLoopbackHost`). Text that is not a URL gives false.
+ *
+ * @example
+ * ```ts
+ * import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
+ *
+ * isLoopbackUrl("http://localhost:8080/backend-api"); // true
+ * isLoopbackUrl("https://chatgpt.com"); // false
+ * ```
+ */
 export const isLoopbackUrl = (url: string): boolean => {
   const parsed = URL.parse(url);
   return parsed !== null && isLoopbackHost(parsed.hostname);
 };
 
 const problemOf = (url: URL): string | undefined => {
-  if (!isHttp(url)) return "it is neither https nor http";
+  if (!isHttpUrl(url)) return "it is neither https nor http";
   if (url.username !== "" || url.password !== "") return "it holds a user name or password";
   if (url.search !== "" || url.hash !== "") return "it holds a query or fragment";
   return undefined;
@@ -49,7 +85,7 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
   if (url === null) return yield* new BaseUrlInvalid({ problem: "it is not an absolute URL" });
   const problem = problemOf(url);
   if (problem !== undefined) return yield* new BaseUrlInvalid({ problem });
-  if (!isPrivateOnTheWay(url) && options?.allowInsecureHttp !== true) {
+  if (!isHttpsOrLoopback(url) && options?.allowInsecureHttp !== true) {
     return yield* new BaseUrlInsecure({ origin: url.origin });
   }
   let end = url.pathname.length;
@@ -100,7 +136,7 @@ export const taskApiBaseUrl = (
   }
   return isLoopbackUrl(from.chatgptBaseUrl.trim())
     ? normalizeBaseUrl(from.chatgptBaseUrl, options)
-    : Effect.succeed(defaultTaskApiBaseUrl);
+    : Effect.succeed(defaultAccountsApiBaseUrl);
 };
 
 /**

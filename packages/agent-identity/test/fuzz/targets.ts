@@ -9,7 +9,7 @@ import {
 } from "../../src/assertion/verifier.ts";
 import type { AgentIdentityError } from "../../src/errors/index.ts";
 import { readFreshness } from "../../src/jwks/cache-control.ts";
-import { readRetryAfterMs } from "../../src/http/retry-after.ts";
+import { parseRetryAfterMs } from "../../src/http/retry-after.ts";
 import { JwksSource, parseJwks } from "../../src/jwks/index.ts";
 import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../../src/jwt/index.ts";
 import { exportPkcs8, generateAgentKey, importAgentKey } from "../../src/keys/index.ts";
@@ -208,7 +208,7 @@ export const makeTargets = async (): Promise<readonly [Target, ...ReadonlyArray<
       read: (input) =>
         Effect.sync(() => [
           readFreshness({ "cache-control": input, age: input }),
-          readRetryAfterMs(input, 0),
+          parseRetryAfterMs(input, 0),
         ]),
     },
   ];
