@@ -81,7 +81,7 @@ const bundle = ({ name, input, plugins = [], late = [], last = [] }: Bundle): Ro
 
 const command = (name: string, late: Plugin[] = []): Bundle => ({
   name,
-  input: `src/hot/${name}.ts`,
+  input: `src/entries/${name}.ts`,
   plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
   late,
 });

@@ -55,11 +55,11 @@ const useCompileCache = () => {
 const start = () => {
   useCompileCache();
   if (first === "token") {
-    void import("./hot/token.ts").then(({ start }) => start(argv.slice(1)));
+    void import("./entries/token.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "api") {
-    void import("./hot/api.ts").then(({ start }) => start(argv.slice(1)));
+    void import("./entries/api.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "login" && second === "status") {
-    void import("./hot/login-status.ts").then(({ start }) => start(argv.slice(2)));
+    void import("./entries/login-status.ts").then(({ start }) => start(argv.slice(2)));
   } else {
     void import("./main.ts").then(({ main }) => main(argv));
   }

@@ -6,9 +6,9 @@ import {
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
-import { CliFailure } from "./failure.ts";
+import { CliError } from "./errors/cli-error.ts";
 import { readRegularFile, whyUnread } from "./read-regular-file.ts";
-import type { Reportable } from "./report-error.ts";
+import type { Reportable } from "./errors/report.ts";
 import type { Session } from "./session.ts";
 
 /** Where a set of verification keys is looked for. */
@@ -42,7 +42,7 @@ export const jwksOrigin = Effect.fnUntraced(function* (
 });
 
 /** Where a set was named on the command line, no setting of the backend is to blame for it. */
-export const namedJwksTrouble =
+export const explainNamedJwksError =
   (named: string | undefined) =>
   (error: Reportable): Reportable => {
     const { code, message } = error;
@@ -92,7 +92,7 @@ const readText = (path: string) =>
   Effect.tryPromise({
     try: () => readRegularFile(path),
     catch: (error) =>
-      new CliFailure({
+      new CliError({
         code: "CLI_INPUT_FILE",
         message: `cannot read ${path}${whyUnread(error)}`,
         hint: howToName,

@@ -1,10 +1,9 @@
-import { findCommand, helpTopic, strayFlag } from "./argv/find-command.ts";
+import { findCommand, helpTopic, unknownGlobalFlag } from "./argv/find-command.ts";
 import { commandHelp, groupHelp, programHelp } from "./argv/help.ts";
-import { shownWord } from "./argv/shown-word.ts";
-import { UsageError } from "./argv/usage-error.ts";
+import { redactWord, UsageError } from "./argv/usage-error.ts";
 import { groupSummaries } from "./commands/groups.ts";
 import { commands } from "./commands/table.ts";
-import { exitCode } from "./exit-code.ts";
+import { exitCode } from "./errors/exit-code.ts";
 import { guard } from "./run-command.ts";
 import { writeAnswer, writeLine } from "./terminal/write.ts";
 import { version } from "./version.ts";
@@ -38,9 +37,9 @@ const withoutCommand = (argv: readonly string[]) => {
   if (argv.includes("--version") || argv.includes("-V")) return writeAnswer(`${version}\n`);
   if (argv.includes("--help") || argv.includes("-h")) return writeAnswer(programHelp(specs));
   const [flag] = argv;
-  const stray = strayFlag(argv);
+  const stray = unknownGlobalFlag(argv);
   if (stray !== undefined && argv.some((word) => specs.some(({ path }) => path[0] === word))) {
-    const name = `${/^-+/u.exec(stray)?.[0] ?? ""}${shownWord(stray.replace(/^-+/u, ""))}`;
+    const name = `${/^-+/u.exec(stray)?.[0] ?? ""}${redactWord(stray.replace(/^-+/u, ""))}`;
     throw new UsageError(`unknown option '${name}' before the command; options follow the command`);
   }
   if (flag !== undefined) throw new UsageError(`a command is missing after ${flag}`);

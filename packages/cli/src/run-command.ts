@@ -3,12 +3,12 @@ import type { Command, FlagTable } from "./argv/command-spec.ts";
 import { commandHelp } from "./argv/help.ts";
 import { parseInvocation } from "./argv/parse.ts";
 import { UsageError } from "./argv/usage-error.ts";
-import { exitCode, type ExitCode } from "./exit-code.ts";
-import { CliFailure } from "./failure.ts";
-import { reportError } from "./report-error.ts";
+import { exitCode, type ExitCode } from "./errors/exit-code.ts";
+import { CliError } from "./errors/cli-error.ts";
+import { reportError } from "./errors/report.ts";
 import { runMain } from "./run-main.ts";
 import { withWarnings } from "./terminal/warnings.ts";
-import { ReaderGone, writeAnswer, writeLine } from "./terminal/write.ts";
+import { StdoutClosed, writeAnswer, writeLine } from "./terminal/write.ts";
 
 /** Parses the words behind a command's name and runs it. Ends the process. */
 export const runCommand = <Flags extends FlagTable, Options>(
@@ -41,8 +41,8 @@ export const guard = (body: () => void): void => {
   try {
     body();
   } catch (error) {
-    if (error instanceof ReaderGone) return;
-    if (error instanceof CliFailure) {
+    if (error instanceof StdoutClosed) return;
+    if (error instanceof CliError) {
       process.exitCode = reportError("Error", error);
       return;
     }

@@ -1,11 +1,10 @@
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
-import { exitCode, type ExitCode } from "./exit-code.ts";
-import { framesOf } from "./stack-frames.ts";
-import { CliFailure } from "./failure.ts";
-import { reportError } from "./report-error.ts";
-import { ReaderGone, writeLine } from "./terminal/write.ts";
+import { exitCode, type ExitCode } from "./errors/exit-code.ts";
+import { CliError } from "./errors/cli-error.ts";
+import { reportError } from "./errors/report.ts";
+import { StdoutClosed, writeLine } from "./terminal/write.ts";
 
 /** POSIX shells report a process that a signal ended as 128 + its number. */
 const HUNG_UP = 129;
@@ -55,8 +54,8 @@ const endOf = (
 ): ExitCode => {
   if (interruptedWith !== undefined && Cause.hasInterruptsOnly(cause)) return interruptedWith;
   const defect = Cause.squash(cause);
-  if (defect instanceof ReaderGone) return exitCode.done;
-  if (defect instanceof CliFailure) return reportError("Error", defect);
+  if (defect instanceof StdoutClosed) return exitCode.done;
+  if (defect instanceof CliError) return reportError("Error", defect);
   reportDefect(defect, verbose);
   return exitCode.failed;
 };
@@ -64,10 +63,20 @@ const endOf = (
 /** A bug of ours. Its message could hold anything, so only its name is shown, and where it happened if asked for. */
 const reportDefect = (defect: unknown, verbose: boolean) => {
   const name = defect instanceof Error ? defect.name : typeof defect;
-  const where = verbose && defect instanceof Error ? framesOf(defect) : [];
+  const where = verbose && defect instanceof Error ? stackFrames(defect) : [];
   const lines = [
     `agent-auth: internal error (${name}); run it again with --verbose for details`,
     ...where,
   ];
   writeLine(lines.join("\n"));
+};
+
+/**
+ * The stack frames of an error without its message. V8 writes the message before the frames, and a message may contain
+ * lines that look like frames.
+ */
+export const stackFrames = ({ message, stack = "" }: Error): readonly string[] => {
+  const at = stack.indexOf(message);
+  const behind = at < 0 ? "" : stack.slice(at + message.length);
+  return behind.split("\n").filter((line) => /^ {4}at /u.test(line));
 };

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import { homedir } from "node:os";
 import { accountHome } from "./accounts/account-home.ts";
 import type { GlobalValues } from "./argv/command-spec.ts";
-import { makeSay, type Say } from "./terminal/say.ts";
+import { makeNotify, type Notify } from "./terminal/write.ts";
 import { version } from "./version.ts";
 
 /** First part of the User-Agent of every request. */
@@ -17,7 +17,7 @@ export interface Session {
   readonly config: Config;
   /** The kept account whose sign-in is worked on; absent for the present sign-in. */
   readonly account?: string;
-  readonly say: Say;
+  readonly notify: Notify;
 }
 
 /** Reads the environment and `config.toml`, with the `-c` overrides of this command line. */
@@ -30,7 +30,7 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
   const session: Session = {
     environment,
     config,
-    say: makeSay(globals),
+    notify: makeNotify(globals),
     ...(globals.account !== undefined && { account: globals.account }),
   };
   return session;

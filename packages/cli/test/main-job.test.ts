@@ -271,7 +271,7 @@ describe("--verbose", () => {
     const url = `${authority.chatgptBaseUrl}/codex/responses`;
     expect(stderr).toContain(`> POST ${url}\n`);
     expect(stderr).toMatch(/< 200 POST \S+\/responses \d+ms\n/u);
-    expect(stderr).not.toMatch(/canary|AgentAssertion|Say hello/u);
+    expect(stderr).not.toMatch(/canary|AgentAssertion|Notify hello/u);
   });
 });
 

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { addressOf } from "../src/http/request-log.ts";
-import { errorLine, exitCodeOf } from "../src/report-error.ts";
-import { framesOf } from "../src/stack-frames.ts";
-import { mask } from "../src/terminal/mask.ts";
-import { printable } from "../src/terminal/printable.ts";
-import { untilText } from "../src/terminal/until.ts";
+import { errorLine, exitCodeOf } from "../src/errors/report.ts";
+import { stackFrames } from "../src/run-main.ts";
+import { mask, printable } from "../src/terminal/safe-text.ts";
+import { timeText } from "../src/terminal/time.ts";
 import { jsonText } from "../src/terminal/write.ts";
 
 describe("mask", () => {
@@ -50,7 +49,7 @@ describe("untilText", () => {
     [now + 49 * 3_600_000, "2026-04-15T13:00:00Z (in 2 days)"],
     [Number.NaN, "at an unknown time"],
   ])("tells %d", (ms, text) => {
-    expect(untilText(ms, now)).toBe(text);
+    expect(timeText(ms, now)).toBe(text);
   });
 });
 
@@ -109,7 +108,7 @@ describe("exitCodeOf", () => {
 describe("framesOf", () => {
   it("tells where an error was made, and nothing of its message", () => {
     const message = "sk-canary\n    at sk-canary (looks like a frame)";
-    const frames = framesOf(new TypeError(message));
+    const frames = stackFrames(new TypeError(message));
     expect(frames[0]).toMatch(/^ {4}at .*terminal\.test/u);
     expect(frames.join("\n")).not.toContain("canary");
   });
@@ -117,11 +116,11 @@ describe("framesOf", () => {
   it("tells nothing where it cannot find the end of the message", () => {
     const error = new Error("another");
     error.stack = "Error: sk-canary\n    at sk-canary\n    at place:1:1";
-    expect(framesOf(error)).toEqual([]);
+    expect(stackFrames(error)).toEqual([]);
   });
 
   it("needs no message", () => {
-    expect(framesOf(new Error("")).length).toBeGreaterThan(0);
+    expect(stackFrames(new Error("")).length).toBeGreaterThan(0);
   });
 });
 

@@ -1,10 +1,9 @@
 import type { Credential, CredentialSource } from "@agent-auth/login/credential";
 import { describeSource } from "@agent-auth/login/errors";
 import * as Redacted from "effect/Redacted";
-import { mask } from "../terminal/mask.ts";
-import { printable } from "../terminal/printable.ts";
-import { rowLines } from "../terminal/rows.ts";
-import { untilText } from "../terminal/until.ts";
+import { mask, printable } from "../terminal/safe-text.ts";
+import { formatRows } from "../terminal/layout.ts";
+import { timeText } from "../terminal/time.ts";
 
 /** The first line of `login status`, as Codex words it (docs/protocol.md §13). */
 const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>> = {
@@ -18,7 +17,7 @@ const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>>
 /** What a person is told of a credential, line by line. */
 export const credentialLines = (credential: Credential, nowMs: number): readonly string[] => [
   ...headline(credential),
-  ...rowLines(detailRows(credential, nowMs)),
+  ...formatRows(detailRows(credential, nowMs)),
 ];
 
 const headline = (credential: Credential): readonly string[] =>
@@ -40,7 +39,7 @@ const detailRows = (credential: Credential, nowMs: number): readonly Row[] => {
     ...(accountId === undefined ? [] : [["workspace", accountId] as const]),
     ...(planType === undefined ? [] : [["plan", planType] as const]),
     ["source", describeSource(credential.source)],
-    ...(expiresAtMs === null ? [] : [["expires", untilText(expiresAtMs, nowMs)] as const]),
+    ...(expiresAtMs === null ? [] : [["expires", timeText(expiresAtMs, nowMs)] as const]),
   ];
 };
 
@@ -87,7 +86,3 @@ export const sourceJson = (source: CredentialSource) => {
       return { kind: "external", name: source.name };
   }
 };
-
-/** RFC 3339 with `Z`, whole seconds; `null` where there is no such moment. */
-export const momentJson = (ms: number | null): string | null =>
-  ms === null ? null : `${new Date(ms).toISOString().slice(0, 19)}Z`;

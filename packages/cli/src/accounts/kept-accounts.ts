@@ -6,7 +6,7 @@ import { HomeLock } from "@agent-auth/login/storage/lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
-import type { Reportable } from "../report-error.ts";
+import type { Reportable } from "../errors/report.ts";
 import type { Session } from "../session.ts";
 import { accountHome } from "./account-home.ts";
 import {

@@ -10,7 +10,7 @@ import { decodeUnverifiedClaims } from "@agent-auth/login/oauth/id-token-claims"
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { createHash } from "node:crypto";
-import { mask } from "../terminal/mask.ts";
+import { mask } from "../terminal/safe-text.ts";
 
 /** What a stored sign-in says of itself. Nothing is verified: good for lists, and to tell sign-ins apart. */
 export interface SignInFacts {

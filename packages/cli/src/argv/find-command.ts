@@ -1,7 +1,6 @@
 import { type CommandSpec, globalFlags } from "./command-spec.ts";
-import { nearestName } from "./near-miss.ts";
-import { shownWord } from "./shown-word.ts";
-import { UsageError } from "./usage-error.ts";
+import { closestName } from "./closest-name.ts";
+import { redactWord, UsageError } from "./usage-error.ts";
 
 /** The command that a line calls, and the words left for its flags and arguments. */
 export interface Found<Spec> {
@@ -49,11 +48,11 @@ export const helpTopic = (
     rest.length === 0 &&
     specs.some(({ path }) => path[0] === first) &&
     !specs.some(({ path }) => path.length === 1 && path[0] === first);
-  return isGroup && strayFlag(argv) === undefined ? [first] : null;
+  return isGroup && unknownGlobalFlag(argv) === undefined ? [first] : null;
 };
 
 /** The first flag that is none of every command's. A value given with `=` is cut off. */
-export const strayFlag = (argv: readonly string[]): string | undefined =>
+export const unknownGlobalFlag = (argv: readonly string[]): string | undefined =>
   argv
     .find((word) => word.length > 1 && word.startsWith("-") && globalFlag(word) === undefined)
     ?.split("=", 1)[0];
@@ -96,11 +95,11 @@ const unknownCommand = (
   const group = specs.filter((spec) => spec.path[0] === first);
   if (group.length === 0) {
     const heads = specs.map((spec) => spec.path[0]);
-    return `no such command: ${shownWord(first)}${meant(nearestName(first, heads))}`;
+    return `no such command: ${redactWord(first)}${meant(closestName(first, heads))}`;
   }
-  const near = second === undefined ? undefined : nearestName(second, secondWords(group));
+  const near = second === undefined ? undefined : closestName(second, secondWords(group));
   if (near !== undefined) {
-    return `no such command: ${first} ${shownWord(second ?? "")}${meant(`${first} ${near}`)}`;
+    return `no such command: ${first} ${redactWord(second ?? "")}${meant(`${first} ${near}`)}`;
   }
   return `${first} needs one of: ${group.map((spec) => spec.path.join(" ")).join(", ")}`;
 };
@@ -112,10 +111,10 @@ const refuseNearMiss = (
   [, second]: readonly string[],
 ) => {
   if (first === undefined || second === undefined || below.length > 0) return;
-  const near = nearestName(second, secondWords(specs.filter(({ path }) => path[0] === first)));
+  const near = closestName(second, secondWords(specs.filter(({ path }) => path[0] === first)));
   if (near === undefined) return;
   throw new UsageError(
-    `no such command: ${first} ${shownWord(second)}${meant(`${first} ${near}`)}`,
+    `no such command: ${first} ${redactWord(second)}${meant(`${first} ${near}`)}`,
     [first],
   );
 };

@@ -1,4 +1,5 @@
 import { type CommandSpec, type FlagSpec, type FlagTable, globalFlags } from "./command-spec.ts";
+import { wrapText } from "../terminal/layout.ts";
 
 const WIDTH = 80;
 const PROGRAM = "agent-auth";
@@ -109,7 +110,7 @@ const flagSummary = (flag: FlagSpec) =>
 const exampleLines = (spec: CommandSpec) =>
   spec.examples.flatMap((example, at) => [
     ...(at === 0 ? [] : [""]),
-    ...wrap(example.does, WIDTH - 4).map((line) => `  # ${line}`),
+    ...wrapText(example.does, WIDTH - 4).map((line) => `  # ${line}`),
     `  $ ${example.line}`,
   ]);
 
@@ -119,14 +120,14 @@ const section = (title: string, lines: readonly string[]) =>
 const paragraphs = (texts: readonly string[]) =>
   texts.flatMap((text, at) => [
     ...(at === 0 ? [] : [""]),
-    ...wrap(text, WIDTH - 2).map((line) => `  ${line}`),
+    ...wrapText(text, WIDTH - 2).map((line) => `  ${line}`),
   ]);
 
 /** Two columns; a left cell that is too wide gets a line of its own. */
 const columns = (rows: readonly (readonly [string, string])[]): readonly string[] => {
   const indent = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)) + 4);
   return rows.flatMap(([left, right]) => {
-    const [first = "", ...rest] = wrap(right, WIDTH - indent);
+    const [first = "", ...rest] = wrapText(right, WIDTH - indent);
     const padding = " ".repeat(indent);
     const head =
       left.length + 4 > indent
@@ -134,16 +135,4 @@ const columns = (rows: readonly (readonly [string, string])[]): readonly string[
         : [`  ${left}`.padEnd(indent) + first];
     return [...head, ...rest.map((line) => padding + line)];
   });
-};
-
-const wrap = (text: string, width: number): readonly string[] => {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 };

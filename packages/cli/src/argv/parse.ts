@@ -5,9 +5,8 @@ import {
   globalFlags,
   type Invocation,
 } from "./command-spec.ts";
-import { shownWord } from "./shown-word.ts";
+import { redactWord, UsageError } from "./usage-error.ts";
 import { type RawValue, tokenize, type Tokens } from "./tokenize.ts";
-import { UsageError } from "./usage-error.ts";
 
 /**
  * Reads the words that follow a command's name.
@@ -80,6 +79,29 @@ const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: To
   }
   const extra = positionals[spec.args.length];
   if (spec.args.at(-1)?.variadic !== true && extra !== undefined) {
-    throw new UsageError(`unexpected argument '${shownWord(extra)}'`, spec.path);
+    throw new UsageError(`unexpected argument '${redactWord(extra)}'`, spec.path);
   }
+};
+
+/**
+ * The value of a flag that takes a whole number.
+ *
+ * @throws UsageError if the text is not a whole number or is out of bounds
+ */
+export const parseInteger = (
+  flag: string,
+  text: string,
+  bounds: {
+    readonly min: number;
+    readonly max: number;
+    /** The command; the error points to its help. */
+    readonly path: readonly string[];
+  },
+): number => {
+  const value = /^\d{1,9}$/u.test(text) ? Number(text) : Number.NaN;
+  if (value >= bounds.min && value <= bounds.max) return value;
+  throw new UsageError(
+    `${flag} takes a whole number from ${bounds.min} to ${bounds.max}`,
+    bounds.path,
+  );
 };

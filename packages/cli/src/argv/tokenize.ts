@@ -1,7 +1,6 @@
 import type { FlagSpec, FlagTable } from "./command-spec.ts";
-import { nearestName } from "./near-miss.ts";
-import { shownWord } from "./shown-word.ts";
-import { UsageError } from "./usage-error.ts";
+import { closestName } from "./closest-name.ts";
+import { redactWord, UsageError } from "./usage-error.ts";
 
 export type RawValue = string | boolean | readonly string[] | undefined;
 
@@ -83,7 +82,7 @@ export const tokenize = (
 };
 
 const unknownOption = (name: string, known: readonly string[]): string => {
-  const near = nearestName(name, known);
+  const near = closestName(name, known);
   const meant = near === undefined ? "" : `; did you mean '--${near}'?`;
-  return `unknown option '--${shownWord(name)}'${meant}`;
+  return `unknown option '--${redactWord(name)}'${meant}`;
 };

@@ -1,7 +1,7 @@
-/** A command line that makes no sense. Ends in exit code 2. */
+/** A command line that cannot be understood. The process ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-  /** The command that was called, for the pointer to its help. */
+  /** The command that was called; the error line points to its help. */
   readonly path: readonly string[];
 
   constructor(message: string, path: readonly string[] = []) {
@@ -9,3 +9,12 @@ export class UsageError extends Error {
     this.path = path;
   }
 }
+
+/**
+ * A word of the command line for use in an error: unchanged if it looks like a word or a path, `***` if it could be a
+ * key, a token or a password in the wrong position.
+ */
+export const redactWord = (word: string): string =>
+  /^[a-z][a-z./_-]{0,19}$/iu.test(word) && !secretPrefix.test(word) ? word : "***";
+
+const secretPrefix = /^(?:sk|at|rt|pk)[._-]|^eyJ/u;

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect";
 import type { Command, CommandSpec, FlagTable } from "../argv/command-spec.ts";
-import type { ExitCode } from "../exit-code.ts";
+import type { ExitCode } from "../errors/exit-code.ts";
 import { runCommand } from "../run-command.ts";
 import * as accounts from "./accounts/specs.ts";
 import { spec as api } from "./api/spec.ts";

@@ -1,6 +1,6 @@
-import { nextStep } from "../next-step.ts";
-import type { Reportable } from "../report-error.ts";
-import { printable } from "../terminal/printable.ts";
+import { nextStep } from "../errors/next-step.ts";
+import type { Reportable } from "../errors/report.ts";
+import { printable } from "../terminal/safe-text.ts";
 
 export type CheckStatus = "ok" | "warn" | "fail";
 

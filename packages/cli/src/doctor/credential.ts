@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import { expiryOf, methodOf } from "../account/describe.ts";
-import { credentialTrouble } from "../credential-trouble.ts";
+import { explainCredentialError } from "../errors/credential-error.ts";
 import { managerLayer, type Session } from "../session.ts";
-import { untilText } from "../terminal/until.ts";
+import { timeText } from "../terminal/time.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
 const SOON_MS = 5 * 60_000;
@@ -34,7 +34,7 @@ export const checkCredential = (
   loaded: LoadedCredential,
 ): Effect.Effect<readonly Check[]> =>
   Result.isFailure(loaded)
-    ? Effect.succeed([failed("credential", credentialTrouble(loaded.failure))])
+    ? Effect.succeed([failed("credential", explainCredentialError(loaded.failure))])
     : judge(session, loaded.success);
 
 const judge = Effect.fnUntraced(function* (session: Session, credential: Credential | undefined) {
@@ -51,7 +51,7 @@ const validity = (credential: Credential, nowMs: number): Check => {
     `from ${describeSource(credential.source)}`,
   ];
   if (expiresAtMs === null) return ok("credential", words.join(" "));
-  const detail = `${words.join(" ")}, expires ${untilText(expiresAtMs, nowMs)}`;
+  const detail = `${words.join(" ")}, expires ${timeText(expiresAtMs, nowMs)}`;
   return expiresAtMs - nowMs < SOON_MS
     ? warn("credential", detail, "Run: agent-auth login")
     : ok("credential", detail);

@@ -1,8 +1,8 @@
 import { subscribe } from "node:diagnostics_channel";
 import * as z from "zod/mini";
-import { printable } from "../terminal/printable.ts";
+import { printable } from "../terminal/safe-text.ts";
 import { writeLine } from "../terminal/write.ts";
-import { errnoOf } from "./transport-failure.ts";
+import { errnoOf } from "./request-error.ts";
 
 // What undici publishes. Headers and bodies are left unread: they hold the secrets.
 const Started = z.object({

@@ -1,4 +1,4 @@
-import { printable } from "../terminal/printable.ts";
+import { printable } from "../terminal/safe-text.ts";
 
 /** What the log keeps of a request. Neither headers, nor bodies, nor the query: all may hold secrets. */
 export interface Access {

@@ -1,4 +1,4 @@
-import { belowBase, type Destination, type Target } from "../http/below-base.ts";
+import { belowBase, type Destination, type Target } from "../http/destination.ts";
 
 /**
  * Where a client's request goes. Many tools want a base URL that ends in `/v1`, so a leading `/v1` is dropped where the

@@ -1,9 +1,8 @@
 import type { SignedHeaders } from "@agent-auth/model-provider/signing/headers";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
-import { errorJson } from "../error-json.ts";
-import { requestFailure } from "../http/transport-failure.ts";
-import type { Reportable } from "../report-error.ts";
+import { errorToJson, type Reportable } from "../errors/report.ts";
+import { toRequestError } from "../http/request-error.ts";
 import { proxyDestination } from "./destination.ts";
 import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
 import { type ProxyBody, takeBody } from "./replayable-body.ts";
@@ -53,7 +52,7 @@ export const exchange = (
     if (destination === null) return fail(outside);
     const handler = answerTo(response, {
       counted: (size) => (bytes += size),
-      failed: (error) => fail(requestFailure(error)),
+      failed: (error) => fail(toRequestError(error)),
     });
     tools.dispatcher.dispatch(
       {
@@ -73,7 +72,7 @@ export const exchange = (
     if (!(signed instanceof Promise)) return guarded(() => send(signed, body), fail);
     signed.then(
       (late) => guarded(() => send(late, body), fail),
-      (error: unknown) => fail(requestFailure(error)),
+      (error: unknown) => fail(toRequestError(error)),
     );
   });
 };
@@ -83,7 +82,7 @@ const guarded = (send: () => void, fail: (error: Reportable) => void) => {
   try {
     send();
   } catch (error) {
-    fail(requestFailure(error));
+    fail(toRequestError(error));
   }
 };
 
@@ -144,7 +143,7 @@ export const refuse = (
     response.destroy();
     return 0;
   }
-  const text = JSON.stringify({ error: { type: "agent_auth_proxy_error", ...errorJson(error) } });
+  const text = JSON.stringify({ error: { type: "agent_auth_proxy_error", ...errorToJson(error) } });
   const body = Buffer.from(text);
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(body);

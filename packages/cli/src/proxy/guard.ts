@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { showsRequest } from "../http/shows-request.ts";
+import { isUnsafeMethod } from "../http/destination.ts";
 
 /** Why a request is turned away before anything is signed or sent. */
 export interface Refusal {
@@ -26,7 +26,7 @@ export const makeGuard = (port: number) => {
     if (host === undefined || !hosts.has(host.toLowerCase())) return foreignHost;
     if (origin !== undefined && !origins.has(origin.toLowerCase())) return foreignOrigin;
     if (site !== undefined && site !== "same-origin" && site !== "none") return foreignOrigin;
-    if (showsRequest(request.method)) return methodRefused;
+    if (isUnsafeMethod(request.method)) return methodRefused;
     return request.url?.startsWith("/") === true ? null : absoluteForm;
   };
 };

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { CliFailure } from "../failure.ts";
+import { CliError } from "../errors/cli-error.ts";
 import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
 import { makeGuard, methodRefused, type Refusal } from "./guard.ts";
 import { afterAnswer, asksForWebSocket, readAgain } from "./other-protocols.ts";
@@ -30,7 +30,7 @@ export const listen = (options: ProxyServerOptions) =>
   ).pipe(Effect.map(({ port }) => port));
 
 const start = ({ port, tools }: ProxyServerOptions) =>
-  Effect.callback<Running, CliFailure>((resume) => {
+  Effect.callback<Running, CliError>((resume) => {
     const server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: 30_000,
@@ -121,7 +121,7 @@ const boundPort = (server: Server): number => {
 };
 
 const portTrouble = (port: number, error: NodeJS.ErrnoException) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_PORT",
     message: `cannot listen on 127.0.0.1:${port} (${error.code ?? error.name})`,
     hint: "Choose another port with --port, or leave it out for any free one.",

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { requestFailure } from "../http/transport-failure.ts";
+import { toRequestError } from "../http/request-error.ts";
 import { proxyDestination } from "./destination.ts";
 import type { ExchangeTools } from "./exchange.ts";
 import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
@@ -28,7 +28,7 @@ export const upgrade = async (
     dispatchUpgrade(tools, { ...destination, headers }, client, head, done);
   } catch (error) {
     turnAway(client, 502, "Bad Gateway");
-    done(502, requestFailure(error).code);
+    done(502, toRequestError(error).code);
   }
 };
 
@@ -73,7 +73,7 @@ const dispatchUpgrade = (
         if (error === clientGone) return done(null);
         if (status === null && !client.destroyed) turnAway(client, 502, "Bad Gateway");
         else client.destroy();
-        done(status ?? 502, requestFailure(error).code);
+        done(status ?? 502, toRequestError(error).code);
       },
     },
   );

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { CliFailure } from "../failure.ts";
+import { CliError } from "../errors/cli-error.ts";
 import { isTerminal } from "./is-terminal.ts";
 
 const MAX_BYTES = 1024 * 1024;
@@ -19,10 +19,10 @@ export interface SecretPrompt {
  *
  * @returns nothing where stdin is a pipe or a file
  */
-export const refuseTerminal = (prompt: SecretPrompt): Effect.Effect<void, CliFailure> =>
+export const refuseTerminal = (prompt: SecretPrompt): Effect.Effect<void, CliError> =>
   isTerminal(0)
     ? Effect.fail(
-        new CliFailure({
+        new CliError({
           code: "CLI_INPUT_TERMINAL",
           message: `${prompt.flag} expects the ${prompt.noun} on stdin. Try piping it, e.g. \`${prompt.example}\``,
         }),
@@ -34,20 +34,20 @@ export const readSecret = Effect.fnUntraced(function* (prompt: Pick<SecretPrompt
   const bytes = yield* readStdin(prompt.noun);
   const text = decodeUtf8(bytes)?.trim();
   if (text === undefined) {
-    return yield* new CliFailure({
+    return yield* new CliError({
       code: "CLI_INPUT_NOT_ONE_LINE",
       message: `the ${prompt.noun} on stdin is not UTF-8 text`,
       hint: `Pipe the ${prompt.noun} alone.`,
     });
   }
   if (text === "") {
-    return yield* new CliFailure({
+    return yield* new CliError({
       code: "CLI_INPUT_EMPTY",
       message: `No ${prompt.noun} provided via stdin.`,
     });
   }
   if (/[\r\n]/u.test(text)) {
-    return yield* new CliFailure({
+    return yield* new CliError({
       code: "CLI_INPUT_NOT_ONE_LINE",
       message: `the ${prompt.noun} on stdin has more than one line`,
       hint: `Pipe the ${prompt.noun} alone, as one line.`,
@@ -82,12 +82,12 @@ export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
     },
     catch: (error) =>
       error instanceof RangeError
-        ? new CliFailure({
+        ? new CliError({
             code: "CLI_INPUT_TOO_LONG",
             message: `the ${noun} on stdin is longer than ${maxBytes} bytes`,
             hint: `Pipe the ${noun} alone.`,
           })
-        : new CliFailure({
+        : new CliError({
             code: "CLI_INPUT_FILE",
             message: `stdin cannot be read${errnoOf(error)}`,
             hint: `Pipe the ${noun} to this command.`,

@@ -1,6 +1,6 @@
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import type { Surroundings } from "./surroundings.ts";
+import type { TerminalEnvironment } from "./terminal-environment.ts";
 import { writeError } from "./write.ts";
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -10,7 +10,7 @@ const CLEAR = "\r\u001b[2K";
 /** A line that is drawn over and over while something lasts. */
 export interface StatusLine {
   /** Writes a line above it. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
   /** Runs an effect while the line shows a spinner and `text`, which may change as time goes by. */
   readonly during: <A, E, R>(
     text: (nowMs: number) => string,
@@ -20,11 +20,11 @@ export interface StatusLine {
 
 /** Nothing but `say` where stderr is no terminal: a log keeps no spinner. The line is gone when the effect ends. */
 export const makeStatusLine = (
-  surroundings: Surroundings,
+  terminal: TerminalEnvironment,
   write: (text: string) => void = writeError,
 ): StatusLine => {
-  if (!surroundings.isTerminal) {
-    return { say: (line) => write(`${line}\n`), during: (_text, effect) => effect };
+  if (!terminal.isTerminal) {
+    return { print: (line) => write(`${line}\n`), during: (_text, effect) => effect };
   }
   let isDrawn = false;
   const erase = () => {
@@ -32,7 +32,7 @@ export const makeStatusLine = (
     isDrawn = false;
   };
   const draw = (frame: string, text: string) => {
-    const room = surroundings.columns() - 1; // a full line would wrap, and the next one could not be drawn over it
+    const room = terminal.columns() - 1; // a full line would wrap, and the next one could not be drawn over it
     write(`${CLEAR}${Array.from(`${frame} ${text}`).slice(0, room).join("")}`);
     isDrawn = true;
   };
@@ -44,17 +44,11 @@ export const makeStatusLine = (
       }
     });
   return {
-    say: (line) => {
+    print: (line) => {
       erase();
       write(`${line}\n`);
     },
     during: (text, effect) =>
       Effect.raceFirst(effect, keepDrawing(text)).pipe(Effect.ensuring(Effect.sync(erase))),
   };
-};
-
-/** Time that is left, as `14:59`; never less than nothing. */
-export const timeLeft = (untilMs: number, nowMs: number): string => {
-  const seconds = Math.max(0, Math.ceil((untilMs - nowMs) / 1000));
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 };

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Logger from "effect/Logger";
-import { printable } from "./printable.ts";
-import { makeSay, type Say } from "./say.ts";
+import { printable } from "./safe-text.ts";
+import { makeNotify, type Notify } from "./write.ts";
 
 /** Milliseconds for which a text that was told is not told again. */
 const QUIET_MS = 10 * 60_000;
@@ -16,7 +16,7 @@ const REMEMBERED_TEXTS = 50;
 export const withWarnings =
   (globals: { readonly quiet: boolean }) =>
   <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-    const warn = makeWarn(makeSay(globals));
+    const warn = makeWarn(makeNotify(globals));
     const logger = Logger.make(({ date, logLevel, message }) => {
       if (told.has(logLevel)) warn([message].flat().map(String).join(" "), date.getTime());
     });
@@ -29,7 +29,7 @@ const told: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
  * Tells a text once in ten minutes: several steps of one command can find the same fault, such as a keyring that is
  * missing, and a proxy that runs for days finds it again and again.
  */
-export const makeWarn = (say: Say) => {
+export const makeWarn = (notify: Notify) => {
   const toldAtMs = new Map<string, number>();
   return (message: string, nowMs: number): void => {
     const text = printable(message);
@@ -41,6 +41,6 @@ export const makeWarn = (say: Say) => {
       if (toldAtMs.size <= REMEMBERED_TEXTS) break;
       toldAtMs.delete(oldest);
     }
-    say(`warning: ${text}`);
+    notify(`warning: ${text}`);
   };
 };

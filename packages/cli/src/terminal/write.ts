@@ -1,8 +1,8 @@
 import { fstatSync, writeSync } from "node:fs";
-import { CliFailure } from "../failure.ts";
+import { CliError } from "../errors/cli-error.ts";
 
 /** Thrown where the reader of stdout has gone (`agent-auth api … | head -1`). Not a failure. */
-export class ReaderGone extends Error {
+export class StdoutClosed extends Error {
   override readonly name = "ReaderGone";
 }
 
@@ -38,10 +38,10 @@ const isFile = (fd: number): boolean => {
 };
 
 /** What it means that stdout does not take an answer: nothing, where its reader has gone, else a failure. */
-export const outputTrouble = (error: unknown): ReaderGone | CliFailure =>
+export const toOutputError = (error: unknown): StdoutClosed | CliError =>
   isGone(error)
-    ? new ReaderGone("nobody reads stdout any more")
-    : new CliFailure({
+    ? new StdoutClosed("nobody reads stdout any more")
+    : new CliError({
         code: "CLI_OUTPUT_FAILED",
         message: `Cannot write to stdout (${isErrno(error) ? error.code : "unknown"}).`,
         hint: "The answer is not whole. Free some space, or write it elsewhere.",
@@ -50,13 +50,13 @@ export const outputTrouble = (error: unknown): ReaderGone | CliFailure =>
 /**
  * An answer, to stdout.
  *
- * @throws ReaderGone where nobody reads any more, else CliFailure where it cannot be written
+ * @throws StdoutClosed where nobody reads any more, else CliError where it cannot be written
  */
 export const writeAnswer = (text: string | Uint8Array): void => {
   try {
     writeWhole(1, text);
   } catch (error) {
-    throw outputTrouble(error);
+    throw toOutputError(error);
   }
 };
 
@@ -81,3 +81,9 @@ export const jsonText = (value: unknown): string =>
     /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+
+/** Prints what a command has to say besides its answer, to stderr. `--quiet` silences it; errors do not go through it. */
+export type Notify = (line: string) => void;
+
+export const makeNotify = (globals: { readonly quiet: boolean }): Notify =>
+  globals.quiet ? () => {} : writeLine;

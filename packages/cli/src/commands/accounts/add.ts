@@ -4,9 +4,9 @@ import * as Result from "effect/Result";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { exitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
-import { reportError } from "../../report-error.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
+import { reportError } from "../../errors/report.ts";
 import { openSession } from "../../session.ts";
 import { command as login, type LoginOptions, run as runLogin } from "../login/login.ts";
 import { accountName } from "./named-account.ts";
@@ -54,12 +54,12 @@ const add = Effect.fnUntraced(function* (options: AddOptions) {
   }
   if (options.current) {
     yield* accounts.alone(keepPresent(accounts, options.name));
-    session.say(`Kept the present sign-in as ${options.name}`);
+    session.notify(`Kept the present sign-in as ${options.name}`);
     return exitCode.done;
   }
   yield* accounts.prepare(options.name);
   const code = yield* runLogin(options.login);
-  if (code === exitCode.done) session.say(`To use it: agent-auth accounts use ${options.name}`);
+  if (code === exitCode.done) session.notify(`To use it: agent-auth accounts use ${options.name}`);
   else yield* accounts.forget(options.name);
   return code;
 });
@@ -77,7 +77,7 @@ const keepPresent = Effect.fnUntraced(function* (
 
 /** The present sign-in is not to be removed by its name. */
 const taken = (name: string, isPresent: boolean) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_ACCOUNT_EXISTS",
     message: `an account is kept as ${name} already`,
     hint: isPresent
@@ -87,7 +87,7 @@ const taken = (name: string, isPresent: boolean) =>
 
 /** Two copies of one refresh token would make each other useless. */
 const keptAlready = (name: string) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_ACCOUNT_EXISTS",
     message: `the present sign-in is kept as ${name} already`,
     hint: "Nothing is left to do. To see all: agent-auth accounts list",

@@ -6,11 +6,10 @@ import {
 } from "../../accounts/kept-accounts.ts";
 import type { SignInFacts } from "../../accounts/sign-in-facts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { reportError } from "../../report-error.ts";
+import { errorToJson, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { openSession } from "../../session.ts";
-import { printable } from "../../terminal/printable.ts";
+import { printable } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { listSpec } from "./specs.ts";
 
@@ -29,7 +28,7 @@ export const run = (options: ListOptions) =>
   list(options).pipe(
     Effect.catch((error) =>
       Effect.sync(() => {
-        if (options.json) writeJson({ error: errorJson(error) });
+        if (options.json) writeJson({ error: errorToJson(error) });
         return reportError("Error listing accounts", error);
       }),
     ),
@@ -60,13 +59,13 @@ const list = Effect.fnUntraced(function* (options: ListOptions) {
   if (options.json) writeJson({ accounts: rows.map((row) => row.json) });
   else if (rows.length > 0) writeAnswer(`${table(rows).join("\n")}\n`);
   else
-    session.say(
+    session.notify(
       "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current",
     );
   // Where one cannot be read, the present sign-in may be that one.
   const isKept = present === undefined || kept.some(isPresent) || broken.length > 0;
   if (rows.length > 0 && !isKept) {
-    session.say(
+    session.notify(
       "The present sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current",
     );
   }
@@ -93,7 +92,7 @@ const brokenJson = ({ name, error }: BrokenAccount) => ({
   accountId: null,
   plan: null,
   apiKey: null,
-  error: errorJson(error),
+  error: errorToJson(error),
 });
 
 interface Row {

@@ -1,6 +1,6 @@
 import { isAccountName } from "../../accounts/account-home.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { CliFailure } from "../../failure.ts";
+import { CliError } from "../../errors/cli-error.ts";
 
 /** @throws UsageError where the name could not be a folder's */
 export const accountName = (given: string | undefined, path: readonly string[]): string => {
@@ -12,7 +12,7 @@ export const accountName = (given: string | undefined, path: readonly string[]):
 };
 
 export const unknownAccount = (name: string) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_ACCOUNT_UNKNOWN",
     message: `no account is kept as ${name}`,
     hint: "Run: agent-auth accounts list",

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { exitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
-import { reportError } from "../../report-error.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
+import { reportError } from "../../errors/report.ts";
 import { managerLayer, openSession } from "../../session.ts";
 import { accountName, unknownAccount } from "./named-account.ts";
 import { removeSpec } from "./specs.ts";
@@ -32,7 +32,7 @@ const remove = Effect.fnUntraced(function* ({ name, globals }: RemoveOptions) {
   const found = yield* Effect.result(accounts.find(name));
   if (Result.isFailure(found)) {
     yield* accounts.forget(name);
-    session.say(`Removed ${name}. It could not be read, so no tokens were revoked.`);
+    session.notify(`Removed ${name}. It could not be read, so no tokens were revoked.`);
     return exitCode.done;
   }
   const kept = found.success;
@@ -44,12 +44,12 @@ const remove = Effect.fnUntraced(function* ({ name, globals }: RemoveOptions) {
     Effect.provide(managerLayer(session, "signInOrOut")),
   );
   yield* accounts.forget(name);
-  session.say(`Removed ${name}`);
+  session.notify(`Removed ${name}`);
   return exitCode.done;
 });
 
 const inUse = (name: string) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_ACCOUNT_IN_USE",
     message: `${name} is the present sign-in`,
     hint: "Switch to another first, or sign out. Run: agent-auth logout",

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect";
 import { cannotRead } from "../../accounts/account-trouble.ts";
 import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { exitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
-import { reportError } from "../../report-error.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
+import { reportError } from "../../errors/report.ts";
 import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession } from "../../session.ts";
 import { accountName, unknownAccount } from "./named-account.ts";
@@ -34,7 +34,7 @@ const use = Effect.fnUntraced(function* ({ name, globals }: UseOptions) {
   const accounts = keptAccounts(session);
   yield* accounts.checkPersistent;
   const isSwitched = yield* accounts.alone(switchTo(accounts, name));
-  session.say(isSwitched ? `Now using ${name}` : `Already using ${name}`);
+  session.notify(isSwitched ? `Now using ${name}` : `Already using ${name}`);
   return exitCode.done;
 });
 
@@ -58,7 +58,7 @@ const switchTo = Effect.fnUntraced(function* (
   return true;
 });
 
-const notKept = new CliFailure({
+const notKept = new CliError({
   code: "CLI_ACCOUNT_NOT_KEPT",
   message: "the present sign-in is not kept under any name and would be lost",
   hint: "Run: agent-auth accounts add NAME --current",

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect";
 import type { Command, FlagValues, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { showsRequest } from "../../http/shows-request.ts";
-import { reportError } from "../../report-error.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { isUnsafeMethod } from "../../http/destination.ts";
+import { reportError } from "../../errors/report.ts";
 import type { BodySource } from "./body.ts";
 import { sendAndPrint } from "./send.ts";
 import { spec } from "./spec.ts";
@@ -38,7 +38,7 @@ export const command: Command<typeof spec.flags, ApiOptions> = {
 /** Sends one request and streams the answer to stdout; the exit code tells its status. */
 export const run = (options: ApiOptions) =>
   sendAndPrint(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) => Effect.sync(() => reportError("Error sending request", error))),
   );
 
@@ -55,7 +55,7 @@ const parseMethod = (given: string | undefined, body: BodySource): string => {
   if (given === undefined) return body._tag === "None" ? "GET" : "POST";
   if (!/^[A-Za-z]+$/u.test(given)) throw new UsageError("--method is no HTTP method", spec.path);
   const method = given.toUpperCase();
-  if (showsRequest(method)) {
+  if (isUnsafeMethod(method)) {
     throw new UsageError(`${method} would give the credential away`, spec.path);
   }
   return method;

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import { constants, openSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { CliFailure } from "../../failure.ts";
+import { CliError } from "../../errors/cli-error.ts";
 
 /** Where a request's body comes from. */
 export type BodySource =
@@ -17,7 +17,7 @@ const REPLAYABLE_BYTES = 8 * 1024 * 1024;
 /** Opens the body. Text and small files can be sent twice, streams cannot. */
 export const openBody = (
   source: BodySource,
-): Effect.Effect<string | Uint8Array | Readable | null, CliFailure> => {
+): Effect.Effect<string | Uint8Array | Readable | null, CliError> => {
   switch (source._tag) {
     case "None":
       return Effect.succeed(null);
@@ -47,7 +47,7 @@ const openFile = (path: string) =>
       return whole;
     },
     catch: (error) =>
-      new CliFailure({
+      new CliError({
         code: "CLI_INPUT_FILE",
         message: `cannot read ${path}${errnoOf(error)}`,
         hint: "Check --input.",

@@ -1,6 +1,6 @@
 import { RequestOriginNotAllowed } from "@agent-auth/model-provider/errors";
 import * as Effect from "effect/Effect";
-import { belowBase, type Destination, destinationOf, type Target } from "../../http/below-base.ts";
+import { belowBase, type Destination, destinationOf, type Target } from "../../http/destination.ts";
 
 /**
  * Where `api PATH` goes: below the base URL, or, for a whole URL, to that address, as long as the origin is the

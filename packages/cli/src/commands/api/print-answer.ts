@@ -2,11 +2,11 @@ import type { ModelProviderError } from "@agent-auth/model-provider/errors";
 import * as Effect from "effect/Effect";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import type { CliFailure } from "../../failure.ts";
-import { requestFailure } from "../../http/transport-failure.ts";
+import type { CliError } from "../../errors/cli-error.ts";
+import { toRequestError } from "../../http/request-error.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
-import { printable } from "../../terminal/printable.ts";
-import { outputTrouble, ReaderGone } from "../../terminal/write.ts";
+import { printable } from "../../terminal/safe-text.ts";
+import { toOutputError, StdoutClosed } from "../../terminal/write.ts";
 
 /** How an answer began. */
 export interface Answered {
@@ -22,14 +22,14 @@ export const printAnswer = (
   dispatcher: Pick<Dispatcher, "dispatch">,
   include: boolean,
   request: Dispatcher.DispatchOptions,
-): Effect.Effect<Answered, ModelProviderError | CliFailure> =>
+): Effect.Effect<Answered, ModelProviderError | CliError> =>
   Effect.callback((resume) => {
     const { stdout } = process;
     let running: Dispatcher.DispatchController | undefined;
     let answered: Answered = { status: 0, statusText: "" };
     const cannotWrite = (error: Error) => {
-      const trouble = outputTrouble(error);
-      resume(trouble instanceof ReaderGone ? Effect.die(trouble) : Effect.fail(trouble));
+      const trouble = toOutputError(error);
+      resume(trouble instanceof StdoutClosed ? Effect.die(trouble) : Effect.fail(trouble));
       running?.abort(stopped);
     };
     stdout.on("error", cannotWrite);
@@ -63,13 +63,13 @@ export const printAnswer = (
       },
       onResponseError(_, error) {
         if (error === stopped) return;
-        stdout.write(lineEnd(), () => resume(Effect.fail(requestFailure(error))));
+        stdout.write(lineEnd(), () => resume(Effect.fail(toRequestError(error))));
       },
     };
     try {
       dispatcher.dispatch(request, handler);
     } catch (error) {
-      resume(Effect.fail(requestFailure(error)));
+      resume(Effect.fail(toRequestError(error)));
     }
     return Effect.sync(() => running?.abort(stopped));
   });

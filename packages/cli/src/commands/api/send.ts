@@ -2,7 +2,7 @@ import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
-import { exitCode, type ExitCode } from "../../exit-code.ts";
+import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
 import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";

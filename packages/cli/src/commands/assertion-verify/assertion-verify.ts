@@ -6,14 +6,13 @@ import {
 } from "@agent-auth/agent-identity/assertion/verifier";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { momentJson } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { wholeNumber } from "../../argv/whole-number.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
+import { parseInteger } from "../../argv/parse.ts";
+import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
-import { rowLines } from "../../terminal/rows.ts";
+import { formatRows } from "../../terminal/layout.ts";
+import { isoSeconds } from "../../terminal/time.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { findPublicKey } from "./find-public-key.ts";
 import { spec } from "./spec.ts";
@@ -31,7 +30,7 @@ export interface AssertionVerifyOptions {
 export const command: Command<typeof spec.flags, AssertionVerifyOptions> = {
   spec,
   options: ({ flags, globals }) => ({
-    windowSeconds: wholeNumber("--window", flags.window ?? "300", {
+    windowSeconds: parseInteger("--window", flags.window ?? "300", {
       min: 1,
       max: 86_400,
       path: spec.path,
@@ -74,21 +73,21 @@ const verify = Effect.fnUntraced(function* (options: AssertionVerifyOptions) {
 const verifiedJson = (verified: VerifiedAgentAssertion) => ({
   agentRuntimeId: verified.agentRuntimeId,
   taskId: verified.taskId,
-  signedAt: momentJson(verified.timestampMs),
+  signedAt: isoSeconds(verified.timestampMs),
 });
 
 const verifiedLines = (verified: VerifiedAgentAssertion, ssh: string) => [
   "The assertion is good.",
-  ...rowLines([
+  ...formatRows([
     ["agent", verified.agentRuntimeId],
     ["task", verified.taskId],
-    ["signed", momentJson(verified.timestampMs) ?? ""],
+    ["signed", isoSeconds(verified.timestampMs) ?? ""],
     ["key", ssh],
   ]),
 ];
 
 const refuse = (options: AssertionVerifyOptions, error: Reportable) => {
-  if (options.json) writeJson({ valid: false, error: errorJson(error) });
+  if (options.json) writeJson({ valid: false, error: errorToJson(error) });
   reportError("The assertion is refused", error);
   return exitCode.failed;
 };

@@ -4,7 +4,7 @@ import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { GlobalValues } from "../../argv/command-spec.ts";
-import { CliFailure } from "../../failure.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import { readRegularFile, whyUnread } from "../../read-regular-file.ts";
 import { managerLayer, openSession } from "../../session.ts";
 
@@ -35,14 +35,14 @@ const readKeyFile = (path: string) =>
   Effect.tryPromise({
     try: () => readRegularFile(path),
     catch: (error) =>
-      new CliFailure({
+      new CliError({
         code: "CLI_INPUT_FILE",
         message: `cannot read ${path}${whyUnread(error)}`,
         hint: "Name a file that holds `ssh-ed25519 …`, or give the key itself.",
       }),
   });
 
-const noKey = new CliFailure({
+const noKey = new CliError({
   code: "CLI_NO_USABLE_KEY",
   message: "no agent is signed in here whose key could be used",
   hint: "Name one with --public-key.",

@@ -5,7 +5,7 @@ import { bashScript } from "../../completion/bash.ts";
 import { fishScript } from "../../completion/fish.ts";
 import { completionWords, type Shell, shells } from "../../completion/words.ts";
 import { zshScript } from "../../completion/zsh.ts";
-import { exitCode } from "../../exit-code.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { writeAnswer } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 

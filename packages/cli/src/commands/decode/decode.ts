@@ -4,15 +4,13 @@ import {
 } from "@agent-auth/agent-identity/jwt";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import { momentJson } from "../../account/describe.ts";
-import { identityJson, identityRows } from "../../account/identity-json.ts";
+import { identityJson, identityRows } from "../../account/agent-identity.ts";
 import type { Command } from "../../argv/command-spec.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
+import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
-import { rowLines } from "../../terminal/rows.ts";
-import { untilText } from "../../terminal/until.ts";
+import { formatRows } from "../../terminal/layout.ts";
+import { isoSeconds, timeText } from "../../terminal/time.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -48,21 +46,21 @@ const decode = Effect.fnUntraced(function* (options: DecodeOptions) {
 const decodedJson = ({ header, unverifiedRecord, expiresAtMs }: UnverifiedAgentIdentityJwt) => ({
   verified: false,
   header: { alg: header.alg, kid: header.kid },
-  expiresAt: momentJson(expiresAtMs),
+  expiresAt: isoSeconds(expiresAtMs),
   unverifiedIdentity: identityJson(unverifiedRecord),
 });
 
 const decodedLines = (decoded: UnverifiedAgentIdentityJwt, nowMs: number) => [
   "Not verified: anyone can write such a token. To check it: agent-auth verify",
-  ...rowLines([
+  ...formatRows([
     ...identityRows(decoded.unverifiedRecord),
     ["key", decoded.header.kid],
-    ["expires", untilText(decoded.expiresAtMs, nowMs)],
+    ["expires", timeText(decoded.expiresAtMs, nowMs)],
   ]),
 ];
 
 const refuse = (options: DecodeOptions, error: Reportable) => {
-  if (options.json) writeJson({ verified: false, error: errorJson(error) });
+  if (options.json) writeJson({ verified: false, error: errorToJson(error) });
   reportError("The token cannot be read", error);
   return exitCode.failed;
 };

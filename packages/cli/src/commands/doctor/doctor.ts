@@ -11,10 +11,10 @@ import {
   checkStore,
 } from "../../doctor/files.ts";
 import { checkBackend, checkProvider, checkTls, network } from "../../doctor/network.ts";
-import { exitCode } from "../../exit-code.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { openSession, type Session } from "../../session.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
-import { printable } from "../../terminal/printable.ts";
+import { printable } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { version } from "../../version.ts";
 import { spec } from "./spec.ts";

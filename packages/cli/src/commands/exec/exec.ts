@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { reportError } from "../../report-error.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { reportError } from "../../errors/report.ts";
 import { openSession } from "../../session.ts";
 import { exportableCredential } from "./exportable-credential.ts";
 import { runProgram } from "./run-program.ts";
@@ -22,7 +22,7 @@ export const command: Command<typeof spec.flags, ExecOptions> = {
 /** Runs a program with the credential in its environment; its exit code is ours. */
 export const run = (options: ExecOptions) =>
   exec(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) => Effect.sync(() => reportError("Error running a program", error))),
   );
 

@@ -6,7 +6,7 @@ import { NotSignedIn } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
-import { CliFailure } from "../../failure.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import { managerLayer, type Session } from "../../session.ts";
 
 /** A credential as another program takes it from its environment. */
@@ -68,7 +68,7 @@ const agentJwt = (credential: AgentIdentityCredential, { environment, config }: 
 };
 
 const notExportable = (credential: Credential) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_CREDENTIAL_NOT_EXPORTABLE",
     message: `a credential of kind ${credential._tag} stored as a record does not fit into a variable`,
     hint: "Let the program send its requests through a proxy. Run: agent-auth proxy",

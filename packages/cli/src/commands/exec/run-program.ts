@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect";
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
-import type { ExitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
+import type { ExitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
 
 /** Runs a program on this terminal until it ends; its exit code, or 128 + the number of the signal that ended it. */
@@ -11,7 +11,7 @@ export const runProgram = (
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ) =>
-  Effect.callback<ExitCode, CliFailure>((resume) => {
+  Effect.callback<ExitCode, CliError>((resume) => {
     let child: ChildProcess;
     try {
       child = spawn(program, args, { env, stdio: "inherit" });
@@ -49,7 +49,7 @@ const passSignalsOn = (child: ChildProcess): (() => void) => {
 /** Node throws some of these and emits the others: a path through a file, too long a name, a `.cmd` on Windows. */
 const notStarted = (program: string, error: unknown) => {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
-  return new CliFailure({
+  return new CliError({
     code: "CLI_PROGRAM_NOT_STARTED",
     message: `cannot start ${program === "" ? '""' : program} (${code})`,
     hint: "Check the program's name and PATH.",

@@ -1,14 +1,13 @@
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { reportError } from "../../report-error.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { errorToJson, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { signOnce } from "../../request-signing.ts";
 import { openSession } from "../../session.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
-import { mask } from "../../terminal/mask.ts";
+import { mask } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -32,10 +31,10 @@ export const command: Command<typeof spec.flags, HeadersOptions> = {
 /** Prints the headers of the next request. */
 export const run = (options: HeadersOptions) =>
   headers(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) =>
       Effect.sync(() => {
-        if (options.format === "json") writeJson({ error: errorJson(error) });
+        if (options.format === "json") writeJson({ error: errorToJson(error) });
         return reportError("Error getting headers", error);
       }),
     ),

@@ -2,19 +2,18 @@ import { parseJwks } from "@agent-auth/agent-identity/jwks";
 import * as HttpClient from "@agent-auth/login/http";
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
+import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import {
   findJwks,
   type FoundJwks,
   jwksOrigin,
-  namedJwksTrouble,
+  explainNamedJwksError,
   placeOf,
 } from "../../jwks-origin.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
 import { openSession, userAgent } from "../../session.ts";
-import { printable } from "../../terminal/printable.ts";
+import { printable } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { type KeyFacts, keyFacts } from "./key-facts.ts";
 import { spec } from "./spec.ts";
@@ -40,10 +39,10 @@ export const command: Command<typeof spec.flags, JwksOptions> = {
 /** Shows a set of keys and judges each of them. */
 export const run = (options: JwksOptions) =>
   show(options).pipe(
-    Effect.mapError(namedJwksTrouble(options.from)),
+    Effect.mapError(explainNamedJwksError(options.from)),
     Effect.catch((error) =>
       Effect.sync(() => {
-        if (options.json) writeJson({ error: errorJson(error) });
+        if (options.json) writeJson({ error: errorToJson(error) });
         return reportError("Error getting the JWKS", error);
       }),
     ),
@@ -93,7 +92,7 @@ const complain = (
 ): Reportable | undefined => {
   const isThere = keys.some((key) => key.usable && (kid === undefined || key.kid === kid));
   if (isThere) return undefined;
-  return new CliFailure({
+  return new CliError({
     code: "CLI_NO_USABLE_KEY",
     message: kid === undefined ? "no key of it is usable" : `it has no usable key ${kid}`,
     hint:

@@ -9,16 +9,15 @@ import {
   credentialLines,
   expiryOf,
   methodOf,
-  momentJson,
   sourceJson,
 } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession } from "../../session.ts";
-import { mask } from "../../terminal/mask.ts";
+import { mask } from "../../terminal/safe-text.ts";
+import { isoSeconds } from "../../terminal/time.ts";
 import { writeJson, writeLine } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -35,7 +34,7 @@ export const command: Command<typeof spec.flags, LoginStatusOptions> = {
 /** Answers "who will my next request speak for?". Signed out, and every failure, is exit code 1. */
 export const run = (options: LoginStatusOptions) =>
   status(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) => Effect.sync(() => fail(options, error))),
   );
 
@@ -60,12 +59,12 @@ const statusJson = (credential: Credential) => ({
   method: methodOf(credential),
   account: accountJson(credential),
   source: sourceJson(credential.source),
-  expiresAt: momentJson(expiryOf(credential)),
+  expiresAt: isoSeconds(expiryOf(credential)),
   ...(credential._tag === "ApiKey" && { apiKey: mask(Redacted.value(credential.apiKey)) }),
 });
 
 const fail = (options: LoginStatusOptions, error: Reportable) => {
-  if (options.json) writeJson({ loggedIn: false, error: errorJson(error) });
+  if (options.json) writeJson({ loggedIn: false, error: errorToJson(error) });
   reportError("Error checking login status", error);
   return exitCode.failed;
 };

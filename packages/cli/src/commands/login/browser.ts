@@ -1,7 +1,7 @@
 import type { LoginError } from "@agent-auth/login/errors";
 import { type AuthorizePrompt, signInWithBrowser } from "@agent-auth/login/oauth/browser";
 import * as Effect from "effect/Effect";
-import { timeLeft } from "../../terminal/status-line.ts";
+import { timeLeft } from "../../terminal/time.ts";
 import { browserOpener } from "./open-browser.ts";
 import type { PersonSignIn } from "./person-sign-in.ts";
 import { authorityOptions, signInAsPerson, type Stage } from "./sign-in-as-person.ts";
@@ -12,7 +12,7 @@ const OTHER_DEVICE = "agent-auth login --device-auth";
 export const signIn: PersonSignIn = (options) =>
   signInAsPerson(options, (stage) => {
     let expiresAtMs = 0;
-    const opener = browserOpener(stage.surroundings);
+    const opener = browserOpener(stage.terminal);
     const flow = signInWithBrowser<LoginError>({
       ...authorityOptions(stage),
       originator: stage.session.environment.originator ?? "codex_cli_rs",
@@ -53,7 +53,7 @@ const invite = (stage: Stage, prompt: AuthorizePrompt, opens: boolean): void => 
   );
   stage.show(`\n${prompt.url}\n`);
   if (opens) return;
-  if (!stage.surroundings.isRemote) return stage.tell(elsewhere);
+  if (!stage.terminal.isRemote) return stage.tell(elsewhere);
   const { port } = new URL(prompt.redirectUri);
   stage.tell(
     `You are on a remote machine: the browser comes back to port ${port} here. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${OTHER_DEVICE}`,

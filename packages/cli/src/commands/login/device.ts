@@ -1,7 +1,7 @@
 import { type DeviceCodePrompt, signInWithDeviceCode } from "@agent-auth/login/oauth/device";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import { timeLeft } from "../../terminal/status-line.ts";
+import { timeLeft } from "../../terminal/time.ts";
 import type { PersonSignIn } from "./person-sign-in.ts";
 import { authorityOptions, signInAsPerson, type Stage } from "./sign-in-as-person.ts";
 
@@ -27,9 +27,7 @@ export const signIn: PersonSignIn = (options) =>
 
 const invite = (stage: Stage, prompt: DeviceCodePrompt, nowMs: number): void => {
   const minutes = Math.round((prompt.expiresAtMs - nowMs) / 60_000);
-  const code = stage.surroundings.hasColour
-    ? `\u001b[1m${prompt.userCode}\u001b[0m`
-    : prompt.userCode;
+  const code = stage.terminal.hasColour ? `\u001b[1m${prompt.userCode}\u001b[0m` : prompt.userCode;
   stage.tell("To sign in, open this page on any device:");
   stage.show(`\n${prompt.verificationUrl}\n`);
   stage.tell(`and enter this code, which is good for ${minutes} minutes:`);

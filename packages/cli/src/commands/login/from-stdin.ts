@@ -1,10 +1,10 @@
 import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import type { GlobalValues } from "../../argv/command-spec.ts";
-import { exitCode, type ExitCode } from "../../exit-code.ts";
+import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession } from "../../session.ts";
 import { readSecret, refuseTerminal, type SecretPrompt } from "../../terminal/read-secret.ts";
-import { reportFailedSignIn } from "./failed-sign-in.ts";
+import { reportFailedSignIn } from "./report-failed-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
 
 type StdinSource = "apiKey" | "agentIdentity" | "accessToken";
@@ -37,18 +37,18 @@ export const signIn = (source: StdinSource, globals: GlobalValues): Effect.Effec
 
 const signInOrFail = Effect.fnUntraced(function* (source: StdinSource, globals: GlobalValues) {
   const session = yield* openSession(globals);
-  const { say } = session;
+  const { notify } = session;
   yield* checkBeforeSignIn(source === "apiKey" ? "apiKey" : "accessToken", session);
   const prompt = prompts[source];
   yield* refuseTerminal(prompt);
-  say(`Reading ${prompt.noun} from stdin...`);
+  notify(`Reading ${prompt.noun} from stdin...`);
   const secret = yield* readSecret(prompt);
   yield* AuthManager.use((manager) =>
     source === "apiKey"
       ? Effect.asVoid(manager.loginWithApiKey(secret))
       : Effect.asVoid(manager.saveAccessToken(secret)),
   ).pipe(Effect.provide(managerLayer(session, "signInOrOut")));
-  for (const line of successLines(source)) say(line);
+  for (const line of successLines(source)) notify(line);
   return exitCode.done;
 });
 

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import type { ExitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
-import { reportError } from "../../report-error.ts";
+import type { ExitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
+import { reportError } from "../../errors/report.ts";
 import type { PersonSignInOptions } from "./person-sign-in.ts";
 import { spec } from "./spec.ts";
 
@@ -57,7 +57,7 @@ const chosenSources = (flags: {
   ...(flags["device-auth"] ? ["deviceAuth" as const] : []),
 ];
 
-const conflict = new CliFailure({
+const conflict = new CliError({
   code: "CLI_SOURCES_CONFLICT",
   message:
     "Choose one login credential source: --with-api-key, --with-access-token, --with-agent-identity or --device-auth.",

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as Effect from "effect/Effect";
-import type { Surroundings } from "../../terminal/surroundings.ts";
+import type { TerminalEnvironment } from "../../terminal/terminal-environment.ts";
 
 /** Milliseconds after which a program that was to open a browser and still runs counts as having done so. */
 const SETTLED_MS = 3_000;
@@ -10,9 +10,9 @@ const SETTLED_MS = 3_000;
  * sit at. `BROWSER` beats the system's own choice.
  */
 export const browserOpener = (
-  surroundings: Surroundings,
+  terminal: TerminalEnvironment,
 ): ((url: string) => Effect.Effect<void, Error>) | undefined => {
-  const { browser, hasDisplay, isRemote } = surroundings;
+  const { browser, hasDisplay, isRemote } = terminal;
   if (browser === "none") return undefined;
   if (browser !== undefined) {
     return (url) =>

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect";
 import type { GlobalValues } from "../../argv/command-spec.ts";
-import type { ExitCode } from "../../exit-code.ts";
+import type { ExitCode } from "../../errors/exit-code.ts";
 
 /** What `login` was told for a sign-in by a person. */
 export interface PersonSignInOptions {

@@ -3,7 +3,7 @@ import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/config/res
 import * as Effect from "effect/Effect";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
-import { CliFailure } from "../../failure.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import { overridingEnvVar } from "../../ruling-variable.ts";
 import type { Session } from "../../session.ts";
 
@@ -36,7 +36,7 @@ const checkNotKept = Effect.fnUntraced(function* (session: Session) {
 });
 
 const isKept = (name: string) =>
-  new CliFailure({
+  new CliError({
     code: "CLI_ACCOUNT_IN_USE",
     message: `the present sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
     hint: "To sign in beside it, run: agent-auth accounts add NAME",

@@ -5,12 +5,15 @@ import { layer as httpClient } from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { credentialLines } from "../../account/describe.ts";
-import { exitCode, type ExitCode } from "../../exit-code.ts";
+import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
 import { makeStatusLine, type StatusLine } from "../../terminal/status-line.ts";
-import { readSurroundings, type Surroundings } from "../../terminal/surroundings.ts";
-import { wrapText } from "../../terminal/wrap.ts";
-import { reportFailedSignIn } from "./failed-sign-in.ts";
+import {
+  readTerminalEnvironment,
+  type TerminalEnvironment,
+} from "../../terminal/terminal-environment.ts";
+import { wrapText } from "../../terminal/layout.ts";
+import { reportFailedSignIn } from "./report-failed-sign-in.ts";
 import type { PersonSignInOptions } from "./person-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
 
@@ -18,7 +21,7 @@ import { checkBeforeSignIn } from "./preconditions.ts";
 export interface Stage {
   readonly options: PersonSignInOptions;
   readonly session: Session;
-  readonly surroundings: Surroundings;
+  readonly terminal: TerminalEnvironment;
   readonly status: StatusLine;
   /** Prose, broken to the width of the terminal. `--quiet` silences it. */
   readonly tell: (text: string) => void;
@@ -60,23 +63,23 @@ const onStage = Effect.fnUntraced(
   ) {
     const manager = yield* AuthManager;
     yield* manager.checkLogin("chatgpt");
-    const surroundings = readSurroundings(process.env, process.stderr, process.platform);
+    const terminal = readTerminalEnvironment(process.env, process.stderr, process.platform);
     const { quiet } = options.globals;
-    const status = makeStatusLine(quiet ? { ...surroundings, isTerminal: false } : surroundings);
+    const status = makeStatusLine(quiet ? { ...terminal, isTerminal: false } : terminal);
     const tell = (text: string) => {
       if (quiet) return;
-      for (const line of wrapText(text, surroundings.columns())) status.say(line);
+      for (const line of wrapText(text, terminal.columns())) status.print(line);
     };
     let isSaved = false;
     const save = Effect.fnUntraced(function* (tokens: ChatgptTokens) {
       const credential = yield* manager.loginWithChatgptTokens(tokens);
       isSaved = true;
       const [, ...facts] = credentialLines(credential, yield* Clock.currentTimeMillis);
-      if (!quiet) ["Successfully logged in", ...facts].forEach(status.say);
+      if (!quiet) ["Successfully logged in", ...facts].forEach(status.print);
     });
-    const stage = { options, session, surroundings, status, tell, show: status.say, save };
+    const stage = { options, session, terminal, status, tell, show: status.print, save };
     yield* way(stage).pipe(
-      Effect.onInterrupt(() => Effect.sync(() => isSaved || status.say("Sign-in cancelled."))),
+      Effect.onInterrupt(() => Effect.sync(() => isSaved || status.print("Sign-in cancelled."))),
     );
   },
   (effect, _options, session) =>

@@ -4,10 +4,10 @@ import * as Result from "effect/Result";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { exitCode } from "../../exit-code.ts";
-import { reportError } from "../../report-error.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { reportError } from "../../errors/report.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
-import { printable } from "../../terminal/printable.ts";
+import { printable } from "../../terminal/safe-text.ts";
 import { spec } from "./spec.ts";
 
 export interface LogoutOptions {
@@ -32,12 +32,12 @@ const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
   const { removed } = yield* AuthManager.use((manager) => manager.logout).pipe(
     Effect.provide(managerLayer(session, "signInOrOut")),
   );
-  session.say(removed ? "Successfully logged out" : "Not logged in");
+  session.notify(removed ? "Successfully logged out" : "Not logged in");
   if (kept?._tag === "Account") {
     yield* kept.forget;
-    session.say(`Removed ${kept.name} from the kept accounts`);
+    session.notify(`Removed ${kept.name} from the kept accounts`);
   }
-  if (kept?._tag === "Unknown") session.say(`warning: ${printable(kept.because)}`);
+  if (kept?._tag === "Unknown") session.notify(`warning: ${printable(kept.because)}`);
   return exitCode.done;
 });
 

@@ -5,15 +5,14 @@ import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { wholeNumber } from "../../argv/whole-number.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { errorJson } from "../../error-json.ts";
+import { parseInteger } from "../../argv/parse.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { errorToJson, reportError } from "../../errors/report.ts";
 import { accessLine } from "../../proxy/access-log.ts";
 import type { ExchangeTools } from "../../proxy/exchange.ts";
 import { type FollowedSignIn, followSignIn } from "../../proxy/follow-sign-in.ts";
 import { listen } from "../../proxy/server.ts";
 import { storedSignIn } from "../../proxy/stored-sign-in.ts";
-import { reportError } from "../../report-error.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
 import { overridingEnvVar } from "../../ruling-variable.ts";
 import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
@@ -31,9 +30,9 @@ export interface ProxyOptions {
 export const command: Command<typeof spec.flags, ProxyOptions> = {
   spec,
   options: ({ flags, globals }) => ({
-    port: wholeNumber("--port", flags.port ?? "0", { min: 0, max: 65_535, path: spec.path }),
+    port: parseInteger("--port", flags.port ?? "0", { min: 0, max: 65_535, path: spec.path }),
     graceMs:
-      1000 * wholeNumber("--grace", flags.grace ?? "10", { min: 0, max: 3600, path: spec.path }),
+      1000 * parseInteger("--grace", flags.grace ?? "10", { min: 0, max: 3600, path: spec.path }),
     json: flags.json,
     globals,
   }),
@@ -42,10 +41,10 @@ export const command: Command<typeof spec.flags, ProxyOptions> = {
 /** Serves until it is interrupted. */
 export const run = (options: ProxyOptions) =>
   proxy(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) =>
       Effect.sync(() => {
-        if (options.json) writeJson({ error: errorJson(error) });
+        if (options.json) writeJson({ error: errorToJson(error) });
         return reportError("Error starting the proxy", error);
       }),
     ),
@@ -97,7 +96,7 @@ const serve = Effect.fnUntraced(function* (
     signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
     defaults: standingHeaders(session.environment, { userAgent }),
     done: ({ request, ...outcome }) =>
-      session.say(
+      session.notify(
         accessLine({
           ...outcome,
           method: request.method ?? "",

@@ -1,15 +1,15 @@
 import * as Effect from "effect/Effect";
-import { expiryOf, methodOf, momentJson } from "../../account/describe.ts";
+import { expiryOf, methodOf } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { credentialTrouble } from "../../credential-trouble.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { CliFailure } from "../../failure.ts";
-import { reportError } from "../../report-error.ts";
+import { explainCredentialError } from "../../errors/credential-error.ts";
+import { errorToJson, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { CliError } from "../../errors/cli-error.ts";
 import { signOnce } from "../../request-signing.ts";
 import { openSession } from "../../session.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
-import { mask } from "../../terminal/mask.ts";
+import { mask } from "../../terminal/safe-text.ts";
+import { isoSeconds } from "../../terminal/time.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -27,10 +27,10 @@ export const command: Command<typeof spec.flags, TokenOptions> = {
 /** Prints the token of the next request. */
 export const run = (options: TokenOptions) =>
   token(options).pipe(
-    Effect.mapError(credentialTrouble),
+    Effect.mapError(explainCredentialError),
     Effect.catch((error) =>
       Effect.sync(() => {
-        if (options.json) writeJson({ error: errorJson(error) });
+        if (options.json) writeJson({ error: errorToJson(error) });
         return reportError("Error getting a token", error);
       }),
     ),
@@ -48,7 +48,7 @@ const token = Effect.fnUntraced(function* (options: TokenOptions) {
       method: signed.credential === null ? null : methodOf(signed.credential),
       scheme,
       token: shown,
-      expiresAt: momentJson(signed.credential === null ? null : expiryOf(signed.credential)),
+      expiresAt: isoSeconds(signed.credential === null ? null : expiryOf(signed.credential)),
     });
   }
   return exitCode.done;
@@ -59,7 +59,7 @@ const splitAuthorization = (value: string | undefined): readonly [string, string
   return [scheme, rest.length === 0 ? undefined : rest.join(" ")];
 };
 
-const noToken = new CliFailure({
+const noToken = new CliError({
   code: "CLI_NO_TOKEN",
   message: "requests to this provider carry no token",
   hint: "Choose another provider with -c model_provider=ID.",

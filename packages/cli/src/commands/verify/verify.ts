@@ -3,17 +3,15 @@ import { verifyAgentIdentityJwt, type VerifiedAgentIdentity } from "@agent-auth/
 import * as HttpClient from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import { momentJson } from "../../account/describe.ts";
-import { identityJson, identityRows } from "../../account/identity-json.ts";
+import { identityJson, identityRows } from "../../account/agent-identity.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { errorJson } from "../../error-json.ts";
-import { exitCode } from "../../exit-code.ts";
-import { findJwks, jwksOrigin, namedJwksTrouble } from "../../jwks-origin.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
+import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
+import { exitCode } from "../../errors/exit-code.ts";
+import { findJwks, jwksOrigin, explainNamedJwksError } from "../../jwks-origin.ts";
 import { openSession, userAgent } from "../../session.ts";
 import { readSecret, refuseTerminal } from "../../terminal/read-secret.ts";
-import { rowLines } from "../../terminal/rows.ts";
-import { untilText } from "../../terminal/until.ts";
+import { formatRows } from "../../terminal/layout.ts";
+import { isoSeconds, timeText } from "../../terminal/time.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -40,7 +38,7 @@ export const command: Command<typeof spec.flags, VerifyOptions> = {
 /** Exit code 0 means that the token is good. */
 export const run = (options: VerifyOptions) =>
   verify(options).pipe(
-    Effect.mapError(namedJwksTrouble(options.jwks)),
+    Effect.mapError(explainNamedJwksError(options.jwks)),
     Effect.catch((error) => Effect.sync(() => refuse(options, error))),
   );
 
@@ -72,17 +70,17 @@ const verifiedJson = (verified: VerifiedAgentIdentity) => ({
   kid: verified.kid,
   issuer: verified.issuer,
   audience: verified.audience,
-  issuedAt: momentJson(verified.issuedAtMs ?? null),
-  expiresAt: momentJson(verified.expiresAtMs),
+  issuedAt: isoSeconds(verified.issuedAtMs ?? null),
+  expiresAt: isoSeconds(verified.expiresAtMs),
   identity: identityJson(verified.record),
 });
 
 const verifiedLines = (verified: VerifiedAgentIdentity, nowMs: number) => [
   "The token is good.",
-  ...rowLines([
+  ...formatRows([
     ...identityRows(verified.record),
     ["key", verified.kid],
-    ["expires", untilText(verified.expiresAtMs, nowMs)],
+    ["expires", timeText(verified.expiresAtMs, nowMs)],
   ]),
 ];
 
@@ -93,7 +91,7 @@ const prefixOf = ({ code }: Reportable) =>
     : "Error verifying the token";
 
 const refuse = (options: VerifyOptions, error: Reportable) => {
-  if (options.json) writeJson({ valid: false, error: errorJson(error) });
+  if (options.json) writeJson({ valid: false, error: errorToJson(error) });
   reportError(prefixOf(error), error);
   return exitCode.failed;
 };

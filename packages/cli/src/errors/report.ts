@@ -1,7 +1,7 @@
 import { exitCode, type ExitCode } from "./exit-code.ts";
 import { nextStep } from "./next-step.ts";
-import { printable } from "./terminal/printable.ts";
-import { writeLine } from "./terminal/write.ts";
+import { printable } from "../terminal/safe-text.ts";
+import { writeLine } from "../terminal/write.ts";
 
 /** What every typed error of this project has. */
 export interface Reportable {
@@ -60,3 +60,10 @@ export const reportError = (prefix: string, error: Reportable): ExitCode => {
   writeLine(errorLine(prefix, error));
   return exitCodeOf(error);
 };
+
+/** An error in JSON answers, as documented in docs/json-output.md. */
+export const errorToJson = (error: Reportable) => ({
+  code: error.code,
+  message: printable(error.message),
+  hint: nextStep(error) ?? null,
+});

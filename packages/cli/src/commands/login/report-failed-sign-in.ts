@@ -1,5 +1,5 @@
-import { exitCode, type ExitCode } from "../../exit-code.ts";
-import { type Reportable, reportError } from "../../report-error.ts";
+import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
+import { type Reportable, reportError } from "../../errors/report.ts";
 
 /**
  * Tells a person that no sign-in came of it, and answers the exit code: 1, whatever the credential lacked, since "a

@@ -1,14 +1,14 @@
 import type { ModelProviderError } from "@agent-auth/model-provider/errors";
-import { CliFailure } from "../failure.ts";
+import { CliError } from "../errors/cli-error.ts";
 
 /**
  * What a rejected request means. Errors of our packages pass; anything else is a failure of the network, of which
  * only the errno is kept: foreign messages may quote a URL with a secret in it.
  */
-export const requestFailure = (error: unknown): ModelProviderError | CliFailure => {
+export const toRequestError = (error: unknown): ModelProviderError | CliError => {
   if (isProviderError(error)) return error;
   const errno = errnoOf(error);
-  return new CliFailure({
+  return new CliError({
     code: "CLI_REQUEST_FAILED",
     message: `the request got no answer${errno === undefined ? "" : ` (${errno})`}`,
     hint: mending(errno),

@@ -1,12 +1,12 @@
 import { parseEnvironment } from "@agent-auth/login/config/environment";
-import type { Reportable } from "./report-error.ts";
-import { overridingEnvVar } from "./ruling-variable.ts";
+import type { Reportable } from "./report.ts";
+import { overridingEnvVar } from "../ruling-variable.ts";
 
 /**
  * What a command says of a credential that it could not use. Which token is meant is plain where it was piped in, but
  * not where it was found: so the hint says where a better one belongs, and names no sign-in that a variable overrules.
  */
-export const credentialTrouble = (error: Reportable): Reportable => {
+export const explainCredentialError = (error: Reportable): Reportable => {
   const { code, message, hint } = error;
   if (hint === undefined) return error;
   const variable = overridingEnvVar(parseEnvironment(process.env, { homeDir: "" }));

@@ -5,15 +5,15 @@ import type { ExitCode } from "./exit-code.ts";
  * Something this front door itself refuses. `message` says what happened, `hint` the next operation. Failures of the
  * packages underneath keep their own classes.
  */
-export class CliFailure extends Data.TaggedError("CliFailure")<{
-  readonly code: CliFailureCode;
+export class CliError extends Data.TaggedError("CliFailure")<{
+  readonly code: CliErrorCode;
   readonly message: string;
   readonly hint?: string;
   /** Default: 1. */
   readonly exitCode?: ExitCode;
 }> {}
 
-export type CliFailureCode =
+export type CliErrorCode =
   | "CLI_ACCOUNT_EXISTS"
   | "CLI_ACCOUNT_FOLDER"
   | "CLI_ACCOUNT_IN_USE"

@@ -2,7 +2,7 @@
  * The one of some names that a word was probably meant to be: not more than a third of its letters are wrong, missing,
  * superfluous or swapped with their neighbour. `undefined` where none is that near.
  */
-export const nearestName = (word: string, names: readonly string[]): string | undefined => {
+export const closestName = (word: string, names: readonly string[]): string | undefined => {
   const limit = Math.max(1, Math.floor(word.length / 3));
   const [nearest] = [...new Set(names)]
     .map((name) => ({ name, distance: distance(word, name) }))

@@ -1,5 +1,5 @@
 /** What a person sees stderr on, and whether a browser could show itself there. Read once, at the front door. */
-export interface Surroundings {
+export interface TerminalEnvironment {
   /** Whether stderr is a terminal that moves its cursor. */
   readonly isTerminal: boolean;
   readonly hasColour: boolean;
@@ -24,11 +24,11 @@ const NO_TERMINAL_COLUMNS = 100;
 const NARROWEST = 20;
 
 /** Reads the variables that say how a terminal is to be treated (no-color.org: any value but an empty one counts). */
-export const readSurroundings = (
+export const readTerminalEnvironment = (
   env: Variables,
   stream: Stream,
   platform: NodeJS.Platform,
-): Surroundings => {
+): TerminalEnvironment => {
   const isSet = (name: string) => (env[name] ?? "").trim() !== "";
   const isTerminal = stream.isTTY === true && env["TERM"] !== "dumb";
   const browser = env["BROWSER"]?.trim();

@@ -1,4 +1,4 @@
-import type { Reportable } from "./report-error.ts";
+import type { Reportable } from "./report.ts";
 
 const login = "agent-auth login";
 const logout = "agent-auth logout";
