@@ -237,7 +237,7 @@ describe("api", () => {
     await using home = await signedIn();
     authority.behave(
       "responses",
-      { answer: () => ({ status: 200, headers: {}, body: "x".repeat(4 * 1024 * 1024) }) },
+      { respond: () => ({ status: 200, headers: {}, body: "x".repeat(4 * 1024 * 1024) }) },
       { times: 1 },
     );
     const child = home.spawn(["api", "responses", "-d", request]);

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import type { Agent } from "./accounts.ts";
-import { unauthorized } from "./answer.ts";
+import { unauthorized } from "./response.ts";
 import { onAuthorityClock } from "./effect-clock.ts";
 import type { AuthorityState } from "./state.ts";
 
@@ -23,7 +23,7 @@ const codes: Readonly<Record<AssertionError["_tag"], string>> = {
   AssertionLookupFailed: "lookup_failed",
 };
 
-/** The registered agent behind an `AgentAssertion` header, or a `Refusal` (401) that says what is wrong with it. */
+/** The registered agent behind an `AgentAssertion` header, or a `HttpError` (401) that says what is wrong with it. */
 export const authenticateAssertion = async (
   state: AuthorityState,
   header: string,

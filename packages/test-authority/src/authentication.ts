@@ -1,5 +1,5 @@
 import type { Account, BearerToken } from "./accounts.ts";
-import { unauthorized } from "./answer.ts";
+import { unauthorized } from "./response.ts";
 import { authenticateAssertion } from "./assertion-authentication.ts";
 import type { RecordedRequest } from "./request-log.ts";
 import type { AuthorityState } from "./state.ts";
@@ -33,7 +33,7 @@ export const isFresh = (timestamp: string, nowMs: number): boolean =>
   /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp) &&
   Math.abs(Date.parse(timestamp) - nowMs) <= windowMs;
 
-/** A bearer token that is known, not revoked and not expired; a `Refusal` (401) otherwise. */
+/** A bearer token that is known, not revoked and not expired; a `HttpError` (401) otherwise. */
 export const findBearer = (state: AuthorityState, token: string): BearerToken => {
   const bearer = state.directory.bearers.get(token);
   if (bearer === undefined || bearer.kind === "biscuit")
@@ -68,7 +68,7 @@ export const bearerToken = (request: RecordedRequest): string => {
   return token;
 };
 
-/** The account behind a model request, or a `Refusal` (401) that says which part of the proof is wrong. */
+/** The account behind a model request, or a `HttpError` (401) that says which part of the proof is wrong. */
 export const authenticate = async (
   state: AuthorityState,
   request: RecordedRequest,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import type * as z from "zod";
-import { badRequest, Refusal } from "./answer.ts";
+import { badRequest, HttpError } from "./response.ts";
 import type { RecordedRequest } from "./request-log.ts";
 
 /** Larger request bodies are refused, but for `echo`, which holds none in memory. */
@@ -22,7 +22,7 @@ const readBytes = async (incoming: IncomingMessage): Promise<Buffer> => {
     const bytes = Buffer.from(piece);
     size += bytes.length;
     if (size > maxBytes)
-      throw new Refusal(
+      throw new HttpError(
         413,
         "invalid_request_error",
         "body_too_large",
@@ -40,19 +40,24 @@ export const readBody = async (incoming: IncomingMessage): Promise<string> => {
   if (encoding === undefined || encoding === "identity") return bytes.toString("utf8");
   const decode = decoders[encoding];
   if (decode === undefined)
-    throw new Refusal(415, "invalid_request_error", "unknown_encoding", `cannot read ${encoding}`);
+    throw new HttpError(
+      415,
+      "invalid_request_error",
+      "unknown_encoding",
+      `cannot read ${encoding}`,
+    );
   const plain = await decode(bytes).catch(() => undefined);
   if (plain === undefined) throw badRequest("broken_encoding", `the body is not ${encoding}`);
   return plain.toString("utf8");
 };
 
-const fail = (issues: ReadonlyArray<z.core.$ZodIssue>): Refusal =>
+const fail = (issues: ReadonlyArray<z.core.$ZodIssue>): HttpError =>
   badRequest(
     "invalid_body",
     issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
   );
 
-/** The JSON body in the schema's shape; a `Refusal` (400) that names the wrong paths otherwise. */
+/** The JSON body in the schema's shape; a `HttpError` (400) that names the wrong paths otherwise. */
 export const parseJson = <T>(request: RecordedRequest, schema: z.ZodType<T>): T => {
   let value: unknown;
   try {
@@ -65,7 +70,7 @@ export const parseJson = <T>(request: RecordedRequest, schema: z.ZodType<T>): T 
   return read.data;
 };
 
-/** The form body (`application/x-www-form-urlencoded`) in the schema's shape, else a `Refusal` (400). */
+/** The form body (`application/x-www-form-urlencoded`) in the schema's shape, else a `HttpError` (400). */
 export const parseForm = <T>(request: RecordedRequest, schema: z.ZodType<T>): T => {
   const type = request.headers["content-type"] ?? "";
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type))

@@ -41,6 +41,9 @@ export const assertEndpoint = (name: Endpoint): void => {
 /** `token` stands for all three grants of the token endpoint; each grant also has its own name. */
 const tokenGrants: ReadonlySet<Endpoint> = new Set(["codeExchange", "refresh", "apiKeyExchange"]);
 
+/** Whether only the request's body tells this endpoint from others at the same path. */
+export const isTokenGrant = (endpoint: Endpoint): boolean => tokenGrants.has(endpoint);
+
 /** Whether a request to `actual` counts as one to `asked`. */
 export const isEndpoint = (actual: Endpoint, asked: Endpoint): boolean =>
   actual === asked || (asked === "token" && tokenGrants.has(actual));

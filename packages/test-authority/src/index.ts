@@ -1,6 +1,6 @@
 export type { Account } from "./accounts.ts";
-export type { Answer } from "./answer.ts";
-export type { Behaviour, BehaviourOptions } from "./behaviours.ts";
+export type { HttpResponse } from "./response.ts";
+export type { Behaviour, BehaviourOptions, FixedResponse } from "./behaviours.ts";
 export type { AuthorityClock } from "./clock.ts";
 export type { Endpoint } from "./endpoint-names.ts";
 export type { TestAuthorityError, TestAuthorityErrorCode } from "./errors.ts";
@@ -14,6 +14,6 @@ export { codexClientId } from "./oauth/tokens.ts";
 export type { RecordedRequest, WaitOptions } from "./request-log.ts";
 export type { Tls } from "./self-signed.ts";
 export type { KeySet, PublicJwk } from "./signing-keys.ts";
-export type { Settings, TaskAnswerField } from "./state.ts";
+export type { Settings, TaskIdField } from "./state.ts";
 export { startTestAuthority } from "./start.ts";
 export type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Answer } from "./answer.ts";
-import { Refusal } from "./answer.ts";
+import type { Socket } from "node:net";
+import { applyBehaviour, applyEarly } from "./apply-behaviour.ts";
+import type { HttpResponse } from "./response.ts";
+import { HttpError } from "./response.ts";
 import { readBody } from "./body.ts";
 import type { Endpoint } from "./endpoint-names.ts";
-import { misbehave } from "./misbehave.ts";
 import { RecordedRequest } from "./request-log.ts";
 import type { Match, Route } from "./router.ts";
 import { findRoute } from "./router.ts";
@@ -12,22 +13,22 @@ import type { AuthorityState } from "./state.ts";
 
 type Found = ReturnType<typeof findRoute>;
 
-const noRoute = (method: string, path: string, allowed: ReadonlyArray<string>): Refusal => {
+const noRoute = (method: string, path: string, allowed: ReadonlyArray<string>): HttpError => {
   if (allowed.length === 0) {
     const text = `nothing answers ${method} ${path} here`;
-    return new Refusal(404, "not_found_error", "unknown_endpoint", text);
+    return new HttpError(404, "not_found_error", "unknown_endpoint", text);
   }
   const text = `${path} answers ${allowed.join(", ")}, not ${method}`;
   const headers = { allow: allowed.join(", ") };
-  return new Refusal(405, "invalid_request_error", "wrong_method", text, headers);
+  return new HttpError(405, "invalid_request_error", "wrong_method", text, headers);
 };
 
 /** What went wrong as an answer: a refusal says why, anything else is a defect of the authority itself. */
-const answerError = (error: unknown): Answer => {
-  if (error instanceof Refusal) return error.toAnswer();
+const errorResponse = (error: unknown): HttpResponse => {
+  if (error instanceof HttpError) return error.toResponse();
   const message = error instanceof Error ? error.message : "unknown";
   const text = `test-authority failed: ${message}`;
-  return new Refusal(500, "server_error", "authority_defect", text).toAnswer();
+  return new HttpError(500, "server_error", "authority_defect", text).toResponse();
 };
 
 const endpointOf = (match: Match | undefined, body: string): Endpoint =>
@@ -38,19 +39,24 @@ const ask = async (
   found: Found,
   request: RecordedRequest,
   incoming: IncomingMessage,
-): Promise<Answer> => {
-  if ("allowed" in found) return noRoute(request.method, request.path, found.allowed).toAnswer();
+): Promise<HttpResponse> => {
+  if ("allowed" in found) return noRoute(request.method, request.path, found.allowed).toResponse();
   try {
     return await found.route.handle({ state, request, params: found.params, incoming });
   } catch (error) {
-    return answerError(error);
+    return errorResponse(error);
   }
 };
 
-/** Turns requests into answers: route, record, misbehave if asked to, else ask the endpoint. */
+/** Connections that have carried a request. */
+const used = new WeakSet<Socket>();
+
+/** Handles requests: finds the route, records, then applies a behaviour or asks the endpoint. */
 export const makeListener =
   (state: AuthorityState, routes: ReadonlyArray<Route>, closed: AbortSignal) =>
   async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const isReused = used.has(incoming.socket);
+    used.add(incoming.socket);
     const { method = "GET", headers } = incoming;
     const { pathname: path, searchParams: query } = new URL(incoming.url ?? "/", state.origin);
     const found = findRoute(routes, method, path);
@@ -61,11 +67,13 @@ export const makeListener =
       const facts = { endpoint, method, path, query, headers, body, receivedAtMs };
       return state.log.add(new RecordedRequest(facts));
     };
+    const early = state.behaviours.takeEarly(endpointOf(match, ""), isReused);
+    if (early !== undefined) return applyEarly(early, record(""), incoming, outgoing);
     let body: string;
     try {
       body = match?.route.streamsBody === true ? "" : await readBody(incoming);
     } catch (error) {
-      const given = answerError(error);
+      const given = errorResponse(error);
       record("").status = given.status;
       return send(outgoing, given);
     }
@@ -77,7 +85,7 @@ export const makeListener =
     };
     const behaviour = state.behaviours.take(request.endpoint);
     if (behaviour === undefined) await send(outgoing, await usual());
-    else await misbehave(behaviour, { request, outgoing, usual, closed });
+    else await applyBehaviour(behaviour, { request, outgoing, usual, closed });
     // Whatever of the body nobody wanted: unread, it would keep the connection from its next request.
     incoming.resume();
   };

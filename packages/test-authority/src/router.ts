@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import type { Answer } from "./answer.ts";
+import type { HttpResponse } from "./response.ts";
 import type { Endpoint } from "./endpoint-names.ts";
 import type { RecordedRequest } from "./request-log.ts";
 import type { AuthorityState } from "./state.ts";
 
 /** One request on its way through an endpoint. */
-export interface Exchange {
+export interface RequestContext {
   readonly state: AuthorityState;
   readonly request: RecordedRequest;
   /** Named groups of the route's pattern, percent-decoded. */
@@ -14,8 +14,8 @@ export interface Exchange {
   readonly incoming: IncomingMessage;
 }
 
-/** Answers, or throws a `Refusal`. */
-export type Handler = (exchange: Exchange) => Answer | Promise<Answer>;
+/** Answers, or throws a `HttpError`. */
+export type Handler = (exchange: RequestContext) => HttpResponse | Promise<HttpResponse>;
 
 /** What answers at a path. */
 export interface Route {

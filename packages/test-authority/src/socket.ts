@@ -5,12 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocketServer } from "ws";
 import type { RawData, WebSocket } from "ws";
 import * as z from "zod";
-import type { Answer } from "./answer.ts";
-import { badRequest, notFound, Refusal } from "./answer.ts";
+import type { HttpResponse } from "./response.ts";
+import { badRequest, notFound, HttpError } from "./response.ts";
 import { authenticate } from "./authentication.ts";
 import type { Behaviour } from "./behaviours.ts";
-import { answerOf, delayOf, isDelay } from "./behaviours.ts";
-import { modelAnswerFacts, pacedEvents, ResponsesRequest } from "./endpoints/responses.ts";
+import { responseOf, delayOf, isUsual } from "./behaviours.ts";
+import { modelReplyFacts, pacedEvents, ResponsesRequest } from "./endpoints/responses.ts";
 import { RecordedRequest } from "./request-log.ts";
 import { modelBase, path } from "./router.ts";
 import type { AuthorityState } from "./state.ts";
@@ -20,7 +20,7 @@ const socketPath = path(`${modelBase}/responses`);
 const ClientEvent = ResponsesRequest.extend({ type: z.literal("response.create") });
 
 /** Plain HTTP on a connection that asked to become a WebSocket (RFC 6455 §4.2.2). */
-const refuse = (socket: Duplex, { status, headers = {}, body = "" }: Answer): void => {
+const refuse = (socket: Duplex, { status, headers = {}, body = "" }: HttpResponse): void => {
   const text = typeof body === "string" ? body : "";
   const lines = Object.entries({
     ...headers,
@@ -49,13 +49,13 @@ const parseClientEvent = (text: string): z.infer<typeof ClientEvent> => {
 const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSocket): void => {
   const answer = async (text: string): Promise<void> => {
     try {
-      const facts = modelAnswerFacts(state, parseClientEvent(text));
+      const facts = modelReplyFacts(state, parseClientEvent(text));
       for await (const event of pacedEvents(state, facts)) {
         if (peer.readyState !== peer.OPEN) return;
         peer.send(JSON.stringify(event));
       }
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof HttpError)) throw error;
       const { message, type, code, status } = error;
       peer.send(JSON.stringify({ type: "error", status, error: { message, type, code } }));
     }
@@ -69,23 +69,26 @@ const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSock
   peer.on("error", () => peer.terminate());
 };
 
-/** What a behaviour does to an upgrade; undefined where the handshake goes on. */
-const misbehave = async (
+/**
+ * Applies a behaviour to an upgrade; undefined if the handshake goes on. A handshake has no response to change, so
+ * `change` and `headerBytes` do nothing to it.
+ */
+const applyBehaviour = async (
   behaviour: Behaviour | undefined,
   request: RecordedRequest,
   socket: Duplex,
   closed: AbortSignal,
-): Promise<Answer | "handled" | undefined> => {
+): Promise<HttpResponse | "handled" | undefined> => {
   if (behaviour === undefined) return undefined;
   if (behaviour === "hang") return "handled";
-  if (behaviour === "reset" || behaviour === "cut") {
+  if (behaviour === "reset" || behaviour === "resetReused" || behaviour === "cut") {
     socket.destroy();
     return "handled";
   }
   const delayMs = delayOf(behaviour);
   if (delayMs > 0) await sleep(delayMs, undefined, { signal: closed });
-  if (isDelay(behaviour)) return undefined;
-  return answerOf(behaviour, request);
+  if (isUsual(behaviour)) return undefined;
+  return responseOf(behaviour, request);
 };
 
 /** Takes WebSocket upgrades at the paths of model requests, for whoever proves the right to ask. */
@@ -116,7 +119,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
       }),
     );
     const behaviour = state.behaviours.take(request.endpoint);
-    const given = await misbehave(behaviour, request, socket, closed);
+    const given = await applyBehaviour(behaviour, request, socket, closed);
     if (given === "handled") return;
     if (given !== undefined) {
       request.status = given.status;
@@ -128,9 +131,9 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
       request.status = 101;
       sockets.handleUpgrade(incoming, socket, head, (peer) => converse(state, request, peer));
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof HttpError)) throw error;
       request.status = error.status;
-      refuse(socket, error.toAnswer());
+      refuse(socket, error.toResponse());
     }
   };
 

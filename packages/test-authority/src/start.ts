@@ -1,6 +1,7 @@
 import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import { once } from "node:events";
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import { accountsApiRoutes } from "./endpoints/accounts-api.ts";
 import { echoRoutes } from "./endpoints/echo.ts";
 import { jwksRoutes } from "./endpoints/jwks.ts";
@@ -77,6 +78,20 @@ const recording = ({ log }: AuthorityState) => ({
   verify: log.verify.bind(log),
 });
 
+/** Keeps track of the open connections; gives a function that resets them all and returns how many there were. */
+const trackConnections = (server: Server): (() => number) => {
+  const open = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
+  return () => {
+    const count = open.size;
+    for (const socket of open) socket.resetAndDestroy();
+    return count;
+  };
+};
+
 const makeClose = (server: Server, closing: AbortController) => {
   let closed: Promise<unknown> | undefined;
   const shut = () => {
@@ -125,6 +140,7 @@ export const startTestAuthority = async (
     ...minting(state),
     ...steering(state),
     ...recording(state),
+    resetConnections: trackConnections(server),
     close,
     async [Symbol.asyncDispose]() {
       await close();

@@ -8,11 +8,11 @@ import { RequestLog } from "./request-log.ts";
 import { SigningKeys } from "./signing-keys.ts";
 
 /** The four spellings of a registered task's id; `encrypted…` carry it sealed to the agent's key. */
-export type TaskAnswerField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";
+export type TaskIdField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";
 
 /** What a test may change while the authority runs. */
 export interface Settings {
-  taskAnswerField: TaskAnswerField;
+  taskIdField: TaskIdField;
   /** `Cache-Control` of the key set; null sends none. */
   jwksCacheControl: string | null;
   /** TOML of a workspace's managed configuration, as its members' Codex fetches it; null for none. */
@@ -31,6 +31,8 @@ export interface Settings {
   authorizationCodeSeconds: number;
   /** How `/oauth/token` spells a refusal: `{error:{…}}`, `{error, error_description}`, or `{code, message}`. */
   tokenErrorShape: "object" | "string" | "code";
+  /** Whether the error codes of `/oauth/token` are sent in lower or upper case (`REFRESH_TOKEN_EXPIRED`). */
+  tokenErrorCase: "lower" | "upper";
   /** Whether the authorize page asks, or answers at once for the first account. */
   consent: "ask" | "approve" | "deny";
   /** `error_description` of a denial; one with `missing_codex_entitlement` has a text of its own in clients. */
@@ -82,7 +84,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
     account: directory.addAccount(account),
     origin: "",
     settings: {
-      taskAnswerField: "task_id",
+      taskIdField: "task_id",
       jwksCacheControl: "public, max-age=300",
       managedConfig: null,
       managedRequirements: null,
@@ -92,6 +94,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       accessTokenSeconds: 3600,
       authorizationCodeSeconds: 600,
       tokenErrorShape: "object",
+      tokenErrorCase: "lower",
       consent: "ask",
       denialDescription: "the person said no",
       spoilState: false,

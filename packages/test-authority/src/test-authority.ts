@@ -78,6 +78,8 @@ export interface TestAuthority extends AsyncDisposable {
   ) => () => void;
   /** Drops all behaviours, or those asked for under this endpoint's name. */
   readonly resetBehaviour: (endpoint?: Endpoint) => void;
+  /** Resets every open connection, idle ones in a client's pool included; returns how many there were. */
+  readonly resetConnections: () => number;
   /** Changes settings from now on. */
   readonly configure: (settings: Partial<Settings>) => void;
   /** The authority's own time, by which it mints tokens and judges them. Clients keep theirs. */

@@ -1,7 +1,7 @@
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { createAgentIdentity, generateAgentKey } from "@agent-auth/agent-identity/promises";
 import { startTestAuthority } from "@agent-auth/test-authority";
-import type { TaskAnswerField, TestAuthority } from "@agent-auth/test-authority";
+import type { TaskIdField, TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import { post } from "./support/agent.ts";
 
@@ -12,15 +12,15 @@ const connect = (authority: TestAuthority) =>
   });
 
 describe("the client of agent-identity", () => {
-  it.each<[TaskAnswerField, "v2" | "v1", 1 | 2]>([
+  it.each<[TaskIdField, "v2" | "v1", 1 | 2]>([
     ["task_id", "v2", 1],
     ["taskId", "v1", 2],
     ["encrypted_task_id", "v2", 2],
     ["encryptedTaskId", "v1", 1],
   ])(
     "goes from a minted JWT to a model's answer: %s, %s design, PKCS#8 version %d",
-    async (taskAnswerField, design, privateKeyVersion) => {
-      await using authority = await startTestAuthority({ settings: { taskAnswerField } });
+    async (taskIdField, design, privateKeyVersion) => {
+      await using authority = await startTestAuthority({ settings: { taskIdField } });
       await using client = connect(authority);
       const jwt = await authority.mintAgentIdentityJwt({ design, privateKeyVersion });
       const { agent, key } = await client.verifyAgentIdentityJwt(jwt);

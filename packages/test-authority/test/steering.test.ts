@@ -92,7 +92,7 @@ describe("behave", () => {
   it("answers what a function makes of the request", async () => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", {
-      answer: (request) => ({ status: 200, body: `${request.method} ${request.path}` }),
+      respond: (request) => ({ status: 200, body: `${request.method} ${request.path}` }),
     });
     expect(await (await fetch(`${authority.url}${path}`)).text()).toBe(`GET ${path}`);
   });

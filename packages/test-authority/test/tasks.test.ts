@@ -3,11 +3,7 @@ import { unsealWithAgentKey } from "@agent-auth/agent-identity/keys/sealed-box";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { startTestAuthority } from "@agent-auth/test-authority";
-import type {
-  MintedAgentIdentity,
-  TaskAnswerField,
-  TestAuthority,
-} from "@agent-auth/test-authority";
+import type { MintedAgentIdentity, TaskIdField, TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import {
@@ -46,15 +42,15 @@ describe("task registration", () => {
   );
 
   it("spells the id the other way when told to", async () => {
-    await using authority = await startTestAuthority({ settings: { taskAnswerField: "taskId" } });
+    await using authority = await startTestAuthority({ settings: { taskIdField: "taskId" } });
     const answer = await register(authority, await authority.mintAgentIdentity());
     expect(await answer.json()).toEqual({ taskId: expect.stringMatching(/^task_/) });
   });
 
-  it.each<TaskAnswerField>(["encrypted_task_id", "encryptedTaskId"])(
+  it.each<TaskIdField>(["encrypted_task_id", "encryptedTaskId"])(
     "seals the id to the agent's key as %s, and then honours what was sealed",
     async (field) => {
-      await using authority = await startTestAuthority({ settings: { taskAnswerField: field } });
+      await using authority = await startTestAuthority({ settings: { taskIdField: field } });
       const agent = await authority.mintAgentIdentity();
       const answer = await register(authority, agent);
       const sealed = z.record(z.string(), z.string()).parse(await answer.json())[field] ?? "";

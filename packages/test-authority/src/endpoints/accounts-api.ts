@@ -4,15 +4,15 @@ import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Account } from "../accounts.ts";
 import { randomToken } from "../accounts.ts";
-import type { Answer } from "../answer.ts";
-import { badRequest, json, unauthorized } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { badRequest, json, unauthorized } from "../response.ts";
 import { bearerToken, findBearer } from "../authentication.ts";
 import { parseJson } from "../body.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { anyBase, path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
 
-const whoami = ({ state, request }: Exchange): Answer => {
+const whoami = ({ state, request }: RequestContext): HttpResponse => {
   const { account, kind } = findBearer(state, bearerToken(request));
   if (kind !== "personalAccessToken" && kind !== "accessToken")
     throw unauthorized("invalid_token", "the bearer token does not belong to a person");
@@ -31,7 +31,7 @@ const BiscuitHeaders = z.object({
   "x-original-url": z.url(),
 });
 
-const mintBiscuit = ({ state, request }: Exchange): Answer => {
+const mintBiscuit = ({ state, request }: RequestContext): HttpResponse => {
   const account = accountOfAccessToken(state, bearerToken(request));
   const read = BiscuitHeaders.safeParse(request.headers);
   if (!read.success) {
@@ -76,7 +76,7 @@ const accountOfBiscuit = (state: AuthorityState, biscuit: string): Account => {
 };
 
 /** The proof decides the design: a biscuit is the first one, an access token the current one. */
-const readRegistration = ({ state, request }: Exchange) => {
+const readRegistration = ({ state, request }: RequestContext) => {
   const biscuit = request.headers["x-openai-authorization"];
   if (typeof biscuit === "string")
     return { account: accountOfBiscuit(state, biscuit), body: parseJson(request, FirstDesign) };
@@ -84,7 +84,7 @@ const readRegistration = ({ state, request }: Exchange) => {
   return { account, body: parseJson(request, CurrentDesign) };
 };
 
-const registerAgent = async (exchange: Exchange): Promise<Answer> => {
+const registerAgent = async (exchange: RequestContext): Promise<HttpResponse> => {
   const { account, body } = readRegistration(exchange);
   const publicKey = await Effect.runPromise(
     importAgentPublicKey(body.agent_public_key).pipe(

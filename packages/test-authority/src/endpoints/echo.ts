@@ -1,9 +1,9 @@
-import type { Answer } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
 import { authenticate } from "../authentication.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { modelBase, path } from "../router.ts";
 
-const echo = async ({ state, request, incoming }: Exchange): Promise<Answer> => {
+const echo = async ({ state, request, incoming }: RequestContext): Promise<HttpResponse> => {
   await authenticate(state, request);
   return {
     status: 200,
@@ -18,7 +18,7 @@ async function* countBytes(incoming: AsyncIterable<Uint8Array>): AsyncGenerator<
   yield JSON.stringify({ bytes });
 }
 
-const sink = async ({ state, request, incoming }: Exchange): Promise<Answer> => {
+const sink = async ({ state, request, incoming }: RequestContext): Promise<HttpResponse> => {
   await authenticate(state, request);
   return {
     status: 200,

@@ -1,10 +1,10 @@
-import type { Answer } from "../answer.ts";
-import { json } from "../answer.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { HttpResponse } from "../response.ts";
+import { json } from "../response.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { backendBase, path } from "../router.ts";
 import { entityTag } from "../signing-keys.ts";
 
-const serve = async ({ state, request }: Exchange): Promise<Answer> => {
+const serve = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   const keys = await state.keys.jwks();
   const etag = entityTag(JSON.stringify(keys));
   const { jwksCacheControl } = state.settings;

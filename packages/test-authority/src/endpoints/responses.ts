@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
-import type { Answer } from "../answer.ts";
-import { json } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { json } from "../response.ts";
 import { authenticate } from "../authentication.ts";
 import { parseJson } from "../body.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { modelBase, path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
-import type { ModelAnswerFacts, ResponseEvent } from "./model-answer.ts";
-import { completedResponse, responseEvents } from "./model-answer.ts";
+import type { ModelReplyFacts, ResponseEvent } from "./model-reply.ts";
+import { completedResponse, responseEvents } from "./model-reply.ts";
 
 /** What the authority reads of a model request; everything else is taken as it is. */
 export const ResponsesRequest = z.looseObject({
@@ -17,10 +17,10 @@ export const ResponsesRequest = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
-export const modelAnswerFacts = (
+export const modelReplyFacts = (
   state: AuthorityState,
   body: z.infer<typeof ResponsesRequest>,
-): ModelAnswerFacts => ({
+): ModelReplyFacts => ({
   model: body.model,
   text: state.settings.replyText,
   inputTokens: Math.ceil(JSON.stringify(body.input ?? "").length / 4),
@@ -30,7 +30,7 @@ export const modelAnswerFacts = (
 /** The events of one answer, spaced by `replyDelayMs`. */
 export async function* pacedEvents(
   state: AuthorityState,
-  facts: ModelAnswerFacts,
+  facts: ModelReplyFacts,
 ): AsyncGenerator<ResponseEvent> {
   for (const event of responseEvents(facts)) {
     const { replyDelayMs } = state.settings;
@@ -44,10 +44,10 @@ async function* serverSentEvents(events: AsyncIterable<ResponseEvent>): AsyncGen
     yield `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
-const respond = async ({ state, request }: Exchange): Promise<Answer> => {
+const respond = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   await authenticate(state, request);
   const body = parseJson(request, ResponsesRequest);
-  const facts = modelAnswerFacts(state, body);
+  const facts = modelReplyFacts(state, body);
   if (body.stream !== true) return json(200, completedResponse(facts));
   return {
     status: 200,
@@ -58,7 +58,7 @@ const respond = async ({ state, request }: Exchange): Promise<Answer> => {
 
 const modelNames = ["gpt-5.2-codex", "gpt-5.2", "gpt-5.2-mini"];
 
-const listModels = async ({ state, request }: Exchange): Promise<Answer> => {
+const listModels = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   await authenticate(state, request);
   const created = Math.floor(Date.UTC(2026, 0, 1) / 1000);
   const data = modelNames.map((id) => ({ id, object: "model", created, owned_by: "openai" }));

@@ -2,17 +2,17 @@ import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Agent } from "../accounts.ts";
 import { randomToken } from "../accounts.ts";
-import type { Answer } from "../answer.ts";
-import { json, notFound, unauthorized } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { json, notFound, unauthorized } from "../response.ts";
 import { isFresh } from "../authentication.ts";
 import { parseJson } from "../body.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { anyBase, path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
 
 const Registration = z.object({ timestamp: z.string(), signature: z.base64() });
 
-const checkBiscuit = ({ state, request }: Exchange, agent: Agent): void => {
+const checkBiscuit = ({ state, request }: RequestContext, agent: Agent): void => {
   const given = request.headers["x-openai-authorization"];
   if (given === undefined) return;
   const biscuit = state.directory.bearers.get(String(given));
@@ -22,15 +22,19 @@ const checkBiscuit = ({ state, request }: Exchange, agent: Agent): void => {
     throw unauthorized("wrong_biscuit", "X-OpenAI-Authorization belongs to another account");
 };
 
-const taskAnswer = async (state: AuthorityState, agent: Agent, taskId: string): Promise<Answer> => {
-  const field = state.settings.taskAnswerField;
+const taskResponse = async (
+  state: AuthorityState,
+  agent: Agent,
+  taskId: string,
+): Promise<HttpResponse> => {
+  const field = state.settings.taskIdField;
   if (field === "task_id" || field === "taskId") return json(200, { [field]: taskId });
   // The sealed box brings its own cryptography along; most tests never need it.
   const { sealToAgent } = await import("@agent-auth/agent-identity/keys/sealed-box");
   return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKey.raw, taskId)) });
 };
 
-const register = async (exchange: Exchange): Promise<Answer> => {
+const register = async (exchange: RequestContext): Promise<HttpResponse> => {
   const { state, request, params } = exchange;
   const { timestamp, signature } = parseJson(request, Registration);
   const agent = state.directory.agents.get(params["agent"] ?? "");
@@ -46,7 +50,7 @@ const register = async (exchange: Exchange): Promise<Answer> => {
   checkBiscuit(exchange, agent);
   const taskId = randomToken("task_", 12);
   agent.taskIds.add(taskId);
-  return taskAnswer(state, agent, taskId);
+  return taskResponse(state, agent, taskId);
 };
 
 /** Task registration under every base that clients derive (signature and five-minute window checked). */

@@ -1,13 +1,13 @@
 import { isWorkspacePlan } from "@agent-auth/agent-identity/record/plan";
-import type { Answer } from "../answer.ts";
-import { json, unauthorized } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { json, unauthorized } from "../response.ts";
 import type { Caller } from "../authentication.ts";
 import { authenticate } from "../authentication.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { backendBase, path } from "../router.ts";
 
 /** Whoever has a workspace: a person or an agent. An API key is the platform's and has none. */
-const authenticateMember = async ({ state, request }: Exchange): Promise<Caller> => {
+const authenticateMember = async ({ state, request }: RequestContext): Promise<Caller> => {
   const caller = await authenticate(state, request);
   if (caller.by === "apiKey")
     throw unauthorized("invalid_token", "an API key belongs to no workspace");
@@ -16,7 +16,7 @@ const authenticateMember = async ({ state, request }: Exchange): Promise<Caller>
 
 // Codex asks for this before a person's model requests and goes where it says; NO_CONSTRAINT means the base
 // that it is configured with. An origin that is not https makes it refuse to send anything.
-const checkAccounts = async (exchange: Exchange): Promise<Answer> => {
+const checkAccounts = async (exchange: RequestContext): Promise<HttpResponse> => {
   const { account: current } = await authenticateMember(exchange);
   const own = exchange.state.directory.accounts.filter(({ userId }) => userId === current.userId);
   return json(200, {
@@ -37,7 +37,7 @@ const checkAccounts = async (exchange: Exchange): Promise<Answer> => {
 const managed = (id: string, name: string, toml: string | null) =>
   toml === null ? null : { enterprise_managed: [{ id, name, contents: toml }] };
 
-const bundleConfig = async (exchange: Exchange): Promise<Answer> => {
+const bundleConfig = async (exchange: RequestContext): Promise<HttpResponse> => {
   await authenticateMember(exchange);
   const { managedConfig, managedRequirements } = exchange.state.settings;
   return json(200, {

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import type { Account } from "../accounts.ts";
-import type { Answer } from "../answer.ts";
-import { redirect } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { redirect } from "../response.ts";
 import { parseForm } from "../body.ts";
 import { SignInLinkBroken } from "../errors.ts";
 import { consentPage } from "../pages/consent.ts";
 import { messagePage } from "../pages/message.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { AuthorizationRequest } from "./store.ts";
@@ -99,7 +99,7 @@ export const beginAuthorization = (query: URLSearchParams): Begun => {
   };
 };
 
-const authorize = ({ state, request }: Exchange): Answer => {
+const authorize = ({ state, request }: RequestContext): HttpResponse => {
   try {
     const begun = beginAuthorization(request.query);
     if ("location" in begun) return redirect(begun.location);
@@ -140,7 +140,7 @@ const DecisionForm = z.object({
   decision: z.enum(["approve", "deny"]),
 });
 
-const decide = ({ state, request }: Exchange): Answer => {
+const decide = ({ state, request }: RequestContext): HttpResponse => {
   const given = parseForm(request, DecisionForm);
   const asked = state.oauth.pending.get(given.request);
   if (asked === undefined)

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import type { Answer } from "../answer.ts";
-import { badRequest, forbidden, json, notFound } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { badRequest, forbidden, json, notFound } from "../response.ts";
 import { parseForm, parseJson } from "../body.ts";
 import { consentPage } from "../pages/consent.ts";
 import { deviceCodePage } from "../pages/device-code.ts";
 import { messagePage } from "../pages/message.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { Decision } from "./authorize.ts";
@@ -16,7 +16,7 @@ import { defaultScope } from "./tokens.ts";
 
 const Begin = z.object({ client_id: z.string().min(1) });
 
-const begin = ({ state, request }: Exchange): Answer => {
+const begin = ({ state, request }: RequestContext): HttpResponse => {
   const { settings, clock, oauth } = state;
   if (!settings.deviceSignInEnabled)
     throw notFound("device_sign_in_disabled", "device sign-in is not enabled here");
@@ -38,7 +38,7 @@ const isOver = (state: AuthorityState, device: DeviceAuthorization): boolean =>
   device.expiresAtMs <= state.clock.nowMs() || device.collected;
 
 /** The code that a device sign-in ends in, with the verifier that the authority made up for it. */
-const collect = (state: AuthorityState, device: DeviceAuthorization): Answer => {
+const collect = (state: AuthorityState, device: DeviceAuthorization): HttpResponse => {
   if (typeof device.decision === "string")
     throw new TypeError("the device sign-in is not approved");
   device.collected = true;
@@ -59,7 +59,7 @@ const collect = (state: AuthorityState, device: DeviceAuthorization): Answer => 
   });
 };
 
-const poll = ({ state, request }: Exchange): Answer => {
+const poll = ({ state, request }: RequestContext): HttpResponse => {
   const given = parseJson(request, Poll);
   const device = state.oauth.devices.get(given.device_auth_id);
   if (device === undefined || device.userCode !== given.user_code)
@@ -92,7 +92,7 @@ export const decideDevice = (
 const noSuchCode = "This code is not known, was used already, or has expired.";
 const CodeForm = z.object({ user_code: z.string() });
 
-const enterCode = ({ state, request }: Exchange): Answer => {
+const enterCode = ({ state, request }: RequestContext): HttpResponse => {
   const { user_code } = parseForm(request, CodeForm);
   const device = openDevice(state, user_code);
   if (device === undefined) return deviceCodePage(400, user_code, noSuchCode);
@@ -111,7 +111,7 @@ const DecisionForm = z.object({
   decision: z.enum(["approve", "deny"]),
 });
 
-const decide = ({ state, request }: Exchange): Answer => {
+const decide = ({ state, request }: RequestContext): HttpResponse => {
   const { user_code, account, decision } = parseForm(request, DecisionForm);
   const chosen = state.directory.accounts.find((one) => one.accountId === account);
   if (decision === "approve" && chosen === undefined)

@@ -1,9 +1,9 @@
-import type { Answer } from "../answer.ts";
-import { json } from "../answer.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { HttpResponse } from "../response.ts";
+import { json } from "../response.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { path } from "../router.ts";
 
-const metadata = ({ state }: Exchange): Answer => {
+const metadata = ({ state }: RequestContext): HttpResponse => {
   const issuer = state.origin;
   return json(200, {
     issuer,

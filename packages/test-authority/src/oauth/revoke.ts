@@ -1,8 +1,8 @@
 import * as z from "zod";
-import type { Answer } from "../answer.ts";
-import { json } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { json } from "../response.ts";
 import { parseJson } from "../body.ts";
-import type { Exchange, Route } from "../router.ts";
+import type { RequestContext, Route } from "../router.ts";
 import { path } from "../router.ts";
 import { revokeRefreshToken } from "./tokens.ts";
 
@@ -15,7 +15,7 @@ const Revocation = z.discriminatedUnion("token_type_hint", [
   z.object({ token: z.string().min(1), token_type_hint: z.literal("access_token") }),
 ]);
 
-const revoke = ({ state, request }: Exchange): Answer => {
+const revoke = ({ state, request }: RequestContext): HttpResponse => {
   const { token, token_type_hint } = parseJson(request, Revocation);
   if (token_type_hint === "refresh_token") revokeRefreshToken(state, token);
   else state.directory.revokeBearer(token);

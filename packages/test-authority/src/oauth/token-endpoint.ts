@@ -2,11 +2,11 @@ import { createLocalJWKSet, errors, jwtVerify } from "jose";
 import * as z from "zod";
 import { randomToken } from "../accounts.ts";
 import type { Account } from "../accounts.ts";
-import type { Answer } from "../answer.ts";
-import { badRequest, json, Refusal, unauthorized } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
+import { badRequest, json, HttpError, unauthorized } from "../response.ts";
 import { parseForm, parseJson } from "../body.ts";
 import type { Endpoint } from "../endpoint-names.ts";
-import type { Exchange, Handler, Route } from "../router.ts";
+import type { RequestContext, Handler, Route } from "../router.ts";
 import { path } from "../router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { AuthorizationCode } from "./store.ts";
@@ -16,7 +16,7 @@ import { issueTokens, killFamily } from "./tokens.ts";
 
 const noStore = { "cache-control": "no-store", pragma: "no-cache" };
 
-const tokenAnswer = (state: AuthorityState, tokens: ChatgptTokens, scope: string): Answer =>
+const tokenResponse = (state: AuthorityState, tokens: ChatgptTokens, scope: string): HttpResponse =>
   json(
     200,
     {
@@ -61,14 +61,14 @@ const checkCode = (
   return code;
 };
 
-const exchangeCode = async ({ state, request }: Exchange): Promise<Answer> => {
+const exchangeCode = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   const given = parseForm(request, CodeExchange);
   const code = checkCode(state, state.oauth.codes.get(given.code), given);
   const { account, clientId, scope, nonce } = code;
   const family = state.oauth.addFamily({ account, clientId, scope });
   code.spentFor = family.id;
   const claims = nonce === undefined ? {} : { idTokenClaims: { nonce } };
-  return tokenAnswer(state, await issueTokens(state, family, claims), scope);
+  return tokenResponse(state, await issueTokens(state, family, claims), scope);
 };
 
 const Refresh = z.object({
@@ -80,7 +80,7 @@ const Refresh = z.object({
     .optional(),
 });
 
-const refresh = async ({ state, request }: Exchange): Promise<Answer> => {
+const refresh = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   const given = parseJson(request, Refresh);
   const token = state.oauth.refreshTokens.get(given.refresh_token);
   if (token === undefined)
@@ -97,7 +97,7 @@ const refresh = async ({ state, request }: Exchange): Promise<Answer> => {
     throw unauthorized("refresh_token_expired", "the refresh token has expired");
   // Spent before anything is awaited, so that of two requests at once only one can win.
   token.used = true;
-  return tokenAnswer(state, await issueTokens(state, family), family.scope);
+  return tokenResponse(state, await issueTokens(state, family), family.scope);
 };
 
 const ApiKeyExchange = z.object({
@@ -135,7 +135,7 @@ const accountOfIdToken = async (
   throw unauthorized("invalid_subject_token", "subject_token is no valid id token of this client");
 };
 
-const exchangeForApiKey = async ({ state, request }: Exchange): Promise<Answer> => {
+const exchangeForApiKey = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   const given = parseForm(request, ApiKeyExchange);
   const account = await accountOfIdToken(state, given.subject_token, given.client_id);
   const key = state.directory.addBearer(randomToken("sk-proj-"), { kind: "apiKey", account });
@@ -166,20 +166,21 @@ const exchange: Handler = (one) => {
   throw badRequest("unsupported_grant_type", "grant_type is none that this endpoint knows");
 };
 
-/** The same refusal in one of the three shapes that clients meet in the wild. */
-const shaped = (state: AuthorityState, refusal: Refusal): Answer => {
-  const { status, code, message } = refusal;
-  if (state.settings.tokenErrorShape === "string")
+/** The error in the shape and case that the settings ask for; clients meet all of them. */
+const shaped = ({ settings }: AuthorityState, error: HttpError): HttpResponse => {
+  const { status, type, message } = error;
+  const code = settings.tokenErrorCase === "upper" ? error.code.toUpperCase() : error.code;
+  if (settings.tokenErrorShape === "string")
     return json(status, { error: code, error_description: message }, noStore);
-  if (state.settings.tokenErrorShape === "code") return json(status, { code, message }, noStore);
-  return refusal.toAnswer();
+  if (settings.tokenErrorShape === "code") return json(status, { code, message }, noStore);
+  return json(status, { error: { message, type, code } }, error.headers);
 };
 
-const answerToken: Handler = async (one) => {
+const handleToken: Handler = async (one) => {
   try {
     return await exchange(one);
   } catch (error) {
-    if (error instanceof Refusal) return shaped(one.state, error);
+    if (error instanceof HttpError) return shaped(one.state, error);
     throw error;
   }
 };
@@ -191,6 +192,6 @@ export const tokenRoutes: ReadonlyArray<Route> = [
     method: "POST",
     pattern: path("/oauth/token"),
     refine: (body) => grants.get(grantOf(body)) ?? "token",
-    handle: answerToken,
+    handle: handleToken,
   },
 ];

@@ -1,5 +1,5 @@
 import type { Account } from "../accounts.ts";
-import type { Answer } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
 import { escapeHtml, page } from "./layout.ts";
 
 /** What the consent page shows and posts. */
@@ -30,7 +30,7 @@ export const consentPage = ({
   accounts,
   allowedWorkspaceIds,
   clientId,
-}: Consent): Answer => {
+}: Consent): HttpResponse => {
   const fields = Object.entries(hidden).map(
     ([name, value]) =>
       `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,

@@ -1,4 +1,4 @@
-import type { Answer } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
 import { escapeHtml, page } from "./layout.ts";
 
 /** The page that asks for the code which a terminal shows. */
@@ -6,7 +6,7 @@ export const deviceCodePage = (
   status: number,
   typed: string,
   problem: string | undefined,
-): Answer => {
+): HttpResponse => {
   const alert =
     problem === undefined
       ? ""

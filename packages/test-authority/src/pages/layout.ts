@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Answer } from "../answer.ts";
+import type { HttpResponse } from "../response.ts";
 
 const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -41,7 +41,7 @@ button.main { background: light-dark(#1d4ed8, #93c5fd); color: light-dark(#fff, 
 const styleHash = createHash("sha256").update(style).digest("base64");
 
 /** One page: no script, no outside resource, nothing cached. `body` is HTML, `title` is text. */
-export const page = (status: number, title: string, body: string): Answer => ({
+export const page = (status: number, title: string, body: string): HttpResponse => ({
   status,
   headers: {
     "content-type": "text/html; charset=utf-8",

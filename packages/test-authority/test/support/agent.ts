@@ -22,7 +22,7 @@ export const post = (url: string, body: unknown, headers: Record<string, string>
     body: JSON.stringify(body),
   });
 
-const TaskAnswer = z.object({ task_id: z.string() });
+const TaskResponse = z.object({ task_id: z.string() });
 
 /** Registers a task under the bare origin. */
 export const registerTask = async (
@@ -34,7 +34,7 @@ export const registerTask = async (
     timestamp: at,
     signature: signAs(agent, `${agent.agentRuntimeId}:${at}`),
   });
-  return TaskAnswer.parse(await answer.json()).task_id;
+  return TaskResponse.parse(await answer.json()).task_id;
 };
 
 export const assertionHeaders = (

@@ -1,28 +1,28 @@
-/** What an endpoint answers. A body that is iterable is streamed as it comes. */
-export interface Answer {
+/** An HTTP response. A body that is an async iterable is streamed as it comes. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | AsyncIterable<string | Uint8Array>;
+  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
 export const json = (
   status: number,
   value: unknown,
   headers: Readonly<Record<string, string>> = {},
-): Answer => ({
+): HttpResponse => ({
   status,
   headers: { "content-type": "application/json; charset=utf-8", ...headers },
   body: JSON.stringify(value),
 });
 
-export const redirect = (location: string): Answer => ({
+export const redirect = (location: string): HttpResponse => ({
   status: 302,
   headers: { location, "cache-control": "no-store", "referrer-policy": "no-referrer" },
   body: "",
 });
 
 /** The classes of refusal, as OpenAI's error objects name them. */
-export type RefusalType =
+export type HttpErrorType =
   | "invalid_request_error"
   | "authentication_error"
   | "permission_error"
@@ -30,41 +30,41 @@ export type RefusalType =
   | "server_error";
 
 /** Thrown by an endpoint; becomes `{ error: { message, type, code } }`. */
-export class Refusal extends Error {
+export class HttpError extends Error {
   readonly status: number;
-  readonly type: RefusalType;
+  readonly type: HttpErrorType;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     status: number,
-    type: RefusalType,
+    type: HttpErrorType,
     code: string,
     message: string,
     headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
-    this.name = "Refusal";
+    this.name = "HttpError";
     this.status = status;
     this.type = type;
     this.code = code;
     this.headers = headers;
   }
 
-  toAnswer(): Answer {
+  toResponse(): HttpResponse {
     const { message, type, code } = this;
     return json(this.status, { error: { message, type, code } }, this.headers);
   }
 }
 
-export const badRequest = (code: string, message: string): Refusal =>
-  new Refusal(400, "invalid_request_error", code, message);
+export const badRequest = (code: string, message: string): HttpError =>
+  new HttpError(400, "invalid_request_error", code, message);
 
-export const unauthorized = (code: string, message: string): Refusal =>
-  new Refusal(401, "authentication_error", code, message);
+export const unauthorized = (code: string, message: string): HttpError =>
+  new HttpError(401, "authentication_error", code, message);
 
-export const forbidden = (code: string, message: string): Refusal =>
-  new Refusal(403, "permission_error", code, message);
+export const forbidden = (code: string, message: string): HttpError =>
+  new HttpError(403, "permission_error", code, message);
 
-export const notFound = (code: string, message: string): Refusal =>
-  new Refusal(404, "not_found_error", code, message);
+export const notFound = (code: string, message: string): HttpError =>
+  new HttpError(404, "not_found_error", code, message);

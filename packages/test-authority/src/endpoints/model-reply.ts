@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { epochSeconds } from "../clock.ts";
 
-export interface ModelAnswerFacts {
+export interface ModelReplyFacts {
   readonly model: string;
   readonly text: string;
   readonly inputTokens: number;
@@ -30,7 +30,7 @@ const message = (itemId: string, status: string, content: ReadonlyArray<unknown>
 });
 
 const responseAt = (
-  facts: ModelAnswerFacts,
+  facts: ModelReplyFacts,
   responseId: string,
   status: "in_progress" | "completed",
   output: ReadonlyArray<unknown>,
@@ -71,13 +71,13 @@ const responseAt = (
 };
 
 /** The finished response object, as a request without `stream: true` gets it. */
-export const completedResponse = (facts: ModelAnswerFacts) =>
+export const completedResponse = (facts: ModelReplyFacts) =>
   responseAt(facts, id("resp"), "completed", [
     message(id("msg"), "completed", [textPart(facts.text)]),
   ]);
 
 /** The same answer as the events of a stream, from `response.created` to `response.completed`. */
-export const responseEvents = (facts: ModelAnswerFacts): ReadonlyArray<ResponseEvent> => {
+export const responseEvents = (facts: ModelReplyFacts): ReadonlyArray<ResponseEvent> => {
   const responseId = id("resp");
   const itemId = id("msg");
   const place = { item_id: itemId, output_index: 0, content_index: 0 };
