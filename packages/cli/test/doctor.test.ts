@@ -93,7 +93,7 @@ describe("doctor", () => {
   it("measures the clock against the server's", async () => {
     await using home = await keysHere();
     authority.behave("jwks", {
-      answer: async () => ({
+      respond: async () => ({
         status: 200,
         headers: {
           "content-type": "application/json",
