@@ -158,7 +158,7 @@ describe("AuthManager.refresh", () => {
       authority.behave(
         "refresh",
         {
-          answer: async () => {
+          respond: async () => {
             await link(home.authJson, other).catch(() => {});
             return { status: 200, body: JSON.stringify(body), headers: {} };
           },

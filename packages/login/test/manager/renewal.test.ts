@@ -74,7 +74,7 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     const next = await authority.mintChatgptTokens();
     const asked = Promise.withResolvers<void>();
     authority.behave("refresh", {
-      answer: async () => {
+      respond: async () => {
         await asked.promise;
         return {
           status: 200,

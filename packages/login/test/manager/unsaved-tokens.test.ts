@@ -70,7 +70,7 @@ const openUnsavable = async () => {
   await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
   const { accessToken } = await authority.mintChatgptTokens();
   authority.behave("refresh", {
-    answer: async () => {
+    respond: async () => {
       await link(home.authJson, `${home.authJson}.link`); // a second name, which is refused
       return { status: 200, body: JSON.stringify({ access_token: accessToken }), headers: {} };
     },
