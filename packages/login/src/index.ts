@@ -1,5 +1,5 @@
 export * from "./manager/index.ts";
-export type * from "./credential.ts";
+export type * from "./credential/index.ts";
 export * from "./errors/index.ts";
 export {
   type CodexHome,

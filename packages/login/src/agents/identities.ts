@@ -20,7 +20,7 @@ import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import * as Scope from "effect/Scope";
 import { recordFields, type StoredAgentIdentity } from "../storage/auth-json/index.ts";
-import type { Account, AgentIdentityCredential, CredentialSource } from "../credential.ts";
+import type { Account, AgentIdentityCredential, CredentialSource } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthManagerOptions } from "../manager/types.ts";

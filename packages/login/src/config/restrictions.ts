@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { Config } from "./index.ts";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import { CredentialForbidden, LoginMethodDisabled, WorkspaceNotAllowed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 

@@ -1,5 +1,5 @@
 import * as Data from "effect/Data";
-import type { CredentialSource } from "../credential.ts";
+import type { CredentialSource } from "../credential/index.ts";
 
 /** A source holds something that is no usable credential. It is left as it is, and no weaker source is asked. */
 export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{

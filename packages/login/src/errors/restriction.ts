@@ -1,5 +1,5 @@
 import * as Data from "effect/Data";
-import type { CredentialSource } from "../credential.ts";
+import type { CredentialSource } from "../credential/index.ts";
 
 /** The configuration forbids the current credential; `loggedOut` tells whether stored credentials were removed. */
 export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")<{

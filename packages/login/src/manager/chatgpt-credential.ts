@@ -15,7 +15,7 @@ import type {
   ChatgptCredential,
   CredentialSource,
   ExternalChatgptCredential,
-} from "../credential.ts";
+} from "../credential/index.ts";
 import { CredentialUnusable, type LoginError } from "../errors/index.ts";
 import { accountOf, decodeUnverifiedClaims } from "../oauth/id-token-claims.ts";
 import { compact } from "../internal/compact.ts";

@@ -5,7 +5,7 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import type { AuthDocument, AuthTokens } from "../storage/auth-json/index.ts";
 import type { StoredDocument } from "../storage/index.ts";
-import type { ChatgptCredential } from "../credential.ts";
+import type { ChatgptCredential } from "../credential/index.ts";
 import {
   CredentialUnusable,
   type LoginError,
@@ -21,7 +21,7 @@ import type { RefreshedTokens } from "../oauth/refresh-response.ts";
 import { chatgptCredential } from "./chatgpt-credential.ts";
 import type { AuthManagerOptions, RefreshReason } from "./types.ts";
 import type { Rejections } from "./rejections.ts";
-import { isExpired } from "./expiry.ts";
+import { isExpired } from "../credential/expiry.ts";
 import { readSignIn, type SignIn } from "./stored-sign-in.ts";
 import type { StoreWithPendingTokens } from "../storage/pending-tokens.ts";
 

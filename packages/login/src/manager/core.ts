@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { encodeAuthJson, type AuthDocument } from "../storage/auth-json/index.ts";
 import type { CredentialStore } from "../storage/index.ts";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import { CredentialForbidden, type LoginError } from "../errors/index.ts";
 import type { HomeLock } from "../storage/lock/index.ts";
 import { checkRestrictions } from "../config/restrictions.ts";

@@ -2,9 +2,9 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
-import { renewalDueAtMs } from "./expiry.ts";
+import { dueAtMs } from "../credential/expiry.ts";
 
 type MaybeCredential = Option.Option<Credential>;
 
@@ -69,7 +69,7 @@ export const makeCredentialCell = Effect.fnUntraced(function* (): Effect.fn.Retu
         _tag: "Loaded",
         credential,
         answer: Effect.succeed(credential),
-        dueAtMs: Option.match(credential, { onNone: () => Infinity, onSome: renewalDueAtMs }),
+        dueAtMs: Option.match(credential, { onNone: () => Infinity, onSome: dueAtMs }),
       }),
     postponeRenewal: (dueAtMs) => {
       if (state._tag === "Loaded") state = { ...state, dueAtMs };

@@ -7,7 +7,7 @@ import type {
   Credential,
   CredentialSource,
   PersonalAccessTokenCredential,
-} from "../credential.ts";
+} from "../credential/index.ts";
 import { CredentialUnusable, type LoginError } from "../errors/index.ts";
 import type { LoginEnvironment } from "../config/environment.ts";
 import type { AgentIdentities } from "../agents/identities.ts";

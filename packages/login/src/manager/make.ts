@@ -4,7 +4,7 @@ import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { CredentialStore } from "../storage/index.ts";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
 import { HomeLock } from "../storage/lock/index.ts";
 import { makeFlights } from "./single-flight.ts";
@@ -15,7 +15,7 @@ import { makeExternalSlot } from "./external.ts";
 import { openEphemeralStore } from "./open-ephemeral-store.ts";
 import { identify, recoverFrom, supersededBy } from "./recover.ts";
 import { makeRejections } from "./rejections.ts";
-import { isExpired } from "./expiry.ts";
+import { isExpired } from "../credential/expiry.ts";
 import { currentOrRenewed, ensureLoaded, loadAndKeep, refreshCurrent } from "./renew.ts";
 import { withPendingTokens } from "../storage/pending-tokens.ts";
 

@@ -7,7 +7,7 @@ import {
   type Credential,
   type ExternalChatgptCredential,
   isSameAccount,
-} from "../credential.ts";
+} from "../credential/index.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";

@@ -2,11 +2,11 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import type { ChatgptCredential, Credential } from "../credential.ts";
+import type { ChatgptCredential, Credential } from "../credential/index.ts";
 import { type LoginError, NotSignedIn, RefreshUnsupported } from "../errors/index.ts";
 import { enforceRestrictions, loadCredential, type Core, type MaybeCredential } from "./core.ts";
 import type { RefreshReason } from "./types.ts";
-import { isExpired, nextRenewalAtMs, renewalDueAtMs, renewalReason } from "./expiry.ts";
+import { dueAtMs, expiresAtMs, isExpired } from "../credential/expiry.ts";
 
 // Each operation here runs in the manager's turn.
 
@@ -20,7 +20,7 @@ export const loadAndKeep = Effect.fnUntraced(function* (
   core.cell.accept(loaded);
   const credential = Option.getOrUndefined(loaded);
   if (credential?._tag === "Chatgpt" && core.store.hasPending()) {
-    core.cell.postponeRenewal(nextRenewalAtMs(credential, yield* Clock.currentTimeMillis));
+    core.cell.postponeRenewal(retryAtMs(credential, yield* Clock.currentTimeMillis));
   }
   return loaded;
 });
@@ -51,12 +51,12 @@ export const currentOrRenewed = Effect.fn("AuthManager.renew")(function* (
   const loaded = Option.getOrUndefined(yield* ensureLoaded(core));
   const nowMs = yield* Clock.currentTimeMillis;
   const state = core.cell.state();
-  const dueAtMs = state._tag === "Loaded" ? state.dueAtMs : Infinity;
-  if (loaded === undefined || dueAtMs > nowMs) return Option.fromUndefinedOr(loaded);
+  const due = state._tag === "Loaded" ? state.dueAtMs : Infinity;
+  if (loaded === undefined || due > nowMs) return Option.fromUndefinedOr(loaded);
   if (loaded._tag !== "Chatgpt") return yield* loadAndKeep(core);
-  if (renewalDueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(core, loaded, nowMs));
+  if (dueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(core, loaded, nowMs));
   return Option.some(
-    yield* Effect.catch(refreshAndKeep(core, loaded, renewalReason(loaded)), (error) =>
+    yield* Effect.catch(refreshAndKeep(core, loaded, refreshReason(loaded)), (error) =>
       mayStillServe(error, loaded, nowMs)
         ? keepForNow(core, loaded, nowMs, error)
         : Effect.fail(error),
@@ -77,7 +77,7 @@ const keepForNow = Effect.fnUntraced(function* (
   error: LoginError,
 ) {
   yield* Effect.logWarning(`the sign-in could not be renewed yet: ${error.message}`);
-  core.cell.postponeRenewal(nextRenewalAtMs(credential, nowMs));
+  core.cell.postponeRenewal(retryAtMs(credential, nowMs));
   return credential;
 });
 
@@ -94,9 +94,7 @@ const saveAgain = Effect.fnUntraced(function* (
     Effect.logWarning(`refreshed tokens still cannot be saved: ${error.message}`),
   );
   const hasPending = core.store.hasPending();
-  core.cell.postponeRenewal(
-    hasPending ? nextRenewalAtMs(credential, nowMs) : renewalDueAtMs(credential),
-  );
+  core.cell.postponeRenewal(hasPending ? retryAtMs(credential, nowMs) : dueAtMs(credential));
   return credential;
 });
 
@@ -115,8 +113,8 @@ export const refreshAndKeep = Effect.fnUntraced(function* (
   core.cell.accept(Option.some(allowed));
   // A sign-in that is due again at once, as its authority's clock may have it, must not refresh at every call.
   const nowMs = yield* Clock.currentTimeMillis;
-  if (renewalDueAtMs(allowed) <= nowMs || core.store.hasPending())
-    core.cell.postponeRenewal(nextRenewalAtMs(allowed, nowMs));
+  if (dueAtMs(allowed) <= nowMs || core.store.hasPending())
+    core.cell.postponeRenewal(retryAtMs(allowed, nowMs));
   return allowed;
 });
 
@@ -150,3 +148,18 @@ export const refreshCurrent = Effect.fn("AuthManager.refresh")(function* (
   }
   return yield* new RefreshUnsupported({ kind: loaded._tag });
 });
+
+const retryMs = 30_000;
+
+/**
+ * When to try again after a refresh that failed or brought a credential that is due at once: in 30 s, or when the
+ * credential expires, if that is sooner. If the clock of this machine is ahead of the authority's, every new access
+ * token has expired already; it waits as well, or each call would spend a refresh token.
+ */
+const retryAtMs = (credential: Credential, nowMs: number): number => {
+  const expiresAt = expiresAtMs(credential) ?? 0;
+  return expiresAt > nowMs ? Math.min(nowMs + retryMs, expiresAt) : nowMs + retryMs;
+};
+
+const refreshReason = (credential: Credential): RefreshReason =>
+  expiresAtMs(credential) === undefined ? "scheduled" : "proactive_expiry";

@@ -4,7 +4,7 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import type { AuthDocument } from "../storage/auth-json/index.ts";
 import type { StoredDocument, StoreSource } from "../storage/index.ts";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import {
   EnvironmentCredentialOverrides,
   InvalidLoginInput,

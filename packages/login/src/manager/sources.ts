@@ -3,7 +3,7 @@ import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import { effectiveAuthMode, type AuthDocument } from "../storage/auth-json/index.ts";
 import type { CredentialStore, StoredDocument } from "../storage/index.ts";
-import type { CredentialSource } from "../credential.ts";
+import type { CredentialSource } from "../credential/index.ts";
 import type { ExternalProviderFailed, StoreError } from "../errors/index.ts";
 import type { AuthManagerOptions, ExternalTokens } from "./types.ts";
 

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { effectiveAuthMode, type AuthTokens } from "../storage/auth-json/index.ts";
 import type { CredentialStore, StoredDocument } from "../storage/index.ts";
-import { type ChatgptCredential, isSameAccount } from "../credential.ts";
+import { type ChatgptCredential, isSameAccount } from "../credential/index.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { chatgptCredential } from "./chatgpt-credential.ts";

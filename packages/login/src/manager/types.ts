@@ -3,7 +3,7 @@ import type * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import type * as Stream from "effect/Stream";
 import type { Config } from "../config/index.ts";
-import type { Account, Credential } from "../credential.ts";
+import type { Account, Credential } from "../credential/index.ts";
 import type { LoginEnvironment } from "../config/environment.ts";
 import type { LoginError } from "../errors/index.ts";
 import type { LoginMethod } from "../config/restrictions.ts";

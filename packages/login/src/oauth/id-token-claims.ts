@@ -1,7 +1,7 @@
 import { parsePlanType, type PlanType } from "@agent-auth/agent-identity/record/plan";
 import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
-import type { Account } from "../credential.ts";
+import type { Account } from "../credential/index.ts";
 import { compact } from "../internal/compact.ts";
 import { decodeUnverifiedPayload } from "./unverified-jwt.ts";
 

@@ -1,7 +1,7 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import type { Account } from "../credential.ts";
+import type { Account } from "../credential/index.ts";
 import { PersonalAccessTokenLookupFailed, PersonalAccessTokenRejected } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { parseWhoami } from "./whoami.ts";

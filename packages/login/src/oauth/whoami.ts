@@ -1,6 +1,6 @@
 import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
 import * as z from "zod/mini";
-import type { Account } from "../credential.ts";
+import type { Account } from "../credential/index.ts";
 import { compact } from "../internal/compact.ts";
 
 const text = z.nullish(z.string().check(z.minLength(1)));

@@ -17,7 +17,7 @@ import {
 } from "../manager/index.ts";
 import { codexHomeOf } from "../manager/open-ephemeral-store.ts";
 import { loadConfig, type Config } from "../config/index.ts";
-import type { Credential } from "../credential.ts";
+import type { Credential } from "../credential/index.ts";
 import { parseEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
 import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";

@@ -2,7 +2,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import type * as Option from "effect/Option";
 import type { AuthDocument } from "./auth-json/index.ts";
-import type { CredentialSource } from "../credential.ts";
+import type { CredentialSource } from "../credential/index.ts";
 import type { StoreError } from "../errors/index.ts";
 
 /** The values of `cli_auth_credentials_store`. */

@@ -12,7 +12,7 @@ import * as Redacted from "effect/Redacted";
 import { onTestFinished } from "vitest";
 import { AuthManager, layer, type AuthManagerOptions } from "../../src/manager/index.ts";
 import { loadConfig } from "../../src/config/index.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/index.ts";
 import { parseEnvironment, type Variables } from "../../src/config/environment.ts";
 
 export type Manager = AuthManager["Service"];

@@ -3,7 +3,7 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import type { ExternalAuthProvider } from "../../src/manager/index.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/index.ts";
 import { chatgptDocument, openAuthority, openHome, secret, withManager } from "./fixture.ts";
 
 const nobody: Credential = {

@@ -14,7 +14,7 @@ import type {
 } from "../../src/manager/index.ts";
 import type { Config, loadConfig } from "../../src/config/index.ts";
 import type { CredentialStore } from "../../src/storage/index.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/index.ts";
 import type { ConfigError, LoginError, SignInError } from "../../src/errors/index.ts";
 import type { HomeLock } from "../../src/storage/lock/index.ts";
 import type { signInWithBrowser } from "../../src/oauth/browser.ts";

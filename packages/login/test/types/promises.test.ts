@@ -14,7 +14,7 @@ import type {
   LogoutResult,
   SavedSignIn,
 } from "../../src/manager/index.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/index.ts";
 import type * as door from "../../src/promises/index.ts";
 import type {
   CreateAuthManagerOptions,

@@ -11,7 +11,7 @@ import type {
   AgentIdentityCredential,
   ChatgptCredential,
   CredentialSource,
-} from "../../credential.ts";
+} from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import { biscuitFor, taskApi, type Core } from "./core.ts";
 import { ensureRecord } from "./register.ts";

@@ -4,7 +4,7 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import type * as Effect from "effect/Effect";
 import type { AuthManager } from "../../manager/index.ts";
 import type { CredentialStore } from "../../storage/index.ts";
-import type { ChatgptCredential } from "../../credential.ts";
+import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import type { HomeLock } from "../../storage/lock/index.ts";
 import type { IdentityRegistrationOptions } from "./index.ts";

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer";
 import type * as Option from "effect/Option";
 import { AuthManager, type AuthManagerOptions } from "../../manager/index.ts";
 import type { CredentialStore } from "../../storage/index.ts";
-import type { AgentIdentityCredential } from "../../credential.ts";
+import type { AgentIdentityCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import type { HomeLock } from "../../storage/lock/index.ts";
 import { makeIdentityRegistration } from "./make.ts";

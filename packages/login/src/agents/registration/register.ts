@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { AuthDocument } from "../../storage/auth-json/index.ts";
 import { readSignIn } from "../../manager/stored-sign-in.ts";
-import type { ChatgptCredential } from "../../credential.ts";
+import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import { biscuitFor, insecureHttp, taskApi, type Core, type Requesting } from "./core.ts";
 import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";

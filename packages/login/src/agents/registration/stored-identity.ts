@@ -13,7 +13,7 @@ import {
   type AuthDocument,
   type StoredAgentIdentity,
 } from "../../storage/auth-json/index.ts";
-import type { Account } from "../../credential.ts";
+import type { Account } from "../../credential/index.ts";
 
 type StoredRecord = Extract<StoredAgentIdentity, { readonly _tag: "Record" }>;
 

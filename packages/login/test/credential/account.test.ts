@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isSameAccount, type Account } from "../src/credential.ts";
+import { isSameAccount, type Account } from "../../src/credential/index.ts";
 
 const account = (stated: Omit<Account, "isFedrampAccount">): Account => ({
   ...stated,

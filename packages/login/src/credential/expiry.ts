@@ -1,0 +1,88 @@
+import type { Credential } from "./index.ts";
+
+/** Milliseconds before the access token of a ChatGPT sign-in expires at which a refresh is due (docs/protocol.md §14). */
+export const refreshAheadMs = 600_000;
+
+/** Milliseconds after the last refresh at which one is due if the access token has no `exp` (docs/protocol.md §9). */
+export const maxRefreshAgeMs = 8 * 24 * 3_600_000;
+
+/** Milliseconds past `exp` for which an agent identity JWT still verifies (docs/protocol.md §6). */
+export const jwtClockToleranceMs = 60_000;
+
+/**
+ * Returns when a newer credential is due, in milliseconds since the epoch; `Infinity` if never.
+ *
+ * - A ChatGPT sign-in is due for a *refresh* ten minutes before its access token expires or, if the token has no `exp`,
+ *   eight days after the last refresh.
+ * - An agent identity JWT is due for a *reload* of its source when it no longer verifies: 60 s after its `exp`. Requests
+ *   are signed with the agent's key, so the JWT does not have to be replaced earlier.
+ * - Other credentials are replaced only after a 401, or by whoever supplied them.
+ *
+ * @example
+ * ```ts
+ * import type { Credential } from "@agent-auth/login/credential";
+ * import { dueAtMs } from "@agent-auth/login/credential/expiry";
+ *
+ * const needsManager = (credential: Credential): boolean => Date.now() >= dueAtMs(credential);
+ * ```
+ */
+export const dueAtMs = (credential: Credential): number => {
+  if (credential._tag === "AgentIdentity") {
+    return credential.expiresAtMs === undefined
+      ? Infinity
+      : credential.expiresAtMs + jwtClockToleranceMs;
+  }
+  if (credential._tag !== "Chatgpt") return Infinity;
+  if (credential.expiresAtMs !== undefined) return credential.expiresAtMs - refreshAheadMs;
+  return credential.lastRefreshMs === undefined
+    ? Infinity
+    : credential.lastRefreshMs + maxRefreshAgeMs;
+};
+
+/**
+ * Returns whether a newer credential is due at `nowMs` (milliseconds since the epoch); see {@link dueAtMs}.
+ *
+ * @example
+ * ```ts
+ * import type { Credential } from "@agent-auth/login/credential";
+ * import { isDue } from "@agent-auth/login/credential/expiry";
+ *
+ * const isFresh = (credential: Credential): boolean => !isDue(credential, Date.now());
+ * ```
+ */
+export const isDue = (credential: Credential, nowMs: number): boolean =>
+  nowMs >= dueAtMs(credential);
+
+/**
+ * Returns when the credential expires, in milliseconds since the epoch; `undefined` if it does not say.
+ *
+ * @example
+ * ```ts
+ * import type { Credential } from "@agent-auth/login/credential";
+ * import { expiresAtMs } from "@agent-auth/login/credential/expiry";
+ *
+ * const describe = (credential: Credential): string => {
+ *   const at = expiresAtMs(credential);
+ *   return at === undefined ? "no expiry" : new Date(at).toISOString();
+ * };
+ * ```
+ */
+export const expiresAtMs = (credential: Credential): number | undefined =>
+  "expiresAtMs" in credential ? credential.expiresAtMs : undefined;
+
+/**
+ * Returns whether a server would refuse the credential for its age at `nowMs` (milliseconds since the epoch). False if
+ * the credential does not say when it expires.
+ *
+ * @example
+ * ```ts
+ * import type { Credential } from "@agent-auth/login/credential";
+ * import { isExpired } from "@agent-auth/login/credential/expiry";
+ *
+ * const mayBeSent = (credential: Credential): boolean => !isExpired(credential, Date.now());
+ * ```
+ */
+export const isExpired = (credential: Credential, nowMs: number): boolean => {
+  const at = expiresAtMs(credential);
+  return at !== undefined && at <= nowMs;
+};
