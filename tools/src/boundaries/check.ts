@@ -1,9 +1,9 @@
-// The rules of one package: what it may declare and import, and that its own modules form no cycle.
+// The rules of one package: what it may declare, import and export.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
-import { type ImportedModule, readImports } from "./imports.ts";
+import { checkModules, readModules } from "./modules.ts";
 import {
   type DepConstraint,
   type Package,
@@ -44,10 +44,10 @@ const checkDeclarations = (rules: Rules): ReadonlyArray<string> => {
   const problems: Array<string> = [];
   const forbidden = (place: "source" | "tests") => (name: string) => !mayUse(rules, name, place);
   for (const name of shipped(pkg).filter(forbidden("source")))
-    problems.push(`package.json depends on ${name}, which is not a floor below it`);
+    problems.push(`package.json depends on ${name}, which is not in a lower layer`);
   for (const name of Object.keys(pkg.manifest.devDependencies).filter(forbidden("tests")))
     problems.push(
-      `package.json has ${name} for development, which neither its source nor its tests may visit`,
+      `package.json has the devDependency ${name}, which neither its source nor its tests may import`,
     );
 
   const config = join(pkg.dir, "tsconfig.lib.json");
@@ -62,11 +62,11 @@ const checkDeclarations = (rules: Rules): ReadonlyArray<string> => {
   return problems;
 };
 
-const checkImport = (rules: Rules, file: string, { id }: ImportedModule): ReadonlyArray<string> => {
+const checkImport = (rules: Rules, file: string, id: string): ReadonlyArray<string> => {
   const { pkg, workspace } = rules;
   if (id.startsWith(".")) {
     const target = relative(pkg.dir, resolve(pkg.dir, dirname(file), id));
-    return target.startsWith("..") ? [`${file} reaches out of its package: ${id}`] : [];
+    return target.startsWith("..") ? [`${file} imports a file outside its package: ${id}`] : [];
   }
   if (isBuiltin(id) || id.startsWith("#")) return [];
   const name = packageOf(id);
@@ -78,69 +78,39 @@ const checkImport = (rules: Rules, file: string, { id }: ImportedModule): Readon
   if (!declared.has(name))
     problems.push(`${file} imports ${name}, which its package.json does not declare`);
   if (name !== pkg.manifest.name && !mayUse(rules, name, isSource(file) ? "source" : "tests"))
-    problems.push(`${file} imports ${name}, which is not a floor below it`);
+    problems.push(`${file} imports ${name}, which is not in a lower layer`);
   return problems;
-};
-
-const findCycle = (
-  graph: ReadonlyMap<string, ReadonlyArray<string>>,
-): ReadonlyArray<string> | null => {
-  const done = new Set<string>();
-  const walk = (file: string, path: ReadonlyArray<string>): ReadonlyArray<string> | null => {
-    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
-    if (done.has(file)) return null;
-    for (const next of graph.get(file) ?? []) {
-      const cycle = walk(next, [...path, file]);
-      if (cycle) return cycle;
-    }
-    done.add(file);
-    return null;
-  };
-  for (const file of graph.keys()) {
-    const cycle = walk(file, []);
-    if (cycle) return cycle;
-  }
-  return null;
 };
 
 const checkFiles = (rules: Rules): ReadonlyArray<string> => {
-  const { dir } = rules.pkg;
+  const { dir, manifest } = rules.pkg;
+  const modules = readModules(dir);
   const problems: Array<string> = [];
-  const graph = new Map<string, ReadonlyArray<string>>();
-  for (const file of globSync("{src,test,bench}/**/*.ts", { cwd: dir })) {
-    const read = readImports(file, readFileSync(join(dir, file), "utf8"));
-    // A test may load by a computed name, to measure or to provoke; shipped source has to be readable.
+  for (const { file, imports, problems: unreadable } of modules) {
+    // A test may load a computed name, to measure or to provoke an error; shipped source may not.
     const isExcused = (problem: string) => !isSource(file) && problem.startsWith("has ");
-    for (const problem of read.problems)
-      if (!isExcused(problem)) problems.push(`${file} ${problem}`);
-    for (const imported of read.imports) problems.push(...checkImport(rules, file, imported));
-    const eager = read.imports.filter(({ id, isEager }) => isEager && id.startsWith("."));
-    graph.set(
-      file,
-      eager.map(({ id }) => relative(dir, resolve(dir, dirname(file), id))),
-    );
+    for (const problem of unreadable) if (!isExcused(problem)) problems.push(`${file} ${problem}`);
+    for (const id of imports) problems.push(...checkImport(rules, file, id));
   }
-  const cycle = findCycle(graph);
-  if (cycle) problems.push(`modules import each other in a circle: ${cycle.join(" → ")}`);
-  return problems;
+  return [...problems, ...checkModules(dir, manifest, modules)];
 };
 
-/** A docstring or README that names a door which the package does not have sends its reader to a wall. */
-const checkDoors = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
+/** Every export must exist, and every import that a docstring or README shows must be an export. */
+const checkExports = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
   const problems: Array<string> = [];
-  for (const [door, target] of Object.entries(pkg.manifest.exports))
+  for (const [subpath, target] of Object.entries(pkg.manifest.exports))
     for (const [condition, path] of Object.entries(
       typeof target === "string" ? { default: target } : target,
     ))
       if (!path.startsWith("./dist/") && !existsSync(join(pkg.dir, path)))
-        problems.push(`exports "${door}" (${condition}) names ${path}, which does not exist`);
+        problems.push(`exports "${subpath}" (${condition}) names ${path}, which does not exist`);
   for (const file of globSync(["README.md", "src/**/*.ts"], { cwd: pkg.dir }))
-    for (const [, name = "", door = ""] of readFileSync(join(pkg.dir, file), "utf8").matchAll(
+    for (const [, name = "", subpath = ""] of readFileSync(join(pkg.dir, file), "utf8").matchAll(
       /from "(@[\w-]+\/[\w-]+)(?:\/([\w./-]+))?"/g,
     )) {
       const exported = workspace.byName.get(name)?.manifest.exports;
-      if (exported && !(`.${door && `/${door}`}` in exported))
-        problems.push(`${file} names the door ${name}/${door}, which ${name} does not export`);
+      if (exported && !(`.${subpath && `/${subpath}`}` in exported))
+        problems.push(`${file} imports ${name}/${subpath}, which ${name} does not export`);
     }
   return problems;
 };
@@ -149,8 +119,8 @@ const checkDoors = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
 export const checkPackage = (workspace: Workspace, pkg: Package): ReadonlyArray<string> => {
   const constraint = workspace.constraints.find(({ sourceTag }) => sourceTag === pkg.tags[0]);
   if (pkg.tags.length !== 1)
-    return [`has ${pkg.tags.length} layer tags in package.json, where one is needed`];
-  if (!constraint) return [`${pkg.tags[0]} has no line in tools/layers.json`];
+    return [`has ${pkg.tags.length} layer tags in package.json; it needs exactly one`];
+  if (!constraint) return [`${pkg.tags[0]} is not in tools/layers.json`];
   const rules = { workspace, pkg, constraint };
-  return [...checkDeclarations(rules), ...checkFiles(rules), ...checkDoors(rules)];
+  return [...checkDeclarations(rules), ...checkFiles(rules), ...checkExports(rules)];
 };

@@ -1,4 +1,4 @@
-// The packages of the workspace and the floors they stand on.
+// The packages of the workspace and their layers.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -31,7 +31,7 @@ const Layers = z.object({
   ),
 });
 
-/** Which floors a floor may import from its source, and from its tests besides. */
+/** Which layers a layer may import in its source, and in its tests as well. */
 export type DepConstraint = z.infer<typeof Layers>["depConstraints"][number];
 
 export interface Package {
@@ -46,7 +46,9 @@ export interface Package {
 export interface Workspace {
   readonly root: string;
   readonly packages: ReadonlyArray<Package>;
-  /** Every workspace package by name, tools included. */
+  /** Workspace folders that are never published: tools, playground, examples. */
+  readonly others: ReadonlyArray<Package>;
+  /** Every workspace package by name, the others included. */
   readonly byName: ReadonlyMap<string, Package>;
   readonly constraints: ReadonlyArray<DepConstraint>;
   readonly rootDevDependencies: ReadonlySet<string>;
@@ -72,13 +74,14 @@ export const readWorkspace = (root: string): Workspace => {
     join(root, dirname(path)),
   );
   const packages = dirs.map(readPackage);
-  const others = globSync("tools/package.json", { cwd: root }).map((path) =>
-    readPackage(join(root, dirname(path))),
+  const others = globSync("{tools,tools/playground,examples}/package.json", { cwd: root }).map(
+    (path) => readPackage(join(root, dirname(path))),
   );
   const { depConstraints } = Layers.parse(readJson(join(root, "tools/layers.json")));
   return {
     root,
     packages,
+    others,
     byName: new Map([...packages, ...others].map((pkg) => [pkg.manifest.name, pkg])),
     constraints: depConstraints,
     rootDevDependencies: new Set(Object.keys(readManifest(root).devDependencies)),
