@@ -38,7 +38,11 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     "the request cannot be sent: its header x is not legal in HTTP",
   ],
   [
-    new errors.HttpSettingUnusable({ reason: "bundle.pem is empty", hint: "Unset it." }),
+    new errors.HttpSettingUnusable({
+      reason: "bundle.pem is empty",
+      hint: "Unset it.",
+      remedy: "fixEnvironment",
+    }),
     "bundle.pem is empty",
   ],
   [new errors.BaseUrlInvalid({ problem: "it is no URL" }), "base URL is not usable: it is no URL"],

@@ -1,4 +1,5 @@
 import * as Data from "effect/Data";
+import type { Remedy } from "./remedy.ts";
 
 interface Exchange {
   readonly method: string;
@@ -17,12 +18,24 @@ export class HttpTimedOut extends Data.TaggedError("HttpTimedOut")<
   }
 }
 
-/** No connection, or it broke before the answer was whole. May pass. */
+/** What a layer that knows the cause of a failure adds to the transport's error. */
+interface FailureDetails {
+  readonly reason: string;
+  readonly hint: string;
+  readonly remedy: Remedy;
+  /** `code` of the layer's own error, for example a proxy's. */
+  readonly causeCode?: string;
+}
+
+/** The connection could not be made, or broke before the response was complete. A retry may succeed. */
 export class HttpConnectionFailed extends Data.TaggedError("HttpConnectionFailed")<
-  Exchange & { readonly reason: string }
+  Exchange & FailureDetails
 > {
   readonly code = "AGENT_IDENTITY_HTTP_CONNECTION_FAILED";
-  readonly hint = "Check the network, the proxy and the URL, then try again.";
+  /** `hint` and `remedy` default to a check of the network. */
+  constructor(failure: Exchange & Pick<FailureDetails, "reason"> & Partial<FailureDetails>) {
+    super({ hint: "Check the network, then try again.", remedy: "fixNetwork", ...failure });
+  }
   override get message() {
     return `${this.method} ${this.url} failed: ${this.reason}`;
   }
@@ -82,11 +95,7 @@ export class HttpRequestInvalid extends Data.TaggedError("HttpRequestInvalid")<{
  * Nothing can be sent until a setting is mended: a certificate bundle, a proxy. Made by layers that read settings, which
  * this package does not; `causeCode` is the `code` of their own error.
  */
-export class HttpSettingUnusable extends Data.TaggedError("HttpSettingUnusable")<{
-  readonly reason: string;
-  readonly hint: string;
-  readonly causeCode?: string;
-}> {
+export class HttpSettingUnusable extends Data.TaggedError("HttpSettingUnusable")<FailureDetails> {
   readonly code = "AGENT_IDENTITY_HTTP_SETTING_UNUSABLE";
   override get message() {
     return this.reason;

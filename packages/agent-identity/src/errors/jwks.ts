@@ -8,7 +8,9 @@ export class JwksRequestFailed extends Data.TaggedError("JwksRequestFailed")<{
   readonly failure: HttpTransportError;
 }> {
   readonly code = "AGENT_IDENTITY_JWKS_REQUEST_FAILED";
-  readonly hint = "Check the network and the configured base URL, then try again.";
+  get hint() {
+    return this.failure.hint;
+  }
   override get message() {
     return `failed to request agent identity JWKS: ${this.failure.message}`;
   }

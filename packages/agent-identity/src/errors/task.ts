@@ -31,7 +31,9 @@ export class TaskRegistrationUnreachable extends Data.TaggedError("TaskRegistrat
   readonly attempts: number;
 }> {
   readonly code = "AGENT_IDENTITY_TASK_REGISTRATION_UNREACHABLE";
-  readonly hint = "Check the network and the configured task API, then try again.";
+  get hint() {
+    return this.failure.hint;
+  }
   override get message() {
     return `failed to request agent task registration: ${this.failure.message}`;
   }
@@ -98,7 +100,9 @@ export class BiscuitUnreachable extends Data.TaggedError("BiscuitUnreachable")<{
   readonly failure: HttpTransportError;
 }> {
   readonly code = "AGENT_IDENTITY_BISCUIT_UNREACHABLE";
-  readonly hint = "Check the network, then try again.";
+  get hint() {
+    return this.failure.hint;
+  }
   override get message() {
     return `failed to request agent biscuit: ${this.failure.message}`;
   }
@@ -123,7 +127,9 @@ export class AgentRegistrationUnreachable extends Data.TaggedError("AgentRegistr
   readonly failure: HttpTransportError;
 }> {
   readonly code = "AGENT_IDENTITY_AGENT_REGISTRATION_UNREACHABLE";
-  readonly hint = "Check the network, then try again.";
+  get hint() {
+    return this.failure.hint;
+  }
   override get message() {
     return `failed to request agent registration: ${this.failure.message}`;
   }

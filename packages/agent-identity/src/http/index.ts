@@ -26,6 +26,9 @@ export interface HttpResponse {
   readonly body: string;
 }
 
+/** Bytes of response headers that a client accepts. Node's own limit of 16 KiB is too small for some gateways. */
+export const maxResponseHeaderBytes = 256 * 1024;
+
 /** Sends requests. `./http-transport-undici` is the layer over undici; tests bring their own. */
 export class HttpTransport extends Context.Service<
   HttpTransport,

@@ -6,10 +6,17 @@ import {
   HttpConnectionFailed,
   HttpInsecureUrl,
   HttpRequestInvalid,
+  HttpSettingUnusable,
   HttpTimedOut,
   type HttpTransportError,
+  type Remedy,
 } from "../errors/index.ts";
-import { HttpTransport, type HttpRequest, type HttpResponse } from "./index.ts";
+import {
+  HttpTransport,
+  maxResponseHeaderBytes,
+  type HttpRequest,
+  type HttpResponse,
+} from "./index.ts";
 import { plainHeaders, plainText } from "./headers.ts";
 import { followRedirect, isRedirect } from "./redirect.ts";
 import { isHttpUrl, isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
@@ -35,6 +42,24 @@ const reasonOf = (cause: unknown): string => {
   const code: unknown = Reflect.get(Object(cause), "code");
   if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,48}$/.test(code)) return code;
   return cause instanceof Error && /^[A-Za-z]{1,48}$/.test(cause.name) ? cause.name : "unknown";
+};
+
+/** An error of the dispatcher that says by itself what happened and what to do, such as a proxy's. */
+const isDescribed = (
+  cause: unknown,
+): cause is Error & { readonly code: string; readonly hint: string; readonly remedy: Remedy } =>
+  cause instanceof Error && "code" in cause && "hint" in cause && "remedy" in cause;
+
+/** undici's own errors can quote what was sent, so of those only the code is kept. */
+const toTransportError = (
+  where: { readonly method: string; readonly url: string },
+  cause: unknown,
+): HttpTransportError => {
+  if (!isDescribed(cause)) return new HttpConnectionFailed({ ...where, reason: reasonOf(cause) });
+  const { code: causeCode, hint, message: reason, remedy } = cause;
+  return remedy === "fixEnvironment"
+    ? new HttpSettingUnusable({ reason, hint, remedy, causeCode })
+    : new HttpConnectionFailed({ ...where, reason, hint, remedy, causeCode });
 };
 
 /** Reads a body to its end, but no further than allowed. */
@@ -102,8 +127,7 @@ const exchange = Effect.fnUntraced(function* ({
       const answered = await undici.request(url, options);
       return { ...answered, text: await readBody(answered.body, maxBodyBytes) };
     },
-    // undici's own errors can quote what was sent; the code is enough to act on.
-    catch: (cause) => new HttpConnectionFailed({ ...where, reason: reasonOf(cause) }),
+    catch: (cause) => toTransportError(where, cause),
   });
   if (answer.text === null) return yield* new HttpBodyTooLarge({ ...where, maxBodyBytes });
   return {
@@ -124,7 +148,7 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
   const dispatcher =
     options.dispatcher ??
     (yield* Effect.acquireRelease(
-      Effect.sync(() => new undici.Agent()),
+      Effect.sync(() => new undici.Agent({ maxHeaderSize: maxResponseHeaderBytes })),
       (agent) => Effect.promise(() => agent.destroy()),
     ));
   const standing = { originator: options.originator, "user-agent": options.userAgent };

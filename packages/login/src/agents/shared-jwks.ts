@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
-import { NetworkName } from "../http/network-name.ts";
+import { NetworkKey } from "../http/network-key.ts";
 
 /** What managers share that would get, and believe, the same answers. */
 interface Circle {
@@ -65,7 +65,7 @@ export const sharedJwks = Effect.fnUntraced(function* (
   options: JwksRemote.RemoteJwksOptions,
   codexHome: string | undefined,
 ): Effect.fn.Return<JwksSource["Service"], never, HttpTransport | Scope.Scope> {
-  const network = Option.getOrUndefined(yield* Effect.serviceOption(NetworkName));
+  const network = Option.getOrUndefined(yield* Effect.serviceOption(NetworkKey));
   const circle = network === undefined ? makeCircle() : circleNamed(network);
   const given = Option.getOrUndefined(yield* Effect.serviceOption(JwksCache));
   const onDisk = codexHome === undefined ? undefined : yield* cacheOnDisk(codexHome, network);

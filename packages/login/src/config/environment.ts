@@ -42,9 +42,12 @@ export interface LoginEnvironment {
   readonly agentIdentityJwksBaseUrl?: string;
   /** `CODEX_CA_CERTIFICATE`, else `SSL_CERT_FILE`. */
   readonly caBundle?: CaBundle;
-  /** Neither proxy is asked for a loopback host. */
+  /** `HTTPS_PROXY`. No proxy is used for a loopback host. */
   readonly httpsProxy?: ProxySetting;
+  /** `HTTP_PROXY` */
   readonly httpProxy?: ProxySetting;
+  /** `ALL_PROXY`: used where the variable of the scheme is unset. */
+  readonly allProxy?: ProxySetting;
   /** Hosts that need no proxy, comma-separated as in the variable. */
   readonly noProxy?: string;
   /** `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` */
@@ -93,6 +96,7 @@ export const parseEnvironment = (
   put(draft, "caBundle", caBundle(text));
   put(draft, "httpsProxy", proxy(secret, "HTTPS_PROXY"));
   put(draft, "httpProxy", proxy(secret, "HTTP_PROXY"));
+  put(draft, "allProxy", proxy(secret, "ALL_PROXY"));
   put(draft, "noProxy", text("no_proxy") ?? text("NO_PROXY"));
   put(draft, "originator", text("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"));
   return draft;
@@ -118,7 +122,7 @@ const caBundle = (text: (name: string) => string | undefined): CaBundle | undefi
 /** Lower case wins, as in curl. */
 const proxy = (
   secret: (name: string) => Redacted.Redacted | undefined,
-  upper: "HTTPS_PROXY" | "HTTP_PROXY",
+  upper: "ALL_PROXY" | "HTTPS_PROXY" | "HTTP_PROXY",
 ): ProxySetting | undefined => {
   for (const variable of [upper.toLowerCase(), upper]) {
     const url = secret(variable);

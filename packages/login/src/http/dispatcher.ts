@@ -1,74 +1,84 @@
-import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
+import { maxResponseHeaderBytes } from "@agent-auth/agent-identity/http";
+import { isLoopbackHost } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
-import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
 import type { Dispatcher } from "undici";
-import type { LoginEnvironment, ProxySetting } from "../config/environment.ts";
-import { type HttpClientError, ProxyUnusable } from "../errors/http.ts";
-import { secureContextWith } from "./ca-bundle.ts";
+import type { LoginEnvironment } from "../config/environment.ts";
+import type { CaBundleUnusable, ProxyUnusable } from "../errors/http.ts";
+import { loadSecureContext } from "./ca-bundle.ts";
+import { parseNoProxy } from "./no-proxy.ts";
+import { makeProxyDispatcher, parseProxy } from "./proxy.ts";
 
-/** The parts of an environment that say how the network is reached. */
+/** The parts of an environment that decide how the network is reached. */
 export type NetworkEnvironment = Pick<
   LoginEnvironment,
-  "caBundle" | "httpProxy" | "httpsProxy" | "noProxy"
+  "allProxy" | "caBundle" | "httpProxy" | "httpsProxy" | "noProxy"
 >;
 
-/**
- * An undici dispatcher that honours the environment given, and nothing of `process.env`: extra root certificates for
- * servers and proxies alike, `HTTPS_PROXY`, `HTTP_PROXY` (which serves https too where the former is absent: undici's
- * rule) and `NO_PROXY`. Loopback hosts are reached directly, whatever the variables say, as Go and browsers do: plain
- * http is allowed to them because it does not leave the machine, and through a proxy it would. undici is loaded, and the
- * certificate file read, when this runs. Closed with the scope.
- */
-export const makeDispatcher = (
-  environment: NetworkEnvironment,
-): Effect.Effect<Dispatcher, HttpClientError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { Agent, EnvHttpProxyAgent } = yield* Effect.promise(() => import("undici"));
-    const { caBundle, httpProxy, httpsProxy, noProxy } = environment;
-    const tls = caBundle === undefined ? {} : { secureContext: yield* secureContextWith(caBundle) };
-    const httpUrl = yield* proxyUrl(httpProxy);
-    const httpsUrl = yield* proxyUrl(httpsProxy);
-    const direct = yield* untilClosed(() => new Agent({ connect: tls }));
-    if (httpUrl === undefined && httpsUrl === undefined) return direct;
-    const proxied = yield* untilClosed(
-      () =>
-        new EnvHttpProxyAgent({
-          // Empty strings keep undici from looking into process.env itself.
-          httpProxy: httpUrl ?? "",
-          httpsProxy: httpsUrl ?? "",
-          noProxy: noProxy ?? "",
-          connect: tls,
-          requestTls: tls,
-          proxyTls: tls,
-        }),
-    );
-    return proxied.compose((dispatch) => (request, handler) => {
-      const isHere = isLoopbackUrl(String(request.origin));
-      return isHere ? direct.dispatch(request, handler) : dispatch(request, handler);
-    });
-  });
+const limits = { maxHeaderSize: maxResponseHeaderBytes };
 
-const untilClosed = (make: () => Dispatcher): Effect.Effect<Dispatcher, never, Scope.Scope> =>
+/**
+ * Returns an undici dispatcher that follows the given environment, and nothing of `process.env`. It is closed with the
+ * scope.
+ *
+ * - The CA bundle adds root certificates, for servers and for https proxies.
+ * - An https request goes through the proxy of `HTTPS_PROXY`, else `ALL_PROXY`, else `HTTP_PROXY`; an http request through
+ *   `HTTP_PROXY`, else `ALL_PROXY`. Only http and https proxies are supported.
+ * - Hosts in `NO_PROXY` are reached directly, and so are loopback hosts, whatever the variables say: plain http is
+ *   allowed to them because it does not leave the machine.
+ *
+ * Loads undici and reads the certificate file when it runs. Fails with `CaBundleUnusable` or `ProxyUnusable`; a proxy
+ * that cannot be reached or refuses fails the request, with `ProxyRequestFailed`.
+ *
+ * @example
+ * ```ts
+ * import { makeDispatcher } from "@agent-auth/login/http";
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ * import * as Effect from "effect/Effect";
+ *
+ * const environment = parseEnvironment(
+ *   { HTTPS_PROXY: "http://proxy.example.com:3128", NO_PROXY: "10.0.0.0/8" },
+ *   { homeDir: "/home/ada" },
+ * );
+ * const program = Effect.gen(function* () {
+ *   const dispatcher = yield* makeDispatcher(environment);
+ *   return typeof dispatcher.dispatch; // pass it to undici's fetch, for example
+ * });
+ * await Effect.runPromise(Effect.scoped(program));
+ * ```
+ */
+export const makeDispatcher = Effect.fnUntraced(function* (
+  environment: NetworkEnvironment,
+): Effect.fn.Return<Dispatcher, CaBundleUnusable | ProxyUnusable, Scope.Scope> {
+  const undici = yield* Effect.promise(() => import("undici"));
+  const { allProxy, caBundle, noProxy } = environment;
+  const tls = caBundle === undefined ? {} : { secureContext: yield* loadSecureContext(caBundle) };
+  const direct = yield* closedWithScope(() => new undici.Agent({ connect: tls, ...limits }));
+  const httpSetting = environment.httpProxy ?? allProxy;
+  const httpsSetting = environment.httpsProxy ?? allProxy ?? environment.httpProxy;
+  const dispatchers = new Map<object, Dispatcher>();
+  for (const setting of [httpSetting, httpsSetting]) {
+    if (setting === undefined || dispatchers.has(setting)) continue;
+    const proxy = yield* parseProxy(setting);
+    const proxied = yield* closedWithScope(() => makeProxyDispatcher(undici, proxy, tls, limits));
+    dispatchers.set(setting, proxied);
+  }
+  const http = httpSetting && dispatchers.get(httpSetting);
+  const https = httpsSetting && dispatchers.get(httpsSetting);
+  if (http === undefined && https === undefined) return direct;
+  const isExempt = parseNoProxy(noProxy ?? "");
+  const dispatcherFor = (url: URL): Dispatcher => {
+    if (isLoopbackHost(url.hostname) || isExempt(url)) return direct;
+    return (url.protocol === "https:" ? https : http) ?? direct;
+  };
+  return direct.compose((dispatch) => (options, handler) => {
+    const url = URL.parse(String(options.origin));
+    const chosen = url === null ? direct : dispatcherFor(url);
+    return chosen === direct ? dispatch(options, handler) : chosen.dispatch(options, handler);
+  });
+});
+
+const closedWithScope = (make: () => Dispatcher): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   Effect.acquireRelease(Effect.sync(make), (dispatcher) =>
     Effect.promise(() => dispatcher.destroy()),
   );
-
-/** A proxy without a scheme is an http one, as in curl. */
-const proxyUrl = (
-  setting: ProxySetting | undefined,
-): Effect.Effect<string | undefined, ProxyUnusable> => {
-  if (setting === undefined) return Effect.succeed(undefined);
-  const text = Redacted.value(setting.url);
-  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-  const { variable } = setting;
-  if (url === null)
-    return Effect.fail(new ProxyUnusable({ variable, reason: "it is not a URL of a proxy" }));
-  if (!schemes.has(url.protocol))
-    return Effect.fail(
-      new ProxyUnusable({ variable, reason: `proxies of kind ${url.protocol} are not supported` }),
-    );
-  return Effect.succeed(url.href);
-};
-
-const schemes = new Set(["http:", "https:"]);

@@ -1,5 +1,5 @@
 import { HttpSettingUnusable, type HttpTransportError } from "@agent-auth/agent-identity/errors";
-import { HttpTransport } from "@agent-auth/agent-identity/http";
+import { HttpTransport, isUntrustedCertificateCode } from "@agent-auth/agent-identity/http";
 import { layer as undiciLayer } from "@agent-auth/agent-identity/http/undici";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -7,24 +7,34 @@ import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import type { LoginEnvironment } from "../config/environment.ts";
-import type { HttpClientError } from "../errors/http.ts";
 import { makeDispatcher, type NetworkEnvironment } from "./dispatcher.ts";
 
 export { makeDispatcher, type NetworkEnvironment } from "./dispatcher.ts";
 
+/** What requests say about the program that sends them, and whether they may leave this machine unencrypted. */
 export interface HttpClientOptions {
   /** First part of the User-Agent, `<name>/<version>`. Default `agent-auth`. */
   readonly userAgent?: string;
-  /** Default `codex_cli_rs`; `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` beats both. */
+  /** Default `codex_cli_rs`. `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` takes precedence. */
   readonly originator?: string;
-  /** Allows plain http to other machines. Default false. */
+  /** Allows plain http to hosts other than loopback. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
 
 type ClientEnvironment = NetworkEnvironment & Pick<LoginEnvironment, "originator">;
 
-/** What every request carries, whoever sends it. */
-export const standingHeaders = (
+/**
+ * Returns the headers that every request carries: `originator` and `User-Agent`.
+ *
+ * @example
+ * ```ts
+ * import { defaultHeaders } from "@agent-auth/login/http";
+ *
+ * const headers = defaultHeaders({}, { userAgent: "my-tool/1.0.0" });
+ * headers.originator; // "codex_cli_rs"
+ * ```
+ */
+export const defaultHeaders = (
   environment: Pick<LoginEnvironment, "originator">,
   options: HttpClientOptions = {},
 ): { readonly originator: string; readonly "user-agent": string } => ({
@@ -33,9 +43,29 @@ export const standingHeaders = (
 });
 
 /**
- * The HTTP client of everything in this package. Building it costs nothing: undici is loaded, and certificates and
- * proxies are looked at, with the first request. A setting that cannot be used fails that request
- * (`HttpSettingUnusable`, naming the variable and the file), and the next one looks again.
+ * Returns the HTTP client that this package uses for all its requests, as a layer of `HttpTransport`. See `makeDispatcher`
+ * for proxies and certificates.
+ *
+ * Building it costs nothing: undici, certificates and proxy settings are loaded by the first request. A setting that
+ * cannot be used fails that request with `HttpSettingUnusable`, which names the variable, and the next request reads
+ * the setting again.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ * import * as HttpClient from "@agent-auth/login/http";
+ * import * as Effect from "effect/Effect";
+ *
+ * const environment = parseEnvironment(process.env, { homeDir: "/home/ada" });
+ * const program = HttpTransport.use((transport) =>
+ *   transport.request({ method: "GET", url: "http://127.0.0.1:9/", timeoutMs: 500 }),
+ * );
+ * const result = await Effect.runPromise(
+ *   Effect.result(Effect.provide(program, HttpClient.layer(environment))),
+ * );
+ * result._tag; // "Failure": nothing listens there
+ * ```
  */
 export const layer = (
   environment: ClientEnvironment,
@@ -45,14 +75,15 @@ export const layer = (
     HttpTransport,
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
-      const one = Semaphore.makeUnsafe(1);
+      const building = Semaphore.makeUnsafe(1);
       let transport: HttpTransport["Service"] | undefined;
       const build = Effect.tap(buildTransport(environment, options, scope), (built) =>
         Effect.sync(() => {
           transport = built;
         }),
       );
-      const ready = one.withPermit(
+      // Not `Effect.cached`: a failure must not be kept.
+      const ready = building.withPermit(
         Effect.suspend(() => (transport === undefined ? build : Effect.succeed(transport))),
       );
       return HttpTransport.of({
@@ -61,7 +92,7 @@ export const layer = (
             transport === undefined
               ? Effect.flatMap(ready, (built) => built.request(request))
               : transport.request(request),
-          ).pipe(Effect.mapError(explainUntrusted)),
+          ).pipe(Effect.mapError(explainUntrustedCertificate)),
       });
     }),
   );
@@ -72,8 +103,12 @@ const buildTransport = (
   scope: Scope.Scope,
 ): Effect.Effect<HttpTransport["Service"], HttpTransportError> =>
   Effect.gen(function* () {
-    const headers = standingHeaders(environment, options);
-    const dispatcher = yield* Effect.mapError(makeDispatcher(environment), asTransportError);
+    const headers = defaultHeaders(environment, options);
+    const dispatcher = yield* Effect.mapError(
+      makeDispatcher(environment),
+      ({ code, hint, message, remedy }) =>
+        new HttpSettingUnusable({ reason: message, hint, remedy, causeCode: code }),
+    );
     const context = yield* Layer.build(
       undiciLayer({
         originator: headers.originator,
@@ -85,23 +120,12 @@ const buildTransport = (
     return Context.get(context, HttpTransport);
   }).pipe(Scope.provide(scope));
 
-const asTransportError = (error: HttpClientError): HttpSettingUnusable =>
-  new HttpSettingUnusable({ reason: error.message, hint: error.hint, causeCode: error.code });
-
-/** OpenSSL's names for a chain that ends in a root nobody here knows. */
-const untrusted: ReadonlySet<string> = new Set([
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-]);
-
-const explainUntrusted = (error: HttpTransportError): HttpTransportError =>
-  error._tag === "HttpConnectionFailed" && untrusted.has(error.reason)
+const explainUntrustedCertificate = (error: HttpTransportError): HttpTransportError =>
+  error._tag === "HttpConnectionFailed" && isUntrustedCertificateCode(error.reason)
     ? new HttpSettingUnusable({
         reason: `the certificate of ${new URL(error.url).host} is not trusted (${error.reason})`,
         hint: "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of your network.",
+        remedy: "fixEnvironment",
         causeCode: error.code,
       })
     : error;

@@ -3,19 +3,20 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
+import type { LoginEnvironment } from "../config/environment.ts";
 import { compact } from "../internal/compact.ts";
-import type { AuthManagerOptions } from "../manager/types.ts";
-import { NetworkName, networkName } from "./network-name.ts";
+import type { HttpClientOptions } from "./index.ts";
+import { NetworkKey, networkKey } from "./network-key.ts";
 
 /**
- * The HTTP client of `../http-client.ts`, whose code is loaded with the first request: most programs send none. It
- * comes with the name of the network that it sees, since it is the options alone that make it.
+ * Returns the HTTP client of `./index.ts`, whose code is loaded by the first request, since most programs send none, and
+ * the `NetworkKey` of that client.
  */
 export const lazyHttpLayer = (
-  options: AuthManagerOptions,
-): Layer.Layer<HttpTransport | NetworkName> =>
+  options: HttpClientOptions & { readonly environment: LoginEnvironment },
+): Layer.Layer<HttpTransport | NetworkKey> =>
   Layer.merge(
-    Layer.sync(NetworkName, () => networkName(options)),
+    Layer.sync(NetworkKey, () => networkKey(options.environment, options.allowInsecureHttp)),
     Layer.effect(
       HttpTransport,
       Effect.gen(function* () {
@@ -28,7 +29,9 @@ export const lazyHttpLayer = (
     ),
   );
 
-const buildClient = Effect.fnUntraced(function* (options: AuthManagerOptions) {
+const buildClient = Effect.fnUntraced(function* (
+  options: HttpClientOptions & { readonly environment: LoginEnvironment },
+) {
   const { layer } = yield* Effect.promise(() => import("./index.ts"));
   const { allowInsecureHttp, environment, originator, userAgent } = options;
   const services = yield* Layer.build(

@@ -12,8 +12,14 @@ export interface TestProxy {
 const names: ReadonlySet<string> = new Set(["authority.test", "localhost."]);
 const reach = (host = ""): string => (names.has(host) ? "127.0.0.1" : host);
 
-/** An HTTP proxy on loopback that forwards plain requests and opens tunnels. */
-export const startProxy = async (): Promise<TestProxy> => {
+/**
+ * An HTTP proxy on loopback that forwards plain requests and opens tunnels. With `refuseWith`, it answers every request
+ * with that status instead.
+ */
+export const startProxy = async (
+  options: { readonly refuseWith?: number } = {},
+): Promise<TestProxy> => {
+  const { refuseWith } = options;
   const seen: Array<{ what: string; authorization?: string }> = [];
   const note = (incoming: IncomingMessage): void => {
     const authorization = incoming.headers["proxy-authorization"];
@@ -22,6 +28,7 @@ export const startProxy = async (): Promise<TestProxy> => {
   };
   const server = createServer((incoming, answer) => {
     note(incoming);
+    if (refuseWith !== undefined) return void answer.writeHead(refuseWith).end("refused");
     const url = new URL(incoming.url ?? "");
     const onward = request(
       {
@@ -40,6 +47,10 @@ export const startProxy = async (): Promise<TestProxy> => {
   });
   server.on("connect", (incoming: IncomingMessage, socket) => {
     note(incoming);
+    if (refuseWith !== undefined) {
+      socket.end(`HTTP/1.1 ${refuseWith} Refused\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
     const [host, port] = (incoming.url ?? "").split(":");
     const onward = connect(Number(port), reach(host), () => {
       socket.write("HTTP/1.1 200 Connection established\r\n\r\n");

@@ -47,6 +47,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CONFIG_KEY_INVALID":
     case "LOGIN_CA_BUNDLE_UNUSABLE":
     case "LOGIN_PROXY_UNUSABLE":
+    case "LOGIN_PROXY_REQUEST_FAILED":
     case "LOGIN_STORE_UNREADABLE":
     case "LOGIN_STORE_UNWRITABLE":
     case "LOGIN_KEYRING_UNAVAILABLE":
@@ -75,6 +76,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
 const forgetful = (code: HttpClientError["code"]): string => {
   switch (code) {
     case "LOGIN_PROXY_UNUSABLE":
+    case "LOGIN_PROXY_REQUEST_FAILED":
       return "proxy";
   }
 };

@@ -1,3 +1,4 @@
+import { maxResponseHeaderBytes } from "@agent-auth/agent-identity/http";
 import type { Dispatcher, FormData as UndiciFormData } from "undici";
 import { isFormData } from "../requests/replay.ts";
 
@@ -28,7 +29,8 @@ export const loadUndiciSend = async (dispatcher: Dispatcher | undefined): Promis
 let agent: Dispatcher | undefined;
 
 /** Not undici's global dispatcher: that may be the one bundled with Node, whose version differs. */
-export const sharedAgent = (undici: Undici): Dispatcher => (agent ??= new undici.Agent());
+export const sharedAgent = (undici: Undici): Dispatcher =>
+  (agent ??= new undici.Agent({ maxHeaderSize: maxResponseHeaderBytes }));
 
 /** A caller's own dispatcher in `init`, which `fetch` allows in Node. */
 const isDispatcher = (value: unknown): value is Dispatcher =>

@@ -1,4 +1,4 @@
-import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
+import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import type { LoginEnvironment } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -23,7 +23,7 @@ export const openNetwork = (
   environment: LoginEnvironment,
   options: { readonly userAgent?: string; readonly originator?: string },
 ): Network => {
-  const standing = standingHeaders(environment, options);
+  const standing = defaultHeaders(environment, options);
   const scope = Scope.makeUnsafe();
   let dispatching: Promise<Dispatcher> | undefined;
   let sending: Promise<Send> | undefined;

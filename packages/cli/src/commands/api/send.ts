@@ -1,4 +1,4 @@
-import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
+import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
@@ -31,7 +31,7 @@ const exchange = Effect.fnUntraced(function* (options: ApiOptions, session: Sess
   const answer = yield* printAnswer(dispatcher, options.include, {
     ...destination,
     method: options.method,
-    headers: withDefaults(options.headers, standingHeaders(session.environment, { userAgent })),
+    headers: withDefaults(options.headers, defaultHeaders(session.environment, { userAgent })),
     body,
     // A model may think for long before it says its first word, and between two words.
     headersTimeout: 0,

@@ -1,5 +1,5 @@
 import { AuthManager } from "@agent-auth/login/manager";
-import { makeDispatcher, standingHeaders } from "@agent-auth/login/http";
+import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import { RequestSigner } from "@agent-auth/model-provider/signing";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
@@ -94,7 +94,7 @@ const serve = Effect.fnUntraced(function* (
   const tools: ExchangeTools = {
     dispatcher: dispatcher.compose(authInterceptor({ signer, otherOrigins: "refuse" })),
     signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
-    defaults: standingHeaders(session.environment, { userAgent }),
+    defaults: defaultHeaders(session.environment, { userAgent }),
     done: ({ request, ...outcome }) =>
       session.notify(
         accessLine({

@@ -2,17 +2,19 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { StoreUnreadable } from "../../errors/store.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
+const MIB = 1024 * 1024;
 /** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */
-export const MAX_BYTES = 1024 * 1024;
+export const MAX_BYTES = MIB;
 
 // Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
  * The bytes of a small regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all
- * else. Synchronous: for one small local file the way through the thread pool would take ten times as long.
+ * else: directories, FIFOs, devices, and files of more than `maxBytes` (default 1 MiB). Synchronous: for one small local
+ * file the way through the thread pool would take ten times as long.
  */
-export const readSmallFile = (path: string): Uint8Array | undefined => {
+export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | undefined => {
   let fd: number;
   try {
     fd = openSync(path, flags);
@@ -21,7 +23,7 @@ export const readSmallFile = (path: string): Uint8Array | undefined => {
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
   }
   try {
-    return readRegularFile(fd, path);
+    return readRegularFile(fd, path, maxBytes);
   } catch (error) {
     if (error instanceof StoreUnreadable) throw error;
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
@@ -30,15 +32,15 @@ export const readSmallFile = (path: string): Uint8Array | undefined => {
   }
 };
 
-const readRegularFile = (fd: number, path: string): Uint8Array => {
+const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array => {
   const stats = fstatSync(fd);
   if (!stats.isFile())
     throw new StoreUnreadable({
       where: path,
       reason: stats.isDirectory() ? "it is a folder" : "it is not a regular file",
     });
-  if (stats.size > MAX_BYTES)
-    throw new StoreUnreadable({ where: path, reason: "it is larger than 1 MiB" });
+  if (stats.size > maxBytes)
+    throw new StoreUnreadable({ where: path, reason: `it is larger than ${maxBytes / MIB} MiB` });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;
   while (length < buffer.length) {

@@ -4,13 +4,15 @@ import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authori
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { X509Certificate } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { parseEnvironment, type Variables } from "../src/config/environment.ts";
-import { type HttpClientOptions, layer, makeDispatcher } from "../src/http/index.ts";
-import { temporaryFolder } from "./support/home.ts";
-import { startProxy } from "./support/proxy.ts";
+import { parseEnvironment, type Variables } from "../../src/config/environment.ts";
+import { type HttpClientOptions, layer, makeDispatcher } from "../../src/http/index.ts";
+import { temporaryFolder } from "../support/home.ts";
+import { startProxy } from "../support/proxy.ts";
 
 const environmentOf = (variables: Variables) =>
   parseEnvironment(variables, { homeDir: "/nowhere" });
@@ -27,7 +29,7 @@ const get = (url: string, variables: Variables = {}, options?: HttpClientOptions
 const jwksOf = (authority: TestAuthority): string =>
   `${authority.chatgptBaseUrl}/wham/agent-identities/jwks`;
 
-describe("http-client layer", () => {
+describe("HttpClient.layer", () => {
   it("sends the originator and a User-Agent; the environment's originator wins", async () => {
     await using authority = await startTestAuthority();
     await get(jwksOf(authority));
@@ -49,7 +51,7 @@ describe("http-client layer", () => {
     ]);
   });
 
-  it("names CODEX_CA_CERTIFICATE where a certificate is not trusted", async () => {
+  it("names CODEX_CA_CERTIFICATE if a certificate is not trusted", async () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     const error = await get(jwksOf(authority));
     expect(error).toMatchObject({
@@ -85,6 +87,16 @@ describe("http-client layer", () => {
   it.each([
     ["is missing", () => undefined, "no such file"],
     ["is a folder", (path: string) => mkdirSync(path), "it is a folder"],
+    ["is a FIFO", (path: string) => execFileSync("mkfifo", [path]), "it is not a regular file"],
+    ["is a device", (path: string) => symlinkSync("/dev/zero", path), "it is not a regular file"],
+    [
+      "is larger than 16 MiB",
+      (path: string) => {
+        writeFileSync(path, "");
+        truncateSync(path, 16 * 1024 * 1024 + 1);
+      },
+      "it is larger than 16 MiB",
+    ],
     ["is empty", (path: string) => writeFileSync(path, " \n"), "it is empty"],
     [
       "holds no certificate",
@@ -98,7 +110,7 @@ describe("http-client layer", () => {
       "certificate 1 is broken",
     ],
   ])(
-    "sends nothing while the bundle %s, naming the file; asks again after it is mended",
+    "a CA bundle that %s fails the request with an error that names the file",
     async (_, make, reason) => {
       await using authority = await startTestAuthority({ tls: "self-signed" });
       const path = join(temporaryFolder(), "roots.pem");
@@ -114,7 +126,7 @@ describe("http-client layer", () => {
     },
   );
 
-  it("looks at the bundle with the first request, and again after a failure", async () => {
+  it("reads the bundle with the first request, and again after a failure", async () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     const path = join(temporaryFolder(), "roots.pem");
     const program = Effect.gen(function* () {
@@ -124,6 +136,21 @@ describe("http-client layer", () => {
       expect((yield* getting(jwksOf(authority))).status).toBe(200);
     });
     await Effect.runPromise(Effect.provide(program, layer(environmentOf({ SSL_CERT_FILE: path }))));
+  });
+
+  it.each([20, 100, 200])("accepts %i KiB of response headers", async (kib) => {
+    const server = createServer((_request, response) => {
+      for (let index = 0; index < kib; index++) response.setHeader(`x-${index}`, "v".repeat(1024));
+      response.end("{}");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const answer = await get(
+      `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`,
+    );
+    server.closeAllConnections();
+    server.close();
+    expect(answer).toMatchObject({ status: 200 });
   });
 
   it("builds one client for many first requests at once", async () => {
@@ -144,7 +171,7 @@ const away = (url: string): string => url.replace("127.0.0.1", "authority.test")
 /** As `away`, with a name that the authority's certificate is good for; `localhost.` is looked up, so it is no loopback. */
 const awayWithTls = (url: string): string => url.replace("127.0.0.1", "localhost.");
 
-describe("http-client layer, proxies", () => {
+describe("HttpClient.layer, proxies", () => {
   it("sends http through HTTP_PROXY, with or without a scheme", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
@@ -172,7 +199,7 @@ describe("http-client layer, proxies", () => {
     ]);
   });
 
-  it("goes round the proxy for hosts in NO_PROXY", async () => {
+  it("does not use the proxy for hosts in NO_PROXY", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
     const variables = { HTTP_PROXY: proxy.url, NO_PROXY: "example.com, authority.test" };
@@ -181,7 +208,7 @@ describe("http-client layer, proxies", () => {
     expect(proxy.seen).toEqual([]);
   });
 
-  it("goes round the proxy for loopback hosts, whatever the variables say", async () => {
+  it("does not use the proxy for loopback hosts, whatever the variables say", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
     const variables = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: "example.com" };
@@ -194,7 +221,7 @@ describe("http-client layer, proxies", () => {
     expect(proxy.seen).toEqual([]);
   });
 
-  it("looks at the variables it was given and at no others", async () => {
+  it("reads the variables it was given and no others", async () => {
     await using authority = await startTestAuthority();
     const before = process.env["http_proxy"];
     process.env["http_proxy"] = "http://127.0.0.1:1";
@@ -210,7 +237,7 @@ describe("http-client layer, proxies", () => {
   });
 
   it.each(["http://", "http://a b", "socks5://proxy:1080"])(
-    "refuses %s as a proxy, naming the variable only",
+    "refuses %s as a proxy with an error that names only the variable",
     async (url) => {
       const canary = "canary-5d";
       const value = url.replace("://", `://ada:${canary}@`);

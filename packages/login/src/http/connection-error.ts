@@ -1,0 +1,27 @@
+const words: Readonly<Record<string, string>> = {
+  EAI_AGAIN: "its name cannot be resolved",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection broke",
+  EHOSTUNREACH: "there is no route to it",
+  ENETUNREACH: "there is no network",
+  ENOTFOUND: "its name cannot be resolved",
+  EPIPE: "the connection broke",
+  ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS",
+  ETIMEDOUT: "the connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  UND_ERR_SOCKET: "the connection broke",
+};
+
+/** Returns in words what an error code of a connection (`ECONNREFUSED`) says; an unknown code stays as it is. */
+export const describeConnectionCode = (code: string): string => words[code] ?? code;
+
+/** Returns the code of a failed connection, such as `ECONNREFUSED`, and what it says in words. */
+export const describeConnectionError = (
+  error: unknown,
+): { readonly code?: string; readonly reason: string } => {
+  // Happy Eyeballs: one error for each address that was tried.
+  const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
+  return first instanceof Error && "code" in first && typeof first.code === "string"
+    ? { code: first.code, reason: describeConnectionCode(first.code) }
+    : { reason: "the connection failed" };
+};
