@@ -29,11 +29,19 @@ interface FailureDetails {
 
 /** The connection could not be made, or broke before the response was complete. A retry may succeed. */
 export class HttpConnectionFailed extends Data.TaggedError("HttpConnectionFailed")<
-  Exchange & FailureDetails
+  Exchange &
+    FailureDetails & {
+      /** Status of the response whose body broke off; absent if no response had begun. */
+      readonly status?: number;
+    }
 > {
   readonly code = "AGENT_IDENTITY_HTTP_CONNECTION_FAILED";
   /** `hint` and `remedy` default to a check of the network. */
-  constructor(failure: Exchange & Pick<FailureDetails, "reason"> & Partial<FailureDetails>) {
+  constructor(
+    failure: Exchange &
+      Pick<FailureDetails, "reason"> &
+      Partial<FailureDetails> & { readonly status?: number },
+  ) {
     super({ hint: "Check the network, then try again.", remedy: "fixNetwork", ...failure });
   }
   override get message() {

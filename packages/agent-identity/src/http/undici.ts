@@ -52,7 +52,7 @@ const isDescribed = (
 
 /** undici's own errors can quote what was sent, so of those only the code is kept. */
 const toTransportError = (
-  where: { readonly method: string; readonly url: string },
+  where: { readonly method: string; readonly url: string; readonly status?: number },
   cause: unknown,
 ): HttpTransportError => {
   if (!isDescribed(cause)) return new HttpConnectionFailed({ ...where, reason: reasonOf(cause) });
@@ -121,13 +121,15 @@ const exchange = Effect.fnUntraced(function* ({
   const where = { method, url: redactUrl(url) };
   const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
   const sent = body === undefined ? {} : { body: plainText(body) };
+  let begun: { readonly status: number } | undefined;
   const answer = yield* Effect.tryPromise({
     try: async (signal) => {
       const options = { method, headers, dispatcher, signal, ...timeouts, ...sent };
       const answered = await undici.request(url, options);
+      begun = { status: answered.statusCode };
       return { ...answered, text: await readBody(answered.body, maxBodyBytes) };
     },
-    catch: (cause) => toTransportError(where, cause),
+    catch: (cause) => toTransportError({ ...where, ...begun }, cause),
   });
   if (answer.text === null) return yield* new HttpBodyTooLarge({ ...where, maxBodyBytes });
   return {
