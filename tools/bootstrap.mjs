@@ -1,6 +1,6 @@
-// Runs one of the project's tasks on a machine that has nothing but npm: installs what the lock file asks for where
-// it is missing or out of date, then starts the task with the workspace's own Node first on PATH. Plain JavaScript
-// without dependencies, since it runs on whatever Node the machine has (20 and later).
+// Runs one of the project's tasks on a machine that has only npm: installs the lock file's packages if they are missing
+// or out of date, then starts the task with the workspace's own Node first on PATH. Plain JavaScript without
+// dependencies, because it runs on the machine's own Node (20 or later).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ const lockHash = () =>
 const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === lockHash();
 
 if (!isInstalled()) {
-  console.error("Installing what is missing (npm ci) …");
+  console.error("Installing dependencies (npm ci) …");
   const status = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (status !== 0) process.exit(status);
   writeFileSync(stamp, lockHash());
@@ -45,7 +45,7 @@ if (!isInstalled()) {
 
 const node = (script) => run("node", [join("tools", script), ...rest]);
 
-/** Builds without a word, unless it fails. */
+/** Builds; prints the output only if the build fails. */
 const build = () => {
   console.error("Building …");
   const { status, stdout } = spawnSync("nx", ["run-many", "-t", "build"], {
@@ -62,6 +62,7 @@ const build = () => {
 const tasks = {
   demo: () => build() || node("playground/src/demo.ts"),
   try: () => build() || node("playground/src/try.ts"),
+  api: () => build() || node("src/public-api/index.ts"),
   bench: () =>
     build() ||
     run("nx", [
@@ -74,7 +75,7 @@ const tasks = {
       ...rest,
     ]),
   test: () => {
-    const targets = ["boundaries", "lint", "typecheck", "build", "test", "packaging"];
+    const targets = ["boundaries", "lint", "typecheck", "build", "api", "test", "packaging"];
     const status = run("nx", ["run-many", "-t", ...targets, ...rest]);
     return run("node", [join("tools", "src/test-summary.ts")]) || status;
   },
@@ -82,7 +83,7 @@ const tasks = {
 
 const work = tasks[task];
 if (!work) {
-  console.error(`no such task: ${task}; there are ${Object.keys(tasks).join(", ")}`);
+  console.error(`unknown task ${task}; the tasks are ${Object.keys(tasks).join(", ")}`);
   process.exit(2);
 }
 process.exit(work());

@@ -1,0 +1,58 @@
+import { globSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { runExamples, typecheckExamples, writeExamples } from "../src/doc-examples/check.ts";
+import { type DocumentedExport, documentedExports } from "../src/doc-examples/extract.ts";
+
+const root = join(import.meta.dirname, "../..");
+const folder = join(root, "tools/.results/doc-examples");
+const packages = new Map(
+  globSync("packages/*/src/index.ts", { cwd: root })
+    .toSorted()
+    .map((path) => dirname(dirname(path)))
+    .map((dir) => [basename(dir), documentedExports(join(root, dir))]),
+);
+const all = [...packages.values()].flat();
+const withExamples = [...packages]
+  .filter(([, exports]) => exports.some(({ examples }) => examples.length > 0))
+  .map(([name]) => name);
+
+/** Exports that have no example yet. Entries may only be removed; with the last one, this file and its use go. */
+const allowed = z
+  .array(z.string())
+  .parse(JSON.parse(readFileSync(join(root, "tools/doc-examples-missing.json"), "utf8")));
+
+const idsOf = (exports: ReadonlyArray<DocumentedExport>) => exports.map(({ id }) => id);
+
+describe("docstrings", () => {
+  it("describe every exported function and class", () => {
+    const missing = all.filter(({ kind, doc }) => kind !== "other" && doc === "");
+    expect(idsOf(missing)).toEqual([]);
+  });
+
+  // An error class is shown by the example of the predicate of its module, such as isLoginError.
+  it("have an @example for every exported function and class but errors", () => {
+    const required = all.filter(({ kind }) => kind === "function" || kind === "class");
+    const missing = required.filter(({ examples }) => examples.length === 0);
+    expect(idsOf(missing).filter((id) => !allowed.includes(id))).toEqual([]);
+    const outdated = allowed.filter((id) => !idsOf(missing).includes(id));
+    expect(outdated, "remove from tools/doc-examples-missing.json").toEqual([]);
+  });
+});
+
+describe("examples in docstrings", () => {
+  beforeAll(() => writeExamples(folder, packages));
+
+  it("pass the type check", async () => {
+    expect(await typecheckExamples(folder)).toBe("");
+  });
+
+  it.each(withExamples)("of %s run without a network", async (name) => {
+    const { passed, failed } = await runExamples(join(folder, name));
+    expect(failed).toEqual([]);
+    expect(passed.length).toBe(
+      (packages.get(name) ?? []).reduce((sum, { examples }) => sum + examples.length, 0),
+    );
+  });
+});
