@@ -1,8 +1,7 @@
 import * as AuthManager from "@agent-auth/login/manager";
 import { type Config, loadConfig } from "@agent-auth/login/config";
-import { type LoginEnvironment, parseEnvironment } from "@agent-auth/login/config/environment";
+import { loadEnvironment, type LoginEnvironment } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
-import { homedir } from "node:os";
 import { accountHome } from "./accounts/account-home.ts";
 import type { GlobalValues } from "./argv/command-spec.ts";
 import { makeNotify, type Notify } from "./terminal/write.ts";
@@ -20,13 +19,10 @@ export interface Session {
   readonly notify: Notify;
 }
 
-/** Reads the environment and `config.toml`, with the `-c` overrides of this command line. */
+/** Reads the environment and the configuration, with the `-c` overrides of this command line. */
 export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
-  const environment = parseEnvironment(process.env, { homeDir: homeDir() });
-  const config = yield* loadConfig({
-    codexHome: environment.codexHome,
-    overrides: globals.config,
-  });
+  const environment = loadEnvironment(process.env);
+  const config = yield* loadConfig({ ...environment, overrides: globals.config });
   const session: Session = {
     environment,
     config,
@@ -35,12 +31,6 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
   };
   return session;
 });
-
-/** As `os.homedir()`, which asks the same variable first; the module is loaded only where it is unset. */
-const homeDir = () => {
-  const home = process.env["HOME"];
-  return home === undefined || home === "" || process.platform === "win32" ? homedir() : home;
-};
 
 /**
  * The process's one manager. The command line enables environment credentials; commands that only sign in or out

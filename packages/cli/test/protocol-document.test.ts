@@ -75,16 +75,6 @@ describe("§1 of docs/protocol.md", () => {
       [...read].toSorted(),
     );
   });
-
-  it("has, with §12, the keys of config.toml that are read", () => {
-    const reader = readRepository("packages/login/src/config/parse-config.ts");
-    const read = Array.from(reader.matchAll(/"([a-z]+(?:_[a-z]+)+)"/gu), ([, key]) => key);
-    const tables = [...tableUnder("key", section(1)), ...tableUnder("key", section(12))];
-    const documented = quotedIn(0, tables);
-    expect(documented.filter((key) => !reader.includes(`"${key}"`))).toEqual([]);
-    const mentioned = new Set([...documented, ...quotedIn(1, tables)]);
-    expect(read.filter((key) => key !== undefined && !mentioned.has(key))).toEqual([]);
-  });
 });
 
 describe("§2 and §3 of docs/protocol.md", () => {

@@ -3,11 +3,18 @@ export type * from "./credential/index.ts";
 export * from "./errors/index.ts";
 export {
   type CodexHome,
+  loadEnvironment,
   type LoginEnvironment,
+  overridingEnvVar,
   parseEnvironment,
   type Variables,
 } from "./config/environment.ts";
-export { type Config, loadConfig, type LoadConfigOptions } from "./config/index.ts";
+export {
+  checkModelProvider,
+  type Config,
+  loadConfig,
+  type LoadConfigOptions,
+} from "./config/index.ts";
 export {
   checkLoginMethod,
   checkRestrictions,

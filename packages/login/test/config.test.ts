@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { loadConfig } from "../src/config/index.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
@@ -47,14 +47,16 @@ http_headers = { X-Team = "canary" }
 env_http_headers = { X-User = "ACME_USER" }
 request_max_retries = 0
 
-[model_providers.acme.auth]
+[model_providers.vault.auth]
 command = "./token"
 args = ["--fresh"]
 cwd = "/srv"
 
 [model_providers."with.dots"]
-experimental_bearer_token = "canary"
 auth = { command = "x", timeout_ms = 1, refresh_interval_ms = 0 }
+
+[model_providers.fixed]
+experimental_bearer_token = "canary"
 `;
 
 const workspaceIds = (toml: string) =>
@@ -73,7 +75,8 @@ describe("loadConfig", () => {
 
   it.effect("reads every key of ours", () =>
     Effect.gen(function* () {
-      const { modelProviders, ...config } = yield* withFile(full).load;
+      const { path, load } = withFile(full);
+      const { modelProviders, ...config } = yield* load;
       expect(config).toEqual({
         chatgptBaseUrl: "https://self.example.com/backend-api",
         openaiBaseUrl: "https://openai.example.com/v1",
@@ -94,18 +97,26 @@ describe("loadConfig", () => {
         httpHeaders: { "X-Team": Redacted.make("canary", { label: "X-Team" }) },
         envHttpHeaders: { "X-User": "ACME_USER" },
         requestMaxRetries: 0,
-        auth: {
-          command: "./token",
-          args: [Redacted.make("--fresh", { label: "args" })],
-          timeoutMs: 5000,
-          refreshIntervalMs: 300_000,
-          cwd: "/srv",
-        },
       });
+      expect(modelProviders.get("vault")?.auth).toEqual({
+        command: "./token",
+        args: [Redacted.make("--fresh", { label: "args" })],
+        timeoutMs: 5000,
+        refreshIntervalMs: 300_000,
+        cwd: "/srv",
+      });
+      const fixed = modelProviders.get("fixed")?.experimentalBearerToken;
+      expect(fixed && Redacted.value(fixed)).toBe("canary");
       const team = acme?.httpHeaders["X-Team"];
       expect(team && Redacted.value(team)).toBe("canary");
       const dotted = modelProviders.get("with.dots");
-      expect(dotted?.auth).toEqual({ command: "x", args: [], timeoutMs: 1, refreshIntervalMs: 0 });
+      expect(dotted?.auth).toEqual({
+        command: "x",
+        args: [],
+        timeoutMs: 1,
+        refreshIntervalMs: 0,
+        cwd: dirname(path),
+      });
       expect(dotted?.requiresOpenaiAuth).toBe(false);
       expect(inspect([config, modelProviders], { depth: 9 })).not.toContain("canary");
     }),
@@ -329,7 +340,7 @@ describe("loadConfig, overrides", () => {
       "-c: model_providers.a.name must be a string",
     ],
     ["model_providers=1", "LOGIN_CONFIG_KEY_INVALID", "-c: model_providers must be a table"],
-    ["model_provider.x=1", "LOGIN_CONFIG_KEY_INVALID", "model_provider is no table"],
+    ["model_provider.x=1", "LOGIN_CONFIG_KEY_INVALID", "-c: model_provider must be a string"],
   ])("refuses %s", ([override, code, text]) =>
     Effect.gen(function* () {
       const { load } = withFile(`model_provider = "x"`, [override ?? ""]);

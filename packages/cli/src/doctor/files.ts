@@ -1,3 +1,4 @@
+import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { describeSource } from "@agent-auth/login/errors";
@@ -5,7 +6,6 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { overridingEnvVar } from "../ruling-variable.ts";
 import type { Session } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
@@ -77,7 +77,7 @@ export const checkStore = ({ environment, config }: Session): Effect.Effect<Chec
 
 /** A variable that rules is easily forgotten. */
 export const checkEnvironment = ({ environment }: Session): Check => {
-  const variable = overridingEnvVar(environment);
+  const variable = overridingEnvVar(environment, { environmentCredentials: true });
   return variable === undefined
     ? ok("environment", "no credential in the environment")
     : warn("environment", `${variable} is used instead of anything stored`, `unset ${variable}`);

@@ -1,6 +1,5 @@
-import { parseEnvironment } from "@agent-auth/login/config/environment";
+import { overridingEnvVar, parseEnvironment } from "@agent-auth/login/config/environment";
 import type { Reportable } from "./report.ts";
-import { overridingEnvVar } from "../ruling-variable.ts";
 
 /**
  * What a command says of a credential that it could not use. Which token is meant is plain where it was piped in, but
@@ -9,7 +8,9 @@ import { overridingEnvVar } from "../ruling-variable.ts";
 export const explainCredentialError = (error: Reportable): Reportable => {
   const { code, message, hint } = error;
   if (hint === undefined) return error;
-  const variable = overridingEnvVar(parseEnvironment(process.env, { homeDir: "" }));
+  const variable = overridingEnvVar(parseEnvironment(process.env, { homeDir: "" }), {
+    environmentCredentials: true,
+  });
   if (code.startsWith("AGENT_IDENTITY_JWT_") && asksForToken.test(hint)) {
     const place = variable === undefined ? signIn : `It belongs in ${variable}.`;
     return { code, message, hint: `${hint} ${place}` };

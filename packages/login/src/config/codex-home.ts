@@ -1,31 +1,91 @@
-import { mkdirSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, constants, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import * as Effect from "effect/Effect";
-import type { CodexHome } from "./environment.ts";
 import { CodexHomeUnusable } from "../errors/config.ts";
+import { giveToFolderOwner } from "../storage/fs/owner.ts";
 import { describeSystemError, systemCodeOf } from "../storage/fs/system-error.ts";
 
-/** What `CODEX_HOME` is, where it is no usable folder; `undefined` where it is one, or where nothing has to be. */
-export const codexHomeProblem = (home: CodexHome): CodexHomeUnusable | undefined => {
+/** The folder of `auth.json` and `config.toml`. */
+export interface CodexHome {
+  /** Absolute; links are not resolved, and the folder may not exist. */
+  readonly path: string;
+  /** Whether `CODEX_HOME` names it. Such a folder has to exist; the default one is created when it is needed. */
+  readonly explicit: boolean;
+  /**
+   * Why there is no such folder, usually because the user's home folder cannot be found. `path` is then a path
+   * that cannot exist. Whatever needs the folder fails with `CodexHomeUnusable`; everything else works.
+   */
+  readonly notFound?: string;
+}
+
+/** Below a device, so that nothing can be read or written there, least of all in the working directory. */
+const impossiblePath = process.platform === "win32" ? "\\\\.\\NUL\\.codex" : "/dev/null/.codex";
+
+/**
+ * Returns the folder that `CODEX_HOME` names, else `.codex` in the user's home folder. `home` is the value of `HOME`
+ * (Windows: `USERPROFILE`). An empty one counts as unset, and the account database is asked instead. A relative one is
+ * never used: it would make a folder of the working directory, such as a checkout, the source of credentials.
+ */
+export const findCodexHome = (from: {
+  readonly codexHome: string | undefined;
+  readonly home: string | undefined;
+}): CodexHome => {
+  if (from.codexHome !== undefined) return namedFolder(from.codexHome);
+  const home = from.home ?? homeOfAccount();
+  if (home !== undefined && isAbsolute(home))
+    return { path: join(home, ".codex"), explicit: false };
+  const notFound =
+    home === undefined
+      ? "neither CODEX_HOME nor HOME is set, and the account database has no home folder for this user"
+      : "CODEX_HOME is not set, and HOME is not an absolute path";
+  return { path: impossiblePath, explicit: false, notFound };
+};
+
+const namedFolder = (path: string): CodexHome => {
   try {
-    if (statSync(home.path).isDirectory()) return undefined;
-    return new CodexHomeUnusable({ path: home.path, reason: "that is not a folder" });
-  } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT")
-      return new CodexHomeUnusable({ path: home.path, reason: describeSystemError(error).reason });
-    if (!home.explicit) return undefined;
-    return new CodexHomeUnusable({ path: home.path, reason: "that folder does not exist" });
+    return { path: resolve(path), explicit: true };
+  } catch {
+    const notFound = "CODEX_HOME is a relative path, and the working directory does not exist";
+    return { path: impossiblePath, explicit: true, notFound };
   }
 };
 
-/** Fails unless `CODEX_HOME`, where it is set, is a folder that can be looked into. Makes nothing. */
+/** The module is loaded only here, because almost every process has `HOME`. */
+const homeOfAccount = (): string | undefined => {
+  try {
+    const { homedir } = process.getBuiltinModule("node:os").userInfo();
+    return homedir.trim() === "" ? undefined : homedir;
+  } catch {
+    return undefined; // no entry for this user id
+  }
+};
+
+/** Returns why a CODEX_HOME cannot be used; `undefined` if it can, or if it is the default one and does not exist yet. */
+export const codexHomeProblem = (home: CodexHome): CodexHomeUnusable | undefined => {
+  if (home.notFound !== undefined) return new CodexHomeUnusable({ reason: home.notFound });
+  const { path } = home;
+  try {
+    if (statSync(path).isDirectory()) return undefined;
+    return new CodexHomeUnusable({ path, reason: "that is not a folder" });
+  } catch (error) {
+    if (systemCodeOf(error) !== "ENOENT")
+      return new CodexHomeUnusable({ path, reason: describeSystemError(error).reason });
+    if (!home.explicit) return undefined;
+    return new CodexHomeUnusable({ path, reason: "that folder does not exist" });
+  }
+};
+
+/** Fails if `codexHomeProblem` finds a problem. Creates nothing. */
 export const checkCodexHome = (home: CodexHome): Effect.Effect<void, CodexHomeUnusable> =>
   Effect.suspend(() => {
     const problem = codexHomeProblem(home);
     return problem === undefined ? Effect.void : Effect.fail(problem);
   });
 
-/** Makes the default folder (0700) where it is missing. One that `CODEX_HOME` names has to exist. */
+/**
+ * Creates the default folder (0700) if it does not exist. A folder that `CODEX_HOME` names has to exist. A folder that
+ * root creates in another user's home belongs to that user.
+ */
 export const prepareCodexHome = <E>(
   home: CodexHome,
   onFailure: (path: string, error: unknown) => E,
@@ -33,18 +93,38 @@ export const prepareCodexHome = <E>(
   Effect.flatMap(checkCodexHome(home), () =>
     Effect.try({
       try: () => {
-        if (!home.explicit) mkdirSync(home.path, { recursive: true, mode: 0o700 });
+        if (!home.explicit) createFolder(home.path);
       },
       catch: (error) => onFailure(home.path, error),
     }),
   );
 
-/** The path of CODEX_HOME with links resolved, as it will be once it is made where it does not exist yet. */
+const createFolder = (path: string): void => {
+  const firstCreated = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (firstCreated === undefined || process.geteuid?.() !== 0) return;
+  // From the outermost one inwards: each belongs to the owner of the folder that it was created in.
+  const created = [path];
+  for (let outer = path; outer !== firstCreated && dirname(outer) !== outer;) {
+    outer = dirname(outer);
+    created.unshift(outer);
+  }
+  for (const folder of created) {
+    const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+    const opened = openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      giveToFolderOwner(opened, folder);
+    } finally {
+      closeSync(opened);
+    }
+  }
+};
+
+/** Returns the path of CODEX_HOME with links resolved, also if the folder does not exist yet. */
 export const canonicalCodexHome = (home: CodexHome): string => canonicalPath(home.path);
 
 const canonicalPath = (path: string): string => {
   try {
-    return realpathSync.native(path); // as Rust's: where case does not count, the spelling on disk
+    return realpathSync.native(path); // as in Rust: on a case-insensitive disk, the spelling of the disk
   } catch {
     const parent = dirname(path);
     return parent === path ? path : join(canonicalPath(parent), basename(path));

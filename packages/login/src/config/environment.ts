@@ -1,27 +1,25 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
+import { type CodexHome, findCodexHome } from "./codex-home.ts";
+import { type DotEnv, readDotEnv } from "./dot-env.ts";
+import { compact } from "../internal/compact.ts";
 
-/** The folder of `auth.json` and `config.toml`. */
-export interface CodexHome {
-  /** Absolute; not resolved through links, not known to exist. */
-  readonly path: string;
-  /** Whether `CODEX_HOME` names it. Such a folder has to exist; the default one is created when needed. */
-  readonly explicit: boolean;
-}
+export type { CodexHome } from "./codex-home.ts";
 
-/** A file of extra root certificates, and the variable that names it. */
+/** A file of additional root certificates, and the variable that names it. */
 export interface CaBundle {
   readonly variable: "CODEX_CA_CERTIFICATE" | "SSL_CERT_FILE";
   readonly path: string;
 }
 
-/** A proxy's URL may hold a password. */
+/** A proxy's URL, which may contain a password, and the variable that it comes from. */
 export interface ProxySetting {
+  /** As it is spelled in the environment: `https_proxy`, `ALL_PROXY`, … */
   readonly variable: string;
   readonly url: Redacted.Redacted;
 }
 
-/** What a process was told by its environment, read once at a front door. Absent means unset, empty or blank. */
+/** The settings of one process, read once from its environment. A property is absent if its variable is unset or blank. */
 export interface LoginEnvironment {
   readonly codexHome: CodexHome;
   /** `CODEX_API_KEY` */
@@ -30,6 +28,8 @@ export interface LoginEnvironment {
   readonly agentIdentity?: Redacted.Redacted;
   /** `CODEX_ACCESS_TOKEN`: an agent identity JWT or a personal access token. */
   readonly accessToken?: Redacted.Redacted;
+  /** `AGENT_AUTH_CONFIG`: TOML that `loadConfig` applies over `config.toml`. It may contain secrets. */
+  readonly configToml?: Redacted.Redacted;
   /** `CODEX_REFRESH_TOKEN_URL_OVERRIDE` */
   readonly refreshTokenUrl?: string;
   /** `CODEX_REVOKE_TOKEN_URL_OVERRIDE` */
@@ -42,91 +42,164 @@ export interface LoginEnvironment {
   readonly agentIdentityJwksBaseUrl?: string;
   /** `CODEX_CA_CERTIFICATE`, else `SSL_CERT_FILE`. */
   readonly caBundle?: CaBundle;
-  /** `HTTPS_PROXY`. No proxy is used for a loopback host. */
+  /** `HTTPS_PROXY`. Loopback hosts are never reached through a proxy. */
   readonly httpsProxy?: ProxySetting;
   /** `HTTP_PROXY` */
   readonly httpProxy?: ProxySetting;
-  /** `ALL_PROXY`: used where the variable of the scheme is unset. */
+  /** `ALL_PROXY`: used if the variable of the scheme is not set. */
   readonly allProxy?: ProxySetting;
-  /** Hosts that need no proxy, comma-separated as in the variable. */
+  /** `NO_PROXY`: hosts that are reached without a proxy, separated by commas. */
   readonly noProxy?: string;
   /** `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` */
   readonly originator?: string;
-  /** Any other variable by name (a provider's `env_key`), trimmed; absent as above. It may be a secret. */
+  /** Returns any other variable by name, such as a provider's `env_key`, trimmed. The value may be a secret. */
   readonly variable: (name: string) => Redacted.Redacted | undefined;
+  /** Why `$CODEX_HOME/.env` could not be read. `loadConfig` fails with it. */
+  readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
 }
 
-/** Variables of one process. `process.env` is one. */
+/** The variables of one process, such as `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+export interface EnvironmentOptions {
+  /** The user's home folder. Default: `HOME` (Windows: `USERPROFILE`), else the account database. */
+  readonly homeDir?: string;
+}
+
 /**
- * Reads every variable that this project knows. Nothing else of the project reads them. Values are trimmed, secrets
- * are `Redacted`, nothing is checked: neither that a folder exists nor that a URL is one. A user name or password in a
- * URL becomes `***`: no request is ever sent to such a URL, so the secret in it is not kept either.
+ * Reads the variables of this project and `$CODEX_HOME/.env`. As in Codex, that file supplies variables that are unset
+ * or blank and whose names do not start with `CODEX_`, such as proxies and a provider's `env_key`. A relative
+ * `SSL_CERT_FILE` in it is relative to CODEX_HOME. `variables` itself is not changed, and nothing is thrown.
+ *
+ * @example
+ * ```ts
+ * import { loadEnvironment } from "@agent-auth/login/config/environment";
+ *
+ * const environment = loadEnvironment({ CODEX_HOME: "/srv/codex", CODEX_API_KEY: "sk-example" });
+ * console.log(environment.codexHome.path, environment.apiKey); // /srv/codex <redacted:CODEX_API_KEY>
+ * ```
+ */
+export const loadEnvironment = (
+  variables: Variables,
+  options: EnvironmentOptions = {},
+): LoginEnvironment => {
+  const codexHome = codexHomeOf(variables, options);
+  const dotEnv = readDotEnv(codexHome, variables);
+  return parse(variables, codexHome, dotEnv);
+};
+
+/**
+ * Reads the variables of this project without reading any file: as `loadEnvironment`, but without `$CODEX_HOME/.env`.
+ * Values are trimmed, secrets are `Redacted`, and nothing is validated: neither that a folder exists nor that a URL is
+ * one. A user name or password in a URL becomes `***`, because no request is ever sent to such a URL.
+ *
+ * @example
+ * ```ts
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ *
+ * const environment = parseEnvironment({ HOME: "/home/ada", ALL_PROXY: "http://proxy.example:3128" });
+ * console.log(environment.codexHome.path); // /home/ada/.codex
+ * console.log(environment.allProxy?.variable); // ALL_PROXY
+ * ```
  */
 export const parseEnvironment = (
-  env: Variables,
-  options: { readonly homeDir: string },
-): LoginEnvironment => {
-  const text = (name: string): string | undefined => {
-    const value = env[name]?.trim();
-    return value === "" ? undefined : value;
-  };
-  const url = (name: string): string | undefined => text(name)?.replace(userInfo, "$1***@");
-  const secret = (name: string): Redacted.Redacted | undefined => {
-    const value = text(name);
-    return value === undefined ? undefined : Redacted.make(value, { label: name });
-  };
-  const home = text("CODEX_HOME");
-  const draft: Draft = {
-    codexHome: {
-      path: home === undefined ? join(options.homeDir, ".codex") : resolve(home),
-      explicit: home !== undefined,
-    },
-    variable: secret,
-  };
-  put(draft, "apiKey", secret("CODEX_API_KEY"));
-  put(draft, "agentIdentity", secret("CODEX_AGENT_IDENTITY"));
-  put(draft, "accessToken", secret("CODEX_ACCESS_TOKEN"));
-  put(draft, "refreshTokenUrl", url("CODEX_REFRESH_TOKEN_URL_OVERRIDE"));
-  put(draft, "revokeTokenUrl", url("CODEX_REVOKE_TOKEN_URL_OVERRIDE"));
-  put(draft, "authApiBaseUrl", url("CODEX_AUTHAPI_BASE_URL"));
-  put(draft, "agentIdentityAuthApiBaseUrl", url("CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL"));
-  put(draft, "agentIdentityJwksBaseUrl", url("CODEX_AGENT_IDENTITY_JWKS_BASE_URL"));
-  put(draft, "caBundle", caBundle(text));
-  put(draft, "httpsProxy", proxy(secret, "HTTPS_PROXY"));
-  put(draft, "httpProxy", proxy(secret, "HTTP_PROXY"));
-  put(draft, "allProxy", proxy(secret, "ALL_PROXY"));
-  put(draft, "noProxy", text("no_proxy") ?? text("NO_PROXY"));
-  put(draft, "originator", text("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"));
-  return draft;
+  variables: Variables,
+  options: EnvironmentOptions = {},
+): LoginEnvironment => parse(variables, codexHomeOf(variables, options), { variables: {} });
+
+/**
+ * Returns the name of the variable that provides the credential instead of any store, or `undefined` if none does.
+ * `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count only with `environmentCredentials` (docs/protocol.md §4).
+ *
+ * @example
+ * ```ts
+ * import { overridingEnvVar, parseEnvironment } from "@agent-auth/login/config/environment";
+ *
+ * const environment = parseEnvironment({ CODEX_HOME: "/srv/codex", CODEX_API_KEY: "sk-example" });
+ * console.log(overridingEnvVar(environment, { environmentCredentials: true })); // CODEX_API_KEY
+ * console.log(overridingEnvVar(environment, { environmentCredentials: false })); // undefined
+ * ```
+ */
+export const overridingEnvVar = (
+  environment: Pick<LoginEnvironment, "apiKey" | "agentIdentity" | "accessToken">,
+  options: { readonly environmentCredentials: boolean },
+): "CODEX_API_KEY" | "CODEX_AGENT_IDENTITY" | "CODEX_ACCESS_TOKEN" | undefined => {
+  if (options.environmentCredentials) {
+    if (environment.apiKey !== undefined) return "CODEX_API_KEY";
+    if (environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
+  }
+  return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
 };
 
-/** What stands before the `@` of a URL, with and without slashes, as the URL standard reads it. */
+const homeVariable = process.platform === "win32" ? "USERPROFILE" : "HOME";
+
+const codexHomeOf = (variables: Variables, { homeDir }: EnvironmentOptions): CodexHome =>
+  findCodexHome({
+    codexHome: filled(variables["CODEX_HOME"]),
+    home: homeDir ?? filled(variables[homeVariable]),
+  });
+
+/** The trimmed value of a variable; `undefined` if it is blank, or an inherited member of the object. */
+const filled = (value: unknown): string | undefined => {
+  const text = typeof value === "string" ? value.trim() : "";
+  return text === "" ? undefined : text;
+};
+
+const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): LoginEnvironment => {
+  const text = (name: string): string | undefined =>
+    filled(variables[name]) ?? filled(dotEnv.variables[name]);
+  const url = (name: string): string | undefined => text(name)?.replace(userInfo, "$1***@");
+  const secret = (name: string): Redacted.Redacted | undefined => redact(name, text(name));
+  /** The first of several variables that is set. Those of the process come before those of the file. */
+  const proxy = (...names: ReadonlyArray<string>): ProxySetting | undefined => {
+    for (const from of [variables, dotEnv.variables])
+      for (const variable of names) {
+        const url = redact(variable, filled(from[variable]));
+        if (url !== undefined) return { variable, url };
+      }
+    return undefined;
+  };
+  return {
+    codexHome,
+    variable: secret,
+    ...compact({
+      apiKey: secret("CODEX_API_KEY"),
+      agentIdentity: secret("CODEX_AGENT_IDENTITY"),
+      accessToken: secret("CODEX_ACCESS_TOKEN"),
+      // Not trimmed, so that errors count its lines right.
+      configToml:
+        filled(variables["AGENT_AUTH_CONFIG"]) === undefined
+          ? undefined
+          : redact("AGENT_AUTH_CONFIG", variables["AGENT_AUTH_CONFIG"]),
+      refreshTokenUrl: url("CODEX_REFRESH_TOKEN_URL_OVERRIDE"),
+      revokeTokenUrl: url("CODEX_REVOKE_TOKEN_URL_OVERRIDE"),
+      authApiBaseUrl: url("CODEX_AUTHAPI_BASE_URL"),
+      agentIdentityAuthApiBaseUrl: url("CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL"),
+      agentIdentityJwksBaseUrl: url("CODEX_AGENT_IDENTITY_JWKS_BASE_URL"),
+      caBundle: caBundle(variables) ?? caBundle(dotEnv.variables, codexHome.path),
+      // Lower case first, as in curl.
+      httpsProxy: proxy("https_proxy", "HTTPS_PROXY"),
+      httpProxy: proxy("http_proxy", "HTTP_PROXY"),
+      allProxy: proxy("all_proxy", "ALL_PROXY"),
+      noProxy: text("no_proxy") ?? text("NO_PROXY"),
+      originator: text("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"),
+      dotEnvProblem: dotEnv.problem,
+    }),
+  };
+};
+
+/** The user name and password before the `@` of a URL, with or without slashes, as the URL standard reads it. */
 const userInfo = /^((?:[a-z][a-z\d+.-]*:)?[/\\]*)[^/\\?#]*@/i;
 
-type Draft = { -readonly [K in keyof LoginEnvironment]: LoginEnvironment[K] };
+const redact = (label: string, value: string | undefined): Redacted.Redacted | undefined =>
+  value === undefined ? undefined : Redacted.make(value, { label });
 
-const put = <K extends keyof Draft>(draft: Draft, key: K, value: Draft[K] | undefined): void => {
-  if (value !== undefined) draft[key] = value;
-};
-
-const caBundle = (text: (name: string) => string | undefined): CaBundle | undefined => {
+/** A relative path in a file is relative to the folder of that file. */
+const caBundle = (variables: Variables, folder?: string): CaBundle | undefined => {
   for (const variable of ["CODEX_CA_CERTIFICATE", "SSL_CERT_FILE"] as const) {
-    const path = text(variable);
-    if (path !== undefined) return { variable, path };
-  }
-  return undefined;
-};
-
-/** Lower case wins, as in curl. */
-const proxy = (
-  secret: (name: string) => Redacted.Redacted | undefined,
-  upper: "ALL_PROXY" | "HTTPS_PROXY" | "HTTP_PROXY",
-): ProxySetting | undefined => {
-  for (const variable of [upper.toLowerCase(), upper]) {
-    const url = secret(variable);
-    if (url !== undefined) return { variable, url };
+    const path = filled(variables[variable]);
+    if (path !== undefined)
+      return { variable, path: folder === undefined ? path : resolve(folder, path) };
   }
   return undefined;
 };

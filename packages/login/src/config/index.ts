@@ -1,94 +1,127 @@
-import { isUtf8 } from "node:buffer";
-import { join } from "node:path";
 import * as Effect from "effect/Effect";
-import { checkCodexHome } from "./codex-home.ts";
-import { readSmallFile } from "../storage/fs/read.ts";
-import { applyOverride, type Override, parseOverride } from "./overrides.ts";
-import { readConfig } from "./parse-config.ts";
-import { TableReader, WrongKey } from "./table-reader.ts";
-import { lineOfKey, parseToml, type TomlTable } from "./toml.ts";
+import {
+  type ConfigLayer,
+  type ConfigSources,
+  keyError,
+  layerOf,
+  loadLayers,
+  mergeLayers,
+} from "./layers.ts";
+import { InvalidKey, readConfig } from "./read-config.ts";
+import { formatToml, isTable, mergeTables, type TomlTable, valueAt } from "./toml.ts";
 import type { Config } from "./types.ts";
-import type { CodexHome } from "./environment.ts";
 import {
   type ConfigError,
-  ConfigKeyInvalid,
-  ConfigSyntaxError,
-  ConfigUnreadable,
+  type ConfigKeyInvalid,
+  ModelProviderNotFound,
 } from "../errors/config.ts";
-import { StoreUnreadable } from "../errors/store.ts";
 
 export * from "./types.ts";
 
-export interface LoadConfigOptions {
-  readonly codexHome: CodexHome;
-  /** `dotted.key=value`, as given after `-c`; later ones win. Default none. */
-  readonly overrides?: ReadonlyArray<string>;
-}
+/** What `loadConfig` reads. A `LoginEnvironment` has all of it but `overrides`. */
+export type LoadConfigOptions = ConfigSources;
 
 /**
- * Reads `$CODEX_HOME/config.toml`, lays the overrides over it, and checks every key that this project uses; others are
- * not looked at. A missing file is an empty one; a `CODEX_HOME` that is set and no folder is an error. Nothing wrong is
- * ever ignored: the error has file, line and key, never a value.
+ * Returns the configuration of a CODEX_HOME. Layers, lowest first: `config.toml`, `AGENT_AUTH_CONFIG`, `-c` overrides.
+ * Keys that this project does not use are not looked at. Every other mistake is an error that names the layer, the line
+ * and the key, and never quotes a value. A missing file has no keys; the file of a default folder that this user may not
+ * enter is not used, with a warning. The `.codex/config.toml` of a project is never read.
+ *
+ * Relative paths start in the folder of the file that has them; in CODEX_HOME for `AGENT_AUTH_CONFIG`; and in the
+ * working directory for `-c`.
+ *
+ * @example
+ * ```ts
+ * import { loadConfig } from "@agent-auth/login/config";
+ * import { loadEnvironment } from "@agent-auth/login/config/environment";
+ * import * as Effect from "effect/Effect";
+ *
+ * const environment = loadEnvironment({ HOME: "/nonexistent" });
+ * const config = await Effect.runPromise(
+ *   loadConfig({ ...environment, overrides: ["cli_auth_credentials_store=auto"] }),
+ * );
+ * console.log(config.credentialsStore, config.chatgptBaseUrl); // auto https://chatgpt.com/backend-api
+ * ```
  */
 export const loadConfig = (options: LoadConfigOptions): Effect.Effect<Config, ConfigError> =>
-  Effect.gen(function* () {
-    yield* checkCodexHome(options.codexHome);
-    const path = join(options.codexHome.path, "config.toml");
-    const text = yield* readConfigFile(path);
-    const fromFile: TomlTable = text.trim() === "" ? {} : yield* parseToml(text, path);
-    const overrides = yield* Effect.forEach(options.overrides ?? [], parseOverride);
-    let table = fromFile;
-    for (const override of overrides) table = yield* applyOverride(table, override);
-    return yield* Effect.catch(read(table), (wrong) =>
-      Effect.flatMap(locate(wrong, { path, text, overrides }), Effect.fail),
-    );
-  });
+  Effect.flatMap(loadLayers(options), readLayers);
 
-const readConfigFile = (path: string): Effect.Effect<string, ConfigError> =>
-  Effect.suspend((): Effect.Effect<string, ConfigError> => {
-    let bytes: Uint8Array | undefined;
-    try {
-      bytes = readSmallFile(path);
-    } catch (error) {
-      const reason = error instanceof StoreUnreadable ? error.reason : "an unexpected failure";
-      return Effect.fail(new ConfigUnreadable({ path, reason }));
-    }
-    if (bytes === undefined) return Effect.succeed("");
-    if (!isUtf8(bytes))
-      return Effect.fail(new ConfigSyntaxError({ where: path, reason: "it is not UTF-8" }));
-    return Effect.succeed(new TextDecoder().decode(bytes)); // drops the byte order mark of some editors
-  });
-
-const read = (table: TomlTable): Effect.Effect<Config, WrongKey> =>
+const readLayers = (layers: ReadonlyArray<ConfigLayer>): Effect.Effect<Config, ConfigKeyInvalid> =>
   Effect.try({
-    try: () => readConfig(new TableReader(table)),
+    try: () => readConfig(mergeLayers(layers), (path) => layerOf(layers, path)?.folder),
     catch: (error) => {
-      if (error instanceof WrongKey) return error;
+      if (error instanceof InvalidKey) return keyError(layers, error.path, error.problem);
       throw error;
     },
   });
 
-interface Sources {
-  readonly path: string;
-  readonly text: string;
-  readonly overrides: ReadonlyArray<Override>;
-}
-
-/** Tells whether the file or an override is to blame, and where. */
-const locate = (wrong: WrongKey, sources: Sources): Effect.Effect<ConfigKeyInvalid> =>
+/**
+ * Returns the value of `AGENT_AUTH_CONFIG` for a child process: the TOML that makes `loadConfig` there return the same
+ * configuration as here, without the overrides of this command line. `undefined` if there are no overrides; the child
+ * then inherits the variable. It may contain secrets.
+ *
+ * @example
+ * ```ts
+ * import { configForChild } from "@agent-auth/login/config";
+ * import { loadEnvironment } from "@agent-auth/login/config/environment";
+ * import * as Effect from "effect/Effect";
+ *
+ * const environment = loadEnvironment({ HOME: "/nonexistent" });
+ * const toml = await Effect.runPromise(
+ *   configForChild({ ...environment, overrides: ["model_provider=acme"] }),
+ * );
+ * console.log(toml); // model_provider = "acme"
+ * ```
+ */
+export const configForChild = (
+  options: LoadConfigOptions,
+): Effect.Effect<string | undefined, ConfigError> =>
   Effect.gen(function* () {
-    const key = wrong.path.join(".");
-    const { expected } = wrong;
-    const isOverridden = sources.overrides.some((override) => overlaps(override.path, wrong.path));
-    if (isOverridden) return new ConfigKeyInvalid({ where: "-c", key, expected });
-    const line =
-      (yield* lineOfKey(sources.text, wrong.path)) ??
-      (yield* lineOfKey(sources.text, wrong.path.slice(0, -1)));
-    const where = sources.path;
-    return new ConfigKeyInvalid({ where, key, expected, ...(line === undefined ? {} : { line }) });
+    if ((options.overrides ?? []).length === 0) return undefined;
+    const layers = yield* loadLayers(options);
+    const config = yield* readLayers(layers);
+    const inherited = mergeLayers(layers.filter(({ isFile }) => !isFile));
+    return yield* formatToml(withFolders(inherited, config));
   });
 
-const overlaps = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean => {
-  const length = Math.min(one.length, other.length);
-  return one.slice(0, length).every((part, index) => part === other[index]);
+/** Writes out the folder of every token command: for the child, all of these keys come from one layer. */
+const withFolders = (table: TomlTable, { modelProviders }: Config): TomlTable => {
+  const folders = [...modelProviders].flatMap(([id, { auth }]) =>
+    isTable(valueAt(table, ["model_providers", id, "auth"]))
+      ? [[id, { auth: { cwd: auth?.cwd } }] as const]
+      : [],
+  );
+  if (folders.length === 0) return table;
+  return mergeTables(table, { model_providers: Object.fromEntries(folders) });
 };
+
+/** The providers that Codex knows without a table. */
+const builtInProviders: ReadonlySet<string> = new Set([
+  "openai",
+  "amazon-bedrock",
+  "amazon-bedrock-runtime",
+  "gcp",
+  "lmstudio",
+  "ollama",
+]);
+
+/**
+ * Fails if `model_provider` names a provider that is neither built into Codex nor has a `[model_providers.<id>]` table.
+ *
+ * @example
+ * ```ts
+ * import { checkModelProvider, loadConfig } from "@agent-auth/login/config";
+ * import { loadEnvironment } from "@agent-auth/login/config/environment";
+ * import * as Effect from "effect/Effect";
+ *
+ * const config = await Effect.runPromise(loadConfig(loadEnvironment({ HOME: "/nonexistent" })));
+ * await Effect.runPromise(checkModelProvider(config)); // no model_provider: nothing to find
+ * ```
+ */
+export const checkModelProvider = ({
+  modelProvider: id,
+  modelProviders,
+}: Pick<Config, "modelProvider" | "modelProviders">): Effect.Effect<void, ModelProviderNotFound> =>
+  id === undefined || builtInProviders.has(id) || modelProviders.has(id)
+    ? Effect.void
+    : Effect.fail(new ModelProviderNotFound({ id }));

@@ -1,15 +1,20 @@
 import type * as Redacted from "effect/Redacted";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
-/** A command whose output is a provider's bearer token. */
+/** A command that prints a provider's bearer token (`[model_providers.<id>.auth]`). */
 export interface CommandTokenConfig {
+  /** A program in `PATH`, or a path. A relative path starts in `cwd`. */
   readonly command: string;
   /** Each may be a secret. */
   readonly args: ReadonlyArray<Redacted.Redacted>;
-  /** Milliseconds, at most 2147483647; default 5000. */
+  /** Milliseconds, 1 to 2147483647. Default 5000. */
   readonly timeoutMs: number;
-  /** Milliseconds that one output serves; default 300000. 0: until a 401. */
+  /** Milliseconds for which one output is used. Default 300000. 0: until a 401. */
   readonly refreshIntervalMs: number;
+  /**
+   * The folder that the command runs in. `loadConfig` makes it absolute: it starts in the folder of the file that has the
+   * key, never in the folder that the process works in, which may be somebody's checkout.
+   */
   readonly cwd?: string;
 }
 
@@ -27,25 +32,24 @@ export interface ModelProviderConfig {
   readonly queryParams: Readonly<Record<string, Redacted.Redacted>>;
   /** Values may be secrets. */
   readonly httpHeaders: Readonly<Record<string, Redacted.Redacted>>;
-  /** Header name to variable name. */
+  /** Names of variables by names of headers. */
   readonly envHttpHeaders: Readonly<Record<string, string>>;
   readonly requestMaxRetries?: number;
+  /** Never together with `envKey`, `experimentalBearerToken` or `requiresOpenaiAuth`. */
   readonly auth?: CommandTokenConfig;
 }
 
-/** What `config.toml` and the overrides say, with defaults filled in. */
+/** The configuration of all layers, with defaults filled in. */
 export interface Config {
-  /** White space and trailing slashes trimmed. Default `https://chatgpt.com/backend-api`. */
+  /** White space and trailing slashes are trimmed. Default `https://chatgpt.com/backend-api`. */
   readonly chatgptBaseUrl: string;
   readonly openaiBaseUrl?: string;
   readonly forcedLoginMethod?: "chatgpt" | "api";
-  /** Not empty where present; blank entries are dropped. */
+  /** At least one id if present; blank ones are dropped. */
   readonly forcedWorkspaceIds?: ReadonlyArray<string>;
   /** Default `file`. */
   readonly credentialsStore: CredentialsStoreMode;
-  /** The id of the provider to use. */
+  /** The id of the provider in use. */
   readonly modelProvider?: string;
   readonly modelProviders: ReadonlyMap<string, ModelProviderConfig>;
 }
-
-export const defaultChatgptBaseUrl = "https://chatgpt.com/backend-api";

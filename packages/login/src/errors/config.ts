@@ -1,68 +1,164 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import { place } from "./place.ts";
 
-/** `CODEX_HOME`, or the default folder, is no usable folder. One that is named by hand is never created. */
+/**
+ * CODEX_HOME cannot be used: it does not exist, is not a folder, may not be entered, or cannot be found at all. A folder
+ * that `CODEX_HOME` names is never created.
+ *
+ * @example
+ * ```ts
+ * import { CodexHomeUnusable } from "@agent-auth/login/errors";
+ *
+ * const error = new CodexHomeUnusable({ path: "/srv/codex", reason: "that folder does not exist" });
+ * console.log(error.message); // CODEX_HOME /srv/codex: that folder does not exist
+ * ```
+ */
 export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
-  readonly path: string;
-  /** What is wrong with it, in plain words. */
+  /** Absent if there is no such folder, because the user's home folder cannot be found. */
+  readonly path?: string;
   readonly reason: string;
 }> {
   readonly code = "LOGIN_CODEX_HOME_UNUSABLE";
-  readonly hint = "Create that folder, or correct or unset CODEX_HOME.";
+  readonly remedy: Remedy = "fixEnvironment";
+  get hint(): string {
+    return this.path === undefined
+      ? "Set CODEX_HOME to an existing folder, or HOME to an absolute path."
+      : "Create that folder, or correct or unset CODEX_HOME.";
+  }
   override get message(): string {
-    return `CODEX_HOME ${this.path}: ${this.reason}`;
+    return this.path === undefined
+      ? `there is no folder for configuration and credentials: ${this.reason}`
+      : `CODEX_HOME ${this.path}: ${this.reason}`;
   }
 }
 
-/** `config.toml` exists and cannot be read. It is not ignored. */
+/**
+ * A file of CODEX_HOME (`config.toml`, `.env`) exists and cannot be read. It is not ignored.
+ *
+ * @example
+ * ```ts
+ * import { ConfigUnreadable } from "@agent-auth/login/errors";
+ *
+ * const error = new ConfigUnreadable({ path: "/srv/codex/.env", reason: "permission denied" });
+ * console.log(error.message); // cannot read /srv/codex/.env: permission denied
+ * ```
+ */
 export class ConfigUnreadable extends Data.TaggedError("ConfigUnreadable")<{
   readonly path: string;
   readonly reason: string;
 }> {
   readonly code = "LOGIN_CONFIG_UNREADABLE";
+  readonly remedy: Remedy = "fixConfig";
   readonly hint = "Make the file readable, or move it away.";
   override get message(): string {
     return `cannot read ${this.path}: ${this.reason}`;
   }
 }
 
-const commandLine = "-c";
-const correctOverride = "Correct that override, or leave it out.";
+/** Where a part of the configuration comes from if not from a file. */
+export const configVariable = "AGENT_AUTH_CONFIG";
+export const commandLine = "-c";
 
-/** `config.toml`, or an override, is not TOML. */
+const remedyFor = (where: string): Remedy =>
+  where === configVariable ? "fixEnvironment" : "fixConfig";
+
+const hintFor = (where: string, otherwise: string): string => {
+  if (where === commandLine) return "Correct that override, or leave it out.";
+  return where === configVariable ? `Correct or unset ${configVariable}.` : otherwise;
+};
+
+/**
+ * A part of the configuration is not TOML. The text is not quoted: it may contain a secret.
+ *
+ * @example
+ * ```ts
+ * import { ConfigSyntaxError } from "@agent-auth/login/errors";
+ *
+ * const error = new ConfigSyntaxError({ where: "-c", reason: "expected key=value" });
+ * console.log(error.message, error.remedy); // -c: expected key=value fixConfig
+ * ```
+ */
 export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<{
-  /** The file's path; `-c` for an override. */
+  /** The file's path, `AGENT_AUTH_CONFIG`, or `-c`. */
   readonly where: string;
   readonly line?: number;
   readonly column?: number;
   readonly reason: string;
 }> {
   readonly code = "LOGIN_CONFIG_SYNTAX";
+  get remedy(): Remedy {
+    return remedyFor(this.where);
+  }
   get hint(): string {
-    if (this.where === commandLine) return correctOverride;
-    return this.line === undefined ? "Correct the file." : "Correct that line.";
+    return hintFor(
+      this.where,
+      this.line === undefined ? "Correct the file." : "Correct that line.",
+    );
   }
   override get message(): string {
     return `${place(this.where, this.line, this.column)}: ${this.reason}`;
   }
 }
 
-/** A key of the configuration has a value that it cannot have. The value itself is not repeated. */
+/**
+ * A key of the configuration is not supported, or has a value that it cannot have. The value is not quoted.
+ *
+ * @example
+ * ```ts
+ * import { ConfigKeyInvalid } from "@agent-auth/login/errors";
+ *
+ * const error = new ConfigKeyInvalid({
+ *   where: "/srv/codex/config.toml",
+ *   line: 3,
+ *   key: "model_provider",
+ *   problem: "model_provider must be a string",
+ * });
+ * console.log(error.message); // /srv/codex/config.toml:3: model_provider must be a string
+ * ```
+ */
 export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<{
-  /** The file's path; `-c` for an override. */
+  /** The file's path, `AGENT_AUTH_CONFIG`, or `-c`. */
   readonly where: string;
   readonly line?: number;
-  /** Dotted, as one would write it after `-c`. */
+  /** Dotted, as it is written after `-c`. */
   readonly key: string;
-  /** What would be right, in plain words. */
-  readonly expected: string;
+  /** A clause that names the key. */
+  readonly problem: string;
 }> {
   readonly code = "LOGIN_CONFIG_KEY_INVALID";
+  get remedy(): Remedy {
+    return remedyFor(this.where);
+  }
   get hint(): string {
-    return this.where === commandLine ? correctOverride : "Correct that line, or remove it.";
+    return hintFor(this.where, "Correct that line, or remove it.");
   }
   override get message(): string {
-    return `${place(this.where, this.line)}: ${this.key} must be ${this.expected}`;
+    return `${place(this.where, this.line)}: ${this.problem}`;
+  }
+}
+
+/**
+ * `model_provider` names a provider that is neither built into Codex nor configured.
+ *
+ * @example
+ * ```ts
+ * import { ModelProviderNotFound } from "@agent-auth/login/errors";
+ *
+ * const error = new ModelProviderNotFound({ id: "acme" });
+ * console.log(error.message); // Model provider `acme` not found
+ * ```
+ */
+export class ModelProviderNotFound extends Data.TaggedError("ModelProviderNotFound")<{
+  readonly id: string;
+}> {
+  readonly code = "LOGIN_MODEL_PROVIDER_NOT_FOUND";
+  readonly remedy: Remedy = "fixConfig";
+  get hint(): string {
+    return `Correct model_provider, or add [model_providers.${this.id}] to config.toml.`;
+  }
+  override get message(): string {
+    return `Model provider \`${this.id}\` not found`;
   }
 }
 
@@ -70,4 +166,5 @@ export type ConfigError =
   | CodexHomeUnusable
   | ConfigUnreadable
   | ConfigSyntaxError
-  | ConfigKeyInvalid;
+  | ConfigKeyInvalid
+  | ModelProviderNotFound;

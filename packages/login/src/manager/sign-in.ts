@@ -16,7 +16,8 @@ import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/r
 import type { ChatgptTokens, SavedSignIn } from "./types.ts";
 import type { Core } from "./core.ts";
 import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken } from "./load-credential.ts";
-import { isStoreInMemory, overridingEnvVar } from "./sources.ts";
+import { overridingEnvVar } from "../config/environment.ts";
+import { isStoreInMemory } from "./sources.ts";
 
 // Each sign-in: refused where a variable or a restriction rules it out, checked, then stored, and only then is what it
 // replaces let go of. All but `checkLogin`, which changes nothing, run in the manager's turn.
@@ -78,7 +79,7 @@ const refuseWhatIsRuledOut = (
   core: Core,
   method: LoginMethod,
 ): Effect.Effect<void, EnvironmentCredentialOverrides | LoginMethodDisabled> => {
-  const variable = overridingEnvVar(core);
+  const variable = overridingEnvVar(core.options.environment, core.options);
   const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(core);
   return variable === undefined || isBeaten
     ? checkLoginMethod(core.options.config, method)

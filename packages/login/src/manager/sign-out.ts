@@ -6,7 +6,8 @@ import { EnvironmentCredentialOverrides, type LoginError } from "../errors/index
 import type { LogoutResult } from "./types.ts";
 import { removeEverywhere, type Core } from "./core.ts";
 import { revokeAt } from "./sign-in.ts";
-import { isMemoryInUse, overridingEnvVar } from "./sources.ts";
+import { overridingEnvVar } from "../config/environment.ts";
+import { isMemoryInUse } from "./sources.ts";
 
 /**
  * `AuthManager.logout`. Under the home lock, so that nobody refreshes in between what is being revoked. A document that
@@ -25,7 +26,7 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
   );
   core.cell.accept(Option.none());
   // The variable that was beaten is next in line; whoever asks now gets what a new process would.
-  if (overridingEnvVar(core) !== undefined) core.cell.unload();
+  if (overridingEnvVar(core.options.environment, core.options) !== undefined) core.cell.unload();
   return result;
 });
 
@@ -33,7 +34,7 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
 const refuseUnderEnvironment = Effect.fnUntraced(function* (
   core: Core,
 ): Effect.fn.Return<void, LoginError> {
-  const variable = overridingEnvVar(core);
+  const variable = overridingEnvVar(core.options.environment, core.options);
   if (variable === undefined) return;
   const isBeaten =
     variable === "CODEX_ACCESS_TOKEN" && (core.external.isSet() || (yield* isMemoryInUse(core)));

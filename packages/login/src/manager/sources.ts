@@ -85,15 +85,6 @@ export const findCredential = Effect.fnUntraced(function* (sources: ReadonlyArra
   return Option.none<Finding>();
 });
 
-/** The variable that beats every store on disk, where one does. */
-export const overridingEnvVar = (deps: Pick<SourceDeps, "options">): string | undefined => {
-  const { environment, environmentCredentials } = deps.options;
-  if (environmentCredentials && environment.apiKey !== undefined) return "CODEX_API_KEY";
-  if (environmentCredentials && environment.agentIdentity !== undefined)
-    return "CODEX_AGENT_IDENTITY";
-  return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
-};
-
 /** Whether what is in memory, external tokens included, is used instead of `CODEX_ACCESS_TOKEN`. */
 export const isMemoryInUse = (
   deps: Pick<SourceDeps, "store" | "ephemeral">,

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
@@ -18,7 +17,7 @@ import {
 import { codexHomeOf } from "../manager/open-ephemeral-store.ts";
 import { loadConfig, type Config } from "../config/index.ts";
 import type { Credential } from "../credential/index.ts";
-import { parseEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
+import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
 import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
@@ -222,12 +221,15 @@ const prepare = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AuthManagerOptions, ConfigError> {
   const { configOverrides, externalProvider, variables, ...rest } = options;
   const environment =
-    options.environment ?? parseEnvironment(variables ?? process.env, { homeDir: homedir() });
+    options.environment ??
+    loadEnvironment({ ...(variables ?? process.env), ...compact({ CODEX_HOME: rest.codexHome }) });
   const config =
     options.config ??
-    (yield* loadConfig(
-      compact({ codexHome: codexHomeOf({ ...rest, environment }), overrides: configOverrides }),
-    ));
+    (yield* loadConfig({
+      ...environment,
+      codexHome: codexHomeOf({ ...rest, environment }),
+      ...compact({ overrides: configOverrides }),
+    }));
   const provider =
     externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
   return { ...rest, environment, config, ...compact({ externalProvider: provider }) };

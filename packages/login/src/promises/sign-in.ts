@@ -1,8 +1,7 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
-import { homedir } from "node:os";
 import * as Effect from "effect/Effect";
 import type { ChatgptTokens } from "../manager/index.ts";
-import { parseEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
+import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
 import { layer as httpClient, type HttpClientOptions } from "../http/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthorizePrompt, BrowserSignInOptions } from "../oauth/browser.ts";
@@ -77,7 +76,7 @@ const call = (act: () => unknown): Effect.Effect<void, unknown> =>
   Effect.asVoid(Effect.tryPromise({ try: async () => act(), catch: (cause) => cause }));
 
 const environmentOf = ({ environment, variables = process.env }: Surroundings): LoginEnvironment =>
-  environment ?? parseEnvironment(variables, { homeDir: homedir() });
+  environment ?? loadEnvironment(variables);
 
 const run = (
   {

@@ -45,6 +45,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CONFIG_UNREADABLE":
     case "LOGIN_CONFIG_SYNTAX":
     case "LOGIN_CONFIG_KEY_INVALID":
+    case "LOGIN_MODEL_PROVIDER_NOT_FOUND":
     case "LOGIN_CA_BUNDLE_UNUSABLE":
     case "LOGIN_PROXY_UNUSABLE":
     case "LOGIN_PROXY_REQUEST_FAILED":

@@ -1,8 +1,7 @@
-import { homedir } from "node:os";
 import type { Config } from "@agent-auth/login/config";
 import {
   type LoginEnvironment,
-  parseEnvironment,
+  loadEnvironment,
   type Variables,
 } from "@agent-auth/login/config/environment";
 import type { PromiseAuthManager } from "@agent-auth/login/promises";
@@ -142,21 +141,18 @@ export const createModelProvider = async (
 const environmentOf = (options: ModelProviderOptions): LoginEnvironment => {
   if (options.environment !== undefined) return options.environment;
   const { codexHome } = options;
-  return parseEnvironment(
-    {
-      ...(options.variables ?? process.env),
-      ...(codexHome === undefined ? {} : { CODEX_HOME: codexHome }),
-    },
-    { homeDir: homedir() },
-  );
+  return loadEnvironment({
+    ...(options.variables ?? process.env),
+    ...(codexHome === undefined ? {} : { CODEX_HOME: codexHome }),
+  });
 };
 
 const loadConfigFile = async (
-  { codexHome }: LoginEnvironment,
+  environment: LoginEnvironment,
   overrides: ReadonlyArray<string>,
 ): Promise<Config> => {
   const { loadConfig } = await import("@agent-auth/login/config");
-  return Effect.runPromise(loadConfig({ codexHome, overrides }));
+  return Effect.runPromise(loadConfig({ ...environment, overrides }));
 };
 
 const openManager = async (

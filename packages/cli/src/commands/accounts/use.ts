@@ -1,3 +1,4 @@
+import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { EnvironmentCredentialOverrides } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import { cannotRead } from "../../accounts/account-trouble.ts";
@@ -6,7 +7,6 @@ import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../errors/exit-code.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import { reportError } from "../../errors/report.ts";
-import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession } from "../../session.ts";
 import { accountName, unknownAccount } from "./named-account.ts";
 import { useSpec } from "./specs.ts";
@@ -29,7 +29,7 @@ export const run = (options: UseOptions) =>
 
 const use = Effect.fnUntraced(function* ({ name, globals }: UseOptions) {
   const session = yield* openSession(globals);
-  const variable = overridingEnvVar(session.environment);
+  const variable = overridingEnvVar(session.environment, { environmentCredentials: true });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
   const accounts = keptAccounts(session);
   yield* accounts.checkPersistent;

@@ -1,10 +1,10 @@
+import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
-import { overridingEnvVar } from "../../ruling-variable.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./api.ts";
@@ -60,7 +60,10 @@ const verdict = (
   { auth }: ModelProvider,
 ): ExitCode => {
   if (status < 400) return exitCode.done;
-  const hint = status === 401 ? deedOf(auth, overridingEnvVar(environment)) : "";
+  const hint =
+    status === 401
+      ? deedOf(auth, overridingEnvVar(environment, { environmentCredentials: true }))
+      : "";
   writeLine(`Error: the server answered ${`${status} ${statusText}`.trimEnd()}${hint}`);
   return status === 401 ? exitCode.signInNeeded : exitCode.failed;
 };

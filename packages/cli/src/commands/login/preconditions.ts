@@ -1,10 +1,10 @@
+import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { EnvironmentCredentialOverrides, PersistentStoreRequired } from "@agent-auth/login/errors";
 import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/config/restrictions";
 import * as Effect from "effect/Effect";
 import { existsSync } from "node:fs";
 import { accountsFolder } from "../../accounts/account-home.ts";
 import { CliError } from "../../errors/cli-error.ts";
-import { overridingEnvVar } from "../../ruling-variable.ts";
 import type { Session } from "../../session.ts";
 
 /**
@@ -17,7 +17,7 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
 ) {
   const { config, environment } = session;
   yield* checkLoginMethod(config, method);
-  const variable = overridingEnvVar(environment);
+  const variable = overridingEnvVar(environment, { environmentCredentials: true });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
   if (config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
   return yield* checkNotKept(session);

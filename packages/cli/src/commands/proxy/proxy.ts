@@ -1,3 +1,4 @@
+import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { AuthManager } from "@agent-auth/login/manager";
 import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import { RequestSigner } from "@agent-auth/model-provider/signing";
@@ -14,7 +15,6 @@ import { type FollowedSignIn, followSignIn } from "../../proxy/follow-sign-in.ts
 import { listen } from "../../proxy/server.ts";
 import { storedSignIn } from "../../proxy/stored-sign-in.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
-import { overridingEnvVar } from "../../ruling-variable.ts";
 import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
@@ -54,7 +54,8 @@ const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
   const session = yield* openSession(options.globals);
   const provider = yield* sessionProvider(session);
   const isStored =
-    provider.auth._tag === "SignedIn" && overridingEnvVar(session.environment) === undefined;
+    provider.auth._tag === "SignedIn" &&
+    overridingEnvVar(session.environment, { environmentCredentials: true }) === undefined;
   if (!isStored) {
     return yield* Effect.scoped(serve(options, session, unchanging)).pipe(
       Effect.provide(signerLayer(session, provider)),

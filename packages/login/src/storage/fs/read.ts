@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { StoreUnreadable } from "../../errors/store.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
@@ -11,10 +11,15 @@ const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
 
 /**
  * The bytes of a small regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all
- * else: directories, FIFOs, devices, and files of more than `maxBytes` (default 1 MiB). Synchronous: for one small local
+ * else: directories, FIFOs, devices, files of more than `maxBytes` (default 1 MiB), and those
+ * for which `refuse` gives a reason once they are open. Synchronous: for one small local
  * file the way through the thread pool would take ten times as long.
  */
-export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | undefined => {
+export const readSmallFile = (
+  path: string,
+  maxBytes = MAX_BYTES,
+  refuse?: (stats: Stats) => string | undefined,
+): Uint8Array | undefined => {
   let fd: number;
   try {
     fd = openSync(path, flags);
@@ -23,7 +28,7 @@ export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | 
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
   }
   try {
-    return readRegularFile(fd, path, maxBytes);
+    return readRegularFile(fd, path, maxBytes, refuse);
   } catch (error) {
     if (error instanceof StoreUnreadable) throw error;
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
@@ -32,7 +37,12 @@ export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | 
   }
 };
 
-const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array => {
+const readRegularFile = (
+  fd: number,
+  path: string,
+  maxBytes: number,
+  refuse?: (stats: Stats) => string | undefined,
+): Uint8Array => {
   const stats = fstatSync(fd);
   if (!stats.isFile())
     throw new StoreUnreadable({
@@ -41,6 +51,8 @@ const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array
     });
   if (stats.size > maxBytes)
     throw new StoreUnreadable({ where: path, reason: `it is larger than ${maxBytes / MIB} MiB` });
+  const refusal = refuse?.(stats);
+  if (refusal !== undefined) throw new StoreUnreadable({ where: path, reason: refusal });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;
   while (length < buffer.length) {

@@ -1,0 +1,60 @@
+import { accessSync, constants, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { type CodexHome, codexHomeProblem } from "./codex-home.ts";
+import { type CodexHomeUnusable, ConfigUnreadable } from "../errors/config.ts";
+import { StoreUnreadable } from "../errors/store.ts";
+import { isRoot } from "../storage/fs/owner.ts";
+import { MAX_BYTES, readSmallFile } from "../storage/fs/read.ts";
+import { systemCodeOf } from "../storage/fs/system-error.ts";
+
+/** A small file of CODEX_HOME: its bytes, nothing if there is no such file, or why it cannot be read. */
+export type HomeFile =
+  | { readonly _tag: "Read"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Absent" }
+  /** The user may not enter the default folder, so this user has no files there. */
+  | { readonly _tag: "NoAccess"; readonly path: string }
+  | { readonly _tag: "Failed"; readonly error: ConfigUnreadable | CodexHomeUnusable };
+
+/** Reads a small file of CODEX_HOME. Links are followed, but not if they make root read what the owner may not. */
+export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
+  if (home.notFound !== undefined) return { _tag: "Absent" };
+  const path = join(home.path, name);
+  try {
+    const bytes = readSmallFile(path, MAX_BYTES, isRoot() ? refuseForRoot(home.path) : undefined);
+    if (bytes !== undefined) return { _tag: "Read", bytes };
+  } catch (error) {
+    if (isClosedToUser(home)) return { _tag: "NoAccess", path };
+    const reason = error instanceof StoreUnreadable ? error.reason : "an unexpected failure";
+    return failedOr(home, { _tag: "Failed", error: new ConfigUnreadable({ path, reason }) });
+  }
+  return failedOr(home, { _tag: "Absent" });
+};
+
+/** What is wrong with the folder explains more than what is wrong with a file in it. */
+const failedOr = (home: CodexHome, otherwise: HomeFile): HomeFile => {
+  const error = codexHomeProblem(home);
+  return error === undefined ? otherwise : { _tag: "Failed", error };
+};
+
+const isClosedToUser = ({ explicit, path }: CodexHome): boolean => {
+  if (explicit) return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return false;
+  } catch (error) {
+    return ["EACCES", "EPERM"].includes(systemCodeOf(error) ?? "");
+  }
+};
+
+const OTHERS_READ = 0o004;
+
+/** In another user's folder, root reads only what that user could read as well. */
+const refuseForRoot =
+  (folder: string) =>
+  (file: Stats): string | undefined => {
+    const { uid } = statSync(folder);
+    const isAllowed = uid === 0 || file.uid === uid || (file.mode & OTHERS_READ) !== 0;
+    return isAllowed
+      ? undefined
+      : "this process is root, and the owner of the folder may not read that file";
+  };

@@ -1,0 +1,191 @@
+import { isUtf8 } from "node:buffer";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import type { LoginEnvironment } from "./environment.ts";
+import { readHomeFile } from "./home-file.ts";
+import { lineOfKey } from "./key-line.ts";
+import {
+  isTable,
+  mergeTables,
+  parseToml,
+  type TomlTable,
+  valueAt,
+  valueOf,
+  withValue,
+} from "./toml.ts";
+import {
+  commandLine,
+  type ConfigError,
+  ConfigKeyInvalid,
+  ConfigSyntaxError,
+  ConfigUnreadable,
+  configVariable,
+} from "../errors/config.ts";
+import { compact } from "../internal/compact.ts";
+
+/** One source of configuration keys. Later layers of a list win over earlier ones. */
+export interface ConfigLayer {
+  /** As errors name it: the file's path, `AGENT_AUTH_CONFIG` or `-c`. */
+  readonly where: string;
+  readonly table: TomlTable;
+  /** What lines are counted in; absent for `-c`. */
+  readonly text?: string;
+  /** Relative paths in this layer start here; absent: in the working directory. */
+  readonly folder?: string;
+  /** Whether a child process reads this layer by itself. */
+  readonly isFile: boolean;
+}
+
+export interface ConfigSources extends Pick<
+  LoginEnvironment,
+  "codexHome" | "configToml" | "dotEnvProblem"
+> {
+  /** `dotted.key=value`, as after `-c`; later ones win. Default none. */
+  readonly overrides?: ReadonlyArray<string>;
+}
+
+/** Reads every layer, lowest first. A source that does not exist has no layer. */
+export const loadLayers = (
+  sources: ConfigSources,
+): Effect.Effect<ReadonlyArray<ConfigLayer>, ConfigError> =>
+  Effect.gen(function* () {
+    if (sources.dotEnvProblem !== undefined)
+      return yield* new ConfigUnreadable(sources.dotEnvProblem);
+    const layers = [
+      yield* userFile(sources),
+      yield* environmentVariable(sources),
+      yield* overridesLayer(sources.overrides ?? []),
+    ];
+    return layers.filter((layer) => layer !== undefined);
+  });
+
+type LoadedLayer = Effect.Effect<ConfigLayer | undefined, ConfigError>;
+
+const userFile = ({ codexHome }: ConfigSources): LoadedLayer =>
+  Effect.suspend((): LoadedLayer => {
+    const where = join(codexHome.path, "config.toml");
+    const file = readHomeFile(codexHome, "config.toml");
+    if (file._tag === "Failed") return Effect.fail(file.error);
+    if (file._tag === "NoAccess")
+      return Effect.as(
+        Effect.logWarning(`${where} is not used: no access to its folder`),
+        undefined,
+      );
+    if (file._tag === "Absent") return Effect.succeed(undefined);
+    if (!isUtf8(file.bytes))
+      return Effect.fail(new ConfigSyntaxError({ where, reason: "it is not UTF-8" }));
+    // The decoder drops the byte order mark that some editors write.
+    return textLayer(new TextDecoder().decode(file.bytes), where, codexHome.path);
+  });
+
+/** Relative paths start in CODEX_HOME: the variable is inherited, whatever folder a child process works in. */
+const environmentVariable = ({ codexHome, configToml }: ConfigSources): LoadedLayer =>
+  configToml === undefined
+    ? Effect.succeed(undefined)
+    : textLayer(Redacted.value(configToml), configVariable, codexHome.path);
+
+const textLayer = (text: string, where: string, folder: string): LoadedLayer =>
+  text.trim() === ""
+    ? Effect.succeed(undefined)
+    : Effect.map(parseToml(text, where), (table) => ({
+        where,
+        table,
+        text,
+        folder,
+        isFile: where !== configVariable,
+      }));
+
+const overridesLayer = (overrides: ReadonlyArray<string>): LoadedLayer =>
+  Effect.gen(function* () {
+    if (overrides.length === 0) return undefined;
+    let table: TomlTable = {};
+    for (const override of overrides) table = setAt(table, yield* parseOverride(override));
+    return { where: commandLine, table, isFile: false };
+  });
+
+interface Override {
+  readonly path: ReadonlyArray<string>;
+  readonly value: unknown;
+}
+
+/** Reads `dotted.key=value`, as after `-c`. The value is TOML, or a plain string if it does not parse. */
+const parseOverride = (text: string): Effect.Effect<Override, ConfigSyntaxError> =>
+  Effect.gen(function* () {
+    const equals = text.indexOf("=");
+    const key = text.slice(0, Math.max(equals, 0)).trim();
+    if (key === "")
+      return yield* new ConfigSyntaxError({ where: commandLine, reason: "expected key=value" });
+    const raw = text.slice(equals + 1).trim();
+    return { path: yield* parseKey(key), value: yield* parseValue(raw) };
+  });
+
+/** A TOML key, with quoted parts; if it does not parse, its parts are separated at the dots. */
+const parseKey = (key: string): Effect.Effect<ReadonlyArray<string>, ConfigSyntaxError> =>
+  Effect.gen(function* () {
+    const parsed = parseToml(`${key} = 0`, commandLine);
+    const table = yield* Effect.orElseSucceed(parsed, () => undefined);
+    const path = table === undefined ? key.split(".").map((part) => part.trim()) : onlyPath(table);
+    if (path.includes(""))
+      return yield* new ConfigSyntaxError({
+        where: commandLine,
+        reason: "part of the key is empty",
+      });
+    return path;
+  });
+
+const onlyPath = (table: TomlTable): ReadonlyArray<string> => {
+  const path: Array<string> = [];
+  for (let value: unknown = table; isTable(value);) {
+    const [key] = Object.keys(value);
+    if (key === undefined) break;
+    path.push(key);
+    value = valueOf(value, key);
+  }
+  return path;
+};
+
+const parseValue = (raw: string): Effect.Effect<unknown> =>
+  parseToml(`value = ${raw}`, commandLine).pipe(
+    Effect.map((table) => (Object.keys(table).length === 1 ? valueOf(table, "value") : raw)),
+    Effect.orElseSucceed(() => raw),
+  );
+
+/** A value that is in the way of a table is replaced, as in Codex. */
+const setAt = (table: TomlTable, { path, value }: Override): TomlTable => {
+  const [key, ...rest] = path;
+  if (key === undefined) return table;
+  if (rest.length === 0) return withValue(table, key, value);
+  const inner = valueOf(table, key);
+  return withValue(table, key, setAt(isTable(inner) ? inner : {}, { path: rest, value }));
+};
+
+/** Returns the keys of all layers in one table. */
+export const mergeLayers = (layers: ReadonlyArray<ConfigLayer>): TomlTable => {
+  const [first, ...others] = layers;
+  if (first === undefined) return {};
+  return others.reduce((merged, { table }) => mergeTables(merged, table), first.table);
+};
+
+/** Returns the layer that decides a key, which is the last one that has it. */
+export const layerOf = (
+  layers: ReadonlyArray<ConfigLayer>,
+  path: ReadonlyArray<string>,
+): ConfigLayer | undefined => layers.findLast(({ table }) => valueAt(table, path) !== undefined);
+
+/** Returns the error for a wrong key: it names the layer and the line of the key, or of the table that lacks the key. */
+export const keyError = (
+  layers: ReadonlyArray<ConfigLayer>,
+  path: ReadonlyArray<string>,
+  problem: string,
+): ConfigKeyInvalid => {
+  const key = path.join(".");
+  for (let length = path.length; length > 0; length--) {
+    const part = path.slice(0, length);
+    const layer = layerOf(layers, part);
+    if (layer === undefined) continue;
+    const line = layer.text === undefined ? undefined : lineOfKey(layer.text, part);
+    return new ConfigKeyInvalid({ where: layer.where, key, problem, ...compact({ line }) });
+  }
+  return new ConfigKeyInvalid({ where: commandLine, key, problem });
+};

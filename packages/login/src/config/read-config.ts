@@ -1,0 +1,264 @@
+import { defaultChatgptBaseUrl } from "@agent-auth/agent-identity/urls";
+import { resolve } from "node:path";
+import * as Redacted from "effect/Redacted";
+import { isTable, type TomlTable, valueOf } from "./toml.ts";
+import type { CommandTokenConfig, Config, ModelProviderConfig } from "./types.ts";
+import { compact } from "../internal/compact.ts";
+import type { CredentialsStoreMode } from "../storage/index.ts";
+
+/** Thrown by `readConfig` for the first key that is wrong. */
+export class InvalidKey extends Error {
+  readonly path: ReadonlyArray<string>;
+  /** A clause that names the key. */
+  readonly problem: string;
+
+  constructor(path: ReadonlyArray<string>, problem: string) {
+    super(problem);
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+/** Returns the folder in which a relative path starts that a key holds; `undefined`: in the working directory. */
+export type FolderOf = (path: ReadonlyArray<string>) => string | undefined;
+
+/** Returns the typed form of a configuration. Keys that this project does not use are not looked at. */
+export const readConfig = (table: TomlTable, folderOf: FolderOf): Config => {
+  const reader = new TableReader(table, folderOf);
+  refuseProfile(reader);
+  return {
+    chatgptBaseUrl: readBaseUrl(reader, "chatgpt_base_url") ?? defaultChatgptBaseUrl,
+    credentialsStore: reader.oneOf("cli_auth_credentials_store", storeModes) ?? "file",
+    modelProviders: readProviders(reader.tableAt("model_providers")),
+    ...compact({
+      openaiBaseUrl: readBaseUrl(reader, "openai_base_url"),
+      forcedLoginMethod: reader.oneOf("forced_login_method", ["chatgpt", "api"]),
+      forcedWorkspaceIds: readWorkspaceIds(reader),
+      modelProvider: reader.nonBlankString("model_provider"),
+    }),
+  };
+};
+
+const storeModes: ReadonlyArray<CredentialsStoreMode> = ["file", "keyring", "auto", "ephemeral"];
+
+/** The text is Codex's. */
+const refuseProfile = (reader: TableReader): void => {
+  const name = reader.string("profile");
+  if (name !== undefined)
+    reader.fail(
+      "profile",
+      `legacy \`profile = "${name}"\` config is no longer supported; use \`--profile ${name}\` with \`${name}.config.toml\` instead`,
+    );
+};
+
+const readBaseUrl = (reader: TableReader, key: string): string | undefined => {
+  const text = reader.nonBlankString(key)?.replace(/\/+$/, "");
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol !== "https:" && url?.protocol !== "http:")
+    return reader.mustBe(key, "an http or https URL");
+  return withoutUserInfo(reader, key, text);
+};
+
+/** A password in a URL would be shown wherever the URL is shown, and no request is sent with one. */
+const withoutUserInfo = (reader: TableReader, key: string, text: string): string => {
+  const url = URL.parse(text);
+  const isPlain = url === null || (url.username === "" && url.password === "");
+  return isPlain ? text : reader.mustBe(key, "a URL without user name and password");
+};
+
+const workspaceKey = "forced_chatgpt_workspace_id";
+
+/** One id or a list of ids. Blank ids restrict nothing; several ids in one string are an error that shows a list. */
+const readWorkspaceIds = (reader: TableReader): ReadonlyArray<string> | undefined => {
+  const ids = reader
+    .stringOrStrings(workspaceKey)
+    .map((id) => id.trim())
+    .filter((id) => id !== "");
+  if (ids.some((id) => id.includes(",")))
+    reader.mustBe(workspaceKey, 'a list with one workspace id each, such as ["ws-1", "ws-2"]');
+  return ids.length === 0 ? undefined : ids;
+};
+
+const readProviders = (
+  providers: TableReader | undefined,
+): ReadonlyMap<string, ModelProviderConfig> => {
+  const read = new Map<string, ModelProviderConfig>();
+  for (const id of providers?.keys ?? []) {
+    const provider = providers?.tableAt(id);
+    if (provider !== undefined) read.set(id, readProvider(provider));
+  }
+  return read;
+};
+
+const readProvider = (reader: TableReader): ModelProviderConfig => {
+  const token = reader.nonBlankString("experimental_bearer_token");
+  const baseUrl = reader.nonBlankString("base_url");
+  const config: ModelProviderConfig = {
+    requiresOpenaiAuth: reader.boolean("requires_openai_auth") ?? false,
+    queryParams: secretTable(reader.stringTable("query_params")),
+    httpHeaders: secretTable(reader.stringTable("http_headers")),
+    envHttpHeaders: reader.stringTable("env_http_headers"),
+    ...compact({
+      name: reader.nonBlankString("name"),
+      baseUrl: baseUrl === undefined ? undefined : withoutUserInfo(reader, "base_url", baseUrl),
+      envKey: reader.nonBlankString("env_key"),
+      envKeyInstructions: reader.nonBlankString("env_key_instructions"),
+      experimentalBearerToken:
+        token === undefined
+          ? undefined
+          : Redacted.make(token, { label: "experimental_bearer_token" }),
+      wireApi: reader.nonBlankString("wire_api"),
+      requestMaxRetries: reader.count("request_max_retries"),
+      auth: readCommand(reader.tableAt("auth")),
+    }),
+  };
+  if (config.wireApi === "chat")
+    reader.fail("wire_api", '`wire_api = "chat"` is no longer supported; use "responses"');
+  refuseSecondCredential(reader, config);
+  return config;
+};
+
+/** The text is Codex's. */
+const refuseSecondCredential = (reader: TableReader, config: ModelProviderConfig): void => {
+  if (config.auth === undefined) return;
+  const others = [
+    ...(config.envKey === undefined ? [] : ["env_key"]),
+    ...(config.experimentalBearerToken === undefined ? [] : ["experimental_bearer_token"]),
+    ...(config.requiresOpenaiAuth ? ["requires_openai_auth"] : []),
+  ];
+  if (others.length > 0)
+    reader.fail(
+      "auth",
+      `${reader.path.join(".")}: provider auth cannot be combined with ${others.join(", ")}`,
+    );
+};
+
+const secretTable = (
+  table: Readonly<Record<string, string>>,
+): Readonly<Record<string, Redacted.Redacted>> =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, value]) => [name, Redacted.make(value, { label: name })]),
+  );
+
+/** A timer of more milliseconds fires at once. */
+const longestTimerMs = 2_147_483_647;
+
+const readCommand = (reader: TableReader | undefined): CommandTokenConfig | undefined => {
+  if (reader === undefined) return undefined;
+  const timeoutMs = reader.count("timeout_ms") ?? 5_000;
+  if (timeoutMs === 0 || timeoutMs > longestTimerMs)
+    reader.mustBe("timeout_ms", `a whole number of milliseconds, 1 to ${longestTimerMs}`);
+  return {
+    command: reader.nonBlankString("command") ?? reader.mustBe("command", "the name of a program"),
+    args: (reader.strings("args") ?? []).map((arg) => Redacted.make(arg, { label: "args" })),
+    timeoutMs,
+    refreshIntervalMs: reader.count("refresh_interval_ms") ?? 300_000,
+    cwd: readFolder(reader),
+  };
+};
+
+/** Without `cwd`, the folder of the file that has `command`: its arguments may be relative paths as well. */
+const readFolder = (reader: TableReader): string => {
+  const cwd = reader.nonBlankString("cwd");
+  const start = reader.folderOf(cwd === undefined ? "command" : "cwd");
+  try {
+    return resolve(start ?? "", cwd ?? "");
+  } catch {
+    return reader.mustBe("cwd", "an absolute path, because the working directory does not exist");
+  }
+};
+
+const isString = (value: unknown): value is string => typeof value === "string";
+
+/**
+ * Typed access to one table. A method returns `undefined` for an absent key and throws `InvalidKey` for a wrong value
+ * (docs/decisions/0020-no-schema-library-for-config.md).
+ */
+class TableReader {
+  readonly #table: TomlTable;
+  readonly #folderOf: FolderOf;
+  readonly path: ReadonlyArray<string>;
+
+  constructor(table: TomlTable, folderOf: FolderOf, path: ReadonlyArray<string> = []) {
+    this.#table = table;
+    this.#folderOf = folderOf;
+    this.path = path;
+  }
+
+  get keys(): ReadonlyArray<string> {
+    return Object.keys(this.#table);
+  }
+
+  folderOf(key: string): string | undefined {
+    return this.#folderOf([...this.path, key]);
+  }
+
+  fail(key: string, problem: string): never {
+    throw new InvalidKey([...this.path, key], problem);
+  }
+
+  mustBe(key: string, expected: string): never {
+    return this.fail(key, `${[...this.path, key].join(".")} must be ${expected}`);
+  }
+
+  string(key: string): string | undefined {
+    const value = valueOf(this.#table, key);
+    return value === undefined || isString(value) ? value : this.mustBe(key, "a string");
+  }
+
+  /** The trimmed string; `undefined` also if it is blank. */
+  nonBlankString(key: string): string | undefined {
+    return this.string(key)?.trim() || undefined;
+  }
+
+  boolean(key: string): boolean | undefined {
+    const value = valueOf(this.#table, key);
+    if (value === undefined || typeof value === "boolean") return value;
+    return this.mustBe(key, "true or false");
+  }
+
+  /** A whole number, zero or more. */
+  count(key: string): number | undefined {
+    const value = valueOf(this.#table, key);
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+    return this.mustBe(key, "a whole number, zero or more");
+  }
+
+  oneOf<T extends string>(key: string, choices: ReadonlyArray<T>): T | undefined {
+    const value = this.string(key);
+    if (value === undefined) return undefined;
+    const found = choices.find((choice) => choice === value);
+    return found ?? this.mustBe(key, `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`);
+  }
+
+  strings(key: string): ReadonlyArray<string> | undefined {
+    const value = valueOf(this.#table, key);
+    if (value === undefined) return undefined;
+    const isList = Array.isArray(value) && value.every(isString);
+    return isList ? value : this.mustBe(key, "a list of strings");
+  }
+
+  /** One string counts as a list of one, an absent key as an empty list. */
+  stringOrStrings(key: string): ReadonlyArray<string> {
+    const value = valueOf(this.#table, key) ?? [];
+    const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value];
+    return list.every(isString) ? list : this.mustBe(key, "a string or a list of strings");
+  }
+
+  tableAt(key: string): TableReader | undefined {
+    const value = valueOf(this.#table, key);
+    if (value === undefined) return undefined;
+    return isTable(value)
+      ? new TableReader(value, this.#folderOf, [...this.path, key])
+      : this.mustBe(key, "a table");
+  }
+
+  /** A table whose values are all strings; an absent one is empty. */
+  stringTable(key: string): Readonly<Record<string, string>> {
+    const inner = this.tableAt(key);
+    const entries = (inner?.keys ?? []).map((name) => [name, inner?.string(name) ?? ""] as const);
+    return Object.fromEntries(entries);
+  }
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readConfig } from "../src/config/read-config.ts";
+import type { TomlTable } from "../src/config/toml.ts";
+
+const protocol = readFileSync(join(import.meta.dirname, "../../../docs/protocol.md"), "utf8");
+
+/** The words in backticks in the cells of a column, for all tables whose first heading starts with `key`. */
+const documentedKeys = (column: number): ReadonlyArray<string> =>
+  (protocol.match(/^\| key .*\n(?:\|.*\n)+/gm) ?? []).flatMap((table) =>
+    table
+      .trimEnd()
+      .split("\n")
+      .slice(2)
+      .flatMap((row) => Array.from((row.split("|")[column + 1] ?? "").matchAll(/`([a-z_]+)`/g)))
+      .map(([, word = ""]) => word),
+  );
+
+/** The keys that `readConfig` looks for in a configuration with every kind of table. */
+const keysRead = (): ReadonlySet<string> => {
+  const read = new Set<string>();
+  const recording = (table: TomlTable): TomlTable =>
+    new Proxy(table, {
+      getOwnPropertyDescriptor: (target, key) => {
+        read.add(String(key));
+        return Reflect.getOwnPropertyDescriptor(target, key);
+      },
+    });
+  const provider = recording({ auth: recording({ command: "x" }) });
+  readConfig(recording({ model_providers: { acme: provider } }), () => "/");
+  return read;
+};
+
+describe("docs/protocol.md, §1 and §12", () => {
+  it("lists every key that is read, and no others", () => {
+    const read = keysRead();
+    const inFirstColumn = documentedKeys(0);
+    expect(inFirstColumn.filter((key) => !read.has(key))).toEqual([]);
+    const mentioned = new Set([...inFirstColumn, ...documentedKeys(1)]);
+    mentioned.add("acme"); // the provider of this test
+    expect([...read].filter((key) => !mentioned.has(key))).toEqual([]);
+  });
+});
