@@ -1,7 +1,7 @@
 import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { layer as configuredStore } from "@agent-auth/login/storage/configured";
-import { describeSource } from "@agent-auth/login/errors";
+import { CodexHomeUnusable, describeSource } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
@@ -14,7 +14,13 @@ const OTHERS_READ_OR_WRITE = 0o077;
 
 /** The folder of `auth.json` and `config.toml`: is it there, and whose is it? */
 export const checkHome = ({ environment }: Session): Check => {
-  const { path, explicit } = environment.codexHome;
+  const { path, explicit, notFound } = environment.codexHome;
+  if (notFound !== undefined) {
+    const { hint, message } = new CodexHomeUnusable({ reason: notFound });
+    return credentialVariable(environment) === undefined
+      ? warn("home", message, hint)
+      : ok("home", `${message}; nothing needs it`);
+  }
   const named = explicit ? `${path} (CODEX_HOME)` : path;
   const stat = statOf(path);
   if (stat === undefined) return ok("home", `${named} is made when something is stored`);
@@ -25,16 +31,19 @@ export const checkHome = ({ environment }: Session): Check => {
 
 /** `config.toml` was read before any check runs; this says which file that was. */
 export const checkConfig = ({ environment, config }: Session): Check => {
-  const path = join(environment.codexHome.path, "config.toml");
-  const from = statOf(path) === undefined ? `no ${path}, defaults apply` : path;
+  const { path: folder, notFound } = environment.codexHome;
+  const path = join(folder, "config.toml");
+  const named = notFound === undefined ? path : "config.toml";
+  const from = statOf(path) === undefined ? `no ${named}, defaults apply` : path;
   return ok("config", `${from}; backend ${config.chatgptBaseUrl}`);
 };
 
 /** Who may look into `auth.json`. */
 export const checkFileMode = ({ environment }: Session): Check => {
-  const path = join(environment.codexHome.path, "auth.json");
+  const { path: folder, notFound } = environment.codexHome;
+  const path = join(folder, "auth.json");
   const stat = statOf(path);
-  if (stat === undefined) return ok("file", `no ${path}`);
+  if (stat === undefined) return ok("file", `no ${notFound === undefined ? path : "auth.json"}`);
   return hasModeBits(stat, OTHERS_READ_OR_WRITE)
     ? warn("file", `${path} can be read or changed by other users`, `chmod 600 ${path}`)
     : ok("file", `${path} is for its owner only`);
@@ -52,33 +61,54 @@ const statOf = (path: string) => {
   }
 };
 
-/** Can the store be read, and written to? Nothing is changed. */
-export const checkStore = ({ environment, config }: Session): Effect.Effect<Check> => {
+const credentialVariable = (environment: Session["environment"]) =>
+  overridingEnvVar(environment, { environmentCredentials: true });
+
+/**
+ * Checks that the store can be read and written, and which credential the next request takes: a variable's or the
+ * store's. Nothing is changed. A store that cannot be used is only a warning if a variable provides the credential.
+ */
+export const checkStoreAndEnvironment = ({
+  environment,
+  config,
+}: Session): Effect.Effect<readonly [store: Check, environment: Check]> => {
+  const variable = credentialVariable(environment);
   const store = configuredStore({
     mode: config.credentialsStore,
     codexHome: environment.codexHome,
   });
   return Effect.gen(function* () {
     const { load, checkWritable } = yield* CredentialStore;
-    const stored = yield* load;
+    const stored = Option.map(yield* load, ({ source }) => describeSource(source));
     yield* checkWritable;
-    const what = Option.match(stored, {
+    const content = Option.match(stored, {
       onNone: () => "holds nothing",
-      onSome: ({ source }) => `holds a credential in ${describeSource(source)}`,
+      onSome: (place) => `holds a credential in ${place}`,
     });
-    return config.credentialsStore === "ephemeral"
-      ? warn("store", "ephemeral: nothing is kept", 'Set cli_auth_credentials_store = "file"')
-      : ok("store", `${config.credentialsStore}: ${what}`);
+    const check =
+      config.credentialsStore === "ephemeral" && variable === undefined
+        ? warn("store", "ephemeral: nothing is kept", 'Set cli_auth_credentials_store = "file"')
+        : ok("store", `${config.credentialsStore}: ${content}`);
+    return [check, environmentCheck(variable, Option.getOrUndefined(stored))] as const;
   }).pipe(
     Effect.provide(store),
-    Effect.catch((error) => Effect.succeed(failed("store", error))),
+    Effect.catch((error) =>
+      Effect.succeed([
+        failed("store", error, variable === undefined ? "fail" : "warn"),
+        environmentCheck(variable, undefined),
+      ] as const),
+    ),
   );
 };
 
-/** A variable that rules is easily forgotten. */
-export const checkEnvironment = ({ environment }: Session): Check => {
-  const variable = overridingEnvVar(environment, { environmentCredentials: true });
-  return variable === undefined
-    ? ok("environment", "no credential in the environment")
-    : warn("environment", `${variable} is used instead of anything stored`, `unset ${variable}`);
+/** A variable is right where nothing is stored, as in a CI job. Beside a stored credential it is easily forgotten. */
+const environmentCheck = (variable: string | undefined, stored: string | undefined): Check => {
+  if (variable === undefined) return ok("environment", "no credential in the environment");
+  return stored === undefined
+    ? ok("environment", `${variable} provides the credential`)
+    : warn(
+        "environment",
+        `${variable} is used instead of the credential in ${stored}`,
+        `To use the stored one: unset ${variable}`,
+      );
 };

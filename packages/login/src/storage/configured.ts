@@ -27,7 +27,9 @@ const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
 const loadStore = async (
   options: ConfiguredStoreOptions,
 ): Promise<Layer.Layer<CredentialStore, never, HomeLock>> => {
-  switch (options.mode) {
+  // Without a CODEX_HOME, no keyring entry belongs to it: the file store fails with the reason.
+  const hasHome = options.codexHome.notFound === undefined;
+  switch (hasHome || options.mode === "ephemeral" ? options.mode : "file") {
     case "file":
       return (await import("./file.ts")).layer(options);
     case "keyring":

@@ -5,10 +5,9 @@ import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts"
 import { checkCredential, loadCredential } from "../../doctor/credential.ts";
 import {
   checkConfig,
-  checkEnvironment,
   checkFileMode,
   checkHome,
-  checkStore,
+  checkStoreAndEnvironment,
 } from "../../doctor/files.ts";
 import { checkBackend, checkProvider, checkTls, network } from "../../doctor/network.ts";
 import { exitCode } from "../../errors/exit-code.ts";
@@ -60,8 +59,7 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
     checkHome(session),
     checkConfig(session),
     checkFileMode(session),
-    yield* checkStore(session),
-    checkEnvironment(session),
+    ...(yield* checkStoreAndEnvironment(session)),
     tls,
     ...backend,
     provider,

@@ -1,3 +1,4 @@
+import { configForChild } from "@agent-auth/login/config";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
@@ -34,6 +35,11 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
   const others = Object.entries(process.env).filter(
     ([name]) => !credentialVariables.includes(name),
   );
-  const env = { ...Object.fromEntries(others), [variable]: Redacted.value(secret) };
+  const toml = yield* configForChild({ ...session.environment, overrides: globals.config });
+  const env = {
+    ...Object.fromEntries(others),
+    ...(toml !== undefined && { AGENT_AUTH_CONFIG: toml }),
+    [variable]: Redacted.value(secret),
+  };
   return yield* runProgram(program, args, env);
 });

@@ -1,3 +1,4 @@
+import { checkModelProvider } from "@agent-auth/login/config";
 import { AuthManager } from "@agent-auth/login/manager";
 import type { Credential } from "@agent-auth/login/credential";
 import * as Clock from "effect/Clock";
@@ -40,6 +41,7 @@ export const run = (options: LoginStatusOptions) =>
 
 const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
   const session = yield* openSession(options.globals);
+  yield* checkModelProvider(session.config);
   const current = yield* AuthManager.use((manager) => manager.current).pipe(
     Effect.provide(managerLayer(session, "requests")),
   );
