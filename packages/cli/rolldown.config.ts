@@ -48,8 +48,8 @@ interface Bundle {
 const bundle = ({ name, input, plugins = [], late = [], last = [] }: Bundle): RolldownOptions => ({
   input: { [name]: input },
   platform: "node",
-  // Native, optional, and looked for at run time.
-  external: ["@napi-rs/keyring", "koffi"],
+  // Optional packages with native code or WebAssembly; loaded at run time, if at all.
+  external: ["@napi-rs/keyring", "jq-wasm", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: { define: { __VERSION__: JSON.stringify(version) } },
   plugins: [

@@ -41,22 +41,24 @@ export const jwksOrigin = Effect.fnUntraced(function* (
   return origin;
 });
 
-/** Where a set was named on the command line, no setting of the backend is to blame for it. */
+/** If the set was named on the command line, its errors are about that name and not about the configuration. */
 export const explainNamedJwksError =
   (named: string | undefined) =>
   (error: Reportable): Reportable => {
-    const { code, message } = error;
-    const hint = named === undefined ? undefined : hintsForNamed[code];
-    if (hint === undefined) return error;
-    return { code, message, hint: message.includes("plain http is refused") ? howToName : hint };
+    const { code, message, remedy } = error;
+    const step = named === undefined ? undefined : stepsForNamed[code];
+    if (step === undefined) return error;
+    const isInsecure =
+      error instanceof JwksRequestFailed && error.failure._tag === "HttpInsecureUrl";
+    return { code, message, remedy, nextStep: isInsecure ? howToName : step };
   };
 
 const howToName = "Name a JWKS file, or a URL that starts with https://.";
-const hintsForNamed: Readonly<Record<string, string>> = {
+const stepsForNamed: Readonly<Record<string, string>> = {
   AGENT_IDENTITY_JWKS_ENDPOINT_ERROR: "Check that URL, or try again later.",
   AGENT_IDENTITY_JWKS_MALFORMED: howToName,
   AGENT_IDENTITY_JWKS_REQUEST_FAILED: "Check that URL and the network, then try again.",
-  AGENT_IDENTITY_JWKS_KEY_NOT_FOUND: "Name the set of the service that issued the token.",
+  AGENT_IDENTITY_JWKS_KEY_NOT_FOUND: "Name the JWKS of the service that issued the token.",
 };
 
 /** Reads the set once, past every cache. */

@@ -19,7 +19,7 @@ interface Line {
   readonly name: string;
   readonly status: string;
   readonly detail: string;
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 const examine = async (home: CliHome, env: Readonly<Record<string, string>> = {}) => {
@@ -63,7 +63,7 @@ describe("doctor", () => {
       name: "credential",
       status: "fail",
       detail: "not signed in",
-      mend: "Run: agent-auth login",
+      fix: "Run: agent-auth login",
     });
     expect(exitCode).toBe(1);
   });
@@ -73,8 +73,11 @@ describe("doctor", () => {
     await home.writeAuth({ OPENAI_API_KEY: "sk-stored" });
     await chmod(home.authFile, 0o644);
     const { exitCode, line } = await examine(home, { CODEX_API_KEY: "sk-ruling" });
-    expect(line("file")).toMatchObject({ status: "warn", mend: `chmod 600 ${home.authFile}` });
-    expect(line("environment")).toMatchObject({ status: "warn", mend: "unset CODEX_API_KEY" });
+    expect(line("file")).toMatchObject({ status: "warn", fix: `chmod 600 ${home.authFile}` });
+    expect(line("environment")).toMatchObject({
+      status: "warn",
+      fix: "To use the stored one: unset CODEX_API_KEY",
+    });
     expect(exitCode).toBe(0);
   });
 
@@ -85,7 +88,7 @@ describe("doctor", () => {
     const before = await home.readAuth();
     const { line } = await examine(home);
     expect(line("restrictions")).toMatchObject({ status: "fail" });
-    expect(line("restrictions")?.detail).toContain("restricted to workspace ws-other");
+    expect(line("restrictions")?.detail).toContain("workspace ws-other: violated");
     expect(line("restrictions")?.detail).not.toContain("Logging out");
     expect(await home.readAuth()).toBe(before);
   });
@@ -116,8 +119,7 @@ describe("doctor", () => {
     expect(unreachable.line("jwks")).toMatchObject({ status: "fail" });
     expect(unreachable.line("provider")).toMatchObject({ status: "fail" });
     expect(unreachable.line("credential")).toMatchObject({ status: "ok" });
-    for (const { mend } of unreachable.checks)
-      expect(mend ?? "").not.toContain("agent-auth doctor");
+    for (const { fix } of unreachable.checks) expect(fix ?? "").not.toContain("agent-auth doctor");
     await using broken = await CliHome.make("chatgpt_base_url = 7\n");
     const { checks, exitCode } = await examine(broken);
     expect(checks.map(({ name, status }) => [name, status])).toEqual([

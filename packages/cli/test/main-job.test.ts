@@ -180,7 +180,7 @@ describe("api", () => {
     const missing = await home.run(["api", "no-such-thing"]);
     expect(missing.exitCode).toBe(1);
     expect(missing.stdout).toContain("error");
-    expect(missing.stderr).toMatch(/^Error: the server answered 404/u);
+    expect(missing.stderr).toMatch(/^Error: the server responded with 404/u);
     authority.behave("responses", { status: 401 });
     const unauthorized = await home.run(["api", "responses", "-d", request]);
     authority.resetBehaviour();
@@ -210,7 +210,7 @@ describe("api", () => {
     await using home = await signedIn();
     const before = authority.requests.length;
     const result = await home.run(["api", "models", "-X", method]);
-    expect(result.stderr).toContain(`${method.toUpperCase()} would give the credential away`);
+    expect(result.stderr).toContain(`${method.toUpperCase()} would reveal the credential`);
     expect(result.exitCode).toBe(2);
     expect(authority.requests).toHaveLength(before);
   });
@@ -228,7 +228,7 @@ describe("api", () => {
     await using home = await signedIn();
     const { exitCode, stderr } = await home.run(["api", "responses", "--input", "/no/such/file"]);
     expect(stderr).toBe(
-      "Error sending request: cannot read /no/such/file (ENOENT). Check --input.\n",
+      "Error sending request: cannot read /no/such/file (ENOENT). Check the file's name.\n",
     );
     expect(exitCode).toBe(1);
   });
@@ -271,7 +271,7 @@ describe("--verbose", () => {
     const url = `${authority.chatgptBaseUrl}/codex/responses`;
     expect(stderr).toContain(`> POST ${url}\n`);
     expect(stderr).toMatch(/< 200 POST \S+\/responses \d+ms\n/u);
-    expect(stderr).not.toMatch(/canary|AgentAssertion|Notify hello/u);
+    expect(stderr).not.toMatch(/canary|AgentAssertion|Say hello/u);
   });
 });
 
@@ -314,7 +314,7 @@ describe("verification keys", () => {
     expect(authority.count("jwks")).toBe(3);
     authority.behave("jwks", { status: 503 });
     expect((await home.run(["jwks"], { env })).exitCode).toBe(1);
-    expect((await home.run(["doctor"], { env })).stdout).toContain("answered 503");
+    expect((await home.run(["doctor"], { env })).stdout).toContain("responded with status 503");
   });
 
   it("of a kept account are not left in its folder", async () => {

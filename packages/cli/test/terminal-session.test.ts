@@ -75,12 +75,12 @@ describe.skipIf(!hasTmux)("in a terminal", { timeout: 30_000 }, () => {
     authority.behave("models", { status: 500, body }, { times: 1 });
     await using terminal = await Terminal.start(home, ["api", "models"], { env });
     expect(await terminal.shows(/\[exit 1\]/u)).toMatch(
-      /^no newline\nError: the server answered 500[^\n]*\n\[exit 1\]$/u,
+      /^no newline\nError: the server responded with 500[^\n]*\n\[exit 1\]$/u,
     );
     authority.behave("models", "cut", { times: 1 });
     await using cut = await Terminal.start(home, ["api", "models"], { env, columns: 200 });
     expect(await cut.shows(/\[exit 1\]/u)).toMatch(
-      /^\{"object":"list"[^\n]*\nError sending request: the request got no answer[^\n]*\n\[exit 1\]$/u,
+      /^\{"object":"list"[^\n]*\nError sending request: the request got no response[^\n]*\n\[exit 1\]$/u,
     );
     authority.behave("models", { status: 500, body }, { times: 1 });
     const piped = await home.run(["api", "models"], { env });

@@ -1,5 +1,4 @@
-import { nextStep } from "../errors/next-step.ts";
-import type { Reportable } from "../errors/report.ts";
+import { nextStep, type Reportable } from "../errors/next-step.ts";
 import { printable } from "../terminal/safe-text.ts";
 
 export type CheckStatus = "ok" | "warn" | "fail";
@@ -10,29 +9,26 @@ export interface Check {
   readonly name: string;
   readonly status: CheckStatus;
   readonly detail: string;
-  /** What mends it: a command, or a operation. Present on most lines that are not ok. */
-  readonly mend?: string;
+  /** What fixes it: a command, or a sentence. Present on most lines that are not ok. */
+  readonly fix?: string;
 }
 
 export const ok = (name: string, detail: string): Check => ({ name, status: "ok", detail });
 
-export const warn = (name: string, detail: string, mend?: string): Check => ({
+export const warn = (name: string, detail: string, fix?: string): Check => ({
   name,
   status: "warn",
   detail,
-  ...(mend !== undefined && { mend }),
+  ...(fix !== undefined && { fix }),
 });
 
-/** Elsewhere a hint may lead here; here it would lead in a circle. */
-const toDoctor = /(?:; if it stays, run:|\. Run:) agent-auth doctor$/u;
-
-/** What an error of ours says, as a line. */
+/** A check that ended with one of our errors. */
 export const failed = (name: string, error: Reportable, status: CheckStatus = "fail"): Check => {
-  const mend = nextStep(error)?.replace(toDoctor, "");
+  const fix = nextStep(error, { inDoctor: true });
   return {
     name,
     status,
     detail: printable(error.message),
-    ...(mend !== undefined && { mend: printable(mend) }),
+    ...(fix !== undefined && { fix: printable(fix) }),
   };
 };

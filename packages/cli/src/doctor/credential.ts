@@ -14,8 +14,8 @@ import { type Check, failed, ok, warn } from "./check.ts";
 const SOON_MS = 5 * 60_000;
 
 /**
- * The credential, loaded as the next request would load it; restrictions are left out, since a violated one would sign
- * out, and looking must change nothing.
+ * The credential, loaded as the next request would load it, but without restrictions: a violated restriction would sign
+ * out, and a diagnosis must change nothing.
  */
 export const loadCredential = (session: Session) => {
   const { forcedLoginMethod: _, forcedWorkspaceIds: __, ...unrestricted } = session.config;
@@ -28,7 +28,7 @@ export const loadCredential = (session: Session) => {
 
 export type LoadedCredential = Effect.Success<ReturnType<typeof loadCredential>>;
 
-/** What is to be said of the credential, and of the restrictions on it. */
+/** The checks of the credential and of the restrictions on it. */
 export const checkCredential = (
   session: Session,
   loaded: LoadedCredential,
@@ -68,11 +68,9 @@ const restrictions = ({ config }: Session, credential: Credential): Effect.Effec
     Effect.map(() =>
       ok("restrictions", rules.length === 0 ? "none" : `${rules.join("; ")}: allowed`),
     ),
-    Effect.catch(({ code, hint, message }) =>
-      Effect.succeed(failed("restrictions", { code, hint, message: withoutDeed(message) })),
+    Effect.catch((error) =>
+      // The message of the error ends with "Logging out.", and nobody is logged out here.
+      Effect.succeed({ ...failed("restrictions", error), detail: `${rules.join("; ")}: violated` }),
     ),
   );
 };
-
-/** A load would sign out now, and says so. Here nothing is done. */
-const withoutDeed = (message: string) => message.replace(/ Logging out\.$/u, "");

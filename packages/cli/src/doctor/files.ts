@@ -12,7 +12,7 @@ import { type Check, failed, ok, warn } from "./check.ts";
 const OTHERS_WRITE = 0o022;
 const OTHERS_READ_OR_WRITE = 0o077;
 
-/** The folder of `auth.json` and `config.toml`: is it there, and whose is it? */
+/** The folder of `auth.json` and `config.toml`: whether it exists and who can change it. */
 export const checkHome = ({ environment }: Session): Check => {
   const { path, explicit, notFound } = environment.codexHome;
   if (notFound !== undefined) {
@@ -23,13 +23,14 @@ export const checkHome = ({ environment }: Session): Check => {
   }
   const named = explicit ? `${path} (CODEX_HOME)` : path;
   const stat = statOf(path);
-  if (stat === undefined) return ok("home", `${named} is made when something is stored`);
+  if (stat === undefined)
+    return ok("home", `${named} does not exist yet; it is created when something is stored`);
   return hasModeBits(stat, OTHERS_WRITE)
     ? warn("home", `${named} can be changed by other users`, `chmod go-w ${path}`)
     : ok("home", named);
 };
 
-/** `config.toml` was read before any check runs; this says which file that was. */
+/** Which `config.toml` applies; it was read before the checks started. */
 export const checkConfig = ({ environment, config }: Session): Check => {
   const { path: folder, notFound } = environment.codexHome;
   const path = join(folder, "config.toml");
@@ -38,7 +39,7 @@ export const checkConfig = ({ environment, config }: Session): Check => {
   return ok("config", `${from}; backend ${config.chatgptBaseUrl}`);
 };
 
-/** Who may look into `auth.json`. */
+/** Who can read `auth.json`. */
 export const checkFileMode = ({ environment }: Session): Check => {
   const { path: folder, notFound } = environment.codexHome;
   const path = join(folder, "auth.json");
@@ -46,10 +47,10 @@ export const checkFileMode = ({ environment }: Session): Check => {
   if (stat === undefined) return ok("file", `no ${notFound === undefined ? path : "auth.json"}`);
   return hasModeBits(stat, OTHERS_READ_OR_WRITE)
     ? warn("file", `${path} can be read or changed by other users`, `chmod 600 ${path}`)
-    : ok("file", `${path} is for its owner only`);
+    : ok("file", `${path} is readable by its owner only`);
 };
 
-/** Windows keeps no such bits; what it reports there means nothing. */
+/** Windows has no such bits; what Node reports there means nothing. */
 const hasModeBits = (stat: Stats, bits: number) =>
   process.platform !== "win32" && (stat.mode & bits) !== 0;
 

@@ -18,7 +18,7 @@ const TIMEOUT_MS = 10_000;
 const WARN_SKEW_MS = 60_000;
 const FAIL_SKEW_MS = 300_000;
 
-/** Proxies and extra certificates: can they be used as they are set? Contacts nobody. */
+/** Whether the proxy and the extra certificates can be used as they are set. Sends nothing. */
 export const checkTls = ({ environment }: Session): Effect.Effect<Check> => {
   const { caBundle, httpProxy, httpsProxy } = environment;
   const proxy = httpsProxy ?? httpProxy;
@@ -39,7 +39,7 @@ const withoutSecrets = (url: string): string => {
   return parsed === null ? "(no URL)" : parsed.origin;
 };
 
-/** What one request to the backend tells: its keys, and its clock. */
+/** The backend's keys and its clock, from one request. */
 export const checkBackend = Effect.fnUntraced(
   function* (session: Session) {
     const base = session.environment.agentIdentityJwksBaseUrl ?? session.config.chatgptBaseUrl;
@@ -58,7 +58,9 @@ const keysCheck = (
   answer: { readonly status: number; readonly body: string },
 ): Effect.Effect<Check> => {
   if (answer.status !== 200) {
-    return Effect.succeed(warn("jwks", `${url} answered ${answer.status}`, checkBaseUrl));
+    return Effect.succeed(
+      warn("jwks", `${url} responded with status ${answer.status}`, checkBaseUrl),
+    );
   }
   return Effect.try({ try: (): unknown => JSON.parse(answer.body), catch: () => null }).pipe(
     Effect.orElseSucceed(() => null),
@@ -74,21 +76,21 @@ const keysCheck = (
 
 const checkBaseUrl = "Check chatgpt_base_url in config.toml";
 
-/** Tokens tolerate a minute, assertions five; the Date header tells whole seconds. */
+/** Tokens tolerate one minute of difference, assertions five. The Date header has whole seconds. */
 const clockCheck = (date: string | undefined, nowMs: number): Check => {
   const serverMs = date === undefined ? Number.NaN : Date.parse(date);
-  if (Number.isNaN(serverMs)) return warn("clock", "the server did not tell its time");
+  if (Number.isNaN(serverMs)) return warn("clock", "the server sent no Date header");
   const skewMs = nowMs - serverMs;
   const size = Math.abs(skewMs);
   if (size <= WARN_SKEW_MS) return ok("clock", "agrees with the server's");
   const detail = `${Math.round(size / 1000)} s ${skewMs > 0 ? "ahead of" : "behind"} the server's`;
-  const mend = "Set the clock: timedatectl set-ntp true";
-  return { ...warn("clock", detail, mend), status: size > FAIL_SKEW_MS ? "fail" : "warn" };
+  const fix = "Set the clock: timedatectl set-ntp true";
+  return { ...warn("clock", detail, fix), status: size > FAIL_SKEW_MS ? "fail" : "warn" };
 };
 
 /**
- * The provider that requests go to: is it configured well, and does anything answer there? Where that is depends on the
- * kind of credential; none is sent.
+ * Whether the provider that requests go to is configured correctly and reachable. Its address depends on the kind of
+ * credential; the credential itself is not sent.
  */
 export const checkProvider = Effect.fnUntraced(function* (
   session: Session,
@@ -102,7 +104,7 @@ export const checkProvider = Effect.fnUntraced(function* (
   return yield* transport.request({ method: "GET", url: `${origin}/`, timeoutMs: TIMEOUT_MS }).pipe(
     Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
     Effect.catch((error) =>
-      // A page too large, or a redirect elsewhere, is an answer as well.
+      // A response that is too large, or a redirect to another origin, shows as well that the server is there.
       Effect.succeed(
         error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectRefused"
           ? ok("provider", `${id} at ${baseUrl} can be reached`)
@@ -112,7 +114,7 @@ export const checkProvider = Effect.fnUntraced(function* (
   );
 });
 
-/** Where nobody is signed in, the address for sign-ins: those of people and agents have it in common. */
+/** Without a credential, the address for ChatGPT sign-ins and agents, which share one. */
 const targetOf = (provider: ModelProvider, credential: Credential | undefined) =>
   provider.auth._tag === "SignedIn" && credential === undefined
     ? provider.targets.chatgpt

@@ -1,25 +1,25 @@
 import { overridingEnvVar, parseEnvironment } from "@agent-auth/login/config/environment";
-import type { Reportable } from "./report.ts";
+import { exitCodeOf, type Reportable } from "./report.ts";
 
 /**
- * What a command says of a credential that it could not use. Which token is meant is plain where it was piped in, but
- * not where it was found: so the hint says where a better one belongs, and names no sign-in that a variable overrules.
+ * An error about the credential that a command loaded, with a next step for the place where it was found: if an
+ * environment variable provides it, a new sign-in would change nothing.
  */
 export const explainCredentialError = (error: Reportable): Reportable => {
-  const { code, message, hint } = error;
-  if (hint === undefined) return error;
+  const { code, message, hint = "" } = error;
   const variable = overridingEnvVar(parseEnvironment(process.env, { homeDir: "" }), {
     environmentCredentials: true,
   });
-  if (code.startsWith("AGENT_IDENTITY_JWT_") && asksForToken.test(hint)) {
-    const place = variable === undefined ? signIn : `It belongs in ${variable}.`;
-    return { code, message, hint: `${hint} ${place}` };
+  const explained = { code, message, exitCode: exitCodeOf(error) };
+  const isTokenAtFault = error.remedy === "signIn" || error.remedy === "fixInput";
+  if (code.startsWith("AGENT_IDENTITY_JWT_") && isTokenAtFault) {
+    return variable === undefined
+      ? { ...explained, remedy: "signIn", nextStep: `${hint} Then run: ${agentLogin}`.trim() }
+      : { ...explained, remedy: "fixEnvironment", nextStep: `${hint} Set it in ${variable}.` };
   }
-  return variable !== undefined && asksForSignIn.test(hint)
-    ? { ...error, code, message, hint: `Correct or unset ${variable}.` }
+  return error.remedy === "signIn" && variable !== undefined
+    ? { ...explained, remedy: "fixEnvironment", nextStep: `Correct or unset ${variable}.` }
     : error;
 };
 
-const asksForToken = /^(?:Get|Pass|Use) /u;
-const asksForSignIn = /^Sign in\b/u;
-const signIn = "Then run: agent-auth login --with-agent-identity";
+const agentLogin = "agent-auth login --with-agent-identity";

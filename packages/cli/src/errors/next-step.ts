@@ -1,55 +1,92 @@
-import type { Reportable } from "./report.ts";
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import type { ModelProviderError } from "@agent-auth/model-provider/errors";
+import type { ExitCode } from "./exit-code.ts";
+
+/** What every typed error of these packages has. */
+export interface Reportable {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly remedy?: Remedy | undefined;
+  /** Replaces the next step that the tables below would give. */
+  readonly nextStep?: string | undefined;
+  readonly exitCode?: ExitCode | undefined;
+}
 
 const login = "agent-auth login";
 const logout = "agent-auth logout";
-const loginByCode = "agent-auth login --device-auth";
-const loginAsAgent = "agent-auth login --with-agent-identity";
+const deviceLogin = "agent-auth login --device-auth";
 const doctor = "agent-auth doctor";
 
-/** Errors whose own hint names no command well enough. */
-const steps: Readonly<Record<string, string>> = {
-  LOGIN_AUTH_JSON_INVALID: `Correct it, or remove it and sign in again: ${logout} && ${login}`,
-  LOGIN_REFRESH_FAILED: `Try again; if it stays, run: ${doctor}`,
-  LOGIN_REFRESH_REJECTED: `Run: ${login}`,
-  LOGIN_CALLBACK_PORTS_TAKEN: `Stop the program that uses one of them, or run: ${loginByCode}`,
-  LOGIN_SIGN_IN_TIMED_OUT: `Run: ${login} (or, without a browser here: ${loginByCode})`,
-  LOGIN_DEVICE_CODE_EXPIRED: `For a new code, run: ${loginByCode}`,
-  LOGIN_DEVICE_CODE_NOT_ENABLED: `Run: ${login} (with a browser)`,
+/** How a hint becomes a next step: a text replaces it, or one of our commands replaces or follows it, or it stays. */
+type Step =
+  | string
+  | { readonly _tag: "Replace" | "Append"; readonly command: string }
+  | { readonly _tag: "Keep" };
+
+const replaceWith = (command: string): Step => ({ _tag: "Replace", command });
+const append = (command: string): Step => ({ _tag: "Append", command });
+const keep: Step = { _tag: "Keep" };
+
+/** The step for each remedy. */
+const stepForRemedy: Readonly<Record<Remedy, Step>> = {
+  signIn: replaceWith(login),
+  retry: keep,
+  fixInput: keep,
+  fixEnvironment: keep,
+  fixConfig: keep,
+  fixStore: append(doctor),
+  fixNetwork: append(doctor),
+  contactAdmin: keep,
 };
 
-/** Deeds that a command of ours is the whole of. */
-const deeds: Readonly<Record<string, string>> = {
-  "Sign in.": login,
-  "Sign in again.": login,
-  "Start the sign-in again.": login,
+/** The step for one error: that of its remedy, unless its code or its fields allow a better one. */
+const stepForError = (error: ModelProviderError & Pick<Reportable, "remedy">): Step => {
+  switch (error.code) {
+    case "LOGIN_AUTH_JSON_INVALID":
+      return `Correct it, or remove it and sign in again: ${logout} && ${login}`;
+    case "LOGIN_CALLBACK_PORTS_TAKEN":
+      return `Stop the program that uses one of them, or run: ${deviceLogin}`;
+    case "LOGIN_CREDENTIAL_FORBIDDEN":
+      return error.source._tag === "Environment" ? keep : append(login);
+    case "LOGIN_DEVICE_CODE_EXPIRED":
+      return `For a new code, run: ${deviceLogin}`;
+    case "LOGIN_DEVICE_CODE_NOT_ENABLED":
+      return `To sign in with a browser, run: ${login}`;
+    case "LOGIN_EXTERNAL_PROVIDER_FAILED":
+    case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
+      return keep;
+    case "LOGIN_REFRESH_FAILED":
+      return append(doctor);
+    case "LOGIN_SIGN_IN_TIMED_OUT":
+      return `Run: ${login} (without a browser: ${deviceLogin})`;
+    case "LOGIN_WORKSPACE_NOT_ALLOWED":
+      return append(login);
+    case "PROVIDER_INVALID_BASE_URL":
+      return error.reason === "insecureHttp" ? `Use https in ${error.setting}.` : keep;
+    default:
+      return error.remedy === undefined ? keep : stepForRemedy[error.remedy];
+  }
 };
-
-/** Deeds that a command of ours is a part of, by the words they use. The first that fits is added. */
-const parts: readonly (readonly [words: RegExp, command: string | null])[] = [
-  [/in the program that supplies|start the sign-in again/u, null],
-  [/device code/u, loginByCode],
-  [/sign in again with a valid agent identity/iu, loginAsAgent],
-  [/\bsign in\b/iu, login],
-  [
-    /^Check (?:the network|the clock of this|the configured base|that the (?:configured )?base)/u,
-    doctor,
-  ],
-];
-
-/** A way that packages offer to programs, and no command has. */
-const notOurs = /, or allow plain http explicitly/u;
 
 /**
- * What mends an error, as people can type it. The packages underneath say what has to be done ("Sign in again."),
- * without knowing any command line; this turns deeds into commands. A operation that no command does is kept as it is.
+ * The next step after an error, with the command of ours that does it. The lower packages say what to do without
+ * knowing this command line; the tables above add the command. A `CliError` already names its command.
+ *
+ * @param options.inDoctor leaves out `agent-auth doctor`, for `doctor` itself
  */
-export const nextStep = ({ code, hint: told }: Reportable): string | undefined => {
-  const step = steps[code];
-  if (step !== undefined) return step;
-  const hint = told?.replace(notOurs, "");
-  if (hint === undefined || hint.includes("agent-auth ")) return hint;
-  const whole = deeds[hint];
-  if (whole !== undefined) return `Run: ${whole}`;
-  const part = parts.find(([words]) => words.test(hint))?.[1] ?? null;
-  return part === null ? hint : `${hint} Run: ${part}`;
+export const nextStep = (
+  error: Reportable,
+  { inDoctor = false }: { readonly inDoctor?: boolean } = {},
+): string | undefined => {
+  const { hint } = error;
+  const step = error.nextStep ?? (isPackageError(error) ? stepForError(error) : keep);
+  if (typeof step === "string") return step;
+  if (step._tag === "Keep" || (inDoctor && step.command === doctor)) return hint;
+  const run = `Run: ${step.command}`;
+  return step._tag === "Replace" || hint === undefined ? run : `${hint} ${run}`;
 };
+
+/** By its code, since the classes themselves would take time to load. */
+const isPackageError = (error: Reportable): error is ModelProviderError & Reportable =>
+  /^(?:AGENT_IDENTITY|LOGIN|PROVIDER)_/u.test(error.code);

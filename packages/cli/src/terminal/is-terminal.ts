@@ -1,8 +1,8 @@
 import { fstatSync, statSync } from "node:fs";
 
 /**
- * Whether a standard stream is a terminal. Pipes, files and the null device are told by their file type, without Node's
- * tty module: it loads net and streams, about 3 ms.
+ * Whether a standard stream is a terminal. Pipes, files and the null device are recognized by their file type, without
+ * Node's tty module, which loads net and streams (about 3 ms).
  */
 export const isTerminal = (fd: 0 | 1 | 2): boolean => {
   try {
@@ -15,3 +15,9 @@ export const isTerminal = (fd: 0 | 1 | 2): boolean => {
 };
 
 const nullDevice = (): number | undefined => statSync("/dev/null", { throwIfNoEntry: false })?.rdev;
+
+/** Whether a stream shows colours: a terminal that is not `dumb`, unless `NO_COLOR` is set (no-color.org). */
+export const hasColour = (fd: 1 | 2): boolean => {
+  const { NO_COLOR = "", TERM } = process.env;
+  return NO_COLOR === "" && TERM !== "dumb" && isTerminal(fd);
+};

@@ -70,14 +70,18 @@ export const writeError = (text: string): void => {
 /** A line for a person, to stderr. Where nobody reads, it is dropped. */
 export const writeLine = (line: string): void => writeError(`${line}\n`);
 
-/**
- * A value for a program, to stdout: JSON, two spaces, ending in a newline. Where a person reads it after all, nothing in
- * it moves the cursor or turns text around: JSON lets such characters stand as they are, so they are escaped here.
- */
+/** A value for a program, to stdout: JSON with two spaces of indentation and a newline at its end. */
 export const writeJson = (value: unknown): void => writeAnswer(`${jsonText(value)}\n`);
 
-export const jsonText = (value: unknown): string =>
-  JSON.stringify(value, null, 2).replaceAll(
+/** As `JSON.stringify` with two spaces, but safe on a terminal. */
+export const jsonText = (value: unknown): string => escapeUnsafe(JSON.stringify(value, null, 2));
+
+/**
+ * JSON allows DEL, C1 controls and characters that change the text direction in strings; a terminal obeys them. They
+ * become `\uXXXX` escapes, which mean the same.
+ */
+export const escapeUnsafe = (json: string): string =>
+  json.replaceAll(
     /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -3,18 +3,20 @@ import { constants, openSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CliError } from "../../errors/cli-error.ts";
+import { type Field, fieldsToJson, resolveFields } from "./fields.ts";
 
-/** Where a request's body comes from. */
+/** Where the body of a request comes from. */
 export type BodySource =
   | { readonly _tag: "None" }
   | { readonly _tag: "Text"; readonly text: string }
+  | { readonly _tag: "Fields"; readonly fields: readonly Field[] }
   | { readonly _tag: "File"; readonly path: string }
   | { readonly _tag: "Stdin" };
 
-/** Files up to this many bytes are read whole, so that they can be sent again after a 401. */
+/** Files of up to this many bytes are read whole, so that they can be sent again after a 401. */
 const REPLAYABLE_BYTES = 8 * 1024 * 1024;
 
-/** Opens the body. Text and small files can be sent twice, streams cannot. */
+/** Opens the body. Text and small files can be sent again; streams cannot. */
 export const openBody = (
   source: BodySource,
 ): Effect.Effect<string | Uint8Array | Readable | null, CliError> => {
@@ -23,6 +25,8 @@ export const openBody = (
       return Effect.succeed(null);
     case "Text":
       return Effect.succeed(source.text);
+    case "Fields":
+      return Effect.map(resolveFields(source.fields), fieldsToJson);
     case "Stdin":
       return Effect.sync(() => process.stdin);
     case "File":
@@ -40,7 +44,7 @@ const openFile = (path: string) =>
         await file.close();
         throw Object.assign(new Error("a folder"), { code: "EISDIR" });
       }
-      // A device has no size to go by, and can be opened once only.
+      // A device has no meaningful size and can be opened only once.
       if (!found.isFile() || found.size > REPLAYABLE_BYTES) return file.createReadStream();
       const whole = await file.readFile();
       await file.close();
@@ -50,13 +54,13 @@ const openFile = (path: string) =>
       new CliError({
         code: "CLI_INPUT_FILE",
         message: `cannot read ${path}${errnoOf(error)}`,
-        hint: "Check --input.",
+        hint: "Check the file's name.",
       }),
   });
 
 /**
- * A pipe (`--input <(jq …)`), which nobody may write to for long. Opened and read as a file, it would keep a thread
- * waiting, and this process could not end before that, Ctrl-C or not.
+ * Opens a named pipe (`--input <(jq …)`). If it were read as a file, a thread would wait for its writer, and the process
+ * could not exit before that, not even on Ctrl-C.
  */
 const openPipe = async (path: string): Promise<Readable> => {
   const { Socket } = await import("node:net");

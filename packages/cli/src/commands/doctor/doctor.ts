@@ -28,7 +28,7 @@ export const command: Command<typeof spec.flags, DoctorOptions> = {
   options: ({ flags, globals }) => ({ json: flags.json, globals }),
 };
 
-/** Examines everything that a request depends on. Exit code 1 where something failed. */
+/** Checks everything that a request depends on. Exit code 1 if a check failed. */
 export const run = Effect.fnUntraced(function* ({ json, globals }: DoctorOptions) {
   const checks = yield* examine(globals);
   const isFine = checks.every((check) => check.status !== "fail");
@@ -42,7 +42,7 @@ const program = ok("program", `agent-auth ${version}, Node ${process.versions.no
 const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
   openSession(globals).pipe(
     Effect.flatMap(examineSession),
-    // Nothing else can be said where the configuration cannot be read.
+    // Without a configuration, there is nothing else to check.
     Effect.catch((error) => Effect.succeed([program, failed("config", error)])),
   );
 
@@ -67,11 +67,11 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
   ];
 });
 
-const checkJson = ({ name, status, detail, mend }: Check) => ({
+const checkJson = ({ name, status, detail, fix }: Check) => ({
   name,
   status,
   detail: printable(detail),
-  mend: mend ?? null,
+  fix: fix ?? null,
 });
 
 const colours: Readonly<Record<CheckStatus, string>> = { ok: "32", warn: "33", fail: "31" };
@@ -82,5 +82,5 @@ const checkLines = (isColoured: boolean) => (check: Check) => {
   const word = check.status.padEnd(4);
   const status = isColoured ? `\u001b[${colours[check.status]}m${word}\u001b[0m` : word;
   const first = `${status}  ${check.name.padEnd(12)}  ${printable(check.detail)}\n`;
-  return check.mend === undefined ? [first] : [first, `${" ".repeat(20)}${check.mend}\n`];
+  return check.fix === undefined ? [first] : [first, `${" ".repeat(20)}${check.fix}\n`];
 };

@@ -1,18 +1,18 @@
+import { nextStep } from "../../errors/next-step.ts";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { type Reportable, reportError } from "../../errors/report.ts";
 
 /**
- * Tells a person that no sign-in came of it, and answers the exit code: 1, whatever the credential lacked, since "a
- * sign-in is needed" tells nothing to who has just tried one. Where another sign-in on this machine asked this one to
- * stop, which is no failure, 2.
+ * Prints why a sign-in failed and returns the exit code: 1 for every failure, because "a sign-in is needed" (4) would
+ * not help someone who just tried one. 2 if another sign-in on this machine asked this one to stop.
  */
 export const reportFailedSignIn = (prefix: string, error: Reportable): ExitCode => {
-  const { code, message, hint } = error;
+  const { code, message } = error;
   const isStopped = code === "LOGIN_SIGN_IN_CANCELLED";
   return reportError(prefix, {
     code,
     message,
-    ...(!isStopped && { hint }),
+    nextStep: isStopped ? undefined : nextStep(error),
     exitCode: isStopped ? exitCode.usageOrCancelled : exitCode.failed,
   });
 };

@@ -1,0 +1,54 @@
+import { escapeUnsafe } from "./write.ts";
+
+const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gu;
+
+/**
+ * A JSON text laid out for a person: two spaces of indentation, and colours if wanted. Numbers, key order and duplicate
+ * keys stay as they were written, which parsing and printing would not guarantee. Characters in strings that a terminal
+ * would obey are escaped.
+ *
+ * @returns `null` if the text is not one JSON value
+ */
+export const layOutJson = (
+  text: string,
+  { colour }: { readonly colour: boolean },
+): string | null => {
+  if (!isJson(text)) return null;
+  const tokens = text.match(token) ?? [];
+  let laidOut = "";
+  let depth = 0;
+  const newLine = () => `\n${"  ".repeat(depth)}`;
+  tokens.forEach((word, at) => {
+    const next = tokens[at + 1];
+    if (word === "{" || word === "[") {
+      depth += 1;
+      laidOut += next === "}" || next === "]" ? word : word + newLine();
+    } else if (word === "}" || word === "]") {
+      depth -= 1;
+      const before = tokens[at - 1];
+      laidOut += before === "{" || before === "[" ? word : newLine() + word;
+    } else if (word === ",") laidOut += word + newLine();
+    else if (word === ":") laidOut += ": ";
+    else {
+      const shown = escapeUnsafe(word);
+      laidOut += colour ? painted(shown, next === ":") : shown;
+    }
+  });
+  return laidOut;
+};
+
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The colours that gh uses: keys bold blue, strings green, literals yellow, numbers as they are. */
+const painted = (word: string, isKey: boolean): string => {
+  if (isKey) return `\u001b[1;34m${word}\u001b[m`;
+  if (word.startsWith('"')) return `\u001b[32m${word}\u001b[m`;
+  return /^[tfn]/u.test(word) ? `\u001b[33m${word}\u001b[m` : word;
+};
