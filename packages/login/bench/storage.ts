@@ -6,16 +6,20 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
+import type { AuthDocument } from "../src/storage/auth-json/index.ts";
+import { HomeLock } from "../src/storage/lock/index.ts";
 
 const home = mkdtempSync(join(tmpdir(), "agent-auth-bench-"));
 const path = join(home, "auth.json");
 const codexHome = { path: home, explicit: true };
-const store = await Effect.runPromise(
-  Effect.provide(CredentialStore, layer({ mode: "file", codexHome })),
+const { lock, store } = await Effect.runPromise(
+  Effect.provide(
+    Effect.all({ store: CredentialStore, lock: HomeLock }),
+    layer({ mode: "file", codexHome }),
+  ),
 );
-await Effect.runPromise(
-  store.save({ authMode: "apikey", openaiApiKey: Redacted.make(`sk-proj-${"x".repeat(48)}`) }),
-);
+const save = (document: AuthDocument) => Effect.runPromise(lock.withLock(store.save(document)));
+await save({ authMode: "apikey", openaiApiKey: Redacted.make(`sk-proj-${"x".repeat(48)}`) });
 
 const bench = makeBench("login: storage");
 await bench.compare("load an API key from its file, against JSON.parse(readFileSync)", {
@@ -23,18 +27,16 @@ await bench.compare("load an API key from its file, against JSON.parse(readFileS
   subject: () => Effect.runSync(store.load),
   limit: 2,
 });
-await Effect.runPromise(
-  store.save({
-    authMode: "chatgpt",
-    tokens: {
-      idToken: Redacted.make("i".repeat(2_000)),
-      accessToken: Redacted.make("a".repeat(2_000)),
-      refreshToken: Redacted.make("r".repeat(100)),
-      accountId: "acc",
-    },
-    lastRefresh: "2026-04-13T12:00:00.123456Z",
-  }),
-);
+await save({
+  authMode: "chatgpt",
+  tokens: {
+    idToken: Redacted.make("i".repeat(2_000)),
+    accessToken: Redacted.make("a".repeat(2_000)),
+    refreshToken: Redacted.make("r".repeat(100)),
+    accountId: "acc",
+  },
+  lastRefresh: "2026-04-13T12:00:00.123456Z",
+});
 await bench.compare("load ChatGPT tokens from their file, against JSON.parse(readFileSync)", {
   reference: () => JSON.parse(readFileSync(path, "utf8")),
   subject: () => Effect.runSync(store.load),

@@ -14,6 +14,7 @@ import { type CredentialsStoreMode, CredentialStore } from "../src/storage/index
 import { parseEnvironment } from "../src/config/environment.ts";
 import { makeDispatcher } from "../src/http/index.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 
 // Shaped like a key: an unknown auth_mode is named, unless it looks like a secret.
 const canary = "sk-canary-e7b1";
@@ -148,19 +149,19 @@ describe("no secret is shown", () => {
         for (const prepare of spoil) {
           const codexHome = temporaryHome();
           prepare(join(codexHome.path, "auth.json"));
-          const deeds = Effect.gen(function* () {
+          const operations = Effect.gen(function* () {
             const store = yield* CredentialStore;
             const exits: ReadonlyArray<Exit.Exit<unknown, unknown>> = [
               yield* Effect.exit(store.load),
-              yield* Effect.exit(store.save(secret)),
+              yield* Effect.exit(locked(store.save(secret))),
               yield* Effect.exit(store.load),
               yield* Effect.exit(store.checkWritable),
-              yield* Effect.exit(store.remove),
+              yield* Effect.exit(locked(store.remove)),
             ];
             failures += exits.filter((exit) => Exit.isFailure(exit)).length;
             return [...exits.map(shown), inspect(store, { depth: 9, showHidden: true })];
           });
-          const texts = yield* deeds.pipe(
+          const texts = yield* operations.pipe(
             Effect.withSpan("a program's own span"),
             Effect.provide(layer({ mode, codexHome })),
             Effect.provide(Logger.layer([logger])),

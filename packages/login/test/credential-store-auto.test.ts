@@ -8,6 +8,7 @@ import { vi } from "vitest";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 
 const kept = new Map<string, string>();
 
@@ -32,9 +33,12 @@ const open = () => {
   const warnings: Array<string> = [];
   const onWarning = (error: { readonly message: string }) =>
     Effect.sync(() => void warnings.push(error.message));
-  const store = Effect.provide(CredentialStore, layer({ mode: "auto", codexHome, onWarning }));
+  const stores = layer({ mode: "auto", codexHome, onWarning });
+  const store = Effect.provide(CredentialStore, stores);
   const save = (key: string) =>
-    Effect.flatMap(store, (it) => it.save({ openaiApiKey: Redacted.make(key) }));
+    locked(CredentialStore.use((it) => it.save({ openaiApiKey: Redacted.make(key) }))).pipe(
+      Effect.provide(stores),
+    );
   const load = Effect.map(
     Effect.flatMap(store, (it) => it.load),
     Option.map(({ document, source }) => [

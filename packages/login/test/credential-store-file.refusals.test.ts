@@ -10,6 +10,7 @@ import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 
 const padding = (size: number): string => `{"x":"${"x".repeat(size - 8)}"}`;
 
@@ -127,15 +128,15 @@ describe("CredentialStore, file, refuses", () => {
         const before = padding(size);
         writeFileSync(file, before);
         const { document } = Option.getOrThrow(yield* load);
-        const store = yield* Effect.provide(
-          CredentialStore,
-          layer({ mode: "file", codexHome: { path: dirname(file), explicit: true } }),
+        const stores = layer({ mode: "file", codexHome: { path: dirname(file), explicit: true } });
+        const saveLarger = locked(
+          CredentialStore.use((store) =>
+            store.save({ ...document, openaiApiKey: Redacted.make("x".repeat(2_000)) }),
+          ),
         );
         const refused = [
           yield* Effect.flip(checkWritable),
-          yield* Effect.flip(
-            store.save({ ...document, openaiApiKey: Redacted.make("x".repeat(2_000)) }),
-          ),
+          yield* Effect.flip(Effect.provide(saveLarger, stores)),
         ];
         for (const error of refused)
           expect(error).toMatchObject({

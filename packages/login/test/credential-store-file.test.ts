@@ -22,6 +22,7 @@ import { CredentialStore } from "../src/storage/index.ts";
 import { loadFlock } from "../src/storage/lock/flock.ts";
 import { namesIn, openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 
 describe("CredentialStore.save, file", () => {
   it.live("writes pretty JSON without a newline at the end, readable to its owner only", () =>
@@ -158,12 +159,12 @@ describe("CredentialStore.save, file, of much that is unknown", () => {
       const members = Array.from({ length: 85_000 }, (_, index) => `"k${index}":1`);
       writeFileSync(file, `{${members.join(",")}}`);
       const { document } = Option.getOrThrow(yield* load);
-      const store = yield* Effect.provide(
-        CredentialStore,
-        layer({ mode: "file", codexHome: home }),
-      );
-      yield* store.checkWritable;
-      yield* store.save({ ...document, openaiApiKey: Redacted.make("sk-1") });
+      yield* CredentialStore.use((store) =>
+        Effect.andThen(
+          store.checkWritable,
+          locked(store.save({ ...document, openaiApiKey: Redacted.make("sk-1") })),
+        ),
+      ).pipe(Effect.provide(layer({ mode: "file", codexHome: home })));
       const again = Option.getOrThrow(yield* load);
       expect(again.document.unknown?.length).toBe(85_000);
       expect(statSync(file).size).toBeLessThan(1024 * 1024);

@@ -11,10 +11,12 @@ import type { AuthDocument } from "../src/storage/auth-json/index.ts";
 import { layer } from "../src/storage/configured.ts";
 import { type CredentialsStoreMode, CredentialStore } from "../src/storage/index.ts";
 import type { CodexHome } from "../src/config/environment.ts";
-import type { StoreError } from "../src/errors/store.ts";
+import type { HomeLockError, StoreWarning } from "../src/errors/store.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import type { HomeLockHeld } from "../src/storage/lock/index.ts";
+import { locked } from "./support/lock.ts";
 
 if (missingKeyring !== undefined) console.warn(`skipped: ${missingKeyring}`);
 
@@ -34,11 +36,11 @@ const entryOf = (home: CodexHome): AsyncEntry => {
 
 const open = (mode: CredentialsStoreMode, codexHome: CodexHome) => {
   const warnings: Array<string> = [];
-  const onWarning = (error: StoreError) => Effect.sync(() => void warnings.push(error.code));
+  const onWarning = (error: StoreWarning) => Effect.sync(() => void warnings.push(error.code));
   const use = <A, E>(
-    work: (store: CredentialStore["Service"]) => Effect.Effect<A, E>,
-  ): Effect.Effect<A, E> =>
-    Effect.provide(Effect.flatMap(CredentialStore, work), layer({ mode, codexHome, onWarning }));
+    work: (store: CredentialStore["Service"]) => Effect.Effect<A, E, HomeLockHeld>,
+  ): Effect.Effect<A, E | HomeLockError> =>
+    Effect.provide(locked(CredentialStore.use(work)), layer({ mode, codexHome, onWarning }));
   return { use, warnings, file: join(codexHome.path, "auth.json") };
 };
 

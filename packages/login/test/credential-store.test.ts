@@ -1,12 +1,13 @@
 import { expect, it } from "vitest";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
-import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 import { program, start } from "./support/programs.ts";
 
 credentialStoreContract("file", "File");
@@ -27,21 +28,12 @@ it("the auto store keeps to the file, with a warning, where no native package is
   expect(readdirSync(path)).toEqual(["agent-auth.lock"]);
 });
 
-const openEphemeral = (path: string) =>
-  Effect.provide(
-    CredentialStore,
-    layer({ mode: "ephemeral", codexHome: { path, explicit: false } }),
-  );
-
-it("the ephemeral store knows a folder by its real path, also before it is made", async () => {
-  const folder = temporaryFolder();
-  const link = join(temporaryFolder(), "link");
-  symlinkSync(folder, link);
-  const first = await Effect.runPromise(openEphemeral(join(link, ".codex")));
-  await Effect.runPromise(first.save({}));
-  mkdirSync(join(folder, ".codex"));
-  for (const path of [join(link, ".codex"), join(folder, ".codex")]) {
-    const store = await Effect.runPromise(openEphemeral(path));
-    expect(Option.isSome(await Effect.runPromise(store.load))).toBe(true);
-  }
+it("two ephemeral stores of one folder share nothing", async () => {
+  const stores = Layer.fresh(layer({ mode: "ephemeral", codexHome: temporaryHome() }));
+  const save = locked(CredentialStore.use((store) => store.save({})));
+  const load = CredentialStore.use((store) => store.load);
+  await Effect.runPromise(Effect.provide(save, stores));
+  expect(Option.isNone(await Effect.runPromise(Effect.provide(load, stores)))).toBe(true);
+  const both = Effect.provide(Effect.andThen(save, load), stores);
+  expect(Option.isSome(await Effect.runPromise(both))).toBe(true);
 });

@@ -12,6 +12,7 @@ import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
 import { program, start, type Started } from "./support/programs.ts";
+import { locked } from "./support/lock.ts";
 
 describe("HomeLock.withLock", () => {
   describe.each(["flock", "floor"])("between processes (%s)", (kind) => {
@@ -147,14 +148,15 @@ describe.skipIf(!hasFlockTool || !hasFlock)(
         const home = temporaryHome();
         const target = join(temporaryFolder(), "elsewhere.json");
         symlinkSync(target, join(home.path, "auth.json"));
-        const store = yield* Effect.provide(
-          CredentialStore,
-          storeLayer({ mode: "file", codexHome: home }),
-        );
-        for (const operation of [
+        const save = CredentialStore.use((store) =>
           Effect.asVoid(store.save({ openaiApiKey: Redacted.make("sk-1") })),
-          Effect.asVoid(store.remove),
-        ]) {
+        );
+        const remove = CredentialStore.use((store) => Effect.asVoid(store.remove));
+        for (const change of [save, remove]) {
+          const operation = Effect.provide(
+            locked(change),
+            storeLayer({ mode: "file", codexHome: home }),
+          );
           const other = hold(`${target}.lock`);
           yield* said(other, "held");
           const before = existsSync(target);

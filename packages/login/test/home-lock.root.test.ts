@@ -16,6 +16,7 @@ import { layer as storeLayer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
+import { locked } from "./support/lock.ts";
 import { holder, openLock, said, waiting } from "./support/home-lock.ts";
 import { program, start } from "./support/programs.ts";
 
@@ -35,8 +36,8 @@ describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
       Effect.gen(function* () {
         for (const name of ["auth.lock", "auth.json.lock"]) {
           const { home, ownerOfSecret, secret } = foreignHome();
-          const save = Effect.flatMap(CredentialStore, (store) =>
-            store.save({ openaiApiKey: Redacted.make("sk-1") }),
+          const save = locked(
+            CredentialStore.use((store) => store.save({ openaiApiKey: Redacted.make("sk-1") })),
           ).pipe(Effect.provide(storeLayer({ mode: "file", codexHome: home })));
           symlinkSync(secret, join(home.path, name));
           expect(yield* Effect.flip(save)).toMatchObject({ reason: "it is a symbolic link" });

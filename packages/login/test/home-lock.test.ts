@@ -1,13 +1,22 @@
 import { describe, expect, it } from "@effect/vitest";
-import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
-import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { HomeLock } from "../src/storage/lock/index.ts";
 import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
-import { holder, openLock, said, waiting } from "./support/home-lock.ts";
+import { openLock } from "./support/home-lock.ts";
+import { homeLockContract } from "./support/home-lock.contract.ts";
+
+homeLockContract("on disk", () => openLock({ codexHome: temporaryHome() }));
+homeLockContract("on disk, without flock", () =>
+  openLock({ codexHome: temporaryHome(), useFlock: false }),
+);
+homeLockContract("in memory", () =>
+  Effect.runSync(Effect.provide(HomeLock, Layer.fresh(HomeLock.layerMemory))),
+);
 
 describe("HomeLock.withLock", () => {
   it.live(
@@ -38,53 +47,7 @@ describe("HomeLock.withLock", () => {
       }),
   );
 
-  it.live("does not make folders wait for each other", () =>
-    Effect.gen(function* () {
-      const [one, other] = [temporaryHome(), temporaryHome()];
-      const nested = openLock({ codexHome: other }).withLock(Effect.succeed("in"));
-      expect(yield* openLock({ codexHome: one }).withLock(nested)).toBe("in");
-    }),
-  );
-
-  it.live("lets an effect through that is inside already, but not one that outlived its turn", () =>
-    Effect.gen(function* () {
-      const home = temporaryHome();
-      const lock = openLock({ codexHome: home });
-      expect(yield* lock.withLock(lock.withLock(Effect.succeed("in")))).toBe("in");
-
-      const gate = yield* Deferred.make<void>();
-      const late = yield* lock.withLock(
-        Effect.forkDetach(
-          Effect.gen(function* () {
-            yield* Deferred.await(gate);
-            const other = holder(home);
-            yield* said(other, "held");
-            const fiber = yield* waiting(lock.withLock(Effect.succeed("late")));
-            other.child.stdin?.end();
-            return yield* Fiber.join(fiber);
-          }),
-        ),
-      );
-      yield* Deferred.succeed(gate, undefined);
-      expect(yield* Fiber.join(late)).toBe("late");
-    }),
-  );
-
-  it.live("ends with the effect, whether that succeeds, fails, dies or is interrupted", () =>
-    Effect.gen(function* () {
-      const lock = openLock({ codexHome: temporaryHome() });
-      const ends: ReadonlyArray<Effect.Effect<unknown, string>> = [
-        Effect.succeed(1),
-        Effect.fail("no"),
-        Effect.die("oh"),
-        Effect.interrupt,
-      ];
-      for (const end of ends) yield* Effect.exit(lock.withLock(end));
-      expect(yield* lock.withLock(Effect.succeed("free"))).toBe("free");
-    }),
-  );
-
-  it.live("makes the default folder private, and its lock files as Codex has them", () =>
+  it.live("creates the default folder and its lock files for their owner only", () =>
     Effect.gen(function* () {
       const path = join(temporaryFolder(), "deep", ".codex");
       const lock = openLock({ codexHome: { path, explicit: false } });
@@ -93,8 +56,7 @@ describe("HomeLock.withLock", () => {
       expect(modeOf("")).toBe(0o700);
       expect(modeOf("agent-auth.lock")).toBe(0o600);
       expect(statSync(join(path, "agent-auth.lock")).size).toBe(0);
-      if ((yield* Effect.promise(loadFlock)) !== undefined)
-        expect(modeOf("auth.lock")).toBe(0o666 & ~process.umask());
+      if ((yield* Effect.promise(loadFlock)) !== undefined) expect(modeOf("auth.lock")).toBe(0o600);
       expect(existsSync(join(path, "agent-auth.lock-journal"))).toBe(false);
     }),
   );

@@ -8,6 +8,7 @@ import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { temporaryHome } from "./support/home.ts";
 import { program, start } from "./support/programs.ts";
+import { locked } from "./support/lock.ts";
 
 const SAVES = 1_000;
 const SAVES_A_KILL = 25;
@@ -69,7 +70,7 @@ describe("CredentialStore.save, file", () => {
 
       // The next save sweeps what the dead left, and nothing but the file and the locks is there.
       const codexHome = { path: home, explicit: true };
-      const save = Effect.flatMap(CredentialStore, (store) => store.save({}));
+      const save = locked(CredentialStore.use((store) => store.save({})));
       await Effect.runPromise(Effect.provide(save, layer({ mode: "file", codexHome })));
       expect(readdirSync(home).toSorted()).toEqual([
         "agent-auth.lock",

@@ -11,15 +11,17 @@ import { CredentialStore } from "../src/storage/index.ts";
 import type { CodexHome } from "../src/config/environment.ts";
 import { missingCodex, runCodex } from "./support/codex.ts";
 import { temporaryHome } from "./support/home.ts";
+import type { HomeLockHeld } from "../src/storage/lock/index.ts";
+import { locked } from "./support/lock.ts";
 
 if (missingCodex !== undefined) console.warn(`skipped: ${missingCodex}`);
 
 const withStore = <A, E>(
   codexHome: CodexHome,
-  work: (store: CredentialStore["Service"]) => Effect.Effect<A, E>,
+  work: (store: CredentialStore["Service"]) => Effect.Effect<A, E, HomeLockHeld>,
 ): Promise<A> =>
   Effect.runPromise(
-    Effect.provide(Effect.flatMap(CredentialStore, work), layer({ mode: "file", codexHome })),
+    Effect.provide(locked(CredentialStore.use(work)), layer({ mode: "file", codexHome })),
   );
 
 const apiKey = (key: string): AuthDocument => ({

@@ -40,6 +40,9 @@ export interface PresentSignIn {
 const save = (document: AuthDocument) =>
   CredentialStore.use((store) => Effect.asVoid(store.save(document)));
 
+const locked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  HomeLock.use((lock) => lock.withLock(effect));
+
 /** Every operation works on whole documents and loses nothing: what is not known to us travels along. */
 export const keptAccounts = (session: Session) => {
   const codexHome = session.environment.codexHome.path;
@@ -102,17 +105,16 @@ export const keptAccounts = (session: Session) => {
     keep: (name: string, document: AuthDocument) =>
       Effect.andThen(
         makeAccountHome(session.environment.codexHome, name),
-        save(document).pipe(inAccount(name)),
+        locked(save(document)).pipe(inAccount(name)),
       ),
     makePresent: (document: AuthDocument) => save(document).pipe(inMain),
     /** Removes what is kept, in every place of the store, and what we made for it. Revokes nothing. */
     forget: (name: string) =>
-      CredentialStore.use((store) => store.remove).pipe(
+      locked(CredentialStore.use((store) => store.remove)).pipe(
         inAccount(name),
         Effect.andThen(removeAccountHome(codexHome, name)),
       ),
     /** Runs alone: no refresh, sign-in or switch of any process comes in between. */
-    alone: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-      HomeLock.use((lock) => lock.withLock(effect)).pipe(inMain),
+    alone: <A, E, R>(effect: Effect.Effect<A, E, R>) => locked(effect).pipe(inMain),
   };
 };

@@ -1,10 +1,11 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { CodexHomeUnusable } from "./config.ts";
-import { place } from "./place.ts";
+import { place, quoteForShell } from "./place.ts";
 
-// `where` is a path or words like "OS keyring"; no field ever holds a stored value.
+// `where` is a path or words such as "OS keyring"; no field ever holds a stored value.
 
-/** What a store holds is not a document that we understand. It is left as it is. */
+/** The stored document cannot be understood. It stays as it is. */
 export class AuthJsonInvalid extends Data.TaggedError("AuthJsonInvalid")<{
   readonly where: string;
   /** The key, dotted from the top (`tokens.id_token`); empty for the document itself. */
@@ -17,6 +18,7 @@ export class AuthJsonInvalid extends Data.TaggedError("AuthJsonInvalid")<{
   readonly column?: number;
 }> {
   readonly code = "LOGIN_AUTH_JSON_INVALID";
+  readonly remedy: Remedy = "fixStore";
   readonly hint = "Correct or remove it, then sign in again.";
   override get message(): string {
     const key = this.path === "" ? "" : `${this.path}: `;
@@ -24,75 +26,110 @@ export class AuthJsonInvalid extends Data.TaggedError("AuthJsonInvalid")<{
   }
 }
 
-/** Something is stored there, or may be, and it cannot be read. That is not the same as "signed out". */
+/** Something is stored, or may be, and cannot be read. That is not the same as "signed out". */
 export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
   readonly where: string;
   readonly reason: string;
-  /** The system's name for it, such as `EACCES`, where there is one. */
+  /** The operating system's error code, such as `EACCES`, if there is one. */
   readonly systemCode?: string;
 }> {
   readonly code = "LOGIN_STORE_UNREADABLE";
-  readonly hint = "Make it readable to this user, or remove it and sign in again.";
+  readonly remedy: Remedy = "fixStore";
+  readonly hint = "Make it readable for this user, or remove it and sign in again.";
   override get message(): string {
     return `cannot read credentials in ${this.where}: ${this.reason}`;
   }
 }
 
 /**
- * A credential could not be stored, or not be removed. What was stored before is still there, whole; the one exception
- * says so in its `reason`: the new content stands, and the disk would not confirm that it will stay.
+ * A credential could not be stored or removed. What was stored before is unchanged. One exception says so in its
+ * `reason`: the new content was written, but the disk did not confirm that it is durable.
  */
 export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly where: string;
   readonly operation: "save" | "remove";
   readonly reason: string;
   readonly systemCode?: string;
+  /** A shell command that repairs it, if there is one. */
+  readonly fix?: string;
 }> {
   readonly code = "LOGIN_STORE_UNWRITABLE";
-  readonly hint = "Mend the cause and try again.";
+  readonly remedy: Remedy = "fixStore";
+  get hint(): string {
+    if (this.fix !== undefined) return `Run: ${this.fix}`;
+    return `Make ${this.where} writable for this user, then retry.`;
+  }
   override get message(): string {
     return `cannot ${this.operation} credentials in ${this.where}: ${this.reason}`;
   }
 }
 
-/** There is no OS keyring to talk to: no native package, no service, a locked collection nobody unlocked. */
+/** The OS keyring cannot be used: no native package, no service, or a locked collection that nobody unlocked. */
 export class KeyringUnavailable extends Data.TaggedError("KeyringUnavailable")<{
   readonly operation: "open" | "load" | "save" | "remove";
   readonly reason: string;
 }> {
   readonly code = "LOGIN_KEYRING_UNAVAILABLE";
+  readonly remedy: Remedy = "fixStore";
   readonly hint = 'Unlock or start the OS keyring, or set cli_auth_credentials_store to "file".';
   override get message(): string {
     return `OS keyring is not available (${this.operation}): ${this.reason}`;
   }
 }
 
-/** Another program has held the sign-in of this CODEX_HOME for too long. */
+/** Another program has held a lock file of this CODEX_HOME for too long. */
 export class HomeLockBusy extends Data.TaggedError("HomeLockBusy")<{
   readonly path: string;
   readonly waitedMs: number;
 }> {
   readonly code = "LOGIN_HOME_LOCK_BUSY";
-  readonly hint = "Look for a hung program that uses the same CODEX_HOME, end it, and try again.";
+  readonly remedy: Remedy = "retry";
+  get hint(): string {
+    return `Find and end the program that holds it, then retry. Run: lsof ${quoteForShell(this.path)}`;
+  }
   override get message(): string {
     return `${this.path} has been held by another program for ${Math.round(this.waitedMs / 1000)} s`;
   }
 }
 
-/** The lock of this CODEX_HOME cannot be taken at all, so nothing that needs it was done. */
+/** A lock of this CODEX_HOME cannot be taken by anyone, so nothing that needs it was done. */
 export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   readonly path: string;
   readonly reason: string;
   readonly systemCode?: string;
+  /** A shell command that repairs it, if there is one. */
+  readonly fix?: string;
 }> {
   readonly code = "LOGIN_HOME_LOCK_FAILED";
-  readonly hint = "Mend the cause; CODEX_HOME has to be writable to this user.";
+  readonly remedy: Remedy = "fixStore";
+  get hint(): string {
+    if (this.fix !== undefined) return `Run: ${this.fix}`;
+    return this.systemCode === "ENOLCK"
+      ? "Move CODEX_HOME to a file system with file locks; on NFS, start its lock service."
+      : "Make CODEX_HOME writable for this user.";
+  }
   override get message(): string {
     return `cannot lock ${this.path}: ${this.reason}`;
   }
 }
 
+/** The credential was removed, but a copy of it is left that this program does not remove. */
+export class CredentialCopyRemains extends Data.TaggedError("CredentialCopyRemains")<{
+  readonly where: string;
+  readonly reason: string;
+}> {
+  readonly code = "LOGIN_CREDENTIAL_COPY_REMAINS";
+  readonly remedy: Remedy = "fixStore";
+  readonly hint = "Find and remove the copy.";
+  override get message(): string {
+    return `${this.where} was removed, but a copy remains: ${this.reason}`;
+  }
+}
+
 export type HomeLockError = CodexHomeUnusable | HomeLockBusy | HomeLockFailed;
+
+/** What a store that did its work may warn of. */
+export type StoreWarning = StoreError | CredentialCopyRemains;
 
 export type StoreError =
   | AuthJsonInvalid

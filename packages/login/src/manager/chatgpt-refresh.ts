@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import type { AuthDocument, AuthTokens } from "../storage/auth-json/index.ts";
-import type { StoredDocument } from "../storage/index.ts";
+import type { CredentialStore, StoredDocument } from "../storage/index.ts";
 import type { ChatgptCredential } from "../credential/index.ts";
 import {
   CredentialUnusable,
@@ -12,7 +12,7 @@ import {
   RefreshFailed,
   type RefreshRejected,
 } from "../errors/index.ts";
-import type { HomeLock } from "../storage/lock/index.ts";
+import type { HomeLock, HomeLockHeld } from "../storage/lock/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import { tokenAuthority } from "../oauth/token-authority.ts";
@@ -23,11 +23,10 @@ import type { AuthManagerOptions, RefreshReason } from "./types.ts";
 import type { Rejections } from "./rejections.ts";
 import { isExpired } from "../credential/expiry.ts";
 import { readSignIn, type SignIn } from "./stored-sign-in.ts";
-import type { StoreWithPendingTokens } from "../storage/pending-tokens.ts";
 
 export interface RefreshDeps {
   readonly options: AuthManagerOptions;
-  readonly store: StoreWithPendingTokens;
+  readonly store: CredentialStore["Service"];
   readonly lock: HomeLock["Service"];
   readonly rejections: Rejections;
 }
@@ -63,7 +62,7 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   mine: ChatgptCredential,
   theirs: SignIn,
   reason: RefreshReason,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport | HomeLockHeld> {
   const nowMs = yield* Clock.currentTimeMillis;
   // Also one that is due soon: an authority may issue tokens that live for minutes, and each process would spend one.
   if (isOtherPair(mine, theirs.credential) && !isExpired(theirs.credential, nowMs)) {
@@ -84,7 +83,7 @@ const spendAndSave = Effect.fnUntraced(function* (
   deps: RefreshDeps,
   { credential, stored, tokens }: SignIn,
   reason: RefreshReason,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport | HomeLockHeld> {
   const { environment, allowInsecureHttp = false } = deps.options;
   if (Redacted.value(tokens.refreshToken) === "") {
     const reason = "tokens.refresh_token is empty";
@@ -116,7 +115,7 @@ const keepAnswer = Effect.fnUntraced(function* (
   spent: StoredDocument,
   tokens: AuthTokens,
   answer: RefreshedTokens,
-): Effect.fn.Return<Renewed, LoginError> {
+): Effect.fn.Return<Renewed, LoginError, HomeLockHeld> {
   const nowMs = yield* Clock.currentTimeMillis;
   const document: AuthDocument = {
     ...spent.document,

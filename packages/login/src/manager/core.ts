@@ -5,7 +5,7 @@ import { encodeAuthJson, type AuthDocument } from "../storage/auth-json/index.ts
 import type { CredentialStore } from "../storage/index.ts";
 import type { Credential } from "../credential/index.ts";
 import { CredentialForbidden, type LoginError } from "../errors/index.ts";
-import type { HomeLock } from "../storage/lock/index.ts";
+import type { HomeLock, HomeLockHeld } from "../storage/lock/index.ts";
 import { checkRestrictions } from "../config/restrictions.ts";
 import type { AgentIdentities } from "../agents/identities.ts";
 import type { Rejections } from "./rejections.ts";
@@ -14,12 +14,11 @@ import type { CredentialCell } from "./credential-cell.ts";
 import type { ExternalSlot } from "./external.ts";
 import { loadFinding } from "./load-credential.ts";
 import { findCredential, sourcesInOrder } from "./sources.ts";
-import type { StoreWithPendingTokens } from "../storage/pending-tokens.ts";
 
 /** What the operations of one manager share. Whoever changes the cell or the stores holds the manager's turn. */
 export interface Core {
   readonly options: AuthManagerOptions;
-  readonly store: StoreWithPendingTokens;
+  readonly store: CredentialStore["Service"];
   /** Process memory; the same as `store` where that is what is configured. */
   readonly ephemeral: CredentialStore["Service"];
   readonly lock: HomeLock["Service"];
@@ -101,13 +100,11 @@ const removeForbidden = (
     );
 };
 
-/** Empties every store, the external slot included. True where anything was there. */
-export const removeEverywhere = (core: Core): Effect.Effect<boolean, LoginError> =>
-  core.lock.withLock(
-    Effect.gen(function* () {
-      const hadExternal = core.external.isSet();
-      core.external.set(null);
-      const fromMemory = core.ephemeral === core.store ? false : yield* core.ephemeral.remove;
-      return (yield* core.store.remove) || fromMemory || hadExternal;
-    }),
-  );
+/** Empties every store, the external slot included. True if anything was there. */
+export const removeEverywhere = (core: Core): Effect.Effect<boolean, LoginError, HomeLockHeld> =>
+  Effect.gen(function* () {
+    const hadExternal = core.external.isSet();
+    core.external.set(null);
+    const fromMemory = core.ephemeral === core.store ? false : yield* core.ephemeral.remove;
+    return (yield* core.store.remove) || fromMemory || hadExternal;
+  });

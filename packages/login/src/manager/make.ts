@@ -17,7 +17,6 @@ import { identify, recoverFrom, supersededBy } from "./recover.ts";
 import { makeRejections } from "./rejections.ts";
 import { isExpired } from "../credential/expiry.ts";
 import { currentOrRenewed, ensureLoaded, loadAndKeep, refreshCurrent } from "./renew.ts";
-import { withPendingTokens } from "../storage/pending-tokens.ts";
 
 type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
 
@@ -129,16 +128,14 @@ const signIn = Effect.promise(() => import("./sign-in.ts"));
 const signOut = Effect.promise(() => import("./sign-out.ts"));
 
 const tellOfLoss = (error: LoginError): Effect.Effect<void> =>
-  Effect.logError(
-    `refreshed tokens could not be saved and end with this process: ${error.message}`,
-  );
+  Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`);
 
 const makeCore = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
 ): Effect.fn.Return<Core, never, Needs> {
   // All of it, so that what agent identities may be given (`JwksCache`, `AgentTasks`) reaches them as well.
   const context = yield* Effect.context<HttpTransport | Scope.Scope>();
-  const store = withPendingTokens(yield* CredentialStore);
+  const store = yield* CredentialStore;
   const lock = yield* HomeLock;
   yield* Effect.addFinalizer(() =>
     store.hasPending() ? Effect.catch(lock.withLock(store.savePending), tellOfLoss) : Effect.void,
@@ -151,7 +148,7 @@ const makeCore = Effect.fnUntraced(function* (
   return {
     options,
     store,
-    ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore(options),
+    ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore,
     lock,
     agents,
     external: makeExternalSlot(options.externalProvider),

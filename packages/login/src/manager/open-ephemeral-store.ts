@@ -1,18 +1,21 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
-import { CredentialStore } from "../storage/index.ts";
-import * as Ephemeral from "../storage/ephemeral.ts";
+import type { CredentialStore } from "../storage/index.ts";
+import { ephemeralStore, EphemeralStore } from "../storage/ephemeral.ts";
 import type { CodexHome } from "../config/environment.ts";
 import type { AuthManagerOptions } from "./types.ts";
 
-/** The memory that everything in this process shares for one CODEX_HOME, beside the configured store. */
-export const openEphemeralStore = (
-  options: AuthManagerOptions,
-): Effect.Effect<CredentialStore["Service"], never, Scope.Scope> =>
-  Effect.map(Layer.build(Ephemeral.layer({ codexHome: codexHomeOf(options) })), (services) =>
-    Context.get(services, CredentialStore),
+/** The memory beside the configured store: the one that the manager was given, else one of its own. */
+export const openEphemeralStore: Effect.Effect<CredentialStore["Service"], never, Scope.Scope> =
+  Effect.flatMap(
+    Effect.serviceOption(EphemeralStore),
+    Option.match({
+      onSome: Effect.succeed,
+      onNone: () => Effect.map(Layer.build(ephemeralStore), Context.get(EphemeralStore)),
+    }),
   );
 
 /** The folder that a manager works in. One that is named by the options alone has to exist. */

@@ -10,19 +10,21 @@ import { overridingEnvVar } from "../config/environment.ts";
 import { isMemoryInUse } from "./sources.ts";
 
 /**
- * `AuthManager.logout`. Under the home lock, so that nobody refreshes in between what is being revoked. A document that
- * cannot be read cannot be revoked; it is removed nevertheless.
+ * `AuthManager.logout`. Under the home lock, so that no refresh runs between revocation and removal; a lock that cannot
+ * be taken does not keep the credential from being removed. A document that cannot be read cannot be revoked; it is
+ * removed nevertheless.
  */
 export const logout = Effect.fn("AuthManager.logout")(function* (
   core: Core,
 ): Effect.fn.Return<LogoutResult, LoginError, HttpTransport> {
   yield* refuseUnderEnvironment(core);
-  const result = yield* core.lock.withLock(
+  const result = yield* core.lock.withLockIfAvailable(
     Effect.gen(function* () {
       const tokens = yield* storedTokens(core);
       const revoked = tokens === undefined ? undefined : yield* revokeAt(core, tokens);
       return { removed: yield* removeEverywhere(core), revoked: describe(revoked) };
     }),
+    { onUnavailable: warnOfLock },
   );
   core.cell.accept(Option.none());
   // The variable that was beaten is next in line; whoever asks now gets what a new process would.
@@ -40,6 +42,11 @@ const refuseUnderEnvironment = Effect.fnUntraced(function* (
     variable === "CODEX_ACCESS_TOKEN" && (core.external.isSet() || (yield* isMemoryInUse(core)));
   if (!isBeaten) return yield* new EnvironmentCredentialOverrides({ variable });
 });
+
+const warnOfLock = (error: LoginError): Effect.Effect<void> =>
+  Effect.logWarning(
+    `signing out without the lock of CODEX_HOME, so a program that is refreshing the sign-in now may store it again: ${error.message}`,
+  );
 
 const describe = (revoked: boolean | undefined): LogoutResult["revoked"] => {
   if (revoked === undefined) return "notNeeded";

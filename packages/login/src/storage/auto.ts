@@ -3,9 +3,9 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { makeFileStore } from "./file.ts";
 import { type KeyringStoreOptions, makeKeyringStore } from "./keyring.ts";
-import { CredentialStore, logStoreWarning } from "./index.ts";
-import { HomeLock } from "./lock/index.ts";
+import { CredentialStore, logStoreWarning, type StoreImplementation } from "./credential-store.ts";
 import { keyringAccount, makeKeyringEntry } from "./keyring-entry.ts";
+import { makeCredentialStore } from "./pending-tokens.ts";
 
 export type AutoStoreOptions = KeyringStoreOptions;
 
@@ -14,11 +14,8 @@ export type AutoStoreOptions = KeyringStoreOptions;
  * An entry of the keyring that is there and broken is an error: the file may be older. What is saved to the file takes
  * the keyring's entry away, where that can be done.
  */
-export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
-  Layer.effect(
-    CredentialStore,
-    Effect.map(HomeLock, (lock) => makeAutoStore(options, lock)),
-  );
+export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore> =>
+  Layer.sync(CredentialStore, () => makeCredentialStore(makeAutoStore(options)));
 
 /**
  * A keyring may hold an older sign-in and have no room for the newer one (Credential Manager's limit), and what it holds
@@ -26,12 +23,9 @@ export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore, n
  */
 const MAX_TIDYING_MS = 2_000;
 
-const makeAutoStore = (
-  options: AutoStoreOptions,
-  lock: HomeLock["Service"],
-): CredentialStore["Service"] => {
-  const keyring = makeKeyringStore(options, lock);
-  const file = makeFileStore(options, lock);
+const makeAutoStore = (options: AutoStoreOptions): StoreImplementation => {
+  const keyring = makeKeyringStore(options);
+  const file = makeFileStore(options);
   const entry = makeKeyringEntry(keyringAccount(options.codexHome));
   const warn = options.onWarning ?? logStoreWarning;
   return {
@@ -45,22 +39,18 @@ const makeAutoStore = (
       Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found) : file.load)),
     ),
     save: (document) =>
-      lock.withLock(
-        Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
-          warn(error).pipe(
-            Effect.andThen(file.save(document)),
-            Effect.tap(Effect.ignore(Effect.timeoutOption(entry.delete, MAX_TIDYING_MS))),
-          ),
+      Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
+        warn(error).pipe(
+          Effect.andThen(file.save(document)),
+          Effect.tap(Effect.ignore(Effect.timeoutOption(entry.delete, MAX_TIDYING_MS))),
         ),
       ),
-    remove: lock.withLock(
-      Effect.gen(function* () {
-        const fromKeyring = yield* Effect.catch(entry.delete, (error) =>
-          Effect.as(warn(error), false),
-        );
-        return (yield* file.remove) || fromKeyring;
-      }),
-    ),
+    remove: Effect.gen(function* () {
+      const fromKeyring = yield* Effect.catch(entry.delete, (error) =>
+        Effect.as(warn(error), false),
+      );
+      return (yield* file.remove) || fromKeyring;
+    }),
     checkWritable: Effect.catchTag(
       keyring.checkWritable,
       "KeyringUnavailable",

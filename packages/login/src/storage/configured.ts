@@ -1,6 +1,10 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { CredentialsStoreMode, CredentialStore, StoreWarningOptions } from "./index.ts";
+import type {
+  CredentialsStoreMode,
+  CredentialStore,
+  StoreWarningOptions,
+} from "./credential-store.ts";
 import type { CodexHome } from "../config/environment.ts";
 import { HomeLock, layer as homeLockLayer } from "./lock/index.ts";
 
@@ -14,7 +18,7 @@ export interface ConfiguredStoreOptions extends StoreWarningOptions {
 
 /** The store that the configuration names, with the lock that belongs to it; other stores' code is not loaded. */
 export const layer = (options: ConfiguredStoreOptions): Layer.Layer<CredentialStore | HomeLock> =>
-  Layer.provideMerge(Layer.unwrap(Effect.promise(() => loadStore(options))), lockLayer(options));
+  Layer.merge(Layer.unwrap(Effect.promise(() => loadStore(options))), lockLayer(options));
 
 const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
   options.mode === "ephemeral"
@@ -26,7 +30,7 @@ const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
 
 const loadStore = async (
   options: ConfiguredStoreOptions,
-): Promise<Layer.Layer<CredentialStore, never, HomeLock>> => {
+): Promise<Layer.Layer<CredentialStore>> => {
   // Without a CODEX_HOME, no keyring entry belongs to it: the file store fails with the reason.
   const hasHome = options.codexHome.notFound === undefined;
   switch (hasHome || options.mode === "ephemeral" ? options.mode : "file") {
@@ -37,6 +41,6 @@ const loadStore = async (
     case "auto":
       return (await import("./auto.ts")).layer(options);
     case "ephemeral":
-      return (await import("./ephemeral.ts")).layer(options);
+      return (await import("./ephemeral.ts")).layer;
   }
 };

@@ -1,33 +1,62 @@
+import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { canonicalCodexHome } from "../config/codex-home.ts";
-import type { AuthDocument } from "./auth-json/index.ts";
-import { CredentialStore, type StoreSource } from "./index.ts";
-import type { CodexHome } from "../config/environment.ts";
+import {
+  CredentialStore,
+  type StoredDocument,
+  type StoreImplementation,
+  type StoreSource,
+} from "./credential-store.ts";
+import { makeCredentialStore } from "./pending-tokens.ts";
 
-export interface EphemeralStoreOptions {
-  /** Only its path counts: everything in this process that names the same folder shares one document. */
-  readonly codexHome: CodexHome;
-}
-
-const documents = new Map<string, AuthDocument>();
 const source: StoreSource = { _tag: "Ephemeral" };
 
-/** The store in the memory of this process. Touches no disk, and never fails. */
-export const layer = (options: EphemeralStoreOptions): Layer.Layer<CredentialStore> =>
-  Layer.sync(CredentialStore, () => {
-    const key = canonicalCodexHome(options.codexHome);
-    return {
-      describe: { mode: "ephemeral", places: [source], isPersistent: false },
-      load: Effect.sync(() =>
-        Option.map(Option.fromUndefinedOr(documents.get(key)), (document) => ({
-          document,
-          source,
-        })),
-      ),
-      save: (document) => Effect.sync(() => (documents.set(key, document), source)),
-      remove: Effect.sync(() => documents.delete(key)),
-      checkWritable: Effect.void,
-    };
-  });
+const makeEphemeralStore = (): CredentialStore["Service"] => {
+  let stored = Option.none<StoredDocument>();
+  const implementation: StoreImplementation = {
+    describe: { mode: "ephemeral", places: [source], isPersistent: false },
+    load: Effect.sync(() => stored),
+    save: (document) =>
+      Effect.sync(() => {
+        stored = Option.some({ document, source });
+        return source;
+      }),
+    remove: Effect.sync(() => {
+      const wasStored = Option.isSome(stored);
+      stored = Option.none();
+      return wasStored;
+    }),
+    checkWritable: Effect.void,
+  };
+  return makeCredentialStore(implementation);
+};
+
+/**
+ * The configured store in memory: one document for each time that the layer is built. Touches no disk, and never
+ * fails. Give two managers the same built layer, and they share the sign-in.
+ */
+export const layer: Layer.Layer<CredentialStore> = Layer.sync(CredentialStore, makeEphemeralStore);
+
+/**
+ * The memory beside the configured store, which holds external ChatGPT tokens. A manager has one of its own unless it
+ * is given this service; give it to several managers to share the tokens.
+ *
+ * @example
+ * ```ts
+ * import { EphemeralStore, ephemeralStore } from "@agent-auth/login/storage/ephemeral";
+ * import * as Effect from "effect/Effect";
+ *
+ * const load = EphemeralStore.use((store) => store.load);
+ * await Effect.runPromise(Effect.provide(load, ephemeralStore));
+ * ```
+ */
+export class EphemeralStore extends Context.Service<EphemeralStore, CredentialStore["Service"]>()(
+  "@agent-auth/login/storage/EphemeralStore",
+) {}
+
+/** An empty `EphemeralStore`, new for each time that the layer is built. */
+export const ephemeralStore: Layer.Layer<EphemeralStore> = Layer.sync(
+  EphemeralStore,
+  makeEphemeralStore,
+);

@@ -13,43 +13,52 @@ import { assertReplaceable, type AuthFileTarget, resolveTarget } from "./fs/targ
 import { sweepTemporaries } from "./fs/temporary.ts";
 import { inPinnedFolder } from "./fs/trust.ts";
 import { type AuthDocument, parseAuthJson } from "./auth-json/index.ts";
-import { CredentialStore, type StoredDocument, type StoreSource } from "./index.ts";
+import {
+  CredentialStore,
+  logStoreWarning,
+  type StoredDocument,
+  type StoreImplementation,
+  type StoreSource,
+  type StoreWarningOptions,
+} from "./credential-store.ts";
+import { makeCredentialStore } from "./pending-tokens.ts";
 import type { CodexHome } from "../config/environment.ts";
 import { type CodexHomeUnusable } from "../errors/config.ts";
-import { type StoreError, StoreUnreadable, StoreUnwritable } from "../errors/store.ts";
-import { HomeLock } from "./lock/index.ts";
-import { withTargetLock } from "./lock/target-lock.ts";
+import {
+  type StoreError,
+  StoreUnreadable,
+  StoreUnwritable,
+  type StoreWarning,
+} from "../errors/store.ts";
+import { acquireTargetLock } from "./lock/flock.ts";
 
-export interface FileStoreOptions {
+export interface FileStoreOptions extends StoreWarningOptions {
   readonly codexHome: CodexHome;
 }
 
 /**
  * The store in `$CODEX_HOME/auth.json` (docs/protocol.md §2): mode 0600, replaced whole or not at all and durably,
- * written through a symbolic link. A hard-linked or read-only file is refused, and nothing but a regular file is
- * read. `save` and `remove` hold the home lock and, inside it, Codex's lock beside the file.
+ * written through a symbolic link. A hard-linked or read-only file is refused, and only a regular file is read. `save`
+ * and `remove` also take Codex's lock beside the file.
  */
-export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore, never, HomeLock> =>
-  Layer.effect(
-    CredentialStore,
-    Effect.map(HomeLock, (lock) => makeFileStore(options, lock)),
-  );
+export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore> =>
+  Layer.sync(CredentialStore, () => makeCredentialStore(makeFileStore(options)));
 
 /** The same store as a value, for stores that are made of others. */
-export const makeFileStore = (
-  { codexHome }: FileStoreOptions,
-  lock: HomeLock["Service"],
-): CredentialStore["Service"] => {
+export const makeFileStore = ({
+  codexHome,
+  onWarning = logStoreWarning,
+}: FileStoreOptions): StoreImplementation => {
   const path = join(codexHome.path, "auth.json");
   const source: StoreSource = { _tag: "File", path };
   return {
     describe: { mode: "file", places: [source], isPersistent: true },
     load: loadFile(path, codexHome, source),
-    save: (document) => Effect.as(lock.withLock(saveFile(path, codexHome, document)), source),
+    save: (document) => Effect.as(saveFile(path, codexHome, document), source),
     remove: Effect.suspend(() => {
       const problem = codexHomeProblem(codexHome);
       if (problem !== undefined) return Effect.fail(problem);
-      return existsSync(codexHome.path) ? lock.withLock(removeFile(path)) : Effect.succeed(false);
+      return existsSync(codexHome.path) ? removeFile(path, onWarning) : Effect.succeed(false);
     }),
     checkWritable: Effect.andThen(checkFile(path, codexHome), checkRoom(path)),
   };
@@ -117,10 +126,15 @@ const saveFile = (
         }),
       catch: writing(path, "save"),
     });
-    yield* withTargetLock(target.path)(Effect.uninterruptible(replace));
+    yield* Effect.scoped(
+      Effect.andThen(acquireTargetLock(target.path), Effect.uninterruptible(replace)),
+    );
   });
 
-const removeFile = (path: string): Effect.Effect<boolean, StoreError> =>
+const removeFile = (
+  path: string,
+  warn: (warning: StoreWarning) => Effect.Effect<void>,
+): Effect.Effect<boolean, StoreError> =>
   Effect.gen(function* () {
     const catching = writing(path, "remove");
     const target = yield* Effect.tryPromise({
@@ -130,9 +144,12 @@ const removeFile = (path: string): Effect.Effect<boolean, StoreError> =>
     const remove = Effect.uninterruptible(
       Effect.tryPromise({ try: () => removeAuthFile(path, { isAuthJson }), catch: catching }),
     );
-    // No lock file is made beside what is not ours.
-    const isOurs = target.stats !== undefined && (!target.isLinked || isAuthJson(target.path));
-    return yield* isOurs ? withTargetLock(target.path)(remove) : remove;
+    // No lock file is created beside a file that is not an auth.json.
+    const isAuthFile = target.stats !== undefined && (!target.isLinked || isAuthJson(target.path));
+    if (!isAuthFile) return yield* remove;
+    // Nobody who holds the lock can prevent the removal of a credential.
+    const lock = Effect.catch(acquireTargetLock(target.path), warn);
+    return yield* Effect.scoped(Effect.andThen(lock, remove));
   });
 
 /** Whether a file reads as an auth.json and has a value that one would have. */

@@ -6,12 +6,13 @@ import { makeFileStore } from "./file.ts";
 import {
   CredentialStore,
   logStoreWarning,
+  type StoreImplementation,
   type StoreSource,
   type StoreWarningOptions,
-} from "./index.ts";
+} from "./credential-store.ts";
 import type { CodexHome } from "../config/environment.ts";
-import { HomeLock } from "./lock/index.ts";
 import { keyringAccount, keyringService, makeKeyringEntry } from "./keyring-entry.ts";
+import { makeCredentialStore } from "./pending-tokens.ts";
 
 export interface KeyringStoreOptions extends StoreWarningOptions {
   readonly codexHome: CodexHome;
@@ -23,22 +24,14 @@ export interface KeyringStoreOptions extends StoreWarningOptions {
  * Manager holds 2560 bytes an entry at most, which ChatGPT tokens exceed: saving them there is a
  * `KeyringUnavailable`.
  */
-export const layer = (
-  options: KeyringStoreOptions,
-): Layer.Layer<CredentialStore, never, HomeLock> =>
-  Layer.effect(
-    CredentialStore,
-    Effect.map(HomeLock, (lock) => makeKeyringStore(options, lock)),
-  );
+export const layer = (options: KeyringStoreOptions): Layer.Layer<CredentialStore> =>
+  Layer.sync(CredentialStore, () => makeCredentialStore(makeKeyringStore(options)));
 
 /** The same store as a value, for stores that are made of others. */
-export const makeKeyringStore = (
-  options: KeyringStoreOptions,
-  lock: HomeLock["Service"],
-): CredentialStore["Service"] => {
+export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementation => {
   const account = keyringAccount(options.codexHome);
   const entry = makeKeyringEntry(account);
-  const file = makeFileStore(options, lock);
+  const file = makeFileStore(options);
   const source: StoreSource = { _tag: "Keyring", service: keyringService, account };
   const warn = options.onWarning ?? logStoreWarning;
   return {
@@ -50,23 +43,18 @@ export const makeKeyringStore = (
             Option.some({ document, source }),
           ),
     ),
-    save: (document) =>
-      lock.withLock(
-        Effect.gen(function* () {
-          yield* entry.set(encodeAuthJson(document, { layout: "compact" }));
-          // The credential is safe by now. A file that stays is not read in this mode, but people should know.
-          yield* Effect.catch(file.remove, warn);
-          return source;
-        }),
-      ),
-    remove: lock.withLock(
-      Effect.gen(function* () {
-        // The file goes too when the keyring cannot be reached, and only then the failure is told.
-        const fromKeyring = yield* Effect.result(entry.delete);
-        const fromFile = yield* file.remove;
-        return (yield* Effect.fromResult(fromKeyring)) || fromFile;
-      }),
-    ),
+    save: Effect.fnUntraced(function* (document) {
+      yield* entry.set(encodeAuthJson(document, { layout: "compact" }));
+      // The credential is safe by now. A file that stays is not read in this mode, but people should know.
+      yield* Effect.catch(file.remove, warn);
+      return source;
+    }),
+    remove: Effect.gen(function* () {
+      // The file is removed too if the keyring cannot be reached, and only then the failure is reported.
+      const fromKeyring = yield* Effect.result(entry.delete);
+      const fromFile = yield* file.remove;
+      return (yield* Effect.fromResult(fromKeyring)) || fromFile;
+    }),
     checkWritable: Effect.asVoid(entry.get),
   };
 };

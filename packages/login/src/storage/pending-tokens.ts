@@ -1,96 +1,98 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { AuthDocument } from "./auth-json/index.ts";
-import type { CredentialStore, StoredDocument, StoreSource } from "./index.ts";
-import type { StoreError } from "../errors/index.ts";
+import type {
+  CredentialStore,
+  SavedTokens,
+  StoredDocument,
+  StoreImplementation,
+} from "./credential-store.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { assertHomeLockHeld } from "./lock/held.ts";
 
-type Store = CredentialStore["Service"];
+/** Tokens that could not be saved, and the pair that they replace. */
+interface Pending {
+  readonly spent: string;
+  readonly document: AuthDocument;
+}
 
 /**
- * A store that never loses refreshed tokens: where saving them fails, although that was checked before the refresh
- * token was spent, they are kept in memory and stand in for the spent ones until they are saved, or until somebody
- * else has stored another sign-in. Every manager of the process whose store holds the spent ones gets them.
+ * Makes a `CredentialStore` of an implementation: adds the memory for refreshed tokens that could not be saved, reads a
+ * half-written document once more, and dies if a change is attempted after the home lock was released.
+ *
+ * @example
+ * ```ts
+ * import { CredentialStore, makeCredentialStore } from "@agent-auth/login/storage";
+ * import * as Effect from "effect/Effect";
+ * import * as Layer from "effect/Layer";
+ *
+ * const source = { _tag: "Ephemeral" } as const;
+ * export const emptyStore = Layer.sync(CredentialStore, () =>
+ *   makeCredentialStore({
+ *     load: Effect.succeedNone,
+ *     save: () => Effect.succeed(source),
+ *     remove: Effect.succeed(false),
+ *     checkWritable: Effect.void,
+ *     describe: { mode: "ephemeral", places: [source], isPersistent: false },
+ *   }),
+ * );
+ * ```
  */
-export interface StoreWithPendingTokens extends Store {
-  /** Saves tokens that replace those of `spent`, or keeps them in memory; never fails. */
-  readonly saveRefreshed: (
-    document: AuthDocument,
-    spent: StoredDocument,
-  ) => Effect.Effect<SavedTokens>;
-  /** Tries again to save what is kept in memory, where anything is. Its caller holds the home lock. */
-  readonly savePending: Effect.Effect<void, StoreError>;
-  readonly hasPending: () => boolean;
-}
+export const makeCredentialStore = (store: StoreImplementation): CredentialStore["Service"] => {
+  let pending: Pending | undefined;
 
-export interface SavedTokens {
-  /** Where they are now; where they were before, if they could not be saved. */
-  readonly source: StoreSource;
-  /** What they had to be kept in memory for. */
-  readonly problem: Option.Option<StoreError>;
-}
+  const forget = Effect.sync(() => {
+    pending = undefined;
+  });
 
-/** What is kept in this process, by the name of the pair that it replaces. */
-const kept = new Map<string, AuthDocument>();
-
-export const withPendingTokens = (store: Store): StoreWithPendingTokens => {
-  /** The spent pair, where this store still held it when it was last looked at. */
-  let spentPair: string | undefined;
-
-  const forget = () => {
-    if (spentPair !== undefined) kept.delete(spentPair);
-    spentPair = undefined;
-  };
-  const ours = () => (spentPair === undefined ? undefined : kept.get(spentPair));
-
-  /** What is kept counts only while the store still holds what it replaces. */
+  /** Pending tokens count only while the store still holds what they replace. */
   const standIn = (stored: Option.Option<StoredDocument>): Option.Option<StoredDocument> => {
+    if (pending === undefined) return stored;
     const found = Option.getOrUndefined(stored);
-    const pair = found === undefined ? undefined : pairOf(found.document);
-    if (pair !== spentPair) forget();
-    const document = pair === undefined ? undefined : kept.get(pair);
-    if (found === undefined || document === undefined) return stored;
-    spentPair = pair;
-    return Option.some({ document, source: found.source });
+    if (found === undefined || pairOf(found.document) !== pending.spent) {
+      pending = undefined;
+      return stored;
+    }
+    return Option.some({ document: pending.document, source: found.source });
   };
 
   const load = Effect.map(loadSettled(store), standIn);
-  const save: Store["save"] = (document) => Effect.tap(store.save(document), Effect.sync(forget));
+  const save: StoreImplementation["save"] = (document) =>
+    Effect.andThen(assertHomeLockHeld, Effect.tap(store.save(document), forget));
 
   return {
     ...store,
     load,
     save,
-    remove: Effect.tap(store.remove, Effect.sync(forget)),
+    remove: Effect.andThen(assertHomeLockHeld, Effect.tap(store.remove, forget)),
     saveRefreshed: (document, spent) =>
       save(document).pipe(
         Effect.map((source): SavedTokens => ({ source, problem: Option.none() })),
         Effect.catch((error) =>
           Effect.sync(() => {
-            spentPair = ours() === undefined ? pairOf(spent.document) : spentPair;
-            if (spentPair !== undefined) kept.set(spentPair, document);
+            const pair = pending?.spent ?? pairOf(spent.document);
+            if (pair !== undefined) pending = { spent: pair, document };
             return { source: spent.source, problem: Option.some(error) };
           }),
         ),
       ),
     savePending: Effect.suspend(() =>
-      ours() === undefined
+      pending === undefined
         ? Effect.void
-        : Effect.flatMap(load, () => {
-            const document = ours();
-            return document === undefined ? Effect.void : Effect.asVoid(save(document));
-          }),
+        : Effect.flatMap(load, () =>
+            pending === undefined ? Effect.void : Effect.asVoid(save(pending.document)),
+          ),
     ),
-    hasPending: () => ours() !== undefined,
+    hasPending: () => pending !== undefined,
   };
 };
 
-const settleMs = 50;
+const SETTLE_MS = 50;
 
-/** Other programs write in place, so what does not read may be half written: it is read once more before it counts. */
-const loadSettled = (store: Store): Store["load"] =>
+/** Other programs write in place, so what does not parse may be half written: it is read once more before it counts. */
+const loadSettled = (store: StoreImplementation): StoreImplementation["load"] =>
   Effect.catchTag(store.load, "AuthJsonInvalid", () =>
-    Effect.andThen(Effect.sleep(settleMs), store.load),
+    Effect.andThen(Effect.sleep(SETTLE_MS), store.load),
   );
 
 /** Names a token pair without keeping it. An authority need not rotate refresh tokens, so both count. */

@@ -5,10 +5,13 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import type { AuthTokens } from "../../src/storage/auth-json/index.ts";
-import { CredentialStore } from "../../src/storage/index.ts";
-import { layer as ephemeralLayer } from "../../src/storage/ephemeral.ts";
+import { AuthManager, layer } from "../../src/manager/index.ts";
+import { EphemeralStore, ephemeralStore } from "../../src/storage/ephemeral.ts";
+import { HomeLock } from "../../src/storage/lock/index.ts";
+import { locked } from "../support/lock.ts";
 import {
   chatgptDocument,
+  managerOptions,
   openAuthority,
   openHome,
   secret,
@@ -178,12 +181,15 @@ describe("order of sources", () => {
       refreshToken: secret(""),
       accountId: "acct-1",
     };
-    const memory = ephemeralLayer({ codexHome: { path: home.path, explicit: true } });
-    const save = CredentialStore.use((store) =>
+    const options = await managerOptions({ home, env: { CODEX_ACCESS_TOKEN: "at-weaker" } });
+    const save = EphemeralStore.use((store) =>
       store.save({ authMode: "chatgptAuthTokens", tokens }),
+    ).pipe(locked, Effect.provide(HomeLock.layerMemory));
+    const load = AuthManager.use((manager) => manager.current).pipe(
+      Effect.provide(layer({ ...options, loadAtStart: false })),
     );
-    await Effect.runPromise(Effect.provide(save, memory));
-    const credential = await current({ home, env: { CODEX_ACCESS_TOKEN: "at-weaker" } });
+    const found = Effect.provide(Effect.andThen(save, load), ephemeralStore);
+    const credential = Option.getOrNull(await Effect.runPromise(found));
     expect(credential).toMatchObject({
       _tag: "ExternalChatgpt",
       account: { accountId: "acct-1" },
@@ -199,12 +205,13 @@ describe("order of sources", () => {
       env: { CODEX_ACCESS_TOKEN: "at-weaker" },
       config: ["cli_auth_credentials_store=ephemeral"],
     };
-    const login = await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
-      manager.loginWithApiKey(secret("sk-in-memory")),
+    const [login, reloaded] = await withManager(
+      { ...setup, options: { loadAtStart: false } },
+      (manager) => Effect.all([manager.loginWithApiKey(secret("sk-in-memory")), manager.reload]),
     );
     const expected = { _tag: "ApiKey", source: { _tag: "Ephemeral" } };
     expect(login).toMatchObject(expected);
-    expect(await current(setup)).toMatchObject(expected);
+    expect(Option.getOrNull(reloaded)).toMatchObject(expected);
     expect(home.isSignedIn()).toBe(false);
   });
 

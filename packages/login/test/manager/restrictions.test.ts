@@ -172,9 +172,11 @@ describe("restrictions and a sign-in of another process", () => {
   const contendedLock = (home: Home, contendedTurn: number) =>
     Layer.effect(
       HomeLock,
-      Effect.map(HomeLock, ({ withLock }) => {
+      Effect.map(HomeLock, (lock) => {
+        const { withLock } = lock;
         let turns = 0;
         return {
+          ...lock,
           withLock: (effect) =>
             Effect.suspend(() => {
               turns += 1;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "@effect/vitest";
+import * as Cause from "effect/Cause";
+import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -11,7 +15,9 @@ import {
 } from "../../src/storage/auth-json/index.ts";
 import { layer } from "../../src/storage/configured.ts";
 import { type CredentialsStoreMode, CredentialStore } from "../../src/storage/index.ts";
-import { HomeLock } from "../../src/storage/lock/index.ts";
+import type { HomeLockError } from "../../src/errors/store.ts";
+import type { HomeLockHeld } from "../../src/storage/lock/index.ts";
+import { locked } from "./lock.ts";
 import { temporaryHome } from "./home.ts";
 
 const apiKey = (key: string): AuthDocument => ({
@@ -27,11 +33,16 @@ const compact = (document: AuthDocument): string => encodeAuthJson(document, { l
 export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string): void => {
   const open = () => {
     const codexHome = temporaryHome();
-    // Built anew for each use, as by another program: what one writes the other has to see.
-    const stores = Layer.fresh(layer({ mode, codexHome }));
+    // Built anew for each use, as by another program: what one writes the other has to see. Memory is one layer's own.
+    const built = Effect.scoped(Layer.build(layer({ mode, codexHome })));
+    const stores =
+      mode === "ephemeral"
+        ? Layer.effectContext(Effect.runSync(Effect.cached(built)))
+        : Layer.fresh(layer({ mode, codexHome }));
     const use = <A, E>(
-      work: (store: CredentialStore["Service"]) => Effect.Effect<A, E, HomeLock>,
-    ): Effect.Effect<A, E> => Effect.provide(Effect.flatMap(CredentialStore, work), stores);
+      work: (store: CredentialStore["Service"]) => Effect.Effect<A, E, HomeLockHeld>,
+    ): Effect.Effect<A, E | HomeLockError> =>
+      Effect.provide(locked(CredentialStore.use(work)), stores);
     const stored = Effect.map(
       use((store) => store.load),
       Option.map((found) => compact(found.document)),
@@ -102,13 +113,22 @@ export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string)
       }),
     );
 
-    it.live("saves for a caller that holds the home lock already", () =>
+    it.live("is not changed by a fiber that outlives the lock", () =>
       Effect.gen(function* () {
         const { use, stored } = open();
-        yield* use((store) =>
-          Effect.flatMap(HomeLock, (lock) => lock.withLock(store.save(apiKey("sk-1")))),
+        const late = yield* use((store) =>
+          Effect.gen(function* () {
+            const released = yield* Deferred.make<void>();
+            const save = Effect.andThen(Deferred.await(released), store.save(apiKey("sk-late")));
+            return { released, fiber: yield* Effect.forkDetach(save) };
+          }),
         );
-        expect(Option.isSome(yield* stored)).toBe(true);
+        yield* Deferred.succeed(late.released, undefined);
+        const exit = yield* Fiber.await(late.fiber);
+        expect(String(Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit)).toContain(
+          "a credential store was changed after its HomeLock was released",
+        );
+        expect(yield* stored).toEqual(Option.none());
       }),
     );
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { AuthDocument } from "../../src/storage/auth-json/index.ts";
 import { layer } from "../../src/storage/configured.ts";
 import { CredentialStore } from "../../src/storage/index.ts";
+import { HomeLock } from "../../src/storage/lock/index.ts";
 import type { CodexHome } from "../../src/config/environment.ts";
 
 const apiKey = (key: string): AuthDocument => ({
@@ -19,12 +20,15 @@ export const text = (key: string): string =>
 /** The file store of a home, made once, with its file's path. */
 export const openFileStore = (codexHome: CodexHome) => {
   const stores = layer({ mode: "file", codexHome });
-  const store = Effect.runSync(Effect.cached(Effect.provide(CredentialStore, stores)));
+  const both = Effect.all({ store: CredentialStore, lock: HomeLock });
+  const opened = Effect.runSync(Effect.cached(Effect.provide(both, stores)));
+  const store = Effect.map(opened, (it) => it.store);
   return {
     file: join(codexHome.path, "auth.json"),
     load: Effect.flatMap(store, (it) => it.load),
-    save: (key: string) => Effect.flatMap(store, (it) => it.save(apiKey(key))),
-    remove: Effect.flatMap(store, (it) => it.remove),
+    save: (key: string) =>
+      Effect.flatMap(opened, ({ lock, store }) => lock.withLock(store.save(apiKey(key)))),
+    remove: Effect.flatMap(opened, ({ lock, store }) => lock.withLock(store.remove)),
     checkWritable: Effect.flatMap(store, (it) => it.checkWritable),
   };
 };

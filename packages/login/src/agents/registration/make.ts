@@ -7,7 +7,6 @@ import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { AuthManager } from "../../manager/index.ts";
-import { withPendingTokens } from "../../storage/pending-tokens.ts";
 import { CredentialStore } from "../../storage/index.ts";
 import { type LoginError } from "../../errors/index.ts";
 import { HomeLock } from "../../storage/lock/index.ts";
@@ -25,8 +24,7 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   const core: Core = {
     options,
     manager: yield* AuthManager,
-    // Refreshed tokens that could not be saved are not to be overwritten by what was read from before them.
-    store: withPendingTokens(yield* CredentialStore),
+    store: yield* CredentialStore,
     lock: yield* HomeLock,
   };
   const transport = yield* HttpTransport;

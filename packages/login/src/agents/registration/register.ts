@@ -10,6 +10,7 @@ import type { AuthDocument } from "../../storage/auth-json/index.ts";
 import { readSignIn } from "../../manager/stored-sign-in.ts";
 import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
+import type { HomeLockHeld } from "../../storage/lock/index.ts";
 import { biscuitFor, insecureHttp, taskApi, type Core, type Requesting } from "./core.ts";
 import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";
 
@@ -38,7 +39,7 @@ const registerAndStore = Effect.fnUntraced(function* (
   document: AuthDocument,
   credential: ChatgptCredential,
   accountId: string,
-): Effect.fn.Return<AgentIdentityRecord, LoginError, HttpTransport> {
+): Effect.fn.Return<AgentIdentityRecord, LoginError, HttpTransport | HomeLockHeld> {
   const key = yield* generateAgentKey;
   const agentRuntimeId = yield* registerKey(core, credential, key);
   const nowMs = yield* Clock.currentTimeMillis;

@@ -11,7 +11,7 @@ export interface Owner {
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** Whether this process is root and others may put things into the folder, which root must not stumble over. */
-export const isOthersFolder = (folder: string): boolean => {
+export const isFolderOfOthers = (folder: string): boolean => {
   if (!isRoot()) return false;
   const { gid, mode, uid } = statSync(folder);
   const mayOthersWrite = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);

@@ -1,93 +1,115 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
+import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
+import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
 import { giveToFolderOwner } from "../fs/owner.ts";
 import { systemCodeOf } from "../fs/system-error.ts";
-import { HomeLockFailed } from "../../errors/store.ts";
+import type { TryFlock } from "./libc-flock.ts";
+import { lockFailed, lockFileProblem } from "./lock-file.ts";
+import { waitUntil } from "./wait.ts";
 
-// flock(2), which Codex takes and Node does not offer. POSIX and OFD locks would not do: they ignore it. koffi calls
-// the C library's through a prebuilt binary and is optional; without it our own processes still exclude each other
-// (`floor.ts`), but not Codex. On Windows Codex locks with LockFileEx, which needs handles that Node does not give
-// out: there, too, the floor is all there is.
+// flock(2) is what Codex takes. POSIX and OFD locks do not conflict with it. koffi, which is optional, calls the C
+// library's through a prebuilt binary; without it programs that use agent-auth still exclude each other, but not Codex.
+// On Windows Codex locks with LockFileEx, which needs handles that Node does not give out.
 
-/** Tries to take an exclusive lock; answers false where another open file holds it. */
-export type TryFlock = (fd: number) => "taken" | "busy" | "unsupported";
+/** Loads the C library's flock at the first use. */
+export const loadFlock = async (): Promise<TryFlock | undefined> =>
+  (await import("./libc-flock.ts")).loading;
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
+/**
+ * Takes flock(2) on a file, which is created 0600 if it is missing, until the scope closes. False, without a lock, if
+ * flock cannot be called or the file system does not support it.
+ */
+export const acquireFlock = Effect.fnUntraced(function* (
+  path: string,
+  maxWaitMs: number,
+): Effect.fn.Return<boolean, HomeLockBusy | HomeLockFailed, Scope.Scope> {
+  const tryFlock = yield* Effect.promise(loadFlock);
+  if (tryFlock === undefined) return false;
+  // Registered before the lock is taken, so that an interruption in between cannot leave it taken: closing releases it.
+  const fd = yield* Effect.acquireRelease(
+    Effect.try({ try: () => openLockFile(path), catch: lockFailed(path) }),
+    (fd) => Effect.sync(() => closeSync(fd)),
+  );
+  let isSupported = true;
+  const attempt = Effect.sync(() => {
+    const answer = tryFlock(fd);
+    isSupported = answer !== "unsupported";
+    return answer !== "busy";
+  });
+  yield* waitUntil(attempt, { path, maxWaitMs, maxPauseMs: 10 });
+  return isSupported;
+});
 
-let loading: Promise<TryFlock | undefined> | undefined;
+/** Codex holds the lock beside the file for one write, and waits this long for it. */
+const TARGET_LOCK_MAX_WAIT_MS = 5_000;
 
-/** Loads the C library's flock, once per process; `undefined` where it cannot be reached. */
-export const loadFlock = (): Promise<TryFlock | undefined> => (loading ??= load());
-
-const load = async (): Promise<TryFlock | undefined> => {
-  if (process.platform === "win32") return undefined;
-  try {
-    const { default: koffi } = await import("koffi");
-    const call = koffi.load(null).func("int flock(int fd, int operation)");
-    const { EAGAIN, EWOULDBLOCK } = koffi.os.errno;
-    return (fd) => {
-      const answer: unknown = call(fd, LOCK_EX | LOCK_NB);
-      if (answer === 0) return "taken";
-      const errno = koffi.errno();
-      return errno === EAGAIN || errno === EWOULDBLOCK ? "busy" : "unsupported";
-    };
-  } catch {
-    return undefined; // not installed, or no binary for this platform
-  }
-};
+/** Takes Codex's inner lock, `<target>.lock` beside the file that is written, until the scope closes. */
+export const acquireTargetLock = (target: string) =>
+  Effect.asVoid(acquireFlock(`${target}.lock`, TARGET_LOCK_MAX_WAIT_MS));
 
 /** How often a file may vanish or appear between two looks before it is a failure. */
 const MAX_ATTEMPTS = 10;
 
-/**
- * Opens a lock file, making it where it is missing. It stays, empty, as Codex leaves it. Never through a link, and one
- * that was there keeps its owner: in a folder of somebody else's, it may be anything.
- */
-export const openLockFile = (path: string, mode: number): number => {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = openExisting(path) ?? create(path, mode);
-    if (fd !== undefined) return fd;
-  }
-  throw new HomeLockFailed({ path, reason: "it comes and goes" });
-};
-
-// Without O_NONBLOCK, a FIFO might be waited for. Windows knows none of these.
+// Never through a link: in another user's folder it may lead anywhere. Without O_NONBLOCK, opening a FIFO may wait.
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
-const careful =
+const noLinkNoWait =
   (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
+/** Lock files stay, empty, as Codex leaves them. One that exists keeps its owner. */
+const openLockFile = (path: string): number => {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const fd = openExisting(path) ?? create(path);
+    if (fd !== undefined) return fd;
+  }
+  throw new HomeLockFailed({ path, reason: "another program creates and removes it" });
+};
+
 const openExisting = (path: string): number | undefined => {
-  const fd = ifPossible("ENOENT", () => openForFlock(path));
-  if (fd === undefined || fstatSync(fd).isFile()) return fd;
+  const fd = unlessCode("ENOENT", () => openForFlock(path));
+  if (fd === undefined) return undefined;
+  const problem = fstatSync(fd).isFile() ? undefined : lockFileProblem(path);
+  if (problem === undefined) {
+    narrow(fd);
+    return fd;
+  }
   closeSync(fd);
-  throw new HomeLockFailed({ path, reason: "it is not a regular file" });
+  throw problem;
 };
 
 const openForFlock = (path: string): number => {
   try {
-    return openSync(path, O_RDWR | careful);
+    return openSync(path, O_RDWR | noLinkNoWait);
   } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === "ELOOP") throw new HomeLockFailed({ path, reason: "it is a symbolic link" });
-    if (code !== "EACCES") throw error;
-    return openSync(path, O_RDONLY | careful); // another user's: enough for flock
+    if (systemCodeOf(error) !== "EACCES") throw error;
+    return openSync(path, O_RDONLY | noLinkNoWait); // another user's: enough for flock
   }
 };
 
-const create = (path: string, mode: number): number | undefined => {
-  const fd = ifPossible("EEXIST", () => openSync(path, O_RDWR | O_CREAT | O_EXCL | careful, mode));
+/** Codex creates `auth.lock` 0666 less the umask. Whoever can open a lock file can hold it and block everyone else. */
+const narrow = (fd: number): void => {
+  const { mode, uid } = fstatSync(fd);
+  if (uid !== process.geteuid?.() || (mode & 0o077) === 0) return;
+  try {
+    fchmodSync(fd, 0o600);
+  } catch {
+    // On a read-only or foreign file system the mode stays; the lock works all the same.
+  }
+};
+
+const create = (path: string): number | undefined => {
+  const fd = unlessCode("EEXIST", () =>
+    openSync(path, O_RDWR | O_CREAT | O_EXCL | noLinkNoWait, 0o600),
+  );
   if (fd !== undefined) giveToFolderOwner(fd, path);
   return fd;
 };
 
-const ifPossible = (unless: string, open: () => number): number | undefined => {
+const unlessCode = (code: string, open: () => number): number | undefined => {
   try {
     return open();
   } catch (error) {
-    if (systemCodeOf(error) !== unless) throw error;
+    if (systemCodeOf(error) !== code) throw error;
     return undefined;
   }
 };
-
-/** Closing is what ends a flock; a process that dies closes everything. */
-export const closeLockFile = (fd: number): void => closeSync(fd);

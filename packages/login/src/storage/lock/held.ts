@@ -1,35 +1,41 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import type { HomeLockError } from "../../errors/store.ts";
+import * as Option from "effect/Option";
 
-/** One turn of one lock; `isOver` once its effect has ended, for fibers that outlive it. */
+/** One use of a lock: the home that it locked, its folders, and whether its effect has ended. */
 export interface Turn {
-  readonly key: string;
+  readonly home: string | symbol;
+  readonly folders: ReadonlyArray<string>;
   isOver: boolean;
 }
 
-/** The locks that the running effect is inside of. */
-export const HeldTurns: Context.Reference<ReadonlyArray<Turn>> = Context.Reference(
-  "@agent-auth/login/home-lock/held",
-  { defaultValue: (): ReadonlyArray<Turn> => [] },
+/**
+ * Says that the running effect holds a home lock. Only `HomeLock` provides it. Whatever changes a store requires it, so
+ * that a change without the lock does not compile.
+ */
+export class HomeLockHeld extends Context.Service<
+  HomeLockHeld,
+  { readonly turns: ReadonlyArray<Turn> }
+>()("@agent-auth/login/storage/lock/HomeLockHeld") {}
+
+/** Dies if the lock has been released since: a fiber that outlives its lock must not change a store. */
+export const assertHomeLockHeld: Effect.Effect<void, never, HomeLockHeld> = Effect.flatMap(
+  HomeLockHeld,
+  ({ turns }) =>
+    turns.every((turn) => turn.isOver)
+      ? Effect.die(new Error("a credential store was changed after its HomeLock was released"))
+      : Effect.void,
 );
 
-export type WithLock = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-) => Effect.Effect<A, E | HomeLockError, R>;
-
-/** Lets an effect through that is inside the same lock already. */
-export const reentrant =
-  (key: string, lock: WithLock): WithLock =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.gen(function* () {
-      const held = yield* HeldTurns;
-      if (held.some((turn) => turn.key === key && !turn.isOver)) return yield* effect;
-      const turn: Turn = { key, isOver: false };
-      const end = Effect.sync(() => {
-        turn.isOver = true;
-      });
-      return yield* lock(
-        effect.pipe(Effect.provideService(HeldTurns, [...held, turn]), Effect.ensuring(end)),
-      );
-    });
+/** The turns that the running effect is inside of. Dies if one of them is of the same home. */
+export const enclosingTurns = (home: string | symbol): Effect.Effect<ReadonlyArray<Turn>> =>
+  Effect.flatMap(Effect.serviceOption(HomeLockHeld), (held) => {
+    const turns = Option.isSome(held) ? held.value.turns.filter((turn) => !turn.isOver) : [];
+    return turns.some((turn) => turn.home === home)
+      ? Effect.die(
+          new Error(
+            `HomeLock is not re-entrant: the lock of ${String(home)} is held already where it is taken`,
+          ),
+        )
+      : Effect.succeed(turns);
+  });

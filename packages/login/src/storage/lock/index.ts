@@ -1,82 +1,192 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as Option from "effect/Option";
+import * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { canonicalCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
 import type { CodexHome } from "../../config/environment.ts";
-import type { HomeLockError } from "../../errors/store.ts";
-import { type FolderLockOptions, withFolderLock } from "./folder-lock.ts";
-import { foldersToLock } from "./folders.ts";
-import { reentrant, type WithLock } from "./held.ts";
-import { lockFailed } from "./target-lock.ts";
+import type { CodexHomeUnusable } from "../../errors/config.ts";
+import { HomeLockBusy, type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
+import { describeSystemError } from "../fs/system-error.ts";
+import type { Acquired } from "./acquire.ts";
+import { enclosingTurns, HomeLockHeld, type Turn } from "./held.ts";
 
-export { codexLockName, sqliteLockName } from "./folder-lock.ts";
+export { assertHomeLockHeld, HomeLockHeld } from "./held.ts";
+export { codexLockName, sqliteLockName } from "./lock-file.ts";
 
-export interface HomeLockOptions extends FolderLockOptions {
+export interface HomeLockOptions {
   readonly codexHome: CodexHome;
+  /** Milliseconds to wait for another holder of each lock file. Default 60000. */
+  readonly maxWaitMs?: number;
+  /** False leaves Codex's lock alone, so that only programs that use agent-auth are excluded. Default true. */
+  readonly useFlock?: boolean;
+}
+
+/** What `HomeLock.tryLock` found. */
+export type HomeLockState =
+  | {
+      readonly _tag: "Free";
+      /** Whether the lock excludes Codex: koffi is installed, and the file system supports flock(2). */
+      readonly excludesCodex: boolean;
+    }
+  | {
+      readonly _tag: "Held";
+      /** The lock file that another program or task holds. */
+      readonly path: string;
+    };
+
+/** What to do if the lock cannot be taken. */
+export interface WithoutLockOptions {
+  /** Milliseconds to wait for another holder of each lock file. Default 10000. */
+  readonly maxWaitMs?: number;
+  /** Runs before the effect, if that has to do without the lock. */
+  readonly onUnavailable: (error: HomeLockBusy | HomeLockFailed) => Effect.Effect<void>;
 }
 
 /**
- * One holder over all tasks and processes that share a CODEX_HOME, or the file that its `auth.json` links to: tasks by
- * a semaphore, our own processes by `agent-auth.lock`, Codex by flock(2) on its `auth.lock`. Without the optional
- * package koffi the last is left out. The locks end with their process, so a killed holder blocks nobody. The folder is
- * made where it may be.
+ * Mutual exclusion of everything that shares a CODEX_HOME, or the file that its `auth.json` links to: the tasks of this
+ * process, other processes that use agent-auth (`agent-auth.lock`), and Codex (`auth.lock`). Without the optional
+ * package koffi Codex is not excluded. The operating system releases the locks of a process that ends, so a killed
+ * holder blocks nobody. The default CODEX_HOME is created if it is missing. See docs/storage.md.
+ *
+ * @example
+ * ```ts
+ * import { HomeLock, layer } from "@agent-auth/login/storage/lock";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const program = HomeLock.use((lock) => lock.withLock(Effect.succeed("runs alone")));
+ * await Effect.runPromise(Effect.provide(program, layer({ codexHome })));
+ * ```
  */
 export class HomeLock extends Context.Service<
   HomeLock,
   {
     /**
-     * Runs the effect alone. Waits for the present holder, without blocking the process, and gives up on
-     * interruption or after the layer's `maxWaitMs`. The lock ends with the effect, however that ends, and with the
-     * process. An effect inside may ask again (a store's `save` does) and is let through.
+     * Runs the effect while holding the lock. Waits for another holder without blocking the process; the wait ends on
+     * interruption or after the layer's `maxWaitMs`. The lock is released when the effect ends, however it ends. Not
+     * re-entrant: dies if the effect already holds the lock of the same home.
      */
-    readonly withLock: WithLock;
+    readonly withLock: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, E | HomeLockError, Exclude<R, HomeLockHeld>>;
+    /**
+     * Runs the effect while holding the lock, or without it if the lock cannot be taken. Only for removing a
+     * credential: nobody who holds a lock file must be able to prevent that.
+     */
+    readonly withLockIfAvailable: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+      options: WithoutLockOptions,
+    ) => Effect.Effect<A, E | CodexHomeUnusable, Exclude<R, HomeLockHeld>>;
+    /**
+     * Takes the lock without waiting, releases it at once, and tells whether it was free. Fails if nobody could take
+     * it: a lock file is not usable, or the file system has no locks.
+     */
+    readonly tryLock: Effect.Effect<HomeLockState, HomeLockError>;
   }
 >()("@agent-auth/login/storage/lock") {
-  /** Excludes the tasks of this layer only; touches no disk. */
-  static readonly layerMemory: Layer.Layer<HomeLock> = Layer.sync(HomeLock, () => ({
-    withLock: reentrant(`memory ${++memoryLocks}`, Semaphore.withPermit(Semaphore.makeUnsafe(1))),
-  }));
+  /** Excludes the tasks that share this layer; touches no disk. */
+  static readonly layerMemory: Layer.Layer<HomeLock> = Layer.sync(HomeLock, () => {
+    const home = Symbol("a store in memory");
+    const acquired = { folders: [], excludesCodex: false };
+    const path = "memory of this process";
+    let isHeld = false;
+    const take = Effect.suspend(() => {
+      if (isHeld) return Effect.fail(new HomeLockBusy({ path, waitedMs: 0 }));
+      isHeld = true;
+      return Effect.succeed(acquired);
+    });
+    const release = Effect.sync(() => {
+      isHeld = false;
+    });
+    return makeHomeLock({
+      home: () => home,
+      acquire: () => Effect.acquireRelease(take, () => release),
+    });
+  });
 }
 
-let memoryLocks = 0;
-
+/** The lock of a CODEX_HOME. Layers of the same home exclude each other by its lock files. */
 export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
-  Layer.succeed(HomeLock, { withLock: (effect) => withHomeLock(options)(effect) });
+  Layer.sync(HomeLock, () =>
+    makeHomeLock({
+      home: () => canonicalCodexHome(options.codexHome),
+      acquire: ({ heldFolders, maxWaitMs = options.maxWaitMs ?? 60_000 }) =>
+        Effect.gen(function* () {
+          yield* prepareCodexHome(
+            options.codexHome,
+            (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
+          );
+          const { acquireHome } = yield* Effect.promise(() => import("./acquire.ts"));
+          const { useFlock = true } = options;
+          const home = canonicalCodexHome(options.codexHome);
+          return yield* acquireHome({ home, heldFolders, maxWaitMs, useFlock });
+        }),
+    }),
+  );
 
-const withHomeLock =
-  (options: HomeLockOptions): WithLock =>
-  (effect) =>
-    Effect.suspend(() => {
-      const prepared = prepareCodexHome(options.codexHome, (path, error) =>
-        lockFailed(path)(error),
+interface Mechanism {
+  readonly home: () => string | symbol;
+  readonly acquire: (options: {
+    readonly maxWaitMs?: number;
+    /** Folders that an enclosing lock of another home holds. */
+    readonly heldFolders: ReadonlyArray<string>;
+  }) => Effect.Effect<Acquired, HomeLockError, Scope.Scope>;
+}
+
+const REMOVAL_MAX_WAIT_MS = 10_000;
+
+const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
+  /** Tasks that share the layer queue here, so that they do not poll the files against each other. */
+  const queue = Semaphore.makeUnsafe(1);
+
+  const lockWith = <A, E, R, E2>(
+    effect: Effect.Effect<A, E, R>,
+    take: (heldFolders: ReadonlyArray<string>) => Effect.Effect<Acquired, E2, Scope.Scope>,
+  ): Effect.Effect<A, E | E2, Exclude<R, HomeLockHeld>> =>
+    Effect.gen(function* () {
+      const here = home();
+      const outer = yield* enclosingTurns(here);
+      const alone = Effect.scopedWith((scope) =>
+        Effect.gen(function* () {
+          const { folders } = yield* Scope.provide(take(foldersOf(outer)), scope);
+          const turn: Turn = { home: here, folders, isOver: false };
+          const end = Effect.sync(() => {
+            turn.isOver = true;
+          });
+          const inside = Effect.provideService(effect, HomeLockHeld, { turns: [...outer, turn] });
+          return yield* Effect.ensuring(inside, end);
+        }),
       );
-      return Effect.flatMap(prepared, () =>
-        withFolders(canonicalCodexHome(options.codexHome), options, effect),
-      );
+      return yield* queue.withPermit(alone);
     });
 
-/** Somebody may point the link elsewhere while this waits; not more often than this. */
-const MAX_ATTEMPTS = 3;
+  return {
+    withLock: (effect) => lockWith(effect, (heldFolders) => acquire({ heldFolders })),
+    withLockIfAvailable: (effect, { maxWaitMs = REMOVAL_MAX_WAIT_MS, onUnavailable }) => {
+      const none = { folders: [], excludesCodex: false };
+      const without = (error: HomeLockBusy | HomeLockFailed) =>
+        Effect.as(onUnavailable(error), none);
+      return lockWith(effect, (heldFolders) =>
+        acquire({ heldFolders, maxWaitMs }).pipe(
+          Effect.catchTag("HomeLockBusy", without),
+          Effect.catchTag("HomeLockFailed", without),
+        ),
+      );
+    },
+    tryLock: Effect.gen(function* () {
+      const heldFolders = foldersOf(yield* enclosingTurns(home()));
+      return yield* Effect.scoped(acquire({ heldFolders, maxWaitMs: 0 })).pipe(
+        Effect.map(({ excludesCodex }): HomeLockState => ({ _tag: "Free", excludesCodex })),
+        Effect.catchTag("HomeLockBusy", ({ path }) =>
+          Effect.succeed<HomeLockState>({ _tag: "Held", path }),
+        ),
+      );
+    }),
+  };
+};
 
-const withFolders = <A, E, R>(
-  home: string,
-  options: FolderLockOptions,
-  effect: Effect.Effect<A, E, R>,
-  attempt = 1,
-): Effect.Effect<A, E | HomeLockError, R> =>
-  Effect.gen(function* () {
-    const folders = yield* foldersToLock(home);
-    const guarded = Effect.gen(function* () {
-      const isSame = folders.join("\n") === (yield* foldersToLock(home)).join("\n");
-      return isSame || attempt === MAX_ATTEMPTS ? Option.some(yield* effect) : Option.none();
-    });
-    const done = yield* folders.reduceRight<Effect.Effect<Option.Option<A>, E | HomeLockError, R>>(
-      (inner, folder) => withFolderLock(folder, options)(inner),
-      guarded,
-    );
-    return Option.isSome(done)
-      ? done.value
-      : yield* withFolders(home, options, effect, attempt + 1);
-  });
+const foldersOf = (turns: ReadonlyArray<Turn>) => turns.flatMap(({ folders }) => folders);

@@ -1,41 +1,58 @@
-import { closeSync, lstatSync, openSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
+import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
 import { giveToFolderOwner } from "../fs/owner.ts";
 import { systemCodeOf } from "../fs/system-error.ts";
-import { HomeLockFailed } from "../../errors/store.ts";
+import { lockFailed, lockFileProblem } from "./lock-file.ts";
+import { waitUntil } from "./wait.ts";
 
-// The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite
-// holds by the operating system's own record locks. They end with the process, however it ends, so there is nothing
-// to time out and nothing to sweep. A folder or file made as a mark (the other way without native code) outlives a
-// killed holder and has to be guessed stale by its age.
+// The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite holds
+// by the operating system's record locks. They end with the process, however it ends, so there is nothing to time out.
+// A folder or file created as a mark, the other way without native code, outlives a killed holder. SQLite keeps
+// connections of one process apart as well, so two layers of a process exclude each other.
 
 const SQLITE_BUSY = 5;
 
-export interface SqliteLock {
-  /** Takes the lock, or answers false at once where somebody else has it. */
-  readonly tryLock: () => boolean;
-  /** Ends the lock, taken or not. */
-  readonly close: () => void;
-}
+/** After this wait it is checked whether the file system has locks at all: SQLite reports both as busy. */
+const CHECK_SUPPORT_AFTER_MS = 100;
 
 /**
- * Opens the lock file, made 0600 where it is missing; what is not an empty file is none of ours. Throws what the system
- * or SQLite throws. Not for root in a folder where others may write: SQLite follows a link in the file's place, and
- * rolls back a journal that somebody put beside it.
+ * Takes the lock until the scope closes. The file is created 0600 if it is missing. Not for root in a folder in which
+ * others may write: SQLite follows a link in the file's place, and rolls back a journal that someone put beside it.
  */
-export const openSqliteLock = async (path: string): Promise<SqliteLock> => {
-  const { DatabaseSync } = await import("node:sqlite");
-  create(path);
-  assertEmptyFile(path);
-  const database = new DatabaseSync(path, { timeout: 0 });
-  return {
-    tryLock: () => begin(database),
-    close: () => database.close(),
+export const acquireSqliteLock = Effect.fnUntraced(function* (
+  path: string,
+  maxWaitMs: number,
+): Effect.fn.Return<void, HomeLockBusy | HomeLockFailed, Scope.Scope> {
+  const failed = lockFailed(path);
+  const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"));
+  const open = () => {
+    createLockFile(path);
+    const problem = lockFileProblem(path, { mustBeEmpty: true });
+    if (problem !== undefined) throw problem;
+    return new DatabaseSync(path, { timeout: 0 });
   };
-};
+  // Registered before the lock is taken, so that an interruption in between cannot leave it taken.
+  const database = yield* Effect.acquireRelease(
+    Effect.try({ try: open, catch: failed }),
+    (database) => Effect.sync(() => database.close()),
+  );
+  const attempt = Effect.try({ try: () => beginExclusive(database), catch: failed });
+  const wait = (maxWaitMs: number) => waitUntil(attempt, { path, maxWaitMs, maxPauseMs: 25 });
+  const firstMs = Math.min(CHECK_SUPPORT_AFTER_MS, maxWaitMs);
+  yield* Effect.catchTag(wait(firstMs), "HomeLockBusy", (busy) =>
+    Effect.try({
+      try: () => assertLocksSupported(DatabaseSync, path),
+      catch: failed,
+    }).pipe(Effect.andThen(maxWaitMs > firstMs ? wait(maxWaitMs - firstMs) : Effect.fail(busy))),
+  );
+});
 
 // Only ever with O_EXCL: opening and closing the file of a lock that this process holds would end that lock (POSIX).
-const create = (path: string): void => {
+const createLockFile = (path: string): void => {
   try {
     const fd = openSync(path, "wx", 0o600);
     giveToFolderOwner(fd, path);
@@ -45,15 +62,7 @@ const create = (path: string): void => {
   }
 };
 
-// Looked at from outside, for the same reason.
-const assertEmptyFile = (path: string): void => {
-  const stats = lstatSync(path);
-  if (stats.isSymbolicLink()) throw new HomeLockFailed({ path, reason: "it is a symbolic link" });
-  if (!stats.isFile() || stats.size > 0)
-    throw new HomeLockFailed({ path, reason: "it is not the empty file that it was made as" });
-};
-
-const begin = (database: DatabaseSync): boolean => {
+const beginExclusive = (database: DatabaseSync): boolean => {
   try {
     // No journal file: nothing is ever written, and a killed holder must leave nothing behind.
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
@@ -66,3 +75,18 @@ const begin = (database: DatabaseSync): boolean => {
 
 const isBusy = (error: unknown): boolean =>
   error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+
+/** Throws if not even a new file, which nobody else knows, can be locked. */
+const assertLocksSupported = (Database: typeof DatabaseSync, path: string): void => {
+  const probe = `${path}-${process.pid}-${randomBytes(8).toString("hex")}.tmp`;
+  closeSync(openSync(probe, "wx", 0o600));
+  const database = new Database(probe, { timeout: 0 });
+  try {
+    if (beginExclusive(database)) return;
+  } finally {
+    database.close();
+    rmSync(probe, { force: true });
+  }
+  const reason = "the file system supports no file locks";
+  throw new HomeLockFailed({ path, reason, systemCode: "ENOLCK" });
+};

@@ -1,32 +1,31 @@
-import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import * as Random from "effect/Random";
+import * as Schedule from "effect/Schedule";
 import { HomeLockBusy } from "../../errors/store.ts";
 
 export interface WaitOptions {
-  /** What the error names. */
+  /** The lock file, for the error. */
   readonly path: string;
+  /** 0 attempts once. */
   readonly maxWaitMs: number;
-  readonly firstDelayMs: number;
-  readonly maxDelayMs: number;
+  /** Longest pause between two attempts. */
+  readonly maxPauseMs: number;
 }
 
 /**
- * Asks again and again, with growing, jittered pauses, until `attempt` answers true. Between two attempts the process
- * is free and the wait can be interrupted.
+ * Repeats an attempt, with growing, jittered pauses, until it answers true. The process is free between two attempts,
+ * and the wait can be interrupted. Fails with `HomeLockBusy` after `maxWaitMs`.
  */
 export const waitUntil = <E>(
   attempt: Effect.Effect<boolean, E>,
-  options: WaitOptions,
-): Effect.Effect<void, E | HomeLockBusy> =>
-  Effect.gen(function* () {
-    const startMs = yield* Clock.currentTimeMillis;
-    for (let delayMs = options.firstDelayMs; ; delayMs *= 1.5) {
-      if (yield* attempt) return;
-      const waitedMs = (yield* Clock.currentTimeMillis) - startMs;
-      if (waitedMs >= options.maxWaitMs)
-        return yield* new HomeLockBusy({ path: options.path, waitedMs });
-      const jitter = 0.5 + (yield* Random.next);
-      yield* Effect.sleep(Math.min(delayMs, options.maxDelayMs) * jitter);
-    }
+  { maxPauseMs, maxWaitMs, path }: WaitOptions,
+): Effect.Effect<void, E | HomeLockBusy> => {
+  const once = Effect.flatMap(attempt, (isTaken) =>
+    isTaken ? Effect.void : Effect.fail(new HomeLockBusy({ path, waitedMs: maxWaitMs })),
+  );
+  if (maxWaitMs === 0) return once;
+  const pauses = Schedule.min([Schedule.exponential(1, 1.5), Schedule.spaced(maxPauseMs)]);
+  return Effect.retry(once, {
+    schedule: Schedule.upTo(Schedule.jittered(pauses), { duration: maxWaitMs }),
+    while: (error) => error instanceof HomeLockBusy,
   });
+};

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { layer } from "../../../src/storage/configured.ts";
 import { CredentialStore } from "../../../src/storage/index.ts";
+import { locked } from "../lock.ts";
 
 // The system would end the process at its limit of file sizes; with a listener it answers EFBIG instead.
 process.on("SIGXFSZ", () => undefined);
@@ -25,15 +26,15 @@ const fill = (path: string): void => {
 
 const trying = Effect.gen(function* () {
   const store = yield* CredentialStore;
-  yield* store.save(small);
+  yield* locked(store.save(small));
   const filler = join(home, "filler");
   fill(filler);
   const check = yield* Effect.flip(store.checkWritable);
-  const save = yield* Effect.flip(store.save(large));
+  const save = yield* Effect.flip(locked(store.save(large)));
   const names = readdirSync(home).filter((name) => !name.endsWith(".lock"));
   const file = readFileSync(join(home, "auth.json"), "utf8");
   rmSync(filler);
-  yield* Effect.result(store.remove);
+  yield* Effect.result(locked(store.remove));
   const codes = [check, save].map((error) => [
     error.code,
     "systemCode" in error ? error.systemCode : undefined,

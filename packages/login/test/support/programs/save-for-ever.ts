@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { layer } from "../../../src/storage/configured.ts";
 import { CredentialStore } from "../../../src/storage/index.ts";
+import { locked } from "../lock.ts";
 
 const [home = "", first = "0"] = process.argv.slice(2);
 
@@ -12,7 +13,7 @@ const saving = Effect.gen(function* () {
   for (let number = Number(first); ; number++) {
     writeSync(1, `start ${number}\n`);
     const openaiApiKey = Redacted.make(`sk-${number}-${"x".repeat(20_000)}-end`);
-    yield* store.save({ authMode: "apikey", openaiApiKey });
+    yield* locked(store.save({ authMode: "apikey", openaiApiKey }));
     writeSync(1, `done ${number}\n`);
   }
 });

@@ -8,7 +8,8 @@ import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import { layer } from "../../../src/storage/configured.ts";
 import { CredentialStore } from "../../../src/storage/index.ts";
-import type { StoreError } from "../../../src/errors/store.ts";
+import type { StoreWarning } from "../../../src/errors/store.ts";
+import { locked } from "../lock.ts";
 
 registerHooks({
   resolve: (specifier, context, next) => {
@@ -19,14 +20,14 @@ registerHooks({
 
 const home = process.argv[2] ?? "";
 const warnings: Array<string> = [];
-const onWarning = (error: StoreError) => Effect.sync(() => void warnings.push(error.message));
+const onWarning = (error: StoreWarning) => Effect.sync(() => void warnings.push(error.message));
 
 const using = Effect.gen(function* () {
   const store = yield* CredentialStore;
-  const { _tag } = yield* store.save({ openaiApiKey: Redacted.make("sk-1") });
+  const { _tag } = yield* locked(store.save({ openaiApiKey: Redacted.make("sk-1") }));
   const file = readFileSync(join(home, "auth.json"), "utf8");
   const found = Option.isSome(yield* store.load);
-  const removed = yield* store.remove;
+  const removed = yield* locked(store.remove);
   return { _tag, file, found, removed, warnings };
 });
 

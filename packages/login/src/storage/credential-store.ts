@@ -1,0 +1,114 @@
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import type * as Option from "effect/Option";
+import type { AuthDocument } from "./auth-json/index.ts";
+import type { CredentialSource } from "../credential/index.ts";
+import type { StoreError, StoreWarning } from "../errors/store.ts";
+import type { HomeLockHeld } from "./lock/held.ts";
+
+/** The values of `cli_auth_credentials_store`. */
+export type CredentialsStoreMode = "file" | "keyring" | "auto" | "ephemeral";
+
+/** Where a stored document is. */
+export type StoreSource = Extract<
+  CredentialSource,
+  { readonly _tag: "File" | "Keyring" | "Ephemeral" }
+>;
+
+export interface StoredDocument {
+  readonly document: AuthDocument;
+  /** Where it was found; of an `auto` store, the place that had it. */
+  readonly source: StoreSource;
+}
+
+/** What a store is, for people and for `doctor`. */
+export interface StoreDescription {
+  readonly mode: CredentialsStoreMode;
+  /** Every place it may read or write, the preferred one first. */
+  readonly places: ReadonlyArray<StoreSource>;
+  /** False if nothing outlives the process. */
+  readonly isPersistent: boolean;
+}
+
+/** What an implementation of a store provides. `makeCredentialStore` makes a `CredentialStore` of it. */
+export interface StoreImplementation {
+  /**
+   * Reads what is stored now; nothing is cached, and no lock is taken. `None`: nothing is stored. Every error means
+   * that something is stored, or may be, and cannot be read.
+   */
+  readonly load: Effect.Effect<Option.Option<StoredDocument>, StoreError>;
+  /** Replaces the whole stored document or nothing, durably, and answers where it was stored. */
+  readonly save: (document: AuthDocument) => Effect.Effect<StoreSource, StoreError, HomeLockHeld>;
+  /** Removes the credential from every place of this store, readable or not; false if there was none. */
+  readonly remove: Effect.Effect<boolean, StoreError, HomeLockHeld>;
+  /**
+   * Fails as `save` foreseeably would (a read-only file, a folder that cannot be written, a full disk, a lock beside
+   * the file that another program holds) and changes nothing. Run it before something is spent whose result has to be
+   * stored, such as a refresh token.
+   */
+  readonly checkWritable: Effect.Effect<void, StoreError>;
+  readonly describe: StoreDescription;
+}
+
+/** What became of refreshed tokens. */
+export interface SavedTokens {
+  /** Where they are now; where they were before, if they could not be saved. */
+  readonly source: StoreSource;
+  /** Why they could not be saved and are kept in memory. */
+  readonly problem: Option.Option<StoreError>;
+}
+
+/**
+ * Stores one `auth.json` document. Layers: `storage/configured` (the one that `config.toml` names), `storage/file`,
+ * `storage/keyring`, `storage/auto`, `storage/ephemeral`; `makeCredentialStore` for one of your own. Whatever changes
+ * the store requires `HomeLockHeld`, so it runs inside `HomeLock.withLock`. Nothing is shared between two layers but
+ * what is on disk or in the keyring.
+ *
+ * Refreshed tokens are never lost while the layer lives: if saving them fails, although that was checked before the
+ * refresh token was spent, they are kept in memory. `load` answers them in place of the spent ones until they are
+ * saved, or until another program stores another sign-in.
+ *
+ * @example
+ * ```ts
+ * import { CredentialStore } from "@agent-auth/login/storage";
+ * import { layer } from "@agent-auth/login/storage/configured";
+ * import { HomeLock } from "@agent-auth/login/storage/lock";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const program = Effect.gen(function* () {
+ *   const store = yield* CredentialStore;
+ *   const lock = yield* HomeLock;
+ *   const document = { authMode: "apikey", openaiApiKey: Redacted.make("sk-example") } as const;
+ *   return yield* lock.withLock(store.save(document));
+ * });
+ * await Effect.runPromise(Effect.provide(program, layer({ mode: "file", codexHome })));
+ * ```
+ */
+export class CredentialStore extends Context.Service<
+  CredentialStore,
+  StoreImplementation & {
+    /** Saves tokens that replace those of `spent`, or keeps them in memory; never fails. */
+    readonly saveRefreshed: (
+      document: AuthDocument,
+      spent: StoredDocument,
+    ) => Effect.Effect<SavedTokens, never, HomeLockHeld>;
+    /** Tries again to save the tokens that are kept in memory, if there are any. */
+    readonly savePending: Effect.Effect<void, StoreError, HomeLockHeld>;
+    readonly hasPending: () => boolean;
+  }
+>()("@agent-auth/login/storage") {}
+
+/** For stores that can do their work and still have something to report. */
+export interface StoreWarningOptions {
+  /** Called for each failure that the store worked around. Default: a warning in Effect's log. */
+  readonly onWarning?: (warning: StoreWarning) => Effect.Effect<void>;
+}
+
+/** Logs a warning of a store: message and code. */
+export const logStoreWarning = (warning: StoreWarning): Effect.Effect<void> =>
+  Effect.logWarning(`${warning.message} (${warning.code})`);
