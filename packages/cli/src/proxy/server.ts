@@ -1,108 +1,113 @@
 import * as Effect from "effect/Effect";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { CliError } from "../errors/cli-error.ts";
-import { exchange, type ExchangeTools, refuse } from "./exchange.ts";
-import { makeGuard, methodRefused, type Refusal } from "./guard.ts";
-import { afterAnswer, asksForWebSocket, readAgain } from "./other-protocols.ts";
-import { turnAway, upgrade } from "./upgrade.ts";
+import type { CliError } from "../errors/cli-error.ts";
+import { forward, type ForwardContext, sendError } from "./forward.ts";
+import { answerHealthCheck } from "./health.ts";
+import { listenOn } from "./listener.ts";
+import {
+  type ListenAddress,
+  makeRequestGuard,
+  methodNotAllowed,
+  type Rejection,
+} from "./request-guard.ts";
+import { rejectUpgrade, upgrade } from "./upgrade.ts";
+import { afterAnswer, asksForWebSocket, readAgain } from "./upgrade-offers.ts";
 
 export interface ProxyServerOptions {
-  /** 0: any free port. */
-  readonly port: number;
-  /** Milliseconds that requests under way get to finish when the proxy stops. */
+  readonly address: ListenAddress;
+  /** Milliseconds that requests in progress get to finish when the proxy stops. */
   readonly graceMs: number;
-  readonly tools: ExchangeTools;
+  readonly context: ForwardContext;
+  /** Rejects connections of other users. Absent: every local user may connect. */
+  readonly peerGuard?: (socket: Socket) => Rejection | null;
+  /** Rejects requests without the client token. Absent: no token is required. */
+  readonly tokenGuard?: (request: IncomingMessage) => Rejection | null;
 }
 
-/** Headers of a request may be this large in all: account headers and long tokens fit, floods do not. */
+/** Total size of request headers: account headers and long tokens fit, floods do not. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * Listens on 127.0.0.1 until its scope ends; then takes no new request, and gives those under way time to finish.
- *
- * @returns the port
+ * Serves until its scope closes; then accepts no new request and gives those in progress time to finish. Returns the
+ * address on which it listens.
  */
-export const listen = (options: ProxyServerOptions) =>
+export const serveProxy = (options: ProxyServerOptions) =>
   Effect.acquireRelease(start(options), ({ server, sockets }) =>
     stop(server, sockets, options.graceMs),
-  ).pipe(Effect.map(({ port }) => port));
-
-const start = ({ port, tools }: ProxyServerOptions) =>
-  Effect.callback<Running, CliError>((resume) => {
-    const server = createServer({
-      maxHeaderSize: MAX_HEADER_BYTES,
-      keepAliveTimeout: 30_000,
-      headersTimeout: 60_000,
-      requestTimeout: 0, // a body streams for as long as the provider takes it
-    });
-    // Older Nodes leave out what is above a number: what the guard does not see must not be there.
-    server.maxHeadersCount = 0;
-    const sockets = new Set<Socket>();
-    server.on("connection", (socket: Socket) => {
-      if (sockets.has(socket)) return; // a request of it is read again
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      // Node stops listening once a client asks for an upgrade, and an error that nobody hears ends the process.
-      socket.on("error", () => socket.destroy());
-      socket.once("close", () => sockets.delete(socket));
-    });
-    // Also later, where a connection cannot be taken: no reason to end, and too late to fail.
-    server.on("error", (error: NodeJS.ErrnoException) =>
-      resume(Effect.fail(portTrouble(port, error))),
-    );
-    server.listen(port, "127.0.0.1", () => {
-      const bound = boundPort(server);
-      serve(server, tools, makeGuard(bound));
-      resume(Effect.succeed({ server, sockets, port: bound }));
-    });
-  });
+  ).pipe(Effect.map(({ address }) => address));
 
 interface Running {
   readonly server: Server;
   readonly sockets: ReadonlySet<Socket>;
-  readonly port: number;
+  readonly address: ListenAddress;
 }
 
-const serve = (server: Server, tools: ExchangeTools, guard: ReturnType<typeof makeGuard>) => {
-  const report = (request: Parameters<typeof guard>[0], refusal: Refusal, bytes = 0) =>
-    tools.done({
-      request,
-      status: refusal.status,
-      bytes,
-      startedAtMs: Date.now(),
-      note: refusal.code,
+const start = (options: ProxyServerOptions): Effect.Effect<Running, CliError> =>
+  Effect.gen(function* () {
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: 30_000,
+      headersTimeout: 60_000,
+      requestTimeout: 0, // a body may stream for as long as the provider reads it
     });
-  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
+    // Older Node versions drop headers beyond a number; the guard must see all of them.
+    server.maxHeadersCount = 0;
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      if (sockets.has(socket)) return; // a request of it is parsed again
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      // Node removes its own listener once a client asks for an upgrade; an error without a listener ends the process.
+      socket.on("error", () => socket.destroy());
+      socket.once("close", () => sockets.delete(socket));
+    });
+    const address = yield* listenOn(server, options.address);
+    handleRequests(server, options, makeRequestGuard(address));
+    return { server, sockets, address };
+  });
+
+const handleRequests = (
+  server: Server,
+  { context, peerGuard, tokenGuard }: ProxyServerOptions,
+  requestGuard: (request: IncomingMessage) => Rejection | null,
+) => {
+  const log = (request: IncomingMessage, { status, code }: Rejection, bytes = 0) =>
+    context.done({ request, status, bytes, startedAtMs: Date.now(), note: code });
+  const rejectionOf = (request: IncomingMessage): Rejection | null =>
+    peerGuard?.(request.socket) ?? requestGuard(request);
+  const lastResponses = new WeakMap<Duplex, ServerResponse>();
   server.on("request", (request, response) => {
-    lastAnswers.set(request.socket, response);
+    lastResponses.set(request.socket, response);
     response.once("close", () => setImmediate(() => closeIdleOnceStopped(server)));
-    const refusal = guard(request);
-    if (refusal === null) return exchange(tools, request, response);
-    report(request, refusal, refuse(response, refusal, refusal.status));
+    const early = rejectionOf(request);
+    if (early === null && answerHealthCheck(context, request, response)) return;
+    const rejection = early ?? tokenGuard?.(request) ?? null;
+    if (rejection === null) return forward(context, request, response);
+    log(request, rejection, sendError(response, rejection, rejection.status));
   });
   server.on("upgrade", (request, socket, head) =>
-    afterAnswer(lastAnswers.get(socket), request.socket, head, (read) => {
+    afterAnswer(lastResponses.get(socket), request.socket, head, (read) => {
       if (!asksForWebSocket(request)) return readAgain(server, request, socket, read);
-      const refusal = guard(request);
-      if (refusal === null) return void upgrade(tools, request, socket, read);
-      turnAway(socket, refusal.status, "Refused");
-      report(request, refusal);
+      const rejection = rejectionOf(request) ?? tokenGuard?.(request) ?? null;
+      if (rejection === null) return void upgrade(context, request, socket, read);
+      rejectUpgrade(socket, rejection.status, "Rejected");
+      log(request, rejection);
     }),
   );
   server.on("connect", (request, socket) => {
-    turnAway(socket, methodRefused.status, "Refused");
-    report(request, methodRefused);
+    rejectUpgrade(socket, methodNotAllowed.status, "Rejected");
+    log(request, methodNotAllowed);
   });
 };
 
-/** A client that keeps its connection would keep a stopped server, too. */
+/** A client that keeps its connection open would otherwise keep a stopped server running. */
 const closeIdleOnceStopped = (server: Server) => {
   if (!server.listening) server.closeIdleConnections();
 };
 
-/** Idle connections close at once, busy ones when their answer is out or the grace is over. */
+/** Closes idle connections at once, others when their response is complete or the grace period is over. */
 const stop = (server: Server, sockets: ReadonlySet<Socket>, graceMs: number) =>
   Effect.callback<void>((resume) => {
     const cut = setTimeout(() => {
@@ -113,16 +118,4 @@ const stop = (server: Server, sockets: ReadonlySet<Socket>, graceMs: number) =>
       resume(Effect.void);
     });
     server.closeIdleConnections();
-  });
-
-const boundPort = (server: Server): number => {
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === "object" && address !== null ? address.port : 0;
-};
-
-const portTrouble = (port: number, error: NodeJS.ErrnoException) =>
-  new CliError({
-    code: "CLI_PORT",
-    message: `cannot listen on 127.0.0.1:${port} (${error.code ?? error.name})`,
-    hint: "Choose another port with --port, or leave it out for any free one.",
   });

@@ -2,56 +2,59 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { toRequestError } from "../http/request-error.ts";
 import { proxyDestination } from "./destination.ts";
-import type { ExchangeTools } from "./exchange.ts";
-import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
+import type { ForwardContext } from "./forward.ts";
+import { asciiReasonPhrase } from "./header-filter.ts";
 
-/** Passes a WebSocket upgrade on (RFC 6455 §4), then bytes in both directions until one side ends. */
+/** Forwards a WebSocket upgrade (RFC 6455 §4), then bytes in both directions until one side closes. */
 export const upgrade = async (
-  tools: ExchangeTools,
+  context: ForwardContext,
   request: IncomingMessage,
   client: Duplex,
   head: Buffer,
 ): Promise<void> => {
   const startedAtMs = Date.now();
   const done = (status: number | null, note?: string) =>
-    tools.done({ request, status, bytes: 0, startedAtMs, note });
+    context.done({ request, status, bytes: 0, startedAtMs, note });
   client.on("error", () => client.destroy());
   try {
-    const signed = await tools.signed();
+    const signed = await context.signed();
     if (client.destroyed) return done(null);
     const destination = proxyDestination(request.url ?? "/", signed.target);
     if (destination === null) {
-      turnAway(client, 400, "Bad Request");
+      rejectUpgrade(client, 400, "Bad Request");
       return done(400);
     }
-    const headers = { ...tools.defaults, ...requestHeaders(request.headers) };
-    dispatchUpgrade(tools, { ...destination, headers }, client, head, done);
+    const headers = { ...context.defaults, ...context.headers.request(request.headers) };
+    dispatchUpgrade(context, { ...destination, headers }, client, head, done);
   } catch (error) {
-    turnAway(client, 502, "Bad Gateway");
+    rejectUpgrade(client, 502, "Bad Gateway");
     done(502, toRequestError(error).code);
   }
 };
 
 const dispatchUpgrade = (
-  { dispatcher }: ExchangeTools,
+  { dispatcher, headers: filter }: ForwardContext,
   to: { readonly origin: string; readonly path: string; readonly headers: IncomingHttpHeaders },
   client: Duplex,
   head: Buffer,
   done: (status: number | null, note?: string) => void,
 ) => {
   let status: number | null = null;
+  /** The response is complete, or the connection belongs to the WebSocket. */
+  let isOver = false;
   dispatcher.dispatch(
     { ...to, method: "GET", upgrade: "websocket", headersTimeout: 30_000 },
     {
       onRequestStart(controller) {
-        if (client.destroyed) return controller.abort(clientGone);
+        if (client.destroyed) return controller.abort(clientDisconnected);
         client.once("close", () => {
-          if (status === null) controller.abort(clientGone);
+          if (!isOver) controller.abort(clientDisconnected);
         });
       },
       onRequestUpgrade(_controller, upgraded, headers, server) {
         status = upgraded;
-        const kept = { ...responseHeaders(headers), connection: "Upgrade", upgrade: "websocket" };
+        isOver = true;
+        const kept = { ...filter.response(headers), connection: "Upgrade", upgrade: "websocket" };
         client.write(headText(upgraded, "Switching Protocols", kept));
         if (head.byteLength > 0) server.write(head);
         join(client, server, () => done(upgraded));
@@ -59,19 +62,23 @@ const dispatchUpgrade = (
       onResponseStart(_controller, refused, headers, message) {
         if (refused < 200) return;
         status = refused;
-        const kept = { ...responseHeaders(headers), connection: "close" };
-        client.write(headText(refused, reasonPhrase(message) ?? "", kept));
+        const kept = { ...filter.response(headers), connection: "close" };
+        client.write(headText(refused, asciiReasonPhrase(message) ?? "", kept));
       },
-      onResponseData(_controller, chunk) {
-        client.write(chunk);
+      onResponseData(controller, chunk) {
+        if (client.write(chunk)) return;
+        controller.pause();
+        client.once("drain", () => controller.resume());
       },
       onResponseEnd() {
+        isOver = true;
         client.end();
         done(status);
       },
       onResponseError(_controller, error) {
-        if (error === clientGone) return done(null);
-        if (status === null && !client.destroyed) turnAway(client, 502, "Bad Gateway");
+        isOver = true;
+        if (error === clientDisconnected) return done(status);
+        if (status === null && !client.destroyed) rejectUpgrade(client, 502, "Bad Gateway");
         else client.destroy();
         done(status ?? 502, toRequestError(error).code);
       },
@@ -79,9 +86,9 @@ const dispatchUpgrade = (
   );
 };
 
-const clientGone = new Error("the client went away");
+const clientDisconnected = new Error("the client disconnected");
 
-/** Both directions at once; when one side fails or ends, so does the other. */
+/** Copies bytes both ways; when one side fails or ends, the other is closed. */
 const join = (client: Duplex, server: Duplex, closed: () => void) => {
   server.on("error", () => client.destroy());
   client.on("error", () => server.destroy());
@@ -94,7 +101,7 @@ const join = (client: Duplex, server: Duplex, closed: () => void) => {
   server.pipe(client);
 };
 
-export const turnAway = (client: Duplex, status: number, reason: string): void => {
+export const rejectUpgrade = (client: Duplex, status: number, reason: string): void => {
   client.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 };
 
@@ -105,6 +112,6 @@ const headText = (status: number, reason: string, headers: IncomingHttpHeaders):
       if (one !== undefined) lines.push(`${name}: ${one}`);
     }
   }
-  // undici reads header bytes as Latin-1, so this writes the bytes that came.
+  // undici decodes header bytes as Latin-1, so this restores the original bytes.
   return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 };

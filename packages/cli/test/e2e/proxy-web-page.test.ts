@@ -50,7 +50,7 @@ Promise.allSettled([${attacks.map((attack) => `(async () => ${attack})()`).join(
 </script>`;
 
 const refusal = (name: string | undefined) =>
-  expect.stringMatching(new RegExp(` /models/${name} 403 .*CLI_PROXY_FOREIGN_ORIGIN`, "u"));
+  expect.stringMatching(new RegExp(` /models/${name} 403 .*CLI_PROXY_BROWSER_REQUEST`, "u"));
 
 describe.skipIf(missing !== null)("a web page in Chromium", () => {
   let authority: TestAuthority;
@@ -81,6 +81,27 @@ describe.skipIf(missing !== null)("a web page in Chromium", () => {
     const address = site.address();
     return typeof address === "object" ? (address?.port ?? 0) : 0;
   };
+
+  it("cannot be opened as a link, nor reached by a redirect of one", async () => {
+    const before = authority.requests.length;
+    const tab = await browser.newPage();
+    const opened = await tab.goto(`http://127.0.0.1:${proxy.port}/models/link`);
+    expect(opened?.status()).toBe(403);
+    const redirector = createServer((_, response) => {
+      response
+        .writeHead(302, { location: `http://localhost:${proxy.port}/models/redirected` })
+        .end();
+    });
+    await new Promise<void>((resolve) => redirector.listen(0, "127.0.0.1", resolve));
+    const address = redirector.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const redirected = await tab.goto(`http://localhost:${port}/`);
+    redirector.close();
+    expect(redirected?.status()).toBe(403);
+    expect(await proxy.logged(/redirected/u)).toContain("CLI_PROXY_BROWSER_REQUEST");
+    expect(authority.requests).toHaveLength(before);
+    await tab.close();
+  });
 
   it.each([
     ["of another site", "127.0.0.1"],

@@ -4,34 +4,35 @@ import type { Dispatcher } from "undici";
 import { errorToJson, type Reportable } from "../errors/report.ts";
 import { toRequestError } from "../http/request-error.ts";
 import { proxyDestination } from "./destination.ts";
-import { reasonPhrase, requestHeaders, responseHeaders } from "./pass-on.ts";
+import { asciiReasonPhrase, type HeaderFilter } from "./header-filter.ts";
 import { type ProxyBody, takeBody } from "./replayable-body.ts";
 
-/** What every exchange of one proxy shares. */
-export interface ExchangeTools {
-  /** Signs, sends, and mends a 401: the provider's dispatcher with the identity composed onto it. */
+/** What all requests of one proxy share. */
+export interface ForwardContext {
+  /** Signs requests, sends them, and retries after a 401 with a recovered credential. */
   readonly dispatcher: Pick<Dispatcher, "dispatch">;
-  /** The identity that requests carry now; it says where they go. */
+  /** Returns the credential headers for the next request, and where they may be sent. */
   readonly signed: () => Promise<SignedHeaders> | SignedHeaders;
-  /** Sent where the client did not say otherwise. */
+  /** Request headers for clients that do not set them. */
   readonly defaults: Readonly<Record<string, string>>;
-  /** Told once per request, when it is over. */
-  readonly done: (outcome: Outcome) => void;
+  readonly headers: HeaderFilter;
+  /** Called once per request, when it is over. */
+  readonly done: (outcome: RequestOutcome) => void;
 }
 
-/** How an exchange ended, for the access log. */
-export interface Outcome {
+/** How a request ended, for the access log. */
+export interface RequestOutcome {
   readonly request: IncomingMessage;
-  /** `null` where the client went away before an answer. */
+  /** `null` if the client disconnected before a response. */
   readonly status: number | null;
   readonly bytes: number;
   readonly startedAtMs: number;
   readonly note?: string | undefined;
 }
 
-/** Passes one request on and its answer back, both as streams. */
-export const exchange = (
-  tools: ExchangeTools,
+/** Forwards one request to the provider and streams the response back. */
+export const forward = (
+  context: ForwardContext,
   request: IncomingMessage,
   response: ServerResponse,
 ): void => {
@@ -40,25 +41,25 @@ export const exchange = (
   let bytes = 0;
   response.once("close", () => {
     const status = response.headersSent ? response.statusCode : null;
-    tools.done({ request, status, bytes, startedAtMs, note });
+    context.done({ request, status, bytes, startedAtMs, note });
   });
   const fail = (error: Reportable) => {
     note = error.code;
-    bytes += refuse(response, error);
+    bytes += sendError(response, error);
   };
   const send = (signed: SignedHeaders, body: ProxyBody) => {
-    if (response.destroyed) return; // nobody waits for an answer any more
+    if (response.destroyed) return; // the client has disconnected
     const destination = proxyDestination(request.url ?? "/", signed.target);
-    if (destination === null) return fail(outside);
-    const handler = answerTo(response, {
+    if (destination === null) return fail(outsideBase);
+    const handler = respondTo(response, context.headers, {
       counted: (size) => (bytes += size),
       failed: (error) => fail(toRequestError(error)),
     });
-    tools.dispatcher.dispatch(
+    context.dispatcher.dispatch(
       {
         ...destination,
         method: methodOf(request),
-        headers: { ...tools.defaults, ...requestHeaders(request.headers) },
+        headers: { ...context.defaults, ...context.headers.request(request.headers) },
         body,
         bodyTimeout: 0,
         headersTimeout: 0,
@@ -68,7 +69,7 @@ export const exchange = (
   };
   takeBody(request, (body) => {
     if (body === undefined) return;
-    const signed = tools.signed();
+    const signed = context.signed();
     if (!(signed instanceof Promise)) return guarded(() => send(signed, body), fail);
     signed.then(
       (late) => guarded(() => send(late, body), fail),
@@ -77,7 +78,7 @@ export const exchange = (
   });
 };
 
-/** undici and the signing refuse some requests by throwing at once. */
+/** undici and the interceptor reject some requests by throwing synchronously. */
 const guarded = (send: () => void, fail: (error: Reportable) => void) => {
   try {
     send();
@@ -86,34 +87,38 @@ const guarded = (send: () => void, fail: (error: Reportable) => void) => {
   }
 };
 
-// Node's parser has checked it; undici's type lists the usual ones only.
+// Node's parser has validated it; undici's type only lists the common methods.
 const methodOf = (request: IncomingMessage) => request.method ?? "GET";
 
 interface Listener {
   readonly counted: (bytes: number) => void;
-  /** The provider gave no answer. */
+  /** The provider did not respond. */
   readonly failed: (error: Error) => void;
 }
 
-/** Writes an answer to the client as it arrives, no faster than the client takes it. */
-const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.DispatchHandler => ({
+/** Writes the provider's response to the client, no faster than the client reads. */
+const respondTo = (
+  response: ServerResponse,
+  filter: HeaderFilter,
+  listener: Listener,
+): Dispatcher.DispatchHandler => ({
   onRequestStart(controller) {
-    if (response.destroyed) return controller.abort(clientGone);
+    if (response.destroyed) return controller.abort(clientDisconnected);
     response.once("close", () => {
-      if (!response.writableFinished) controller.abort(clientGone);
+      if (!response.writableFinished) controller.abort(clientDisconnected);
     });
     response.on("drain", () => controller.resume());
   },
   onResponseStart(controller, status, headers, statusMessage) {
     if (status < 200) return;
     try {
-      response.writeHead(status, reasonPhrase(statusMessage), responseHeaders(headers));
-      // At once, and not by flushHeaders, which writes headers as UTF-8 instead of the bytes that they are.
+      response.writeHead(status, asciiReasonPhrase(statusMessage), filter.response(headers));
+      // Sends the headers now. flushHeaders would encode them as UTF-8 and change their bytes.
       response.write(nothing);
     } catch (error) {
-      // Node refuses what no client could read. An error thrown from here would be heard by nobody.
+      // Node rejects header bytes that no client could read; an error thrown here would be lost.
       controller.abort(
-        error instanceof Error ? error : new Error("an answer that cannot be written"),
+        error instanceof Error ? error : new Error("the response cannot be written"),
       );
     }
   },
@@ -131,13 +136,16 @@ const answerTo = (response: ServerResponse, listener: Listener): Dispatcher.Disp
 });
 
 const nothing = new Uint8Array(0);
-const clientGone = new Error("the client went away");
+const clientDisconnected = new Error("the client disconnected");
 
-/** An answer of the proxy's own; how many bytes its body has. Clients of the OpenAI API show `error.message`. */
-export const refuse = (
+/**
+ * Sends an error of the proxy itself, in the shape of the OpenAI API, whose clients show `error.message`. Returns the
+ * number of bytes of the body.
+ */
+export const sendError = (
   response: ServerResponse,
   error: Reportable,
-  status: number = error.code === outside.code ? 400 : 502,
+  status: number = error.code === outsideBase.code ? 400 : 502,
 ): number => {
   if (response.headersSent) {
     response.destroy();
@@ -145,12 +153,18 @@ export const refuse = (
   }
   const text = JSON.stringify({ error: { type: "agent_auth_proxy_error", ...errorToJson(error) } });
   const body = Buffer.from(text);
-  response.writeHead(status, { "content-type": "application/json", connection: "close" });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-security-policy": "sandbox",
+    "x-content-type-options": "nosniff",
+    connection: "close",
+    ...(status === 401 && { "www-authenticate": "Bearer" }),
+  });
   response.end(body);
   return body.byteLength;
 };
 
-const outside: Reportable = {
+const outsideBase: Reportable = {
   code: "CLI_PROXY_OUTSIDE_BASE",
   message: "the path leaves the provider's base URL",
 };

@@ -4,20 +4,20 @@ import type { Duplex } from "node:stream";
 import { hasNoBody } from "./replayable-body.ts";
 
 /**
- * Whether a request asks to become a WebSocket (RFC 6455 §4.1). Offers of any other protocol are ignored (RFC 9110
- * §7.8): curl and Java's client send `Upgrade: h2c` with every first request, and mean the request as it is.
+ * Whether a request asks for a WebSocket (RFC 6455 §4.1). Offers of any other protocol are ignored (RFC 9110 §7.8): curl
+ * and Java's client send `Upgrade: h2c` with every first request, which is to be answered as it is.
  */
 export const asksForWebSocket = (request: IncomingMessage): boolean =>
   request.method === "GET" &&
   hasNoBody(request) &&
   words(request.headers.upgrade ?? "").includes("websocket");
 
-/** What a client may send behind an offer that has to wait. */
+/** Bytes that a client may send behind an upgrade request that has to wait. */
 const MAX_AHEAD_BYTES = 64 * 1024;
 
 /**
- * An upgrade has its connection to itself, so requests that the client sent ahead of it are answered first. Node no
- * longer looks after their connection: here they end with it.
+ * Calls `proceed` once the earlier requests of the connection are answered: an upgrade takes over the connection. Node no
+ * longer watches the connection by then, so a disconnect in the meantime ends the earlier response here.
  */
 export const afterAnswer = (
   earlier: ServerResponse | undefined,
@@ -42,15 +42,15 @@ export const afterAnswer = (
     socket.pause();
     socket.off("data", keep);
     for (const end of ends) socket.off(end, leave);
-    socket.setTimeout(0); // Node's, for an idle connection
+    socket.setTimeout(0); // set by Node for an idle connection
     if (!socket.destroyed) proceed(read);
   });
 };
 
 /**
- * Gives a request back to a server that has taken its `Upgrade` header at its word, without that header: the same
- * method, headers and body are then read as those of any request. (`shouldUpgradeCallback`, which newer Nodes have, does
- * not do: Node 24 loses what came in one piece behind a request whose offer it ignores.)
+ * Lets the server parse a request again without its `Upgrade` header, so that it is handled like any other request.
+ * (`shouldUpgradeCallback` of newer Node versions is no alternative: Node 24 loses bytes that arrived together with a
+ * request whose offer it ignores.)
  */
 export const readAgain = (
   server: Server,
@@ -64,7 +64,7 @@ export const readAgain = (
     const kept = withoutUpgrade(name.toLowerCase(), value);
     if (kept !== "") lines.push(`${name}: ${kept}`);
   }
-  // Node reads header bytes as Latin-1, so this writes the bytes that came.
+  // Node decodes header bytes as Latin-1, so this restores the original bytes.
   const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
   socket.unshift(Buffer.concat([head, read]));
   server.emit("connection", socket);
