@@ -18,7 +18,6 @@ export class CliError extends Data.TaggedError("CliError")<{
   }
 }
 
-<<<<<<< HEAD
 const remedies = {
   CLI_ACCOUNT_EXISTS: "fixInput",
   CLI_ACCOUNT_FOLDER: "fixStore",
@@ -38,34 +37,11 @@ const remedies = {
   CLI_OUTPUT_FAILED: "retry",
   CLI_PORT: "fixInput",
   CLI_PROGRAM_NOT_STARTED: "fixInput",
+  CLI_PROXY_SOCKET: "fixInput",
+  CLI_PROXY_TOKEN_FILE: "fixInput",
   CLI_REQUEST_FAILED: "fixNetwork",
   CLI_SOURCES_CONFLICT: "fixInput",
 } as const satisfies Record<`CLI_${string}`, Remedy>;
 
 /** Every `code` of a failure of the command line itself. */
 export type CliErrorCode = keyof typeof remedies;
-=======
-export type CliErrorCode =
-  | "CLI_ACCOUNT_EXISTS"
-  | "CLI_ACCOUNT_FOLDER"
-  | "CLI_ACCOUNT_IN_USE"
-  | "CLI_ACCOUNT_NAME"
-  | "CLI_ACCOUNT_NOT_KEPT"
-  | "CLI_ACCOUNT_UNKNOWN"
-  | "CLI_ACCOUNT_UNREADABLE"
-  | "CLI_CREDENTIAL_NOT_EXPORTABLE"
-  | "CLI_INPUT_EMPTY"
-  | "CLI_INPUT_FILE"
-  | "CLI_INPUT_NOT_ONE_LINE"
-  | "CLI_INPUT_TERMINAL"
-  | "CLI_INPUT_TOO_LONG"
-  | "CLI_NO_TOKEN"
-  | "CLI_NO_USABLE_KEY"
-  | "CLI_OUTPUT_FAILED"
-  | "CLI_PORT"
-  | "CLI_PROGRAM_NOT_STARTED"
-  | "CLI_PROXY_SOCKET"
-  | "CLI_PROXY_TOKEN_FILE"
-  | "CLI_REQUEST_FAILED"
-  | "CLI_SOURCES_CONFLICT";
->>>>>>> 4073482 (proxy: keep browsers, cookies and other users out; client tokens, Unix sockets, health checks; back-pressure for rejected upgrades)
