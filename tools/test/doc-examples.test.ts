@@ -8,9 +8,9 @@ import { type DocumentedExport, documentedExports } from "../src/doc-examples/ex
 const root = join(import.meta.dirname, "../..");
 const folder = join(root, "tools/.results/doc-examples");
 const packages = new Map(
-  globSync("packages/*/src/index.ts", { cwd: root })
+  globSync("packages/*/package.json", { cwd: root })
     .toSorted()
-    .map((path) => dirname(dirname(path)))
+    .map((path) => dirname(path))
     .map((dir) => [basename(dir), documentedExports(join(root, dir))]),
 );
 const all = [...packages.values()].flat();
