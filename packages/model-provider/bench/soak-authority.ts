@@ -1,0 +1,12 @@
+// The authority of the soak, in a process of its own: it keeps a log of all requests, which would count as ours.
+import "./soak-clock.ts";
+import { startTestAuthority } from "@agent-auth/test-authority";
+
+const authority = await startTestAuthority();
+process.on("message", (message: { readonly mint: number }) => {
+  void authority
+    .mintAgentIdentityJwt({ claims: { account_id: `workspace-${message.mint}` } })
+    .then((jwt) => process.send?.({ id: message.mint, jwt }));
+});
+process.on("disconnect", () => process.exit());
+process.send?.({ chatgptBaseUrl: authority.chatgptBaseUrl });
