@@ -163,7 +163,7 @@ describe.concurrent("logout", () => {
     const missing = join(home.path, "missing");
     const result = await home.run(["logout"], { env: { CODEX_HOME: missing } });
     expect(result.stderr).toBe(
-      `Error logging out: CODEX_HOME ${missing}: that folder does not exist. Create that folder, or correct or unset CODEX_HOME.\n`,
+      `Error logging out: CODEX_HOME ${missing}: that folder does not exist. Set CODEX_HOME to an existing folder that this user can read and write.\n`,
     );
     expect([result.exitCode, result.stdout]).toEqual([1, ""]);
   });

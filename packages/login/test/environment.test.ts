@@ -1,18 +1,29 @@
 import { describe, expect, it } from "vitest";
 import * as Redacted from "effect/Redacted";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
-import { parseEnvironment, type Variables } from "../src/config/environment.ts";
+import {
+  loadEnvironment,
+  overridingEnvVar,
+  parseEnvironment,
+  type Variables,
+} from "../src/config/environment.ts";
+import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
 const parse = (variables: Variables) => parseEnvironment(variables, { homeDir: "/home/ada" });
 
+const reveal = (secret: Redacted.Redacted | undefined) => secret && Redacted.value(secret);
+
 describe("parseEnvironment", () => {
-  it("knows nothing but the default folder where nothing is set", () => {
+  it("returns only the default folder if no variable is set", () => {
     const { variable, ...rest } = parse({});
     expect(rest).toEqual({ codexHome: { path: "/home/ada/.codex", explicit: false } });
     expect(variable("HOME")).toBeUndefined();
   });
 
-  it("trims values, and takes blank ones for absent", () => {
+  it("trims values and treats blank ones as unset", () => {
     const environment = parse({
       CODEX_HOME: "  /srv/codex \n",
       CODEX_API_KEY: " sk-1\r\n",
@@ -20,17 +31,17 @@ describe("parseEnvironment", () => {
       CODEX_AGENT_IDENTITY: "",
     });
     expect(environment.codexHome).toEqual({ path: "/srv/codex", explicit: true });
-    expect(environment.apiKey && Redacted.value(environment.apiKey)).toBe("sk-1");
+    expect(reveal(environment.apiKey)).toBe("sk-1");
     expect(environment.accessToken).toBeUndefined();
     expect(environment.agentIdentity).toBeUndefined();
     expect(parse({ CODEX_HOME: " " }).codexHome.explicit).toBe(false);
   });
 
-  it("resolves a relative CODEX_HOME", () => {
+  it("resolves a relative CODEX_HOME against the working directory", () => {
     expect(parse({ CODEX_HOME: "x/../codex" }).codexHome.path).toBe(`${process.cwd()}/codex`);
   });
 
-  it("reads every variable of the contract into its own place", () => {
+  it("reads each documented variable into its own property", () => {
     const environment = parse({
       CODEX_REFRESH_TOKEN_URL_OVERRIDE: "refresh",
       CODEX_REVOKE_TOKEN_URL_OVERRIDE: "revoke",
@@ -60,24 +71,36 @@ describe("parseEnvironment", () => {
     });
   });
 
-  it("prefers proxies in lower case, and remembers which variable named them", () => {
-    const environment = parse({
-      HTTPS_PROXY: "http://a",
-      https_proxy: "http://b",
-      HTTP_PROXY: "http://c",
-    });
-    expect(environment.httpsProxy?.variable).toBe("https_proxy");
-    expect(environment.httpsProxy && Redacted.value(environment.httpsProxy.url)).toBe("http://b");
-    expect(environment.httpProxy?.variable).toBe("HTTP_PROXY");
+  it.each(["httpsProxy", "httpProxy", "allProxy"] as const)(
+    "prefers the lower-case variable for %s and keeps the name of the variable",
+    (property) => {
+      const upper = property.replace("Proxy", "_proxy").toUpperCase();
+      const lower = upper.toLowerCase();
+      const both = parse({ [upper]: "http://a", [lower]: "http://b" })[property];
+      expect([both?.variable, reveal(both?.url)]).toEqual([lower, "http://b"]);
+      const blank = parse({ [upper]: "http://a", [lower]: " " })[property];
+      expect([blank?.variable, reveal(blank?.url)]).toEqual([upper, "http://a"]);
+    },
+  );
+
+  it("returns any other variable by name, as a secret", () => {
+    expect(reveal(parse({ ACME_KEY: " k " }).variable("ACME_KEY"))).toBe("k");
   });
 
-  it("offers any other variable by name, as a secret", () => {
-    const key = parse({ ACME_KEY: " k " }).variable("ACME_KEY");
-    expect(key && Redacted.value(key)).toBe("k");
+  it.each(["constructor", "__proto__", "toString"])(
+    "returns nothing for %s, which every object inherits",
+    (name) => {
+      expect(parse({}).variable(name)).toBeUndefined();
+    },
+  );
+
+  it("keeps AGENT_AUTH_CONFIG as it is written, so that lines can be counted", () => {
+    expect(reveal(parse({ AGENT_AUTH_CONFIG: "\na = 1\n" }).configToml)).toBe("\na = 1\n");
+    expect(parse({ AGENT_AUTH_CONFIG: "\n" }).configToml).toBeUndefined();
   });
 
   it.each(["https://ada:canary@x/y?z#w", "https:canary@x", "\\\\a@canary@x", "canary:canary@x"])(
-    "keeps no password of %s, and keeps that there was one",
+    "replaces the user name and password of %s by ***",
     (url) => {
       const environment = parse({
         CODEX_REFRESH_TOKEN_URL_OVERRIDE: url,
@@ -99,6 +122,8 @@ describe("parseEnvironment", () => {
   it("shows no secret when it is printed", () => {
     const canary = "canary-90aa";
     const environment = parse({
+      AGENT_AUTH_CONFIG: `experimental_bearer_token = "${canary}"`,
+      ALL_PROXY: `http://ada:${canary}@proxy`,
       CODEX_API_KEY: canary,
       CODEX_ACCESS_TOKEN: canary,
       CODEX_AGENT_IDENTITY: canary,
@@ -112,5 +137,137 @@ describe("parseEnvironment", () => {
       inspect(environment.variable("OTHER")),
     ];
     expect(shown.join("\n")).not.toContain(canary);
+  });
+});
+
+describe("the default CODEX_HOME", () => {
+  const homeOf = (variables: Variables) => parseEnvironment(variables).codexHome;
+
+  it("is .codex in HOME", () => {
+    expect(homeOf({ HOME: "/home/ada" })).toEqual({ path: "/home/ada/.codex", explicit: false });
+  });
+
+  it.each([
+    ["unset", {}],
+    ["empty", { HOME: "" }],
+    ["blank", { HOME: " " }],
+  ])("is .codex in the home folder of the account if HOME is %s", (_, variables) => {
+    expect(homeOf(variables)).toEqual({
+      path: join(userInfo().homedir, ".codex"),
+      explicit: false,
+    });
+  });
+
+  it.each([".", "ada", "./ada", "../ada"])(
+    "is not looked for in the working directory if HOME is %s",
+    (home) => {
+      const { path, notFound } = homeOf({ HOME: home });
+      expect(path).toBe("/dev/null/.codex");
+      expect(notFound).toBe("CODEX_HOME is not set, and HOME is not an absolute path");
+    },
+  );
+
+  it("does not matter if CODEX_HOME is set", () => {
+    expect(homeOf({ CODEX_HOME: "/srv/codex", HOME: "ada" })).toEqual({
+      path: "/srv/codex",
+      explicit: true,
+    });
+  });
+});
+
+describe("loadEnvironment", () => {
+  const withDotEnv = (content: string, variables: Variables = {}) => {
+    const { path } = temporaryHome();
+    writeFileSync(join(path, ".env"), content);
+    return { path, environment: loadEnvironment({ CODEX_HOME: path, ...variables }) };
+  };
+
+  it("takes variables that are unset or blank from .env", () => {
+    const { environment } = withDotEnv("A=file\nB=file\nC=file\n", { A: "process", B: " " });
+    expect(["A", "B", "C"].map((name) => reveal(environment.variable(name)))).toEqual([
+      "process",
+      "file",
+      "file",
+    ]);
+  });
+
+  it("takes proxies from .env, but not if the process has one under another spelling", () => {
+    const content = "https_proxy=http://file\nALL_PROXY=http://all\nNO_PROXY=example.com\n";
+    const { environment } = withDotEnv(content, { HTTPS_PROXY: "http://process" });
+    expect(environment.httpsProxy?.variable).toBe("HTTPS_PROXY");
+    expect(reveal(environment.httpsProxy?.url)).toBe("http://process");
+    expect(reveal(environment.allProxy?.url)).toBe("http://all");
+    expect(environment.noProxy).toBe("example.com");
+  });
+
+  it.each([
+    "CODEX_API_KEY",
+    "CODEX_ACCESS_TOKEN",
+    "CODEX_CA_CERTIFICATE",
+    "codex_home",
+    "AGENT_AUTH_CONFIG",
+  ])("ignores %s in .env", (name) => {
+    const { environment, path } = withDotEnv(`${name}=canary\n`);
+    const { variable, ...rest } = environment;
+    expect(variable(name)).toBeUndefined();
+    expect(rest).toEqual({ codexHome: { path, explicit: true } });
+  });
+
+  it("resolves a relative SSL_CERT_FILE in .env against CODEX_HOME, not the working directory", () => {
+    const { environment, path } = withDotEnv("SSL_CERT_FILE=certs/root.pem\n");
+    expect(environment.caBundle).toEqual({
+      variable: "SSL_CERT_FILE",
+      path: join(path, "certs/root.pem"),
+    });
+  });
+
+  it("does not change the variables that it is given", () => {
+    const { path } = temporaryHome();
+    writeFileSync(join(path, ".env"), "ACME_KEY=file\n");
+    const variables = Object.freeze({ CODEX_HOME: path });
+    expect(reveal(loadEnvironment(variables).variable("ACME_KEY"))).toBe("file");
+    expect(process.env["ACME_KEY"]).toBeUndefined();
+  });
+
+  it("reports a .env that cannot be read and reads the rest", () => {
+    const { path } = temporaryHome();
+    mkdirSync(join(path, ".env"));
+    const environment = loadEnvironment({ CODEX_HOME: path, CODEX_API_KEY: "sk-1" });
+    expect(environment.dotEnvProblem).toEqual({
+      path: join(path, ".env"),
+      reason: "it is a folder",
+    });
+    expect(reveal(environment.apiKey)).toBe("sk-1");
+  });
+
+  it("reads no .env of the working directory if there is no home folder", () => {
+    const environment = loadEnvironment({ HOME: ".", CODEX_API_KEY: "sk-1" });
+    expect(environment.dotEnvProblem).toBeUndefined();
+    expect(environment.codexHome.notFound).toBeDefined();
+  });
+
+  it("reports nothing if CODEX_HOME does not exist: loading the configuration does", () => {
+    const missing = join(temporaryFolder(), "missing");
+    expect(loadEnvironment({ CODEX_HOME: missing }).dotEnvProblem).toBeUndefined();
+  });
+});
+
+describe("overridingEnvVar", () => {
+  const all = {
+    CODEX_API_KEY: "sk-1",
+    CODEX_AGENT_IDENTITY: "jwt",
+    CODEX_ACCESS_TOKEN: "at-1",
+  };
+
+  it.each([
+    ["CODEX_API_KEY", all, true],
+    ["CODEX_AGENT_IDENTITY", { ...all, CODEX_API_KEY: "" }, true],
+    ["CODEX_ACCESS_TOKEN", { CODEX_ACCESS_TOKEN: "at-1" }, true],
+    [undefined, {}, true],
+    ["CODEX_ACCESS_TOKEN", all, false],
+    [undefined, { ...all, CODEX_ACCESS_TOKEN: "" }, false],
+  ])("is %s for %o with environmentCredentials %s", (expected, variables, enabled) => {
+    const environment = parse(variables);
+    expect(overridingEnvVar(environment, { environmentCredentials: enabled })).toBe(expected);
   });
 });

@@ -21,11 +21,7 @@ export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
 }> {
   readonly code = "LOGIN_CODEX_HOME_UNUSABLE";
   readonly remedy: Remedy = "fixEnvironment";
-  get hint(): string {
-    return this.path === undefined
-      ? "Set CODEX_HOME to an existing folder, or HOME to an absolute path."
-      : "Create that folder, or correct or unset CODEX_HOME.";
-  }
+  readonly hint = "Set CODEX_HOME to an existing folder that this user can read and write.";
   override get message(): string {
     return this.path === undefined
       ? `there is no folder for configuration and credentials: ${this.reason}`
