@@ -11,8 +11,8 @@ import { systemCodeOf } from "../storage/fs/system-error.ts";
 export type HomeFile =
   | { readonly _tag: "Read"; readonly bytes: Uint8Array }
   | { readonly _tag: "Absent" }
-  /** The user may not enter the default folder, so this user has no files there. */
-  | { readonly _tag: "NoAccess"; readonly path: string }
+  /** This user may not enter the folder, so that nothing is known of the file. */
+  | { readonly _tag: "NoAccess"; readonly error: ConfigUnreadable }
   | { readonly _tag: "Failed"; readonly error: ConfigUnreadable | CodexHomeUnusable };
 
 /** Reads a small file of CODEX_HOME. Links are followed, but not if they make root read what the owner may not. */
@@ -22,10 +22,12 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
   try {
     const bytes = readSmallFile(path, MAX_BYTES, isRoot() ? refuseForRoot(home.path) : undefined);
     if (bytes !== undefined) return { _tag: "Read", bytes };
-  } catch (error) {
-    if (isClosedToUser(home)) return { _tag: "NoAccess", path };
-    const reason = error instanceof StoreUnreadable ? error.reason : "an unexpected failure";
-    return failedOr(home, { _tag: "Failed", error: new ConfigUnreadable({ path, reason }) });
+  } catch (cause) {
+    const reason = cause instanceof StoreUnreadable ? cause.reason : "an unexpected failure";
+    const error = new ConfigUnreadable({ path, reason });
+    return isClosedToUser(home)
+      ? { _tag: "NoAccess", error }
+      : failedOr(home, { _tag: "Failed", error });
   }
   return failedOr(home, { _tag: "Absent" });
 };
@@ -36,8 +38,7 @@ const failedOr = (home: CodexHome, otherwise: HomeFile): HomeFile => {
   return error === undefined ? otherwise : { _tag: "Failed", error };
 };
 
-const isClosedToUser = ({ explicit, path }: CodexHome): boolean => {
-  if (explicit) return false;
+const isClosedToUser = ({ path }: CodexHome): boolean => {
   try {
     accessSync(path, constants.X_OK);
     return false;

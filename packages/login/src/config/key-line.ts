@@ -3,7 +3,7 @@
  * TOML that was parsed without an error. One pass over the text, because a config.toml of Codex grows with every project
  * that it has seen; smol-toml keeps no positions.
  */
-export const lineOfKey = (text: string, path: ReadonlyArray<string>): number | undefined => {
+export const lineOfKey = (text: Text, path: ReadonlyArray<string>): number | undefined => {
   const offset = new KeyScanner(text, path).find();
   if (offset === undefined) return undefined;
   let line = 1;
@@ -12,13 +12,16 @@ export const lineOfKey = (text: string, path: ReadonlyArray<string>): number | u
   return line;
 };
 
+/** What is used of a string, so that a test can count it. */
+export type Text = Pick<string, "charAt" | "indexOf" | "length" | "slice" | "startsWith">;
+
 class KeyScanner {
-  readonly #text: string;
+  readonly #text: Text;
   readonly #path: ReadonlyArray<string>;
   #at = 0;
   #found: number | undefined;
 
-  constructor(text: string, path: ReadonlyArray<string>) {
+  constructor(text: Text, path: ReadonlyArray<string>) {
     this.#text = text;
     this.#path = path;
   }

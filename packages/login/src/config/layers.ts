@@ -67,7 +67,9 @@ const userFile = ({ codexHome }: ConfigSources): LoadedLayer =>
     const where = join(codexHome.path, "config.toml");
     const file = readHomeFile(codexHome, "config.toml");
     if (file._tag === "Failed") return Effect.fail(file.error);
+    if (file._tag === "NoAccess" && codexHome.explicit) return Effect.fail(file.error);
     if (file._tag === "NoAccess")
+      // The folder of another user, such as HOME of the caller of sudo: this user has no configuration there.
       return Effect.as(
         Effect.logWarning(`${where} is not used: no access to its folder`),
         undefined,
