@@ -7,10 +7,11 @@ import { exitCode, type ExitCode } from "./errors/exit-code.ts";
 import { CliError } from "./errors/cli-error.ts";
 import { reportError } from "./errors/report.ts";
 import { runMain } from "./run-main.ts";
+import { helpStyle } from "./terminal/is-terminal.ts";
 import { withWarnings } from "./terminal/warnings.ts";
 import { StdoutClosed, writeAnswer, writeLine } from "./terminal/write.ts";
 
-/** Parses the words behind a command's name and runs it. Ends the process. */
+/** Parses the words after a command's name and runs the command. Ends the process. */
 export const runCommand = <Flags extends FlagTable, Options>(
   command: Command<Flags, Options>,
   run: (options: Options) => Effect.Effect<ExitCode>,
@@ -19,7 +20,10 @@ export const runCommand = <Flags extends FlagTable, Options>(
   guard(() => {
     const invocation = parseInvocation(command.spec, words);
     if (invocation.globals.help) {
-      return writeAnswer(commandHelp(command.spec, invocation.globals.verbose));
+      const style = helpStyle();
+      return writeAnswer(
+        commandHelp(command.spec, { withHidden: invocation.globals.verbose, style }),
+      );
     }
     const program = run(command.options(invocation));
     const told = withWarnings(invocation.globals)(program);
@@ -36,7 +40,7 @@ const logRequests = Effect.promise(async () => {
   startRequestLog();
 });
 
-/** Turns a command line that makes no sense into one line and exit code 2. */
+/** Reports a wrong command line in one line, with exit code 2. */
 export const guard = (body: () => void): void => {
   try {
     body();

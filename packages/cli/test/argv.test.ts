@@ -63,7 +63,7 @@ describe("parseInvocation", () => {
 
   it.each([
     [["it", "--nope"], "unknown option '--nope'"],
-    [["it", "--loud=yes"], "does not take an argument"],
+    [["it", "--loud=yes"], "does not take a value"],
     [["it", "--haeder", "a: b"], "unknown option '--haeder'; did you mean '--header'?"],
     [["it", "--header"], "option '--header' needs a value: LINE"],
     [["it", "--shape", "flat"], "--shape takes round, square"],
@@ -139,6 +139,48 @@ describe("findCommand", () => {
     expect(usageOf(() => findCommand(specs, ["x".repeat(40)]))).toBe("no such command: ***");
   });
 
+  it.each([
+    [["whoami"], "login status", []],
+    [["status", "--json"], "login status", ["--json"]],
+    [["auth", "login", "--device-auth"], "login", ["--device-auth"]],
+    [["auth", "status"], "login status", []],
+    [["auth", "logout"], "logout", []],
+    [["-c", "a=b", "auth", "-q", "token", "--show"], "token", ["-c", "a=b", "-q", "--show"]],
+  ])("knows the name that other tools have for a command: %j", (argv, path, words) => {
+    const found = findCommand(
+      commands.map(({ spec }) => spec),
+      argv,
+    );
+    expect(found?.spec.path.join(" ")).toBe(path);
+    expect(found?.words).toEqual(words);
+  });
+
+  it.each([
+    [["signin"], "no such command: signin; did you mean 'agent-auth login'?"],
+    [["auth"], "no such command: auth; did you mean 'agent-auth login'?"],
+    [["auth", "refresh"], "no such command: auth; did you mean 'agent-auth login'?"],
+    [["curl", "x"], "no such command: curl; did you mean 'agent-auth api'?"],
+    [["switch", "work"], "no such command: switch; did you mean 'agent-auth accounts use'?"],
+    [["logn"], "no such command: logn; did you mean 'agent-auth login'?"],
+    [["login", "stauts"], "no such command: login stauts; did you mean 'agent-auth login status'?"],
+  ])("suggests the command that %j probably means", (argv, message) => {
+    const all = commands.map(({ spec }) => spec);
+    expect(usageOf(() => findCommand(all, argv))).toBe(message);
+  });
+
+  it.each([
+    [["--device"], "unknown option '--device'; did you mean '--device-auth'?"],
+    [["--device-code"], "unknown option '--device-code'; did you mean '--device-auth'?"],
+    [["--api-key"], "unknown option '--api-key'; did you mean '--with-api-key'?"],
+    [["--token=x"], "unknown option '--token'; did you mean '--with-access-token'?"],
+    [["device"], "unexpected argument 'device'; did you mean '--device-auth'?"],
+    [["--with"], "unknown option '--with'"],
+  ])("suggests the flag that login %j probably means", (words, message) => {
+    const login = commands.find(({ spec }) => spec.path.join(" ") === "login");
+    if (login === undefined) throw new Error("there is no login");
+    expect(usageOf(() => parseInvocation(login.spec, words))).toBe(message);
+  });
+
   it("names the commands of a group that was called alone", () => {
     const group = [{ path: ["accounts", "list"] }, { path: ["accounts", "use"] }] as const;
     expect(usageOf(() => findCommand(group, ["accounts"]))).toBe(
@@ -151,6 +193,8 @@ describe("findCommand", () => {
     expect(findCommand(specs, ["--version"])).toBeNull();
   });
 });
+
+const stripColours = (text: string) => text.replaceAll(/\u001b\[\d*m/gu, "");
 
 describe("help", () => {
   const specs = commands.map((entry) => entry.spec);
@@ -176,8 +220,29 @@ describe("help", () => {
     },
   );
 
+  it.each([40, 60, 132])("fits a window of %i columns", (width) => {
+    for (const spec of specs) {
+      const lines = commandHelp(spec, { style: { width, colour: false } }).split("\n");
+      const wide = lines.filter((line) => line.length > width && line.trim().includes(" "));
+      // Usage, headline, examples and flags with long values are not broken.
+      expect(
+        wide.filter((line) => !/^ {2}(?:\$|-|agent-auth)|^agent-auth|^ {2}For /u.test(line)),
+      ).toEqual([]);
+    }
+  });
+
+  it("has headings and names in colour, and the same text without", () => {
+    const style = { width: 80, colour: true };
+    for (const spec of specs) {
+      const coloured = commandHelp(spec, { style });
+      expect(coloured).toContain("\u001b[1mUSAGE\u001b[m");
+      expect(stripColours(coloured)).toBe(commandHelp(spec));
+    }
+    expect(stripColours(programHelp(specs, style))).toBe(programHelp(specs));
+  });
+
   it("shows hidden flags when asked", () => {
     const login = specs.find((spec) => spec.path.join(" ") === "login");
-    expect(login && commandHelp(login, true)).toContain("--issuer URL");
+    expect(login && commandHelp(login, { withHidden: true })).toContain("--issuer URL");
   });
 });

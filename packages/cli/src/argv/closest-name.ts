@@ -1,14 +1,25 @@
 /**
- * The one of some names that a word was probably meant to be: not more than a third of its letters are wrong, missing,
- * superfluous or swapped with their neighbour. `undefined` where none is that near.
+ * The one of some names that a word was probably meant to be; `undefined` if none is similar. At most a third of its
+ * letters may be wrong, missing, extra or swapped with their neighbour. Otherwise it is the one name that shares the most
+ * parts between dashes with the word, such as `device-auth` for `device`.
  */
 export const closestName = (word: string, names: readonly string[]): string | undefined => {
+  const unique = [...new Set(names)];
   const limit = Math.max(1, Math.floor(word.length / 3));
-  const [nearest] = [...new Set(names)]
+  const [closest] = unique
     .map((name) => ({ name, distance: distance(word, name) }))
     .filter((one) => one.distance <= limit)
     .toSorted((a, b) => a.distance - b.distance);
-  return nearest?.name;
+  return closest?.name ?? withMostParts(word, unique);
+};
+
+const withMostParts = (word: string, names: readonly string[]): string | undefined => {
+  const parts = new Set(word.split("-").filter((part) => part.length > 2));
+  const [first, second] = names
+    .map((name) => ({ name, shared: name.split("-").filter((part) => parts.has(part)).length }))
+    .filter(({ shared }) => shared > 0)
+    .toSorted((a, b) => b.shared - a.shared);
+  return first?.shared === second?.shared ? undefined : first?.name;
 };
 
 /** Optimal string alignment distance. */

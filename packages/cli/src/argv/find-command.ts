@@ -1,24 +1,52 @@
-import { type CommandSpec, globalFlags } from "./command-spec.ts";
 import { closestName } from "./closest-name.ts";
+import { type CommandSpec, globalFlags } from "./command-spec.ts";
 import { redactWord, UsageError } from "./usage-error.ts";
 
-/** The command that a line calls, and the words left for its flags and arguments. */
-export interface Found<Spec> {
+/** The command that a command line calls, and the words that are left for its flags and arguments. */
+export interface CommandMatch<Spec> {
   readonly spec: Spec;
   readonly words: readonly string[];
 }
 
+/** Names that other tools use for our commands. They work, but help and completion do not list them. */
+const aliases: Readonly<Record<string, readonly string[]>> = {
+  "auth login": ["login"],
+  "auth logout": ["logout"],
+  "auth status": ["login", "status"],
+  "auth token": ["token"],
+  status: ["login", "status"],
+  whoami: ["login", "status"],
+};
+
+/** What people may mean by a word that is not similar to the name of a command. */
+const synonyms: Readonly<Record<string, string>> = {
+  account: "accounts list",
+  auth: "login",
+  call: "api",
+  curl: "api",
+  diagnose: "doctor",
+  request: "api",
+  run: "exec",
+  serve: "proxy",
+  "sign-in": "login",
+  "sign-out": "logout",
+  signin: "login",
+  signout: "logout",
+  switch: "accounts use",
+};
+
 /**
- * Finds the command. Its name's words may stand behind global flags (`-c key=value login status`); the longest
- * name that matches wins.
+ * Finds the command. The words of its name may come after global flags (`-c key=value login status`). The longest name
+ * that matches wins.
  *
- * @returns `null` where no command is named at all
- * @throws UsageError where a word names no command
+ * @returns `null` if no command is named at all
+ * @throws UsageError if a word does not name a command
  */
 export const findCommand = <Spec extends Pick<CommandSpec, "path">>(
   specs: readonly Spec[],
-  argv: readonly string[],
-): Found<Spec> | null => {
+  given: readonly string[],
+): CommandMatch<Spec> | null => {
+  const argv = expandAlias(given);
   const names = nameIndices(argv);
   const [first] = names;
   if (first === undefined) return null;
@@ -28,13 +56,30 @@ export const findCommand = <Spec extends Pick<CommandSpec, "path">>(
   const [spec] = candidates;
   const words = names.map((at) => argv[at] ?? "");
   if (spec === undefined) throw new UsageError(unknownCommand(specs, words));
-  refuseNearMiss(specs, spec.path, words);
+  refuseMisspelledSubcommand(specs, spec.path, words);
   const used = new Set(names.slice(0, spec.path.length));
   return { spec, words: argv.filter((_, at) => !used.has(at)) };
 };
 
+const expandAlias = (argv: readonly string[]): readonly string[] => {
+  const names = nameIndices(argv);
+  for (const count of [2, 1]) {
+    const indices = names.slice(0, count);
+    const name = indices.map((at) => argv[at] ?? "").join(" ");
+    const path = Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+    if (path === undefined) continue;
+    const [start = 0] = indices;
+    return [
+      ...argv.slice(0, start),
+      ...path,
+      ...argv.filter((_, at) => at > start && !indices.includes(at)),
+    ];
+  }
+  return argv;
+};
+
 /**
- * What is to be explained: the words behind `help`, or a group that was called alone. `null` where a command is to run.
+ * What to explain: the words after `help`, or a group that was called without a command. `null` if a command is to run.
  */
 export const helpTopic = (
   specs: readonly Pick<CommandSpec, "path">[],
@@ -51,7 +96,7 @@ export const helpTopic = (
   return isGroup && unknownGlobalFlag(argv) === undefined ? [first] : null;
 };
 
-/** The first flag that is none of every command's. A value given with `=` is cut off. */
+/** The first flag that is not a global one, without a value that follows `=`. */
 export const unknownGlobalFlag = (argv: readonly string[]): string | undefined =>
   argv
     .find((word) => word.length > 1 && word.startsWith("-") && globalFlag(word) === undefined)
@@ -60,7 +105,7 @@ export const unknownGlobalFlag = (argv: readonly string[]): string | undefined =
 const isFlagValue = (argv: readonly string[], at: number) =>
   globalFlag(argv[at - 1] ?? "") === "takes a value";
 
-/** Positions of the first words that are neither a global flag nor its value. Stops at the first other flag. */
+/** Positions of the first two words that are neither a global flag nor its value. Stops at the first other flag. */
 const nameIndices = (argv: readonly string[]): readonly number[] => {
   const found: number[] = [];
   for (let at = 0; at < argv.length && found.length < 2; at += 1) {
@@ -94,27 +139,28 @@ const unknownCommand = (
 ) => {
   const group = specs.filter((spec) => spec.path[0] === first);
   if (group.length === 0) {
-    const heads = specs.map((spec) => spec.path[0]);
-    return `no such command: ${redactWord(first)}${meant(closestName(first, heads))}`;
+    const names = specs.map((spec) => spec.path[0]);
+    const closest = Object.hasOwn(synonyms, first) ? synonyms[first] : closestName(first, names);
+    return `no such command: ${redactWord(first)}${didYouMean(closest)}`;
   }
-  const near = second === undefined ? undefined : closestName(second, secondWords(group));
-  if (near !== undefined) {
-    return `no such command: ${first} ${redactWord(second ?? "")}${meant(`${first} ${near}`)}`;
+  const closest = second === undefined ? undefined : closestName(second, secondWords(group));
+  if (closest !== undefined) {
+    return `no such command: ${first} ${redactWord(second ?? "")}${didYouMean(`${first} ${closest}`)}`;
   }
   return `${first} needs one of: ${group.map((spec) => spec.path.join(" ")).join(", ")}`;
 };
 
 /** `login stauts` is not `login` with an argument. */
-const refuseNearMiss = (
+const refuseMisspelledSubcommand = (
   specs: readonly Pick<CommandSpec, "path">[],
   [first, ...below]: readonly string[],
   [, second]: readonly string[],
 ) => {
   if (first === undefined || second === undefined || below.length > 0) return;
-  const near = closestName(second, secondWords(specs.filter(({ path }) => path[0] === first)));
-  if (near === undefined) return;
+  const closest = closestName(second, secondWords(specs.filter(({ path }) => path[0] === first)));
+  if (closest === undefined) return;
   throw new UsageError(
-    `no such command: ${first} ${redactWord(second)}${meant(`${first} ${near}`)}`,
+    `no such command: ${first} ${redactWord(second)}${didYouMean(`${first} ${closest}`)}`,
     [first],
   );
 };
@@ -122,5 +168,5 @@ const refuseNearMiss = (
 const secondWords = (specs: readonly Pick<CommandSpec, "path">[]) =>
   specs.flatMap(({ path }) => path.slice(1, 2));
 
-const meant = (path: string | undefined) =>
+const didYouMean = (path: string | undefined) =>
   path === undefined ? "" : `; did you mean 'agent-auth ${path}'?`;

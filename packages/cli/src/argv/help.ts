@@ -1,12 +1,27 @@
-import { type CommandSpec, type FlagSpec, type FlagTable, globalFlags } from "./command-spec.ts";
 import { wrapText } from "../terminal/layout.ts";
+import { type CommandSpec, type FlagSpec, type FlagTable, globalFlags } from "./command-spec.ts";
 
-const WIDTH = 80;
 const PROGRAM = "agent-auth";
 
-/** The manual page of one command, for a terminal: at most 80 columns, ending in a newline. */
-export const commandHelp = (spec: CommandSpec, withHidden = false): string => {
-  const sections = [
+/** How a page is printed. */
+export interface HelpStyle {
+  /** Columns that a line may have; only examples and single long words are longer. */
+  readonly width: number;
+  readonly colour: boolean;
+}
+
+const plain: HelpStyle = { width: 80, colour: false };
+
+/** The help of one command, ending in a newline. */
+export const commandHelp = (
+  spec: CommandSpec,
+  {
+    withHidden = false,
+    style = plain,
+  }: { readonly withHidden?: boolean; readonly style?: HelpStyle } = {},
+): string => {
+  const { section, columns, paragraphs } = printer(style);
+  return page([
     `${[PROGRAM, ...spec.path].join(" ")} - ${spec.summary}`,
     section("USAGE", [`  ${usage(spec)}`]),
     section("DESCRIPTION", paragraphs(spec.description)),
@@ -17,18 +32,17 @@ export const commandHelp = (spec: CommandSpec, withHidden = false): string => {
     ]),
     section("FLAGS OF EVERY COMMAND", columns(flagRows(globalFlags, withHidden))),
     section("EXIT CODES", columns(exitCodeRows(spec))),
-    section("EXAMPLES", exampleLines(spec)),
-  ];
-  return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
+    section("EXAMPLES", exampleLines(spec, style)),
+  ]);
 };
 
-/** The first page: what the program is, and every command in one line. */
-export const programHelp = (specs: readonly CommandSpec[]): string => {
-  const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
-  const sections = [
-    `${PROGRAM} - sign in to Codex, as a person or as an agent, and send requests`,
+/** The help of the program: what it is, and every command in one line. */
+export const programHelp = (specs: readonly CommandSpec[], style = plain): string => {
+  const { section, columns } = printer(style);
+  return page([
+    `${PROGRAM} - sign in to Codex as a person or agent, send authenticated requests`,
     section("USAGE", [`  ${PROGRAM} <command> [flags]`]),
-    section("COMMANDS", columns(rows)),
+    section("COMMANDS", columns(commandRows(specs))),
     section(
       "FLAGS OF EVERY COMMAND",
       columns([...flagRows(globalFlags, false), ["-V, --version", "print the version"]]),
@@ -36,43 +50,54 @@ export const programHelp = (specs: readonly CommandSpec[]): string => {
     section("ENVIRONMENT", columns(variables)),
     section("EXIT CODES", columns(Object.entries({ ...usualExitCodes, ...signInExitCode }))),
     section("LEARN MORE", [`  ${PROGRAM} <command> --help`]),
-  ];
-  return `${sections.join("\n\n")}\n`;
+  ]);
 };
+
+/** The help of a group: the commands that share their first word. */
+export const groupHelp = (
+  group: string,
+  specs: readonly CommandSpec[],
+  {
+    summary = "",
+    style = plain,
+  }: { readonly summary?: string | undefined; readonly style?: HelpStyle } = {},
+): string => {
+  const { section, columns } = printer(style);
+  return page([
+    `${PROGRAM} ${group} - ${summary}`,
+    section("USAGE", [`  ${PROGRAM} ${group} <command> [flags]`]),
+    section("COMMANDS", columns(commandRows(specs))),
+    section("LEARN MORE", [`  ${PROGRAM} ${group} <command> --help`]),
+  ]);
+};
+
+const page = (sections: readonly string[]) =>
+  `${sections.filter((text) => text !== "").join("\n\n")}\n`;
+
+const commandRows = (specs: readonly CommandSpec[]) =>
+  specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
 
 const variables = [
   ["CODEX_HOME", "folder of auth.json and config.toml; default ~/.codex"],
   [
     "CODEX_API_KEY, CODEX_AGENT_IDENTITY, CODEX_ACCESS_TOKEN",
-    "a credential: the first that is set is used instead of a stored one",
+    "a credential: the first one that is set is used instead of the stored one",
   ],
-  ["CODEX_CA_CERTIFICATE", "file of further root certificates (PEM)"],
-  ["HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; loopback is reached without one"],
-  ["BROWSER", "the browser that login opens; none for none"],
+  ["CODEX_CA_CERTIFICATE", "file of additional root certificates (PEM)"],
+  ["HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "proxies; loopback is reached without one"],
+  ["BROWSER", "the browser that login opens; none disables it"],
   ["NO_COLOR", "no colours"],
 ] as const;
 
-/** The page of commands that share their first word. */
-export const groupHelp = (group: string, specs: readonly CommandSpec[], summary = ""): string => {
-  const rows = specs.map((spec) => [spec.path.join(" "), spec.summary] as const);
-  const sections = [
-    `${PROGRAM} ${group} - ${summary}`,
-    section("USAGE", [`  ${PROGRAM} ${group} <command> [flags]`]),
-    section("COMMANDS", columns(rows)),
-    section("LEARN MORE", [`  ${PROGRAM} ${group} <command> --help`]),
-  ];
-  return `${sections.join("\n\n")}\n`;
-};
-
 const pointerToHidden = ({ flags, path }: CommandSpec): readonly string[] =>
   Object.values(flags).some((flag) => flag.hidden === true)
-    ? [`  For flags that are rarely needed: ${[PROGRAM, ...path].join(" ")} --help --verbose`]
+    ? [`  For rarely needed flags: ${[PROGRAM, ...path].join(" ")} --help --verbose`]
     : [];
 
 const usualExitCodes: Readonly<Record<string, string>> = {
   0: "done",
   1: "failed; the last line on stderr says why and what to do",
-  2: "the command line makes no sense, or you cancelled with Ctrl-C",
+  2: "the command line is wrong, or you cancelled with Ctrl-C",
 };
 
 const signInExitCode: Readonly<Record<string, string>> = { 4: "a sign-in is needed" };
@@ -107,32 +132,36 @@ const flagName = (name: string, flag: FlagSpec) => {
 const flagSummary = (flag: FlagSpec) =>
   `${flag.summary}${flag.multiple === true ? "; may be given several times" : ""}`;
 
-const exampleLines = (spec: CommandSpec) =>
+const exampleLines = (spec: CommandSpec, { width }: HelpStyle) =>
   spec.examples.flatMap((example, at) => [
     ...(at === 0 ? [] : [""]),
-    ...wrapText(example.does, WIDTH - 4).map((line) => `  # ${line}`),
+    ...wrapText(example.does, width - 4).map((line) => `  # ${line}`),
     `  $ ${example.line}`,
   ]);
 
-const section = (title: string, lines: readonly string[]) =>
-  lines.length === 0 ? "" : `${title}\n${lines.join("\n")}`;
-
-const paragraphs = (texts: readonly string[]) =>
-  texts.flatMap((text, at) => [
-    ...(at === 0 ? [] : [""]),
-    ...wrapText(text, WIDTH - 2).map((line) => `  ${line}`),
-  ]);
-
-/** Two columns; a left cell that is too wide gets a line of its own. */
-const columns = (rows: readonly (readonly [string, string])[]): readonly string[] => {
-  const indent = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)) + 4);
-  return rows.flatMap(([left, right]) => {
-    const [first = "", ...rest] = wrapText(right, WIDTH - indent);
-    const padding = " ".repeat(indent);
-    const head =
-      left.length + 4 > indent
-        ? [`  ${left}`, `${padding}${first}`]
-        : [`  ${left}`.padEnd(indent) + first];
-    return [...head, ...rest.map((line) => padding + line)];
-  });
+const printer = ({ width, colour }: HelpStyle) => {
+  const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[m` : text);
+  return {
+    section: (title: string, lines: readonly string[]) =>
+      lines.length === 0 ? "" : `${paint("1", title)}\n${lines.join("\n")}`,
+    paragraphs: (texts: readonly string[]) =>
+      texts.flatMap((text, at) => [
+        ...(at === 0 ? [] : [""]),
+        ...wrapText(text, width - 2).map((line) => `  ${line}`),
+      ]),
+    /** Two columns. A left cell that is too wide gets a line of its own. */
+    columns: (rows: readonly (readonly [string, string])[]): readonly string[] => {
+      const indent = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)) + 4);
+      const padding = " ".repeat(indent);
+      return rows.flatMap(([left, right]) => {
+        const [first = "", ...rest] = wrapText(right, width - indent);
+        const gap = " ".repeat(Math.max(0, indent - 2 - left.length));
+        const head =
+          left.length + 4 > indent
+            ? [`  ${paint("36", left)}`, `${padding}${first}`]
+            : [`  ${paint("36", left)}${gap}${first}`];
+        return [...head, ...rest.map((line) => padding + line)];
+      });
+    },
+  };
 };

@@ -1,3 +1,4 @@
+import { closestName } from "./closest-name.ts";
 import {
   type CommandSpec,
   type FlagTable,
@@ -11,7 +12,7 @@ import { type RawValue, tokenize, type Tokens } from "./tokenize.ts";
 /**
  * Reads the words that follow a command's name.
  *
- * @throws UsageError on an unknown flag, a missing or superfluous value, or a wrong number of arguments
+ * @throws UsageError on an unknown flag, a missing or extra value, or a wrong number of arguments
  */
 export const parseInvocation = <Flags extends FlagTable>(
   spec: CommandSpec<Flags>,
@@ -24,7 +25,7 @@ export const parseInvocation = <Flags extends FlagTable>(
   return { flags: typedValues(spec.flags, tokens.values), args: tokens.positionals, globals };
 };
 
-/** The words are not repeated: they might be secrets. An empty value is most often a variable that is not set. */
+/** The error does not repeat the words, which may be secrets. An empty value is usually a variable that is not set. */
 const checkOverride = (override: string, path: readonly string[]) => {
   const equals = override.indexOf("=");
   if (override.slice(0, Math.max(equals, 0)).trim() === "") {
@@ -45,11 +46,11 @@ const typedValues = <Flags extends FlagTable>(
     checkChoice(name, flag.choices, value);
     values[name] = value;
   }
-  if (!isTyped(table, values)) throw new TypeError("a flag's value is not of its flag's type");
+  if (!isTyped(table, values)) throw new TypeError("a flag has a value of another type");
   return values;
 };
 
-/** The words were sorted by this very table, so this holds; the compiler cannot know. */
+/** Always true, because the words were sorted by the same table; the compiler cannot know that. */
 const isTyped = <Flags extends FlagTable>(
   table: Flags,
   values: Readonly<Record<string, RawValue>>,
@@ -73,13 +74,15 @@ const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: To
     const where = spec.passesThrough === true ? " after --" : "";
     throw new UsageError(`<${missing.name}> is missing${where}`, spec.path);
   }
-  // Another program's flags would be taken for ours without the `--`.
+  // Without the `--`, flags of the other program would be read as ours.
   if (spec.passesThrough === true && beforeTerminator > 0) {
     throw new UsageError("put -- before the program to run", spec.path);
   }
   const extra = positionals[spec.args.length];
   if (spec.args.at(-1)?.variadic !== true && extra !== undefined) {
-    throw new UsageError(`unexpected argument '${redactWord(extra)}'`, spec.path);
+    const flag = closestName(extra, Object.keys(spec.flags));
+    const hint = flag === undefined ? "" : `; did you mean '--${flag}'?`;
+    throw new UsageError(`unexpected argument '${redactWord(extra)}'${hint}`, spec.path);
   }
 };
 

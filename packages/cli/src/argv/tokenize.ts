@@ -8,15 +8,15 @@ export type RawValue = string | boolean | readonly string[] | undefined;
 export interface Tokens {
   readonly values: Readonly<Record<string, RawValue>>;
   readonly positionals: readonly string[];
-  /** How many of the positionals stood before a `--`; all of them where there was none. */
+  /** How many of the positionals came before a `--`; all of them if there was none. */
   readonly beforeTerminator: number;
 }
 
 /**
  * Reads words by the rules of `node:util`'s parseArgs, which costs half a millisecond to load: `--name value`,
- * `--name=value`, `-n value`, `-nvalue`, `-abc` for switches, and `--` before words that are no flags.
+ * `--name=value`, `-n value`, `-nvalue`, `-abc` for switches, and `--` before words that are not flags.
  *
- * @throws UsageError on an unknown flag, or a value that is missing or superfluous. No value is ever repeated in it.
+ * @throws UsageError on an unknown flag or a missing or extra value. The error never repeats a value.
  */
 export const tokenize = (
   table: FlagTable,
@@ -51,7 +51,7 @@ export const tokenize = (
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
     if (flag === undefined) return refuse(unknownOption(name, Object.keys(table)));
     if (flag.type === "string") return set(name, flag, valueOf(`--${name}`, flag, given));
-    if (given !== undefined) return refuse(`option '--${name}' does not take an argument`);
+    if (given !== undefined) return refuse(`option '--${name}' does not take a value`);
     return set(name, flag, true);
   };
   const short = (word: string) => {

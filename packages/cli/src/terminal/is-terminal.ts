@@ -21,3 +21,11 @@ export const hasColour = (fd: 1 | 2): boolean => {
   const { NO_COLOR = "", TERM } = process.env;
   return NO_COLOR === "" && TERM !== "dumb" && isTerminal(fd);
 };
+
+/** How help is printed on stdout: in the window's width and with colour on a terminal, else 80 columns without. */
+export const helpStyle = (): { readonly width: number; readonly colour: boolean } =>
+  isTerminal(1)
+    ? { width: Math.max(MIN_WIDTH, process.stdout.columns || 80), colour: hasColour(1) }
+    : { width: 80, colour: false };
+
+const MIN_WIDTH = 40;
