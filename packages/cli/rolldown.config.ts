@@ -24,7 +24,9 @@ const launcherLoadsSiblings: Plugin = {
     return isSibling ? { id: `./${basename(id, ".ts")}.cjs`, external: true } : null;
   },
   renderChunk: (code) =>
-    code.replaceAll(/__toESM\((require\("\.\/[\w-]+\.cjs"\))(?:, 1)?\)/gu, "$1"),
+    code
+      .replaceAll(/__toESM\((require\("\.\/[\w-]+\.cjs"\))(?:, 1)?\)/gu, "$1")
+      .replaceAll('require("node:', 'require("'), // Node before 14.18 does not know the prefix
 };
 
 /** One copy of undici for all bundles, and only the parts that are used: src/undici.cjs. */
@@ -37,6 +39,8 @@ interface Bundle {
   readonly name: string;
   readonly input: string;
   readonly plugins?: Plugin[];
+  /** The oldest JavaScript that its output may need; default: that of the oldest supported Node. */
+  readonly target?: string;
   /** Those that work on the text of the files as it will be. */
   readonly late?: Plugin[];
   /** Those that work on what all bundles left behind. */
@@ -45,13 +49,23 @@ interface Bundle {
 
 // A launcher that loads nothing, and what it loads on demand. A hot command is a bundle of its own, so that it holds
 // only what it uses.
-const bundle = ({ name, input, plugins = [], late = [], last = [] }: Bundle): RolldownOptions => ({
+const bundle = ({
+  name,
+  input,
+  target,
+  plugins = [],
+  late = [],
+  last = [],
+}: Bundle): RolldownOptions => ({
   input: { [name]: input },
   platform: "node",
   // Optional packages with native code or WebAssembly; loaded at run time, if at all.
   external: ["@napi-rs/keyring", "jq-wasm", "koffi"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
-  transform: { define: { __VERSION__: JSON.stringify(version) } },
+  transform: {
+    define: { __VERSION__: JSON.stringify(version) },
+    ...(target !== undefined && { target }),
+  },
   plugins: [
     ...plugins,
     oneStartFile(),
@@ -87,7 +101,12 @@ const command = (name: string, late: Plugin[] = []): Bundle => ({
 });
 
 export default defineConfig([
-  bundle({ name: "agent-auth", input: "src/bin.ts", plugins: [launcherLoadsSiblings] }),
+  bundle({
+    name: "agent-auth",
+    input: "src/bin.ts",
+    plugins: [launcherLoadsSiblings],
+    target: "es2015", // it has to say on any Node that the Node is too old
+  }),
   bundle(command("token", [eagerFunctions()])),
   bundle(command("api")),
   bundle(command("login-status", [eagerFunctions()])),

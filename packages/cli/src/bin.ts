@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Loads nothing: each hot command is a bundle of its own (rolldown.config.ts), everything else is in main. This file
-// alone has to parse and run on any Node, to be able to say that it is too old.
+// The launcher loads nothing itself: it starts one bundle (rolldown.config.ts, docs/decisions/0061-launcher-and-bundles.md).
+// It has to parse and run on any Node, to be able to report that the Node is too old.
 import { lstatSync, mkdirSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 
@@ -21,16 +21,16 @@ const tellVersion = () => {
     writeSync(1, `${version}\n`);
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? error.code : undefined;
-    if (errno === "EPIPE") return; // whoever asked has gone
+    if (errno === "EPIPE") return; // the reader has gone
     process.exitCode = 1;
     tell(`Cannot write to stdout (${String(errno)}).`);
   }
 };
 
 /**
- * V8 runs what it finds in its cache, so that has to be this user's alone: a folder of our own name, which the sticky
- * bit of the temporary folder keeps others from replacing. Node's default is one that anybody may have made first.
- * Without node:os, whose loading costs more than it is worth.
+ * V8 executes what it finds in its compile cache, so the folder must belong to this user alone: it is our own, and the
+ * sticky bit of the temporary folder keeps others from replacing it. Node's default folder could have been created by
+ * anyone. Without node:os, which takes too long to load.
  */
 const privateCacheFolder = () => {
   const { TMPDIR, TMP, TEMP } = process.env;
@@ -45,7 +45,8 @@ const privateCacheFolder = () => {
 };
 
 const useCompileCache = () => {
-  // Windows' temporary folder is the user's own; a folder that the user chose is the user's choice.
+  if (typeof enableCompileCache !== "function") return; // not in Deno
+  // The temporary folder of Windows is the user's own, and so is a folder that the user chose.
   if (process.env["NODE_COMPILE_CACHE"] || process.platform === "win32")
     return void enableCompileCache();
   const folder = privateCacheFolder();
@@ -65,9 +66,10 @@ const start = () => {
   }
 };
 
-const isOldNode = typeof enableCompileCache !== "function";
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const isTooOld = major < 22 || (major === 22 && minor < 19);
 if (argv.length === 1 && (first === "--version" || first === "-V")) tellVersion();
-else if (isOldNode) {
+else if (isTooOld) {
   tell(`agent-auth needs Node 22.19 or later; this is ${process.version}. Install a newer Node.`);
   process.exitCode = 1;
 } else start();

@@ -28,7 +28,7 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
   maxWaitMs: number,
 ): Effect.fn.Return<void, HomeLockBusy | HomeLockFailed, Scope.Scope> {
   const failed = lockFailed(path);
-  const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"));
+  const { DatabaseSync } = loadSqlite();
   const open = () => {
     createLockFile(path);
     const problem = lockFileProblem(path, { mustBeEmpty: true });
@@ -50,6 +50,20 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
     }).pipe(Effect.andThen(maxWaitMs > firstMs ? wait(maxWaitMs - firstMs) : Effect.fail(busy))),
   );
 });
+
+/**
+ * Node 22 prints an ExperimentalWarning when node:sqlite is loaded. This lock uses a part of it that does not change, and
+ * a library must not write to stderr, so that one warning is dropped; the module loads synchronously, so no other can be.
+ */
+const loadSqlite = () => {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return process.getBuiltinModule("node:sqlite");
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+};
 
 // Only ever with O_EXCL: opening and closing the file of a lock that this process holds would end that lock (POSIX).
 const createLockFile = (path: string): void => {
