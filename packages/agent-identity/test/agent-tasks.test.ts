@@ -23,8 +23,8 @@ const identityWith = (
 });
 const importVector = importAgentKey(Redacted.make(keyVectors.agent_private_key));
 const task = (identity: AgentTaskIdentity) => AgentTasks.use((tasks) => tasks.task(identity));
-const renew = (identity: AgentTaskIdentity, failed: string) =>
-  AgentTasks.use((tasks) => tasks.renew(identity, failed));
+const replace = (identity: AgentTaskIdentity, failed: string) =>
+  AgentTasks.use((tasks) => tasks.replace(identity, failed));
 
 /** Tasks numbered in the order in which they are registered, a second each. */
 const setUp = () => {
@@ -165,34 +165,31 @@ describe("AgentTasks.task", () => {
     });
   });
 
-  it.effect("ends with the layer that started it, and who waits on goes on alone", () => {
+  it.effect("shares tasks within a layer, and nothing between two layers", () => {
     const tasks = setUp();
-    const process = AgentTasks.layerProcess.pipe(Layer.provide(tasks.layer));
+    const layer = Layer.fresh(AgentTasks.layer.pipe(Layer.provide(tasks.layer)));
     return Effect.gen(function* () {
       const identity = identityWith(yield* generateAgentKey);
-      const [closing, staying] = [yield* Scope.make(), yield* Scope.make()];
-      const [first, second] = [
-        yield* Layer.buildWithScope(Layer.fresh(process), closing),
-        yield* Layer.buildWithScope(Layer.fresh(process), staying),
-      ];
-      const asked = yield* Effect.forkChild(Effect.provide(task(identity), first), {
-        startImmediately: true,
-      });
-      const waiting = yield* Effect.forkChild(Effect.provide(task(identity), second), {
-        startImmediately: true,
-      });
-      yield* TestClock.adjust("500 millis");
-      expect(tasks.requests).toHaveLength(1);
-      yield* Scope.close(closing, Exit.void);
-      expect(Exit.hasInterrupts(yield* Fiber.await(asked))).toBe(true);
-      yield* TestClock.adjust("1 second");
-      expect(yield* Fiber.join(waiting)).toBe("task-2");
-      const late = yield* Effect.exit(Effect.provide(renew(identity, "task-2"), first));
-      expect(Exit.hasInterrupts(late)).toBe(true);
-      expect(yield* Effect.provide(task(identity), second)).toBe("task-2");
-      expect(tasks.requests).toHaveLength(2);
-      yield* Scope.close(staying, Exit.void);
-    });
+      const [first, second] = [yield* Layer.build(layer), yield* Layer.build(layer)];
+      expect(yield* inASecond(Effect.provide(task(identity), first))).toBe("task-1");
+      expect(yield* Effect.provide(task(identity), first)).toBe("task-1");
+      expect(yield* inASecond(Effect.provide(task(identity), second))).toBe("task-2");
+    }).pipe(Effect.scoped);
+  });
+
+  it.effect("keeps the 1,024 tasks that were used last", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      tasks.behave((_, nth) => Effect.succeed(json({ task_id: `task-${nth}` })));
+      const key = yield* importVector;
+      const identityOf = (nth: number) =>
+        identityWith(key, { record: { agentRuntimeId: `agent-${nth}` } });
+      for (let nth = 1; nth <= 1024; nth += 1) yield* task(identityOf(nth));
+      expect(yield* task(identityOf(1))).toBe("task-1"); // used again: agent-2 is now the oldest
+      expect(yield* task(identityOf(1025))).toBe("task-1025");
+      expect(yield* task(identityOf(1))).toBe("task-1");
+      expect(yield* task(identityOf(2))).toBe("task-1026");
+    }).pipe(tasks.run);
   });
 
   it.effect("tells a failure to all who waited, and tries again for the next", () => {
@@ -202,7 +199,7 @@ describe("AgentTasks.task", () => {
       tasks.behave(() => Effect.succeed(answer(401, "no")));
       const errors = yield* all(10, Effect.flip(task(identity)));
       expect(new Set(errors.map(({ code }) => code))).toEqual(
-        new Set(["AGENT_IDENTITY_TASK_REGISTRATION_REFUSED"]),
+        new Set(["AGENT_IDENTITY_TASK_REGISTRATION_REJECTED"]),
       );
       tasks.behave(() => Effect.succeed(json({ task_id: "task-9" })));
       expect(yield* task(identity)).toBe("task-9");
@@ -227,13 +224,13 @@ describe("AgentTasks.task", () => {
   });
 });
 
-describe("AgentTasks.renew", () => {
+describe("AgentTasks.replace", () => {
   it.effect("registers one fresh task for all who met the same 401", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
       yield* inASecond(task(identity));
-      expect(new Set(yield* inASecond(all(100, renew(identity, "task-1"))))).toEqual(
+      expect(new Set(yield* inASecond(all(100, replace(identity, "task-1"))))).toEqual(
         new Set(["task-2"]),
       );
       expect(yield* task(identity)).toBe("task-2");
@@ -246,8 +243,8 @@ describe("AgentTasks.renew", () => {
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
       yield* inASecond(task(identity));
-      yield* inASecond(renew(identity, "task-1"));
-      expect(yield* renew(identity, "task-1")).toBe("task-2");
+      yield* inASecond(replace(identity, "task-1"));
+      expect(yield* replace(identity, "task-1")).toBe("task-2");
       expect(tasks.requests).toHaveLength(2);
     }).pipe(tasks.run);
   });
@@ -257,7 +254,7 @@ describe("AgentTasks.renew", () => {
     return Effect.gen(function* () {
       const record = { agentRuntimeId: "agent-123", taskId: "stored" };
       const identity = identityWith(yield* importVector, { record });
-      expect(yield* inASecond(renew(identity, "stored"))).toBe("task-1");
+      expect(yield* inASecond(replace(identity, "stored"))).toBe("task-1");
       expect(yield* task(identity)).toBe("task-1");
     }).pipe(tasks.run);
   });
@@ -268,8 +265,8 @@ describe("AgentTasks.renew", () => {
       const identity = identityWith(yield* importVector);
       yield* inASecond(task(identity));
       tasks.behave(() => Effect.succeed(answer(403, "no")));
-      expect((yield* Effect.flip(renew(identity, "task-1"))).code).toBe(
-        "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED",
+      expect((yield* Effect.flip(replace(identity, "task-1"))).code).toBe(
+        "AGENT_IDENTITY_TASK_REGISTRATION_REJECTED",
       );
       expect(yield* task(identity)).toBe("task-1");
     }).pipe(tasks.run);

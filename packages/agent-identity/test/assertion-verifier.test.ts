@@ -100,7 +100,7 @@ describe("verifyAgentAssertion", () => {
       const header = sign("a:b", "c");
       expect(yield* Effect.flip(verify(header))).toMatchObject({
         code: "AGENT_IDENTITY_ASSERTION_MALFORMED",
-        problem: "agent_runtime_id must not hold a colon",
+        problem: "agent_runtime_id must not contain a colon",
       });
       expect((yield* verify(sign("a", "b:c"))).taskId).toBe("b:c");
     }),
@@ -177,7 +177,7 @@ describe("verifyAgentAssertion", () => {
       expect(
         yield* refusal(sign(), { ...anyTask, expectedAgentRuntimeId: "agent-2" }),
       ).toMatchObject({
-        code: "AGENT_IDENTITY_ASSERTION_RUNTIME_REFUSED",
+        code: "AGENT_IDENTITY_ASSERTION_AGENT_MISMATCH",
         expected: "agent-2",
         found: "agent-1",
       });
@@ -326,7 +326,8 @@ describe("AssertionReplayStore", () => {
       yield* verifyAgentAssertion(sign("agent-1", "b:c"), anyTask).pipe(
         Effect.provide(Layer.merge(keys, store)),
       );
-      expect(counted).toEqual(['["agent-1","b:c","2026-04-13T12:00:00Z"]']);
+      // echo -n '["agent-1","b:c","2026-04-13T12:00:00Z"]' | sha256sum, as base64url
+      expect(counted).toEqual(["QUtAKYfkonwk6LdwYXLHxzBIhoc5PAtS2o5_TwBJ4To"]);
     }),
   );
 

@@ -200,7 +200,7 @@ describe("http-transport-undici: redirects", () => {
       });
       const error = yield* Effect.flip(send({ url: server.url, method: "POST", body: "once" }));
       expect(error).toMatchObject({
-        code: "AGENT_IDENTITY_HTTP_REDIRECT_REFUSED",
+        code: "AGENT_IDENTITY_HTTP_REDIRECT_NOT_ALLOWED",
         why: "not a GET",
       });
       expect(server.arrived).toHaveLength(1);

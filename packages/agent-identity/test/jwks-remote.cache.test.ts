@@ -9,7 +9,16 @@ import { type CachedJwks, JwksCache, layerMemory } from "../src/jwks/cache.ts";
 import { layer as remoteLayer } from "../src/jwks/remote.ts";
 import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
 import { nowMs } from "./mint.ts";
-import { codeOf, key, one, setOf, two, unreachable, url } from "./jwks-remote.fixture.ts";
+import {
+  codeOf,
+  key,
+  one,
+  setOf,
+  two,
+  unreachable,
+  url,
+  usableKeysOf,
+} from "./jwks-remote.fixture.ts";
 
 const cached = (entry: Partial<CachedJwks> = {}): CachedJwks => ({
   jwks: setOf(one),
@@ -57,7 +66,7 @@ describe("jwks-remote with a JwksCache", () => {
           {
             url,
             entry: {
-              jwks: setOf(one, two),
+              jwks: usableKeysOf(one, two),
               fetchedAtMs: nowMs,
               freshUntilMs: nowMs + 300_000,
               mustRevalidate: false,
@@ -77,6 +86,7 @@ describe("jwks-remote with a JwksCache", () => {
         expect(jwks.requests[0]?.headers).toMatchObject({ "if-none-match": '"v1"' });
         expect(jwks.saved[0]?.entry).toEqual({
           ...old,
+          jwks: usableKeysOf(one),
           fetchedAtMs: nowMs,
           freshUntilMs: nowMs + 1000,
         });

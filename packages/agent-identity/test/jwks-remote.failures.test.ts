@@ -175,7 +175,7 @@ describe("jwks-remote: without a set", () => {
       Effect.gen(function* () {
         expect(yield* Effect.flip(key("one"))).toMatchObject({
           code: "AGENT_IDENTITY_JWKS_MALFORMED",
-          problem: "the answer is larger than 1048576 bytes",
+          problem: "the response is larger than 1048576 bytes",
         });
       }),
     );

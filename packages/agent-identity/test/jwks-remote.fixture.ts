@@ -10,6 +10,10 @@ import { makeSigningKey, nowMs } from "./mint.ts";
 export const url = "https://authority.test/jwks";
 export const [one, two] = [makeSigningKey("one"), makeSigningKey("two")];
 export const setOf = (...keys: ReadonlyArray<typeof one>) => ({ keys: keys.map(({ jwk }) => jwk) });
+/** What is kept of such a set. */
+export const usableKeysOf = (...keys: ReadonlyArray<typeof one>) => ({
+  keys: keys.map(({ jwk: { kty, kid, n, e } }) => ({ kty, kid, n, e })),
+});
 export const minutes = (count: number) => `${count} minutes` as const;
 
 export const key = (kid: string) => JwksSource.use((source) => source.key(kid));

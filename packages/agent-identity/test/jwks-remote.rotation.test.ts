@@ -132,7 +132,7 @@ describe("jwks-remote: rotation and cool-down", () => {
       Effect.gen(function* () {
         for (let nth = 0; nth < 3; nth += 1)
           expect(yield* Effect.flip(key("one"))).toMatchObject({
-            because: "it is marked for another use",
+            problem: "it is marked for another use",
           });
         expect(jwks.requests).toHaveLength(2);
       }),

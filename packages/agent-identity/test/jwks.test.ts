@@ -6,7 +6,8 @@ import { makeSigningKey } from "./mint.ts";
 const key = makeSigningKey("key-1");
 const { jwk } = key;
 const plain = { kty: jwk["kty"], n: jwk["n"], e: jwk["e"] };
-const usable = (keys: ReadonlyArray<unknown>) => Effect.map(parseJwks({ keys }), (set) => set.kids);
+const usable = (keys: ReadonlyArray<unknown>) =>
+  Effect.map(parseJwks({ keys }), (set) => set.document.keys.map(({ kid }) => kid));
 
 describe("parseJwks", () => {
   it.effect.each([null, undefined, [], "{}", 1, {}, { keys: {} }, { keys: "x" }, { keys: null }])(
@@ -86,13 +87,13 @@ describe("parseJwks", () => {
   );
 
   it.effect.each<[number, number, string]>([
-    [256, 0x7f, "its 2047 bits are fewer than 2048"],
-    [1025, 0x01, "its 8193 bits are more than 8192"],
-  ])("does not trust a modulus of %i bytes that begins with %i", ([bytes, first, because]) =>
+    [256, 0x7f, "its modulus of 2047 bits is shorter than 2048"],
+    [1025, 0x01, "its modulus of 8193 bits is longer than 8192"],
+  ])("does not trust a modulus of %i bytes that begins with %i", ([bytes, first, problem]) =>
     Effect.gen(function* () {
       const n = Buffer.alloc(bytes, 0xff).fill(first, 0, 1).toString("base64url");
       const set = yield* parseJwks({ keys: [{ ...jwk, n }] });
-      expect(yield* Effect.flip(set.key("key-1"))).toMatchObject({ because });
+      expect(yield* Effect.flip(set.key("key-1"))).toMatchObject({ problem });
     }),
   );
 
@@ -108,9 +109,9 @@ describe("parseJwks", () => {
   it.effect("trusts neither of two keys of one id", () =>
     Effect.gen(function* () {
       const set = yield* parseJwks({ keys: [jwk, makeSigningKey("key-1").jwk, jwk] });
-      expect(set.kids).toEqual([]);
+      expect(set.document.keys).toEqual([]);
       expect(yield* Effect.flip(set.key("key-1"))).toMatchObject({
-        because: "the set has two keys of this id",
+        problem: "the set has two keys with this kid",
       });
     }),
   );

@@ -28,7 +28,8 @@ const verifyClaims = (claims: Readonly<Record<string, unknown>>, options?: Verif
 describe("verifyAgentIdentityJwt", () => {
   it.effect("tells who, by which key, from whom, for whom and until when", () =>
     Effect.gen(function* () {
-      const { record, ...facts } = yield* verifyClaims({});
+      const { record, key: agentKey, ...facts } = yield* verifyClaims({});
+      expect(agentKey.sshPublicKey).toMatch(/^ssh-ed25519 AAAA/);
       expect(record).toMatchObject({ agentRuntimeId: "agent-123", accountId: "account-123" });
       expect(facts).toEqual({
         kid: "key-1",
@@ -132,7 +133,9 @@ describe("verifyAgentIdentityJwt", () => {
   it.effect("judges the signature before any claim", () =>
     Effect.gen(function* () {
       const other = makeSigningKey("key-1");
-      const jwt = yield* Effect.promise(() => mint(other, { exp: 1, iss: "evil", account_id: 1 }));
+      const jwt = yield* Effect.promise(() =>
+        mint(other, { exp: 1, iss: "evil", agent_private_key: "x" }),
+      );
       expect((yield* Effect.flip(verify(jwt))).code).toBe("AGENT_IDENTITY_JWT_SIGNATURE_INVALID");
     }),
   );

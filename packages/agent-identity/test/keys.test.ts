@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { writeSpki } from "../src/keys/ed25519-pkcs8.ts";
+import { writeSpki } from "../src/keys/ed25519-der.ts";
 import { type AgentKey, exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
 import { sealToAgent, unsealWithAgentKey } from "../src/keys/sealed-box.ts";
 import { keyVectors } from "./vectors.ts";
@@ -191,7 +191,7 @@ describe("sealed box", () => {
   ] as const)("does not open %j: %s", ([sealed, problem]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(unsealWithAgentKey(yield* generateAgentKey, sealed));
-      expect(error).toMatchObject({ code: "AGENT_IDENTITY_SEALED_BOX_UNOPENED", problem });
+      expect(error).toMatchObject({ code: "AGENT_IDENTITY_SEALED_BOX_DECRYPTION_FAILED", problem });
     }),
   );
 

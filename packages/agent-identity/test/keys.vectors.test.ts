@@ -135,7 +135,7 @@ describe("sealed box, libsodium golden vectors", () => {
     Effect.gen(function* () {
       const key = yield* importVector;
       const error = yield* Effect.flip(unsealWithAgentKey(key, vectors.bad.sealed_for_another_key));
-      expect(error.code).toBe("AGENT_IDENTITY_SEALED_BOX_UNOPENED");
+      expect(error.code).toBe("AGENT_IDENTITY_SEALED_BOX_DECRYPTION_FAILED");
     }),
   );
 });

@@ -113,10 +113,17 @@ describe("createAssertionVerifier", () => {
     const [first, second] = used;
     expect(first).toEqual(second);
     expect(first).toMatchObject({ forgetAfterMs: timestampMs + 60_000 });
-    expect(first?.key).toContain("agent-1");
+    expect(first?.key).toMatch(/^[\w-]{43}$/);
   });
 
-  it.each(["[]", '"no"', "1", "{}", "null"])("takes %s for no yes", async (answer) => {
+  it.each([
+    ["[]", "LOOKUP_FAILED"],
+    ['"no"', "LOOKUP_FAILED"],
+    ["1", "LOOKUP_FAILED"],
+    ["{}", "LOOKUP_FAILED"],
+    ["null", "TASK_MISMATCH"],
+    ["false", "TASK_MISMATCH"],
+  ])("rejects an assertion if isKnownTask returns %s: %s", async (answer, code) => {
     const { agentKey, header } = await setUp();
     await using verifier = createAssertionVerifier({
       findPublicKey: async () => agentKey.publicKeyRaw,
@@ -124,7 +131,7 @@ describe("createAssertionVerifier", () => {
       isKnownTask: () => JSON.parse(answer),
     });
     await expect(verifier.verify(header)).rejects.toMatchObject({
-      code: "AGENT_IDENTITY_ASSERTION_TASK_MISMATCH",
+      code: `AGENT_IDENTITY_ASSERTION_${code}`,
     });
   });
 });

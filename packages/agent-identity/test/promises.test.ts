@@ -7,7 +7,7 @@ import {
   BaseUrlInvalid,
   JwtExpired,
   StoredAgentIdentityInvalid,
-  TaskRegistrationRefused,
+  TaskRegistrationRejected,
 } from "../src/errors/index.ts";
 import type { CachedJwks } from "../src/jwks/cache.ts";
 import {
@@ -83,7 +83,7 @@ describe("createAgentIdentity", () => {
         ]);
         expect(server.arrived).toHaveLength(1);
         expect(server.arrived[0]?.headers[biscuit]).toBe("biscuit-0");
-        expect(await client.renewTask(identity, "task-1")).toBe("task-1");
+        expect(await client.replaceTask(identity, "task-1")).toBe("task-1");
         expect(server.arrived).toHaveLength(2);
         const request = {
           baseUrl: server.url,
@@ -94,7 +94,7 @@ describe("createAgentIdentity", () => {
         const minting = { ...identity, biscuit: request };
         expect(await client.task(minting)).toBe("task-1");
         expect(server.arrived).toHaveLength(2);
-        await client.renewTask(minting, "task-1");
+        await client.replaceTask(minting, "task-1");
         expect(
           server.arrived.slice(2).map(({ path, headers }) => [path, headers[biscuit]]),
         ).toEqual([
@@ -143,7 +143,7 @@ describe("createAgentIdentity", () => {
           key: await generateAgentKey(),
           taskApiBaseUrl: server.url,
         };
-        await expect(client.task(identity)).rejects.toBeInstanceOf(TaskRegistrationRefused);
+        await expect(client.task(identity)).rejects.toBeInstanceOf(TaskRegistrationRejected);
       });
     }).pipe(Effect.scoped),
   );

@@ -9,9 +9,9 @@ import {
   verifyAgentAssertion,
 } from "../src/assertion/verifier.ts";
 import { decodeBase64, decodeBase64Url } from "../src/encoding/base64.ts";
-import { isId } from "../src/record/id.ts";
-import { parseJsonObject } from "../src/jwt/json-object.ts";
-import { oneLine } from "../src/encoding/printable.ts";
+import { isId } from "../src/encoding/text.ts";
+import { parseJsonObject } from "../src/encoding/json-object.ts";
+import { toSingleLine } from "../src/encoding/text.ts";
 import { formatRfc3339Second, parseRfc3339Second } from "../src/encoding/rfc3339.ts";
 import { exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
 import { parseAgentIdentityClaims } from "../src/record/index.ts";
@@ -64,7 +64,7 @@ describe("properties: encodings", () => {
           const names = Object.keys(JSON.parse(text));
           const name = JSON.stringify(names[at % names.length]);
           const twice = around(`${text.slice(0, -1)},${name}:0}`);
-          expect(parseJsonObject(Buffer.from(twice))).toBe("has a name twice");
+          expect(parseJsonObject(Buffer.from(twice))).toBe("has a duplicate name");
         },
       ),
     );
@@ -78,13 +78,13 @@ describe("properties: encodings", () => {
     );
   });
 
-  it("oneLine keeps its length, and lets no control character through", () => {
+  it("toSingleLine keeps its length, and lets no control character through", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 300 }),
         fc.integer({ min: 1, max: 50 }),
         (text, max) => {
-          const line = oneLine(text, max);
+          const line = toSingleLine(text, max);
           expect(Array.from(line).length).toBeLessThanOrEqual(max);
           expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
           expect(line.isWellFormed()).toBe(true);
@@ -149,7 +149,7 @@ describe("properties: keys and assertions", () => {
         const sealed = run(sealToAgent(mine.publicKeyRaw, message));
         expect(Buffer.from(run(unsealWithAgentKey(mine, sealed))).equals(message)).toBe(true);
         expect(run(Effect.flip(unsealWithAgentKey(theirs, sealed))).code).toBe(
-          "AGENT_IDENTITY_SEALED_BOX_UNOPENED",
+          "AGENT_IDENTITY_SEALED_BOX_DECRYPTION_FAILED",
         );
       }),
       { numRuns: 30 },

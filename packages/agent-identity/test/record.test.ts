@@ -191,10 +191,17 @@ describe("parsePlanType", () => {
     expect(planTypes.filter(isWorkspacePlan)).toEqual([
       "team",
       "self_serve_business_usage_based",
+      "self_serve_business_prolite",
       "business",
+      "ent26",
       "enterprise_cbp_usage_based",
+      "enterprise_cbp_automation",
       "enterprise",
       "edu",
+      "edu_plus",
+      "edu_pro",
+      "sci",
+      "sci_plus",
     ]);
   });
 });

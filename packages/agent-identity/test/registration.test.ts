@@ -83,7 +83,7 @@ describe("mintBiscuit", () => {
     const transport = makeFakeTransport(() => Effect.fail(refusedConnection));
     return Effect.gen(function* () {
       expect((yield* Effect.flip(mintBiscuit(options))).code).toBe(
-        "AGENT_IDENTITY_BISCUIT_UNREACHABLE",
+        "AGENT_IDENTITY_BISCUIT_REQUEST_FAILED",
       );
       const insecure = mintBiscuit({ ...options, baseUrl: "http://own.example" });
       expect((yield* Effect.flip(insecure)).code).toBe("AGENT_IDENTITY_BASE_URL_INSECURE");
@@ -161,11 +161,11 @@ describe("registerAgent", () => {
   });
 
   it.effect.each([
-    [answer(403, "not canary-access-token"), "AGENT_IDENTITY_AGENT_REGISTRATION_REFUSED"],
-    [answer(500, "oops"), "AGENT_IDENTITY_AGENT_REGISTRATION_REFUSED"],
-    [answer(200, "<html>"), "AGENT_IDENTITY_AGENT_REGISTRATION_MALFORMED"],
-    [json({}), "AGENT_IDENTITY_AGENT_REGISTRATION_MALFORMED"],
-    [json({ agent_runtime_id: "a\nb" }), "AGENT_IDENTITY_AGENT_REGISTRATION_MALFORMED"],
+    [answer(403, "not canary-access-token"), "AGENT_IDENTITY_AGENT_REGISTRATION_REJECTED"],
+    [answer(500, "oops"), "AGENT_IDENTITY_AGENT_REGISTRATION_REJECTED"],
+    [answer(200, "<html>"), "AGENT_IDENTITY_AGENT_REGISTRATION_RESPONSE_MALFORMED"],
+    [json({}), "AGENT_IDENTITY_AGENT_REGISTRATION_RESPONSE_MALFORMED"],
+    [json({ agent_runtime_id: "a\nb" }), "AGENT_IDENTITY_AGENT_REGISTRATION_RESPONSE_MALFORMED"],
   ] as const)("makes one attempt: %j is %s", ([bad, code]) => {
     const transport = makeFakeTransport(() => Effect.succeed(bad));
     return Effect.gen(function* () {
@@ -189,7 +189,7 @@ describe("registerAgent", () => {
       );
       const unreached = registerAgent({ ...shared, key, design: "v2", accessToken });
       expect((yield* Effect.flip(unreached)).code).toBe(
-        "AGENT_IDENTITY_AGENT_REGISTRATION_UNREACHABLE",
+        "AGENT_IDENTITY_AGENT_REGISTRATION_REQUEST_FAILED",
       );
     }).pipe(Effect.provide(transport.layer));
   });

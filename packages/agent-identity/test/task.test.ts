@@ -128,7 +128,7 @@ describe("registerTask", () => {
   ])("refuses an answer of another shape", (response) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(registerAgainst(response).effect);
-      expect(error.code).toBe("AGENT_IDENTITY_TASK_ANSWER_MALFORMED");
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_REGISTRATION_RESPONSE_MALFORMED");
     }),
   );
 
@@ -140,7 +140,7 @@ describe("registerTask", () => {
   ])("cannot open %s", (encrypted_task_id) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(registerAgainst(json({ encrypted_task_id })).effect);
-      expect(error.code).toBe("AGENT_IDENTITY_TASK_ID_UNDECRYPTABLE");
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_ID_DECRYPTION_FAILED");
       expect(error.message).toMatch(/^failed to decrypt encrypted task id: /);
     }),
   );
@@ -150,7 +150,7 @@ describe("registerTask", () => {
       const key = yield* importVector;
       const encrypted_task_id = yield* sealToAgent(key.publicKeyRaw, "task\u0000");
       const error = yield* Effect.flip(registerAgainst(json({ encrypted_task_id })).effect);
-      expect(error.code).toBe("AGENT_IDENTITY_TASK_ANSWER_MALFORMED");
+      expect(error.code).toBe("AGENT_IDENTITY_TASK_REGISTRATION_RESPONSE_MALFORMED");
     }),
   );
 
@@ -284,7 +284,7 @@ describe("registerTask: another attempt", () => {
     return Effect.gen(function* () {
       const error = yield* Effect.flip(register(yield* importVector));
       expect(error).toMatchObject({
-        _tag: "TaskRegistrationUnreachable",
+        _tag: "TaskRegistrationRequestFailed",
         failure: refusal,
         attempts: 1,
       });

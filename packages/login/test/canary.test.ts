@@ -279,7 +279,7 @@ describe("nothing that is printed, logged or traced holds a secret", () => {
         "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
         "AGENT_IDENTITY_JWT_EXPIRED",
         "AGENT_IDENTITY_JWT_ISSUER_MISMATCH",
-        "AGENT_IDENTITY_TASK_REGISTRATION_REFUSED",
+        "AGENT_IDENTITY_TASK_REGISTRATION_REJECTED",
       ]),
     );
     expect(observatory.logLines).toBeGreaterThan(0);

@@ -164,7 +164,7 @@ describe("IdentityRegistration.identity", () => {
     await home.write(document);
     authority.behave("registerAgent", { status: 403, body: { message: "no" } });
     const error = await use(home, authority, (it) => Effect.flip(it.identity));
-    expect(error.code).toBe("AGENT_IDENTITY_AGENT_REGISTRATION_REFUSED");
+    expect(error.code).toBe("AGENT_IDENTITY_AGENT_REGISTRATION_REJECTED");
     expect(await home.read()).toEqual(document);
   });
 });

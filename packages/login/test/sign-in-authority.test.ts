@@ -188,7 +188,7 @@ describe("signInWithBrowser at test-authority", () => {
     Effect.gen(function* () {
       const authority = yield* running({ tls: "self-signed" });
       const error = yield* Effect.flip(signInAs(authority));
-      assert.strictEqual(error.code, "AGENT_IDENTITY_HTTP_SETTING_UNUSABLE");
+      assert.strictEqual(error.code, "AGENT_IDENTITY_HTTP_CONFIGURATION_INVALID");
       assert.include(error.message, "SELF_SIGNED");
       assert.include(error.hint, "CODEX_CA_CERTIFICATE");
       const path = yield* fileWith(authority.certificate ?? "");

@@ -15,7 +15,7 @@ import type { AuthorityState } from "./state.ts";
 const codes: Readonly<Record<AssertionError["_tag"], string>> = {
   AssertionMalformed: "malformed_assertion",
   AssertionAgentUnknown: "unknown_agent",
-  AssertionRuntimeRefused: "wrong_agent",
+  AssertionAgentMismatch: "wrong_agent",
   AssertionTaskMismatch: "unknown_task",
   AssertionOutsideClockWindow: "stale_timestamp",
   AssertionSignatureInvalid: "bad_signature",

@@ -1,13 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as z from "zod/mini";
-import { AssertionMalformed } from "../errors/index.ts";
 import { decodeBase64, decodeBase64Url } from "../encoding/base64.ts";
-import { firstIssue } from "../encoding/first-issue.ts";
-import { idExpectation, isId } from "../record/id.ts";
-import { parseJsonObject } from "../jwt/json-object.ts";
+import { parseJsonObject } from "../encoding/json-object.ts";
 import { parseRfc3339Second } from "../encoding/rfc3339.ts";
+import { describeType, firstSchemaIssue, idExpectation, isId } from "../encoding/text.ts";
+import { AssertionMalformed } from "../errors/index.ts";
 
-/** An assertion taken apart. Nothing in it has been verified. */
+/** A parsed assertion. Nothing in it has been verified. */
 export interface UnverifiedAgentAssertion {
   readonly agentRuntimeId: string;
   readonly taskId: string;
@@ -19,7 +18,7 @@ export interface UnverifiedAgentAssertion {
   readonly signature: string;
 }
 
-/** Far above any honest header; HTTP servers stop at about 16 KiB for all headers together. */
+/** Far above any valid header; HTTP servers accept about 16 KiB for all headers together. */
 const maxHeaderLength = 8192;
 /** RFC 9110 §11.1: schemes are case-insensitive, then one or more spaces. */
 const scheme = /^agentassertion +/i;
@@ -38,21 +37,31 @@ const Envelope = z.object({
     ),
 });
 
-const envelopeBytes = (header: string | undefined): Buffer | string => {
-  if (header === undefined) return "there is no Authorization header";
+const envelopeBytes = (header: unknown): Buffer | string => {
+  if (header === undefined || header === null) return "there is no Authorization header";
+  if (typeof header !== "string") return `it must be a string, found ${describeType(header)}`;
   if (header.length > maxHeaderLength) return `it is longer than ${maxHeaderLength} characters`;
   const prefix = scheme.exec(header)?.[0];
-  if (prefix === undefined) return "it is not of the scheme AgentAssertion";
+  if (prefix === undefined) return "its scheme is not AgentAssertion";
   return decodeBase64Url(header.slice(prefix.length)) ?? "its envelope is not base64url";
 };
 
 /**
- * Reads the value of an `Authorization: AgentAssertion …` header without trusting it; a request without one has
- * `undefined`. Order and spacing of the envelope's keys do not matter; every name may occur once. Fails with
+ * Parses the value of an `Authorization: AgentAssertion …` header without verifying it; `undefined` or `null` for a request
+ * without one. The order and spacing of the envelope's keys do not matter; duplicate names are rejected. Fails with
  * `AssertionMalformed`.
+ *
+ * @example
+ * ```ts
+ * import { parseAgentAssertion } from "@agent-auth/agent-identity/assertion/verifier";
+ * import * as Effect from "effect/Effect";
+ *
+ * const error = await Effect.runPromise(Effect.flip(parseAgentAssertion("Bearer token")));
+ * error.message; // "agent assertion is malformed: its scheme is not AgentAssertion"
+ * ```
  */
 export const parseAgentAssertion = Effect.fnUntraced(function* (
-  header: string | undefined,
+  header: string | null | undefined,
 ): Effect.fn.Return<UnverifiedAgentAssertion, AssertionMalformed> {
   const bytes = envelopeBytes(header);
   if (typeof bytes === "string") return yield* new AssertionMalformed({ problem: bytes });
@@ -60,14 +69,14 @@ export const parseAgentAssertion = Effect.fnUntraced(function* (
   if (typeof json === "string") {
     return yield* new AssertionMalformed({ problem: `its envelope ${json}` });
   }
-  const read = Envelope.safeParse(json);
-  if (!read.success) {
-    const { path, expected, found } = firstIssue(read.error, json);
+  const { data, error } = Envelope.safeParse(json);
+  if (data === undefined) {
+    const { path, expected, found } = firstSchemaIssue(error, json);
     return yield* new AssertionMalformed({
       problem: `${path} must be ${expected}, found ${found}`,
     });
   }
-  const { agent_runtime_id: agentRuntimeId, task_id: taskId, timestamp, signature } = read.data;
+  const { agent_runtime_id: agentRuntimeId, task_id: taskId, timestamp, signature } = data;
   const timestampMs = parseRfc3339Second(timestamp) ?? Number.NaN;
   return { agentRuntimeId, taskId, timestamp, timestampMs, signature };
 });

@@ -3,16 +3,26 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AssertionLookupFailed } from "../errors/index.ts";
-import { checkCountOption } from "../options/numbers.ts";
+import { checkCountOption } from "../number-options.ts";
 
-/** How often one assertion may be used. Servers of several processes need a store that these share. */
+/**
+ * Counts how often an assertion is used. Servers of several processes need a store that the processes share.
+ *
+ * @example
+ * ```ts
+ * import { AssertionReplayStore } from "@agent-auth/agent-identity/assertion/verifier";
+ *
+ * // Admits each assertion 20 times: an agent sends the same one with all requests of a second.
+ * const layer = AssertionReplayStore.layerMemory({ maxUses: 20 });
+ * ```
+ */
 export class AssertionReplayStore extends Context.Service<
   AssertionReplayStore,
   {
     /**
-     * Counts one use of an assertion, by a key that stands for its runtime, task and second however the header was
-     * spelled, and answers whether it is admitted. May be forgotten after `forgetAfterMs` (since the epoch), when the
-     * clock window refuses it anyway.
+     * Counts one use of an assertion and returns whether it is admitted. The key is a digest of its agent runtime, task
+     * and timestamp, however the header is spelled. The store may forget it after `forgetAfterMs` (since the epoch), when
+     * the clock window rejects the assertion anyway.
      */
     readonly admit: (
       key: string,
@@ -21,11 +31,11 @@ export class AssertionReplayStore extends Context.Service<
   }
 >()("@agent-auth/agent-identity/assertion-replay-store") {
   /**
-   * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an honest agent sends one and the same
-   * assertion with every request of a second, and 1 admits a single request a second. `capacity` bounds the memory
-   * (default 100,000 assertions, all of them signed by known agents); a full store refuses with `AssertionLookupFailed`.
-   * An agent has a window's worth of seconds for each task that it may name, so bind tasks where agents are strangers to
-   * one another. Both are whole numbers of one or more; anything else throws `TypeError` or `RangeError` here.
+   * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an agent sends the same assertion with
+   * every request of a second, and 1 admits a single request per second. `capacity` limits the number of assertions kept
+   * (default 100,000, about 20 MB, all of them signed by known agents); a full store fails with `AssertionLookupFailed`.
+   * An agent can fill a clock window's worth of seconds for each task that it may name, so check tasks if agents do not
+   * trust one another. Throws `TypeError` or `RangeError` unless both are whole numbers of one or more.
    */
   static readonly layerMemory = (options: {
     readonly maxUses: number;
@@ -62,7 +72,7 @@ const makeAdmit = ({ maxUses, capacity }: Limits) => {
   const uses = new Map<string, Use>();
   let sweptAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Once a second, also when full: a walk through all of it for each request would serve whoever filled it. */
+  /** Once a second, even when full: a full walk for each request would help an attacker who filled the store. */
   const sweep = (nowMs: number) => {
     if (Math.abs(nowMs - sweptAtMs) < sweepIntervalMs) return;
     sweptAtMs = nowMs;

@@ -3,7 +3,7 @@ const url = /^[A-Za-z0-9_-]*$/;
 
 /**
  * Bytes of standard, padded base64 (RFC 4648 §4), or null. Strict: no white space, no missing padding, no stray bits,
- * so that one value has exactly one spelling.
+ * so that one value has exactly one encoding.
  */
 export const decodeBase64 = (text: string): Buffer | null => {
   if (text.length % 4 !== 0 || !standard.test(text)) return null;
@@ -15,19 +15,19 @@ export const decodeBase64 = (text: string): Buffer | null => {
 export const isBase64UrlAlphabet = (text: string): boolean => url.test(text);
 
 const urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/** By length modulo 4: the bits of the last character that no byte uses. One character alone is no byte at all. */
+/** By length modulo 4: the bits of the last character that no byte uses. A single character cannot hold a byte. */
 const unusedBits = [0, null, 0b1111, 0b11];
 
-/** Whether a text of that alphabet is what an encoder writes: a possible length, and no stray bits at its end. */
+/** Whether a text of that alphabet is what an encoder writes: a valid length, and no stray bits at its end. */
 const isCanonicalBase64Url = (text: string): boolean => {
   const unused = unusedBits[text.length % 4] ?? null;
   return unused !== null && (urlAlphabet.indexOf(text.at(-1) ?? "A") & unused) === 0;
 };
 
 /**
- * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Node's decoder must see nothing but the
- * alphabet: it passes over some other characters, and of those beyond Latin-1 it reads the low byte, so that `ť` (U+0165)
- * would be another spelling of `e`.
+ * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Node's decoder must only see the
+ * alphabet: it skips some other characters, and reads the low byte of those beyond Latin-1, so that `ť` (U+0165) would
+ * decode like `e`.
  */
 export const decodeBase64Url = (text: string): Buffer | null =>
   isBase64UrlAlphabet(text) && isCanonicalBase64Url(text) ? Buffer.from(text, "base64url") : null;

@@ -4,7 +4,7 @@ const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[
 const firstSecond = -62_167_219_200;
 const lastSecond = 253_402_300_799;
 
-/** Whether a second since the epoch can be written as RFC 3339. */
+/** Whether a number of seconds since the epoch can be written as RFC 3339. */
 export const isRfc3339Second = (second: number): boolean =>
   Number.isInteger(second) && second >= firstSecond && second <= lastSecond;
 
@@ -12,15 +12,15 @@ export const isRfc3339Second = (second: number): boolean =>
 export const formatRfc3339Second = (second: number): string =>
   `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
 
-/** Milliseconds since the epoch of exactly the form that `formatRfc3339Second` writes, else null. */
+/** Milliseconds since the epoch of a time in the exact form that `formatRfc3339Second` writes, else null. */
 export const parseRfc3339Second = (text: string): number | null => {
   if (!wholeSeconds.test(text)) return null;
   const ms = Date.parse(text);
-  // Date.parse rolls the 31st of a short month over; a date that does not come back the same is none.
+  // Date.parse turns the 31st of a short month into the 1st of the next; such a date is invalid.
   return Number.isNaN(ms) || formatRfc3339Second(ms / 1000) !== text ? null : ms;
 };
 
-/** Any RFC 3339 time, as whole seconds and `Z`; null where the text is none. */
+/** Any RFC 3339 time as whole seconds and `Z`; null if the text is not one. */
 export const normalizeRfc3339 = (text: string): string | null => {
   if (!rfc3339.test(text)) return null;
   const second = Math.floor(Date.parse(text) / 1000);

@@ -1,18 +1,19 @@
 import * as Data from "effect/Data";
 import type { Remedy } from "./remedy.ts";
 
-interface Exchange {
+interface RequestFacts {
   readonly method: string;
   /** Origin and path only: user info, query and fragment are left out. */
   readonly url: string;
 }
 
-/** The whole exchange did not fit into its time. May pass. */
+/** The response was not complete within the timeout. Transient. */
 export class HttpTimedOut extends Data.TaggedError("HttpTimedOut")<
-  Exchange & { readonly timeoutMs: number }
+  RequestFacts & { readonly timeoutMs: number }
 > {
   readonly code = "AGENT_IDENTITY_HTTP_TIMED_OUT";
   readonly hint = "Check the network and try again.";
+  readonly remedy: Remedy = "retry";
   override get message() {
     return `${this.method} ${this.url} took longer than ${this.timeoutMs} ms`;
   }
@@ -20,6 +21,7 @@ export class HttpTimedOut extends Data.TaggedError("HttpTimedOut")<
 
 /** What a layer that knows the cause of a failure adds to the transport's error. */
 interface FailureDetails {
+  /** The system's or undici's error code, for example `ECONNREFUSED`, or the message of the layer's own error. */
   readonly reason: string;
   readonly hint: string;
   readonly remedy: Remedy;
@@ -27,20 +29,22 @@ interface FailureDetails {
   readonly causeCode?: string;
 }
 
-/** The connection could not be made, or broke before the response was complete. A retry may succeed. */
+interface BrokenResponse {
+  /** Status of the response whose body broke off; absent if no response had begun. */
+  readonly status?: number;
+}
+
+/** The connection could not be made, or broke before the response was complete. Transient. */
 export class HttpConnectionFailed extends Data.TaggedError("HttpConnectionFailed")<
-  Exchange &
-    FailureDetails & {
-      /** Status of the response whose body broke off; absent if no response had begun. */
-      readonly status?: number;
-    }
+  RequestFacts & FailureDetails & BrokenResponse
 > {
   readonly code = "AGENT_IDENTITY_HTTP_CONNECTION_FAILED";
   /** `hint` and `remedy` default to a check of the network. */
   constructor(
-    failure: Exchange &
+    failure: RequestFacts &
       Pick<FailureDetails, "reason"> &
-      Partial<FailureDetails> & { readonly status?: number },
+      Partial<FailureDetails> &
+      BrokenResponse,
   ) {
     super({ hint: "Check the network, then try again.", remedy: "fixNetwork", ...failure });
   }
@@ -49,44 +53,47 @@ export class HttpConnectionFailed extends Data.TaggedError("HttpConnectionFailed
   }
 }
 
-/** The answer is larger than the caller allows; what was read of it is thrown away. */
+/** The response body is larger than allowed; what was read of it is discarded. */
 export class HttpBodyTooLarge extends Data.TaggedError("HttpBodyTooLarge")<
-  Exchange & { readonly maxBodyBytes: number }
+  RequestFacts & { readonly maxBodyBytes: number }
 > {
   readonly code = "AGENT_IDENTITY_HTTP_BODY_TOO_LARGE";
-  readonly hint = "Check that the URL points at the right service.";
+  readonly hint = "Check that the URL belongs to the right service.";
+  readonly remedy: Remedy = "fixConfig";
   override get message() {
-    return `the answer to ${this.method} ${this.url} is larger than ${this.maxBodyBytes} bytes`;
+    return `the response to ${this.method} ${this.url} is larger than ${this.maxBodyBytes} bytes`;
   }
 }
 
-/** The answer sends us somewhere we will not go with this request. */
-export class HttpRedirectRefused extends Data.TaggedError("HttpRedirectRefused")<
-  Exchange & {
+/** The response is a redirect that must not be followed. */
+export class HttpRedirectNotAllowed extends Data.TaggedError("HttpRedirectNotAllowed")<
+  RequestFacts & {
     readonly status: number;
-    /** Origin of the target, or null where it is no http(s) URL. */
+    /** Origin of the target, or null if it is not an http(s) URL. */
     readonly target: string | null;
     readonly why: "another origin" | "too many redirects" | "no usable location" | "not a GET";
   }
 > {
-  readonly code = "AGENT_IDENTITY_HTTP_REDIRECT_REFUSED";
-  readonly hint = "Configure the URL that answers without a redirect.";
+  readonly code = "AGENT_IDENTITY_HTTP_REDIRECT_NOT_ALLOWED";
+  readonly hint = "Configure the URL that responds without a redirect.";
+  readonly remedy: Remedy = "fixConfig";
   override get message() {
     const target = this.target === null ? "" : ` to ${this.target}`;
-    return `${this.method} ${this.url} answered ${this.status} and was redirected${target}, which is not followed: ${this.why}`;
+    return `${this.method} ${this.url} was redirected${target} (status ${this.status}), which is not followed: ${this.why}`;
   }
 }
 
-/** Plain http, off this machine, and nobody said that this is wanted. */
-export class HttpInsecureUrl extends Data.TaggedError("HttpInsecureUrl")<Exchange> {
+/** The URL is plain http on a host that is not a loopback host, and insecure http was not allowed. */
+export class HttpInsecureUrl extends Data.TaggedError("HttpInsecureUrl")<RequestFacts> {
   readonly code = "AGENT_IDENTITY_HTTP_INSECURE_URL";
   readonly hint = "Use https, or a loopback address.";
+  readonly remedy: Remedy = "fixConfig";
   override get message() {
     return `plain http is refused for ${this.url}`;
   }
 }
 
-/** The request cannot be written: its URL, or a header, holds something illegal. Nothing was sent. */
+/** The request's URL or one of its headers is not valid in HTTP. Nothing was sent. */
 export class HttpRequestInvalid extends Data.TaggedError("HttpRequestInvalid")<{
   readonly method: string;
   /** `url`, or the name of the header. */
@@ -94,32 +101,58 @@ export class HttpRequestInvalid extends Data.TaggedError("HttpRequestInvalid")<{
 }> {
   readonly code = "AGENT_IDENTITY_HTTP_REQUEST_INVALID";
   readonly hint = "Check the value for line breaks and characters outside of Latin-1.";
+  readonly remedy: Remedy = "fixInput";
   override get message() {
-    return `the request cannot be sent: its ${this.part} is not legal in HTTP`;
+    return `the request cannot be sent: its ${this.part} is not valid in HTTP`;
   }
 }
 
 /**
- * Nothing can be sent until a setting is mended: a certificate bundle, a proxy. Made by layers that read settings, which
- * this package does not; `causeCode` is the `code` of their own error.
+ * No request can be sent until a setting is corrected, such as a certificate bundle or a proxy. Created by layers that
+ * read settings, which this package does not; `causeCode` is the `code` of their own error.
  */
-export class HttpSettingUnusable extends Data.TaggedError("HttpSettingUnusable")<FailureDetails> {
-  readonly code = "AGENT_IDENTITY_HTTP_SETTING_UNUSABLE";
+export class HttpConfigurationInvalid extends Data.TaggedError(
+  "HttpConfigurationInvalid",
+)<FailureDetails> {
+  readonly code = "AGENT_IDENTITY_HTTP_CONFIGURATION_INVALID";
   override get message() {
     return this.reason;
   }
 }
 
-/** Every way of not getting an answer. A status, whatever it is, is an answer. */
+/** Why there is no response. A response of any status is not an error. */
 export type HttpTransportError =
   | HttpTimedOut
   | HttpConnectionFailed
   | HttpBodyTooLarge
-  | HttpRedirectRefused
+  | HttpRedirectNotAllowed
   | HttpInsecureUrl
   | HttpRequestInvalid
-  | HttpSettingUnusable;
+  | HttpConfigurationInvalid;
 
-/** Whether the same request may succeed when sent again. */
+/**
+ * Returns whether the same request may succeed when it is sent again: a timeout or a failed connection.
+ *
+ * @example
+ * ```ts
+ * import { HttpTimedOut, isTransientHttpError } from "@agent-auth/agent-identity/errors";
+ *
+ * const url = "https://authority.example/jwks";
+ * isTransientHttpError(new HttpTimedOut({ method: "GET", url, timeoutMs: 10_000 })); // true
+ * ```
+ */
 export const isTransientHttpError = (error: HttpTransportError): boolean =>
   error._tag === "HttpTimedOut" || error._tag === "HttpConnectionFailed";
+
+/**
+ * Returns whether a response status means that the same request may succeed later: 429 or 5xx.
+ *
+ * @example
+ * ```ts
+ * import { isTransientStatus } from "@agent-auth/agent-identity/errors";
+ *
+ * isTransientStatus(503); // true
+ * isTransientStatus(404); // false
+ * ```
+ */
+export const isTransientStatus = (status: number): boolean => status === 429 || status >= 500;

@@ -1,89 +1,100 @@
 import * as Data from "effect/Data";
-import { oneLine } from "../encoding/printable.ts";
+import { toSingleLine } from "../encoding/text.ts";
+import type { Remedy } from "./remedy.ts";
 
-/** Not a compact JWS (RFC 7515 §7.1) with a JSON object as payload. */
+const verificationFailed = "failed to verify agent identity JWT";
+
+/** The token is not a compact JWS (RFC 7515 §7.1) with a JSON object as payload. */
 export class JwtFormatInvalid extends Data.TaggedError("JwtFormatInvalid")<{
   readonly problem: string;
 }> {
   readonly reason = "format";
   readonly code = "AGENT_IDENTITY_JWT_FORMAT_INVALID";
   readonly hint = "Pass the whole agent identity JWT, and nothing else.";
+  readonly remedy: Remedy = "fixInput";
   override get message() {
     return `invalid agent identity JWT format: ${this.problem}`;
   }
 }
 
-/** The protected header is no JSON object, or a parameter in it has the wrong type. */
-export class JwtHeaderUndecodable extends Data.TaggedError("JwtHeaderUndecodable")<{
+/** The protected header is not a JSON object, or one of its parameters has the wrong type. */
+export class JwtHeaderMalformed extends Data.TaggedError("JwtHeaderMalformed")<{
   readonly problem: string;
 }> {
   readonly reason = "format";
-  readonly code = "AGENT_IDENTITY_JWT_HEADER_UNDECODABLE";
+  readonly code = "AGENT_IDENTITY_JWT_HEADER_MALFORMED";
   readonly hint = "Pass the whole agent identity JWT, and nothing else.";
+  readonly remedy: Remedy = "fixInput";
   override get message() {
     return `failed to decode agent identity JWT header: ${this.problem}`;
   }
 }
 
-/** Signed with, or claiming, another algorithm than RS256. */
+/** The header's `alg` is not RS256. */
 export class JwtAlgorithmNotAllowed extends Data.TaggedError("JwtAlgorithmNotAllowed")<{
   readonly expected: "RS256";
   readonly found: string;
 }> {
   readonly reason = "algorithm";
   readonly code = "AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED";
-  readonly hint = "Get a token from the authority; this one was not made by it.";
+  readonly hint = "Get a new token from the authority.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
-    return `failed to verify agent identity JWT: its algorithm is ${oneLine(this.found, 32)}, not ${this.expected}`;
+    return `${verificationFailed}: algorithm ${toSingleLine(this.found, 32)} is not allowed, expected ${this.expected}`;
   }
 }
 
-/** The header asks for an extension that a verifier must understand (RFC 7515 §4.1.11), and we know none. */
+/** The header has a `crit` parameter (RFC 7515 §4.1.11); no critical extension is supported. */
 export class JwtCriticalHeaderUnsupported extends Data.TaggedError("JwtCriticalHeaderUnsupported")<{
   readonly parameter: string;
 }> {
   readonly reason = "header";
   readonly code = "AGENT_IDENTITY_JWT_CRITICAL_HEADER_UNSUPPORTED";
-  readonly hint = "Get a token from the authority; this one was not made for us.";
+  readonly hint = "Get a new token from the authority.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
-    return `failed to verify agent identity JWT: header parameter ${this.parameter} is not understood`;
+    return `${verificationFailed}: critical header not supported: ${this.parameter}`;
   }
 }
 
-/** No key id, so no key. */
+/** The header has no `kid`, so no key can be looked up. */
 export class JwtKidMissing extends Data.TaggedError("JwtKidMissing") {
   readonly reason = "kid";
   readonly code = "AGENT_IDENTITY_JWT_KID_MISSING";
-  readonly hint = "Get a token from the authority; this one names no key.";
+  readonly hint = "Get a new token from the authority.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
     return "agent identity JWT header does not include a kid";
   }
 }
 
-/** The set holds no key of this id that may verify RS256 signatures. */
+/** The JWKS has no key with this `kid` that may verify RS256 signatures. */
 export class JwksKeyNotFound extends Data.TaggedError("JwksKeyNotFound")<{
   readonly kid: string;
-  /** Set where the set has such a key, but one that must not be used. */
-  readonly because?: string;
+  /** Present if the set has a key with this `kid` that must not be used: why. */
+  readonly problem?: string;
 }> {
   readonly reason = "kid";
   readonly code = "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND";
-  readonly hint = "Check that the base URL is the one of the authority that issued the token.";
+  readonly hint =
+    "Check that the configured base URL belongs to the authority that issued the token.";
+  readonly remedy: Remedy = "fixConfig";
   override get message() {
-    const because = this.because === undefined ? "" : `: ${this.because}`;
-    return `agent identity JWT kid ${oneLine(this.kid, 100)} is not trusted${because}`;
+    const problem = this.problem === undefined ? "" : `: ${this.problem}`;
+    return `agent identity JWT kid ${toSingleLine(this.kid, 100)} is not trusted${problem}`;
   }
 }
 
-/** The signature does not belong to header and payload under the key named by `kid`. */
+/** The signature does not verify with the key named by `kid`. */
 export class JwtSignatureInvalid extends Data.TaggedError("JwtSignatureInvalid")<{
   readonly kid: string;
 }> {
   readonly reason = "signature";
   readonly code = "AGENT_IDENTITY_JWT_SIGNATURE_INVALID";
-  readonly hint = "Get a fresh token; this one was changed or cut on its way.";
+  readonly hint = "Get a new token; this one was changed or truncated after it was signed.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
-    return "failed to verify agent identity JWT: its signature is wrong";
+    return `${verificationFailed}: invalid signature`;
   }
 }
 
@@ -94,13 +105,14 @@ export class JwtExpired extends Data.TaggedError("JwtExpired")<{
 }> {
   readonly reason = "expired";
   readonly code = "AGENT_IDENTITY_JWT_EXPIRED";
-  readonly hint = "Get a fresh token.";
+  readonly hint = "Get a new token.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
-    return `failed to verify agent identity JWT: it expired at ${new Date(this.expiresAtMs).toISOString()}`;
+    return `${verificationFailed}: token expired at ${new Date(this.expiresAtMs).toISOString()}`;
   }
 }
 
-/** `nbf` has not come yet, clock tolerance included. */
+/** `nbf` is in the future, clock tolerance included. */
 export class JwtNotYetValid extends Data.TaggedError("JwtNotYetValid")<{
   readonly notBeforeMs: number;
   readonly nowMs: number;
@@ -108,12 +120,13 @@ export class JwtNotYetValid extends Data.TaggedError("JwtNotYetValid")<{
   readonly reason = "notYetValid";
   readonly code = "AGENT_IDENTITY_JWT_NOT_YET_VALID";
   readonly hint = "Check the clock of this machine.";
+  readonly remedy: Remedy = "retry";
   override get message() {
-    return `failed to verify agent identity JWT: it is not valid before ${new Date(this.notBeforeMs).toISOString()}`;
+    return `${verificationFailed}: token is not valid before ${new Date(this.notBeforeMs).toISOString()}`;
   }
 }
 
-/** `iss` is another one, or absent (`found` is null). */
+/** `iss` is not the expected issuer; `found` is null if the claim is absent. */
 export class JwtIssuerMismatch extends Data.TaggedError("JwtIssuerMismatch")<{
   readonly expected: string;
   readonly found: string | null;
@@ -122,13 +135,14 @@ export class JwtIssuerMismatch extends Data.TaggedError("JwtIssuerMismatch")<{
   readonly code = "AGENT_IDENTITY_JWT_ISSUER_MISMATCH";
   readonly hint =
     "Use a token of the expected issuer, or configure the issuer of your own backend.";
+  readonly remedy: Remedy = "fixConfig";
   override get message() {
-    const found = this.found === null ? "has no issuer" : `is from ${oneLine(this.found, 200)}`;
-    return `failed to verify agent identity JWT: it ${found}, not from ${this.expected}`;
+    const found = this.found === null ? "no issuer" : toSingleLine(this.found, 200);
+    return `${verificationFailed}: issuer mismatch: expected ${this.expected}, found ${found}`;
   }
 }
 
-/** `aud` does not name us; `found` holds whom it names. */
+/** `aud` does not include the expected audience; `found` lists what it includes. */
 export class JwtAudienceMismatch extends Data.TaggedError("JwtAudienceMismatch")<{
   readonly expected: string;
   readonly found: ReadonlyArray<string>;
@@ -136,14 +150,17 @@ export class JwtAudienceMismatch extends Data.TaggedError("JwtAudienceMismatch")
   readonly reason = "audience";
   readonly code = "AGENT_IDENTITY_JWT_AUDIENCE_MISMATCH";
   readonly hint = "Use a token that was issued for this audience.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
     const found =
-      this.found.length === 0 ? "nobody" : oneLine(this.found.slice(0, 8).join(", "), 200);
-    return `failed to verify agent identity JWT: it is for ${found}, not for ${this.expected}`;
+      this.found.length === 0
+        ? "no audience"
+        : toSingleLine(this.found.slice(0, 8).join(", "), 200);
+    return `${verificationFailed}: audience mismatch: expected ${this.expected}, found ${found}`;
   }
 }
 
-/** A claim is absent or of the wrong shape. Kinds are told, never values. */
+/** A claim is absent or has the wrong shape. Types are reported, never values. */
 export class JwtClaimInvalid extends Data.TaggedError("JwtClaimInvalid")<{
   readonly claim: string;
   readonly expected: string;
@@ -151,16 +168,17 @@ export class JwtClaimInvalid extends Data.TaggedError("JwtClaimInvalid")<{
 }> {
   readonly reason = "claim";
   readonly code = "AGENT_IDENTITY_JWT_CLAIM_INVALID";
-  readonly hint = "Get a token from an authority that speaks this protocol.";
+  readonly hint = "Get a token from an authority that issues agent identity JWTs.";
+  readonly remedy: Remedy = "signIn";
   override get message() {
-    return `failed to verify agent identity JWT: claim ${this.claim} must be ${this.expected}, found ${this.found}`;
+    return `${verificationFailed}: claim ${this.claim} must be ${this.expected}, found ${this.found}`;
   }
 }
 
-/** Why a token is not believed. `reason` groups them coarsely; `code` is exact. */
+/** Why a token was rejected. `reason` is the category, `code` is exact. */
 export type JwtVerificationError =
   | JwtFormatInvalid
-  | JwtHeaderUndecodable
+  | JwtHeaderMalformed
   | JwtAlgorithmNotAllowed
   | JwtCriticalHeaderUnsupported
   | JwtKidMissing

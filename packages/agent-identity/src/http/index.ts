@@ -3,20 +3,20 @@ import type * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { HttpTransportError } from "../errors/index.ts";
 
-/** One request of this package's small protocols. Secrets in it stay `Redacted` until the socket. */
+/** One request of this package. Secrets in it stay `Redacted` until they are written to the socket. */
 export interface HttpRequest {
   readonly method: "GET" | "POST";
-  /** Absolute. Plain `http` is for loopback hosts only, unless the layer was told otherwise. */
+  /** Absolute. Plain `http` is for loopback hosts only, unless the layer allows it. */
   readonly url: string;
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>>;
   readonly body?: string | Redacted.Redacted;
-  /** Milliseconds for the whole exchange, body included. */
+  /** Milliseconds for the whole request, response body included. */
   readonly timeoutMs: number;
-  /** Bytes of body after which the answer is refused. Default 1 MiB. */
+  /** Maximum size of the response body in bytes. Default 1 MiB. */
   readonly maxBodyBytes?: number;
 }
 
-/** An answer read whole. Its status is not judged. */
+/** A complete response of any status. */
 export interface HttpResponse {
   readonly status: number;
   readonly statusText: string;
@@ -29,13 +29,28 @@ export interface HttpResponse {
 /** Bytes of response headers that a client accepts. Node's own limit of 16 KiB is too small for some gateways. */
 export const maxResponseHeaderBytes = 256 * 1024;
 
-/** Sends requests. `./http-transport-undici` is the layer over undici; tests bring their own. */
+/**
+ * Sends HTTP requests. `@agent-auth/agent-identity/http/undici` is the layer over undici; tests provide their own.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import * as Effect from "effect/Effect";
+ *
+ * const transport = HttpTransport.of({
+ *   request: () => Effect.succeed({ status: 200, statusText: "OK", headers: {}, body: "{}" }),
+ * });
+ * await Effect.runPromise(
+ *   transport.request({ method: "GET", url: "https://authority.example/jwks", timeoutMs: 1000 }),
+ * );
+ * ```
+ */
 export class HttpTransport extends Context.Service<
   HttpTransport,
   {
     /**
-     * Sends one request and reads its whole answer. Redirects are followed within the origin only, never from
-     * https to http. Any status comes back as an answer; failing to get one is the error.
+     * Sends one request and reads its whole response. Follows redirects within the origin only, never from https to
+     * http. A response of any status is a success; fails only if there is no complete response.
      */
     readonly request: (request: HttpRequest) => Effect.Effect<HttpResponse, HttpTransportError>;
   }

@@ -3,66 +3,72 @@ import * as Layer from "effect/Layer";
 import type * as Undici from "undici";
 import {
   HttpBodyTooLarge,
+  HttpConfigurationInvalid,
   HttpConnectionFailed,
-  HttpInsecureUrl,
   HttpRequestInvalid,
-  HttpSettingUnusable,
   HttpTimedOut,
   type HttpTransportError,
   type Remedy,
 } from "../errors/index.ts";
+import { redactUrl } from "../urls/index.ts";
 import {
   HttpTransport,
   maxResponseHeaderBytes,
   type HttpRequest,
   type HttpResponse,
 } from "./index.ts";
-import { plainHeaders, plainText } from "./headers.ts";
-import { followRedirect, isRedirect } from "./redirect.ts";
-import { isHttpUrl, isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
+import {
+  followRedirect,
+  isRedirect,
+  parseRequestUrl,
+  plainHeaders,
+  plainText,
+} from "./request-rules.ts";
 
-/** What every request of a layer carries, and how it reaches the network. */
+/** What every request of the layer carries, and how it reaches the network. */
 export interface UndiciTransportOptions {
   /** Value of the `originator` header, for example `codex_cli_rs`. */
   readonly originator: string;
   /** Value of the `User-Agent` header. */
   readonly userAgent: string;
   /**
-   * Proxies, certificates, pools: the caller's own, and the caller closes it. Absent, the layer keeps an `Agent` of its
-   * own; this package reads no environment, so that agent knows no proxy.
+   * The caller's undici dispatcher (proxy, certificates, pool); the caller closes it. Without one, the layer creates an
+   * `Agent` of its own. This package reads no environment, so that agent uses no proxy.
    */
   readonly dispatcher?: Undici.Dispatcher;
-  /** Accepts plain `http` off this machine. Default false. */
+  /** Accepts plain `http` for hosts other than loopback. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
 
 const defaultMaxBodyBytes = 1_048_576;
 
-const reasonOf = (cause: unknown): string => {
+const errorCodeOf = (cause: unknown): string => {
   const code: unknown = Reflect.get(Object(cause), "code");
   if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,48}$/.test(code)) return code;
   return cause instanceof Error && /^[A-Za-z]{1,48}$/.test(cause.name) ? cause.name : "unknown";
 };
 
-/** An error of the dispatcher that says by itself what happened and what to do, such as a proxy's. */
+/** An error of the dispatcher that describes itself, such as a proxy's. */
 const isDescribed = (
   cause: unknown,
 ): cause is Error & { readonly code: string; readonly hint: string; readonly remedy: Remedy } =>
   cause instanceof Error && "code" in cause && "hint" in cause && "remedy" in cause;
 
-/** undici's own errors can quote what was sent, so of those only the code is kept. */
+/** undici's own errors can quote what was sent, so only their code is kept. */
 const toTransportError = (
-  where: { readonly method: string; readonly url: string; readonly status?: number },
+  facts: { readonly method: string; readonly url: string; readonly status?: number },
   cause: unknown,
 ): HttpTransportError => {
-  if (!isDescribed(cause)) return new HttpConnectionFailed({ ...where, reason: reasonOf(cause) });
+  if (!isDescribed(cause)) {
+    return new HttpConnectionFailed({ ...facts, reason: errorCodeOf(cause) });
+  }
   const { code: causeCode, hint, message: reason, remedy } = cause;
   return remedy === "fixEnvironment"
-    ? new HttpSettingUnusable({ reason, hint, remedy, causeCode })
-    : new HttpConnectionFailed({ ...where, reason, hint, remedy, causeCode });
+    ? new HttpConfigurationInvalid({ reason, hint, remedy, causeCode })
+    : new HttpConnectionFailed({ ...facts, reason, hint, remedy, causeCode });
 };
 
-/** Reads a body to its end, but no further than allowed. */
+/** The body as UTF-8 text, or null if it is longer than `maxBytes`. */
 const readBody = async (
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
@@ -87,21 +93,7 @@ const headersOf = (
   return plain;
 };
 
-/** Reads a request's URL, and judges whether it may be asked at all. */
-const checkUrl = Effect.fnUntraced(function* (
-  request: HttpRequest,
-  isHttpAllowed: boolean,
-): Effect.fn.Return<URL, HttpTransportError> {
-  const { method } = request;
-  const url = URL.parse(request.url);
-  if (url === null || !isHttpUrl(url) || url.username !== "" || url.password !== "") {
-    return yield* new HttpRequestInvalid({ method, part: "url" });
-  }
-  if (isHttpAllowed || isHttpsOrLoopback(url)) return url;
-  return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
-});
-
-interface Sending {
+interface Prepared {
   readonly undici: Pick<typeof Undici, "request">;
   readonly dispatcher: Undici.Dispatcher;
   readonly request: HttpRequest;
@@ -109,34 +101,35 @@ interface Sending {
   readonly headers: Record<string, string>;
 }
 
-/** One request and its answer, redirects included in what counts as an answer. */
-const exchange = Effect.fnUntraced(function* ({
+/** Sends one request and reads its response; a redirect is a response like any other. */
+const sendOnce = Effect.fnUntraced(function* ({
   undici,
   dispatcher,
   request,
   url,
   headers,
-}: Sending): Effect.fn.Return<HttpResponse, HttpTransportError> {
-  const { method, timeoutMs, body, maxBodyBytes = defaultMaxBodyBytes } = request;
-  const where = { method, url: redactUrl(url) };
+}: Prepared): Effect.fn.Return<HttpResponse, HttpTransportError> {
+  const { method, timeoutMs, maxBodyBytes = defaultMaxBodyBytes } = request;
+  const facts = { method, url: redactUrl(url) };
+  const body = request.body === undefined ? undefined : plainText(request.body);
+  if (body === null) return yield* new HttpRequestInvalid({ method, part: "body" });
   const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
-  const sent = body === undefined ? {} : { body: plainText(body) };
   let begun: { readonly status: number } | undefined;
-  const answer = yield* Effect.tryPromise({
+  const response = yield* Effect.tryPromise({
     try: async (signal) => {
-      const options = { method, headers, dispatcher, signal, ...timeouts, ...sent };
-      const answered = await undici.request(url, options);
-      begun = { status: answered.statusCode };
-      return { ...answered, text: await readBody(answered.body, maxBodyBytes) };
+      const options = { method, headers, dispatcher, signal, ...timeouts };
+      const sent = await undici.request(url, body === undefined ? options : { ...options, body });
+      begun = { status: sent.statusCode };
+      return { ...sent, text: await readBody(sent.body, maxBodyBytes) };
     },
-    catch: (cause) => toTransportError({ ...where, ...begun }, cause),
+    catch: (cause) => toTransportError({ ...facts, ...begun }, cause),
   });
-  if (answer.text === null) return yield* new HttpBodyTooLarge({ ...where, maxBodyBytes });
+  if (response.text === null) return yield* new HttpBodyTooLarge({ ...facts, maxBodyBytes });
   return {
-    status: answer.statusCode,
-    statusText: answer.statusText,
-    headers: headersOf(answer.headers),
-    body: answer.text,
+    status: response.statusCode,
+    statusText: response.statusText,
+    headers: headersOf(response.headers),
+    body: response.text,
   };
 });
 
@@ -153,35 +146,51 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
       Effect.sync(() => new undici.Agent({ maxHeaderSize: maxResponseHeaderBytes })),
       (agent) => Effect.promise(() => agent.destroy()),
     ));
-  const standing = { originator: options.originator, "user-agent": options.userAgent };
+  const defaultHeaders = { originator: options.originator, "user-agent": options.userAgent };
 
   const send = Effect.fnUntraced(function* (
     request: HttpRequest,
   ): Effect.fn.Return<HttpResponse, HttpTransportError> {
-    let url = yield* checkUrl(request, options.allowInsecureHttp === true);
-    const headers = yield* plainHeaders(request.method, { ...standing, ...request.headers });
-    for (let redirects = 0; ; redirects += 1) {
-      const answer = yield* exchange({ undici, dispatcher, request, url, headers });
-      if (!isRedirect(answer.status)) return answer;
-      const where = { method: request.method, url: redactUrl(url), status: answer.status };
-      const { location } = answer.headers;
-      url = yield* followRedirect({ ...where, from: url, location, count: redirects });
+    const { method } = request;
+    let url = yield* parseRequestUrl(method, request.url, options.allowInsecureHttp === true);
+    const headers = yield* plainHeaders(method, { ...defaultHeaders, ...request.headers });
+    for (let count = 0; ; count += 1) {
+      const response = yield* sendOnce({ undici, dispatcher, request, url, headers });
+      const { status } = response;
+      if (!isRedirect(status)) return response;
+      const { location } = response.headers;
+      url = yield* followRedirect({ method, status, from: url, location, count });
     }
   });
 
-  const request = (request: HttpRequest): Effect.Effect<HttpResponse, HttpTransportError> =>
-    Effect.timeoutOrElse(send(request), {
-      duration: request.timeoutMs,
-      orElse: () => Effect.fail(timedOut(request)),
-    });
-
-  return HttpTransport.of({ request });
+  return HttpTransport.of({
+    request: (request) =>
+      Effect.timeoutOrElse(send(request), {
+        duration: request.timeoutMs,
+        orElse: () => Effect.fail(timedOut(request)),
+      }),
+  });
 });
 
 /**
  * `HttpTransport` over undici, which is imported when the layer is built. Adds `originator` and `User-Agent`, unwraps
- * secrets only into the request itself, reads bodies up to their cap, gives up after `timeoutMs` (by Effect's clock),
- * follows redirects within the origin only, and refuses plain http off this machine.
+ * secrets only into the request itself, limits the size of bodies, fails after `timeoutMs` (by Effect's clock), follows
+ * redirects within the origin only, and rejects plain http for hosts other than loopback.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import { layer } from "@agent-auth/agent-identity/http/undici";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = HttpTransport.use((http) =>
+ *   http.request({ method: "GET", url: "http://plain.example/", timeoutMs: 1000 }),
+ * ).pipe(
+ *   Effect.catchTag("HttpInsecureUrl", (error) => Effect.succeed(error.message)),
+ *   Effect.provide(layer({ originator: "my_agent", userAgent: "my-agent/1.0" })),
+ * );
+ * await Effect.runPromise(program); // "plain http is refused for http://plain.example/"
+ * ```
  */
 export const layer = (options: UndiciTransportOptions): Layer.Layer<HttpTransport> =>
   Layer.effect(HttpTransport, make(options));

@@ -2,32 +2,34 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type CryptoKey, importJWK } from "jose";
-import * as z from "zod/mini";
-import { type JwksError, JwksMalformed, JwksKeyNotFound } from "../errors/index.ts";
-import { kindOf } from "../encoding/printable.ts";
-import { judgeJwk, type UsableRsaJwk } from "./rsa-jwk.ts";
+import { describeType } from "../encoding/text.ts";
+import { type JwksError, JwksKeyNotFound, JwksMalformed } from "../errors/index.ts";
+import { checkJwk, type UsableRsaJwk } from "./rsa-jwk.ts";
 
 /**
- * A key that decides who is believed. `verifyAgentIdentityJwt` refuses one that is not of RSASSA-PKCS1-v1_5 with SHA-256, or
- * has fewer than 2048 bits; everything else (whose key it is, that it is public, in force and of a sound exponent) is
- * answered for by the `JwksSource` that gives it. Keys of `parseJwks` are all of that.
+ * A key that signatures are verified with. `verifyAgentIdentityJwt` rejects a key that is not a public RSASSA-PKCS1-v1_5
+ * key with SHA-256 of at least 2048 bits. The `JwksSource` is responsible for everything else: whose key it is, that it is
+ * current, and that its exponent is safe. Keys of `parseJwks` satisfy all of this.
  */
 export interface TrustedKey {
   readonly kid: string;
   readonly key: CryptoKey;
 }
 
-/** A parsed set. Each key is imported when it is first asked for, and then kept. */
+/** A parsed JWKS: its usable keys and nothing else of the document. Each key is imported at its first use. */
 export interface Jwks {
-  /** Ids of the keys that may verify, in the order of the set. */
-  readonly kids: ReadonlyArray<string>;
-  /** Whether `key` would find one. */
+  /** The usable keys as a JWKS document, in the order of the set. */
+  readonly document: { readonly keys: ReadonlyArray<UsableRsaJwk> };
+  /** Whether `key` would find a key. */
   readonly has: (kid: string) => boolean;
-  /** Fails with `JwksKeyNotFound` where the set has no such key, or one that must not be used. */
+  /** Fails with `JwksKeyNotFound` if the set has no such key, or one that must not be used. */
   readonly key: (kid: string) => Effect.Effect<TrustedKey, JwksKeyNotFound>;
 }
 
-const JwksShape = z.object({ keys: z.array(z.unknown()) });
+/** How many usable keys a JWKS may have. Authorities publish fewer than ten. */
+const maxUsableKeys = 100;
+/** How many unusable keys are remembered with their reason, for error messages. */
+const maxUnusableKeys = 100;
 
 interface Entry {
   readonly jwk: UsableRsaJwk;
@@ -38,78 +40,108 @@ const importKey = (kid: string, entry: Entry): Effect.Effect<TrustedKey, JwksKey
   Effect.tryPromise({
     try: async () => {
       const key = await importJWK({ ...entry.jwk }, "RS256");
-      if (key instanceof Uint8Array) throw new TypeError("an RSA key is never bytes");
+      if (key instanceof Uint8Array) throw new TypeError("an RSA key is not bytes");
       return (entry.trusted ??= { kid, key });
     },
-    catch: () => new JwksKeyNotFound({ kid, because: "it is no RSA public key" }),
+    catch: () => new JwksKeyNotFound({ kid, problem: "it is not an RSA public key" }),
   });
 
-const isSameKey = (one: UsableRsaJwk, other: UsableRsaJwk): boolean =>
-  one.n === other.n && one.e === other.e;
-
-/** Sorts a set's members into keys by id, and reasons by id why there is none. */
-const collect = (members: ReadonlyArray<unknown>) => {
+/** Sorts the members of a set into usable keys and reasons by `kid`, or returns null if there are too many keys. */
+const sortMembers = (members: ReadonlyArray<unknown>) => {
   const usable = new Map<string, Entry>();
   const unusable = new Map<string, string>();
   const ambiguous = new Set<string>();
   for (const member of members) {
-    const judged = judgeJwk(member);
-    if (judged === null) continue;
-    const known = usable.get(judged.kid);
-    if ("because" in judged) unusable.set(judged.kid, judged.because);
-    else if (known === undefined) usable.set(judged.kid, { jwk: judged.jwk });
-    else if (!isSameKey(known.jwk, judged.jwk)) ambiguous.add(judged.kid);
+    const jwk = checkJwk(member);
+    if (jwk === null) continue;
+    const known = usable.get(jwk.kid)?.jwk;
+    if ("problem" in jwk) {
+      if (unusable.size < maxUnusableKeys) unusable.set(jwk.kid, jwk.problem);
+    } else if (known === undefined) {
+      if (usable.size === maxUsableKeys) return null;
+      usable.set(jwk.kid, { jwk });
+    } else if (known.n !== jwk.n || known.e !== jwk.e) ambiguous.add(jwk.kid);
   }
   for (const kid of ambiguous) {
     usable.delete(kid);
-    unusable.set(kid, "the set has two keys of this id");
+    unusable.set(kid, "the set has two keys with this kid");
   }
   return { usable, unusable };
 };
 
 /**
- * Reads a JWKS (RFC 7517 §5) given as parsed JSON. Keys that are not understood, are marked for another use or
- * algorithm, or are too weak are ignored, not refused: a set may hold keys for other readers. Fails with
- * `JwksMalformed` where the value is no set at all; `url` goes into that error only.
+ * Parses a JWKS (RFC 7517 §5) given as parsed JSON. Keys that are not understood, are marked for another use or algorithm,
+ * or are too weak are ignored, since a set may contain keys for other readers. Nothing else of the document is kept.
+ * Fails with `JwksMalformed` if the value is not a JWKS or has more than 100 usable keys; `url` is used in that error only.
+ *
+ * @example
+ * ```ts
+ * import { parseJwks } from "@agent-auth/agent-identity/jwks";
+ * import * as Effect from "effect/Effect";
+ *
+ * const jwks = await Effect.runPromise(parseJwks({ keys: [{ kty: "EC", kid: "key-1" }] }));
+ * jwks.has("key-1"); // false: it is not an RSA key
+ * ```
  */
 export const parseJwks = (
   jwks: unknown,
   url: string | null = null,
 ): Effect.Effect<Jwks, JwksMalformed> => {
-  const read = JwksShape.safeParse(jwks);
-  if (!read.success) {
-    const problem = `it must be an object with a list of keys, found ${kindOf(jwks)}`;
+  const members: unknown = Reflect.get(Object(jwks), "keys");
+  if (!Array.isArray(members)) {
+    const problem = `it must be an object with an array of keys, found ${describeType(jwks)}`;
     return Effect.fail(new JwksMalformed({ url, problem }));
   }
-  const { usable, unusable } = collect(read.data.keys);
+  const sorted = sortMembers(members);
+  if (sorted === null) {
+    const problem = `it has more than ${maxUsableKeys} usable keys`;
+    return Effect.fail(new JwksMalformed({ url, problem }));
+  }
+  const { usable, unusable } = sorted;
   const key = (kid: string): Effect.Effect<TrustedKey, JwksKeyNotFound> => {
     const entry = usable.get(kid);
     if (entry?.trusted !== undefined) return Effect.succeed(entry.trusted);
     if (entry !== undefined) return importKey(kid, entry);
-    const because = unusable.get(kid);
-    return Effect.fail(new JwksKeyNotFound(because === undefined ? { kid } : { kid, because }));
+    const problem = unusable.get(kid);
+    return Effect.fail(new JwksKeyNotFound(problem === undefined ? { kid } : { kid, problem }));
   };
-  return Effect.succeed({ kids: [...usable.keys()], has: (kid) => usable.has(kid), key });
+  return Effect.succeed({
+    document: { keys: Array.from(usable.values(), ({ jwk }) => jwk) },
+    has: (kid) => usable.has(kid),
+    key,
+  });
 };
 
 /**
- * Where verification keys come from. The layer over the network is `./jwks-remote`; whoever writes a source of their own
- * answers for its keys, see `TrustedKey`.
+ * Provides the keys that tokens are verified with. `@agent-auth/agent-identity/jwks/remote` is the layer over the network.
+ * A custom source is responsible for its keys, see `TrustedKey`.
+ *
+ * @example
+ * ```ts
+ * import { JwksSource } from "@agent-auth/agent-identity/jwks";
+ * import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
+ * import * as Effect from "effect/Effect";
+ *
+ * const { layer, replace } = JwksSource.makeMemory();
+ * await Effect.runPromise(replace({ keys: [] }));
+ * const program = Effect.flip(verifyAgentIdentityJwt("not.a.jwt")).pipe(Effect.provide(layer));
+ * const { code } = await Effect.runPromise(program);
+ * ```
  */
 export class JwksSource extends Context.Service<
   JwksSource,
   {
-    /** The trusted key of an id. Fails with `JwksKeyNotFound`, or with `JwksError` where there is no set to ask. */
+    /** The trusted key of a `kid`. Fails with `JwksKeyNotFound`, or with `JwksError` if no JWKS is available. */
     readonly key: (kid: string) => Effect.Effect<TrustedKey, JwksKeyNotFound | JwksError>;
   }
 >()("@agent-auth/agent-identity/jwks") {
-  /** A set that never changes, given as parsed JSON. Building the layer fails with `JwksMalformed`. */
+  /** A JWKS that never changes, given as parsed JSON. Building the layer fails with `JwksMalformed`. */
   static readonly layerStatic = (jwks: unknown): Layer.Layer<JwksSource, JwksMalformed> =>
     Layer.effect(JwksSource, parseJwks(jwks));
 
   /**
-   * A set in memory that its owner may replace at any time, as a rotating authority does. Starts without keys. `replace`
-   * takes parsed JSON and fails with `JwksMalformed`, which leaves the earlier set in place.
+   * A JWKS in memory that its owner may replace at any time, as an authority that rotates its keys does. Starts without
+   * keys. `replace` takes parsed JSON; it fails with `JwksMalformed` and then keeps the earlier set.
    */
   static readonly makeMemory = (): {
     readonly layer: Layer.Layer<JwksSource>;

@@ -5,29 +5,29 @@ import {
   HttpInsecureUrl,
   HttpRequestInvalid,
   type JwksError,
-  JwksRequestFailed,
   type JwksKeyNotFound,
+  JwksRequestFailed,
 } from "../errors/index.ts";
 import type { HttpTransport } from "../http/index.ts";
-import type { HeldJwks } from "./fetch.ts";
-import { isWithin, makeJwksKeeper } from "./keeper.ts";
-import { checkTimeOption, maxTimerMs } from "../options/numbers.ts";
+import { checkTimeOption, maxTimerMs } from "../number-options.ts";
 import { isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
+import type { FetchedJwks } from "./fetch.ts";
 import { JwksSource, type TrustedKey } from "./index.ts";
+import { isWithin, makeRemoteSet } from "./remote-set.ts";
 
-/** How a set is fetched and kept. All times in milliseconds. */
+/** How a JWKS is fetched and kept. All times in milliseconds. */
 export interface RemoteJwksOptions {
-  /** The set's own URL; `jwksUrl` of `./urls` makes it from a configured base. */
+  /** URL of the JWKS; `jwksUrl` of `@agent-auth/agent-identity/urls` derives it from a configured base. */
   readonly url: string;
-  /** Accepts plain `http` off this machine; the transport must accept it, too. Default false. */
+  /** Accepts plain `http` for hosts other than loopback; the transport must accept it, too. Default false. */
   readonly allowInsecureHttp?: boolean;
-  /** For one request, body included. Default 10 s. */
+  /** Timeout of one request, response body included. Default 10 s. */
   readonly timeoutMs?: number;
-  /** Lifetime of an answer that states none. Default 5 minutes. */
+  /** Lifetime of a response that states none. Default 5 minutes. */
   readonly defaultLifetimeMs?: number;
-  /** Longest lifetime believed, so that a withdrawn key dies some day. Default 24 hours. */
+  /** The longest lifetime, whatever a response states, so that a withdrawn key stops being trusted. Default 24 hours. */
   readonly maxLifetimeMs?: number;
-  /** How long past its lifetime a set may serve while the endpoint cannot be asked. 0 forbids it. Default one hour. */
+  /** How long past its lifetime a set may be used while the endpoint is unavailable. 0 disables it. Default one hour. */
   readonly maxStaleMs?: number;
   /** Shortest time between two requests that an unknown `kid`, or a failed revalidation, may cause. Default 30 s. */
   readonly cooldownMs?: number;
@@ -36,7 +36,7 @@ export interface RemoteJwksOptions {
 type CheckedOptions = Required<Omit<RemoteJwksOptions, "allowInsecureHttp">> &
   Pick<RemoteJwksOptions, "allowInsecureHttp">;
 
-/** With NaN, a cool-down never cools down and a set never goes stale: wrong numbers are refused before any is used. */
+/** With NaN, a cooldown never ends and a set never goes stale: such numbers are rejected before they are used. */
 const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
   const timeoutMs = options.timeoutMs ?? 10_000;
   const times = {
@@ -50,45 +50,47 @@ const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
   return { ...options, timeoutMs, ...times };
 };
 
-/** Why the URL is never asked, nor a set believed that a cache has for it; undefined where all is well. */
-const refusalOf = (url: URL | null, isHttpAllowed: boolean): JwksRequestFailed | undefined => {
-  if (url !== null && (isHttpAllowed || isHttpsOrLoopback(url))) return undefined;
-  const where = { method: "GET", url: url === null ? "" : redactUrl(url) };
-  const failure =
-    url === null
-      ? new HttpRequestInvalid({ method: "GET", part: "url" })
-      : new HttpInsecureUrl(where);
-  return new JwksRequestFailed({ url: where.url, failure });
+/** Why the URL must not be requested, nor a set used that a cache has for it; undefined if it may. */
+const problemOfUrl = (
+  url: URL | null,
+  allowInsecureHttp: boolean,
+): JwksRequestFailed | undefined => {
+  if (url === null) {
+    const failure = new HttpRequestInvalid({ method: "GET", part: "url" });
+    return new JwksRequestFailed({ url: "", failure });
+  }
+  if (allowInsecureHttp || isHttpsOrLoopback(url)) return undefined;
+  const failure = new HttpInsecureUrl({ method: "GET", url: redactUrl(url) });
+  return new JwksRequestFailed({ url: redactUrl(url), failure });
 };
 
 const make = Effect.fnUntraced(function* (options: CheckedOptions) {
-  const { url, allowInsecureHttp = false, cooldownMs } = options;
-  const parsed = URL.parse(url);
-  const refusal = refusalOf(parsed, allowInsecureHttp);
-  const shownUrl = parsed === null ? "" : redactUrl(parsed);
-  const keeper = yield* makeJwksKeeper({ ...options, shownUrl });
+  const { cooldownMs, allowInsecureHttp = false } = options;
+  const url = URL.parse(options.url);
+  const problem = problemOfUrl(url, allowInsecureHttp);
+  const remote = yield* makeRemoteSet({ ...options, shownUrl: url === null ? "" : redactUrl(url) });
   let lastMissMs = Number.NEGATIVE_INFINITY;
 
-  /** A set that lacks a key may be older than the key: a rotation is followed at once, an attacker's ids are not. */
-  const newerThan = Effect.fnUntraced(function* (lacking: HeldJwks, answersBefore: number) {
-    if (keeper.answers() > answersBefore) return lacking; // it came with this very call
-    if (keeper.isAsking()) return yield* keeper.anew;
+  /** A set without the key may be older than the key: a rotation is followed at once, arbitrary ids are not. */
+  const newerThan = Effect.fnUntraced(function* (lacking: FetchedJwks, fetchCountBefore: number) {
+    if (remote.fetchCount() > fetchCountBefore) return lacking; // it was fetched for this very call
+    if (remote.isFetching()) return yield* remote.refetch;
     const nowMs = yield* Clock.currentTimeMillis;
-    const failure = keeper.failureSince(nowMs);
+    const failure = remote.recentFailure(nowMs);
     if (failure !== undefined) return yield* failure;
     if (isWithin(lastMissMs, nowMs, cooldownMs)) return lacking;
     lastMissMs = nowMs;
-    return yield* keeper.anew;
+    return yield* remote.refetch;
   });
 
   const key = Effect.fnUntraced(function* (
     kid: string,
   ): Effect.fn.Return<TrustedKey, JwksKeyNotFound | JwksError> {
-    if (refusal !== undefined) return yield* refusal;
-    const answersBefore = keeper.answers();
-    const known = yield* keeper.current;
-    if (known.set.has(kid)) return yield* known.set.key(kid);
-    const { set } = yield* newerThan(known, answersBefore);
+    if (problem !== undefined) return yield* problem;
+    const fetchCountBefore = remote.fetchCount();
+    const current = yield* remote.current;
+    if (current.set.has(kid)) return yield* current.set.key(kid);
+    const { set } = yield* newerThan(current, fetchCountBefore);
     return yield* set.key(kid);
   });
 
@@ -96,16 +98,34 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
 });
 
 /**
- * Keys from a JWKS endpoint (docs/protocol.md §6), through `HttpTransport`, and kept in `JwksCache` where one is
- * given. One request is in flight however many callers wait; a set is kept for as long as its `Cache-Control` says,
- * revalidated by ETag, and asked for again at once, then at most every `cooldownMs`, when a `kid` is unknown. While
- * the endpoint cannot be asked, a set that was good before serves on for at most `maxStaleMs`, unless its answer said
- * `must-revalidate`. Without any set, nothing is verified: `key` fails with `JwksError`.
+ * Keys from a JWKS endpoint (docs/protocol.md §6) over `HttpTransport`, cached in `JwksCache` if one is provided. One
+ * request is in flight however many callers wait. A set is kept for the lifetime that `Cache-Control` states, revalidated
+ * by ETag, and fetched again for an unknown `kid`: at once, then at most every `cooldownMs`. While the endpoint is
+ * unavailable, the last set stays in use for at most `maxStaleMs`, unless its response said `must-revalidate`. Without a
+ * set nothing is verified: `key` fails with `JwksError`.
  *
- * All of this is counted by layer, not by URL: two layers may reach one URL through different proxies and roots, and must
- * not believe each other's answers. Build one for each URL, and share it.
+ * Limits: a response of 1 MiB, 100 usable keys, one set per layer; only usable keys are kept.
  *
- * A time that is no number, negative or without end throws `TypeError` or `RangeError` here.
+ * All of this is per layer, not per URL, since two layers may reach one URL through different proxies and root
+ * certificates and must not share responses. Build one layer per URL, and share it.
+ *
+ * Throws `TypeError` or `RangeError` if a time has the wrong type or range.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import { layer } from "@agent-auth/agent-identity/jwks/remote";
+ * import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
+ * import * as Effect from "effect/Effect";
+ * import * as Layer from "effect/Layer";
+ *
+ * const response = { status: 200, statusText: "OK", headers: {}, body: '{"keys":[]}' };
+ * const offline = Layer.succeed(HttpTransport, { request: () => Effect.succeed(response) });
+ * const jwks = layer({ url: "https://authority.example/jwks" }).pipe(Layer.provide(offline));
+ *
+ * const verification = Effect.flip(verifyAgentIdentityJwt("not.a.jwt"));
+ * const { code } = await Effect.runPromise(Effect.provide(verification, jwks));
+ * ```
  */
 export const layer = (options: RemoteJwksOptions): Layer.Layer<JwksSource, never, HttpTransport> =>
   Layer.effect(JwksSource, make(checkOptions(options)));

@@ -2,17 +2,21 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import {
+  type AgentKeyMalformed,
   type JwksError,
+  JwksKeyNotFound,
+  JwksMalformed,
   JwtSignatureInvalid,
   type JwtVerificationError,
-  JwksKeyNotFound,
 } from "../errors/index.ts";
-import { type AgentIdentityJwtHeader, decodeUnverifiedJws, isShapeError } from "./compact-jws.ts";
-import { checkTimeOption } from "../options/numbers.ts";
-import { checkRegisteredClaims, readExpiry } from "./registered-claims.ts";
-import { isSignedBy, problemOfKey } from "./rs256.ts";
-import { JwksSource } from "../jwks/index.ts";
+import { describeType } from "../encoding/text.ts";
+import { JwksSource, type TrustedKey } from "../jwks/index.ts";
+import { type AgentKey, importAgentKey } from "../keys/index.ts";
+import { checkTimeOption } from "../number-options.ts";
 import { type AgentIdentityRecord, parseAgentIdentityClaims } from "../record/index.ts";
+import { type AgentIdentityJwtHeader, decodeUnverifiedJws, isShapeError } from "./compact-jws.ts";
+import { checkRegisteredClaims, readExpiry } from "./registered-claims.ts";
+import { isSignedBy, problemOfKey } from "./signature.ts";
 
 export type { AgentIdentityJwtHeader } from "./compact-jws.ts";
 
@@ -20,10 +24,10 @@ export type { AgentIdentityJwtHeader } from "./compact-jws.ts";
 export const defaultIssuer = "https://chatgpt.com/codex-backend/agent-identity";
 /** `aud` of agent identity JWTs. */
 export const defaultAudience = "codex-app-server";
-/** Seconds that clocks may disagree. */
+/** Clock tolerance in seconds. */
 export const defaultClockToleranceSeconds = 60;
 
-/** What a token must say. A self-hosted backend may sign with its own issuer. */
+/** What a token must contain. A self-hosted backend may sign with its own issuer. */
 export interface VerifyJwtOptions {
   /** Compared exactly. Default `defaultIssuer`. */
   readonly issuer?: string;
@@ -33,75 +37,135 @@ export interface VerifyJwtOptions {
   readonly clockToleranceSeconds?: number;
 }
 
-/** A token taken apart. Nothing of it may become an identity. */
+/** A decoded token. Nothing in it has been verified, so it must not be used as an identity. */
 export interface UnverifiedAgentIdentityJwt {
   readonly header: AgentIdentityJwtHeader;
   readonly unverifiedRecord: AgentIdentityRecord;
-  /** `exp`, milliseconds since the epoch; may have passed. */
+  /** `exp`, milliseconds since the epoch; may be in the past. */
   readonly expiresAtMs: number;
 }
 
-/** An identity whose token was signed by a trusted key, for us, and is in force. */
+/** An identity from a token that was signed by a trusted key for the expected audience and is currently valid. */
 export interface VerifiedAgentIdentity {
   readonly record: AgentIdentityRecord;
-  /** The key that verified it. */
+  /** The private key of `record`, imported. */
+  readonly key: AgentKey;
+  /** `kid` of the key that verified the token. */
   readonly kid: string;
   readonly issuer: string;
   readonly audience: string;
-  /** `exp`, milliseconds since the epoch, clock tolerance not added. */
+  /** `exp`, milliseconds since the epoch, without clock tolerance. */
   readonly expiresAtMs: number;
   /** `iat`, milliseconds since the epoch. */
   readonly issuedAtMs?: number;
 }
 
-const textOf = (jwt: string | Redacted.Redacted): string =>
-  typeof jwt === "string" ? jwt : Redacted.value(jwt);
+/** Decodes a token and checks the shape of everything in it that will be used. */
+const decode = Effect.fnUntraced(function* (jwt: string | Redacted.Redacted) {
+  const jws = decodeUnverifiedJws(Redacted.isRedacted(jwt) ? Redacted.value(jwt) : jwt);
+  if (isShapeError(jws)) return yield* jws;
+  const expiresAtMs = readExpiry(jws.unverifiedClaims);
+  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedClaims, { nowMs });
+  return { jws, unverifiedRecord, expiresAtMs, nowMs };
+});
 
 /**
- * Reads a token without trusting it: the shape check before a login asks the network. Header, format, `exp` and all
- * claims must be well-formed; signature, issuer, audience and time are *not* looked at. Fails with
+ * Decodes a token without verifying it and without any request. Header, format, `exp` and all claims must be
+ * well-formed; signature, issuer, audience and time are *not* checked, and the private key is not imported. Fails with
  * `JwtVerificationError`.
+ *
+ * @example
+ * ```ts
+ * import { decodeUnverifiedAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = decodeUnverifiedAgentIdentityJwt("not.a.jwt").pipe(
+ *   Effect.map(({ unverifiedRecord }) => unverifiedRecord.accountId),
+ *   Effect.catchTag("JwtHeaderMalformed", (error) => Effect.succeed(error.message)),
+ * );
+ * await Effect.runPromise(program);
+ * ```
  */
 export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
   jwt: string | Redacted.Redacted,
 ): Effect.fn.Return<UnverifiedAgentIdentityJwt, JwtVerificationError> {
-  const jws = decodeUnverifiedJws(textOf(jwt));
-  if (isShapeError(jws)) return yield* jws;
-  const { header, unverifiedClaims } = jws;
-  const expiresAtMs = readExpiry(unverifiedClaims);
-  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
-  const nowMs = yield* Clock.currentTimeMillis;
-  const unverifiedRecord = yield* parseAgentIdentityClaims(unverifiedClaims, { nowMs });
-  return { header, unverifiedRecord, expiresAtMs };
+  const { jws, unverifiedRecord, expiresAtMs } = yield* decode(jwt);
+  return { header: jws.header, unverifiedRecord, expiresAtMs };
 });
+
+/** The key of a `kid`. A custom `JwksSource` may return anything, so its result is checked before it is used. */
+const trustedKey = Effect.fnUntraced(function* (
+  kid: string,
+): Effect.fn.Return<TrustedKey["key"], JwksKeyNotFound | JwksError, JwksSource> {
+  const source = yield* JwksSource;
+  const found: unknown = yield* source.key(kid);
+  const key: unknown = Reflect.get(Object(found), "key");
+  if (!(key instanceof CryptoKey)) {
+    const problem = `the JwksSource must return a CryptoKey, found ${describeType(key)}`;
+    return yield* new JwksMalformed({ url: null, problem });
+  }
+  if (Reflect.get(Object(found), "kid") !== kid) {
+    return yield* new JwksKeyNotFound({ kid, problem: "the JwksSource returned another key" });
+  }
+  const problem = problemOfKey(key);
+  return problem === null ? key : yield* new JwksKeyNotFound({ kid, problem });
+});
+
+const textOption = (name: string, value: string): string => {
+  if (typeof value === "string") return value;
+  throw new TypeError(`${name} must be a string`);
+};
 
 /**
  * Verifies an agent identity JWT (docs/protocol.md §6; RFC 7515, 7519, 8725): compact JWS, RS256 with the key that the
- * `JwksSource` has under its `kid`, `iss`, `aud`, `exp` (required), `nbf`, and the claims of either design. Keys that
- * the token offers itself are never looked at. The private key in it is carried along, not imported. Fails with
- * `JwtVerificationError`, whose `reason` and `code` say why, or `JwksError` where there is no set to ask. A tolerance that
- * is no number, negative or without end is a programmer's slip: it dies with `TypeError` or `RangeError`.
+ * `JwksSource` has for its `kid`, `iss`, `aud`, `exp` (required), `nbf`, and the claims of either design. The shape of
+ * the token is checked before the `JwksSource` is asked, so that a malformed token causes no request. Keys in the token's
+ * own header are never used. The private key in the token is imported: the token is rejected if it is not an Ed25519 key.
+ *
+ * Fails with `JwtVerificationError`, whose `reason` and `code` say why, `AgentKeyMalformed`, or `JwksError` if no JWKS is
+ * available. Dies with `TypeError` or `RangeError` if an option has the wrong type or range.
+ *
+ * @example
+ * ```ts
+ * import { JwksSource } from "@agent-auth/agent-identity/jwks";
+ * import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = verifyAgentIdentityJwt("not.a.jwt").pipe(
+ *   Effect.map(({ record }) => `signed in as ${record.accountId}`),
+ *   Effect.catch((error) => Effect.succeed(`${error.message}. ${error.hint}`)),
+ *   Effect.provide(JwksSource.layerStatic({ keys: [] })),
+ * );
+ * await Effect.runPromise(program);
+ * ```
  */
 export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   jwt: string | Redacted.Redacted,
-  options?: VerifyJwtOptions,
-): Effect.fn.Return<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource> {
-  const tolerance = options?.clockToleranceSeconds ?? defaultClockToleranceSeconds;
+  options: VerifyJwtOptions = {},
+): Effect.fn.Return<
+  VerifiedAgentIdentity,
+  JwtVerificationError | JwksError | AgentKeyMalformed,
+  JwksSource
+> {
+  const issuer = textOption("issuer", options.issuer ?? defaultIssuer);
+  const audience = textOption("audience", options.audience ?? defaultAudience);
+  const tolerance = options.clockToleranceSeconds ?? defaultClockToleranceSeconds;
   const toleranceMs = checkTimeOption("clockToleranceSeconds", tolerance, { min: 0 }) * 1000;
-  const jws = decodeUnverifiedJws(textOf(jwt));
-  if (isShapeError(jws)) return yield* jws;
-  const source = yield* JwksSource;
-  const { kid, key } = yield* source.key(jws.header.kid);
-  const because = problemOfKey(key);
-  if (because !== null) return yield* new JwksKeyNotFound({ kid, because });
-  const isSigned = yield* Effect.promise(() => isSignedBy(jws, key));
+  const { jws, unverifiedRecord } = yield* decode(jwt);
+  const { kid } = jws.header;
+  const publicKey = yield* trustedKey(kid);
+  const isSigned = yield* Effect.promise(() => isSignedBy(jws, publicKey));
   if (!isSigned) return yield* new JwtSignatureInvalid({ kid });
-  const claims = jws.unverifiedClaims;
   const nowMs = yield* Clock.currentTimeMillis;
-  const issuer = options?.issuer ?? defaultIssuer;
-  const audience = options?.audience ?? defaultAudience;
-  const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
+  const lifetime = checkRegisteredClaims(jws.unverifiedClaims, {
+    issuer,
+    audience,
+    toleranceMs,
+    nowMs,
+  });
   if ("_tag" in lifetime) return yield* lifetime;
-  const record = yield* parseAgentIdentityClaims(claims, { nowMs });
-  return { record, kid, issuer, audience, ...lifetime };
+  const key = yield* importAgentKey(unverifiedRecord.privateKey);
+  return { record: unverifiedRecord, key, kid, issuer, audience, ...lifetime };
 });

@@ -5,10 +5,10 @@ import {
   JwtIssuerMismatch,
   JwtNotYetValid,
 } from "../errors/index.ts";
-import type { JsonObject } from "./json-object.ts";
-import { kindOf } from "../encoding/printable.ts";
+import type { JsonObject } from "../encoding/json-object.ts";
+import { describeType } from "../encoding/text.ts";
 
-/** Whom a token must be from and for, and when. */
+/** The issuer, audience and time that a token is checked against. */
 export interface ExpectedClaims {
   readonly issuer: string;
   readonly audience: string;
@@ -16,13 +16,13 @@ export interface ExpectedClaims {
   readonly nowMs: number;
 }
 
-/** What the registered claims say of a token in force, in milliseconds since the epoch. */
+/** When a valid token expires and was issued, in milliseconds since the epoch. */
 export interface Lifetime {
   readonly expiresAtMs: number;
   readonly issuedAtMs?: number;
 }
 
-/** Why the registered claims are not accepted. */
+/** Why the registered claims were rejected. */
 export type RegisteredClaimsError =
   | JwtAudienceMismatch
   | JwtClaimInvalid
@@ -40,7 +40,7 @@ const dateMs = (claims: JsonObject, claim: string): number | undefined | JwtClai
   if (value === undefined) return undefined;
   return typeof value === "number" && Math.abs(value) <= maxSeconds
     ? value * 1000
-    : new JwtClaimInvalid({ claim, expected: expectedDate, found: kindOf(value) });
+    : new JwtClaimInvalid({ claim, expected: expectedDate, found: describeType(value) });
 };
 
 /** `exp`, required (docs/protocol.md §6), in milliseconds since the epoch. */
@@ -53,7 +53,7 @@ const audiencesOf = (value: unknown): ReadonlyArray<string> => {
   return list.filter((entry): entry is string => typeof entry === "string");
 };
 
-/** Judges `iss`, `aud`, `exp`, `nbf` and the type of `iat` (RFC 7519 §4.1). The signature must have been verified. */
+/** Checks `iss`, `aud`, `exp`, `nbf` and the type of `iat` (RFC 7519 §4.1). The signature must have been verified. */
 export const checkRegisteredClaims = (
   claims: JsonObject,
   expected: ExpectedClaims,

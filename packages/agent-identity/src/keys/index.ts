@@ -9,15 +9,15 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { AgentKeyMalformed } from "../errors/index.ts";
 import { decodeBase64 } from "../encoding/base64.ts";
-import { rawOfSpki, readEd25519Pkcs8, writePkcs8 } from "./ed25519-pkcs8.ts";
-import { formatSshPublicKey } from "./ssh-public-key.ts";
+import { parseEd25519Pkcs8, rawOfSpki, writePkcs8 } from "./ed25519-der.ts";
+import { formatSshPublicKey } from "./public-key.ts";
 
 /**
- * An agent's Ed25519 key, imported once. It prints, inspects and serialises as its public half only; the secret one
- * stays inside of OpenSSL's key object until `exportPkcs8` asks for it.
+ * An agent's Ed25519 key, imported once. It prints, inspects and serialises as its public key only; the private key stays
+ * inside OpenSSL's key object until `exportPkcs8` exports it.
  */
 export interface AgentKey {
-  /** The public key, 32 bytes (RFC 8032 §5.1.5). A fresh copy each time. */
+  /** The public key, 32 bytes (RFC 8032 §5.1.5); a new copy each time. */
   readonly publicKeyRaw: Uint8Array;
   /** `ssh-ed25519 <base64 of the RFC 4253 §6.6 blob>`, without a comment. */
   readonly sshPublicKey: string;
@@ -46,7 +46,7 @@ class ImportedAgentKey implements AgentKey {
 
   static privateKeyOf(key: AgentKey): KeyObject {
     if (key instanceof ImportedAgentKey) return key.#privateKey;
-    throw new TypeError("expected an AgentKey of generateAgentKey or importAgentKey");
+    throw new TypeError("key must come from generateAgentKey or importAgentKey");
   }
 }
 
@@ -60,7 +60,18 @@ const keyFromSeed = (seed: Uint8Array): ImportedAgentKey => {
   return new ImportedAgentKey(privateKey, rawOfSpki(spki));
 };
 
-/** Makes a new key from the operating system's randomness. */
+/**
+ * Generates a key with the operating system's random number generator.
+ *
+ * @example
+ * ```ts
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import * as Effect from "effect/Effect";
+ *
+ * const key = await Effect.runPromise(generateAgentKey);
+ * key.sshPublicKey; // "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5…"
+ * ```
+ */
 export const generateAgentKey: Effect.Effect<AgentKey> = Effect.sync(() => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const spki = publicKey.export({ format: "der", type: "spki" });
@@ -69,34 +80,58 @@ export const generateAgentKey: Effect.Effect<AgentKey> = Effect.sync(() => {
 
 /**
  * Imports base64 (standard, padded) of PKCS#8 DER, version 1 or 2. The public key of a version 2 structure must belong
- * to its seed. Fails with `AgentKeyMalformed`, in which nothing of the input remains.
+ * to its seed. Fails with `AgentKeyMalformed`, which contains nothing of the input.
+ *
+ * @example
+ * ```ts
+ * import { exportPkcs8, generateAgentKey, importAgentKey } from "@agent-auth/agent-identity/keys";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const generated = yield* generateAgentKey;
+ *   return yield* importAgentKey(exportPkcs8(generated));
+ * });
+ * const key = await Effect.runPromise(program);
+ * ```
  */
 export const importAgentKey = Effect.fnUntraced(function* (
   pkcs8: Redacted.Redacted,
 ): Effect.fn.Return<AgentKey, AgentKeyMalformed> {
-  const der = decodeBase64(Redacted.value(pkcs8));
+  const text: unknown = Redacted.isRedacted(pkcs8) ? Redacted.value(pkcs8) : undefined;
+  const der = typeof text === "string" ? decodeBase64(text) : null;
   if (der === null || der.length === 0) {
     return yield* new AgentKeyMalformed({ problem: "it is not base64" });
   }
-  const read = readEd25519Pkcs8(der);
-  if (read === "structure") {
+  const parsed = parseEd25519Pkcs8(der);
+  if (parsed === "structure") {
     return yield* new AgentKeyMalformed({ problem: "it is not a PKCS#8 structure" });
   }
-  if (read === "algorithm") {
+  if (parsed === "algorithm") {
     return yield* new AgentKeyMalformed({ problem: "it is not an Ed25519 key" });
   }
-  const key = keyFromSeed(read.seed);
-  const isOurs =
-    read.publicKey === undefined || Buffer.from(key.publicKeyRaw).equals(read.publicKey);
-  if (!isOurs) {
-    return yield* new AgentKeyMalformed({
-      problem: "its public key belongs to another private key",
-    });
+  const key = keyFromSeed(parsed.seed);
+  const { publicKey = key.publicKeyRaw } = parsed;
+  if (Buffer.compare(publicKey, key.publicKeyRaw) !== 0) {
+    const problem = "its public key belongs to another private key";
+    return yield* new AgentKeyMalformed({ problem });
   }
   return key;
 });
 
-/** The key as it is stored: base64 (standard, padded) of PKCS#8 DER, version 1. */
+/**
+ * Exports a key for storage: base64 (standard, padded) of PKCS#8 DER, version 1. Throws `TypeError` for a key that was
+ * not made by `generateAgentKey` or `importAgentKey`.
+ *
+ * @example
+ * ```ts
+ * import { exportPkcs8, generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const key = await Effect.runPromise(generateAgentKey);
+ * const secret = Redacted.value(exportPkcs8(key));
+ * ```
+ */
 export const exportPkcs8 = (key: AgentKey): Redacted.Redacted =>
   Redacted.make(
     ImportedAgentKey.privateKeyOf(key).export({ format: "der", type: "pkcs8" }).toString("base64"),

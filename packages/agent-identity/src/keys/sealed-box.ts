@@ -10,12 +10,12 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { AgentPublicKeyMalformed, SealedBoxUnopened } from "../errors/index.ts";
+import { AgentPublicKeyMalformed, SealedBoxDecryptionFailed } from "../errors/index.ts";
 import { decodeBase64 } from "../encoding/base64.ts";
-import { rawOfSpki, readEd25519Pkcs8, writePkcs8, writeSpki } from "./ed25519-pkcs8.ts";
+import { rawOfSpki, parseEd25519Pkcs8, writePkcs8, writeSpki } from "./ed25519-der.ts";
 import { type AgentKey, exportPkcs8 } from "./index.ts";
 
-/** An ephemeral public key and a Poly1305 tag: what a sealed box adds to its message. */
+/** Length of the ephemeral public key and the Poly1305 tag that a sealed box adds to its message. */
 const sealBytes = 48;
 const publicKeyBytes = 32;
 /** "expand 32-byte k", as little-endian words: Salsa20's constant for 32-byte keys. */
@@ -23,9 +23,9 @@ const sigma = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
 
 const seedOf = (key: AgentKey): Uint8Array => {
   const der = decodeBase64(Redacted.value(exportPkcs8(key)));
-  const read = der === null ? "structure" : readEd25519Pkcs8(der);
-  if (typeof read === "string") throw new TypeError("an AgentKey always exports PKCS#8");
-  return read.seed;
+  const parsed = der === null ? "structure" : parseEd25519Pkcs8(der);
+  if (typeof parsed === "string") throw new TypeError("an AgentKey always exports PKCS#8");
+  return parsed.seed;
 };
 
 /** The X25519 secret of an agent's key: the first half of SHA-512 of the seed, clamped (RFC 7748 §5). */
@@ -46,11 +46,33 @@ const x25519Key = (secret: Uint8Array) => {
   return { privateKey, publicKey: rawOfSpki(spki) };
 };
 
-/** The X25519 secret key, 32 bytes, that belongs to an agent's Ed25519 key. */
+/**
+ * Returns the X25519 private key, 32 bytes, that belongs to an agent's Ed25519 key.
+ *
+ * @example
+ * ```ts
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import { x25519PrivateKey } from "@agent-auth/agent-identity/keys/sealed-box";
+ * import * as Effect from "effect/Effect";
+ *
+ * const secret = x25519PrivateKey(await Effect.runPromise(generateAgentKey)); // Redacted
+ * ```
+ */
 export const x25519PrivateKey = (key: AgentKey): Redacted.Redacted<Uint8Array> =>
   Redacted.make(x25519SecretOf(key), { label: "x25519_private_key" });
 
-/** The X25519 public key, 32 bytes, to which messages for an agent's key are sealed. */
+/**
+ * Returns the X25519 public key, 32 bytes, that belongs to an agent's Ed25519 key.
+ *
+ * @example
+ * ```ts
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import { x25519PublicKey } from "@agent-auth/agent-identity/keys/sealed-box";
+ * import * as Effect from "effect/Effect";
+ *
+ * x25519PublicKey(await Effect.runPromise(generateAgentKey)).length; // 32
+ * ```
+ */
 export const x25519PublicKey = (key: AgentKey): Uint8Array =>
   Uint8Array.from(x25519Key(x25519SecretOf(key)).publicKey);
 
@@ -74,9 +96,24 @@ const nonceFor = (ephemeral: Uint8Array, recipient: Uint8Array): Uint8Array =>
   blake2b(Buffer.concat([ephemeral, recipient]), { dkLen: 24 });
 
 /**
- * Seals a message to an agent, as libsodium's `crypto_box_seal` does: only the holder of the agent's private key can
- * open it, and nobody can tell who sealed it. `publicKey` is the agent's Ed25519 key, 32 bytes; the answer is base64.
- * Fails with `AgentPublicKeyMalformed` where that is no such key.
+ * Encrypts a message to an agent as libsodium's `crypto_box_seal` does: only the agent's private key can decrypt it, and
+ * the sender stays anonymous. `publicKey` is the agent's Ed25519 key, 32 bytes; the result is base64. The ephemeral key
+ * comes from the operating system's random number generator, since Effect's `Random` is not cryptographically secure.
+ * Fails with `AgentPublicKeyMalformed`.
+ *
+ * @example
+ * ```ts
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import { sealToAgent, unsealWithAgentKey } from "@agent-auth/agent-identity/keys/sealed-box";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = Effect.gen(function* () {
+ *   const key = yield* generateAgentKey;
+ *   const sealed = yield* sealToAgent(key.publicKeyRaw, "task-123");
+ *   return new TextDecoder().decode(yield* unsealWithAgentKey(key, sealed));
+ * });
+ * await Effect.runPromise(program); // "task-123"
+ * ```
  */
 export const sealToAgent = (
   publicKey: Uint8Array,
@@ -91,20 +128,32 @@ export const sealToAgent = (
       const sealed = cipher.encrypt(Buffer.from(message));
       return Buffer.concat([ephemeral, sealed]).toString("base64");
     },
-    catch: () => new AgentPublicKeyMalformed({ problem: "it is not a point to seal to" }),
+    catch: () => new AgentPublicKeyMalformed({ problem: "it is not a point on the curve" }),
   });
 
 /**
- * Opens what was sealed to an agent's key: base64 (standard, padded) in, bytes out. Fails with `SealedBoxUnopened`,
- * which does not tell a changed message from one for another key; nobody can.
+ * Decrypts a message that was sealed to an agent's key: base64 (standard, padded) in, bytes out. Fails with
+ * `SealedBoxDecryptionFailed`; a changed message cannot be told from one for another key.
+ *
+ * @example
+ * ```ts
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import { unsealWithAgentKey } from "@agent-auth/agent-identity/keys/sealed-box";
+ * import * as Effect from "effect/Effect";
+ *
+ * const program = Effect.flatMap(generateAgentKey, (key) => unsealWithAgentKey(key, "AAAA"));
+ * const error = await Effect.runPromise(Effect.flip(program));
+ * error.problem; // "it is too short"
+ * ```
  */
 export const unsealWithAgentKey = Effect.fnUntraced(function* (
   key: AgentKey,
   sealed: string,
-): Effect.fn.Return<Uint8Array, SealedBoxUnopened> {
+): Effect.fn.Return<Uint8Array, SealedBoxDecryptionFailed> {
   const box = decodeBase64(sealed);
-  if (box === null) return yield* new SealedBoxUnopened({ problem: "it is not base64" });
-  if (box.length < sealBytes) return yield* new SealedBoxUnopened({ problem: "it is too short" });
+  if (box === null) return yield* new SealedBoxDecryptionFailed({ problem: "it is not base64" });
+  if (box.length < sealBytes)
+    return yield* new SealedBoxDecryptionFailed({ problem: "it is too short" });
   return yield* Effect.try({
     try: () => {
       const secret = x25519SecretOf(key);
@@ -114,6 +163,6 @@ export const unsealWithAgentKey = Effect.fnUntraced(function* (
         box.subarray(publicKeyBytes),
       );
     },
-    catch: () => new SealedBoxUnopened({ problem: "it was not sealed to this key" }),
+    catch: () => new SealedBoxDecryptionFailed({ problem: "it was not sealed to this key" }),
   });
 });

@@ -1,62 +1,72 @@
 import * as Effect from "effect/Effect";
 import * as Struct from "effect/Struct";
 import {
-  type AgentIdentityJwtHeader,
   decodeUnverifiedAgentIdentityJwt,
+  type UnverifiedAgentIdentityJwt,
+  type VerifiedAgentIdentity,
   verifyAgentIdentityJwt,
   type VerifyJwtOptions,
 } from "../jwt/index.ts";
 import { type AgentKey, importAgentKey } from "../keys/index.ts";
 import { type AgentIdentityRecord, parseStoredAgentIdentity } from "../record/index.ts";
 
-/** Who an agent is, without its private key. */
+/** An agent's identity without its private key. */
 export type AgentProfile = Omit<AgentIdentityRecord, "privateKey">;
 
-/** An agent and its key, imported. Whether anything was verified depends on the function that returned it. */
+/** An agent and its imported key. Whether anything was verified depends on the function that returned it. */
 export interface AgentWithKey {
   readonly agent: AgentProfile;
   readonly key: AgentKey;
 }
 
 /** An agent whose token was verified. */
-export interface VerifiedAgent extends AgentWithKey {
-  /** The key that verified it. */
-  readonly kid: string;
-  readonly issuer: string;
-  readonly audience: string;
-  /** `exp`, milliseconds since the epoch, clock tolerance not added. */
-  readonly expiresAtMs: number;
-  /** `iat`, milliseconds since the epoch. */
-  readonly issuedAtMs?: number;
-}
+export interface VerifiedAgent extends AgentWithKey, Omit<VerifiedAgentIdentity, "record"> {}
 
-/** A token taken apart; nothing of it was verified. */
-export interface UnverifiedAgent {
-  readonly header: AgentIdentityJwtHeader;
+/** A decoded token. Nothing in it has been verified. */
+export interface UnverifiedAgent extends Omit<UnverifiedAgentIdentityJwt, "unverifiedRecord"> {
   readonly unverifiedAgent: AgentProfile;
-  /** `exp`, milliseconds since the epoch; may have passed. */
-  readonly expiresAtMs: number;
 }
 
-const withKey = ({ privateKey, ...agent }: AgentIdentityRecord) =>
-  Effect.map(importAgentKey(privateKey), (key): AgentWithKey => ({ agent, key }));
+const profileOf = (record: AgentIdentityRecord): AgentProfile =>
+  Struct.omit(record, ["privateKey"]);
 
-/** Verifies a token and imports its key. */
-export const verifyAgent = Effect.fnUntraced(function* (jwt: string, options?: VerifyJwtOptions) {
-  const { record, ...facts } = yield* verifyAgentIdentityJwt(jwt, options);
-  return { ...(yield* withKey(record)), ...facts } satisfies VerifiedAgent;
-});
+/** `verifyAgentIdentityJwt` without `Redacted` values. */
+export const verifyAgent = (jwt: string, options?: VerifyJwtOptions) =>
+  Effect.map(verifyAgentIdentityJwt(jwt, options), ({ record, ...rest }): VerifiedAgent => ({
+    agent: profileOf(record),
+    ...rest,
+  }));
 
-/** Reads a token without trusting it; its key is dropped. */
-export const decodeUnverifiedAgent = Effect.fnUntraced(function* (jwt: string) {
-  const { unverifiedRecord, ...facts } = yield* decodeUnverifiedAgentIdentityJwt(jwt);
-  const unverifiedAgent = Struct.omit(unverifiedRecord, ["privateKey"]);
-  return { unverifiedAgent, ...facts } satisfies UnverifiedAgent;
-});
+/** `decodeUnverifiedAgentIdentityJwt` without the private key. */
+export const decodeUnverifiedAgent = (jwt: string) =>
+  Effect.map(
+    decodeUnverifiedAgentIdentityJwt(jwt),
+    ({ unverifiedRecord, ...rest }): UnverifiedAgent => ({
+      unverifiedAgent: profileOf(unverifiedRecord),
+      ...rest,
+    }),
+  );
 
 /**
- * Reads a record that a sign-in stored (`agent_identity` of `auth.json` as an object), of either design, and imports its
+ * Parses a record that a sign-in stored (`agent_identity` of `auth.json` as an object), of either design, and imports its
  * key. Rejects with `StoredAgentIdentityInvalid` or `AgentKeyMalformed`.
+ *
+ * @example
+ * ```ts
+ * import { exportPkcs8, generateAgentKey, importStoredAgent } from "@agent-auth/agent-identity/promises";
+ *
+ * const { agent, key } = await importStoredAgent({
+ *   workspace_id: "workspace-123",
+ *   agent_runtime_id: "agent-123",
+ *   agent_private_key: exportPkcs8(await generateAgentKey()),
+ *   registered_at: "2026-04-13T12:00:00Z",
+ * });
+ * agent.accountId; // "workspace-123"
+ * ```
  */
 export const importStoredAgent = (stored: unknown): Promise<AgentWithKey> =>
-  Effect.runPromise(Effect.flatMap(parseStoredAgentIdentity(stored), withKey));
+  Effect.runPromise(
+    Effect.flatMap(parseStoredAgentIdentity(stored), (record) =>
+      Effect.map(importAgentKey(record.privateKey), (key) => ({ agent: profileOf(record), key })),
+    ),
+  );

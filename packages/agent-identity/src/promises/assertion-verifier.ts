@@ -1,10 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { type AgentPublicKey, importAgentPublicKey } from "../keys/public-key.ts";
+import { checkVerifyAssertionOptions } from "../assertion/options.ts";
 import {
+  type AgentPublicKey,
   AgentPublicKeys,
   AssertionReplayStore,
+  importAgentPublicKey,
   parseAgentAssertion as parse,
   type TaskBinding,
   type UnverifiedAgentAssertion,
@@ -12,76 +14,73 @@ import {
   verifyAgentAssertion,
 } from "../assertion/verifier.ts";
 import { AssertionLookupFailed } from "../errors/index.ts";
-import { checkClockWindow } from "../options/numbers.ts";
-import { makePromiseRuntime } from "./runtime.ts";
-import type { CallOptions } from "./call-options.ts";
+import { type CallOptions, makePromiseRuntime } from "./runtime.ts";
 
 /** How a gateway or backend looks up what agents registered with it. */
 export interface AssertionVerifierOptions {
-  /** A runtime's public key: imported, 32 bytes, or in its SSH form; null or undefined where there is no such agent. */
+  /**
+   * Returns the public key of an agent runtime: imported, 32 bytes, or in SSH format; null or undefined if there is no
+   * such agent. The id is unverified text, such as `constructor`: look it up in a `Map` or a database, or check
+   * `Object.hasOwn` first.
+   */
   readonly findPublicKey: (
     agentRuntimeId: string,
     signal: AbortSignal,
   ) => Promise<AgentPublicKey | string | Uint8Array | null | undefined>;
-  /** Whether a task was registered for a runtime; `null` says aloud that any task will do. */
+  /** Returns whether a task was registered for an agent runtime; `null` accepts any task of a known agent. */
   readonly isKnownTask: ((binding: TaskBinding, signal: AbortSignal) => Promise<boolean>) | null;
-  /** Seconds that a timestamp may lie in the past or future, zero or more. Default 300. */
+  /** How many seconds the timestamp may be in the past or future, zero or more. Default 300. */
   readonly clockWindowSeconds?: number;
   /**
-   * How often one assertion may be used. Absent: not counted. An honest agent sends the same assertion with all requests
-   * of one second. `maxUses` and `capacity` (default 100,000 assertions) count in this process; a function asks a store
-   * that processes share.
+   * How often one assertion may be used; uses are not counted by default. An agent sends the same assertion with all
+   * requests of one second. `maxUses` and `capacity` (default 100,000 assertions) count in this process; a function asks a
+   * store that processes share and returns whether the use is admitted.
    */
   readonly replays?:
     | { readonly maxUses: number; readonly capacity?: number }
     | ((use: AssertionUse, signal: AbortSignal) => Promise<boolean>);
 }
 
-/** One use of an assertion, to be counted and admitted, or not. */
+/** One use of an assertion, to be counted. */
 export interface AssertionUse {
-  /** Stands for runtime, task and second, however the header was spelled. */
+  /** A digest of its agent runtime, task and second, however the header is spelled. */
   readonly key: string;
-  /** When the clock window refuses it anyway, milliseconds since the epoch: it may be forgotten then. */
+  /** When the clock window rejects it anyway, milliseconds since the epoch: it may be forgotten then. */
   readonly forgetAfterMs: number;
 }
 
-/** What one call of `verify` expects. */
+/** Options of one call of `verify`. */
 export interface VerifyAssertionCall extends CallOptions {
-  /** The only runtime to accept, where the caller knows. */
+  /** The only agent runtime to accept, if the caller knows it. */
   readonly expectedAgentRuntimeId?: string;
 }
 
-/** Accepts agents, until it is closed. */
+/** Verifies assertions of agents until it is closed. */
 export interface AssertionVerifier {
   /**
-   * Verifies an `Authorization` header, `undefined` where a request has none. Rejects with `AssertionError`; all but
-   * `AssertionLookupFailed` mean 401.
+   * Verifies an `Authorization` header; `undefined` or `null` if a request has none. Rejects with `AssertionError`; all
+   * but `AssertionLookupFailed` mean 401.
    */
   readonly verify: (
-    header: string | undefined,
+    header: string | null | undefined,
     call?: VerifyAssertionCall,
   ) => Promise<VerifiedAgentAssertion>;
   readonly close: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
-type Lookup = AssertionLookupFailed["service"];
-
-/** A callback's failure is told by its kind only: its message is the caller's, and may hold anything. */
+/** A callback's failure is reported without its message, which is the caller's and may contain anything. */
 const ask = <A>(
-  service: Lookup,
-  answer: (signal: AbortSignal) => Promise<A>,
+  service: AssertionLookupFailed["service"],
+  callback: (signal: AbortSignal) => Promise<A>,
 ): Effect.Effect<A, AssertionLookupFailed> =>
   Effect.tryPromise({
-    try: async (signal) => answer(signal),
-    catch: () => new AssertionLookupFailed({ service, problem: "the callback rejected" }),
+    try: async (signal) => callback(signal),
+    catch: () => new AssertionLookupFailed({ service, problem: "the callback failed" }),
   });
 
-/** Only `true` is a yes: a look-up that returns its rows would find an empty list truthy. */
-const askWhether = (service: Lookup, answer: (signal: AbortSignal) => Promise<unknown>) =>
-  Effect.map(ask(service, answer), (said) => said === true);
-
-const imported = (key: AgentPublicKey | string | Uint8Array) =>
+/** Text and bytes are imported; anything else is checked where it is used. */
+const importIfNeeded = (key: AgentPublicKey | string | Uint8Array) =>
   typeof key === "string" || key instanceof Uint8Array
     ? Effect.mapError(
         importAgentPublicKey(key),
@@ -92,45 +91,83 @@ const imported = (key: AgentPublicKey | string | Uint8Array) =>
 const publicKeysLayer = ({ findPublicKey }: AssertionVerifierOptions) => {
   const find = Effect.fnUntraced(function* (agentRuntimeId: string) {
     const key = yield* ask("AgentPublicKeys", (signal) => findPublicKey(agentRuntimeId, signal));
-    return key === null || key === undefined ? Option.none() : Option.some(yield* imported(key));
+    return key === null || key === undefined
+      ? Option.none()
+      : Option.some(yield* importIfNeeded(key));
   });
   return Layer.succeed(AgentPublicKeys, AgentPublicKeys.of({ find }));
 };
 
-/** Reads a header without trusting it, as `verify` does first. Rejects with `AssertionMalformed`. */
+/**
+ * Parses an `Authorization` header without verifying it. Rejects with `AssertionMalformed`.
+ *
+ * @example
+ * ```ts
+ * import { parseAgentAssertion } from "@agent-auth/agent-identity/promises";
+ *
+ * const agentRuntimeId = await parseAgentAssertion("Bearer token").then(
+ *   (unverified) => unverified.agentRuntimeId,
+ *   () => "not an assertion",
+ * );
+ * ```
+ */
 export const parseAgentAssertion = (
-  header: string | undefined,
+  header: string | null | undefined,
 ): Promise<UnverifiedAgentAssertion> => Effect.runPromise(parse(header));
 
 const replaysLayer = ({ replays }: AssertionVerifierOptions) => {
   if (replays === undefined) return Layer.empty;
   if (typeof replays !== "function") return AssertionReplayStore.layerMemory(replays);
   const admit = (key: string, forgetAfterMs: number) =>
-    askWhether("AssertionReplayStore", (signal) => replays({ key, forgetAfterMs }, signal));
+    ask("AssertionReplayStore", (signal) => replays({ key, forgetAfterMs }, signal));
   return Layer.succeed(AssertionReplayStore, AssertionReplayStore.of({ admit }));
 };
 
 const taskLookup = ({ isKnownTask }: AssertionVerifierOptions) =>
-  isKnownTask === null
-    ? null
-    : (binding: TaskBinding) => askWhether("tasks", (signal) => isKnownTask(binding, signal));
+  typeof isKnownTask === "function"
+    ? (binding: TaskBinding) => ask("tasks", (signal) => isKnownTask(binding, signal))
+    : isKnownTask;
 
 /**
- * Accepts agents: everything that a gateway needs, without a network client. Close it when done. A clock window or a
- * number of uses that is none throws `TypeError` or `RangeError` here.
+ * Creates a verifier of agents' assertions: all that a gateway needs, without a network client. Close it after its last
+ * call. Results of the callbacks are checked: an assertion is accepted only if they return exactly `true` or a public key;
+ * a result of another type rejects with `AssertionLookupFailed`. Throws `TypeError` or `RangeError` if an option has the
+ * wrong type or range.
+ *
+ * @example
+ * ```ts
+ * import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
+ * import { createAssertionVerifier, generateAgentKey } from "@agent-auth/agent-identity/promises";
+ *
+ * const key = await generateAgentKey();
+ * const publicKeys = new Map([["agent-123", key.sshPublicKey]]);
+ * const tasks = new Map([["agent-123", new Set(["task-123"])]]);
+ * await using verifier = createAssertionVerifier({
+ *   findPublicKey: async (agentRuntimeId) => publicKeys.get(agentRuntimeId),
+ *   isKnownTask: async ({ agentRuntimeId, taskId }) =>
+ *     tasks.get(agentRuntimeId)?.has(taskId) ?? false,
+ * });
+ *
+ * const signer = makeAssertionSigner({ key, agentRuntimeId: "agent-123", taskId: "task-123" });
+ * const agent = await verifier.verify(signer.authorizationAt(Date.now()));
+ * agent.agentRuntimeId; // "agent-123"
+ * ```
  */
 export const createAssertionVerifier = (options: AssertionVerifierOptions): AssertionVerifier => {
-  const clockWindowSeconds = checkClockWindow(options.clockWindowSeconds);
-  const isKnownTask = taskLookup(options);
+  if (typeof options.findPublicKey !== "function") {
+    throw new TypeError("findPublicKey must be a function");
+  }
+  const { clockWindowSeconds } = options;
+  const checked = checkVerifyAssertionOptions({
+    isKnownTask: taskLookup(options),
+    ...(clockWindowSeconds === undefined ? {} : { clockWindowSeconds }),
+  });
   const { run, close } = makePromiseRuntime(
     Layer.merge(publicKeysLayer(options), replaysLayer(options)),
   );
   return {
-    verify: (header, { expectedAgentRuntimeId, ...call } = {}) => {
-      const expected = expectedAgentRuntimeId === undefined ? {} : { expectedAgentRuntimeId };
-      const verifying = { isKnownTask, clockWindowSeconds, ...expected };
-      return run(verifyAgentAssertion(header, verifying), call);
-    },
+    verify: async (header, { signal, ...expected } = {}) =>
+      run(verifyAgentAssertion(header, { ...checked, ...expected }), signal && { signal }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,7 +1,5 @@
-/**
- * The package for callers who do not use Effect: plain values in and out, Promises that reject with the classes of
- * `./errors`, an optional `AbortSignal` in each call that may take time.
- */
+/** The Promise API of this package, for programs that do not use Effect: plain values, Promises, `AbortSignal`. */
+export { isAgentIdentityError } from "../errors/index.ts";
 export {
   type AgentProfile,
   type AgentWithKey,
@@ -10,21 +8,19 @@ export {
   type VerifiedAgent,
 } from "./agent.ts";
 export {
-  createAgentIdentity,
-  type AgentIdentityClient,
-  type AgentIdentityClientOptions,
-  type JwksStore,
-} from "./agent-identity.ts";
-export {
-  createAssertionVerifier,
-  parseAgentAssertion,
   type AssertionUse,
   type AssertionVerifier,
   type AssertionVerifierOptions,
+  createAssertionVerifier,
+  parseAgentAssertion,
   type VerifyAssertionCall,
 } from "./assertion-verifier.ts";
-export { isAgentIdentityError } from "../errors/index.ts";
-export type { CallOptions } from "./call-options.ts";
+export {
+  type AgentIdentityClient,
+  type AgentIdentityClientOptions,
+  createAgentIdentity,
+  type JwksStore,
+} from "./client.ts";
 export {
   exportPkcs8,
   generateAgentKey,
@@ -33,5 +29,11 @@ export {
   sealToAgent,
   unsealWithAgentKey,
 } from "./keys.ts";
-export type { AgentRegistrationRequest, BiscuitRequest, TaskRequest } from "./requests.ts";
-export { jwksUrl, taskApiBaseUrl } from "./urls.ts";
+export {
+  type AgentRegistrationRequest,
+  type BiscuitRequest,
+  jwksUrl,
+  taskApiBaseUrl,
+  type TaskRequest,
+} from "./requests.ts";
+export type { CallOptions } from "./runtime.ts";

@@ -2,11 +2,19 @@ import type * as Effect from "effect/Effect";
 import type * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
 import { ClientClosed, isAgentIdentityError } from "../errors/index.ts";
-import type { CallOptions } from "./call-options.ts";
+
+/** Options of one call. */
+export interface CallOptions {
+  /**
+   * Aborting it rejects the call with the signal's reason and ends what only this call was waiting for; a request that
+   * several calls share continues.
+   */
+  readonly signal?: AbortSignal;
+}
 
 /**
- * What stands behind a Promise face: runs effects over one layer until it is closed. Calls cut off by their signal reject
- * with its reason, calls cut off by closing with `ClientClosed`.
+ * Runs effects over one layer until it is closed. Calls interrupted by their signal reject with its reason, calls
+ * interrupted by `close` with `ClientClosed`.
  */
 export const makePromiseRuntime = <R, LayerError>(layer: Layer.Layer<R, LayerError>) => {
   const runtime = ManagedRuntime.make(layer);
@@ -18,7 +26,7 @@ export const makePromiseRuntime = <R, LayerError>(layer: Layer.Layer<R, LayerErr
       try {
         return await runtime.runPromise(effect, signal && { signal });
       } catch (error) {
-        // Effect's own word for an interruption is no answer to a caller.
+        // Effect's error for an interruption means nothing to a caller.
         if (isAgentIdentityError(error)) throw error;
         signal?.throwIfAborted();
         throw isClosed ? new ClientClosed() : error;

@@ -1,24 +1,28 @@
 import * as Effect from "effect/Effect";
 import * as Predicate from "effect/Predicate";
 import * as Redacted from "effect/Redacted";
-import { JwtClaimInvalid, StoredAgentIdentityInvalid } from "../errors/index.ts";
-import { type Complaint, firstIssue } from "../encoding/first-issue.ts";
-import { idExpectation, isId } from "./id.ts";
-import { kindOf } from "../encoding/printable.ts";
+import * as z from "zod/mini";
 import { formatRfc3339Second, normalizeRfc3339 } from "../encoding/rfc3339.ts";
+import {
+  describeType,
+  firstSchemaIssue,
+  idExpectation,
+  isId,
+  type SchemaIssue,
+} from "../encoding/text.ts";
+import { JwtClaimInvalid, StoredAgentIdentityInvalid } from "../errors/index.ts";
 import { parsePlanType, type PlanType } from "./plan.ts";
-import { CurrentShape, FirstDesignShape } from "./claims.ts";
 
 /**
- * Who an agent is, whichever shape it was read from: JWT claims of either design, or a record stored by a
- * sign-in. Whether anything was verified depends on the function that returned it.
+ * An agent's identity, parsed from JWT claims or a stored record of either design. Whether anything was verified depends
+ * on the function that returned it.
  */
 export interface AgentIdentityRecord {
   /** Printable ASCII, not empty: it goes into headers, paths and signed messages. */
   readonly agentRuntimeId: string;
   /** Base64 (standard, padded) of PKCS#8 DER, Ed25519, version 1 or 2. */
   readonly privateKey: Redacted.Redacted;
-  /** The account or, on a workspace plan, the workspace: they are one id. */
+  /** The id of the account or, on a workspace plan, of the workspace. */
   readonly accountId: string;
   readonly chatgptUserId?: string;
   readonly email?: string;
@@ -26,29 +30,65 @@ export interface AgentIdentityRecord {
   readonly isFedrampAccount: boolean;
   /** RFC 3339, whole seconds, `Z`. */
   readonly registeredAt?: string;
-  /** A task the writer of a stored record had registered already. */
+  /** A task that the sign-in had already registered. */
   readonly taskId?: string;
-  /** A task cached for background requests (first design). */
+  /** A task cached for background requests (v1 design). */
   readonly backgroundTaskId?: string;
 }
 
-const present = (text: string | null | undefined): text is string =>
+// Plain shapes: the record derives its values from the texts, which keeps the shapes cheap to check.
+const id = z.string().check(z.refine(isId, idExpectation));
+const secretText = z.string().check(z.minLength(1, "a non-empty string"));
+const isTime = (text: string): boolean => normalizeRfc3339(text) !== null;
+const time = z.string().check(z.refine(isTime, "an RFC 3339 time"));
+
+const shared = {
+  agent_runtime_id: id,
+  agent_private_key: secretText,
+  email: z.nullish(z.string()),
+};
+
+/** Claims and stored records of the v1 design (docs/protocol.md §2, §6). `registered_at` is required in a stored record. */
+const V1Shape = z.object({
+  ...shared,
+  workspace_id: id,
+  chatgpt_user_id: z.nullish(id),
+  plan_type: z.nullish(z.string()),
+  chatgpt_account_is_fedramp: z.nullish(z.boolean()),
+  registered_at: z.nullish(time),
+  background_task_id: z.nullish(z.string()),
+});
+type V1Shape = z.infer<typeof V1Shape>;
+
+/** Claims and stored records of the v2 design, which Codex uses now. */
+const V2Shape = z.object({
+  ...shared,
+  account_id: id,
+  chatgpt_user_id: id,
+  plan_type: z.string(),
+  chatgpt_account_is_fedramp: z.boolean(),
+  registered_at: z.nullish(time),
+  task_id: z.nullish(z.string()),
+});
+type V2Shape = z.infer<typeof V2Shape>;
+
+const isPresent = (text: string | null | undefined): text is string =>
   text !== null && text !== undefined && text.trim() !== "";
 
 const secret = (text: string): Redacted.Redacted =>
   Redacted.make(text, { label: "agent_private_key" });
 
-/** A record in the making: properties without a value are left out, and filling in is cheaper than spreading. */
+/** A record being built: properties without a value are left out, and assigning is cheaper than spreading. */
 type Draft = { -readonly [Name in keyof AgentIdentityRecord]: AgentIdentityRecord[Name] };
 
-const withShared = (draft: Draft, read: CurrentShape | FirstDesignShape): AgentIdentityRecord => {
-  if (present(read.email)) draft.email = read.email;
-  const registeredAt = present(read.registered_at) ? normalizeRfc3339(read.registered_at) : null;
+const withShared = (draft: Draft, read: V2Shape | V1Shape): AgentIdentityRecord => {
+  if (isPresent(read.email)) draft.email = read.email;
+  const registeredAt = isPresent(read.registered_at) ? normalizeRfc3339(read.registered_at) : null;
   if (registeredAt !== null) draft.registeredAt = registeredAt;
   return draft;
 };
 
-const fromCurrent = (read: CurrentShape): AgentIdentityRecord => {
+const fromV2 = (read: V2Shape): AgentIdentityRecord => {
   const draft: Draft = {
     agentRuntimeId: read.agent_runtime_id,
     privateKey: secret(read.agent_private_key),
@@ -60,7 +100,7 @@ const fromCurrent = (read: CurrentShape): AgentIdentityRecord => {
   return withShared(draft, read);
 };
 
-const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => {
+const fromV1 = (read: V1Shape): AgentIdentityRecord => {
   const draft: Draft = {
     agentRuntimeId: read.agent_runtime_id,
     privateKey: secret(read.agent_private_key),
@@ -68,13 +108,14 @@ const fromFirstDesign = (read: FirstDesignShape): AgentIdentityRecord => {
     planType: parsePlanType(read.plan_type ?? ""),
     isFedrampAccount: read.chatgpt_account_is_fedramp ?? false,
   };
-  if (present(read.chatgpt_user_id)) draft.chatgptUserId = read.chatgpt_user_id;
+  if (isPresent(read.chatgpt_user_id)) draft.chatgptUserId = read.chatgpt_user_id;
   return withShared(draft, read);
 };
 
-/** Which design a value speaks, or what is wrong with its two spellings of one id. */
-const designOf = (value: unknown): "v2" | "v1" | Complaint => {
-  if (!Predicate.isObject(value)) return { path: "", expected: "an object", found: kindOf(value) };
+/** The design of a value, or what is wrong if it has both names of the account id. */
+const designOf = (value: unknown): "v2" | "v1" | SchemaIssue => {
+  if (!Predicate.isObject(value))
+    return { path: "", expected: "an object", found: describeType(value) };
   const { account_id: account, workspace_id: workspace } = value;
   const hasWorkspace = workspace !== undefined && workspace !== null;
   const hasAccount = account !== undefined && account !== null;
@@ -85,48 +126,48 @@ const designOf = (value: unknown): "v2" | "v1" | Complaint => {
 };
 
 type Shape =
-  | { readonly design: "v2"; readonly read: CurrentShape }
-  | { readonly design: "v1"; readonly read: FirstDesignShape };
+  | { readonly design: "v2"; readonly read: V2Shape }
+  | { readonly design: "v1"; readonly read: V1Shape };
 
-/** A record in its own spelling, or the first thing that is wrong with it. */
-const readShape = (value: unknown): Shape | Complaint => {
+/** A value in the shape of its design, or the first thing that is wrong with it. */
+const readShape = (value: unknown): Shape | SchemaIssue => {
   const design = designOf(value);
   if (typeof design !== "string") return design;
   if (design === "v2") {
-    const { data: read, error } = CurrentShape.safeParse(value);
-    return read === undefined ? firstIssue(error, value) : { design, read };
+    const { data: read, error } = V2Shape.safeParse(value);
+    return read === undefined ? firstSchemaIssue(error, value) : { design, read };
   }
-  const { data: read, error } = FirstDesignShape.safeParse(value);
-  return read === undefined ? firstIssue(error, value) : { design, read };
+  const { data: read, error } = V1Shape.safeParse(value);
+  return read === undefined ? firstSchemaIssue(error, value) : { design, read };
 };
 
-const readClaims = (claims: unknown, nowMs: number): AgentIdentityRecord | Complaint => {
+const readClaims = (claims: unknown, nowMs: number): AgentIdentityRecord | SchemaIssue => {
   const shape = readShape(claims);
   if ("path" in shape) return shape;
-  if (shape.design === "v2") return fromCurrent(shape.read);
-  const record = fromFirstDesign(shape.read);
+  if (shape.design === "v2") return fromV2(shape.read);
+  const record = fromV1(shape.read);
   return { registeredAt: formatRfc3339Second(Math.floor(nowMs / 1000)), ...record };
 };
 
-/** A task id that a sign-in stored: blank counts as absent. */
+/** A stored task id: blank counts as absent. */
 const storedTask = (
   name: "task_id" | "background_task_id",
   id: string | null | undefined,
-): string | undefined | Complaint => {
-  if (!present(id)) return undefined;
+): string | undefined | SchemaIssue => {
+  if (!isPresent(id)) return undefined;
   return isId(id) ? id : { path: name, expected: idExpectation, found: "a string" };
 };
 
-const readStored = (value: unknown): AgentIdentityRecord | Complaint => {
+const readStored = (value: unknown): AgentIdentityRecord | SchemaIssue => {
   const shape = readShape(value);
   if ("path" in shape) return shape;
   if (shape.design === "v2") {
     const taskId = storedTask("task_id", shape.read.task_id);
     if (typeof taskId === "object") return taskId;
-    const record = fromCurrent(shape.read);
+    const record = fromV2(shape.read);
     return taskId === undefined ? record : { ...record, taskId };
   }
-  const record = fromFirstDesign(shape.read);
+  const record = fromV1(shape.read);
   if (record.registeredAt === undefined) {
     return { path: "registered_at", expected: "an RFC 3339 time", found: "nothing" };
   }
@@ -136,9 +177,23 @@ const readStored = (value: unknown): AgentIdentityRecord | Complaint => {
 };
 
 /**
- * Reads the claims of an agent identity JWT, of either design. `nowMs` (milliseconds since the epoch) stands in for
- * a first-design `registered_at` that is absent. Nothing is verified here: neither a signature nor the private key.
- * Fails with `JwtClaimInvalid`, which names the claim and the kinds, never a value.
+ * Parses the claims of an agent identity JWT of either design. `nowMs` (milliseconds since the epoch) is the default of
+ * `registered_at` in the v1 design. Nothing is verified, neither a signature nor the private key. Fails with
+ * `JwtClaimInvalid`, which names the claim and the types, never a value.
+ *
+ * @example
+ * ```ts
+ * import { parseAgentIdentityClaims } from "@agent-auth/agent-identity/record";
+ * import * as Effect from "effect/Effect";
+ *
+ * const claims = {
+ *   workspace_id: "workspace-123",
+ *   agent_runtime_id: "agent-123",
+ *   agent_private_key: "MC4CAQAwBQYDK2Vw…",
+ * };
+ * const record = await Effect.runPromise(parseAgentIdentityClaims(claims, { nowMs: Date.now() }));
+ * record.accountId; // "workspace-123"
+ * ```
  */
 export const parseAgentIdentityClaims = (
   claims: unknown,
@@ -151,8 +206,17 @@ export const parseAgentIdentityClaims = (
 };
 
 /**
- * Reads a record that a sign-in stored (`agent_identity` of `auth.json` as an object), of either design. A blank
- * task id counts as absent. The private key is not looked at. Fails with `StoredAgentIdentityInvalid`.
+ * Parses a record that a sign-in stored (`agent_identity` of `auth.json` as an object), of either design. A blank task id
+ * counts as absent. The private key is not checked. Fails with `StoredAgentIdentityInvalid`.
+ *
+ * @example
+ * ```ts
+ * import { parseStoredAgentIdentity } from "@agent-auth/agent-identity/record";
+ * import * as Effect from "effect/Effect";
+ *
+ * const error = await Effect.runPromise(Effect.flip(parseStoredAgentIdentity(null)));
+ * error.message; // "stored agent identity must be an object, found null"
+ * ```
  */
 export const parseStoredAgentIdentity = (
   value: unknown,

@@ -1,20 +1,28 @@
-/** Plans an account may be on, as Codex spells them. */
+/** The plans that an account may have, as Codex spells them. */
 export const planTypes = [
   "free",
   "go",
   "plus",
   "pro",
+  "promax",
   "prolite",
   "team",
   "self_serve_business_usage_based",
+  "self_serve_business_prolite",
   "business",
+  "ent26",
   "enterprise_cbp_usage_based",
+  "enterprise_cbp_automation",
   "enterprise",
   "edu",
+  "edu_plus",
+  "edu_pro",
+  "sci",
+  "sci_plus",
   "unknown",
 ] as const;
 
-/** One of `planTypes`; what the list does not know is `unknown`. */
+/** One of `planTypes`; any other plan is `unknown`. */
 export type PlanType = (typeof planTypes)[number];
 
 const known: ReadonlySet<string> = new Set(planTypes);
@@ -26,12 +34,32 @@ const firstWorkspacePlan = planTypes.indexOf("team");
 
 const isPlanType = (text: string): text is PlanType => known.has(text);
 
-/** The plan named by a claim, whatever its case; anything the list does not know is `unknown`, never an error. */
+/**
+ * Returns the plan that a claim names, in any case. A plan that is not in `planTypes` is `unknown`, never an error.
+ *
+ * @example
+ * ```ts
+ * import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
+ *
+ * parsePlanType("HC"); // "enterprise"
+ * parsePlanType("gold"); // "unknown"
+ * ```
+ */
 export const parsePlanType = (text: string): PlanType => {
   const lower = text.toLowerCase();
   return aliases.get(lower) ?? (isPlanType(lower) ? lower : "unknown");
 };
 
-/** Whether an account on this plan is a workspace shared by several people. `unknown` is not. */
+/**
+ * Returns whether an account with this plan is a workspace that several people share. `unknown` is not.
+ *
+ * @example
+ * ```ts
+ * import { isWorkspacePlan } from "@agent-auth/agent-identity/record/plan";
+ *
+ * isWorkspacePlan("team"); // true
+ * isWorkspacePlan("plus"); // false
+ * ```
+ */
 export const isWorkspacePlan = (plan: PlanType): boolean =>
   plan !== "unknown" && planTypes.indexOf(plan) >= firstWorkspacePlan;

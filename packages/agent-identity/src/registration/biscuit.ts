@@ -1,21 +1,21 @@
-import { randomBytes } from "node:crypto";
 import * as Effect from "effect/Effect";
+import * as Random from "effect/Random";
 import * as Redacted from "effect/Redacted";
 import {
   AccessTokenUnavailable,
   type BiscuitError,
-  BiscuitRefused,
-  BiscuitUnreachable,
+  BiscuitRejected,
+  BiscuitRequestFailed,
 } from "../errors/index.ts";
 import { HttpTransport } from "../http/index.ts";
-import { quoteAnswer } from "../http/quote-body.ts";
+import { quoteResponse } from "../http/quote-response.ts";
 import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 
-/** What a biscuit is asked for. */
+/** What a biscuit is minted for. */
 export interface MintBiscuitOptions extends BaseUrlOptions {
-  /** The configured ChatGPT base; normalised here. */
+  /** The configured ChatGPT base URL; normalised here. */
   readonly baseUrl: string;
-  /** The signed-in user's. Absent or blank: `AccessTokenUnavailable`. */
+  /** Access token of the signed-in user. Absent or blank: `AccessTokenUnavailable`. */
   readonly accessToken: Redacted.Redacted | undefined;
   /** The request that the biscuit will accompany. */
   readonly originalMethod: string;
@@ -25,11 +25,33 @@ export interface MintBiscuitOptions extends BaseUrlOptions {
 const timeoutMs = 15_000;
 const biscuitHeader = "x-openai-authorization";
 
-const requestId = (): string => `codex-agent-identity-${randomBytes(16).toString("base64url")}`;
+/** 16 random bytes that identify the request; they need not be secret. */
+const requestId = Effect.map(
+  Effect.all(Array.from({ length: 16 }, () => Random.nextIntBetween(0, 255))),
+  (bytes) => `codex-agent-identity-${Buffer.from(bytes).toString("base64url")}`,
+);
 
 /**
- * Mints a biscuit (first design, docs/protocol.md §5): the value that goes into `X-OpenAI-Authorization` of a
- * registration made for a signed-in user. Fails with `BiscuitError`.
+ * Mints a biscuit (docs/protocol.md §5): a short-lived token that the registration of a signed-in user's agent or task
+ * carries in the header `X-OpenAI-Authorization`. Fails with `BiscuitError`.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import { mintBiscuit } from "@agent-auth/agent-identity/registration/biscuit";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const headers = { "x-openai-authorization": "biscuit-123" };
+ * const response = { status: 200, statusText: "OK", headers, body: "" };
+ * const biscuit = mintBiscuit({
+ *   baseUrl: "https://chatgpt.com/backend-api",
+ *   accessToken: Redacted.make("access-token"),
+ *   originalMethod: "POST",
+ *   originalUrl: "https://auth.openai.com/api/accounts/v1/agent/register",
+ * }).pipe(Effect.provideService(HttpTransport, { request: () => Effect.succeed(response) }));
+ * await Effect.runPromise(biscuit); // Redacted
+ * ```
  */
 export const mintBiscuit = Effect.fn("mintBiscuit")(function* (
   options: MintBiscuitOptions,
@@ -38,22 +60,24 @@ export const mintBiscuit = Effect.fn("mintBiscuit")(function* (
   if (accessToken.trim() === "") return yield* new AccessTokenUnavailable();
   const base = yield* normalizeBaseUrl(options.baseUrl, options);
   const transport = yield* HttpTransport;
-  const answer = yield* Effect.mapError(
+  const response = yield* Effect.mapError(
     transport.request({
       method: "GET",
       url: `${base}/authenticate_app_v2`,
       headers: {
         authorization: Redacted.make(`Bearer ${accessToken}`, { label: "authorization" }),
-        "X-Request-Id": requestId(),
+        "X-Request-Id": yield* requestId,
         "X-Original-Method": options.originalMethod,
         "X-Original-Url": options.originalUrl,
       },
       timeoutMs,
     }),
-    (failure) => new BiscuitUnreachable({ failure }),
+    (failure) => new BiscuitRequestFailed({ failure }),
   );
-  const biscuit = answer.headers[biscuitHeader]?.trim() ?? "";
-  const isGood = answer.status >= 200 && answer.status < 300 && biscuit !== "";
-  if (!isGood) return yield* new BiscuitRefused(quoteAnswer(answer, [accessToken, biscuit]));
+  const biscuit = response.headers[biscuitHeader]?.trim() ?? "";
+  const isSuccess = response.status >= 200 && response.status < 300 && biscuit !== "";
+  if (!isSuccess) {
+    return yield* new BiscuitRejected(quoteResponse(response, [accessToken, biscuit]));
+  }
   return Redacted.make(biscuit, { label: "biscuit" });
 });

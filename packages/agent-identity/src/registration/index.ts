@@ -1,16 +1,16 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
+import { idExpectation, isId } from "../encoding/text.ts";
 import {
   AccessTokenUnavailable,
   type AgentRegistrationError,
-  AgentRegistrationMalformed,
-  AgentRegistrationRefused,
-  AgentRegistrationUnreachable,
+  AgentRegistrationRejected,
+  AgentRegistrationRequestFailed,
+  AgentRegistrationResponseMalformed,
 } from "../errors/index.ts";
 import { HttpTransport } from "../http/index.ts";
-import { idExpectation, isId } from "../record/id.ts";
-import { quoteAnswer } from "../http/quote-body.ts";
+import { quoteResponse } from "../http/quote-response.ts";
 import type { AgentKey } from "../keys/index.ts";
 import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 
@@ -23,23 +23,34 @@ export interface AgentBillOfMaterials {
   readonly runningLocation: string;
 }
 
-const osNames: Readonly<Record<string, string>> = { darwin: "macos", win32: "windows" };
+const osNames: ReadonlyMap<string, string> = new Map([
+  ["darwin", "macos"],
+  ["win32", "windows"],
+]);
 
 /**
- * The bill of materials of docs/protocol.md §11. `source` says where the agent's session runs (`cli`, `exec`,
+ * Returns the bill of materials of docs/protocol.md §11. `source` says where the agent's session runs (`cli`, `exec`,
  * `vscode`, …); `platform` is Node's `process.platform`, which this package does not read itself.
+ *
+ * @example
+ * ```ts
+ * import { describeAgent } from "@agent-auth/agent-identity/registration";
+ *
+ * const agent = { agentVersion: "1.0.0", source: "cli", platform: process.platform };
+ * describeAgent(agent).agentHarnessId; // "codex-cli"
+ * ```
  */
-export const describeAgent = (of: {
+export const describeAgent = (agent: {
   readonly agentVersion: string;
   readonly source: string;
   readonly platform: string;
 }): AgentBillOfMaterials => ({
-  agentVersion: of.agentVersion,
-  agentHarnessId: of.source === "vscode" ? "codex-app" : "codex-cli",
-  runningLocation: `${of.source}-${osNames[of.platform] ?? of.platform}`,
+  agentVersion: agent.agentVersion,
+  agentHarnessId: agent.source === "vscode" ? "codex-app" : "codex-cli",
+  runningLocation: `${agent.source}-${osNames.get(agent.platform) ?? agent.platform}`,
 });
 
-/** The first design authorises by a biscuit, Codex's present one by the user's access token. */
+/** The v1 design authorises a registration with a biscuit, v2 (which Codex uses now) with the user's access token. */
 export type AgentRegistrationDesign =
   | { readonly design: "v1"; readonly biscuit: Redacted.Redacted }
   | { readonly design: "v2"; readonly accessToken: Redacted.Redacted };
@@ -47,14 +58,16 @@ export type AgentRegistrationDesign =
 /** Which agent is registered, where and in which design. */
 export type RegisterAgentOptions = BaseUrlOptions &
   AgentRegistrationDesign & {
-    /** Base of the registering API: the ChatGPT base in the first design, the task API base in the current one. */
+    /** Base URL of the registration API: the ChatGPT base in v1, the task API base in v2. */
     readonly baseUrl: string;
     readonly key: AgentKey;
     readonly billOfMaterials: AgentBillOfMaterials;
   };
 
 const timeoutMs = 15_000;
-const Answer = z.object({ agent_runtime_id: z.string().check(z.refine(isId, idExpectation)) });
+const RegistrationResponse = z.object({
+  agent_runtime_id: z.string().check(z.refine(isId, idExpectation)),
+});
 
 const bodyOf = ({ design, billOfMaterials, key }: RegisterAgentOptions): string =>
   JSON.stringify({
@@ -72,21 +85,43 @@ const authorizationOf = (options: RegisterAgentOptions) =>
     ? { name: "X-OpenAI-Authorization", secret: options.biscuit, prefix: "" }
     : { name: "authorization", secret: options.accessToken, prefix: "Bearer " };
 
-const parseAnswer = Effect.fnUntraced(function* (body: string) {
+const parseResponse = Effect.fnUntraced(function* (body: string) {
   const json = yield* Effect.try({
     try: (): unknown => JSON.parse(body),
-    catch: () => new AgentRegistrationMalformed({ problem: "it is not JSON" }),
+    catch: () => new AgentRegistrationResponseMalformed({ problem: "it is not JSON" }),
   });
-  const read = Answer.safeParse(json);
-  if (read.success) return read.data.agent_runtime_id;
-  return yield* new AgentRegistrationMalformed({
-    problem: `agent_runtime_id must be ${idExpectation}`,
-  });
+  const { data } = RegistrationResponse.safeParse(json);
+  if (data !== undefined) return data.agent_runtime_id;
+  const problem = `agent_runtime_id must be ${idExpectation}`;
+  return yield* new AgentRegistrationResponseMalformed({ problem });
 });
 
 /**
- * Registers an agent's public key and returns the runtime id that the API gave it (docs/protocol.md §5, §11), in
- * either design. One attempt: a second one could leave two agents behind. Fails with `AgentRegistrationError`.
+ * Registers an agent's public key and returns the agent runtime id that the API assigned (docs/protocol.md §5, §11), in
+ * either design. Not retried, since a second attempt could register a second agent. Fails with
+ * `AgentRegistrationError`.
+ *
+ * @example
+ * ```ts
+ * import { HttpTransport } from "@agent-auth/agent-identity/http";
+ * import { generateAgentKey } from "@agent-auth/agent-identity/keys";
+ * import { describeAgent, registerAgent } from "@agent-auth/agent-identity/registration";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const body = '{"agent_runtime_id":"agent-123"}';
+ * const response = { status: 200, statusText: "OK", headers: {}, body };
+ * const program = Effect.gen(function* () {
+ *   return yield* registerAgent({
+ *     design: "v2",
+ *     accessToken: Redacted.make("access-token"),
+ *     baseUrl: "https://auth.openai.com/api/accounts",
+ *     key: yield* generateAgentKey,
+ *     billOfMaterials: describeAgent({ agentVersion: "1.0.0", source: "cli", platform: "linux" }),
+ *   });
+ * }).pipe(Effect.provideService(HttpTransport, { request: () => Effect.succeed(response) }));
+ * await Effect.runPromise(program); // "agent-123"
+ * ```
  */
 export const registerAgent = Effect.fn("registerAgent")(function* (
   options: RegisterAgentOptions,
@@ -96,7 +131,7 @@ export const registerAgent = Effect.fn("registerAgent")(function* (
   const plain = Redacted.value(secret);
   if (plain.trim() === "") return yield* new AccessTokenUnavailable();
   const transport = yield* HttpTransport;
-  const answer = yield* Effect.mapError(
+  const response = yield* Effect.mapError(
     transport.request({
       method: "POST",
       url: `${base}/v1/agent/register`,
@@ -108,10 +143,10 @@ export const registerAgent = Effect.fn("registerAgent")(function* (
       body: bodyOf(options),
       timeoutMs,
     }),
-    (failure) => new AgentRegistrationUnreachable({ failure }),
+    (failure) => new AgentRegistrationRequestFailed({ failure }),
   );
-  if (answer.status < 200 || answer.status >= 300) {
-    return yield* new AgentRegistrationRefused(quoteAnswer(answer, [plain]));
+  if (response.status < 200 || response.status >= 300) {
+    return yield* new AgentRegistrationRejected(quoteResponse(response, [plain]));
   }
-  return yield* parseAnswer(answer.body);
+  return yield* parseResponse(response.body);
 });

@@ -5,10 +5,11 @@ import {
   type BaseUrlError,
   PathSegmentInvalid,
 } from "../errors/index.ts";
-import { isId } from "../record/id.ts";
+import { isId } from "../encoding/text.ts";
 
-/** Says out loud that plain `http` may leave this machine. Absent means no. */
+/** Options of every base URL. */
 export interface BaseUrlOptions {
+  /** Accepts plain `http` for hosts other than loopback. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
 
@@ -38,15 +39,44 @@ const ipv4Loopback = /^127(?:\.\d{1,3}){3}$/;
 export const isLoopbackHost = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || ipv4Loopback.test(hostname);
 
-/** Returns whether a URL has the scheme `https` or `http`. */
+/**
+ * Returns whether a URL has the scheme `https` or `http`.
+ *
+ * @example
+ * ```ts
+ * import { isHttpUrl } from "@agent-auth/agent-identity/urls";
+ *
+ * isHttpUrl(new URL("ftp://authority.example")); // false
+ * ```
+ */
 export const isHttpUrl = ({ protocol }: URL): boolean =>
   protocol === "https:" || protocol === "http:";
 
-/** Returns whether an http(s) URL is protected in transit: it uses https, or a loopback host. */
+/**
+ * Returns whether an http(s) URL is protected in transit: it uses https, or a loopback host.
+ *
+ * @example
+ * ```ts
+ * import { isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
+ *
+ * isHttpsOrLoopback(new URL("http://localhost:8080")); // true
+ * isHttpsOrLoopback(new URL("http://plain.example")); // false
+ * ```
+ */
 export const isHttpsOrLoopback = ({ protocol, hostname }: URL): boolean =>
   protocol === "https:" || isLoopbackHost(hostname);
 
-/** A URL as errors and logs show it: origin and path only, since user info, query and fragment may hold secrets. */
+/**
+ * Returns a URL as errors and logs show it: origin and path only, since user info, query and fragment may be secret.
+ *
+ * @example
+ * ```ts
+ * import { redactUrl } from "@agent-auth/agent-identity/urls";
+ *
+ * redactUrl(new URL("https://user:secret@authority.example/jwks?key=secret"));
+ * // "https://authority.example/jwks"
+ * ```
+ */
 export const redactUrl = (url: URL): string => url.origin + url.pathname;
 
 /**
@@ -67,15 +97,24 @@ export const isLoopbackUrl = (url: string): boolean => {
 
 const problemOf = (url: URL): string | undefined => {
   if (!isHttpUrl(url)) return "it is neither https nor http";
-  if (url.username !== "" || url.password !== "") return "it holds a user name or password";
-  if (url.search !== "" || url.hash !== "") return "it holds a query or fragment";
+  if (url.username !== "" || url.password !== "") return "it has a user name or password";
+  if (url.search !== "" || url.hash !== "") return "it has a query or fragment";
   return undefined;
 };
 
 /**
- * A configured base as the rest of the package expects it: trimmed, canonical (lower-case host, no default port,
- * no dot segments), without trailing slashes. Fails with `BaseUrlInvalid` where the text is no absolute http(s)
- * URL or holds user info, a query or a fragment; and with `BaseUrlInsecure` for plain http off loopback.
+ * Returns a configured base URL in normal form: trimmed, lower-case host, no default port, no dot segments, no trailing
+ * slashes. Fails with `BaseUrlInvalid` if the text is not an absolute http(s) URL or has user info, a query or a fragment,
+ * and with `BaseUrlInsecure` for plain http on a host other than loopback.
+ *
+ * @example
+ * ```ts
+ * import { normalizeBaseUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(normalizeBaseUrl(" https://ChatGPT.com:443/backend-api/ "));
+ * // "https://chatgpt.com/backend-api"
+ * ```
  */
 export const normalizeBaseUrl = Effect.fnUntraced(function* (
   base: string,
@@ -96,7 +135,7 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
 /** The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. */
 const jwksPath = (origin: string, segments: ReadonlyArray<string>): string => {
   const path = segments.map((segment) => `/${segment}`).join("");
-  // First, so that `/api/codex` is neither cut nor doubled, on whatever host and below whatever path.
+  // First, so that `/api/codex` is neither removed nor doubled, on any host and below any path.
   if (segments.at(-2) === "api" && segments.at(-1) === "codex") {
     return `${path}/agent-identities/jwks`;
   }
@@ -111,8 +150,17 @@ const jwksPath = (origin: string, segments: ReadonlyArray<string>): string => {
 };
 
 /**
- * The URL of the JWKS that verifies agent identity JWTs of a backend, from its configured base. Fails as
+ * Returns the URL of the JWKS that verifies a backend's agent identity JWTs, from its configured base URL. Fails as
  * `normalizeBaseUrl` does.
+ *
+ * @example
+ * ```ts
+ * import { jwksUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(jwksUrl("https://chatgpt.com"));
+ * // "https://chatgpt.com/backend-api/wham/agent-identities/jwks"
+ * ```
  */
 export const jwksUrl = Effect.fnUntraced(function* (
   base: string,
@@ -124,8 +172,17 @@ export const jwksUrl = Effect.fnUntraced(function* (
 });
 
 /**
- * The base of the API that registers tasks, normalised: the override, else a loopback ChatGPT base itself, else
- * OpenAI's. Fails as `normalizeBaseUrl` does.
+ * Returns the normalised base URL of the API that registers tasks: the override, else a loopback ChatGPT base itself, else
+ * `defaultAccountsApiBaseUrl`. Fails as `normalizeBaseUrl` does.
+ *
+ * @example
+ * ```ts
+ * import { taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(taskApiBaseUrl({ chatgptBaseUrl: "https://chatgpt.com/backend-api" }));
+ * // "https://auth.openai.com/api/accounts"
+ * ```
  */
 export const taskApiBaseUrl = (
   from: { readonly chatgptBaseUrl: string; readonly override?: string | undefined },
@@ -140,8 +197,18 @@ export const taskApiBaseUrl = (
 };
 
 /**
- * Where the tasks of a runtime are registered; `base` is a normalised task API base. The id is percent-encoded.
- * Fails with `PathSegmentInvalid` for an id that cannot be one path segment: `.` and `..` would climb even when encoded.
+ * Returns the URL at which tasks of an agent runtime are registered; `base` is a normalised task API base. The id is
+ * percent-encoded. Fails with `PathSegmentInvalid` for an id that cannot be one path segment: `.` and `..` are resolved
+ * even when encoded.
+ *
+ * @example
+ * ```ts
+ * import { taskRegistrationUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(taskRegistrationUrl("https://authority.example", "agent/123"));
+ * // "https://authority.example/v1/agent/agent%2F123/task/register"
+ * ```
  */
 export const taskRegistrationUrl = (
   base: string,

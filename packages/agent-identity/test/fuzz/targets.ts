@@ -124,7 +124,9 @@ export const makeTargets = async (): Promise<readonly [Target, ...ReadonlyArray<
           ? mutate(JSON.stringify(jwks), random)
           : `{"keys":[${changeMembers(JSON.stringify(signing.jwk), random)}]}`,
       read: (input) =>
-        Effect.flatMap(parseJwks(json(input)), (set) => Effect.forEach(set.kids, set.key)),
+        Effect.flatMap(parseJwks(json(input)), (set) =>
+          Effect.forEach(set.document.keys, ({ kid }) => set.key(kid)),
+        ),
     },
     {
       name: "claims and records",

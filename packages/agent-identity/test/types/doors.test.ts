@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type {
   AgentIdentityError,
+  AgentKeyMalformed,
   AgentIdentityErrorCode,
   AgentTaskError,
   AssertionError,
@@ -40,7 +41,11 @@ const known = (error: JwksError): string => {
 describe("doors, as types", () => {
   it("verification needs keys, fails by type, and gives a record", () => {
     expectTypeOf<ReturnType<typeof verifyAgentIdentityJwt>>().toEqualTypeOf<
-      Effect.Effect<VerifiedAgentIdentity, JwtVerificationError | JwksError, JwksSource>
+      Effect.Effect<
+        VerifiedAgentIdentity,
+        JwtVerificationError | JwksError | AgentKeyMalformed,
+        JwksSource
+      >
     >();
     expectTypeOf<AgentIdentityRecord["privateKey"]>().toEqualTypeOf<Redacted.Redacted>();
   });

@@ -106,7 +106,7 @@ export const checkProvider = Effect.fnUntraced(function* (
     Effect.catch((error) =>
       // A response that is too large, or a redirect to another origin, shows as well that the server is there.
       Effect.succeed(
-        error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectRefused"
+        error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectNotAllowed"
           ? ok("provider", `${id} at ${baseUrl} can be reached`)
           : failed("provider", error),
       ),

@@ -104,7 +104,7 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
     }),
     withFreshTask: Effect.fn("login.renewAgentTask")(function* (rejected) {
       const identity = yield* identityOf(rejected.record);
-      const taskId = yield* tasks.renew(identity, rejected.signer.taskId);
+      const taskId = yield* tasks.replace(identity, rejected.signer.taskId);
       return { ...rejected, signer: signerOf(identity, taskId) };
     }),
   };
@@ -114,7 +114,7 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
 const sharedTasks = Effect.gen(function* () {
   const given = yield* Effect.serviceOption(AgentTasks);
   if (Option.isSome(given)) return given.value;
-  return Context.get(yield* Layer.build(AgentTasks.layerProcess), AgentTasks);
+  return Context.get(yield* Layer.build(AgentTasks.layer), AgentTasks);
 });
 
 /** Who an agent speaks for. */

@@ -1,4 +1,4 @@
-import type { HttpSettingUnusable } from "@agent-auth/agent-identity/errors";
+import type { HttpConfigurationInvalid } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { WorkspaceNotAllowed } from "./restriction.ts";
 
@@ -194,7 +194,7 @@ export type SignInError =
   | DeviceCodeExpired
   | DeviceCodeNotEnabled
   | DeviceCodeRejected
-  | HttpSettingUnusable
+  | HttpConfigurationInvalid
   | InvalidIssuer
   | SignInCancelled
   | SignInStateMismatch

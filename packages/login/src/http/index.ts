@@ -1,4 +1,4 @@
-import { HttpSettingUnusable, type HttpTransportError } from "@agent-auth/agent-identity/errors";
+import { HttpConfigurationInvalid, type HttpTransportError } from "@agent-auth/agent-identity/errors";
 import { HttpTransport, isUntrustedCertificateCode } from "@agent-auth/agent-identity/http";
 import { layer as undiciLayer } from "@agent-auth/agent-identity/http/undici";
 import * as Context from "effect/Context";
@@ -47,7 +47,7 @@ export const defaultHeaders = (
  * for proxies and certificates.
  *
  * Building it costs nothing: undici, certificates and proxy settings are loaded by the first request. A setting that
- * cannot be used fails that request with `HttpSettingUnusable`, which names the variable, and the next request reads
+ * cannot be used fails that request with `HttpConfigurationInvalid`, which names the variable, and the next request reads
  * the setting again.
  *
  * @example
@@ -107,7 +107,7 @@ const buildTransport = (
     const dispatcher = yield* Effect.mapError(
       makeDispatcher(environment),
       ({ code, hint, message, remedy }) =>
-        new HttpSettingUnusable({ reason: message, hint, remedy, causeCode: code }),
+        new HttpConfigurationInvalid({ reason: message, hint, remedy, causeCode: code }),
     );
     const context = yield* Layer.build(
       undiciLayer({
@@ -122,7 +122,7 @@ const buildTransport = (
 
 const explainUntrustedCertificate = (error: HttpTransportError): HttpTransportError =>
   error._tag === "HttpConnectionFailed" && isUntrustedCertificateCode(error.reason)
-    ? new HttpSettingUnusable({
+    ? new HttpConfigurationInvalid({
         reason: `the certificate of ${new URL(error.url).host} is not trusted (${error.reason})`,
         hint: "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of your network.",
         remedy: "fixEnvironment",

@@ -85,7 +85,7 @@ export const fromTransportError = (url: string, error: HttpTransportError): Sign
   if (error._tag === "HttpConnectionFailed") {
     return new AuthorityUnreachable({ origin, reason: inWords[error.reason] ?? error.reason });
   }
-  if (error._tag === "HttpSettingUnusable") return error; // an untrusted root, a broken CA file: it says so itself
+  if (error._tag === "HttpConfigurationInvalid") return error; // an untrusted root, a broken CA file: it says so itself
   if (error._tag === "HttpTimedOut") {
     const reason = `no answer within ${error.timeoutMs / 1000} s`;
     return new AuthorityUnreachable({ origin, reason });

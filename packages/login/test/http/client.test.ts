@@ -55,7 +55,7 @@ describe("HttpClient.layer", () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     const error = await get(jwksOf(authority));
     expect(error).toMatchObject({
-      _tag: "HttpSettingUnusable",
+      _tag: "HttpConfigurationInvalid",
       hint: expect.stringContaining("CODEX_CA_CERTIFICATE"),
     });
     expect(authority.requests).toEqual([]);
@@ -117,7 +117,7 @@ describe("HttpClient.layer", () => {
       make(path);
       const error = await get(jwksOf(authority), { CODEX_CA_CERTIFICATE: path });
       expect(error).toMatchObject({
-        _tag: "HttpSettingUnusable",
+        _tag: "HttpConfigurationInvalid",
         causeCode: "LOGIN_CA_BUNDLE_UNUSABLE",
       });
       for (const part of ["CODEX_CA_CERTIFICATE", path, reason])
@@ -131,7 +131,7 @@ describe("HttpClient.layer", () => {
     const path = join(temporaryFolder(), "roots.pem");
     const program = Effect.gen(function* () {
       const error = yield* Effect.flip(getting(jwksOf(authority)));
-      expect(error._tag).toBe("HttpSettingUnusable");
+      expect(error._tag).toBe("HttpConfigurationInvalid");
       writeFileSync(path, authority.certificate ?? "");
       expect((yield* getting(jwksOf(authority))).status).toBe(200);
     });
@@ -243,7 +243,7 @@ describe("HttpClient.layer, proxies", () => {
       const value = url.replace("://", `://ada:${canary}@`);
       const error = await get("http://127.0.0.1:1/", { HTTP_PROXY: value });
       expect(error).toMatchObject({
-        _tag: "HttpSettingUnusable",
+        _tag: "HttpConfigurationInvalid",
         causeCode: "LOGIN_PROXY_UNUSABLE",
       });
       expect(inspect(error)).toContain("HTTP_PROXY");

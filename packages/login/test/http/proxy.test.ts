@@ -62,7 +62,7 @@ describe("a proxy that refuses", () => {
       const variables = { [variable]: `http://ada:canary@${proxy.url}` };
       const error = await get(target[scheme], variables);
       expect(error).toMatchObject({
-        _tag: "HttpSettingUnusable",
+        _tag: "HttpConfigurationInvalid",
         causeCode: "LOGIN_PROXY_REQUEST_FAILED",
         message: `${variable}: the proxy http://${proxy.url} answered with status 407: it requires a user name and password`,
         hint: `Put the user name and password of the proxy into ${variable}.`,
@@ -135,7 +135,7 @@ describe("a proxy that cannot be reached", () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     const error = await get(target["https:"], { HTTPS_PROXY: authority.url });
     expect(error).toMatchObject({
-      _tag: "HttpSettingUnusable",
+      _tag: "HttpConfigurationInvalid",
       causeCode: "LOGIN_PROXY_REQUEST_FAILED",
       hint: "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of the proxy.",
     });
@@ -184,7 +184,7 @@ describe("ALL_PROXY", () => {
     async (scheme) => {
       const error = await get(target["https:"], { ALL_PROXY: `${scheme}://ada:canary@p:1080` });
       expect(error).toMatchObject({
-        _tag: "HttpSettingUnusable",
+        _tag: "HttpConfigurationInvalid",
         causeCode: "LOGIN_PROXY_UNUSABLE",
         message: `ALL_PROXY: proxies with the scheme ${scheme} are not supported`,
         hint: "Set ALL_PROXY to the URL of an http or https proxy.",

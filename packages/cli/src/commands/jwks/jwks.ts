@@ -73,7 +73,7 @@ const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
     facts.push(
       verdict._tag === "Success"
         ? { ...key, usable: true, because: null }
-        : { ...key, usable: false, because: verdict.failure.because ?? "it is not understood" },
+        : { ...key, usable: false, because: verdict.failure.problem ?? "it is not understood" },
     );
   }
   return facts;

@@ -1,11 +1,11 @@
-/** A seed and, where the structure carries one, the public key that its writer believed to belong to it. */
+/** The seed of a PKCS#8 structure and, if it contains one, its public key, which may belong to another seed. */
 export interface Ed25519Pkcs8 {
   readonly seed: Uint8Array;
   readonly publicKey?: Uint8Array;
 }
 
 const tag = { sequence: 0x30, integer: 0x02, octets: 0x04, attributes: 0xa0 } as const;
-/** `[1]` of RFC 5958: implicit as the RFC has it, and explicit as older writers have it. */
+/** `[1]` of RFC 5958: implicit as in the RFC, and explicit as older software writes it. */
 const publicKeyTag = { implicit: 0x81, explicit: 0xa1, bitString: 0x03 } as const;
 /** AlgorithmIdentifier of Ed25519 without parameters (RFC 8410 §3). */
 const ed25519 = Buffer.from("06032b6570", "hex");
@@ -15,7 +15,7 @@ interface Element {
   readonly body: Buffer;
 }
 
-/** Every element of a run of DER, or null. Only the short length form: nothing in an Ed25519 key needs another. */
+/** The elements of a DER sequence, or null. Short length form only: an Ed25519 key needs no other. */
 const elements = (bytes: Buffer): ReadonlyArray<Element> | null => {
   const found: Array<Element> = [];
   let at = 0;
@@ -37,7 +37,7 @@ const only = (bytes: Buffer, wanted: number): Buffer | null => {
   return found?.length === 1 && first?.tag === wanted ? first.body : null;
 };
 
-const readPublicKey = (element: Element): Uint8Array | null => {
+const parsePublicKey = (element: Element): Uint8Array | null => {
   const bits =
     element.tag === publicKeyTag.explicit
       ? only(element.body, publicKeyTag.bitString)
@@ -49,11 +49,11 @@ const isPublicKey = (element: Element): boolean =>
   element.tag === publicKeyTag.implicit || element.tag === publicKeyTag.explicit;
 
 /**
- * Takes an Ed25519 seed out of PKCS#8 DER, version 1 (RFC 5208) or version 2 (RFC 5958, with the public key), which
- * OpenSSL's reader refuses. `structure`: no such DER. `algorithm`: a key, but of another algorithm.
+ * Parses the Ed25519 seed of PKCS#8 DER, version 1 (RFC 5208) or version 2 (RFC 5958, with the public key), which
+ * OpenSSL's parser rejects. `structure`: not PKCS#8 DER. `algorithm`: a key of another algorithm.
  */
-export const readEd25519Pkcs8 = (der: Buffer): Ed25519Pkcs8 | "structure" | "algorithm" => {
-  // Keys of other algorithms are longer than the short form allows; tell them apart before giving up.
+export const parseEd25519Pkcs8 = (der: Buffer): Ed25519Pkcs8 | "structure" | "algorithm" => {
+  // Keys of other algorithms may be longer than the short form allows.
   if (der[0] === tag.sequence && (der[1] ?? 0) > 0x80 && der.length > 128) return "algorithm";
   const outer = only(der, tag.sequence);
   const [version, algorithm, key, ...rest] = (outer && elements(outer)) ?? [];
@@ -67,7 +67,7 @@ export const readEd25519Pkcs8 = (der: Buffer): Ed25519Pkcs8 | "structure" | "alg
   const [publicKeyElement] = extras;
   if (publicKeyElement === undefined) return { seed };
   if (!isVersion2 || extras.length > 1 || !isPublicKey(publicKeyElement)) return "structure";
-  const publicKey = readPublicKey(publicKeyElement);
+  const publicKey = parsePublicKey(publicKeyElement);
   return publicKey === null ? "structure" : { seed, publicKey };
 };
 
@@ -76,7 +76,7 @@ const prefix = {
   x25519: Buffer.from("302e020100300506032b656e04220420", "hex"),
 };
 
-/** PKCS#8 DER, version 1, of a 32-byte Ed25519 seed or X25519 secret: the form that every reader accepts. */
+/** PKCS#8 DER, version 1, of a 32-byte Ed25519 seed or X25519 secret: the version that all software accepts. */
 export const writePkcs8 = (curve: keyof typeof prefix, secret: Uint8Array): Buffer =>
   Buffer.concat([prefix[curve], secret]);
 
@@ -89,5 +89,5 @@ const spkiPrefix = {
 export const writeSpki = (curve: keyof typeof spkiPrefix, publicKey: Uint8Array): Buffer =>
   Buffer.concat([spkiPrefix[curve], publicKey]);
 
-/** The 32 bytes at the end of an SPKI of either curve. */
+/** The 32-byte public key at the end of an SPKI of either curve. */
 export const rawOfSpki = (spki: Buffer): Buffer => spki.subarray(spkiPrefix.ed25519.length);

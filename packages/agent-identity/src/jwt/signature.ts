@@ -1,8 +1,8 @@
 import type { CryptoKey } from "jose";
-import type { UnverifiedJws } from "./compact-jws.ts";
 import { minModulusBits } from "../jwks/rsa-jwk.ts";
+import type { UnverifiedJws } from "./compact-jws.ts";
 
-/** What WebCrypto tells of a key; only RSA keys have all of it. */
+/** What WebCrypto says about a key; only RSA keys have all of it. */
 interface KeyAlgorithm {
   readonly name: string;
   readonly hash?: { readonly name: string };
@@ -10,21 +10,22 @@ interface KeyAlgorithm {
 }
 
 /**
- * Why a key must not verify RS256, or null. `parseJwks` makes none of these, but a `JwksSource` of somebody's own may, and
- * WebCrypto checks a SHA-1 signature or a 1024-bit one without a word.
+ * Why a key must not verify RS256, or null. Keys of `parseJwks` pass; those of a custom `JwksSource` may not, and
+ * WebCrypto verifies a SHA-1 signature or one of a 1024-bit key without complaint.
  */
 export const problemOfKey = (key: CryptoKey): string | null => {
   const { name, hash, modulusLength = 0 }: KeyAlgorithm = key.algorithm;
   if (name !== "RSASSA-PKCS1-v1_5" || hash?.name !== "SHA-256") return "its key is not for RS256";
+  if (key.type !== "public") return "its key is not a public key";
   return modulusLength < minModulusBits
-    ? `its ${modulusLength} bits are fewer than ${minModulusBits}`
+    ? `its modulus of ${modulusLength} bits is shorter than ${minModulusBits}`
     : null;
 };
 
 /**
  * Whether a key without a `problemOfKey` made the signature of a JWS: RS256 (RFC 7518 §3.3) over its signing input
- * (RFC 7515 §5.2, ASCII), on another thread. jose's `compactVerify` would come to the same call, after it has taken the
- * token apart a second time, which costs more than all the rest of a verification.
+ * (RFC 7515 §5.2, ASCII), on another thread. jose's `compactVerify` would make the same call after decoding the token a
+ * second time, which costs more than the rest of a verification.
  */
 export const isSignedBy = async (
   { signingInput, signature }: UnverifiedJws,
@@ -35,6 +36,6 @@ export const isSignedBy = async (
   try {
     return await crypto.subtle.verify("RSASSA-PKCS1-v1_5", key, signature, signed);
   } catch {
-    return false; // a private key, or one that may not verify
+    return false; // the key's usages do not include "verify"
   }
 };

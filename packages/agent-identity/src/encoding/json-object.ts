@@ -1,13 +1,13 @@
 import { isUtf8 } from "node:buffer";
 
-/** Why some bytes are not one JSON object with unique names. */
+/** Why bytes are not one JSON object with unique names. */
 export type JsonObjectProblem =
   | "is not UTF-8"
   | "is not JSON"
   | "is not a JSON object"
-  | "has a name twice";
+  | "has a duplicate name";
 
-/** A parsed JSON object, its members not judged. */
+/** A parsed JSON object; its members are not checked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Whether a parsed value is an object, and neither null nor an array. */
@@ -16,7 +16,7 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
 
-/** Index of the quote that closes the string opened at `open`. */
+/** Index of the quote that ends the string that starts at `open`. */
 const closingQuote = (text: string, open: number): number => {
   let at = open + 1;
   for (;;) {
@@ -28,8 +28,8 @@ const closingQuote = (text: string, open: number): number => {
   }
 };
 
-/** Members that a text, known to be JSON, spells out: each has one colon outside of strings. */
-const spelledMembers = (text: string): number => {
+/** How many members a JSON text contains: each has one colon outside of strings. */
+const countMembersInText = (text: string): number => {
   let colons = 0;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charCodeAt(at);
@@ -39,8 +39,8 @@ const spelledMembers = (text: string): number => {
   return colons;
 };
 
-/** Members that are left in a parsed value, at every depth. */
-const keptMembers = (value: object): number => {
+/** How many members a parsed value has, at every depth. */
+const countMembersInValue = (value: object): number => {
   const pending: Array<object> = [value];
   let members = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -60,18 +60,18 @@ const parse = (text: string): unknown => {
 };
 
 /**
- * Whether any object in a text has the same name twice. Parsers differ in which of the two they believe, so RFC 7515 §4
- * and RFC 7519 §4 let a verifier refuse; JSON.parse keeps the last in silence, which is how it is noticed here.
+ * Whether any object in a text has a duplicate name. Parsers differ in which of the two they use, so RFC 7515 §4 and
+ * RFC 7519 §4 let a verifier reject it. JSON.parse keeps the last one, so that its result has fewer members.
  */
-const repeatsName = (object: JsonObject, text: string): boolean =>
-  spelledMembers(text) !== keptMembers(object);
+const hasDuplicateName = (object: JsonObject, text: string): boolean =>
+  countMembersInText(text) !== countMembersInValue(object);
 
-/** Reads UTF-8 bytes as one JSON object whose names, at every depth, are unique. Never throws. */
+/** Parses UTF-8 bytes as one JSON object whose names are unique at every depth. Never throws. */
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
   if (!isUtf8(bytes)) return "is not UTF-8";
   const text = bytes.toString("utf8");
   const value = parse(text);
   if (value === undefined) return "is not JSON";
   if (!isJsonObject(value)) return "is not a JSON object";
-  return repeatsName(value, text) ? "has a name twice" : value;
+  return hasDuplicateName(value, text) ? "has a duplicate name" : value;
 };
