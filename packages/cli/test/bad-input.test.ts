@@ -76,12 +76,12 @@ describe.concurrent("a bad token", () => {
     [
       "unsigned (alg none), with something in the signature's place",
       async (a: Authority) => `${await a.mintAgentIdentityJwt({ signature: "none" })}AAAA`,
-      /failed to verify agent identity JWT: its algorithm is none, not RS256/u,
+      /failed to verify agent identity JWT: algorithm none is not allowed, expected RS256/u,
     ],
     [
       "keyed with HS256",
       (a: Authority) => a.mintAgentIdentityJwt({ signature: "hs256" }),
-      /failed to verify agent identity JWT: its algorithm is HS256, not RS256/u,
+      /failed to verify agent identity JWT: algorithm HS256 is not allowed, expected RS256/u,
     ],
     [
       "without a kid",
@@ -179,7 +179,7 @@ describe.concurrent("a JWKS endpoint", () => {
     [
       "that answers too much",
       { oversizedBytes: 1024 * 1024 + 2 },
-      /failed to decode agent identity JWKS.*: the answer is larger than 1048576 bytes/u,
+      /failed to decode agent identity JWKS.*: the response is larger than 1048576 bytes/u,
     ],
     ["that resets the connection", "reset", /failed to request agent identity JWKS/u],
   ] as const)("%s is named in one line", async (_, behaviour, words) => {

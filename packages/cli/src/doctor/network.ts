@@ -65,10 +65,10 @@ const keysCheck = (
   return Effect.try({ try: (): unknown => JSON.parse(answer.body), catch: () => null }).pipe(
     Effect.orElseSucceed(() => null),
     Effect.flatMap((jwks) => parseJwks(jwks, url)),
-    Effect.map(({ kids }) =>
-      kids.length === 0
+    Effect.map(({ document: { keys } }) =>
+      keys.length === 0
         ? warn("jwks", `${url} has no usable key`, "Run: agent-auth jwks")
-        : ok("jwks", `${url}: ${kids.length} usable ${kids.length === 1 ? "key" : "keys"}`),
+        : ok("jwks", `${url}: ${keys.length} usable ${keys.length === 1 ? "key" : "keys"}`),
     ),
     Effect.catch((error) => Effect.succeed(failed("jwks", error))),
   );

@@ -1,11 +1,7 @@
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { JwksSource } from "@agent-auth/agent-identity/jwks";
-import {
-  decodeUnverifiedAgentIdentityJwt,
-  verifyAgentIdentityJwt,
-  type VerifiedAgentIdentity,
-} from "@agent-auth/agent-identity/jwt";
+import { verifyAgentIdentityJwt, type VerifiedAgentIdentity } from "@agent-auth/agent-identity/jwt";
 import { importAgentKey } from "@agent-auth/agent-identity/keys";
 import {
   parseStoredAgentIdentity,
@@ -66,7 +62,7 @@ type AgentOptions = Pick<
 export const makeAgentIdentities = Effect.fnUntraced(function* (
   options: AgentOptions,
 ): Effect.fn.Return<AgentIdentities, LoginError, HttpTransport | Scope.Scope> {
-  const tasks = yield* sharedTasks;
+  const tasks = yield* agentTasks;
   const taskApi = yield* taskApiBase(options);
   // What the manager's layer was given, a cache or a network's name among it: whoever asks first may not have it.
   const context = yield* Effect.context<HttpTransport | Scope.Scope>();
@@ -78,22 +74,15 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
   });
 
   const verify = (jwt: Redacted.Redacted) =>
-    decodeUnverifiedAgentIdentityJwt(jwt).pipe(
-      Effect.andThen(jwks),
-      Effect.flatMap((source) =>
-        Effect.provideService(
-          verifyAgentIdentityJwt(jwt, options.verification),
-          JwksSource,
-          source,
-        ),
-      ),
+    Effect.flatMap(jwks, (source) =>
+      Effect.provideService(verifyAgentIdentityJwt(jwt, options.verification), JwksSource, source),
     );
 
   return {
     verify,
     fromJwt: Effect.fn("login.loadAgentIdentityJwt")(function* (jwt, source) {
-      const { record, expiresAtMs } = yield* verify(jwt);
-      const identity = yield* identityOf(record);
+      const { record, key, expiresAtMs } = yield* verify(jwt);
+      const identity = { record, key, taskApiBaseUrl: taskApi };
       const taskId = yield* tasks.task(identity);
       return { ...agentCredential(identity, taskId, source), form: "jwt", expiresAtMs };
     }),
@@ -110,8 +99,8 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
   };
 });
 
-/** The tasks that the layer is given; else those of the process, since an identity has one (docs/protocol.md §7). */
-const sharedTasks = Effect.gen(function* () {
+/** The `AgentTasks` service that the layer is given, to share tasks between managers; else the manager's own. */
+const agentTasks = Effect.gen(function* () {
   const given = yield* Effect.serviceOption(AgentTasks);
   if (Option.isSome(given)) return given.value;
   return Context.get(yield* Layer.build(AgentTasks.layer), AgentTasks);

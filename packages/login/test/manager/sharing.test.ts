@@ -39,7 +39,7 @@ describe("two managers of one process", () => {
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
   });
 
-  it("share the process's key set and task where they are given none", async () => {
+  it("share the JWKS but no task if they are not given the same AgentTasks", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
@@ -49,10 +49,10 @@ describe("two managers of one process", () => {
     await first.current();
     await using second = createAuthManager(options);
     await second.current();
-    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 2]);
   });
 
-  it("share one request where they start at once", async () => {
+  it("share one JWKS request if they start at the same time", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
@@ -61,7 +61,7 @@ describe("two managers of one process", () => {
     await using first = createAuthManager(options);
     await using second = createAuthManager(options);
     await Promise.all([first.current(), second.current()]);
-    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
+    expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 2]);
   });
 
   it("do without one another where the one that asked first is closed", async () => {
