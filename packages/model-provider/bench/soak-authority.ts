@@ -1,7 +1,8 @@
 // The authority of the soak, in a process of its own: it keeps a log of all requests, which would count as ours.
-import "./soak-clock.ts";
 import { startTestAuthority } from "@agent-auth/test-authority";
+import { startCompressedClock } from "./soak-clock.ts";
 
+startCompressedClock();
 const authority = await startTestAuthority();
 process.on("message", (message: { readonly mint: number }) => {
   void authority

@@ -1,7 +1,6 @@
 // Memory over an hour, compressed: 10,000 tenants, each an agent identity of its own with its own manager, send 1,000,000
 // requests in all; 20 of them at a time, beside 50 tenants that stay. After a warm-up the heap has to stay flat.
 // `npm run soak -w @agent-auth/model-provider`; SOAK_TENANTS and SOAK_REQUESTS make it smaller.
-import "./soak-clock.ts";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +9,9 @@ import { join } from "node:path";
 import { makeBench } from "@agent-auth/tools/bench";
 import { createModelProvider } from "../src/promises/index.ts";
 import { startServer } from "./setup.ts";
-import { realElapsedMs } from "./soak-clock.ts";
+import { startCompressedClock } from "./soak-clock.ts";
+
+const realElapsedMs = startCompressedClock();
 
 const tenants = Number(process.env["SOAK_TENANTS"] ?? 10_000);
 const requests = Number(process.env["SOAK_REQUESTS"] ?? 1_000_000);
