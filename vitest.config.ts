@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    projects: ["packages/*", "tools", "tools/playground"],
+    projects: ["packages/*", "tools", "tools/playground", "examples"],
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],

@@ -36,7 +36,7 @@ const countOf = (dir: string) => {
 };
 
 console.log("");
-for (const manifest of globSync("{packages/*,tools,tools/playground}/vitest.config.ts", {
+for (const manifest of globSync("{packages/*,tools,tools/playground,examples}/vitest.config.ts", {
   cwd: root,
 }).toSorted()) {
   const name = dirname(manifest);

@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -12,13 +11,7 @@ import { layer as httpClient } from "../src/http/index.ts";
 import { createAuthManager } from "../src/promises/index.ts";
 import { borrowFrom } from "./examples/lent-tokens.ts";
 import { shared, sharingManager } from "./examples/sharing.ts";
-import {
-  chatgptDocument,
-  type Home,
-  managerOptions,
-  openAuthority,
-  openHome,
-} from "./manager/fixture.ts";
+import { type Home, managerOptions, openAuthority, openHome } from "./manager/fixture.ts";
 
 const readme = join(import.meta.dirname, "../README.md");
 const embedding = join(import.meta.dirname, "../../../docs/embedding.md");
@@ -110,12 +103,9 @@ describe("README.md, agent.ts", () => {
 });
 
 describe("docs/embedding.md", () => {
-  it.each(["server.ts", "lent-tokens.ts", "sharing.ts"])(
-    "shows %s as it is tested",
-    async (name) => {
-      expect(await read(embedding)).toContain(await read(example(name)));
-    },
-  );
+  it.each(["lent-tokens.ts", "sharing.ts"])("shows %s as it is tested", async (name) => {
+    expect(await read(embedding)).toContain(await read(example(name)));
+  });
 
   it("borrows an editor's tokens", async () => {
     const [home, authority] = [await openHome(), await openAuthority()];
@@ -153,28 +143,5 @@ describe("docs/embedding.md", () => {
     );
     expect(first).toBe(second);
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
-  });
-
-  it("serves many clients with one sign-in, over a 401, and stops when told", async () => {
-    const home = await openHome();
-    const authority = await openAuthority();
-    const document = await chatgptDocument(authority);
-    await home.write(document);
-    const child = start("server.ts", {
-      BACKEND: `${authority.chatgptBaseUrl}/codex`,
-      CODEX_HOME: home.path,
-      CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
-    });
-    const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
-    const { port }: { port: number } = JSON.parse(line.value ?? "");
-    authority.revokeAccessToken(document.tokens.access_token);
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/`)),
-    );
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    expect(authority.count("refresh")).toBe(1);
-    child.kill("SIGTERM");
-    const [code] = await once(child, "exit");
-    expect(code).toBe(0);
   });
 });
