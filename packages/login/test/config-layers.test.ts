@@ -113,8 +113,9 @@ describe("the layers of a configuration", () => {
   });
 });
 
+const auth = (rest = "") => `[model_providers.a.auth]\ncommand = "./bin/get-token"\n${rest}`;
+
 describe("relative paths of a token command", () => {
-  const auth = (rest = "") => `[model_providers.a.auth]\ncommand = "./bin/get-token"\n${rest}`;
   const folderOf = (layers: Layers) => {
     const { path, sources } = sourcesOf(layers);
     return Effect.map(loadConfig(sources), ({ modelProviders }) => ({

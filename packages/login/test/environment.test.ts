@@ -16,6 +16,14 @@ const parse = (variables: Variables) => parseEnvironment(variables, { homeDir: "
 
 const reveal = (secret: Redacted.Redacted | undefined) => secret && Redacted.value(secret);
 
+const homeOf = (variables: Variables) => parseEnvironment(variables).codexHome;
+
+const withDotEnv = (content: string, variables: Variables = {}) => {
+  const { path } = temporaryHome();
+  writeFileSync(join(path, ".env"), content);
+  return { path, environment: loadEnvironment({ CODEX_HOME: path, ...variables }) };
+};
+
 describe("parseEnvironment", () => {
   it("returns only the default folder if no variable is set", () => {
     const { variable, ...rest } = parse({});
@@ -141,8 +149,6 @@ describe("parseEnvironment", () => {
 });
 
 describe("the default CODEX_HOME", () => {
-  const homeOf = (variables: Variables) => parseEnvironment(variables).codexHome;
-
   it("is .codex in HOME", () => {
     expect(homeOf({ HOME: "/home/ada" })).toEqual({ path: "/home/ada/.codex", explicit: false });
   });
@@ -176,12 +182,6 @@ describe("the default CODEX_HOME", () => {
 });
 
 describe("loadEnvironment", () => {
-  const withDotEnv = (content: string, variables: Variables = {}) => {
-    const { path } = temporaryHome();
-    writeFileSync(join(path, ".env"), content);
-    return { path, environment: loadEnvironment({ CODEX_HOME: path, ...variables }) };
-  };
-
   it("takes variables that are unset or blank from .env", () => {
     const { environment } = withDotEnv("A=file\nB=file\nC=file\n", { A: "process", B: " " });
     expect(["A", "B", "C"].map((name) => reveal(environment.variable(name)))).toEqual([
