@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
-import type { Config } from "./index.ts";
+import type { Config } from "./types.ts";
 import type { Credential } from "../credential/index.ts";
 import { CredentialForbidden, LoginMethodDisabled, WorkspaceNotAllowed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
@@ -8,39 +8,80 @@ import { compact } from "../internal/compact.ts";
 /** The part of a configuration that restricts sign-ins. */
 export type Restrictions = Pick<Config, "forcedLoginMethod" | "forcedWorkspaceIds">;
 
-/** The ways of signing in that a restriction tells apart. */
+/** The login methods that a restriction distinguishes. */
 export type LoginMethod = LoginMethodDisabled["method"];
 
 /**
- * Fails where the configuration rules a way of signing in out. To be asked before a secret is read or anything is
- * sent (docs/protocol.md §10).
+ * Fails if the configuration does not allow a login method. Call it before a secret is read or anything is sent
+ * (docs/protocol.md §10).
+ *
+ * @example
+ * ```ts
+ * import { checkLoginMethod } from "@agent-auth/login/config/restrictions";
+ * import * as Effect from "effect/Effect";
+ *
+ * const check = checkLoginMethod({ forcedLoginMethod: "chatgpt" }, "apiKey");
+ * const error = await Effect.runPromise(Effect.flip(check));
+ * console.log(error.message); // API key login is disabled. Use ChatGPT login instead.
+ * ```
  */
 export const checkLoginMethod = (
   config: Restrictions,
   method: LoginMethod,
 ): Effect.Effect<void, LoginMethodDisabled> => {
-  const needed = method === "apiKey" ? "chatgpt" : "api";
-  return config.forcedLoginMethod === needed
+  const forbiddenBy = method === "apiKey" ? "chatgpt" : "api";
+  return config.forcedLoginMethod === forbiddenBy
     ? Effect.fail(new LoginMethodDisabled({ method }))
     : Effect.void;
 };
 
-/** Fails unless every one of the workspaces a new sign-in speaks of is allowed, and it speaks of one at least. */
+/**
+ * Fails unless a new sign-in names at least one workspace and every workspace that it names is allowed.
+ *
+ * @example
+ * ```ts
+ * import { checkWorkspaces } from "@agent-auth/login/config/restrictions";
+ * import * as Effect from "effect/Effect";
+ *
+ * const check = checkWorkspaces({ forcedWorkspaceIds: ["ws-1"] }, ["ws-2"]);
+ * const error = await Effect.runPromise(Effect.flip(check));
+ * console.log(error.found); // ws-2
+ * ```
+ */
 export const checkWorkspaces = (
   config: Restrictions,
   workspaceIds: ReadonlyArray<string>,
 ): Effect.Effect<void, WorkspaceNotAllowed> => {
   const allowed = config.forcedWorkspaceIds;
-  const verdict = judgeWorkspaces(allowed, workspaceIds);
-  return allowed === undefined || verdict === undefined
+  const violation = findViolation(allowed, workspaceIds);
+  return allowed === undefined || violation === undefined
     ? Effect.void
-    : Effect.fail(new WorkspaceNotAllowed(compact({ allowed, found: verdict.found })));
+    : Effect.fail(new WorkspaceNotAllowed(compact({ allowed, found: violation.found })));
 };
 
 /**
- * Fails where the configuration forbids a credential that is in use (docs/protocol.md §10). Nothing is removed here, so
- * `loggedOut` is false in the error. An API key passes a workspace restriction; the workspace of anything else is
- * the one that requests will carry and, where there are ChatGPT tokens, each one that these claim as well.
+ * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10). Nothing is removed, so
+ * `loggedOut` is false in the error. API keys pass a workspace restriction. For any other credential, the workspace that
+ * requests carry has to be allowed, and each one that its ChatGPT tokens claim.
+ *
+ * @example
+ * ```ts
+ * import { checkRestrictions } from "@agent-auth/login/config/restrictions";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const check = checkRestrictions(
+ *   { forcedLoginMethod: "chatgpt" },
+ *   {
+ *     _tag: "ApiKey",
+ *     apiKey: Redacted.make("sk-example"),
+ *     account: { isFedrampAccount: false },
+ *     source: { _tag: "Environment", variable: "CODEX_API_KEY" },
+ *   },
+ * );
+ * const error = await Effect.runPromise(Effect.flip(check));
+ * console.log(error.rule, error.hint); // method Unset or replace CODEX_API_KEY.
+ * ```
  */
 export const checkRestrictions = Effect.fnUntraced(function* (
   config: Restrictions,
@@ -56,9 +97,9 @@ export const checkRestrictions = Effect.fnUntraced(function* (
     return yield* forbid("method", needsChatgpt);
   const allowed = config.forcedWorkspaceIds;
   if (allowed === undefined || isApiKey) return;
-  const verdict = judgeWorkspaces(allowed, yield* workspacesOf(credential));
-  if (verdict !== undefined)
-    return yield* forbid("workspace", workspaceText(allowed, verdict.found));
+  const violation = findViolation(allowed, yield* workspacesOf(credential));
+  if (violation !== undefined)
+    return yield* forbid("workspace", workspaceText(allowed, violation.found));
 });
 
 const needsApiKey = "API key login is required, but ChatGPT is currently being used. Logging out.";
@@ -72,20 +113,20 @@ const workspaceText = (allowed: ReadonlyArray<string>, found: string | undefined
   return `Login is restricted to ${list}, but current credentials ${fact}. Logging out.`;
 };
 
-/** `undefined`: allowed. Else the first workspace that is not, or nothing where there is none at all. */
-const judgeWorkspaces = (
+/** Returns the first workspace that is not allowed, or nothing as `found` if there is no workspace at all. */
+const findViolation = (
   allowed: ReadonlyArray<string> | undefined,
   workspaceIds: ReadonlyArray<string>,
 ): { readonly found: string | undefined } | undefined => {
   if (allowed === undefined) return undefined;
-  const stranger = workspaceIds.find((id) => !allowed.includes(id));
-  return workspaceIds.length > 0 && stranger === undefined ? undefined : { found: stranger };
+  const found = workspaceIds.find((id) => !allowed.includes(id));
+  return workspaceIds.length > 0 && found === undefined ? undefined : { found };
 };
 
 /**
- * Every workspace that a credential names: the one that requests will carry (without it, none), and those that its
- * tokens claim, whatever the mode of the stored document says. Reading a token loads a parser, which an API key or an
- * unrestricted sign-in can do without.
+ * Returns the workspace that requests carry and those that the credential's tokens claim, whatever the mode of the stored
+ * document is; none if requests carry none. The decoder is loaded only here: an API key and an unrestricted sign-in do
+ * not need it.
  */
 const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
   const carried = credential.account.accountId;
@@ -97,7 +138,7 @@ const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
   return [...new Set([carried, ...claimed.filter((id) => id !== undefined)])];
 });
 
-/** The tokens that may say whose they are. */
+/** The tokens that can claim a workspace. */
 const tokensOf = (credential: Credential): ReadonlyArray<Redacted.Redacted> => {
   if (credential._tag !== "Chatgpt" && credential._tag !== "ExternalChatgpt") return [];
   const { idToken, accessToken } = credential;
