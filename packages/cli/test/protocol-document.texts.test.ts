@@ -11,6 +11,8 @@ import {
 import { checkRestrictions, type Restrictions } from "@agent-auth/login/config/restrictions";
 import { authHeaders } from "@agent-auth/model-provider/signing/headers";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
+import { defaultClientId, defaultIssuer } from "@agent-auth/login/oauth/authority";
+import { signInWithBrowser } from "@agent-auth/login/promises";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
@@ -83,16 +85,22 @@ describe("§8 of docs/protocol.md", () => {
 });
 
 describe("§9 of docs/protocol.md", () => {
-  it("has the parameters of the authorize URL in their order, and the constants", () => {
-    const url = readRepository("packages/login/src/oauth/authorize-url.ts");
-    const sent = Array.from(url.matchAll(/(?:\[|append\()"(\w+)",/gu), ([, name]) => name);
-    expect(quotedIn(0, tableUnder("parameter", section(9)))).toEqual(sent);
-    expect(quoted(section(9))).toContain(/SCOPE =\s+"(.+)"/u.exec(url)?.[1]);
-    const authority = readRepository("packages/login/src/oauth/authority.ts");
-    for (const constant of ["DEFAULT_ISSUER", "DEFAULT_CLIENT_ID"]) {
-      const value = new RegExp(`${constant} = "(.+)"`, "u").exec(authority)?.[1];
+  it("has the parameters of the authorize URL in their order, and the constants", async () => {
+    const controller = new AbortController();
+    let url = new URL("http://unset");
+    await signInWithBrowser({
+      variables: {},
+      ports: [0],
+      allowedWorkspaceIds: ["ws-1"],
+      signal: controller.signal,
+      onAuthorizeUrl: (prompt) => {
+        url = new URL(prompt.url);
+        controller.abort();
+      },
+    }).catch(() => undefined);
+    expect(quotedIn(0, tableUnder("parameter", section(9)))).toEqual([...url.searchParams.keys()]);
+    for (const value of [url.searchParams.get("scope"), defaultIssuer, defaultClientId])
       expect(quoted(section(9))).toContain(value);
-    }
   });
 
   it("has the reasons for a refresh, and the codes that end a sign-in, with their texts", () => {

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as z from "zod/mini";
+import { parseJson } from "../internal/json.ts";
 import { replaceFile } from "../storage/fs/replace.ts";
 import { sweepTemporaries } from "../storage/fs/temporary.ts";
 
@@ -99,14 +100,6 @@ const isOurs = (stats: Stats): boolean =>
 
 const isOursAlone = (stats: Stats): boolean =>
   stats.isFile() && isOurs(stats) && (process.getuid === undefined || (stats.mode & 0o022) === 0);
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 const writeEntry = async (
   options: JwksCacheFileOptions,

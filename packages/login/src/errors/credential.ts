@@ -1,3 +1,4 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { CredentialSource } from "../credential/index.ts";
 
@@ -50,15 +51,25 @@ export class PersonalAccessTokenRejected extends Data.TaggedError("PersonalAcces
   }
 }
 
-/** Whose personal access token it is could not be found out; the token itself may be good. */
+/** The account of a personal access token could not be looked up. The token itself may be valid. */
 export class PersonalAccessTokenLookupFailed extends Data.TaggedError(
   "PersonalAccessTokenLookupFailed",
 )<{
   readonly status?: number;
   readonly reason: string;
+  readonly hint: string;
+  readonly remedy: Remedy;
 }> {
   readonly code = "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED";
-  readonly hint = "Try again in a moment.";
+  /** `hint` and `remedy` default to another attempt. */
+  constructor(failure: {
+    readonly status?: number;
+    readonly reason: string;
+    readonly hint?: string;
+    readonly remedy?: Remedy;
+  }) {
+    super({ hint: "Try again in a minute.", remedy: "retry", ...failure });
+  }
   override get message(): string {
     return `failed to look up personal access token: ${this.reason}`;
   }

@@ -15,7 +15,7 @@ import {
 import type { HomeLock, HomeLockHeld } from "../storage/lock/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
-import { tokenAuthority } from "../oauth/token-authority.ts";
+import { tokenAuthority } from "../oauth/authority.ts";
 import { spendRefreshToken } from "../oauth/refresh.ts";
 import type { RefreshedTokens } from "../oauth/refresh-response.ts";
 import { chatgptCredential } from "./chatgpt-credential.ts";

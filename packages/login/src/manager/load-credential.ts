@@ -1,3 +1,4 @@
+import { defaultAccountsApiBaseUrl } from "@agent-auth/agent-identity/urls";
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -97,10 +98,10 @@ export const loadPersonalAccessToken = Effect.fnUntraced(function* (
   token: Redacted.Redacted,
   source: CredentialSource,
 ): Effect.fn.Return<PersonalAccessTokenCredential, LoginError, HttpTransport> {
-  const { defaultAuthApiBaseUrl, lookUpPersonalAccessToken } = yield* Effect.promise(
+  const { lookUpPersonalAccessToken } = yield* Effect.promise(
     () => import("../oauth/personal-access-token.ts"),
   );
-  const base = deps.environment.authApiBaseUrl ?? defaultAuthApiBaseUrl;
+  const base = deps.environment.authApiBaseUrl ?? defaultAccountsApiBaseUrl;
   const account = yield* lookUpPersonalAccessToken(token, base);
   return { _tag: "PersonalAccessToken", token, account, source };
 });

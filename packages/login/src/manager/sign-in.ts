@@ -11,7 +11,7 @@ import {
   type LoginError,
   type LoginMethodDisabled,
 } from "../errors/index.ts";
-import { tokenAuthority } from "../oauth/token-authority.ts";
+import { tokenAuthority } from "../oauth/authority.ts";
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
 import type { ChatgptTokens, SavedSignIn } from "./types.ts";
 import type { Core } from "./core.ts";

@@ -7,21 +7,12 @@ import type { Account, Credential } from "../credential/index.ts";
 import type { LoginEnvironment } from "../config/environment.ts";
 import type { LoginError } from "../errors/index.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
+import type { ChatgptTokens } from "../oauth/code-exchange.ts";
+
+export type { ChatgptTokens } from "../oauth/code-exchange.ts";
 
 /** Why a refresh token is being spent; sent to the authority as `refresh_reason`. */
 export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
-
-/** Tokens of a finished ChatGPT sign-in, not yet saved. */
-export interface ChatgptTokens {
-  readonly idToken: Redacted.Redacted;
-  readonly accessToken: Redacted.Redacted;
-  readonly refreshToken: Redacted.Redacted;
-  readonly accountId?: string;
-  /** The API key that the authority exchanged for the id token, where it did. */
-  readonly apiKey?: Redacted.Redacted;
-  /** Where the tokens came from, when that is not the default authority. */
-  readonly provenance?: { readonly issuer: string; readonly clientId: string };
-}
 
 /** What a logout did. */
 export interface LogoutResult {

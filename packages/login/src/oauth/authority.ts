@@ -1,97 +1,92 @@
-import type { HttpTransportError } from "@agent-auth/agent-identity/errors";
 import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
-import {
-  AuthorityAnswerUnreadable,
-  AuthorityUnreachable,
-  InvalidIssuer,
-  type SignInError,
-} from "../errors/oauth.ts";
-import { plainText } from "./plain-text.ts";
+import type { LoginEnvironment } from "../config/environment.ts";
+import { InvalidIssuer } from "../errors/oauth.ts";
+import type { OauthProvenance } from "../storage/auth-json/index.ts";
+import { sanitizeText } from "./server-error.ts";
 
-export const DEFAULT_ISSUER = "https://auth.openai.com";
-export const DEFAULT_CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
+/** The authority that ChatGPT sign-ins use by default. */
+export const defaultIssuer = "https://auth.openai.com";
+/** The public OAuth client of Codex. */
+export const defaultClientId = "app_EMoamEEZ73f0CkXaXp7hrann";
 
-/** Milliseconds for one request to the authority, body included. */
-export const REQUEST_TIMEOUT_MS = 30_000;
-
-/** Whom a person signs in with. */
+/** Which authority (RFC 6749: authorization server) a person signs in with. */
 export interface AuthorityOptions {
   /** Default `https://auth.openai.com`. Trailing slashes do not matter; a path is kept. */
   readonly issuer?: string;
-  /** Default: the public client of the Codex programs. */
+  /** Default: the public client of Codex. */
   readonly clientId?: string;
-  /** Default false: plain `http` is for loopback hosts only. */
+  /** Allows a plain http issuer on hosts other than loopback. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
 
+/** An authority, and the client that signs in there. */
 export interface Authority {
   /** Without a trailing slash. */
   readonly issuer: string;
   readonly clientId: string;
-  /** Stored with the tokens so that they are refreshed where they came from; absent for the default authority. */
-  readonly provenance?: { readonly issuer: string; readonly clientId: string };
 }
 
-/** Checks the options before anything is opened or sent. Fails with `InvalidIssuer`. */
+/** Returns the authority that the options name. Fails with `InvalidIssuer`. Sends nothing. */
 export const parseAuthority = (
   options: AuthorityOptions,
 ): Effect.Effect<Authority, InvalidIssuer> => {
-  const issuer = (options.issuer?.trim() ?? DEFAULT_ISSUER).replace(/\/+$/, "");
-  const clientId = options.clientId?.trim() || DEFAULT_CLIENT_ID;
-  const reason = whyNotAnIssuer(issuer, options.allowInsecureHttp ?? false);
-  if (reason !== undefined) {
-    return Effect.fail(new InvalidIssuer({ issuer: withoutUserinfo(issuer), reason }));
-  }
-  const isDefault = issuer === DEFAULT_ISSUER && clientId === DEFAULT_CLIENT_ID;
-  return Effect.succeed({
-    issuer,
-    clientId,
-    ...(!isDefault && { provenance: { issuer, clientId } }),
-  });
+  const issuer = (options.issuer?.trim() ?? defaultIssuer).replace(/\/+$/, "");
+  const clientId = options.clientId?.trim() || defaultClientId;
+  const reason = findIssuerProblem(issuer, options.allowInsecureHttp ?? false);
+  return reason === undefined
+    ? Effect.succeed({ issuer, clientId })
+    : Effect.fail(new InvalidIssuer({ issuer: withoutUserInfo(issuer), reason }));
 };
 
-const whyNotAnIssuer = (issuer: string, allowInsecureHttp: boolean): string | undefined => {
-  if (!URL.canParse(issuer)) return "not an absolute URL";
-  const url = new URL(issuer);
-  if (url.protocol !== "https:" && url.protocol !== "http:") return "not an http(s) URL";
-  if (url.username !== "" || url.password !== "") return "it holds a user name or password";
+const findIssuerProblem = (issuer: string, allowInsecureHttp: boolean): string | undefined => {
+  const url = URL.parse(issuer);
+  if (url === null) return "it is not an absolute URL";
+  if (url.protocol !== "https:" && url.protocol !== "http:") return "it is not an http(s) URL";
+  if (url.username !== "" || url.password !== "") return "it has a user name or password";
   if (url.search !== "" || url.hash !== "" || /[?#]/.test(issuer))
     return "it has a query or a fragment";
-  if (url.protocol === "http:" && !allowInsecureHttp && !isLoopbackUrl(issuer)) {
-    return "plain http is for loopback hosts only";
-  }
+  if (url.protocol === "http:" && !allowInsecureHttp && !isLoopbackUrl(issuer))
+    return "plain http is allowed for loopback hosts only";
   return undefined;
 };
 
-const withoutUserinfo = (issuer: string): string =>
-  plainText(issuer.replace(/\/\/[^/]*@/, "//***@"), { maxLength: 200 }) ?? "(empty)";
+const withoutUserInfo = (issuer: string): string =>
+  sanitizeText(issuer.replace(/\/\/[^/]*@/, "//***@"), { maxLength: 200 }) ?? "(empty)";
 
-const inWords: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection broke",
-  EAI_AGAIN: "its name cannot be resolved",
-  ENOTFOUND: "its name cannot be resolved",
-  ENETUNREACH: "there is no network",
-  EHOSTUNREACH: "there is no route to it",
-  ETIMEDOUT: "the connection timed out",
-  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
-  UND_ERR_SOCKET: "the connection broke",
+/** Where stored tokens are refreshed and revoked, and as which client. */
+export interface TokenAuthority {
+  readonly tokenUrl: string;
+  readonly revokeUrl: string;
+  readonly clientId: string;
+}
+
+/**
+ * Returns where stored tokens are refreshed and revoked (docs/protocol.md §1, §9). The environment variables take
+ * precedence, then the `oauth_provenance` of the tokens, then the default authority. Returns `undefined` if the provenance
+ * names an issuer that no refresh token may be sent to.
+ */
+export const tokenAuthority = (
+  environment: Pick<LoginEnvironment, "refreshTokenUrl" | "revokeTokenUrl">,
+  provenance: OauthProvenance | undefined,
+  allowInsecureHttp: boolean,
+): TokenAuthority | undefined => {
+  const issuer = (provenance?.issuer ?? defaultIssuer).replace(/\/+$/, "");
+  const override = environment.refreshTokenUrl;
+  if (override === undefined && !mayReceiveTokens(issuer, allowInsecureHttp)) return undefined;
+  return {
+    tokenUrl: override ?? `${issuer}/oauth/token`,
+    revokeUrl: environment.revokeTokenUrl ?? `${originOf(override) ?? issuer}/oauth/revoke`,
+    clientId: provenance?.clientId ?? defaultClientId,
+  };
 };
 
-/** Says of a request that brought no answer what a person who is signing in can do about it. */
-export const fromTransportError = (url: string, error: HttpTransportError): SignInError => {
-  const origin = URL.canParse(url) ? new URL(url).origin : url;
-  if (error._tag === "HttpConnectionFailed") {
-    return new AuthorityUnreachable({ origin, reason: inWords[error.reason] ?? error.reason });
-  }
-  if (error._tag === "HttpConfigurationInvalid") return error; // an untrusted root, a broken CA file: it says so itself
-  if (error._tag === "HttpTimedOut") {
-    const reason = `no answer within ${error.timeoutMs / 1000} s`;
-    return new AuthorityUnreachable({ origin, reason });
-  }
-  if (error._tag === "HttpInsecureUrl" || error._tag === "HttpRequestInvalid") {
-    return new InvalidIssuer({ issuer: origin, reason: error.message });
-  }
-  return new AuthorityAnswerUnreadable({ endpoint: url, reason: error.message });
+const originOf = (url: string | undefined): string | undefined =>
+  url === undefined ? undefined : URL.parse(url)?.origin;
+
+const mayReceiveTokens = (issuer: string, allowInsecureHttp: boolean): boolean => {
+  const protocol = URL.parse(issuer)?.protocol;
+  return (
+    protocol === "https:" || (protocol === "http:" && (allowInsecureHttp || isLoopbackUrl(issuer)))
+  );
 };

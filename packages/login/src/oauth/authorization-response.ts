@@ -6,53 +6,49 @@ import {
   CodexEntitlementMissing,
 } from "../errors/oauth.ts";
 import { fromLibraryError, type OAuthSession } from "./oauth-library.ts";
-import { serverError } from "./server-error.ts";
+import { makeServerError } from "./server-error.ts";
 
-export type AuthorizationAnswerError =
+type AuthorizationResponseError =
   | AuthorizationCodeMissing
   | AuthorizationDenied
   | AuthorizationFailed
   | CodexEntitlementMissing;
 
 /**
- * Judges what the authority answered through the browser. `state` was already compared, in constant time; the library
- * compares it again and looks at `iss`, repeated parameters and kinds of answer that nobody asked for. What comes back
- * is the library's own copy of the parameters, which its token request insists on.
+ * Validates the authorization response, which is the query of the callback (RFC 6749 §4.1.2). `state` was already compared
+ * in constant time; the OAuth library compares it again, and checks `iss`, repeated parameters and response types that
+ * were not requested. Returns the library's own copy of the parameters, which its token request requires.
  */
-export const readAuthorizationAnswer = Effect.fnUntraced(function* (
+export const validateAuthorizationResponse = Effect.fnUntraced(function* (
   session: OAuthSession,
   parameters: URLSearchParams,
   state: string,
-): Effect.fn.Return<URLSearchParams, AuthorizationAnswerError> {
+): Effect.fn.Return<URLSearchParams, AuthorizationResponseError> {
   const { oauth, server, client } = session;
-  const judged = yield* Effect.try({
+  const validated = yield* Effect.try({
     try: () => oauth.validateAuthResponse(server, client, parameters, state),
-    catch: (cause) => toError(session, parameters, cause),
+    catch: (cause) =>
+      cause instanceof oauth.AuthorizationResponseError
+        ? fromErrorResponse(parameters)
+        : (fromLibraryError(session, cause) ??
+          new AuthorizationFailed({
+            error: "invalid_response",
+            description: "malformed response",
+          })),
   });
-  if (!judged.get("code")) return yield* new AuthorizationCodeMissing();
-  return judged;
+  if (!validated.get("code")) return yield* new AuthorizationCodeMissing();
+  return validated;
 });
 
-const toError = (
-  session: OAuthSession,
-  parameters: URLSearchParams,
-  cause: unknown,
-): AuthorizationAnswerError => {
-  if (cause instanceof session.oauth.AuthorizationResponseError) return toRefusal(parameters);
-  return (
-    fromLibraryError(session, cause) ??
-    new AuthorizationFailed({ error: "invalid_response", ...serverError("", "malformed answer") })
-  );
-};
-
-const toRefusal = (parameters: URLSearchParams): AuthorizationAnswerError => {
-  const { error = "unknown_error", description } = serverError(
+/** RFC 6749 §4.1.2.1. */
+const fromErrorResponse = (parameters: URLSearchParams): AuthorizationResponseError => {
+  const { error = "unknown_error", description } = makeServerError(
     parameters.get("error"),
     parameters.get("error_description"),
   );
   if (description?.includes("missing_codex_entitlement")) return new CodexEntitlementMissing();
-  const told = { ...(description !== undefined && { description }) };
+  const details = description === undefined ? {} : { description };
   return error === "access_denied"
-    ? new AuthorizationDenied(told)
-    : new AuthorizationFailed({ error, ...told });
+    ? new AuthorizationDenied(details)
+    : new AuthorizationFailed({ error, ...details });
 };

@@ -1,13 +1,12 @@
-/** The scopes of a ChatGPT sign-in: who one is, a refresh token, and the connectors. */
-export const SCOPE =
-  "openid profile email offline_access api.connectors.read api.connectors.invoke";
+/** The scopes of a ChatGPT sign-in: identity, a refresh token, and the connectors. */
+const scope = "openid profile email offline_access api.connectors.read api.connectors.invoke";
 
 export interface AuthorizeRequest {
   /** Without a trailing slash. */
   readonly issuer: string;
   readonly clientId: string;
   readonly redirectUri: string;
-  /** base64url of the SHA-256 of the verifier (RFC 7636 §4.2). */
+  /** base64url of the SHA-256 of the code verifier (RFC 7636 §4.2). */
   readonly codeChallenge: string;
   readonly state: string;
   readonly originator: string;
@@ -16,9 +15,9 @@ export interface AuthorizeRequest {
 }
 
 /**
- * The URL that a person opens, `<issuer>/oauth/authorize`. Parameters stand in the order in which this authority's
- * other clients send them (docs/protocol.md §9), spaces as `+`. It holds no secret: the challenge does not give the
- * verifier away, and the state only names this sign-in.
+ * Returns the URL that a person opens to sign in, `<issuer>/oauth/authorize`. The parameters are in the order that Codex
+ * sends (docs/protocol.md §9), with spaces as `+`. The URL contains `state`: who knows it can complete the sign-in with
+ * another account, so it must not be in the arguments of a process.
  */
 export const authorizeUrl = (request: AuthorizeRequest): string => {
   const query = new URLSearchParams([
@@ -28,7 +27,7 @@ export const authorizeUrl = (request: AuthorizeRequest): string => {
     ["code_challenge", request.codeChallenge],
     ["code_challenge_method", "S256"],
     ["state", request.state],
-    ["scope", SCOPE],
+    ["scope", scope],
     ["id_token_add_organizations", "true"],
     ["codex_cli_simplified_flow", "true"],
     ["originator", request.originator],

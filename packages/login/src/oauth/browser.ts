@@ -1,66 +1,89 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import type { ChatgptTokens } from "../manager/index.ts";
 import { SignInStateMismatch, SignInTimedOut, type SignInError } from "../errors/oauth.ts";
-import { readAuthorizationAnswer } from "./authorization-response.ts";
-import { authorizeUrl } from "./authorize-url.ts";
+import { compact } from "../internal/compact.ts";
+import { randomSecret } from "../internal/secure-random.ts";
 import { parseAuthority, type AuthorityOptions } from "./authority.ts";
+import { validateAuthorizationResponse } from "./authorization-response.ts";
+import { authorizeUrl } from "./authorize-url.ts";
 import type { CallbackHandler } from "./callback/handler.ts";
 import { openCallbackServer, type CallbackServer } from "./callback/server.ts";
+import { exchangeCode, requestApiKey, type ChatgptTokens } from "./code-exchange.ts";
 import { openOAuthSession, type OAuthSession } from "./oauth-library.ts";
 import { contentForError, notSaved } from "./pages/contents.ts";
-import { generateCodeVerifier } from "./secrets.ts";
-import { exchangeCode } from "./code-exchange.ts";
 
 /** What a person has to open. */
 export interface AuthorizePrompt {
+  /**
+   * The authority's sign-in page. Show it to the person, but do not pass it to a process as an argument: every user of
+   * the machine can read arguments, and who has this URL can complete the sign-in with another account.
+   */
   readonly url: string;
   readonly redirectUri: string;
-  /** When the callback server goes away, milliseconds since the epoch. */
+  /** When the callback server closes, milliseconds since the epoch. */
   readonly expiresAtMs: number;
 }
 
 export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOptions {
-  /** Who asks; sent with the authorize URL, and by the Promise face with each request. Default `codex_cli_rs`. */
+  /** Sent with the sign-in URL, and by the Promise API with each request. Default `codex_cli_rs`. */
   readonly originator?: string;
   /** Ids of the workspaces that may sign in. Empty or absent: any. */
   readonly allowedWorkspaceIds?: ReadonlyArray<string>;
-  /** In whose name the pages speak. Default `agent-auth`. */
+  /** The name of the program, shown on the pages of the callback server. Default `agent-auth`. */
   readonly applicationName?: string;
-  /** Milliseconds to wait for the browser to come back. Default 15 minutes. */
-  readonly timeLimitMs?: number;
+  /** Milliseconds to wait for the browser's callback. Default 15 minutes. */
+  readonly timeoutMs?: number;
   /** Loopback ports, in order of preference; 0 means any free one. Default 1455, then 1457. */
   readonly ports?: ReadonlyArray<number>;
-  /** Milliseconds that another sign-in gets to let go of the first port. Default 2000. */
-  readonly portPatienceMs?: number;
-  /** Milliseconds that the browser gets to fetch the last page once it has its answer. Default 2000. */
-  readonly successPageMs?: number;
-  /** Shown to the person before the browser is opened; the callback server is listening by then. */
+  /** Milliseconds to wait for another sign-in to release the first port. Default 2000. */
+  readonly portRetryMs?: number;
+  /** Milliseconds to wait for the browser to fetch the last page, once it was answered. Default 2000. */
+  readonly successPageTimeoutMs?: number;
+  /** Shows the sign-in URL to the person. Called once the callback server listens, before the browser is opened. */
   readonly onAuthorizeUrl: (prompt: AuthorizePrompt) => Effect.Effect<void>;
-  /** Opens the URL. A failure only means that the person has to open it; `onBrowserFailed` hears of it. */
-  readonly openBrowser?: (url: string) => Effect.Effect<void, unknown>;
-  readonly onBrowserFailed?: () => Effect.Effect<void>;
-  /** A callback with a foreign `state` was refused; the sign-in goes on. */
-  readonly onRefusedCallback?: () => void;
   /**
-   * Keeps the tokens, before the browser is told that all is well. Its failure is the sign-in's failure. It is not
-   * interrupted half-way. Without it the caller keeps what comes back, and the page has promised too much if that
-   * fails.
+   * Opens a browser with this link. It is a link to the callback server, which redirects to the sign-in page, so it is
+   * safe in the arguments of a process (see docs/decisions/0040-sign-in-link.md). If this fails, the sign-in goes on.
+   */
+  readonly openBrowser?: (link: string) => Effect.Effect<void, unknown>;
+  /** Called if `openBrowser` fails: the person has to open the sign-in URL. */
+  readonly onBrowserFailed?: () => Effect.Effect<void>;
+  /** Called for each callback that was rejected because of its `state`. The sign-in goes on. */
+  readonly onRejectedCallback?: () => void;
+  /**
+   * Saves the tokens before the browser is told that the sign-in succeeded. If it fails, the sign-in fails with its
+   * error. It is not interrupted. Without it, the caller saves the tokens that are returned, after the browser was told.
    */
   readonly save?: (tokens: ChatgptTokens) => Effect.Effect<unknown, E, R>;
 }
 
-const DEFAULT_PORTS = [1455, 1457];
-const DEFAULT_TIME_LIMIT_MS = 15 * 60_000;
-const DEFAULT_GRACE_MS = 2_000;
+const defaultPorts = [1455, 1457];
+const defaultTimeoutMs = 15 * 60_000;
+const defaultWaitMs = 2_000;
 
 /**
- * Signs a person in through the browser: authorization code with PKCE, answered on loopback (RFC 8252, RFC 7636;
- * docs/protocol.md §9). Comes back with the tokens, whose claims nobody has verified, after `save` has kept them and
- * the browser has been answered; the browser need not fetch the last page. The callback server is gone when this
- * Effect ends, however it ends: done, failed, cancelled through `/cancel`, interrupted, or after the time limit. A
- * sign-in that fails has saved nothing.
+ * Signs a person in through the browser and returns the tokens, whose claims are not verified: authorization code with
+ * PKCE and a loopback redirect (RFC 8252, RFC 7636, docs/protocol.md §9).
+ *
+ * Returns after `save` has saved the tokens and the browser was answered. The callback server is closed when this Effect
+ * ends, for whatever reason: success, failure, `/cancel`, interruption or timeout. A sign-in that fails has saved nothing.
+ *
+ * @example
+ * ```ts
+ * import { layer as httpClient } from "@agent-auth/login/http";
+ * import { signInWithBrowser } from "@agent-auth/login/oauth/browser";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signIn = signInWithBrowser({
+ *   ports: [0],
+ *   timeoutMs: 100, // the default of 15 minutes is meant for people
+ *   onAuthorizeUrl: ({ url }) => Effect.sync(() => void url), // show it
+ * }).pipe(Effect.provide(httpClient({})));
+ *
+ * const result = await Effect.runPromise(Effect.result(signIn));
+ * if (result._tag === "Failure") result.failure.code; // "LOGIN_SIGN_IN_TIMED_OUT"
+ * ```
  */
 export const signInWithBrowser = <E = never, R = never>(
   options: BrowserSignInOptions<E, R>,
@@ -71,36 +94,37 @@ export const signInWithBrowser = <E = never, R = never>(
       const flow: Flow<E, R> = {
         options,
         session,
-        state: session.oauth.generateRandomState(),
-        codeVerifier: generateCodeVerifier(),
+        state: yield* randomSecret(32),
+        codeVerifier: yield* randomSecret(64),
         allowedWorkspaceIds: (options.allowedWorkspaceIds ?? []).flatMap((id) => id.trim() || []),
       };
-      let refusedCallbacks = 0;
+      let rejectedCallbacks = 0;
       const server = yield* openCallbackServer({
         state: flow.state,
+        linkSecret: yield* randomSecret(32),
         applicationName: options.applicationName ?? "agent-auth",
-        ports: options.ports ?? DEFAULT_PORTS,
-        patienceMs: options.portPatienceMs ?? DEFAULT_GRACE_MS,
-        onRefused: () => {
-          refusedCallbacks += 1;
-          options.onRefusedCallback?.();
+        ports: options.ports ?? defaultPorts,
+        portRetryMs: options.portRetryMs ?? defaultWaitMs,
+        onRejectedCallback: () => {
+          rejectedCallbacks += 1;
+          options.onRejectedCallback?.();
         },
       });
-      yield* invite(flow, server);
-      const limitMs = options.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS;
-      const parameters = yield* server.desk.parameters.pipe(
-        Effect.raceFirst(server.desk.cancelled),
+      yield* showSignInUrl(flow, server);
+      const limitMs = options.timeoutMs ?? defaultTimeoutMs;
+      const callback = yield* server.handler.callback.pipe(
+        Effect.raceFirst(server.handler.cancelled),
         Effect.timeoutOrElse({
           duration: limitMs,
           orElse: () =>
             Effect.fail(
-              refusedCallbacks > 0
-                ? new SignInStateMismatch({ refusedCallbacks })
+              rejectedCallbacks > 0
+                ? new SignInStateMismatch({ rejectedCallbacks })
                 : new SignInTimedOut({ limitMs }),
             ),
         }),
       );
-      return yield* finish(flow, server, parameters);
+      return yield* completeSignIn(flow, server, callback);
     }),
   ).pipe(Effect.withSpan("signInWithBrowser"));
 
@@ -112,63 +136,70 @@ interface Flow<E, R> {
   readonly allowedWorkspaceIds: ReadonlyArray<string>;
 }
 
-/** Shows the URL, then tries to open it, without waiting for a browser that takes its time. */
-const invite = Effect.fnUntraced(function* <E, R>(flow: Flow<E, R>, server: CallbackServer) {
+/** Shows the sign-in URL, then starts to open a browser without waiting for it. */
+const showSignInUrl = Effect.fnUntraced(function* <E, R>(flow: Flow<E, R>, server: CallbackServer) {
   const { options, session } = flow;
+  const { handler, redirectUri } = server;
   const codeChallenge = yield* Effect.promise(() =>
     session.oauth.calculatePKCECodeChallenge(flow.codeVerifier),
   );
   const url = authorizeUrl({
     issuer: session.authority.issuer,
     clientId: session.authority.clientId,
-    redirectUri: server.redirectUri,
+    redirectUri,
     codeChallenge,
     state: flow.state,
     originator: options.originator ?? "codex_cli_rs",
     allowedWorkspaceIds: flow.allowedWorkspaceIds,
   });
   const nowMs = yield* Clock.currentTimeMillis;
-  const expiresAtMs = nowMs + (options.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS);
-  yield* options.onAuthorizeUrl({ url, redirectUri: server.redirectUri, expiresAtMs });
+  const expiresAtMs = nowMs + (options.timeoutMs ?? defaultTimeoutMs);
+  yield* options.onAuthorizeUrl({ url, redirectUri, expiresAtMs });
   if (options.openBrowser === undefined) return;
-  yield* options.openBrowser(url).pipe(
+  yield* options.openBrowser(new URL(handler.linkTo(url), redirectUri).href).pipe(
     Effect.catchCause(() => options.onBrowserFailed?.() ?? Effect.void),
     Effect.forkScoped,
   );
 });
 
-/** From the callback to the tokens; whatever happens, the browser is told. */
-const finish = <E, R>(
+/** From the callback to the tokens. Whatever happens, the browser is answered. */
+const completeSignIn = <E, R>(
   flow: Flow<E, R>,
-  { desk, redirectUri }: CallbackServer,
+  { handler, redirectUri }: CallbackServer,
   callback: URLSearchParams,
 ): Effect.Effect<ChatgptTokens, SignInError | E, HttpTransport | R> =>
   Effect.gen(function* () {
-    const tokens = yield* readAuthorizationAnswer(flow.session, callback, flow.state).pipe(
-      Effect.flatMap((parameters) =>
-        exchangeCode(
-          flow.session,
-          { parameters, redirectUri, codeVerifier: flow.codeVerifier },
-          flow.allowedWorkspaceIds,
-        ),
-      ),
-      Effect.raceFirst(desk.cancelled),
-      Effect.tap(() => desk.commit),
-      Effect.tapError((error) => desk.fail(contentForError(error))),
+    const tokens = yield* fetchTokens(flow, redirectUri, callback).pipe(
+      Effect.raceFirst(handler.cancelled),
+      Effect.tap(() => handler.commit),
+      Effect.tapError((error) => handler.fail(contentForError(error))),
     );
-    yield* save(flow, desk, tokens);
-    yield* Effect.timeoutOption(desk.successShown, flow.options.successPageMs ?? DEFAULT_GRACE_MS);
+    yield* save(flow, handler, tokens);
+    const timeoutMs = flow.options.successPageTimeoutMs ?? defaultWaitMs;
+    yield* Effect.timeoutOption(handler.successShown, timeoutMs);
     return tokens;
   });
 
-/** Keeps the tokens and tells the browser, without a gap: what was kept is not called cancelled. */
+const fetchTokens = Effect.fnUntraced(function* <E, R>(
+  { allowedWorkspaceIds, codeVerifier, session, state }: Flow<E, R>,
+  redirectUri: string,
+  callback: URLSearchParams,
+): Effect.fn.Return<ChatgptTokens, SignInError, HttpTransport> {
+  const parameters = yield* validateAuthorizationResponse(session, callback, state);
+  const code = { parameters, redirectUri, codeVerifier };
+  const tokens = yield* exchangeCode(session, code, allowedWorkspaceIds);
+  const apiKey = yield* requestApiKey(session, tokens.idToken);
+  return compact({ ...tokens, apiKey });
+});
+
+/** Saves the tokens and tells the browser, uninterrupted: once saved, the sign-in is not reported as cancelled. */
 const save = <E, R>(
   flow: Flow<E, R>,
-  desk: CallbackHandler,
+  handler: CallbackHandler,
   tokens: ChatgptTokens,
 ): Effect.Effect<void, E, R> =>
   (flow.options.save?.(tokens) ?? Effect.void).pipe(
-    Effect.tapError(() => desk.fail(notSaved)),
-    Effect.andThen(desk.succeed),
+    Effect.tapError(() => handler.fail(notSaved)),
+    Effect.andThen(handler.succeed),
     Effect.uninterruptible,
   );

@@ -1,65 +1,53 @@
-import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import type { HttpResponse, HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { z } from "zod";
-import type { ChatgptTokens } from "../manager/index.ts";
-import { WorkspaceNotAllowed } from "../errors/index.ts";
-import type { SignInError } from "../errors/oauth.ts";
+import * as z from "zod/mini";
+import {
+  AuthorityResponseInvalid,
+  CodeExchangeRejected,
+  type SignInError,
+} from "../errors/oauth.ts";
+import { WorkspaceNotAllowed } from "../errors/restriction.ts";
 import { compact } from "../internal/compact.ts";
-import { REQUEST_TIMEOUT_MS } from "./authority.ts";
+import type { Authority } from "./authority.ts";
+import { decodeUnverifiedClaims } from "./id-token-claims.ts";
 import { sendTokenRequest, type OAuthSession } from "./oauth-library.ts";
-import { plainText } from "./plain-text.ts";
-import { parseJson } from "./server-error.ts";
-import { parseTokenAnswer, type IssuedTokens } from "./token-response.ts";
+import { isSuccess, parseResponse, requestTimeoutMs } from "./request.ts";
+import { parseServerError, sanitizeText } from "./server-error.ts";
 
-/** A code and what it was asked with. */
+/** Tokens of a finished ChatGPT sign-in, not yet saved. */
+export interface ChatgptTokens {
+  readonly idToken: Redacted.Redacted;
+  readonly accessToken: Redacted.Redacted;
+  readonly refreshToken: Redacted.Redacted;
+  readonly accountId?: string;
+  /** The API key that the authority issued for the id token. Only browser sign-ins ask for one. */
+  readonly apiKey?: Redacted.Redacted;
+  /** The authority that issued the tokens. Refresh and revocation go there. Absent means the default authority. */
+  readonly provenance?: Authority;
+}
+
+/** An authorization code, and what it was requested with. */
 export interface AuthorizationCode {
-  /** The answer's parameters, as the library's `validateAuthResponse` gave them back. */
+  /** The response's parameters, as the library's `validateAuthResponse` returned them. */
   readonly parameters: URLSearchParams;
   readonly redirectUri: string;
   readonly codeVerifier: string;
 }
 
-const CODE_FORM = ["grant_type", "code", "redirect_uri", "client_id", "code_verifier"];
-/** Milliseconds: most sign-ins get no key, and none is worth waiting long for. */
-const API_KEY_TIMEOUT_MS = 10_000;
-const API_KEY_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
-const API_KEY_FORM = [
-  "grant_type",
-  "client_id",
-  "requested_token",
-  "subject_token",
-  "subject_token_type",
-];
+const codeFields = ["grant_type", "code", "redirect_uri", "client_id", "code_verifier"];
 
 /**
- * Turns a code into the tokens of a sign-in: exchanges it (RFC 6749 §4.1.3, RFC 7636 §4.5), refuses a workspace that is
- * not in `allowedWorkspaceIds` (empty: any), then asks for an API key. Nothing is saved here.
+ * Exchanges an authorization code for tokens (RFC 6749 §4.1.3, RFC 7636 §4.5). Fails with `WorkspaceNotAllowed` if the
+ * tokens belong to a workspace that is not in `allowedWorkspaceIds` (empty: any). Saves nothing.
  */
 export const exchangeCode = Effect.fn("signIn.exchangeCode")(function* (
   session: OAuthSession,
-  code: AuthorizationCode,
+  { parameters, redirectUri, codeVerifier }: AuthorizationCode,
   allowedWorkspaceIds: ReadonlyArray<string>,
 ): Effect.fn.Return<ChatgptTokens, SignInError, HttpTransport> {
-  const issued = yield* fetchTokens(session, code);
-  const { accountId } = issued.unverifiedClaims;
-  if (allowedWorkspaceIds.length > 0 && !allowedWorkspaceIds.includes(accountId ?? "")) {
-    return yield* new WorkspaceNotAllowed(
-      compact({ allowed: allowedWorkspaceIds, found: plainText(accountId) }),
-    );
-  }
-  const apiKey = yield* fetchApiKey(session, issued.idToken);
-  const { idToken, accessToken, refreshToken } = issued;
-  const { provenance } = session.authority;
-  return compact({ idToken, accessToken, refreshToken, accountId, apiKey, provenance });
-});
-
-const fetchTokens = Effect.fnUntraced(function* (
-  session: OAuthSession,
-  { parameters, redirectUri, codeVerifier }: AuthorizationCode,
-): Effect.fn.Return<IssuedTokens, SignInError, HttpTransport> {
-  const { oauth, server, client } = session;
-  const answer = yield* sendTokenRequest(session, CODE_FORM, REQUEST_TIMEOUT_MS, (options) =>
+  const { authority, oauth, server, client } = session;
+  const response = yield* sendTokenRequest(session, codeFields, requestTimeoutMs, (options) =>
     oauth.authorizationCodeGrantRequest(
       server,
       client,
@@ -71,13 +59,63 @@ const fetchTokens = Effect.fnUntraced(function* (
     ),
   );
   const secrets = [parameters.get("code") ?? "", codeVerifier];
-  return yield* parseTokenAnswer(`${session.authority.issuer}/oauth/token`, answer, secrets);
+  const tokens = yield* parseTokenResponse(authority, response, secrets);
+  const { accountId } = tokens;
+  if (allowedWorkspaceIds.length > 0 && !allowedWorkspaceIds.includes(accountId ?? "")) {
+    return yield* new WorkspaceNotAllowed(
+      compact({ allowed: allowedWorkspaceIds, found: sanitizeText(accountId) }),
+    );
+  }
+  return tokens;
 });
 
-const ApiKeyAnswer = z.object({ access_token: z.string().min(1) });
+const secret = z.string().check(z.minLength(1));
+const TokenResponse = z.object({ id_token: secret, access_token: secret, refresh_token: secret });
 
-/** The API key that belongs to an id token (RFC 8693), where the authority gives one: most accounts have none. */
-const fetchApiKey = (
+/** The id token is read, not verified: it came over TLS from the issuer itself (OpenID Connect Core §3.1.3.7, 6). */
+const parseTokenResponse = Effect.fnUntraced(function* (
+  authority: Authority,
+  response: HttpResponse,
+  secrets: ReadonlyArray<string>,
+): Effect.fn.Return<ChatgptTokens, AuthorityResponseInvalid | CodeExchangeRejected> {
+  const { body, status } = response;
+  if (!isSuccess(response)) {
+    return yield* new CodeExchangeRejected({ status, ...parseServerError(body, secrets) });
+  }
+  const endpoint = `${authority.issuer}/oauth/token`;
+  const parsed = parseResponse(TokenResponse, body);
+  if ("problem" in parsed) {
+    return yield* new AuthorityResponseInvalid({ endpoint, reason: parsed.problem });
+  }
+  const { id_token, access_token, refresh_token } = parsed.value;
+  const idToken = Redacted.make(id_token, { label: "id_token" });
+  const claims = decodeUnverifiedClaims(idToken);
+  if (claims === undefined) {
+    return yield* new AuthorityResponseInvalid({ endpoint, reason: "id_token is not a JWT" });
+  }
+  return compact({
+    idToken,
+    accessToken: Redacted.make(access_token, { label: "access_token" }),
+    refreshToken: Redacted.make(refresh_token, { label: "refresh_token" }),
+    accountId: claims.accountId,
+    provenance: authority,
+  });
+});
+
+const apiKeyGrant = "urn:ietf:params:oauth:grant-type:token-exchange";
+const apiKeyFields = [
+  "grant_type",
+  "client_id",
+  "requested_token",
+  "subject_token",
+  "subject_token_type",
+];
+/** Milliseconds. Most accounts get no API key, so the sign-in does not wait long for one. */
+const apiKeyTimeoutMs = 10_000;
+const ApiKeyResponse = z.object({ access_token: secret });
+
+/** Requests the API key of an id token (RFC 8693). Returns `undefined` if the authority issues none, or on any failure. */
+export const requestApiKey = (
   session: OAuthSession,
   idToken: Redacted.Redacted,
 ): Effect.Effect<Redacted.Redacted | undefined, never, HttpTransport> => {
@@ -87,13 +125,14 @@ const fetchApiKey = (
     subject_token: Redacted.value(idToken),
     subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
   };
-  return sendTokenRequest(session, API_KEY_FORM, API_KEY_TIMEOUT_MS, (options) =>
-    oauth.genericTokenEndpointRequest(server, client, oauth.None(), API_KEY_GRANT, form, options),
+  return sendTokenRequest(session, apiKeyFields, apiKeyTimeoutMs, (options) =>
+    oauth.genericTokenEndpointRequest(server, client, oauth.None(), apiKeyGrant, form, options),
   ).pipe(
     Effect.map(({ status, body }) => {
-      const read = ApiKeyAnswer.safeParse(parseJson(body));
-      if (status !== 200 || !read.success) return undefined;
-      return Redacted.make(read.data.access_token, { label: "OPENAI_API_KEY" });
+      const parsed = parseResponse(ApiKeyResponse, body);
+      return status === 200 && "value" in parsed
+        ? Redacted.make(parsed.value.access_token, { label: "OPENAI_API_KEY" })
+        : undefined;
     }),
     Effect.orElseSucceed(() => undefined),
   );

@@ -1,15 +1,14 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
-import type { ChatgptTokens } from "../manager/index.ts";
 import type { SignInError } from "../errors/oauth.ts";
 import { parseAuthority, type AuthorityOptions } from "./authority.ts";
-import { pollForCode, requestUserCode } from "./device-code.ts";
+import { exchangeCode, type ChatgptTokens } from "./code-exchange.ts";
+import { pollForCode, requestUserCode } from "./device-endpoints.ts";
 import { openOAuthSession } from "./oauth-library.ts";
-import { exchangeCode } from "./code-exchange.ts";
 
-/** What a person has to do on any device that has a browser. */
+/** What a person has to do on any device with a browser. */
 export interface DeviceCodePrompt {
-  /** To be typed into the page. Printable ASCII. */
+  /** The code to enter in the page. Printable ASCII. */
   readonly userCode: string;
   readonly verificationUrl: string;
   /** Milliseconds since the epoch. */
@@ -19,30 +18,44 @@ export interface DeviceCodePrompt {
 export interface DeviceSignInOptions extends AuthorityOptions {
   /** Ids of the workspaces that may sign in. Empty or absent: any. */
   readonly allowedWorkspaceIds?: ReadonlyArray<string>;
-  /** Milliseconds until the code is given up. Default 15 minutes, which is what the authority grants. */
-  readonly timeLimitMs?: number;
-  /** Shown to the person before the first poll. */
+  /** Milliseconds to wait for the code to be entered. Default 15 minutes, which is what the authority allows. */
+  readonly timeoutMs?: number;
+  /** Shows the code to the person. Called before the first poll. */
   readonly onCode: (prompt: DeviceCodePrompt) => Effect.Effect<void>;
 }
 
-const DEFAULT_TIME_LIMIT_MS = 15 * 60_000;
+const defaultTimeoutMs = 15 * 60_000;
 
 /**
- * Signs a person in with a code that is entered on another device (docs/protocol.md §9; the server's own protocol,
- * not RFC
- * 8628). Comes back with the tokens, whose claims nobody has verified; nothing is saved. Time is the Clock's.
+ * Signs a person in with a code that is entered on another device, and returns the tokens. Their claims are not verified,
+ * nothing is saved, and no API key is requested. The protocol is the authority's own (docs/protocol.md §9), not RFC 8628.
+ *
+ * Fails with a `SignInError`; a connection that fails before the code is shown ends the sign-in, a later one is retried.
+ *
+ * @example
+ * ```ts
+ * import { layer as httpClient } from "@agent-auth/login/http";
+ * import { signInWithDeviceCode } from "@agent-auth/login/oauth/device";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signIn = signInWithDeviceCode({
+ *   issuer: "http://127.0.0.1:9", // leave out to sign in at https://auth.openai.com
+ *   onCode: ({ userCode, verificationUrl }) =>
+ *     Effect.sync(() => console.log(`Open ${verificationUrl} and enter ${userCode}`)),
+ * }).pipe(Effect.provide(httpClient({})));
+ *
+ * const result = await Effect.runPromise(Effect.result(signIn));
+ * if (result._tag === "Failure") result.failure.code; // "LOGIN_AUTHORITY_UNREACHABLE"
+ * ```
  */
 export const signInWithDeviceCode = Effect.fn("signInWithDeviceCode")(function* (
   options: DeviceSignInOptions,
 ): Effect.fn.Return<ChatgptTokens, SignInError, HttpTransport> {
   const authority = yield* parseAuthority(options);
-  const code = yield* requestUserCode(authority, options.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS);
+  const code = yield* requestUserCode(authority, options.timeoutMs ?? defaultTimeoutMs);
+  const { expiresAtMs, userCode } = code;
   const verificationUrl = `${authority.issuer}/codex/device`;
-  yield* options.onCode({
-    userCode: code.userCode,
-    verificationUrl,
-    expiresAtMs: code.expiresAtMs,
-  });
+  yield* options.onCode({ userCode, verificationUrl, expiresAtMs });
   const granted = yield* pollForCode(authority, code);
   const session = yield* openOAuthSession(authority);
   const { oauth, server, client } = session;
@@ -50,7 +63,7 @@ export const signInWithDeviceCode = Effect.fn("signInWithDeviceCode")(function* 
     server,
     client,
     new URLSearchParams({ code: granted.authorizationCode }),
-    oauth.expectNoState, // this code never travelled through a browser
+    oauth.expectNoState, // this code did not pass through a browser
   );
   return yield* exchangeCode(
     session,

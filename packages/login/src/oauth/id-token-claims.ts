@@ -3,11 +3,11 @@ import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import type { Account } from "../credential/index.ts";
 import { compact } from "../internal/compact.ts";
-import { decodeUnverifiedPayload } from "./unverified-jwt.ts";
+import { parseJson } from "../internal/json.ts";
 
 /**
- * What an id token, or an access token of the same authority, claims. The signature is never verified: good for
- * display, and for restrictions that the server enforces as well; never proof of an identity.
+ * The claims of an id token, or of an access token of the same authority. The signature is not verified, so they may be
+ * displayed, and compared with restrictions that the server enforces as well, but they prove nothing.
  */
 export interface UnverifiedTokenClaims {
   readonly accountId?: string;
@@ -19,7 +19,7 @@ export interface UnverifiedTokenClaims {
   readonly expiresAtMs?: number;
 }
 
-/** Seconds since the epoch that a `Date` can hold; anything else says as little as nothing. */
+/** Seconds since the epoch that a `Date` can hold; anything else counts as absent. */
 const moment = z.catch(z.optional(z.number().check(z.gte(0), z.lte(8.64e12))), undefined);
 const text = z.catch(z.optional(z.string().check(z.minLength(1))), undefined);
 const Claims = z.object({
@@ -41,16 +41,25 @@ const Claims = z.object({
 });
 
 /**
- * Reads the claims of docs/protocol.md §2 from a JWT; `undefined` where it is no JWT. A claim of the wrong type
- * counts as absent.
+ * Returns the claims of docs/protocol.md §2 from a JWT, without verifying it. Returns `undefined` if the text is not a JWT.
+ * A claim of the wrong type counts as absent.
+ *
+ * @example
+ * ```ts
+ * import { decodeUnverifiedClaims } from "@agent-auth/login/oauth/id-token-claims";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const payload = Buffer.from(JSON.stringify({ email: "ada@example.com" })).toString("base64url");
+ * const claims = decodeUnverifiedClaims(Redacted.make(`e30.${payload}.c2ln`));
+ * claims?.email; // "ada@example.com"
+ * ```
  */
 export const decodeUnverifiedClaims = (
   token: Redacted.Redacted,
 ): UnverifiedTokenClaims | undefined => {
-  const payload = decodeUnverifiedPayload(Redacted.value(token));
-  const read = Claims.safeParse(payload);
-  if (!read.success) return undefined;
-  const claims = read.data;
+  const parsed = Claims.safeParse(decodeUnverifiedPayload(Redacted.value(token)));
+  if (!parsed.success) return undefined;
+  const claims = parsed.data;
   const auth = claims["https://api.openai.com/auth"];
   return compact({
     accountId: auth?.chatgpt_account_id,
@@ -63,7 +72,17 @@ export const decodeUnverifiedClaims = (
   });
 };
 
-/** The account that the claims speak of; `accountId`, where given, is what requests will carry. */
+/** The payload of a compact JWS as JSON, or `undefined` if it is not an object. Header and signature are not checked. */
+const decodeUnverifiedPayload = (jwt: string): unknown => {
+  const parts = jwt.split(".");
+  const [header, payload, signature] = parts;
+  if (parts.length !== 3 || !header || !payload || !signature) return undefined;
+  if (!/^[\w-]+$/.test(payload)) return undefined;
+  const claims = parseJson(Buffer.from(payload, "base64url").toString("utf8"));
+  return Array.isArray(claims) ? undefined : claims;
+};
+
+/** Returns the account of the claims. `accountId`, if given, takes precedence: it is the one that requests will carry. */
 export const accountOf = (claims: UnverifiedTokenClaims, accountId?: string): Account => {
   const { expiresAtMs: _, ...account } = claims;
   return accountId === undefined ? account : { ...account, accountId };

@@ -1,6 +1,7 @@
 import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import { compact } from "../internal/compact.ts";
+import { parseJson } from "../internal/json.ts";
 
 /** What a refresh brought. Tokens that are absent keep their former value. Nothing in them was verified. */
 export interface RefreshedTokens {
@@ -41,11 +42,3 @@ export const parseErrorCode = (body: string): string | undefined => {
 
 const secret = (text: string | null | undefined, label: string): Redacted.Redacted | undefined =>
   text === null || text === undefined ? undefined : Redacted.make(text, { label });
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};

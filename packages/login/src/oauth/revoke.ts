@@ -2,34 +2,35 @@ import { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { AuthTokens } from "../storage/auth-json/index.ts";
-import type { TokenAuthority } from "./token-authority.ts";
+import type { TokenAuthority } from "./authority.ts";
+import { isSuccess } from "./request.ts";
 
 const timeoutMs = 10_000;
 
 /**
- * Asks the authority to forget a sign-in (RFC 7009, as JSON): its refresh token, or its access token where it has no
- * other. Comes back with whether the authority confirmed; never fails, since the sign-in is going away regardless.
+ * Revokes a sign-in at the authority (RFC 7009, with a JSON body): its refresh token, or its access token if it has no
+ * refresh token. Returns whether the authority confirmed. Never fails: the sign-in is removed in any case, so a failure is
+ * only logged as a warning.
  */
 export const revokeTokens = Effect.fn("login.revokeTokens")(function* (
   tokens: AuthTokens,
   authority: TokenAuthority,
 ): Effect.fn.Return<boolean, never, HttpTransport> {
   const transport = yield* HttpTransport;
-  const answer = yield* Effect.result(
-    transport.request({
+  const failure = yield* transport
+    .request({
       method: "POST",
       url: authority.revokeUrl,
       headers: { accept: "application/json", "content-type": "application/json" },
       body: Redacted.make(JSON.stringify(requestBody(tokens, authority)), { label: "revocation" }),
       timeoutMs,
-    }),
-  );
-  const failure =
-    answer._tag === "Failure"
-      ? answer.failure.message
-      : answer.success.status >= 300
-        ? `status ${answer.success.status}`
-        : undefined;
+    })
+    .pipe(
+      Effect.match({
+        onFailure: ({ hint, message }) => `${message}. ${hint}`,
+        onSuccess: (response) => (isSuccess(response) ? undefined : `status ${response.status}`),
+      }),
+    );
   if (failure === undefined) return true;
   yield* Effect.logWarning(`the sign-in could not be revoked at the authority: ${failure}`);
   return false;

@@ -1,56 +1,68 @@
-import { z } from "zod";
 import { compact } from "../internal/compact.ts";
-import { plainText } from "./plain-text.ts";
+import { parseJson } from "../internal/json.ts";
 
-/** What an authority says of a failure, fit to be shown. */
+/** What an authority says about a failure, safe to show. */
 export interface ServerError {
   readonly error?: string;
   readonly description?: string;
 }
 
-const text = z.string().optional().catch(undefined);
-const ErrorBody = z.object({
-  error: z
-    .union([z.string(), z.object({ code: text, type: text, message: text })])
-    .optional()
-    .catch(undefined),
-  error_description: text,
-  code: text,
-  message: text,
-});
-
 /**
- * Reads the body of a refusal. This authority has three shapes: `error` as a string beside `error_description`
- * (RFC 6749 §5.2), `error` as an object with `code` and `message`, and `code` beside `message`. Anything else, HTML for
- * one, gives nothing. `secrets` are what the request carried: an answer that repeats them is shown without them.
+ * Parses the body of an error response. This authority uses three shapes: `error` as a string beside `error_description`
+ * (RFC 6749 §5.2), `error` as an object with `code` and `message`, and `code` beside `message`. Any other body, such as
+ * HTML, gives an empty object. `secrets` are the secrets of the request: if the response repeats them, they are removed.
  */
 export const parseServerError = (
   body: string,
   secrets: ReadonlyArray<string> = [],
 ): ServerError => {
-  const read = ErrorBody.safeParse(parseJson(body));
-  if (!read.success) return {};
-  const { error, error_description, code, message } = read.data;
-  const nested = typeof error === "object" ? error : undefined;
-  const name = typeof error === "string" ? error : (nested?.code ?? nested?.type ?? code);
-  return serverError(name, nested?.message ?? error_description ?? message, secrets);
+  const json = parseJson(body);
+  const error = member(json, "error");
+  const name = text(error) ?? text(member(error, "code")) ?? text(member(error, "type"));
+  const description =
+    text(member(error, "message")) ??
+    text(member(json, "error_description")) ??
+    text(member(json, "message"));
+  return makeServerError(name ?? text(member(json, "code")), description, secrets);
 };
 
-/** The same from the query of an authorization answer. */
-export const serverError = (
+/** Makes a `ServerError` of an error code and a description, for example of a callback's query. */
+export const makeServerError = (
   error: string | null | undefined,
   description: string | null | undefined,
   secrets: ReadonlyArray<string> = [],
-): ServerError => {
-  const name = plainText(error, { maxLength: 80, secrets });
-  return compact({ error: name, description: plainText(description, { secrets }) });
-};
+): ServerError =>
+  compact({
+    error: sanitizeText(error, { maxLength: 80, secrets }),
+    description: sanitizeText(description, { secrets }),
+  });
 
-/** `undefined` where the text is no JSON. */
-export const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+const member = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined;
+
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : undefined;
+
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
+
+/**
+ * Returns a text from a server or a browser in a form that is safe in a terminal line: control, format and bidi
+ * characters become one space, `secrets` become `***`, and at most `maxLength` characters (default 300) are kept. Returns
+ * `undefined` if nothing is left.
+ */
+export const sanitizeText = (
+  text: string | null | undefined,
+  options: { readonly maxLength?: number; readonly secrets?: ReadonlyArray<string> } = {},
+): string | undefined => {
+  let safe = text ?? "";
+  for (const secret of options.secrets ?? []) {
+    if (secret.length > 0) safe = safe.replaceAll(secret, "***");
   }
+  safe = safe.replace(invisible, " ").trim();
+  const characters = Array.from(safe);
+  const maxLength = options.maxLength ?? 300;
+  if (characters.length > maxLength) safe = `${characters.slice(0, maxLength - 1).join("")}…`;
+  return safe === "" ? undefined : safe;
 };

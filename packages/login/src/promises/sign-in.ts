@@ -1,81 +1,116 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
-import type { ChatgptTokens } from "../manager/index.ts";
 import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
 import { layer as httpClient, type HttpClientOptions } from "../http/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthorizePrompt, BrowserSignInOptions } from "../oauth/browser.ts";
+import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { DeviceCodePrompt, DeviceSignInOptions } from "../oauth/device.ts";
 
-/** What both ways take besides their own options. */
-interface Surroundings {
-  /** Default: `variables`, parsed. Says how the network is reached, and who asks. */
+/** The options of both sign-ins besides their own. */
+interface CommonOptions {
+  /** Decides how the network is reached, and the originator. Default: parsed from `variables`. */
   readonly environment?: LoginEnvironment;
   /** Default: `process.env`. */
   readonly variables?: Variables;
-  /** Ends the sign-in; the callback port is free before the rejection with the signal's reason. */
+  /** Ends the sign-in. The callback port is free before the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 type Callbacks = "onAuthorizeUrl" | "openBrowser" | "onBrowserFailed" | "save";
 
-/** As `BrowserSignInOptions`, with plain functions. */
+/** `BrowserSignInOptions` with plain functions. */
 export interface PromiseBrowserSignInOptions
-  extends Omit<BrowserSignInOptions, Callbacks>, Surroundings {
+  extends Omit<BrowserSignInOptions, Callbacks>, CommonOptions {
   readonly onAuthorizeUrl: (prompt: AuthorizePrompt) => void;
-  /** Opens the URL. A throw or rejection only means that the person has to open it. */
-  readonly openBrowser?: (url: string) => unknown;
+  /** Opens a browser with a link to the callback server. If it throws or rejects, the sign-in goes on. */
+  readonly openBrowser?: (link: string) => unknown;
   readonly onBrowserFailed?: () => void;
-  /** Usually a manager's `loginWithChatgptTokens`. A rejection is the sign-in's rejection. */
+  /** Usually a manager's `loginWithChatgptTokens`. If it rejects, the sign-in rejects with the same reason. */
   readonly save?: (tokens: ChatgptTokens) => Promise<unknown>;
 }
 
-/** As `DeviceSignInOptions`, with plain functions. */
+/** `DeviceSignInOptions` with plain functions. */
 export interface PromiseDeviceSignInOptions
-  extends Omit<DeviceSignInOptions, "onCode">, Surroundings {
+  extends Omit<DeviceSignInOptions, "onCode">, CommonOptions {
   readonly onCode: (prompt: DeviceCodePrompt) => void;
 }
 
 /**
- * `sign-in-browser` for programs that do not use Effect: the same tokens, rejections with the very same error classes.
+ * Signs a person in through the browser and returns the tokens. The same as `signInWithBrowser` of
+ * `@agent-auth/login/oauth/browser`, and rejects with the same error classes.
+ *
+ * @example
+ * ```ts
+ * import { signInWithBrowser } from "@agent-auth/login/promises";
+ *
+ * try {
+ *   await signInWithBrowser({
+ *     ports: [0],
+ *     timeoutMs: 100, // the default of 15 minutes is meant for people
+ *     onAuthorizeUrl: ({ url }) => void url, // show it
+ *     // openBrowser: (link) => open(link), with the package `open`
+ *   });
+ * } catch (error) {
+ *   console.log(String(error)); // nobody came back within 100 ms
+ * }
+ * ```
  */
 export const signInWithBrowser = async (
   options: PromiseBrowserSignInOptions,
 ): Promise<ChatgptTokens> => {
-  const way = await import("../oauth/browser.ts");
+  const browser = await import("../oauth/browser.ts");
   const { onAuthorizeUrl, openBrowser, onBrowserFailed, save, ...rest } = options;
   const environment = environmentOf(options);
   const originator = environment.originator ?? options.originator;
   return run(
     { ...options, environment },
-    way.signInWithBrowser<unknown>({
+    browser.signInWithBrowser<unknown>({
       ...rest,
       ...compact({ originator }),
       onAuthorizeUrl: (prompt) => Effect.sync(() => onAuthorizeUrl(prompt)),
-      ...(openBrowser && { openBrowser: (url) => call(() => openBrowser(url)) }),
+      ...(openBrowser && { openBrowser: (link) => callPlain(() => openBrowser(link)) }),
       ...(onBrowserFailed && { onBrowserFailed: () => Effect.sync(onBrowserFailed) }),
-      ...(save && { save: (tokens) => call(() => save(tokens)) }),
+      ...(save && { save: (tokens) => callPlain(() => save(tokens)) }),
     }),
   );
 };
 
-/** `sign-in-device` for programs that do not use Effect. Nothing is saved. */
+/**
+ * Signs a person in with a code that is entered on another device, and returns the tokens. Saves nothing. The same as
+ * `signInWithDeviceCode` of `@agent-auth/login/oauth/device`, and rejects with the same error classes.
+ *
+ * @example
+ * ```ts
+ * import { signInWithDeviceCode } from "@agent-auth/login/promises";
+ *
+ * try {
+ *   await signInWithDeviceCode({
+ *     issuer: "http://127.0.0.1:9", // leave out to sign in at https://auth.openai.com
+ *     onCode: ({ userCode, verificationUrl }) =>
+ *       console.log(`Open ${verificationUrl} and enter ${userCode}`),
+ *   });
+ * } catch (error) {
+ *   console.log(String(error)); // nothing listens at this issuer
+ * }
+ * ```
+ */
 export const signInWithDeviceCode = async (
   options: PromiseDeviceSignInOptions,
 ): Promise<ChatgptTokens> => {
-  const way = await import("../oauth/device.ts");
+  const device = await import("../oauth/device.ts");
   const { onCode, ...rest } = options;
   return run(
     options,
-    way.signInWithDeviceCode({ ...rest, onCode: (prompt) => Effect.sync(() => onCode(prompt)) }),
+    device.signInWithDeviceCode({ ...rest, onCode: (prompt) => Effect.sync(() => onCode(prompt)) }),
   );
 };
 
-/** What a function throws or rejects with is the failure, untouched. */
-const call = (act: () => unknown): Effect.Effect<void, unknown> =>
-  Effect.asVoid(Effect.tryPromise({ try: async () => act(), catch: (cause) => cause }));
+/** Fails with what the function throws or rejects with. */
+const callPlain = (call: () => unknown): Effect.Effect<void, unknown> =>
+  Effect.asVoid(Effect.tryPromise({ try: async () => call(), catch: (cause) => cause }));
 
-const environmentOf = ({ environment, variables = process.env }: Surroundings): LoginEnvironment =>
+const environmentOf = ({ environment, variables = process.env }: CommonOptions): LoginEnvironment =>
   environment ?? loadEnvironment(variables);
 
 const run = (
@@ -83,15 +118,12 @@ const run = (
     allowInsecureHttp,
     originator,
     signal,
-    ...surroundings
-  }: Surroundings & Pick<HttpClientOptions, "allowInsecureHttp" | "originator">,
-  way: Effect.Effect<ChatgptTokens, unknown, HttpTransport>,
+    ...common
+  }: CommonOptions & Pick<HttpClientOptions, "allowInsecureHttp" | "originator">,
+  signIn: Effect.Effect<ChatgptTokens, unknown, HttpTransport>,
 ): Promise<ChatgptTokens> => {
-  const client = httpClient(
-    environmentOf(surroundings),
-    compact({ allowInsecureHttp, originator }),
-  );
-  return Effect.runPromise(Effect.provide(way, client), signal && { signal }).catch(
+  const client = httpClient(environmentOf(common), compact({ allowInsecureHttp, originator }));
+  return Effect.runPromise(Effect.provide(signIn, client), signal && { signal }).catch(
     (error: unknown) => {
       signal?.throwIfAborted();
       throw error;

@@ -38,8 +38,9 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_DEVICE_CODE_REJECTED":
     case "LOGIN_SIGN_IN_CANCELLED":
     case "LOGIN_SIGN_IN_STATE_MISMATCH":
+    case "LOGIN_SIGN_IN_LINK_REUSED":
     case "LOGIN_SIGN_IN_TIMED_OUT":
-    case "LOGIN_TOKEN_EXCHANGE_REJECTED":
+    case "LOGIN_CODE_EXCHANGE_REJECTED":
       return "person";
     case "LOGIN_CODEX_HOME_UNUSABLE":
     case "LOGIN_CONFIG_UNREADABLE":
@@ -64,7 +65,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_EXTERNAL_PROVIDER_FAILED":
     case "LOGIN_MANAGER_CLOSED":
       return "program";
-    case "LOGIN_AUTHORITY_ANSWER_UNREADABLE":
+    case "LOGIN_AUTHORITY_RESPONSE_INVALID":
     case "LOGIN_AUTHORITY_UNREACHABLE":
     case "LOGIN_HOME_LOCK_BUSY":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":

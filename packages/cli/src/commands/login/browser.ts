@@ -23,7 +23,7 @@ export const signIn: PersonSignIn = (options) =>
         }),
       ...(opener !== undefined && { openBrowser: opener }),
       onBrowserFailed: () => Effect.sync(() => stage.tell(noBrowser)),
-      onRefusedCallback: once(() => stage.tell(foreignCallback)),
+      onRejectedCallback: once(() => stage.tell(foreignCallback)),
       save: stage.save,
     });
     const waiting = (nowMs: number) =>

@@ -1,59 +1,71 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
-import { SignInCancelled } from "../../errors/oauth.ts";
+import { SignInCancelled, SignInLinkReused } from "../../errors/oauth.ts";
+import { peerUserId } from "../../http/peer-user.ts";
 import * as contents from "../pages/contents.ts";
-import { sendNothing, sendPage, sendRedirect } from "../pages/response.ts";
-import { renderPage, type PageContent } from "../pages/render.ts";
-import { sameSecret } from "../secrets.ts";
+import {
+  renderPage,
+  sendNoContent,
+  sendPage,
+  sendRedirect,
+  type PageContent,
+} from "../pages/render.ts";
 
 export interface CallbackHandlerOptions {
-  /** The only `state` that is listened to. */
+  /** The `state` of this sign-in. Callbacks with another one are rejected. */
   readonly state: string;
-  /** In whose name the pages speak. */
+  /** The secret in the link that is passed to a browser. */
+  readonly linkSecret: string;
+  /** The name of the program, shown on the pages. */
   readonly applicationName: string;
-  /** Told of each callback that was refused for its state. */
-  readonly onRefused: () => void;
+  /** Called for each callback that was rejected because of its `state`. */
+  readonly onRejectedCallback: () => void;
+  /** Returns the user at the other end of a connection, if the system tells. Default: `peerUserId`. */
+  readonly userIdOf?: typeof peerUserId;
 }
 
-/** Milliseconds that answers under way get when the server goes away. */
-const FAREWELL_MS = 250;
+/** Milliseconds to finish responses that are under way when the server closes. */
+const closeGraceMs = 250;
 
 /**
- * What stands behind the callback server: one sign-in, its state and its outcome. It answers `GET` only, and only to a
- * `Host` that names its own loopback address, so no page elsewhere can talk to it under a name of its own (DNS
- * rebinding). Only the first callback with the right `state` counts; repetitions of it wait for the same outcome and
- * see the same answer, and all others are refused without effect.
+ * Handles the requests to the callback server of one sign-in. It answers only `GET`, and only if `Host` names its own
+ * loopback address, so that no web page can reach it under another name (DNS rebinding). The first callback with the right
+ * `state` decides; repetitions of it wait for the same outcome and get the same response. All other callbacks are
+ * rejected without effect.
  */
 export class CallbackHandler {
   readonly #options: CallbackHandlerOptions;
-  readonly #parameters = Deferred.makeUnsafe<URLSearchParams>();
-  readonly #cancelled = Deferred.makeUnsafe<never, SignInCancelled>();
+  readonly #callback = Deferred.makeUnsafe<URLSearchParams>();
+  readonly #cancelled = Deferred.makeUnsafe<never, SignInCancelled | SignInLinkReused>();
   readonly #successShown = Deferred.makeUnsafe<void>();
   readonly #outcome = Promise.withResolvers<PageContent>();
-  readonly #underWay = new Set<ServerResponse>();
+  readonly #pendingResponses = new Set<ServerResponse>();
   #phase: "open" | "cancelled" | "committed" | "succeeded" | "failed" = "open";
+  #linkTarget: string | undefined;
+  #isLinkUsed = false;
 
   constructor(options: CallbackHandlerOptions) {
     this.#options = options;
   }
 
   /** The parameters of the first callback with the right state. */
-  get parameters(): Effect.Effect<URLSearchParams> {
-    return Deferred.await(this.#parameters);
+  get callback(): Effect.Effect<URLSearchParams> {
+    return Deferred.await(this.#callback);
   }
 
-  /** Fails when somebody asks for `/cancel` before `commit`. */
-  get cancelled(): Effect.Effect<never, SignInCancelled> {
+  /** Fails when `/cancel` is requested before `commit`, or when the link was used twice. */
+  get cancelled(): Effect.Effect<never, SignInCancelled | SignInLinkReused> {
     return Deferred.await(this.#cancelled);
   }
 
-  /** Done when the browser has been sent the page at `/success`. */
+  /** Done when the page at `/success` was sent. */
   get successShown(): Effect.Effect<void> {
     return Deferred.await(this.#successShown);
   }
 
-  /** From here on `/cancel` comes too late. Fails where it came already. */
+  /** Makes `/cancel` too late. Fails if the sign-in was cancelled before. */
   get commit(): Effect.Effect<void, SignInCancelled> {
     return Effect.suspend(() => {
       if (this.#phase === "cancelled") return new SignInCancelled();
@@ -62,39 +74,46 @@ export class CallbackHandler {
     });
   }
 
-  /** Sends the callback on to `/success`. Done when that answer has left. */
+  /** Redirects the callback to `/success`. Done when that response was sent. */
   get succeed(): Effect.Effect<void> {
     return Effect.promise(() => this.#settle("succeeded", contents.signedIn));
   }
 
-  /** Answers the callback with a page. Done when that answer has left. Changes nothing after an earlier outcome. */
+  /** Answers the callback with a page. Done when that response was sent. Has no effect after an earlier outcome. */
   fail(page: PageContent): Effect.Effect<void> {
     return Effect.promise(() => this.#settle("failed", page));
   }
 
-  receive(request: IncomingMessage, response: ServerResponse): void {
-    this.#underWay.add(response);
-    response.once("close", () => this.#underWay.delete(response));
+  /** Returns the path of a link that redirects to `url`, for the user of this process only. */
+  linkTo(url: string): string {
+    this.#linkTarget = url;
+    return `${linkPath}${this.#options.linkSecret}`;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#pendingResponses.add(response);
+    response.once("close", () => this.#pendingResponses.delete(response));
     response.once("error", () => response.destroy());
     request.resume();
     if (!isOwnHost(request)) return this.#send(response, contents.wrongHost);
     if (request.method !== "GET") return this.#send(response, contents.wrongMethod);
     const url = request.url?.startsWith("/") ? URL.parse(`http://127.0.0.1${request.url}`) : null;
+    if (url?.pathname.startsWith(linkPath)) return this.#handleLink(url, request, response);
     switch (url?.pathname) {
       case "/auth/callback":
-        return this.#callback(url.searchParams, response);
+        return this.#handleCallback(url.searchParams, response);
       case "/success":
-        return this.#success(response);
+        return this.#handleSuccess(response);
       case "/cancel":
-        return this.#cancel(request, response);
+        return this.#handleCancel(request, response);
       case "/favicon.ico":
-        return sendNothing(response);
+        return sendNoContent(response);
       default:
-        return this.#send(response, contents.nothingHere);
+        return this.#send(response, contents.notFound);
     }
   }
 
-  /** Finishes the answers under way, then closes the server and every connection. */
+  /** Finishes the responses under way, then closes the server and every connection. */
   async close(server: Server): Promise<void> {
     const closed = new Promise((resolve) => server.close(resolve));
     await this.#settle("failed", contents.cancelled);
@@ -102,44 +121,72 @@ export class CallbackHandler {
     await closed;
   }
 
-  #callback(parameters: URLSearchParams, response: ServerResponse): void {
+  /**
+   * Other users of this machine can read the link in the browser's arguments, and its target contains `state`. So it is
+   * for the user of this process (and root) only. Where the system does not tell who is connected, it works once: if it is
+   * opened a second time, one of the two was someone else, and the sign-in ends.
+   */
+  #handleLink(url: URL, request: IncomingMessage, response: ServerResponse): void {
+    const target = this.#linkTarget;
+    const secret = url.pathname.slice(linkPath.length);
+    if (target === undefined || !isSameSecret(secret, this.#options.linkSecret)) {
+      return this.#send(response, contents.notFound);
+    }
+    const userId = (this.#options.userIdOf ?? peerUserId)(request.socket);
+    if (userId !== undefined && userId !== 0 && userId !== process.getuid?.()) {
+      return this.#send(response, contents.otherUser);
+    }
+    if (userId === undefined && this.#isLinkUsed) {
+      this.#send(response, contents.linkReused);
+      return this.#cancel(new SignInLinkReused());
+    }
+    this.#isLinkUsed = true;
+    sendRedirect(response, target);
+  }
+
+  #handleCallback(parameters: URLSearchParams, response: ServerResponse): void {
     const states = parameters.getAll("state");
-    if (states.length !== 1 || !sameSecret(states[0] ?? "", this.#options.state)) {
-      this.#options.onRefused();
+    if (states.length !== 1 || !isSameSecret(states[0] ?? "", this.#options.state)) {
+      this.#options.onRejectedCallback();
       return this.#send(response, contents.stateMismatch);
     }
-    Deferred.doneUnsafe(this.#parameters, Effect.succeed(parameters));
+    Deferred.doneUnsafe(this.#callback, Effect.succeed(parameters));
     void this.#outcome.promise.then((page) =>
       page === contents.signedIn ? sendRedirect(response, "/success") : this.#send(response, page),
     );
   }
 
-  #success(response: ServerResponse): void {
-    if (this.#phase !== "succeeded") return this.#send(response, contents.nothingHere);
+  #handleSuccess(response: ServerResponse): void {
+    if (this.#phase !== "succeeded") return this.#send(response, contents.notFound);
     response.once("close", () => Deferred.doneUnsafe(this.#successShown, Effect.void));
     this.#send(response, contents.signedIn);
   }
 
-  #cancel(request: IncomingMessage, response: ServerResponse): void {
-    if (isForeignPage(request)) return this.#send(response, contents.wrongHost);
+  #handleCancel(request: IncomingMessage, response: ServerResponse): void {
+    if (isFromOtherSite(request)) return this.#send(response, contents.wrongHost);
     if (this.#phase !== "open" && this.#phase !== "cancelled") {
       return this.#send(response, contents.alreadyFinished);
     }
-    this.#phase = "cancelled";
     this.#send(response, contents.cancelled);
-    Deferred.doneUnsafe(this.#cancelled, Effect.fail(new SignInCancelled()));
+    this.#cancel(new SignInCancelled());
+  }
+
+  #cancel(error: SignInCancelled | SignInLinkReused): void {
+    if (this.#phase !== "open") return;
+    this.#phase = "cancelled";
+    Deferred.doneUnsafe(this.#cancelled, Effect.fail(error));
   }
 
   async #settle(phase: "succeeded" | "failed", page: PageContent): Promise<void> {
     if (this.#phase === "open" || this.#phase === "committed") this.#phase = phase;
     this.#outcome.resolve(page);
     await this.#outcome.promise;
-    const left = [...this.#underWay].map(
-      (response) => new Promise((sent) => response.once("close", sent)),
+    const sent = [...this.#pendingResponses].map(
+      (response) => new Promise((resolve) => response.once("close", resolve)),
     );
-    const patience = Promise.withResolvers<void>();
-    const timer = setTimeout(patience.resolve, FAREWELL_MS);
-    await Promise.race([Promise.all(left), patience.promise]);
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, closeGraceMs);
+    await Promise.race([Promise.all(sent), grace.promise]);
     clearTimeout(timer);
   }
 
@@ -148,14 +195,22 @@ export class CallbackHandler {
   }
 }
 
-/** Whether the request was made to the address where this server listens, and not to a name that leads to it. */
+const linkPath = "/open/";
+
+/** Compares in constant time: the time depends neither on how much of `given` is right nor on the length of `expected`. */
+const isSameSecret = (given: string, expected: string): boolean =>
+  timingSafeEqual(sha256(given), sha256(expected));
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+
+/** Whether the request was sent to the address on which this server listens, and not to a name that resolves to it. */
 const isOwnHost = ({ headers, socket }: IncomingMessage): boolean => {
   const host = headers.host?.toLowerCase();
   return host === `127.0.0.1:${socket.localPort}` || host === `localhost:${socket.localPort}`;
 };
 
 /** Whether a page of another site caused the request. Programs and address bars send neither header. */
-const isForeignPage = ({ headers }: IncomingMessage): boolean => {
+const isFromOtherSite = ({ headers }: IncomingMessage): boolean => {
   const site = headers["sec-fetch-site"];
   return (
     headers.origin !== undefined ||

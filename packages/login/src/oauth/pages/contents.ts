@@ -1,9 +1,9 @@
-import type { WorkspaceNotAllowed } from "../../errors/index.ts";
 import type { SignInError } from "../../errors/oauth.ts";
+import type { WorkspaceNotAllowed } from "../../errors/restriction.ts";
 import type { PageContent } from "./render.ts";
 
-const backToProgram = "You can close this tab and go back to where you started.";
-const startAgain = "You can close this tab and start over.";
+const backToProgram = "You can close this tab and go back to the program.";
+const startAgain = "You can close this tab and start the sign-in again.";
 
 export const signedIn: PageContent = {
   status: 200,
@@ -35,7 +35,7 @@ export const stateMismatch: PageContent = {
   icon: "lock",
   title: "State mismatch",
   paragraphs: [
-    "This page belongs to a different sign-in, or to one that is over. Nothing was changed.",
+    "This callback belongs to a different sign-in, or to one that has ended. Nothing was changed.",
     "Go back to the page that your sign-in opened, or start it again.",
   ],
 };
@@ -45,20 +45,44 @@ export const notSaved: PageContent = {
   tone: "bad",
   icon: "cross",
   title: "The sign-in could not be saved",
-  paragraphs: ["You approved it, but it could not be kept. The program that you started says why."],
+  paragraphs: [
+    "You approved it, but it could not be stored. The program that you started shows the reason.",
+  ],
 };
 
-export const nothingHere: PageContent = {
+export const notFound: PageContent = {
   status: 404,
   tone: "calm",
   icon: "notice",
-  title: "Nothing here",
-  paragraphs: ["This address serves one sign-in only, and this is not a page of it."],
+  title: "Page not found",
+  paragraphs: ["This server belongs to one sign-in and has no such page."],
 };
 
-export const wrongHost: PageContent = { ...nothingHere, status: 403, title: "Not under this name" };
+export const wrongHost: PageContent = { ...notFound, status: 403, title: "Request not allowed" };
 
-export const wrongMethod: PageContent = { ...nothingHere, status: 405, title: "Only for reading" };
+export const wrongMethod: PageContent = { ...notFound, status: 405, title: "Method not allowed" };
+
+export const otherUser: PageContent = {
+  status: 403,
+  tone: "bad",
+  icon: "lock",
+  title: "This link is for another user",
+  paragraphs: [
+    "The sign-in was started by another user of this machine.",
+    "If you started it yourself, open the address that the program shows.",
+  ],
+};
+
+export const linkReused: PageContent = {
+  status: 409,
+  tone: "bad",
+  icon: "lock",
+  title: "This link was opened before",
+  paragraphs: [
+    "Another program may have read it, so the sign-in was ended. Nothing was changed.",
+    startAgain,
+  ],
+};
 
 /** The page for a callback that ended in an error. */
 export const contentForError = (error: SignInError): PageContent => {
@@ -69,7 +93,7 @@ export const contentForError = (error: SignInError): PageContent => {
         tone: "calm",
         icon: "pause",
         title: "Access was not allowed",
-        paragraphs: ["You, or the authority, denied the request. Nothing was changed.", startAgain],
+        paragraphs: ["The request was denied. Nothing was changed.", startAgain],
         ...(error.description !== undefined && {
           details: [{ term: "Reason", values: [error.description] }],
         }),
@@ -81,7 +105,7 @@ export const contentForError = (error: SignInError): PageContent => {
         icon: "lock",
         title: "Codex is not enabled for you",
         paragraphs: [
-          "Your account is fine, but the workspace does not give it access to Codex.",
+          "Your workspace does not give your account access to Codex.",
           "Ask an administrator of the workspace for access, then sign in again.",
         ],
       };
@@ -114,8 +138,8 @@ const workspaceNotAllowed = (error: WorkspaceNotAllowed): PageContent => ({
   icon: "lock",
   title: "This workspace is not allowed",
   paragraphs: [
-    "Sign-ins on this machine are restricted, and you chose another workspace. Nothing was saved.",
-    "Start the sign-in again and choose a workspace that is allowed.",
+    "Sign-ins on this machine are restricted to other workspaces. Nothing was saved.",
+    "Start the sign-in again and choose an allowed workspace.",
   ],
   details: [
     ...(error.found === undefined

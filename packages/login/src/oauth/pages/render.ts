@@ -1,19 +1,20 @@
-import { PAGE_STYLE } from "./style.ts";
+import type { ServerResponse } from "node:http";
+import { pageContentSecurityPolicy, pageStyle } from "./style.ts";
 
-/** A page of the callback server: whole, without any resource of its own. */
+/** A complete page of the callback server, which loads no other resource. */
 export interface Page {
   readonly status: number;
   readonly html: string;
 }
 
-/** What a page says. Every text is escaped where it is inserted. */
+/** The texts of a page, not yet escaped. */
 export interface PageContent {
   readonly status: number;
   readonly tone: "good" | "bad" | "calm";
   readonly icon: keyof typeof icons;
   readonly title: string;
   readonly paragraphs: ReadonlyArray<string>;
-  /** Facts that help whoever is asked for help. */
+  /** Facts to quote when asking for help. */
   readonly details?: ReadonlyArray<Detail>;
 }
 
@@ -32,7 +33,7 @@ const icons = {
   pause: '<path d="M9 7v10M15 7v10"/>',
 } as const;
 
-/** Renders a page in the name of `applicationName`. */
+/** Returns a page as HTML. Every text is escaped. */
 export const renderPage = (content: PageContent, applicationName: string): Page => ({
   status: content.status,
   html: `<!doctype html>
@@ -43,7 +44,7 @@ export const renderPage = (content: PageContent, applicationName: string): Page 
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>${escapeHtml(content.title)} · ${escapeHtml(applicationName)}</title>
-<style>${PAGE_STYLE}</style>
+<style>${pageStyle}</style>
 </head>
 <body>
 <main class="${content.tone}">
@@ -75,6 +76,35 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** A text as HTML content or attribute value. */
+/** Escapes a text for HTML content and attribute values. */
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+
+const commonHeaders = {
+  "cache-control": "no-store",
+  connection: "close",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+} as const;
+
+/** Sends a page that may not load anything, be framed or be cached. */
+export const sendPage = (response: ServerResponse, page: Page): void => {
+  response.writeHead(page.status, {
+    ...commonHeaders,
+    "content-security-policy": pageContentSecurityPolicy,
+    "content-type": "text/html; charset=utf-8",
+    "x-frame-options": "DENY",
+    ...(page.status === 405 && { allow: "GET" }),
+  });
+  response.end(page.html);
+};
+
+export const sendRedirect = (response: ServerResponse, location: string): void => {
+  response.writeHead(302, { ...commonHeaders, location }).end();
+};
+
+export const sendNoContent = (response: ServerResponse): void => {
+  response.writeHead(204, commonHeaders).end();
+};

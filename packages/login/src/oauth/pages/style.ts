@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
-/** The one style sheet of the sign-in pages: system fonts, both colour schemes, from a watch to a wide screen. */
-export const PAGE_STYLE = `
+/** The style sheet of the sign-in pages: system fonts, light and dark colour scheme, any width. */
+export const pageStyle = `
 :root{color-scheme:light dark;--paper:#f6f6f4;--card:#fff;--line:#e3e3df;--ink:#1a1b1e;--soft:#5d6066;--wash:#f6f6f4;
 --good:#12764a;--good-wash:#e3f4eb;--bad:#b3261e;--bad-wash:#fbe9e7;--calm:#7a5200;--calm-wash:#fbf0d9}
 @media (prefers-color-scheme:dark){:root{--paper:#111214;--card:#1a1c1f;--line:#2d3035;--ink:#eeeff1;--soft:#a2a6ad;
@@ -33,10 +33,10 @@ footer{color:var(--soft);font-size:.8125rem}
 @media print{body{background:none}main{box-shadow:none}}
 `.trim();
 
-const styleHash = createHash("sha256").update(PAGE_STYLE).digest("base64");
+const styleHash = createHash("sha256").update(pageStyle).digest("base64");
 
-/** Allows this style sheet and nothing else: no script, image, font, frame, form or connection. */
-export const PAGE_CONTENT_SECURITY_POLICY = [
+/** Allows only this style sheet: no script, image, font, frame, form or connection. */
+export const pageContentSecurityPolicy = [
   "default-src 'none'",
   `style-src 'sha256-${styleHash}'`,
   "base-uri 'none'",

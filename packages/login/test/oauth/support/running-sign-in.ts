@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
 import { assert } from "@effect/vitest";
-import { signInWithBrowser, type BrowserSignInOptions } from "../../src/oauth/browser.ts";
+import { signInWithBrowser, type BrowserSignInOptions } from "../../../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
-import { CANARIES, memoryAuthority, visit } from "./fixture.ts";
+import { CANARIES, memoryAuthority, visit } from "./memory-authority.ts";
 
 /** The answer of an authority that said yes. */
 export const approved = { code: CANARIES.code };

@@ -10,8 +10,8 @@ import {
   signInWithDeviceCode,
   type DeviceCodePrompt,
   type DeviceSignInOptions,
-} from "../src/oauth/device.ts";
-import { CANARIES, idToken, memoryAuthority, tokens } from "./sign-in/fixture.ts";
+} from "../../src/oauth/device.ts";
+import { CANARIES, idToken, memoryAuthority, tokens } from "./support/memory-authority.ts";
 
 type MemoryAuthority = ReturnType<typeof memoryAuthority>;
 
@@ -68,7 +68,8 @@ describe("signInWithDeviceCode", () => {
       );
       assert.strictEqual(result.accountId, "ws_allowed");
       assertNoCanary(result);
-      const [usercode, poll, code, apiKey] = fake.received;
+      assert.notProperty(result, "apiKey");
+      const [usercode, poll, code, ...more] = fake.received;
       assert.deepStrictEqual(usercode, {
         path: "/api/accounts/deviceauth/usercode",
         contentType: "application/json",
@@ -89,7 +90,7 @@ describe("signInWithDeviceCode", () => {
           ["code_verifier", "theirs"],
         ],
       );
-      assert.include(apiKey?.body, "token-exchange");
+      assert.deepStrictEqual(more, [], "no API key is requested");
     }),
   );
 
@@ -152,7 +153,7 @@ describe("signInWithDeviceCode", () => {
       assert.strictEqual(error.code, "LOGIN_DEVICE_CODE_EXPIRED");
       assert.strictEqual(
         error.message,
-        "the device code expired: nobody entered it within 15 minutes",
+        "the device code expired: it was not entered within 15 minutes",
       );
       assert.strictEqual(polls(fake), 15 * 12 + 1, "a last look when time is up");
     }),
@@ -197,19 +198,19 @@ describe("signInWithDeviceCode, refused", () => {
       name: "the answer is no JSON",
       status: 200,
       body: "<html>",
-      code: "LOGIN_AUTHORITY_ANSWER_UNREADABLE",
+      code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
     },
     {
       name: "there is no user code",
       status: 200,
       body: { device_auth_id: "dev_1" },
-      code: "LOGIN_AUTHORITY_ANSWER_UNREADABLE",
+      code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
     },
     {
       name: "the user code would move the cursor",
       status: 200,
       body: { device_auth_id: "dev_1", user_code: "\u001b[2J" },
-      code: "LOGIN_AUTHORITY_ANSWER_UNREADABLE",
+      code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
     },
   ];
   for (const { name, status, body, code } of starts) {
@@ -247,7 +248,7 @@ describe("signInWithDeviceCode, refused", () => {
       name: "the grant is not whole",
       status: 200,
       body: { authorization_code: CANARIES.code },
-      code: "LOGIN_AUTHORITY_ANSWER_UNREADABLE",
+      code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
     },
   ];
   for (const { name, status, body, code } of ends) {

@@ -2,9 +2,9 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { type HttpRequest, HttpTransport } from "@agent-auth/agent-identity/http";
-import { parseEnvironment } from "../src/config/environment.ts";
-import { tokenAuthority } from "../src/oauth/token-authority.ts";
-import { revokeTokens } from "../src/oauth/revoke.ts";
+import { parseEnvironment } from "../../src/config/environment.ts";
+import { tokenAuthority } from "../../src/oauth/authority.ts";
+import { revokeTokens } from "../../src/oauth/revoke.ts";
 
 const codex = "app_EMoamEEZ73f0CkXaXp7hrann";
 const refresh = "CODEX_REFRESH_TOKEN_URL_OVERRIDE";

@@ -12,11 +12,11 @@ import {
 } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import type { LoginErrorCode } from "../src/errors/index.ts";
-import { layer as httpClient } from "../src/http/index.ts";
-import { signInWithBrowser } from "../src/oauth/browser.ts";
-import { signInWithDeviceCode } from "../src/oauth/device.ts";
-import { visit } from "./sign-in/fixture.ts";
+import type { LoginErrorCode } from "../../src/errors/index.ts";
+import { layer as httpClient } from "../../src/http/index.ts";
+import { signInWithBrowser } from "../../src/oauth/browser.ts";
+import { signInWithDeviceCode } from "../../src/oauth/device.ts";
+import { decideInBrowser } from "./support/memory-authority.ts";
 
 const running = (options: TestAuthorityOptions = {}) =>
   Effect.acquireRelease(
@@ -40,22 +40,22 @@ const signInAs = (
   authority: TestAuthority,
   decision?: Decision,
   allowed: ReadonlyArray<string> = [],
-  timeLimitMs = 5000,
+  timeoutMs = 5000,
 ) =>
   signInWithBrowser({
     issuer: authority.issuer,
     ports: [0],
-    timeLimitMs,
-    successPageMs: 20,
+    timeoutMs,
+    successPageTimeoutMs: 20,
     allowedWorkspaceIds: allowed,
     onAuthorizeUrl: () => Effect.void,
-    openBrowser: (url) => visit(authority.decideSignIn(url, decision)),
+    openBrowser: (link) => decideInBrowser(authority, link, decision),
   }).pipe(Effect.provide(httpClient({})));
 
 const signInByCode = (authority: TestAuthority, decision: Decision | null, limitMs = 3000) =>
   signInWithDeviceCode({
     issuer: authority.issuer,
-    timeLimitMs: limitMs,
+    timeoutMs: limitMs,
     onCode: ({ userCode }) =>
       Effect.sync(() => void (decision && authority.decideDevice(userCode, decision))),
   }).pipe(Effect.provide(httpClient({})));
@@ -119,21 +119,21 @@ describe("signInWithBrowser at test-authority", () => {
     {
       when: "the code has expired (error as an object)",
       steer: ({ configure }) => configure({ authorizationCodeSeconds: 0 }),
-      code: "LOGIN_TOKEN_EXCHANGE_REJECTED",
-      message: /^token exchange failed with status 400: invalid_grant: the code has expired$/,
+      code: "LOGIN_CODE_EXCHANGE_REJECTED",
+      message: /^code exchange failed with status 400: invalid_grant: the code has expired$/,
     },
     {
       when: "the code has expired (error as a string)",
       steer: ({ configure }) =>
         configure({ authorizationCodeSeconds: 0, tokenErrorShape: "string" }),
-      code: "LOGIN_TOKEN_EXCHANGE_REJECTED",
-      message: /^token exchange failed with status 400: invalid_grant: the code has expired$/,
+      code: "LOGIN_CODE_EXCHANGE_REJECTED",
+      message: /^code exchange failed with status 400: invalid_grant: the code has expired$/,
     },
     {
       when: "the code has expired (code and message)",
       steer: ({ configure }) => configure({ authorizationCodeSeconds: 0, tokenErrorShape: "code" }),
-      code: "LOGIN_TOKEN_EXCHANGE_REJECTED",
-      message: /^token exchange failed with status 400: invalid_grant: the code has expired$/,
+      code: "LOGIN_CODE_EXCHANGE_REJECTED",
+      message: /^code exchange failed with status 400: invalid_grant: the code has expired$/,
     },
   ];
   for (const { when, steer, decision = approve, code, message = /./ } of refusals) {
@@ -150,15 +150,15 @@ describe("signInWithBrowser at test-authority", () => {
   }
 
   const faults: ReadonlyArray<readonly [Behaviour, LoginErrorCode, RegExp]> = [
-    ["malformedJson", "LOGIN_AUTHORITY_ANSWER_UNREADABLE", /it is not JSON/],
-    ["html", "LOGIN_AUTHORITY_ANSWER_UNREADABLE", /it is not JSON/],
+    ["malformedJson", "LOGIN_AUTHORITY_RESPONSE_INVALID", /it is not JSON/],
+    ["html", "LOGIN_AUTHORITY_RESPONSE_INVALID", /it is not JSON/],
     ["reset", "LOGIN_AUTHORITY_UNREACHABLE", /^cannot reach http:\/\/127/],
     ["cut", "LOGIN_AUTHORITY_UNREACHABLE", /^cannot reach http:\/\/127/],
-    [{ oversizedBytes: 2_000_000 }, "LOGIN_AUTHORITY_ANSWER_UNREADABLE", /larger than 1048576/],
-    [{ status: 500, body: "no" }, "LOGIN_TOKEN_EXCHANGE_REJECTED", /status 500$/],
+    [{ oversizedBytes: 2_000_000 }, "LOGIN_AUTHORITY_RESPONSE_INVALID", /larger than 1048576/],
+    [{ status: 500, body: "no" }, "LOGIN_CODE_EXCHANGE_REJECTED", /status 500$/],
     [
       { status: 302, headers: { location: "https://evil.example/" } },
-      "LOGIN_AUTHORITY_ANSWER_UNREADABLE",
+      "LOGIN_AUTHORITY_RESPONSE_INVALID",
       /not followed/,
     ],
   ];
@@ -174,7 +174,7 @@ describe("signInWithBrowser at test-authority", () => {
     );
   }
 
-  it.live("does without an API key when that exchange fails, however it fails", () =>
+  it.live("leaves out the API key if its request fails, in whatever way", () =>
     Effect.gen(function* () {
       const authority = yield* running();
       authority.behave("apiKeyExchange", "reset", { times: 1 });
@@ -184,22 +184,25 @@ describe("signInWithBrowser at test-authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("names CODEX_CA_CERTIFICATE where nobody vouches for the authority, and heeds it", () =>
-    Effect.gen(function* () {
-      const authority = yield* running({ tls: "self-signed" });
-      const error = yield* Effect.flip(signInAs(authority));
-      assert.strictEqual(error.code, "AGENT_IDENTITY_HTTP_CONFIGURATION_INVALID");
-      assert.include(error.message, "SELF_SIGNED");
-      assert.include(error.hint, "CODEX_CA_CERTIFICATE");
-      const path = yield* fileWith(authority.certificate ?? "");
-      const caBundle = { variable: "CODEX_CA_CERTIFICATE", path } as const;
-      const trusting = httpClient({ caBundle });
-      const tokens = yield* signInWithDeviceCode({
-        issuer: authority.issuer,
-        onCode: ({ userCode }) => Effect.sync(() => void authority.decideDevice(userCode, approve)),
-      }).pipe(Effect.provide(trusting));
-      assert.strictEqual(tokens.provenance?.issuer, authority.issuer);
-    }).pipe(Effect.scoped),
+  it.live(
+    "names CODEX_CA_CERTIFICATE if the certificate of the authority is not trusted, and uses it",
+    () =>
+      Effect.gen(function* () {
+        const authority = yield* running({ tls: "self-signed" });
+        const error = yield* Effect.flip(signInAs(authority));
+        assert.strictEqual(error.code, "AGENT_IDENTITY_HTTP_CONFIGURATION_INVALID");
+        assert.include(error.message, "SELF_SIGNED");
+        assert.include(error.hint, "CODEX_CA_CERTIFICATE");
+        const path = yield* fileWith(authority.certificate ?? "");
+        const caBundle = { variable: "CODEX_CA_CERTIFICATE", path } as const;
+        const trusting = httpClient({ caBundle });
+        const tokens = yield* signInWithDeviceCode({
+          issuer: authority.issuer,
+          onCode: ({ userCode }) =>
+            Effect.sync(() => void authority.decideDevice(userCode, approve)),
+        }).pipe(Effect.provide(trusting));
+        assert.strictEqual(tokens.provenance?.issuer, authority.issuer);
+      }).pipe(Effect.scoped),
   );
 });
 

@@ -1,6 +1,6 @@
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import { accountOf, decodeUnverifiedClaims } from "../src/oauth/id-token-claims.ts";
+import { accountOf, decodeUnverifiedClaims } from "../../src/oauth/id-token-claims.ts";
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const decode = (claims: unknown) =>

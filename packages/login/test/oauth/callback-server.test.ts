@@ -1,13 +1,13 @@
 import { createServer, request as httpRequest } from "node:http";
 import { assert, describe, it, vi } from "@effect/vitest";
-import { signInWithBrowser } from "../src/oauth/browser.ts";
+import { signInWithBrowser } from "../../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as TestClock from "effect/testing/TestClock";
-import { memoryAuthority, visit } from "./sign-in/fixture.ts";
-import { approved, failureOf, isListening, start } from "./sign-in/browser.ts";
+import { memoryAuthority, visit } from "./support/memory-authority.ts";
+import { approved, failureOf, isListening, start } from "./support/running-sign-in.ts";
 
 describe("signInWithBrowser, the callback server", () => {
   it.effect("refuses callbacks of another state and waits on for its own", () =>
@@ -15,7 +15,7 @@ describe("signInWithBrowser, the callback server", () => {
       const fake = memoryAuthority();
       let refused = 0;
       const { signIn, redirectUri, state, comeBack } = yield* start(fake, {
-        onRefusedCallback: () => {
+        onRejectedCallback: () => {
           refused += 1;
         },
       });
@@ -46,7 +46,7 @@ describe("signInWithBrowser, the callback server", () => {
       yield* TestClock.adjust("1 minute");
       const error = yield* failureOf(signIn);
       assert.strictEqual(error.code, "LOGIN_SIGN_IN_TIMED_OUT");
-      assert.strictEqual(error.message, "nobody finished the sign-in within 15 minutes");
+      assert.strictEqual(error.message, "the sign-in was not completed within 15 minutes");
       assert.isFalse(yield* isListening(origin));
     }).pipe(Effect.scoped),
   );
@@ -54,12 +54,12 @@ describe("signInWithBrowser, the callback server", () => {
   it.effect("says at its time limit that only a foreign state came", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
-      const { signIn, redirectUri } = yield* start(fake, { timeLimitMs: 1000 });
+      const { signIn, redirectUri } = yield* start(fake, { timeoutMs: 1000 });
       yield* visit(`${redirectUri}?code=x&state=y`);
       yield* TestClock.adjust("1 second");
       assert.deepInclude(yield* failureOf(signIn), {
         code: "LOGIN_SIGN_IN_STATE_MISMATCH",
-        refusedCallbacks: 1,
+        rejectedCallbacks: 1,
       });
     }).pipe(Effect.scoped),
   );
@@ -228,7 +228,7 @@ describe("signInWithBrowser, its ports", () => {
       const { port, asked } = yield* stranger;
       const { redirectUri, signIn } = yield* start(fake, {
         ports: [port, 0],
-        portPatienceMs: 400,
+        portRetryMs: 400,
       });
       assert.notStrictEqual(new URL(redirectUri).port, String(port));
       assert.deepStrictEqual(asked, ["GET /cancel"]);
@@ -257,7 +257,7 @@ describe("signInWithBrowser, its ports", () => {
         signInWithBrowser({
           issuer: fake.issuer,
           ports,
-          portPatienceMs: 200,
+          portRetryMs: 200,
           onAuthorizeUrl: () => Effect.die("nothing is to be shown"),
         }).pipe(Effect.provide(fake.layer)),
       );

@@ -15,12 +15,12 @@ import {
   AuthorizationDenied,
   AuthorizationFailed,
   CodexEntitlementMissing,
-  TokenExchangeRejected,
-} from "../src/errors/oauth.ts";
-import { WorkspaceNotAllowed } from "../src/errors/index.ts";
-import * as contents from "../src/oauth/pages/contents.ts";
-import { sendPage } from "../src/oauth/pages/response.ts";
-import { renderPage, type PageContent } from "../src/oauth/pages/render.ts";
+  CodeExchangeRejected,
+} from "../../src/errors/oauth.ts";
+import { WorkspaceNotAllowed } from "../../src/errors/index.ts";
+import * as contents from "../../src/oauth/pages/contents.ts";
+import { sendPage } from "../../src/oauth/pages/render.ts";
+import { renderPage, type PageContent } from "../../src/oauth/pages/render.ts";
 
 const hostile = '<img src="https://evil.example/x.png" onerror="document.title=\'owned\'">';
 
@@ -37,19 +37,19 @@ const pages: Readonly<Record<string, PageContent>> = {
     }),
   ),
   failed: contents.contentForError(
-    new TokenExchangeRejected({ status: 400, error: "invalid_grant", description: "code expired" }),
+    new CodeExchangeRejected({ status: 400, error: "invalid_grant", description: "code expired" }),
   ),
   "state-mismatch": contents.stateMismatch,
   cancelled: contents.cancelled,
   "not-saved": contents.notSaved,
-  "nothing-here": contents.nothingHere,
+  "nothing-here": contents.notFound,
   hostile: contents.contentForError(
     new AuthorizationFailed({ error: "x", description: hostile + "W".repeat(200) }),
   ),
 };
 const shown = ["success", "denied", "missing-entitlement", "workspace-not-allowed", "failed"];
 
-const screenshots = join(import.meta.dirname, "../../../docs/screenshots");
+const screenshots = join(import.meta.dirname, "../../../../docs/screenshots");
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -63,7 +63,7 @@ describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
 
   beforeAll(async () => {
     server = createServer((request, response) => {
-      const content = pages[request.url?.slice(1) ?? ""] ?? contents.nothingHere;
+      const content = pages[request.url?.slice(1) ?? ""] ?? contents.notFound;
       sendPage(response, renderPage(content, "agent-auth"));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as errors from "../../src/errors/oauth.ts";
 import { signIn } from "./example.ts";
-import { visit } from "./fixture.ts";
+import { decideInBrowser } from "./support/memory-authority.ts";
 
 const docs = join(import.meta.dirname, "../../../../docs/sign-in.md");
 
@@ -55,9 +55,9 @@ describe("docs/sign-in.md", () => {
       const said = yield* signIn({
         issuer: authority.issuer,
         ports: [0],
-        successPageMs: 20,
+        successPageTimeoutMs: 20,
         onAuthorizeUrl: () => Effect.void,
-        openBrowser: (url) => visit(authority.decideSignIn(url)),
+        openBrowser: (link) => decideInBrowser(authority, link),
       }).pipe(Effect.provide(layer));
       const { accountId } = authority.account;
       assert.strictEqual(said, `signed in to ${accountId}`);
@@ -89,7 +89,7 @@ describe("docs/sign-in.md", () => {
         issuer: authority.issuer,
         ports: [0],
         onAuthorizeUrl: () => Effect.void,
-        openBrowser: (url) => visit(authority.decideSignIn(url, { decision: "deny" })),
+        openBrowser: (link) => decideInBrowser(authority, link, { decision: "deny" }),
       }).pipe(Effect.provide(layer));
       assert.strictEqual(
         said,

@@ -3,7 +3,7 @@ import { setupNetwork } from "@agent-auth/tools/network";
 import { http, HttpResponse } from "msw";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signInWithDeviceCode } from "../../src/promises/index.ts";
-import { idToken } from "./fixture.ts";
+import { idToken } from "./support/memory-authority.ts";
 
 const sent: Array<{ readonly request: string; readonly body: string }> = [];
 

@@ -1,7 +1,13 @@
 import { assert, describe, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
-import { CANARIES, memoryAuthority, tokens, visit } from "./sign-in/fixture.ts";
-import { approved, assertNoCanary, failureOf, isListening, start } from "./sign-in/browser.ts";
+import { CANARIES, memoryAuthority, tokens, visit } from "./support/memory-authority.ts";
+import {
+  approved,
+  assertNoCanary,
+  failureOf,
+  isListening,
+  start,
+} from "./support/running-sign-in.ts";
 
 describe("signInWithBrowser, refused by the authority", () => {
   const refusals = [
@@ -98,7 +104,7 @@ describe("signInWithBrowser, refused by the authority", () => {
         const page = yield* visit(answer(approved));
         assert.strictEqual(page.status, 502);
         const error = yield* failureOf(signIn);
-        assert.deepInclude(error, { _tag: "TokenExchangeRejected", ...fields });
+        assert.deepInclude(error, { _tag: "CodeExchangeRejected", ...fields });
         assertNoCanary([page.html, error]);
       }).pipe(Effect.scoped),
     );
@@ -117,7 +123,7 @@ describe("signInWithBrowser, refused by the authority", () => {
         const { signIn, answer } = yield* start(fake);
         const page = yield* visit(answer(approved));
         const error = yield* failureOf(signIn);
-        assert.strictEqual(error.code, "LOGIN_AUTHORITY_ANSWER_UNREADABLE");
+        assert.strictEqual(error.code, "LOGIN_AUTHORITY_RESPONSE_INVALID");
         assert.include(error.message, reason);
         assertNoCanary([page.html, error]);
       }).pipe(Effect.scoped),

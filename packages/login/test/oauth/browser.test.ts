@@ -1,13 +1,19 @@
 import { createHash } from "node:crypto";
 import { assert, describe, it } from "@effect/vitest";
-import type { ChatgptTokens } from "../src/manager/index.ts";
-import { signInWithBrowser } from "../src/oauth/browser.ts";
+import type { ChatgptTokens } from "../../src/manager/index.ts";
+import { signInWithBrowser } from "../../src/oauth/browser.ts";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
-import { CANARIES, idToken, memoryAuthority, visit } from "./sign-in/fixture.ts";
-import { approved, assertNoCanary, failureOf, isListening, start } from "./sign-in/browser.ts";
+import { CANARIES, idToken, memoryAuthority, visit } from "./support/memory-authority.ts";
+import {
+  approved,
+  assertNoCanary,
+  failureOf,
+  isListening,
+  start,
+} from "./support/running-sign-in.ts";
 
 describe("signInWithBrowser", () => {
   it.effect("asks for authorization with the parameters of the contract, in their order", () =>
@@ -93,7 +99,7 @@ describe("signInWithBrowser", () => {
   it.live("ends although nobody fetches the last page, and frees its port", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
-      const { signIn, answer, origin } = yield* start(fake, { successPageMs: 20 });
+      const { signIn, answer, origin } = yield* start(fake, { successPageTimeoutMs: 20 });
       yield* visit(answer(approved));
       yield* Fiber.join(signIn);
       assert.isFalse(yield* isListening(origin));
@@ -143,12 +149,13 @@ describe("signInWithBrowser", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("names no provenance for the default authority", () =>
+  it.effect("uses OpenAI's authority and the client of Codex by default", () =>
     Effect.gen(function* () {
       const { url, signIn } = yield* start(memoryAuthority(), {
-        issuer: "https://auth.openai.com/",
-        clientId: "app_EMoamEEZ73f0CkXaXp7hrann",
+        issuer: " https://auth.openai.com/ ",
+        clientId: " ",
       });
+      assert.strictEqual(url.searchParams.get("client_id"), "app_EMoamEEZ73f0CkXaXp7hrann");
       assert.strictEqual(url.origin + url.pathname, "https://auth.openai.com/oauth/authorize");
       assert.strictEqual(url.searchParams.get("originator"), "codex_cli_rs");
       assert.isFalse(url.searchParams.has("allowed_workspace_id"));
@@ -159,11 +166,11 @@ describe("signInWithBrowser", () => {
 
 describe("signInWithBrowser, its options", () => {
   const issuers: ReadonlyArray<readonly [issuer: string, reason: string]> = [
-    ["auth.example.com", "not an absolute URL"],
-    ["ftp://auth.example.com", "not an http(s) URL"],
-    ["http://auth.example.com", "plain http is for loopback hosts only"],
+    ["auth.example.com", "it is not an absolute URL"],
+    ["ftp://auth.example.com", "it is not an http(s) URL"],
+    ["http://auth.example.com", "plain http is allowed for loopback hosts only"],
     ["https://auth.example.com/?a=b", "it has a query or a fragment"],
-    [`https://me:${CANARIES.access}@auth.example.com`, "it holds a user name or password"],
+    [`https://me:${CANARIES.access}@auth.example.com`, "it has a user name or password"],
   ];
   for (const [issuer, reason] of issuers) {
     it.effect(`refuses an issuer: ${reason}`, () =>
@@ -191,16 +198,21 @@ describe("signInWithBrowser, its options", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("opens the URL that it showed, and waits for no browser", () =>
-    Effect.gen(function* () {
-      const fake = memoryAuthority();
-      const opened = yield* Deferred.make<string>();
-      const { signIn, url, comeBack } = yield* start(fake, {
-        openBrowser: (target) => Effect.andThen(Deferred.succeed(opened, target), Effect.never),
-      });
-      assert.strictEqual(yield* Deferred.await(opened), url.href);
-      yield* comeBack;
-      yield* Fiber.join(signIn);
-    }).pipe(Effect.scoped),
+  it.effect(
+    "passes a link without state to the browser, which leads to the URL that it showed, and does not wait for the browser",
+    () =>
+      Effect.gen(function* () {
+        const fake = memoryAuthority();
+        const opened = yield* Deferred.make<string>();
+        const { signIn, url, comeBack } = yield* start(fake, {
+          openBrowser: (target) => Effect.andThen(Deferred.succeed(opened, target), Effect.never),
+        });
+        const link = yield* Deferred.await(opened);
+        assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/open\/[\w-]{43}$/);
+        assert.notInclude(link, url.searchParams.get("state") ?? "");
+        assert.strictEqual((yield* visit(link)).location, url.href);
+        yield* comeBack;
+        yield* Fiber.join(signIn);
+      }).pipe(Effect.scoped),
   );
 });

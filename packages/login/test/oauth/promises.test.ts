@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { assert, describe, it } from "vitest";
 import { AuthorizationDenied } from "../../src/errors/index.ts";
@@ -10,9 +11,11 @@ import {
   signInWithBrowser,
   signInWithDeviceCode,
 } from "../../src/promises/index.ts";
+import { decideInBrowser } from "./support/memory-authority.ts";
 
 const quiet = () => {};
-const visit = async (url: string) => void (await (await fetch(url)).text());
+const decide = (...given: Parameters<typeof decideInBrowser>) =>
+  Effect.runPromise(Effect.asVoid(decideInBrowser(...given)));
 
 describe("promises, signing in", () => {
   it("signs in through the browser into a manager", async () => {
@@ -31,7 +34,7 @@ describe("promises, signing in", () => {
       originator: "my_editor",
       ports: [0],
       onAuthorizeUrl: quiet,
-      openBrowser: (url) => visit(authority.decideSignIn(url)),
+      openBrowser: (link) => decide(authority, link),
       save: manager.loginWithChatgptTokens,
     });
     const [exchange] = authority.requestsTo("token");
@@ -54,7 +57,7 @@ describe("promises, signing in", () => {
       onAuthorizeUrl: ({ url }) => {
         originator = new URL(url).searchParams.get("originator");
       },
-      openBrowser: (url) => visit(authority.decideSignIn(url, { decision: "deny" })),
+      openBrowser: (link) => decide(authority, link, { decision: "deny" }),
     }).catch((error: unknown) => error);
     assert.instanceOf(refused, AuthorizationDenied);
     assert.strictEqual(originator, "the_operator");
@@ -68,7 +71,7 @@ describe("promises, signing in", () => {
       variables: {},
       ports: [0],
       onAuthorizeUrl: quiet,
-      openBrowser: (url) => visit(authority.decideSignIn(url)),
+      openBrowser: (link) => decide(authority, link),
       save: () => Promise.reject(full),
     }).catch((error: unknown) => error);
     assert.strictEqual(failed, full);

@@ -1,5 +1,6 @@
 import { HttpConnectionFailed } from "@agent-auth/agent-identity/errors";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
+import type { Decision, TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
@@ -110,3 +111,13 @@ export const visit = (url: string, headers: Record<string, string> = {}) =>
       html: await answer.text(),
     };
   });
+
+/** A person's browser: opens the link that it is given, and decides on the sign-in page that the link leads to. */
+export const decideInBrowser = (
+  authority: Pick<TestAuthority, "decideSignIn">,
+  link: string,
+  decision?: Decision,
+) =>
+  Effect.flatMap(visit(link), ({ location }) =>
+    visit(authority.decideSignIn(location ?? "", decision)),
+  );

@@ -1,27 +1,29 @@
 import { HttpConnectionFailed, HttpTimedOut } from "@agent-auth/agent-identity/errors";
 import { assert, describe, it } from "@effect/vitest";
 import * as fc from "fast-check";
-import { fromTransportError } from "../../src/oauth/authority.ts";
+import { fromTransportError } from "../../src/oauth/request.ts";
 import { escapeHtml, renderPage } from "../../src/oauth/pages/render.ts";
-import { plainText } from "../../src/oauth/plain-text.ts";
-import { parseServerError } from "../../src/oauth/server-error.ts";
+import { parseServerError, sanitizeText } from "../../src/oauth/server-error.ts";
 
-describe("plainText", () => {
+describe("sanitizeText", () => {
   it("takes control, format and bidi characters out, and cuts by characters", () => {
-    assert.strictEqual(plainText("a\u001b[31m\r\nb\u202ec\u2028d\u200be"), "a [31m b c d e");
-    assert.strictEqual(plainText("👩‍🚀".repeat(9), { maxLength: 3 })?.endsWith("…"), true);
-    assert.strictEqual(plainText(" \n "), undefined);
-    assert.strictEqual(plainText(null), undefined);
+    assert.strictEqual(sanitizeText("a\u001b[31m\r\nb\u202ec\u2028d\u200be"), "a [31m b c d e");
+    assert.strictEqual(sanitizeText("👩‍🚀".repeat(9), { maxLength: 3 })?.endsWith("…"), true);
+    assert.strictEqual(sanitizeText(" \n "), undefined);
+    assert.strictEqual(sanitizeText(null), undefined);
   });
 
   it("hides what the request carried", () => {
-    assert.strictEqual(plainText("code abc is old", { secrets: ["abc", ""] }), "code *** is old");
+    assert.strictEqual(
+      sanitizeText("code abc is old", { secrets: ["abc", ""] }),
+      "code *** is old",
+    );
   });
 
   it("never lets anything through that a terminal would obey", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
-        const plain = plainText(text) ?? "";
+        const plain = sanitizeText(text) ?? "";
         assert.notMatch(plain, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
         assert.isAtMost(Array.from(plain).length, 300);
       }),
@@ -111,7 +113,7 @@ describe("fromTransportError", () => {
     const slow = new HttpTimedOut({ method: "POST", url, timeoutMs: 30_000 });
     assert.strictEqual(
       fromTransportError(url, slow).message,
-      "cannot reach https://auth.example.com: no answer within 30 s",
+      "cannot reach https://auth.example.com: no response within 30 s",
     );
   });
 });

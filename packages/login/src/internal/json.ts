@@ -1,0 +1,8 @@
+/** Returns what a JSON text stands for, or `undefined` if the text is not JSON. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,77 @@
+import type { HttpTransportError } from "@agent-auth/agent-identity/errors";
+import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as z from "zod/mini";
+import {
+  AuthorityResponseInvalid,
+  AuthorityUnreachable,
+  InvalidIssuer,
+  type SignInError,
+} from "../errors/oauth.ts";
+import { describeConnectionCode } from "../http/connection-error.ts";
+import { parseJson } from "../internal/json.ts";
+
+/** Milliseconds for one request to the authority, body included. */
+export const requestTimeoutMs = 30_000;
+
+/** Posts JSON to an endpoint of the authority and returns the response, whatever its status. */
+export const postJson = Effect.fnUntraced(function* (
+  url: string,
+  body: Readonly<Record<string, string>>,
+): Effect.fn.Return<HttpResponse, SignInError, HttpTransport> {
+  const transport = yield* HttpTransport;
+  return yield* transport
+    .request({
+      method: "POST",
+      url,
+      headers: { accept: "application/json", "content-type": "application/json" },
+      body: Redacted.make(JSON.stringify(body), { label: "request body" }),
+      timeoutMs: requestTimeoutMs,
+    })
+    .pipe(Effect.mapError((error) => fromTransportError(url, error)));
+});
+
+/** Returns whether the status of a response is 2xx. */
+export const isSuccess = ({ status }: HttpResponse): boolean => status >= 200 && status <= 299;
+
+/** Parses a JSON response. `problem` names the members that are missing or have the wrong type, and quotes no value. */
+export const parseResponse = <T>(
+  schema: z.ZodMiniType<T>,
+  body: string,
+): { readonly value: T } | { readonly problem: string } => {
+  const json = parseJson(body);
+  if (json === undefined) return { problem: "it is not JSON" };
+  const parsed = z.safeParse(schema, json);
+  if (parsed.success) return { value: parsed.data };
+  const paths = parsed.error.issues.map((issue) => issue.path.join(".") || "the body");
+  return { problem: `${paths.join(", ")} missing or of the wrong type` };
+};
+
+/** Turns the error of a request that got no response into the error of a sign-in. Hint and remedy are kept. */
+export const fromTransportError = (url: string, error: HttpTransportError): SignInError => {
+  const origin = URL.parse(url)?.origin ?? url;
+  switch (error._tag) {
+    case "HttpConnectionFailed": {
+      const { hint, reason, remedy } = error;
+      return new AuthorityUnreachable({
+        origin,
+        reason: describeConnectionCode(reason),
+        // A failed proxy knows better what to do.
+        ...(error.causeCode !== undefined && { hint, remedy }),
+      });
+    }
+    case "HttpTimedOut":
+      return new AuthorityUnreachable({
+        origin,
+        reason: `no response within ${error.timeoutMs / 1000} s`,
+      });
+    case "HttpConfigurationInvalid":
+      return error; // it names the setting
+    case "HttpInsecureUrl":
+    case "HttpRequestInvalid":
+      return new InvalidIssuer({ issuer: origin, reason: error.message });
+    default:
+      return new AuthorityResponseInvalid({ endpoint: url, reason: error.message });
+  }
+};
