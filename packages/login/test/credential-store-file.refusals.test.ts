@@ -36,19 +36,16 @@ describe("CredentialStore, file, refuses", () => {
   const writable = "LOGIN_STORE_UNWRITABLE";
   const readable = "LOGIN_STORE_UNREADABLE";
 
-  it.live(
-    "to write or remove a hard-linked file, which would keep the secret under another name",
-    () =>
-      Effect.gen(function* () {
-        const { file, codes, reasons, isSame } = yield* refusing((file) => {
-          writeFileSync(file, text("sk-old"));
-          linkSync(file, `${file}.other`);
-        });
-        expect(codes).toEqual([writable, writable, writable, "done"]);
-        expect(reasons[0]).toContain("hard link");
-        expect(isSame).toBe(true);
-        expect(readFileSync(file, "utf8")).toBe(text("sk-old"));
-      }),
+  it.live("to write a hard-linked file, which would keep the secret under another name", () =>
+    Effect.gen(function* () {
+      const { file, codes, reasons } = yield* refusing((file) => {
+        writeFileSync(file, text("sk-old"));
+        linkSync(file, `${file}.other`);
+      });
+      expect(codes).toEqual([writable, writable, "done", "done"]);
+      expect(reasons[0]).toContain("hard link");
+      expect(readFileSync(`${file}.other`, "utf8")).toBe(text("sk-old"));
+    }),
   );
 
   it.live("to write a read-only file, root or not", () =>

@@ -46,7 +46,8 @@ const foreignHome = () => {
 const intact = { uid: 0, content: text("sk-root"), names: ["real.json"] };
 const distrust = {
   code: "LOGIN_STORE_UNWRITABLE",
-  reason: "this process is root, and another user's link leads to what is not that user's",
+  reason:
+    "this process is root, and user 4242, who decides where the path leads, may not write what is there",
 };
 
 describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () => {

@@ -8,8 +8,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as z from "zod/mini";
 import { parseJson } from "../internal/json.ts";
-import { replaceFile } from "../storage/fs/replace.ts";
-import { sweepTemporaries } from "../storage/fs/temporary.ts";
+import { replaceFile, sweepTemporaries } from "../storage/fs/replace.ts";
 
 /** Folder below CODEX_HOME. Codex does not know it; deleting it costs one request. */
 const FOLDER = "agent-auth";
@@ -117,7 +116,7 @@ const writeEntry = async (
     if (!stats.isDirectory() || !isOurs(stats)) return;
     await sweepTemporaries(path);
     const content = JSON.stringify({ url, network, ...entry });
-    await replaceFile({ path, isLinked: false, linkOwners: [] }, content);
+    await replaceFile({ path }, content);
   } catch {
     // A full disk or a read-only home costs the next process one request.
   }

@@ -1,9 +1,9 @@
-import { closeSync, constants, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import * as Effect from "effect/Effect";
 import { CodexHomeUnusable } from "../errors/config.ts";
-import { giveToFolderOwner } from "../storage/fs/owner.ts";
 import { describeSystemError, systemCodeOf } from "../storage/fs/system-error.ts";
+import { createFolder } from "../storage/privilege.ts";
 
 /** The folder of `auth.json` and `config.toml`. */
 export interface CodexHome {
@@ -98,26 +98,6 @@ export const prepareCodexHome = <E>(
       catch: (error) => onFailure(home.path, error),
     }),
   );
-
-const createFolder = (path: string): void => {
-  const firstCreated = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (firstCreated === undefined || process.geteuid?.() !== 0) return;
-  // From the outermost one inwards: each belongs to the owner of the folder that it was created in.
-  const created = [path];
-  for (let outer = path; outer !== firstCreated && dirname(outer) !== outer;) {
-    outer = dirname(outer);
-    created.unshift(outer);
-  }
-  for (const folder of created) {
-    const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-    const opened = openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    try {
-      giveToFolderOwner(opened, folder);
-    } finally {
-      closeSync(opened);
-    }
-  }
-};
 
 /** Returns the path of CODEX_HOME with links resolved, also if the folder does not exist yet. */
 export const canonicalCodexHome = (home: CodexHome): string => canonicalPath(home.path);

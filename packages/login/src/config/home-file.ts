@@ -1,10 +1,9 @@
-import { accessSync, constants, type Stats, statSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { type CodexHome, codexHomeProblem } from "./codex-home.ts";
 import { type CodexHomeUnusable, ConfigUnreadable } from "../errors/config.ts";
 import { StoreUnreadable } from "../errors/store.ts";
-import { isRoot } from "../storage/fs/owner.ts";
-import { MAX_BYTES, readSmallFile } from "../storage/fs/read.ts";
+import { readSmallFile } from "../storage/fs/read.ts";
 import { systemCodeOf } from "../storage/fs/system-error.ts";
 
 /** A small file of CODEX_HOME: its bytes, nothing if there is no such file, or why it cannot be read. */
@@ -20,7 +19,7 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
   if (home.notFound !== undefined) return { _tag: "Absent" };
   const path = join(home.path, name);
   try {
-    const bytes = readSmallFile(path, MAX_BYTES, isRoot() ? refuseForRoot(home.path) : undefined);
+    const bytes = readSmallFile(path);
     if (bytes !== undefined) return { _tag: "Read", bytes };
   } catch (cause) {
     const reason = cause instanceof StoreUnreadable ? cause.reason : "an unexpected failure";
@@ -46,16 +45,3 @@ const isClosedToUser = ({ path }: CodexHome): boolean => {
     return ["EACCES", "EPERM"].includes(systemCodeOf(error) ?? "");
   }
 };
-
-const OTHERS_READ = 0o004;
-
-/** In another user's folder, root reads only what that user could read as well. */
-const refuseForRoot =
-  (folder: string) =>
-  (file: Stats): string | undefined => {
-    const { uid } = statSync(folder);
-    const isAllowed = uid === 0 || file.uid === uid || (file.mode & OTHERS_READ) !== 0;
-    return isAllowed
-      ? undefined
-      : "this process is root, and the owner of the folder may not read that file";
-  };

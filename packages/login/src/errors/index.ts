@@ -9,16 +9,18 @@ import type { CredentialError } from "./credential.ts";
 import type { HttpClientError } from "./http.ts";
 import type { LoginInputError } from "./login-input.ts";
 import type { ManagerClosed } from "./manager.ts";
+import type { OwnerNotTrusted } from "./privilege.ts";
 import type { RefreshError } from "./refresh.ts";
 import type { RestrictionError } from "./restriction.ts";
 import type { SignInError } from "./oauth.ts";
-import type { StoreError } from "./store.ts";
+import type { StoreWarning } from "./store.ts";
 
 export * from "./config.ts";
 export * from "./credential.ts";
 export * from "./http.ts";
 export * from "./login-input.ts";
 export * from "./manager.ts";
+export * from "./privilege.ts";
 export * from "./refresh.ts";
 export * from "./restriction.ts";
 export * from "./oauth.ts";
@@ -32,10 +34,11 @@ export type LoginError =
   | HttpClientError
   | LoginInputError
   | ManagerClosed
+  | OwnerNotTrusted
   | RefreshError
   | RestrictionError
   | SignInError
-  | StoreError;
+  | StoreWarning;
 
 /** Every `code` that this package can answer with, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];

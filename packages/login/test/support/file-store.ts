@@ -28,7 +28,9 @@ export const openFileStore = (codexHome: CodexHome) => {
     load: Effect.flatMap(store, (it) => it.load),
     save: (key: string) =>
       Effect.flatMap(opened, ({ lock, store }) => lock.withLock(store.save(apiKey(key)))),
-    remove: Effect.flatMap(opened, ({ lock, store }) => lock.withLock(store.remove)),
+    remove: Effect.flatMap(opened, ({ lock, store }) =>
+      lock.withLockIfAvailable(store.remove, { onUnavailable: Effect.die }),
+    ),
     checkWritable: Effect.flatMap(store, (it) => it.checkWritable),
   };
 };

@@ -13,7 +13,8 @@ import type {
   RefreshRejected,
   RestrictionError,
   SignInError,
-  StoreError,
+  OwnerNotTrusted,
+  StoreWarning,
 } from "../../src/errors/index.ts";
 
 type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
@@ -54,6 +55,8 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_STORE_UNWRITABLE":
     case "LOGIN_KEYRING_UNAVAILABLE":
     case "LOGIN_HOME_LOCK_FAILED":
+    case "LOGIN_OWNER_NOT_TRUSTED":
+    case "LOGIN_CREDENTIAL_COPY_REMAINS":
     case "LOGIN_PERSISTENT_STORE_REQUIRED":
     case "LOGIN_CALLBACK_PORTS_TAKEN":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
@@ -122,7 +125,8 @@ describe("errors, as types", () => {
       | RefreshError
       | RestrictionError
       | SignInError
-      | StoreError
+      | OwnerNotTrusted
+      | StoreWarning
     >().toExtend<LoginError>();
   });
 

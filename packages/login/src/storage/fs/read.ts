@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { StoreUnreadable } from "../../errors/store.ts";
+import { crossingOfOpenFile } from "../privilege.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 const MIB = 1024 * 1024;
@@ -10,16 +11,11 @@ export const MAX_BYTES = MIB;
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a small regular file, links followed; `undefined` where there is none. Throws `StoreUnreadable` for all
- * else: directories, FIFOs, devices, files of more than `maxBytes` (default 1 MiB), and those
- * for which `refuse` gives a reason once they are open. Synchronous: for one small local
- * file the way through the thread pool would take ten times as long.
+ * The bytes of a small regular file, links followed; `undefined` if there is none. Throws `StoreUnreadable` for all else:
+ * folders, FIFOs, devices, files of more than `maxBytes` (default 1 MiB), and what root must not read for another user.
+ * Synchronous: for one small local file the way through the thread pool would take ten times as long.
  */
-export const readSmallFile = (
-  path: string,
-  maxBytes = MAX_BYTES,
-  refuse?: (stats: Stats) => string | undefined,
-): Uint8Array | undefined => {
+export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | undefined => {
   let fd: number;
   try {
     fd = openSync(path, flags);
@@ -28,7 +24,7 @@ export const readSmallFile = (
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
   }
   try {
-    return readRegularFile(fd, path, maxBytes, refuse);
+    return readRegularFile(fd, path, maxBytes);
   } catch (error) {
     if (error instanceof StoreUnreadable) throw error;
     throw new StoreUnreadable({ where: path, ...describeSystemError(error) });
@@ -37,12 +33,7 @@ export const readSmallFile = (
   }
 };
 
-const readRegularFile = (
-  fd: number,
-  path: string,
-  maxBytes: number,
-  refuse?: (stats: Stats) => string | undefined,
-): Uint8Array => {
+const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array => {
   const stats = fstatSync(fd);
   if (!stats.isFile())
     throw new StoreUnreadable({
@@ -51,7 +42,7 @@ const readRegularFile = (
     });
   if (stats.size > maxBytes)
     throw new StoreUnreadable({ where: path, reason: `it is larger than ${maxBytes / MIB} MiB` });
-  const refusal = refuse?.(stats);
+  const refusal = crossingOfOpenFile(path, stats);
   if (refusal !== undefined) throw new StoreUnreadable({ where: path, reason: refusal });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;

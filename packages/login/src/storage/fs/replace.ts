@@ -1,20 +1,24 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { quoteForShell } from "../../errors/place.ts";
 import { StoreUnwritable } from "../../errors/store.ts";
-import { isRoot, rightfulOwner } from "./owner.ts";
+import { giveToFolderOwner, isRoot } from "../privilege.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";
-import { createTemporary, temporaryPath } from "./temporary.ts";
 
-// Ours and not write-file-atomic's: that one does not sync the folder (after a power cut the old name may be back),
-// opens its temporary file without O_EXCL, and knows nothing of what a killed predecessor left.
+// Written here instead of using write-file-atomic: that one does not sync the folder (after a power cut the old name may
+// be back), opens its temporary file without O_EXCL, and does not sweep what a killed predecessor left.
+
+type Target = Pick<AuthFileTarget, "path" | "stats">;
 
 /**
- * Puts a new content in place of the file, or beside nothing where there is none: readers see the old content or the
- * new, whole, and after it returns a power cut does not undo it. Mode 0600; the owner stays. Throws what the system
- * throws, and then the old content is untouched and no temporary file is left.
+ * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns a power
+ * cut does not undo it. Mode 0600; the owner stays. Throws what the system throws; the old content is untouched then,
+ * and no temporary file is left.
  */
-export const replaceFile = async (target: AuthFileTarget, content: string): Promise<void> => {
+export const replaceFile = async (target: Target, content: string): Promise<void> => {
   const temporary = temporaryPath(target.path);
   try {
     await writeDurably(temporary, content, target);
@@ -27,17 +31,16 @@ export const replaceFile = async (target: AuthFileTarget, content: string): Prom
     throw new StoreUnwritable({
       where: target.path,
       operation: "save",
-      reason: "the new content is in place, but the disk does not confirm that it will stay",
+      reason: "the new content was written, but the disk does not confirm that it is durable",
     });
   });
 };
 
-const writeDurably = async (
-  path: string,
-  content: string,
-  target: AuthFileTarget,
-): Promise<void> => {
-  const file = await createTemporary(path);
+const writeDurably = async (path: string, content: string, target: Target): Promise<void> => {
+  // Never through a link that someone put there, and never readable for others, not even for a moment.
+  const { O_CREAT, O_EXCL, O_WRONLY } = constants;
+  const flags = O_WRONLY | O_CREAT | O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const file = await open(path, flags, 0o600);
   try {
     await keepOwner(file, target);
     await file.writeFile(content, "utf8");
@@ -47,17 +50,17 @@ const writeDurably = async (
   }
 };
 
-/** Root may write another user's file; it has to stay theirs, or they could not read it any more. */
-const keepOwner = async (file: FileHandle, target: AuthFileTarget): Promise<void> => {
+/** Root may write another user's file, which has to stay that user's. */
+const keepOwner = async (file: FileHandle, { path, stats }: Target): Promise<void> => {
   if (!isRoot()) return;
-  const owner = target.stats ?? rightfulOwner(target.path);
-  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+  if (stats === undefined) giveToFolderOwner(file.fd, path);
+  else await file.chown(stats.uid, stats.gid);
 };
 
 /** File systems that cannot sync folders (some network ones) say so with one of these. */
 const cannotSync: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "ENOSYS"]);
 
-/** Makes renames and removals in a folder survive a power cut. Windows cannot open folders, and needs not. */
+/** Makes renames and removals in a folder durable. Windows can open no folder, and need not. */
 export const syncFolder = async (path: string): Promise<void> => {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");
@@ -70,15 +73,77 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** About what a sign-in takes, so that a full disk is noticed; what the file holds besides comes on top. */
-const PROBE_BYTES = 16 * 1024;
+/** About the size of a sign-in, so that a full disk is noticed; what the file holds besides is added. */
+export const PROBE_BYTES = 16 * 1024;
 
-/** Tries what `replaceFile` would do, short of the rename. Throws what the system throws; leaves nothing behind. */
-export const probeFolder = async (target: AuthFileTarget): Promise<void> => {
-  const temporary = temporaryPath(target.path);
+/**
+ * Does what `replaceFile` would do, except for the rename over the target. Throws what the system throws, and
+ * `StoreUnwritable` for a folder in which no name can be removed: there this leaves one file, without content.
+ */
+export const probeFolder = async (target: Target): Promise<void> => {
+  // One name for each process, so that an append-only folder does not fill up with probes.
+  const probe = temporaryPath(target.path, "0".repeat(16));
+  await removeProbe(probe, target.path);
   try {
-    await writeDurably(temporary, " ".repeat(PROBE_BYTES + (target.stats?.size ?? 0)), target);
+    await writeDurably(probe, " ".repeat(PROBE_BYTES + (target.stats?.size ?? 0)), target);
   } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await removeProbe(probe, target.path);
+  }
+};
+
+const removeProbe = async (probe: string, where: string): Promise<void> => {
+  try {
+    await unlink(probe);
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return;
+    throw new StoreUnwritable({
+      where,
+      operation: "save",
+      reason: "its folder lets no file be replaced or removed (append-only)",
+      systemCode: systemCodeOf(error) ?? "EPERM",
+      fix: `sudo chattr -a ${quoteForShell(dirname(where))}`,
+    });
+  }
+};
+
+// Temporary files are beside their target, since a rename is atomic within one file system only. Their names tell which
+// process writes them.
+const suffix = /^-(\d{1,10})-[0-9a-f]{16}\.tmp$/;
+const prefixOf = (target: string): string => `.${basename(target)}`;
+
+const temporaryPath = (target: string, unique = randomBytes(8).toString("hex")): string =>
+  join(dirname(target), `${prefixOf(target)}-${process.pid}-${unique}.tmp`);
+
+/** A pid may be in use again; a write never takes this long. */
+const ABANDONED_AFTER_MS = 10 * 60 * 1000;
+
+/** Removes what dead writers left beside the target; they hold secrets. Failures are left for the next time. */
+export const sweepTemporaries = async (target: string): Promise<void> => {
+  const folder = dirname(target);
+  const names = await readdir(folder).catch((): Array<string> => []);
+  for (const name of names) {
+    if (!name.startsWith(prefixOf(target))) continue;
+    const match = suffix.exec(name.slice(prefixOf(target).length));
+    if (match === null) continue;
+    const path = join(folder, name);
+    if (isAlive(Number(match[1])) && !(await isAbandoned(path))) continue;
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCodeOf(error) !== "ESRCH";
+  }
+};
+
+const isAbandoned = async (path: string): Promise<boolean> => {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs > ABANDONED_AFTER_MS;
+  } catch {
+    return false;
   }
 };

@@ -1,69 +1,76 @@
-import { constants, type Stats } from "node:fs";
-import { access, readlink, realpath } from "node:fs/promises";
+import { constants, readFileSync, type Stats } from "node:fs";
+import { lstat, open, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { quoteForShell } from "../../errors/place.ts";
 import { StoreUnwritable } from "../../errors/store.ts";
-import { lstatIfPresent } from "./stats.ts";
+import { controlOf, crossing, isRoot, type PathControl, pinFolder } from "../privilege.ts";
 import { systemCodeOf } from "./system-error.ts";
-import { assertLinksTrusted } from "./trust.ts";
+
+export type StoreOperation = StoreUnwritable["operation"];
 
 /** What a path leads to, symbolic links followed to the end. */
 export interface AuthFileTarget {
-  /** Absolute. The file itself may be missing; its folder is not checked either. */
+  /** Absolute. The file may be missing, and its folder as well. */
   readonly path: string;
   /** Whether the path that was asked for is a symbolic link. */
   readonly isLinked: boolean;
-  /** User ids that the links on the way belong to. */
-  readonly linkOwners: ReadonlyArray<number>;
-  /** Of the file; absent where it is missing. */
+  /** Of the file; absent if it is missing. */
   readonly stats?: Stats;
+  readonly control: PathControl;
 }
 
 /** As in Linux. */
 const MAX_LINKS = 40;
 
-export type StoreOperation = StoreUnwritable["operation"];
+/** Of what a path names, a link itself included; `undefined` if there is nothing. */
+export const lstatIfPresent = (path: string): Promise<Stats | undefined> => ifPresent(lstat(path));
+
+const ifPresent = async (looking: Promise<Stats>): Promise<Stats | undefined> => {
+  try {
+    return await looking;
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+};
 
 /**
- * Follows links as the system would, also where the last one leads to a file that is missing. Throws `StoreUnwritable`
- * for a loop, and for links that root should not follow.
+ * Follows links as the operating system does, also if the last one leads to a file that is missing. Throws
+ * `StoreUnwritable` for a loop, and if root must not write where the path leads.
  */
 export const resolveTarget = async (
   path: string,
   operation: StoreOperation,
 ): Promise<AuthFileTarget> => {
-  const target = await followLinks(path, operation);
-  await assertLinksTrusted(target, operation);
+  const target = { ...(await followLinks(path, operation)), control: controlOf(path) };
+  await assertNoCrossing(target, operation);
   return target;
 };
 
-const followLinks = async (path: string, operation: StoreOperation): Promise<AuthFileTarget> => {
+const followLinks = async (
+  path: string,
+  operation: StoreOperation,
+): Promise<Omit<AuthFileTarget, "control">> => {
   let current = path;
-  const linkOwners: Array<number> = [];
-  while (linkOwners.length <= MAX_LINKS) {
+  for (let links = 0; links <= MAX_LINKS; links++) {
     const stats = await lstatIfPresent(current);
     if (stats?.isSymbolicLink() !== true) {
-      const isLinked = linkOwners.length > 0;
-      const target = { path: await inRealFolder(current), isLinked, linkOwners };
+      const target = { path: await inRealFolder(current), isLinked: links > 0 };
       return stats === undefined ? target : { ...target, stats };
     }
-    linkOwners.push(stats.uid);
-    current = await inRealFolder(await whereItPoints(current));
+    current = await inRealFolder(await pointerOf(current));
   }
-  throw new StoreUnwritable({
-    where: path,
-    operation,
-    reason: "it is a loop of symbolic links",
-    systemCode: "ELOOP",
-  });
+  const reason = "it is a loop of symbolic links";
+  throw new StoreUnwritable({ where: path, operation, reason, systemCode: "ELOOP" });
 };
 
 /** Not normalised: the system goes through a linked folder before it goes up from there, so `..` must not be cut off. */
-const whereItPoints = async (link: string): Promise<string> => {
+const pointerOf = async (link: string): Promise<string> => {
   const pointer = await readlink(link);
   return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;
 };
 
-/** One name for one file, so that `<target>.lock` is the same whatever way led there. */
+/** One name for one file, so that `<target>.lock` is the same whatever path led there. */
 const inRealFolder = async (path: string): Promise<string> => {
   try {
     return join(await realpath(dirname(path)), basename(path));
@@ -73,26 +80,109 @@ const inRealFolder = async (path: string): Promise<string> => {
   }
 };
 
-/**
- * Throws `StoreUnwritable` where a file must not be replaced: a rename would silently cut a hard link, or override
- * somebody's wish that the file stay as it is.
- */
-export const assertReplaceable = async (
-  target: AuthFileTarget,
+const assertNoCrossing = async (
+  { control, path, stats }: AuthFileTarget,
   operation: StoreOperation,
 ): Promise<void> => {
-  const refuse = (reason: string, systemCode?: string): never => {
-    const error = { where: target.path, operation, reason };
-    throw new StoreUnwritable(systemCode === undefined ? error : { ...error, systemCode });
-  };
-  const { stats } = target;
+  if (!isRoot()) return;
+  let found = stats;
+  for (let folder = dirname(path); found === undefined; folder = dirname(folder))
+    found = await ifPresent(stat(folder));
+  const reason = crossing(control, found, "write");
+  if (reason !== undefined) throw new StoreUnwritable({ where: path, operation, reason });
+};
+
+/**
+ * Runs `use` with the target by way of its folder, which is held open while root works in another user's home: putting
+ * another folder in its place changes nothing. Errors name the target's own path.
+ */
+export const inHeldFolder = async <A>(
+  target: AuthFileTarget,
+  operation: StoreOperation,
+  use: (held: AuthFileTarget) => Promise<A>,
+): Promise<A> => {
+  if (!isRoot()) return use(target);
+  const where = target.path;
+  const folder = pinFolder(
+    where,
+    target.control,
+    (reason) => new StoreUnwritable({ where, operation, reason }),
+  );
+  try {
+    const path = folder.path(basename(where));
+    const stats = await lstatIfPresent(path);
+    const { control, isLinked } = target;
+    const held = { path, isLinked, control, ...(stats === undefined ? {} : { stats }) };
+    await assertNoCrossing(held, operation);
+    return await use(held);
+  } catch (error) {
+    if (!(error instanceof StoreUnwritable)) throw error;
+    const { fix, reason, systemCode } = error;
+    throw new StoreUnwritable({
+      where,
+      operation,
+      reason,
+      ...(systemCode === undefined ? {} : { systemCode }),
+      ...(fix === undefined ? {} : { fix }),
+    });
+  } finally {
+    folder.close();
+  }
+};
+
+/**
+ * Throws `StoreUnwritable` if a file must not or cannot be replaced: a rename would cut a hard link, override a file
+ * that someone made read-only, or fail in a folder that lets nobody but the owner replace a file.
+ */
+export const assertReplaceable = async (target: AuthFileTarget): Promise<void> => {
+  const { path, stats } = target;
   if (stats === undefined) return;
-  if (stats.isDirectory()) refuse("it is a folder");
-  if (!stats.isFile()) refuse("it is not a regular file");
+  assertRegularFile(target, "save");
+  const refuse = (reason: string, more: { systemCode?: string; fix?: string } = {}): never => {
+    throw new StoreUnwritable({ where: path, operation: "save", reason, ...more });
+  };
   if (stats.nlink > 1)
     refuse("it has another name (a hard link), which would keep the old content");
-  if (operation === "remove") return;
-  // Root may write to anything, so the mode is asked as well.
-  if ((stats.mode & 0o200) === 0) refuse("it is read-only", "EACCES");
-  await access(target.path, constants.W_OK).catch(() => refuse("it is read-only", "EACCES"));
+  const readOnly = { systemCode: "EACCES", fix: `chmod 600 ${quoteForShell(path)}` };
+  // Root may write to anything, so the mode is checked as well.
+  if ((stats.mode & 0o200) === 0) refuse("it is read-only", readOnly);
+  const folder = await stat(dirname(path));
+  const euid = process.geteuid?.() ?? 0;
+  const isSticky = (folder.mode & 0o1000) !== 0 && euid !== 0;
+  if (isSticky && folder.uid !== euid && stats.uid !== euid)
+    refuse("its folder is sticky, so only the owner of the file can replace it", {
+      systemCode: "EPERM",
+    });
+  // Opened and not only asked for: that also fails for a file that can only be appended to.
+  const file = await open(path, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+    (error: unknown) => refuse("it is read-only", { systemCode: systemCodeOf(error) ?? "EACCES" }),
+  );
+  await file.close();
 };
+
+/** Throws `StoreUnwritable` for a folder, a FIFO and whatever else is not a file. */
+export const assertRegularFile = (
+  { path, stats }: AuthFileTarget,
+  operation: StoreOperation,
+): void => {
+  if (stats === undefined || stats.isFile()) return;
+  const reason = stats.isDirectory() ? "it is a folder" : "it is not a regular file";
+  throw new StoreUnwritable({ where: path, operation, reason });
+};
+
+/** Whether a file is a mount point, as in a container to which one file was given. It cannot be replaced or removed. */
+export const isMountPoint = (path: string): boolean => {
+  if (process.platform !== "linux") return false;
+  let table: string;
+  try {
+    table = readFileSync("/proc/self/mountinfo", "utf8");
+  } catch {
+    return false; // without /proc the rename finds out
+  }
+  return table.split("\n").some((line) => unescapeMount(line.split(" ")[4] ?? "") === path);
+};
+
+const unescapeMount = (text: string): string =>
+  text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );

@@ -1,18 +1,19 @@
-import { constants } from "node:fs";
+import { constants, realpathSync, statSync } from "node:fs";
 import { access, lstat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Scope from "effect/Scope";
 import { type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
-import { isFolderOfOthers } from "../fs/owner.ts";
 import { resolveTarget } from "../fs/target.ts";
+import { controlOf, crossing, isFolderOfOthers, type PathControl } from "../privilege.ts";
 import { acquireFlock } from "./flock.ts";
 import { codexLockName, lockFailed, sqliteLockName } from "./lock-file.ts";
 import { acquireSqliteLock } from "./sqlite-lock.ts";
 
 interface AcquireOptions {
-  /** Canonical path of CODEX_HOME. */
+  /** Path of CODEX_HOME as it was given, and with links resolved. */
+  readonly path: string;
   readonly home: string;
   readonly heldFolders: ReadonlyArray<string>;
   /** For each lock file. */
@@ -27,6 +28,12 @@ export interface Acquired {
   readonly excludesCodex: boolean;
 }
 
+/** A folder to lock: canonical, with what decides where the path to it leads. */
+interface Folder {
+  readonly path: string;
+  readonly control: PathControl;
+}
+
 /** The link may be changed while this waits for a lock; the locks are taken anew this often at most. */
 const MAX_ATTEMPTS = 3;
 
@@ -36,37 +43,44 @@ export const acquireHome = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Acquired, HomeLockError, Scope.Scope> {
   const outer = yield* Scope.Scope;
   for (let attempt = 1; ; attempt++) {
-    const folders = yield* foldersToLock(options.home);
+    const folders = yield* foldersToLock(options);
     const scope = yield* Scope.fork(outer);
-    const wanted = folders.filter((folder) => !options.heldFolders.includes(folder));
+    const wanted = folders.filter(({ path }) => !options.heldFolders.includes(path));
     const taken = yield* Scope.provide(
       Effect.forEach(wanted, (folder) => acquireFolder(folder, options)),
       scope,
     );
-    const isSame = folders.join("\n") === (yield* foldersToLock(options.home)).join("\n");
+    const isSame = namesOf(folders) === namesOf(yield* foldersToLock(options));
     if (isSame || attempt === MAX_ATTEMPTS) {
-      return { folders, excludesCodex: taken.every((excludesCodex) => excludesCodex) };
+      const paths = folders.map(({ path }) => path);
+      return { folders: paths, excludesCodex: taken.every((excludesCodex) => excludesCodex) };
     }
     yield* Scope.close(scope, Exit.void);
   }
 });
 
+const namesOf = (folders: ReadonlyArray<Folder>): string =>
+  folders.map(({ path }) => path).join("\n");
+
 /**
  * The folder of CODEX_HOME and, if its `auth.json` is a link, the folder of the file that it leads to: two homes that
  * share a file share a lock. Sorted, so that programs that need the same two take them in the same order.
  */
-const foldersToLock = (home: string): Effect.Effect<ReadonlyArray<string>> =>
+const foldersToLock = ({ home, path }: AcquireOptions): Effect.Effect<ReadonlyArray<Folder>> =>
   Effect.promise(async () => {
-    const linked = await folderOfLinkedFile(join(home, "auth.json")).catch(() => undefined);
-    return linked === undefined || linked === home ? [home] : [home, linked].toSorted();
+    const own = { path: home, control: controlOf(path) };
+    const linked = await folderOfLinkedFile(join(path, "auth.json")).catch(() => undefined);
+    if (linked === undefined || linked.path === home) return [own];
+    return [own, linked].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   });
 
 /** `undefined` if nothing is linked. Rejects if nothing can be replaced in the folder, nor a lock file be created. */
-const folderOfLinkedFile = async (path: string): Promise<string | undefined> => {
+const folderOfLinkedFile = async (path: string): Promise<Folder | undefined> => {
   if (!(await lstat(path)).isSymbolicLink()) return undefined;
-  const folder = dirname((await resolveTarget(path, "save")).path);
+  const target = await resolveTarget(path, "save");
+  const folder = realpathSync.native(dirname(target.path));
   await access(folder, constants.W_OK | constants.X_OK);
-  return folder;
+  return { path: folder, control: target.control };
 };
 
 const needsFlock =
@@ -74,16 +88,18 @@ const needsFlock =
 
 /** Takes the lock files of one folder. True if Codex is excluded. */
 const acquireFolder = Effect.fnUntraced(function* (
-  folder: string,
+  { control, path: folder }: Folder,
   { maxWaitMs, useFlock }: AcquireOptions,
 ): Effect.fn.Return<boolean, HomeLockError, Scope.Scope> {
   const codexLock = join(folder, codexLockName);
-  const isOthers = yield* Effect.try({
-    try: () => isFolderOfOthers(folder),
+  const [reason, isOthers] = yield* Effect.try({
+    try: () => [crossing(control, statSync(folder), "write"), isFolderOfOthers(folder)] as const,
     catch: lockFailed(folder),
   });
+  if (reason !== undefined) return yield* new HomeLockFailed({ path: folder, reason });
   if (!isOthers) yield* acquireSqliteLock(join(folder, sqliteLockName), maxWaitMs);
-  const isTaken = useFlock || isOthers ? yield* acquireFlock(codexLock, maxWaitMs) : false;
+  const isTaken =
+    useFlock || isOthers ? yield* acquireFlock({ path: codexLock, control, maxWaitMs }) : false;
   if (isOthers && !isTaken)
     return yield* new HomeLockFailed({ path: codexLock, reason: needsFlock });
   return isTaken;

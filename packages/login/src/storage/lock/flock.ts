@@ -1,11 +1,13 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
+import { basename } from "node:path";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
-import { giveToFolderOwner } from "../fs/owner.ts";
+import { giveToFolderOwner, type PathControl, pinFolder } from "../privilege.ts";
 import { systemCodeOf } from "../fs/system-error.ts";
+import type { AuthFileTarget } from "../fs/target.ts";
 import type { TryFlock } from "./libc-flock.ts";
-import { lockFailed, lockFileProblem } from "./lock-file.ts";
+import { lockFailed } from "./lock-file.ts";
 import { waitUntil } from "./wait.ts";
 
 // flock(2) is what Codex takes. POSIX and OFD locks do not conflict with it. koffi, which is optional, calls the C
@@ -20,15 +22,21 @@ export const loadFlock = async (): Promise<TryFlock | undefined> =>
  * Takes flock(2) on a file, which is created 0600 if it is missing, until the scope closes. False, without a lock, if
  * flock cannot be called or the file system does not support it.
  */
-export const acquireFlock = Effect.fnUntraced(function* (
-  path: string,
-  maxWaitMs: number,
-): Effect.fn.Return<boolean, HomeLockBusy | HomeLockFailed, Scope.Scope> {
+export const acquireFlock = Effect.fnUntraced(function* ({
+  control,
+  maxWaitMs,
+  path,
+}: {
+  /** Its folder is canonical. */
+  readonly path: string;
+  readonly control: PathControl;
+  readonly maxWaitMs: number;
+}): Effect.fn.Return<boolean, HomeLockBusy | HomeLockFailed, Scope.Scope> {
   const tryFlock = yield* Effect.promise(loadFlock);
   if (tryFlock === undefined) return false;
   // Registered before the lock is taken, so that an interruption in between cannot leave it taken: closing releases it.
   const fd = yield* Effect.acquireRelease(
-    Effect.try({ try: () => openLockFile(path), catch: lockFailed(path) }),
+    Effect.try({ try: () => openLockFile(path, control), catch: lockFailed(path) }),
     (fd) => Effect.sync(() => closeSync(fd)),
   );
   let isSupported = true;
@@ -45,8 +53,10 @@ export const acquireFlock = Effect.fnUntraced(function* (
 const TARGET_LOCK_MAX_WAIT_MS = 5_000;
 
 /** Takes Codex's inner lock, `<target>.lock` beside the file that is written, until the scope closes. */
-export const acquireTargetLock = (target: string) =>
-  Effect.asVoid(acquireFlock(`${target}.lock`, TARGET_LOCK_MAX_WAIT_MS));
+export const acquireTargetLock = ({ control, path }: Pick<AuthFileTarget, "control" | "path">) =>
+  Effect.asVoid(
+    acquireFlock({ path: `${path}.lock`, control, maxWaitMs: TARGET_LOCK_MAX_WAIT_MS }),
+  );
 
 /** How often a file may vanish or appear between two looks before it is a failure. */
 const MAX_ATTEMPTS = 10;
@@ -57,24 +67,29 @@ const noLinkNoWait =
   (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /** Lock files stay, empty, as Codex leaves them. One that exists keeps its owner. */
-const openLockFile = (path: string): number => {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = openExisting(path) ?? create(path);
-    if (fd !== undefined) return fd;
+const openLockFile = (path: string, control: PathControl): number => {
+  const folder = pinFolder(path, control, (reason) => new HomeLockFailed({ path, reason }));
+  try {
+    const held = folder.path(basename(path));
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const fd = openExisting(held) ?? create(held);
+      if (fd !== undefined) return fd;
+    }
+    throw new HomeLockFailed({ path, reason: "another program creates and removes it" });
+  } finally {
+    folder.close();
   }
-  throw new HomeLockFailed({ path, reason: "another program creates and removes it" });
 };
 
 const openExisting = (path: string): number | undefined => {
   const fd = unlessCode("ENOENT", () => openForFlock(path));
   if (fd === undefined) return undefined;
-  const problem = fstatSync(fd).isFile() ? undefined : lockFileProblem(path);
-  if (problem === undefined) {
+  if (fstatSync(fd).isFile()) {
     narrow(fd);
     return fd;
   }
   closeSync(fd);
-  throw problem;
+  throw new Error("not a regular file"); // `lockFailed` finds out more
 };
 
 const openForFlock = (path: string): number => {

@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
-import { canonicalCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
+import { canonicalCodexHome, checkCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
 import type { CodexHome } from "../../config/environment.ts";
 import type { CodexHomeUnusable } from "../../errors/config.ts";
 import { HomeLockBusy, type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
@@ -91,13 +92,12 @@ export class HomeLock extends Context.Service<
   /** Excludes the tasks that share this layer; touches no disk. */
   static readonly layerMemory: Layer.Layer<HomeLock> = Layer.sync(HomeLock, () => {
     const home = Symbol("a store in memory");
-    const acquired = { folders: [], excludesCodex: false };
     const path = "memory of this process";
     let isHeld = false;
     const take = Effect.suspend(() => {
       if (isHeld) return Effect.fail(new HomeLockBusy({ path, waitedMs: 0 }));
       isHeld = true;
-      return Effect.succeed(acquired);
+      return Effect.succeed(nothing);
     });
     const release = Effect.sync(() => {
       isHeld = false;
@@ -114,24 +114,31 @@ export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
   Layer.sync(HomeLock, () =>
     makeHomeLock({
       home: () => canonicalCodexHome(options.codexHome),
-      acquire: ({ heldFolders, maxWaitMs = options.maxWaitMs ?? 60_000 }) =>
+      acquire: ({ createHome = true, heldFolders, maxWaitMs = options.maxWaitMs ?? 60_000 }) =>
         Effect.gen(function* () {
+          yield* checkCodexHome(options.codexHome);
+          if (!createHome && !existsSync(options.codexHome.path)) return nothing;
           yield* prepareCodexHome(
             options.codexHome,
             (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
           );
           const { acquireHome } = yield* Effect.promise(() => import("./acquire.ts"));
           const { useFlock = true } = options;
+          const { path } = options.codexHome;
           const home = canonicalCodexHome(options.codexHome);
-          return yield* acquireHome({ home, heldFolders, maxWaitMs, useFlock });
+          return yield* acquireHome({ path, home, heldFolders, maxWaitMs, useFlock });
         }),
     }),
   );
+
+const nothing: Acquired = { folders: [], excludesCodex: false };
 
 interface Mechanism {
   readonly home: () => string | symbol;
   readonly acquire: (options: {
     readonly maxWaitMs?: number;
+    /** False: a default CODEX_HOME that is missing stays missing, and there is nothing to lock. */
+    readonly createHome?: boolean;
     /** Folders that an enclosing lock of another home holds. */
     readonly heldFolders: ReadonlyArray<string>;
   }) => Effect.Effect<Acquired, HomeLockError, Scope.Scope>;
@@ -167,11 +174,10 @@ const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
   return {
     withLock: (effect) => lockWith(effect, (heldFolders) => acquire({ heldFolders })),
     withLockIfAvailable: (effect, { maxWaitMs = REMOVAL_MAX_WAIT_MS, onUnavailable }) => {
-      const none = { folders: [], excludesCodex: false };
       const without = (error: HomeLockBusy | HomeLockFailed) =>
-        Effect.as(onUnavailable(error), none);
+        Effect.as(onUnavailable(error), nothing);
       return lockWith(effect, (heldFolders) =>
-        acquire({ heldFolders, maxWaitMs }).pipe(
+        acquire({ heldFolders, maxWaitMs, createHome: false }).pipe(
           Effect.catchTag("HomeLockBusy", without),
           Effect.catchTag("HomeLockFailed", without),
         ),
@@ -179,7 +185,7 @@ const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
     },
     tryLock: Effect.gen(function* () {
       const heldFolders = foldersOf(yield* enclosingTurns(home()));
-      return yield* Effect.scoped(acquire({ heldFolders, maxWaitMs: 0 })).pipe(
+      return yield* Effect.scoped(acquire({ heldFolders, maxWaitMs: 0, createHome: false })).pipe(
         Effect.map(({ excludesCodex }): HomeLockState => ({ _tag: "Free", excludesCodex })),
         Effect.catchTag("HomeLockBusy", ({ path }) =>
           Effect.succeed<HomeLockState>({ _tag: "Held", path }),

@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
-import { giveToFolderOwner } from "../fs/owner.ts";
+import { giveToFolderOwner } from "../privilege.ts";
 import { systemCodeOf } from "../fs/system-error.ts";
 import { lockFailed, lockFileProblem } from "./lock-file.ts";
 import { waitUntil } from "./wait.ts";

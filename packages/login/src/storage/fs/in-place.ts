@@ -1,0 +1,64 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, statfs } from "node:fs/promises";
+import { StoreUnwritable } from "../../errors/store.ts";
+
+// For a file that is a mount point, which no rename can replace. Writing in place is not atomic: a reader may see the
+// new content followed by the rest of the old one, and a power cut may leave that.
+
+const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
+
+/**
+ * Overwrites a file that exists. On failure the old content is written back. JSON may end in white space, which keeps
+ * all but the one write of the content harmless.
+ */
+export const overwriteFile = async (path: string, content: string): Promise<void> => {
+  const file = await open(path, flags);
+  try {
+    const before = await file.readFile();
+    const bytes = Buffer.from(content);
+    try {
+      // The space first, as white space after the old content: a full disk is found out before that is touched.
+      const growth = Buffer.alloc(Math.max(0, bytes.length - before.length), " ");
+      await writeAt(file, growth, before.length);
+      await file.sync();
+      const padding = Buffer.alloc(Math.max(0, before.length - bytes.length), " ");
+      await writeAt(file, Buffer.concat([bytes, padding]), 0);
+      await file.sync();
+      await file.truncate(bytes.length);
+    } catch (error) {
+      await restore(file, before).catch(() => undefined);
+      throw error;
+    }
+    await file.chmod(0o600).catch(() => undefined); // the file may be another user's
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+};
+
+const writeAt = async (file: FileHandle, bytes: Buffer, position: number): Promise<void> => {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+};
+
+const restore = async (file: FileHandle, before: Buffer): Promise<void> => {
+  await writeAt(file, before, 0);
+  await file.truncate(before.length);
+  await file.sync();
+};
+
+/** Throws if `overwriteFile` could not write a content that is larger by so many bytes. Changes nothing. */
+export const assertOverwritable = async (path: string, growth: number): Promise<void> => {
+  const file = await open(path, flags);
+  await file.close();
+  const { bavail, bsize } = await statfs(path);
+  if (bavail * bsize >= growth) return;
+  throw new StoreUnwritable({
+    where: path,
+    operation: "save",
+    reason: "the disk is full",
+    systemCode: "ENOSPC",
+  });
+};

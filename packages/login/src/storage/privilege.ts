@@ -1,0 +1,205 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import * as Effect from "effect/Effect";
+import { OwnerNotTrusted } from "../errors/privilege.ts";
+
+// The rule for root in a folder of another user (sudo, a container with a mounted home): nothing is followed, run or
+// written that this user could not have read or written. No permission check of the operating system stops root, and
+// that user may put links and other folders in its way.
+
+/** Whether no permission check of the operating system applies to this process: it is root. Never on Windows. */
+export const isRoot = (): boolean => process.geteuid?.() === 0;
+
+/** What decides where a path leads. Nothing, unless this process is root. */
+export interface PathControl {
+  /** Users other than root who own a folder or a link on the way. They can make the path lead elsewhere. */
+  readonly uids: ReadonlyArray<number>;
+  /** Whether one of them owns a link on the way. */
+  readonly hasLink: boolean;
+  /** The path with links resolved, as far as it exists. */
+  readonly real: string;
+}
+
+const MAX_LINKS = 40;
+
+/** Walks a path as the operating system does, and notes who owns the folders and links on the way. */
+export const controlOf = (path: string): PathControl => {
+  if (!isRoot()) return { uids: [], hasLink: false, real: path };
+  const uids = new Set<number>();
+  let hasLink = false;
+  let links = 0;
+  let current = "/";
+  const pending = path.split("/");
+  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      current = dirname(current);
+      continue;
+    }
+    const next = join(current, name);
+    const stats = lstatSync(next, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink() === true && links++ < MAX_LINKS) {
+      if (stats.uid !== 0) uids.add(stats.uid);
+      hasLink ||= stats.uid !== 0;
+      const target = readlinkSync(next);
+      if (isAbsolute(target)) current = "/";
+      pending.unshift(...target.split("/"));
+      continue;
+    }
+    if (stats?.isDirectory() === true && stats.uid !== 0) uids.add(stats.uid);
+    current = next;
+  }
+  return { uids: [...uids], hasLink, real: current };
+};
+
+/**
+ * Why root must not read or write what a path leads to; `undefined` if it may. `stats` are those of the file or folder
+ * itself, or of the folder in which a missing file will be. What root owns and no link of another user leads to was put
+ * there by root.
+ */
+export const crossing = (
+  control: PathControl,
+  stats: Stats,
+  access: "read" | "write",
+): string | undefined => {
+  const isOwnedByRoot =
+    stats.uid === 0 && !control.hasLink && (stats.isDirectory() || stats.nlink === 1);
+  if (isOwnedByRoot) return undefined;
+  const stranger = control.uids.find((uid) => uid !== stats.uid);
+  if (stranger === undefined) return undefined;
+  if (access === "read" && isReadableByAll(control.real, stats)) return undefined;
+  return `this process is root, and user ${stranger}, who decides where the path leads, may not ${access} what is there`;
+};
+
+const isReadableByAll = (path: string, stats: Stats): boolean => {
+  if ((stats.mode & 0o004) === 0) return false;
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false;
+    if (folder === dirname(folder)) return true;
+  }
+};
+
+/** The `crossing` of an open file, asked again after it was opened, so that the name cannot be changed in between. */
+export const crossingOfOpenFile = (path: string, stats: Stats): string | undefined => {
+  if (!isRoot()) return undefined;
+  const control = controlOf(path);
+  const named = lstatSync(control.real, { throwIfNoEntry: false });
+  if (named?.ino !== stats.ino || named.dev !== stats.dev)
+    return "it was replaced while it was being opened";
+  return crossing(control, stats, "read");
+};
+
+/**
+ * Fails if a user other than root decides what a file holds while this process is root: then commands that the file
+ * names must not run. Succeeds for everyone who is not root.
+ *
+ * @example
+ * ```ts
+ * import { assertOwnerTrusted } from "@agent-auth/login/storage/privilege";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(assertOwnerTrusted("/etc/passwd"));
+ * ```
+ */
+export const assertOwnerTrusted = (path: string): Effect.Effect<void, OwnerNotTrusted> =>
+  Effect.suspend(() => {
+    const ownerUid = foreignOwner(path);
+    return ownerUid === undefined
+      ? Effect.void
+      : Effect.fail(new OwnerNotTrusted({ path, ownerUid }));
+  });
+
+/** The user other than root who decides what a file or folder holds; `undefined` for processes that are not root. */
+export const foreignOwner = (path: string): number | undefined => {
+  if (!isRoot()) return undefined;
+  const { real, uids } = controlOf(path);
+  const owner = lstatSync(real, { throwIfNoEntry: false })?.uid ?? 0;
+  return owner === 0 ? uids[0] : owner;
+};
+
+/** Whether this process is root and others may put things into the folder. */
+export const isFolderOfOthers = (folder: string): boolean => {
+  if (!isRoot()) return false;
+  const { gid, mode, uid } = statSync(folder);
+  const mayOthersWrite = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
+  return uid !== 0 || mayOthersWrite;
+};
+
+/**
+ * Gives a file or folder to the owner of the folder that it is in, if root created it: it would lock that user out of
+ * the sign-in. Only for what this process has just created: what was there before may be anything, by a link.
+ */
+export const giveToFolderOwner = (created: number, path: string): void => {
+  if (!isRoot()) return;
+  const { gid, uid } = statSync(dirname(path));
+  if (uid !== 0 && fstatSync(created).uid === 0) fchownSync(created, uid, gid);
+};
+
+const openFolderFlags =
+  constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
+
+/** Creates a folder (0700) and those above it. What root creates belongs to the owner of the folder above. */
+export const createFolder = (path: string): void => {
+  const firstCreated = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (firstCreated === undefined || !isRoot()) return;
+  const created = [path];
+  for (let outer = path; outer !== firstCreated && dirname(outer) !== outer;) {
+    outer = dirname(outer);
+    created.unshift(outer);
+  }
+  for (const folder of created) {
+    const fd = openSync(folder, openFolderFlags);
+    try {
+      giveToFolderOwner(fd, folder);
+    } finally {
+      closeSync(fd);
+    }
+  }
+};
+
+/** A folder that stays the same one while its name may be made to lead elsewhere. */
+export interface PinnedFolder {
+  /** The path of a file in the folder. */
+  readonly path: (name: string) => string;
+  readonly close: () => void;
+}
+
+/**
+ * Opens the folder of a file (links resolved), so that work in it cannot be led elsewhere. Only root needs that, and only
+ * Linux offers it (`/proc/self/fd`); elsewhere the paths are the usual ones. Throws what `refuse` makes of a reason if
+ * root must not write there.
+ */
+export const pinFolder = (
+  file: string,
+  control: PathControl,
+  refuse: (reason: string) => Error,
+): PinnedFolder => {
+  const folder = dirname(file);
+  if (!isRoot()) return { path: (name) => join(folder, name), close: () => undefined };
+  const fd = openSync(folder, openFolderFlags);
+  const close = () => closeSync(fd);
+  try {
+    const reason = crossing(control, fstatSync(fd), "write");
+    if (reason !== undefined) throw refuse(reason);
+    const held = `/proc/self/fd/${fd}`;
+    const hasProc = process.platform === "linux" && existsSync(held);
+    if (hasProc && readlinkSync(held) !== folder) throw refuse("its folder has been replaced");
+    const base = hasProc ? held : folder;
+    return { path: (name) => `${base}/${name}`, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+};
