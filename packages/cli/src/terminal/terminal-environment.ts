@@ -9,7 +9,7 @@ export interface TerminalEnvironment {
   readonly isRemote: boolean;
   /** Whether a window could open here. */
   readonly hasDisplay: boolean;
-  /** `BROWSER`: the program that opens URLs, `none` for none; empty counts as unset. */
+  /** `BROWSER`: the commands that open URLs, see `parseBrowser`; empty counts as unset. */
   readonly browser?: string;
 }
 

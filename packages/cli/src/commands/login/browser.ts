@@ -3,59 +3,61 @@ import { type AuthorizePrompt, signInWithBrowser } from "@agent-auth/login/oauth
 import * as Effect from "effect/Effect";
 import { timeLeft } from "../../terminal/time.ts";
 import { browserOpener } from "./open-browser.ts";
-import type { PersonSignIn } from "./person-sign-in.ts";
-import { authorityOptions, signInAsPerson, type Stage } from "./sign-in-as-person.ts";
+import {
+  authorityOptions,
+  type PersonSignIn,
+  signInAsPerson,
+  type SignInContext,
+} from "./sign-in-as-person.ts";
 
-const OTHER_DEVICE = "agent-auth login --device-auth";
-
-/** Signs in through the browser of this machine, or through whichever one the person takes the address to. */
+/** Signs in with a browser on this machine, which it opens if it can. */
 export const signIn: PersonSignIn = (options) =>
-  signInAsPerson(options, (stage) => {
+  signInAsPerson(options, (context) => {
+    const { explain, save, session, status, terminal } = context;
     let expiresAtMs = 0;
-    const opener = browserOpener(stage.terminal);
+    let hasReportedCallback = false;
+    const openBrowser = browserOpener(terminal);
     const flow = signInWithBrowser<LoginError>({
-      ...authorityOptions(stage),
-      originator: stage.session.environment.originator ?? "codex_cli_rs",
+      ...authorityOptions(context),
+      originator: session.environment.originator ?? "codex_cli_rs",
       onAuthorizeUrl: (prompt) =>
         Effect.sync(() => {
           ({ expiresAtMs } = prompt);
-          invite(stage, prompt, opener !== undefined);
+          showAddress(context, prompt, openBrowser !== undefined);
         }),
-      ...(opener !== undefined && { openBrowser: opener }),
-      onBrowserFailed: () => Effect.sync(() => stage.tell(noBrowser)),
-      onRejectedCallback: once(() => stage.tell(foreignCallback)),
-      save: stage.save,
+      ...(openBrowser !== undefined && { openBrowser }),
+      onBrowserFailed: () => Effect.sync(() => explain(noBrowser)),
+      onRejectedCallback: () => {
+        if (!hasReportedCallback) explain(otherCallback);
+        hasReportedCallback = true;
+      },
+      save,
     });
     const waiting = (nowMs: number) =>
       `Waiting for the browser (${timeLeft(expiresAtMs, nowMs)} left)`;
-    return stage.status.during(waiting, flow);
+    return status.during(waiting, flow);
   });
 
-const elsewhere = `No browser here? Stop, and run: ${OTHER_DEVICE}`;
-const noBrowser = `No browser could be opened here. Open the address yourself, or stop and run: ${OTHER_DEVICE}`;
-const foreignCallback =
-  "A browser came back from a different sign-in and was refused (State mismatch). Still waiting.";
+const deviceLogin = "agent-auth login --device-auth";
+const noBrowser = `No browser could be opened. Open the address yourself, or stop and run: ${deviceLogin}`;
+const otherCallback =
+  "A browser came back from a different sign-in and was rejected (State mismatch). Still waiting.";
 
-/** A page that keeps knocking is worth one line. */
-const once = (act: () => void): (() => void) => {
-  let isDone = false;
-  return () => {
-    if (!isDone) act();
-    isDone = true;
-  };
-};
-
-const invite = (stage: Stage, prompt: AuthorizePrompt, opens: boolean): void => {
-  stage.tell(
-    opens
+const showAddress = (
+  { explain, show, terminal }: SignInContext,
+  prompt: AuthorizePrompt,
+  opensBrowser: boolean,
+): void => {
+  explain(
+    opensBrowser
       ? "Your browser opens to sign in. If it does not, open this address:"
       : "Open this address in a browser on this machine to sign in:",
   );
-  stage.show(`\n${prompt.url}\n`);
-  if (opens) return;
-  if (!stage.terminal.isRemote) return stage.tell(elsewhere);
+  show(`\n${prompt.url}\n`);
+  if (opensBrowser) return;
+  if (!terminal.isRemote) return explain(`No browser here? Stop, and run: ${deviceLogin}`);
   const { port } = new URL(prompt.redirectUri);
-  stage.tell(
-    `You are on a remote machine: the browser comes back to port ${port} here. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${OTHER_DEVICE}`,
+  explain(
+    `You are on a remote machine: the browser comes back to port ${port} here. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${deviceLogin}`,
   );
 };

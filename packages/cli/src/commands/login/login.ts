@@ -3,7 +3,7 @@ import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import type { ExitCode } from "../../errors/exit-code.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import { reportError } from "../../errors/report.ts";
-import type { PersonSignInOptions } from "./person-sign-in.ts";
+import type { PersonSignInOptions } from "./sign-in-as-person.ts";
 import { spec } from "./spec.ts";
 
 /** Where the credential comes from. */

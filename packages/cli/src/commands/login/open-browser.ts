@@ -1,44 +1,102 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter } from "node:path";
 import * as Effect from "effect/Effect";
 import type { TerminalEnvironment } from "../../terminal/terminal-environment.ts";
 
-/** Milliseconds after which a program that was to open a browser and still runs counts as having done so. */
-const SETTLED_MS = 3_000;
+/** Milliseconds after which a browser that still runs counts as opened. */
+const settledMs = 3_000;
+
+type Opener = (link: string) => Effect.Effect<void, Error>;
 
 /**
- * How to open a URL here, or `undefined` where a window would open on no screen, or on one that the person does not
- * sit at. `BROWSER` beats the system's own choice.
+ * Returns how to open a link here. Returns `undefined` if no window can open, or only on a screen that the person does not
+ * sit at. `BROWSER` takes precedence over the system's browser; `none` means no browser.
  */
 export const browserOpener = (
-  terminal: TerminalEnvironment,
-): ((url: string) => Effect.Effect<void, Error>) | undefined => {
-  const { browser, hasDisplay, isRemote } = terminal;
-  if (browser === "none") return undefined;
+  {
+    browser,
+    hasDisplay,
+    isRemote,
+  }: Pick<TerminalEnvironment, "browser" | "hasDisplay" | "isRemote">,
+  platform: NodeJS.Platform = process.platform,
+): Opener | undefined => {
   if (browser !== undefined) {
-    return (url) =>
-      started(() => endedWell(spawn(browser, [url], { stdio: "ignore", detached: true })));
+    const commands = parseBrowser(browser);
+    return commands.length === 0 ? undefined : (link) => openWithFirst(commands, link);
   }
   if (isRemote || !hasDisplay) return undefined;
-  return (url) =>
-    started(async () => {
-      const { default: open } = await import("open");
-      await endedWell(await open(url));
-    });
+  return platform === "darwin" ? openOnMacOs : openWithSystem;
 };
 
-/** Done when the opener has ended well, or still runs after a while. It outlives this process. */
-const started = (start: () => Promise<void>): Effect.Effect<void, Error> =>
-  Effect.tryPromise({ try: start, catch: toError }).pipe(
-    Effect.timeoutOption(SETTLED_MS),
+/** A program and its arguments. `%s` in them stands for the link; without `%s`, the link is the last argument. */
+export type BrowserCommand = readonly [program: string, ...args: ReadonlyArray<string>];
+
+/**
+ * Parses the variable `BROWSER` as xdg-open and Python do: a list of commands, separated by `:` (`;` on Windows), of which
+ * the first that works is used. A command is split at white space, where quotes keep words together; a command that is
+ * the path of an existing file is not split.
+ */
+export const parseBrowser = (browser: string): ReadonlyArray<BrowserCommand> =>
+  browser.split(delimiter).flatMap((entry): ReadonlyArray<BrowserCommand> => {
+    const command = entry.trim();
+    if (command === "" || command === "none") return [];
+    const [program, ...args] = existsSync(command) ? [command] : splitWords(command);
+    return program === undefined ? [] : [[program, ...args]];
+  });
+
+const splitWords = (command: string): ReadonlyArray<string> =>
+  Array.from(command.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/gu), ([word]) =>
+    word.replaceAll(/"([^"]*)"|'([^']*)'/gu, "$1$2"),
+  );
+
+const argumentsWith = (args: ReadonlyArray<string>, link: string): ReadonlyArray<string> =>
+  args.some((arg) => arg.includes("%s"))
+    ? args.map((arg) => arg.replaceAll("%s", link))
+    : [...args, link];
+
+const openWithFirst = (commands: ReadonlyArray<BrowserCommand>, link: string) =>
+  Effect.firstSuccessOf(
+    commands.map(([program, ...args]) =>
+      untilSettled(() => succeeds(start(program, argumentsWith(args, link)))),
+    ),
+  );
+
+/** AppleScript from stdin, so that the link is in no process's arguments, which every user of the machine can read. */
+const openOnMacOs: Opener = (link) =>
+  untilSettled(() => {
+    const child = start("osascript", [], { stdio: ["pipe", "ignore", "ignore"] });
+    child.stdin?.on("error", () => {}); // its exit tells
+    child.stdin?.end(`open location "${link}"\n`);
+    return succeeds(child);
+  }).pipe(Effect.catch(() => openWithSystem(link)));
+
+const openWithSystem: Opener = (link) =>
+  untilSettled(async () => {
+    const { default: open } = await import("open");
+    await succeeds(await open(link));
+  });
+
+/** It outlives this process. */
+const start = (
+  program: string,
+  args: ReadonlyArray<string>,
+  options: SpawnOptions = { stdio: "ignore" },
+): ChildProcess => spawn(program, args, { detached: true, ...options });
+
+/** Done when the browser has exited successfully, or still runs after a while. */
+const untilSettled = (open: () => Promise<void>): Effect.Effect<void, Error> =>
+  Effect.tryPromise({ try: async () => open(), catch: toError }).pipe(
+    Effect.timeoutOption(settledMs),
     Effect.asVoid,
   );
 
-/** Listens at once: a program that does not exist says so in the next tick, and kills the process if nobody hears it. */
-const endedWell = (child: ChildProcess): Promise<void> =>
+/** Listens at once: a program that does not exist emits `error` in the next tick, which ends the process if unhandled. */
+const succeeds = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code) =>
-      code === 0 ? resolve() : reject(new Error(`the browser ended with ${code}`)),
+      code === 0 ? resolve() : reject(new Error(`the browser exited with ${code}`)),
     );
     child.unref();
   });

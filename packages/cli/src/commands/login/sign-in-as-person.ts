@@ -5,68 +5,79 @@ import { layer as httpClient } from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { credentialLines } from "../../account/describe.ts";
+import type { GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
+import { wrapText } from "../../terminal/layout.ts";
 import { makeStatusLine, type StatusLine } from "../../terminal/status-line.ts";
 import {
   readTerminalEnvironment,
   type TerminalEnvironment,
 } from "../../terminal/terminal-environment.ts";
-import { wrapText } from "../../terminal/layout.ts";
-import { reportFailedSignIn } from "./report-failed-sign-in.ts";
-import type { PersonSignInOptions } from "./person-sign-in.ts";
 import { checkBeforeSignIn } from "./preconditions.ts";
+import { reportFailedSignIn } from "./report-failed-sign-in.ts";
 
-/** Everything that a way of signing in needs of the place where it happens. */
-export interface Stage {
+/** The options of `login` for a sign-in by a person. */
+export interface PersonSignInOptions {
+  readonly globals: GlobalValues;
+  /** Default `https://auth.openai.com`. */
+  readonly issuer?: string;
+  readonly clientId?: string;
+}
+
+/** Signs a person in. `browser.ts` and `device.ts` export one each as `signIn`. Prints everything, errors included. */
+export type PersonSignIn = (options: PersonSignInOptions) => Effect.Effect<ExitCode>;
+
+/** What a sign-in needs of the command that runs it. */
+export interface SignInContext {
   readonly options: PersonSignInOptions;
   readonly session: Session;
   readonly terminal: TerminalEnvironment;
   readonly status: StatusLine;
-  /** Prose, broken to the width of the terminal. `--quiet` silences it. */
-  readonly tell: (text: string) => void;
-  /** What the person cannot go on without, as it is, `--quiet` or not. */
+  /** Prints text, wrapped to the width of the terminal; nothing with `--quiet`. */
+  readonly explain: (text: string) => void;
+  /** Prints a line that the person needs to sign in, unwrapped, also with `--quiet`. */
   readonly show: (line: string) => void;
-  /** Keeps the tokens of a finished sign-in, revokes those that they replace, and says who is signed in now. */
+  /** Stores the tokens, revokes those that they replace, and prints which account is signed in now. */
   readonly save: (tokens: ChatgptTokens) => Effect.Effect<void, LoginError>;
 }
 
-/** Whom to sign in with, for either way: what the command line, the configuration and the environment say. */
-export const authorityOptions = ({ options, session }: Stage) => ({
+/** Returns the authority and the allowed workspaces, from the command line and the configuration. */
+export const authorityOptions = ({ options, session }: SignInContext) => ({
   ...(options.issuer !== undefined && { issuer: options.issuer }),
   ...(options.clientId !== undefined && { clientId: options.clientId }),
   allowedWorkspaceIds: session.config.forcedWorkspaceIds ?? [],
 });
 
 /**
- * Runs a way for a person to sign in: refuses first what can be refused, such as a store that cannot be written; says
- * how it ended, and leaves what was stored alone unless it ended well. Ctrl-C ends it, too.
+ * Runs a sign-in by a person and prints how it ended. What can be refused is refused before it starts, such as a store
+ * that cannot be written. The stored credential changes only if the sign-in succeeds. Ctrl-C ends it.
  */
 export const signInAsPerson = (
   options: PersonSignInOptions,
-  way: (stage: Stage) => Effect.Effect<unknown, LoginError, HttpTransport>,
+  signIn: (context: SignInContext) => Effect.Effect<unknown, LoginError, HttpTransport>,
 ): Effect.Effect<ExitCode> =>
   Effect.gen(function* () {
     const session = yield* openSession(options.globals);
     yield* checkBeforeSignIn("chatgpt", session);
-    yield* onStage(options, session, way);
+    yield* runSignIn(options, session, signIn);
     return exitCode.done;
   }).pipe(
     Effect.catch((error) => Effect.sync(() => reportFailedSignIn("Error logging in", error))),
   );
 
-const onStage = Effect.fnUntraced(
+const runSignIn = Effect.fnUntraced(
   function* (
     options: PersonSignInOptions,
     session: Session,
-    way: (stage: Stage) => Effect.Effect<unknown, LoginError, HttpTransport>,
+    signIn: (context: SignInContext) => Effect.Effect<unknown, LoginError, HttpTransport>,
   ) {
     const manager = yield* AuthManager;
     yield* manager.checkLogin("chatgpt");
     const terminal = readTerminalEnvironment(process.env, process.stderr, process.platform);
     const { quiet } = options.globals;
     const status = makeStatusLine(quiet ? { ...terminal, isTerminal: false } : terminal);
-    const tell = (text: string) => {
+    const explain = (text: string) => {
       if (quiet) return;
       for (const line of wrapText(text, terminal.columns())) status.print(line);
     };
@@ -77,8 +88,8 @@ const onStage = Effect.fnUntraced(
       const [, ...facts] = credentialLines(credential, yield* Clock.currentTimeMillis);
       if (!quiet) ["Successfully logged in", ...facts].forEach(status.print);
     });
-    const stage = { options, session, terminal, status, tell, show: status.print, save };
-    yield* way(stage).pipe(
+    const context = { options, session, terminal, status, explain, show: status.print, save };
+    yield* signIn(context).pipe(
       Effect.onInterrupt(() => Effect.sync(() => isSaved || status.print("Sign-in cancelled."))),
     );
   },
