@@ -1,10 +1,11 @@
-export * from "./provider/account-state.ts";
-export * from "./fetch/index.ts";
-export { parseBaseUrl, type RequestTarget } from "./provider/base-url.ts";
 export * from "./credentials/index.ts";
-export * from "./errors/index.ts";
-export * from "./signing/headers.ts";
-export * from "./provider/index.ts";
-export * from "./signing/index.ts";
 export * from "./dispatcher/index.ts";
+export * from "./errors/index.ts";
+export * from "./fetch/index.ts";
+export * from "./provider/account-state.ts";
+export { parseBaseUrl, type RequestTarget } from "./provider/base-url.ts";
+export * from "./provider/index.ts";
+export * from "./requests/destination.ts";
+export * from "./signing/headers.ts";
+export * from "./signing/index.ts";
 export * from "./websocket/index.ts";

@@ -9,7 +9,7 @@ import { providerAt } from "./support/providers.ts";
 const source = { _tag: "File", path: "/home/nobody/.codex/auth.json" };
 
 describe("accountState", () => {
-  it("tells kind, e-mail, plan and source, and holds no secret", async () => {
+  it("describes kind, e-mail, plan and source, without secrets", async () => {
     const state = await Effect.runPromise(accountState(managerOf(agent())));
     expect(state).toEqual({
       _tag: "SignedIn",
@@ -22,7 +22,7 @@ describe("accountState", () => {
     });
   });
 
-  it("leaves out what the credential does not say", async () => {
+  it("omits what the credential does not say", async () => {
     expect(await Effect.runPromise(accountState(managerOf(apiKey())))).toEqual({
       _tag: "SignedIn",
       kind: "ApiKey",
@@ -31,11 +31,11 @@ describe("accountState", () => {
     });
   });
 
-  it("tells that nobody is signed in", async () => {
+  it("says that nobody is signed in", async () => {
     expect(await Effect.runPromise(accountState(managerOf(null)))).toEqual({ _tag: "SignedOut" });
   });
 
-  it("gives the reason where the credential cannot be loaded", async () => {
+  it("returns the reason if the credential cannot be loaded", async () => {
     const broken = brokenManager(new SignInRequired({ providerId: "x" }));
     expect(await Effect.runPromise(accountState(broken))).toEqual({
       _tag: "Unavailable",
@@ -45,13 +45,13 @@ describe("accountState", () => {
     });
   });
 
-  it("names a foreign failure without its message, which may quote a secret", async () => {
+  it("names a foreign error without its message, which may quote a secret", async () => {
     const state = await Effect.runPromise(accountState(brokenManager(new RangeError("sk-canary"))));
     expect(state).toMatchObject({ _tag: "Unavailable", code: "PROVIDER_CREDENTIAL_UNAVAILABLE" });
     expect(JSON.stringify(state)).not.toContain("sk-canary");
   });
 
-  it("tells that a provider with a token of its own has no account", async () => {
+  it("says that a provider with its own token has no account", async () => {
     const provider = providerAt("https://x.example/v1", { envKey: "X_KEY" }, { X_KEY: "k" });
     expect(await Effect.runPromise(accountState(managerOf(agent()), provider))).toEqual({
       _tag: "NoAccount",

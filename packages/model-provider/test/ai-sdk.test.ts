@@ -28,7 +28,7 @@ describe("the Vercel AI SDK's OpenAI provider through our fetch", () => {
     expect([parts.length > 1, parts.join("")]).toEqual([true, "one two three"]);
   });
 
-  it("throws its own error for what the server refuses", async () => {
+  it("throws its own error for a rejected request", async () => {
     await using authority = await startTestAuthority();
     const [apiKey] = signIns;
     if (apiKey === undefined) throw new Error("there are no sign-ins");

@@ -15,11 +15,11 @@ const headersOf = (credential: Parameters<typeof authHeaders>[0]) =>
   Result.getOrThrow(authHeaders(credential, nowMs));
 
 describe("authHeaders", () => {
-  it("writes nothing where there is no credential", () => {
+  it("returns nothing without a credential", () => {
     expect(headersOf(null)).toEqual({});
   });
 
-  it("writes an API key as a bearer token and no account", () => {
+  it("returns an API key as a bearer token without an account", () => {
     expect(headersOf(apiKey("sk-1"))).toEqual({ Authorization: "Bearer sk-1" });
   });
 
@@ -30,11 +30,11 @@ describe("authHeaders", () => {
     });
   });
 
-  it("writes a command's token as a bearer token", () => {
+  it("returns a command's token as a bearer token", () => {
     expect(headersOf(bearer("from-command"))).toEqual({ Authorization: "Bearer from-command" });
   });
 
-  it("writes ChatGPT tokens and personal access tokens with their account", () => {
+  it("returns ChatGPT tokens and personal access tokens with their account", () => {
     expect(headersOf(chatgpt("access-1", { accountId: "acc-9" }))).toEqual({
       Authorization: "Bearer access-1",
       "ChatGPT-Account-ID": "acc-9",
@@ -53,14 +53,14 @@ describe("authHeaders", () => {
     });
   });
 
-  it("writes an agent's assertion for this second, its account, and never a bearer token", () => {
+  it("returns an agent's assertion for this second and its account, never a bearer token", () => {
     expect(headersOf(agent("task-7"))).toEqual({
       Authorization: "AgentAssertion task-7.1776081600",
       "ChatGPT-Account-ID": "workspace-1",
     });
   });
 
-  it("says that an agent's key did not sign, without quoting the failure", () => {
+  it("fails if an agent's key cannot sign, without quoting the reason", () => {
     const broken = agent("task-1", () => {
       throw new RangeError("key material abc");
     });
@@ -92,7 +92,7 @@ describe("authHeaders", () => {
     expect(told.includes(token)).toBe(token === "");
   });
 
-  it("refuses an account id that is no header value, rather than leaving it out", () => {
+  it("refuses an account id that is not a legal header value, instead of omitting it", () => {
     const result = authHeaders(chatgpt("access-1", { accountId: "acc\n1" }), nowMs);
     expect(Result.isFailure(result) && result.failure).toMatchObject({
       code: "PROVIDER_ILLEGAL_HEADER",

@@ -23,7 +23,7 @@ const signedTo = (url: string, more: Partial<AuthenticatedFetchOptions> = {}) =>
 const ok: Respond = (_request, response) => answer(response, 200);
 
 describe("createAuthenticatedFetch: addresses", () => {
-  it("takes a relative input for a path below the base URL", async () => {
+  it("resolves a relative input below the base URL", async () => {
     await using server = await startServer(ok);
     const fetch = signedTo(server.url);
     for (const path of [
@@ -75,7 +75,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     expect(server.seen).toEqual([]);
   });
 
-  it("takes URL objects, Requests of Node and Requests of undici, their settings and init's on top", async () => {
+  it("accepts URLs, Requests of Node and Requests of undici, whose settings init overrides", async () => {
     await using server = await startServer(ok);
     const fetch = signedTo(server.url);
     const url = `${server.url}/v1/x`;
@@ -101,7 +101,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     ]);
   });
 
-  it("takes settings that are undefined for none, as fetch does, and keeps a Request's body over null", async () => {
+  it("ignores settings that are undefined, as fetch does, and a body of null beside a Request", async () => {
     await using server = await startServer(ok);
     const { url } = server;
     const request = () => new Request(url, { method: "PUT", body: "b", headers: { "x-a": "1" } });
@@ -113,7 +113,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  it("leaves a blob: URL alone, whose origin is the provider's and whose bytes are this process's", async () => {
+  it("does not authenticate a blob: URL with the provider's origin", async () => {
     const sent: Array<unknown> = [];
     const fetch = createAuthenticatedFetch({
       provider: providerAt("https://api.example/v1"),
@@ -138,7 +138,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     (url: string) => `https${url.slice(4)}/v1`,
     (url: string) => `${url}.evil.example/v1`,
     (url: string) => `${url}\u0000/v1`,
-  ])("sends no identity to a look-alike of the origin (%#)", async (disguise) => {
+  ])("sends no credential to a look-alike of the origin (%#)", async (disguise) => {
     const sent: Array<Record<string, string>> = [];
     const fetch = createAuthenticatedFetch({
       provider: providerAt("http://127.0.0.1:8080/v1"),
@@ -155,7 +155,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     expect(sent.some((headers) => "authorization" in headers)).toBe(isSame);
   });
 
-  it("sends the identity to addresses of its own origin only, whatever the address", async () => {
+  it("sends the credential to the provider's origin only, whatever the address", async () => {
     const sent: Array<string> = [];
     const fetch = createAuthenticatedFetch({
       provider: providerAt("https://api.example/v1"),
@@ -206,7 +206,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     " http://127.0.0.1:8080/v1",
     "http:\\\\127.0.0.1:8080\\v1",
     "http://0x7f.1:8080/v1",
-  ])("knows its origin in the disguise %j", async (address) => {
+  ])("recognizes its origin in the spelling %j", async (address) => {
     const sent: Array<string> = [];
     const fetch = createAuthenticatedFetch({
       provider: providerAt("http://127.0.0.1:8080/v1"),
@@ -228,7 +228,7 @@ describe("createAuthenticatedFetch: query_params", () => {
     ["/x?a=%20b&flag&c=~*()%7E#part?", "/v1/x?a=%20b&flag&c=~*()%7E&v=7+8&k=%26"],
     ["/x?v=own#", "/v1/x?v=own&k=%26"],
     ["/x?k&v", "/v1/x?k&v"],
-  ])("are added to %s, of which nothing else changes", async (path, expected) => {
+  ])("are added to %s, and nothing else changes", async (path, expected) => {
     await using server = await startServer(ok);
     const provider = providerAt(`${server.url}/v1`, {
       queryParams: { v: Redacted.make("7 8"), k: Redacted.make("&") },
@@ -286,7 +286,7 @@ describe("createAuthenticatedFetch: redirects", () => {
     ]);
   });
 
-  it("leave everything secret behind where the origin changes, and do not come back to it", async () => {
+  it("drop all credentials when the origin changes, and do not get them back", async () => {
     await using home = await startServer((request, response) =>
       request.url === "/v1/go"
         ? answer(response, 307, "", { location: `${other.url}/over` })
@@ -338,7 +338,7 @@ describe("createAuthenticatedFetch: redirects", () => {
     );
   });
 
-  it("are not followed in the name of an account that signed in meanwhile", async () => {
+  it("are not followed if another account has signed in", async () => {
     const { manager, change } = switching(
       chatgpt("a", { accountId: "1" }),
       chatgpt("b", { accountId: "2" }),
@@ -349,21 +349,21 @@ describe("createAuthenticatedFetch: redirects", () => {
     });
     const fetch = signedTo(server.url, { manager });
     await expect(fetch("/go", { method: "POST", body: "p" })).rejects.toMatchObject({
-      code: "PROVIDER_REDIRECT_REFUSED",
+      code: "PROVIDER_REDIRECT_NOT_FOLLOWED",
       reason: "accountChanged",
       status: 307,
     });
     expect(server.seen.map(({ headers }) => headers.authorization)).toEqual(["Bearer a"]);
   });
 
-  it("are followed to an address that is written in UTF-8, as fetch does", async () => {
+  it("are followed to an address in UTF-8, as fetch does", async () => {
     const utf8 = Buffer.from("/v1/müde").toString("latin1");
     await using server = await startServer(redirects(utf8));
     await signedTo(server.url)("/go");
     expect(server.seen[1]?.url).toBe("/v1/m%C3%BCde");
   });
 
-  it("are the caller's own where the caller says so", async () => {
+  it("are left to the caller with redirect: manual or error", async () => {
     await using server = await startServer(redirects("/v1/there"));
     const fetch = signedTo(server.url);
     expect((await fetch("/go", { redirect: "manual" })).status).toBe(307);
@@ -371,10 +371,10 @@ describe("createAuthenticatedFetch: redirects", () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  it("are refused where they go on for ever, leave http, hold a user name, or need a stream again", async () => {
+  it("are refused if there are too many, or if they leave http, contain a user name, or need a stream twice", async () => {
     await using loop = await startServer(redirects("/v1/go"));
     await expect(signedTo(loop.url)("/go")).rejects.toMatchObject({
-      code: "PROVIDER_REDIRECT_REFUSED",
+      code: "PROVIDER_REDIRECT_NOT_FOLLOWED",
       reason: "tooMany",
     });
     expect(loop.seen).toHaveLength(21);
@@ -398,7 +398,7 @@ const form = (data: FormData): FormData => {
 };
 
 describe("createAuthenticatedFetch: connections", () => {
-  it.each([401, 503, 307])("are not held by an answer of %i, though it is long", async (status) => {
+  it.each([401, 503, 307])("are not held by a long response of %i", async (status) => {
     const agent = new Agent({ connections: 1 });
     await using server = await startServer((_request, response, count) =>
       answer(response, count === 1 ? status : 200, "x".repeat(300_000), { location: "/v1/b" }),
@@ -414,7 +414,7 @@ describe("createAuthenticatedFetch: connections", () => {
     await agent.close();
   });
 
-  it("are the caller's own where a request names its dispatcher", async () => {
+  it("are those of the dispatcher that a request names", async () => {
     await using server = await startServer(ok);
     const agent = new Agent();
     let connections = 0;
@@ -442,7 +442,7 @@ describe("createAuthenticatedFetch: bodies", () => {
     for (const request of server.seen) expect(request.body).toMatch(expected);
   });
 
-  it("goes through a fetch of the caller's own", async () => {
+  it("goes through a custom fetch", async () => {
     await using server = await startServer(ok);
     const fetch = signedTo(server.url, { fetch: globalThis.fetch });
     const response = await fetch("/x", { method: "POST", body: form(new FormData()) });
@@ -451,7 +451,7 @@ describe("createAuthenticatedFetch: bodies", () => {
     expect(server.seen[0]?.body).toContain("inside");
   });
 
-  it("takes Headers, pairs and repeated names", async () => {
+  it("accepts Headers, pairs and repeated names", async () => {
     await using server = await startServer(ok);
     const fetch = signedTo(server.url);
     await fetch("/x", { headers: new Headers({ "X-A": "1" }) });
@@ -464,7 +464,7 @@ describe("createAuthenticatedFetch: bodies", () => {
     expect(server.seen.map(({ headers }) => headers["x-a"])).toEqual(["1", "1, 2"]);
   });
 
-  it("takes numbers, and repeated cookies, which a semicolon joins", async () => {
+  it("accepts numbers, and repeated cookies, which a semicolon joins", async () => {
     await using server = await startServer(ok);
     const headers: object = { "x-count": 5, Cookie: ["a=1", "b=2"] };
     await signedTo(server.url)("/x", { headers });
@@ -478,7 +478,7 @@ describe("createAuthenticatedFetch: bodies", () => {
     expect(server.seen[0]?.headers["x-count"]).toBe("5");
   });
 
-  it("keeps the headers of an iterator for the repetition after a 401", async () => {
+  it("keeps the headers of an iterator for the attempt after a 401", async () => {
     await using server = await startServer((_request, response, count) =>
       answer(response, count === 1 ? 401 : 200),
     );
@@ -488,13 +488,13 @@ describe("createAuthenticatedFetch: bodies", () => {
     expect(server.seen.map((request) => request.headers["x-own"])).toEqual(["1", "1"]);
   });
 
-  it("is a fetch to the type checker", async () => {
+  it("has the type of fetch", async () => {
     await using server = await startServer(ok);
     const fetch: typeof globalThis.fetch = signedTo(server.url);
     expect((await fetch("/x")).status).toBe(200);
   });
 
-  it("throws TypeError at once for options that do not fit together", () => {
+  it("throws TypeError for invalid options", () => {
     expect(() => createAuthenticatedFetch({ provider: providerAt("http://localhost/v1") })).toThrow(
       TypeError,
     );

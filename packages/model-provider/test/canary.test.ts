@@ -15,7 +15,7 @@ import { providerAt } from "./support/providers.ts";
 
 const canary = "canary-7f3a";
 
-/** Everything that a log could show of a value. */
+/** Everything that a log could print of a value. */
 const printed = (value: unknown): string =>
   [
     inspect(value, { depth: 12, showHidden: true }),
@@ -73,7 +73,7 @@ describe("no secret is printed by", () => {
         createAuthenticatedFetch({
           provider,
           manager: managerOf(apiKey()),
-          otherOrigins: "refuse",
+          otherOrigins: "reject",
         })(`https://${canary}:${canary}@other.example/${canary}?${canary}`),
       ),
       await rejection(

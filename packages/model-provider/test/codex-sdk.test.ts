@@ -62,7 +62,7 @@ describe
       expect(request).toMatchObject({ status: 101, headers: { "x-openai-fedramp": "true" } });
     });
 
-    it("obeys a workspace's managed configuration", { timeout }, async () => {
+    it("follows a workspace's managed configuration", { timeout }, async () => {
       await using authority = await startCodexAuthority({
         account: { planType: "business" },
         settings: { managedConfig: 'model = "managed-model"' },

@@ -87,7 +87,7 @@ const signInPerson = async (authority: TestAuthority, home: Home, expiresInSecon
 };
 
 describe.skipIf(missingCodex !== undefined).concurrent("agent-auth signs in", () => {
-  it.each(kinds)("with $name, and Codex runs on the very same file", { timeout }, async (kind) => {
+  it.each(kinds)("with $name, and Codex runs with the same file", { timeout }, async (kind) => {
     await using authority = await startCodexAuthority();
     await using home = await openHome(authority, kind.base?.(authority));
     await using manager = home.manage();
@@ -97,7 +97,7 @@ describe.skipIf(missingCodex !== undefined).concurrent("agent-auth signs in", ()
     expect(await home.readAuth()).toBe(written);
   });
 
-  it("with ChatGPT tokens, and Codex runs on the very same file", { timeout }, async () => {
+  it("with ChatGPT tokens, and Codex runs with the same file", { timeout }, async () => {
     await using authority = await startCodexAuthority();
     await using home = await openHome(authority);
     await signInPerson(authority, home);
@@ -196,7 +196,7 @@ describe.skipIf(missingCodex !== undefined).concurrent("a refresh token is spent
 describe
   .skipIf(missingCodex !== undefined)
   .concurrent("a refresh token that Codex spends at the same moment", () => {
-    it("ends neither program's turn where the authority forgives", { timeout }, async () => {
+    it("ends neither program's turn if the authority tolerates reuse", { timeout }, async () => {
       await using authority = await startCodexAuthority({ settings: { punishReuse: false } });
       await using home = await openHome(authority);
       await signInPerson(authority, home, 60);

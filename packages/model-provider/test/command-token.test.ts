@@ -40,7 +40,7 @@ const counting = (name: string) => {
 };
 
 describe("runTokenCommand", () => {
-  it("gives what the command prints, trimmed", async () => {
+  it("returns what the command prints, trimmed", async () => {
     expect(await run(config('console.log("  tok-1 \\n")'))).toBe("tok-1");
   });
 
@@ -50,14 +50,14 @@ describe("runTokenCommand", () => {
     expect(await run({ ...config(""), args: secrets("-e", script, "$HOME;|") })).toBe("0$HOME;|");
   });
 
-  it("finds a relative path from cwd, and runs there", async () => {
+  it("resolves a relative path against cwd, and runs there", async () => {
     const one = join(folder, "where.sh");
     await writeFile(one, "#!/bin/sh\npwd\n", { mode: 0o755 });
     const printed = await run({ ...config(""), command: "./where.sh", args: [], cwd: folder });
     expect(printed).toBe(dirname(one));
   });
 
-  it("kills a command that hangs, and what it started", async () => {
+  it("kills a command that hangs, and its child processes", async () => {
     const pidFile = join(folder, "hanging.pid");
     const error = await failureOf({
       ...config(""),
@@ -69,12 +69,75 @@ describe("runTokenCommand", () => {
       code: "PROVIDER_TOKEN_COMMAND_FAILED",
       reason: { _tag: "TimedOut", afterMs: 300 },
     });
-    expect(error.message).toBe('token command "sh" gave no token within 300 ms');
+    expect(error.message).toBe('token command "sh" returned no token within 300 ms');
     const pid = Number(await readFile(pidFile, "utf8"));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
-  it("tells the exit code and what the command said, cut and on one line", async () => {
+  it.each([
+    ["stdout", "sleep 600 & echo $! > $0; echo token"],
+    ["stderr", "sleep 600 >/dev/null & echo $! > $0; echo token"],
+    ["both, in another session", "setsid sleep 600 & echo $! > $0; echo token"],
+  ])(
+    "returns when the command exits, although a child process keeps %s open",
+    async (pipe, script) => {
+      const pidFile = join(folder, `background-${pipe.slice(0, 6)}.pid`);
+      const started = performance.now();
+      const printed = await run({
+        ...config(""),
+        command: "sh",
+        args: secrets("-c", script, pidFile),
+        timeoutMs: 30_000,
+      });
+      expect(printed).toBe("token");
+      expect(performance.now() - started).toBeLessThan(20_000);
+      const pid = Number(await readFile(pidFile, "utf8"));
+      expect(isAlive(pid)).toBe(true); // A program that the command started on purpose, such as an agent.
+      process.kill(pid, "SIGKILL");
+    },
+  );
+
+  it("reports the exit code, although a child process keeps stderr open", async () => {
+    const pidFile = join(folder, "failing.pid");
+    const error = await failureOf({
+      ...config(""),
+      command: "sh",
+      args: secrets("-c", "sleep 600 & echo $! > $0; echo no luck >&2; exit 3", pidFile),
+      timeoutMs: 30_000,
+    });
+    expect(error.reason).toEqual({ _tag: "Exited", exitCode: 3, stderr: "no luck" });
+    process.kill(Number(await readFile(pidFile, "utf8")), "SIGKILL");
+  });
+
+  it("does not pass on the variables that carry Codex credentials", async () => {
+    const names = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "CODEX_AGENT_IDENTITY", "CODEX_HOME"];
+    const before = names.map((name) => process.env[name]);
+    try {
+      for (const name of names) process.env[name] = `value of ${name}`;
+      const script = `console.log(${JSON.stringify(names)}.filter((name) => name in process.env).join())`;
+      expect(await run(config(script))).toBe("CODEX_HOME");
+    } finally {
+      for (const [index, name] of names.entries()) {
+        const value = before[index];
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
+  });
+
+  it.each<[string, Partial<CommandTokenConfig>]>([
+    ["timeoutMs: NaN", { timeoutMs: Number.NaN }],
+    ["timeoutMs: 0", { timeoutMs: 0 }],
+    ["refreshIntervalMs: NaN", { refreshIntervalMs: Number.NaN }],
+    ["refreshIntervalMs: -1", { refreshIntervalMs: -1 }],
+    ["a relative cwd", { cwd: "." }],
+    ["a relative path without cwd", { command: "./bin/get-token" }],
+  ])("throws TypeError for %s", (_what, more) => {
+    expect(() => runTokenCommand({ ...config(""), ...more })).toThrow(TypeError);
+    expect(() => commandTokenAccess({ ...config(""), ...more })).toThrow(TypeError);
+  });
+
+  it("fails with the exit code and stderr, truncated and on one line", async () => {
     const error = await failureOf(
       config('process.stderr.write("no\\u001b[31m luck\\n"+"z".repeat(5000));process.exit(3)'),
     );
@@ -88,12 +151,12 @@ describe("runTokenCommand", () => {
   it.each([
     ["prints nothing", 'console.log("  ")', { _tag: "BadOutput", what: "empty" }],
     [
-      "prints something else than UTF-8",
+      "prints output that is not UTF-8",
       "process.stdout.write(Buffer.from([0xc3,0x28]))",
       { _tag: "BadOutput", what: "notUtf8" },
     ],
     [
-      "prints without end",
+      "prints endlessly",
       'setInterval(()=>process.stdout.write("x".repeat(65536)),1)',
       { _tag: "BadOutput", what: "tooLong" },
     ],
@@ -106,11 +169,11 @@ describe("runTokenCommand", () => {
         stderr: "",
       },
     ],
-  ])("fails where the command %s", async (_what, script, reason) => {
+  ])("fails if the command %s", async (_what, script, reason) => {
     expect((await failureOf(config(script))).reason).toEqual(reason);
   });
 
-  it("fails where there is no such command, naming it but not its arguments", async () => {
+  it("fails if there is no such command, naming it but not its arguments", async () => {
     const error = await failureOf({
       ...config(""),
       command: "no-such-token-command",
@@ -121,12 +184,12 @@ describe("runTokenCommand", () => {
     expect(JSON.stringify(error) + error.message).not.toContain("abc");
   });
 
-  it("waits as long as a timer can where the time-out is longer than that", async () => {
+  it("limits the timeout to what a timer can wait", async () => {
     const waiting = runTokenCommand(config('console.log("late")', { timeoutMs: 2 ** 31 }));
     expect(Redacted.value(await Effect.runPromise(waiting))).toBe("late");
   });
 
-  it("ends the command where this process ends", async () => {
+  it("kills the command when this process exits", async () => {
     const pidFile = join(folder, "left.pid");
     const script = `require("fs").writeFileSync(${JSON.stringify(pidFile)},String(process.pid));setInterval(()=>{},1000)`;
     const parent = `
@@ -149,7 +212,7 @@ describe("runTokenCommand", () => {
     await expect.poll(async () => isAlive(Number(await readFile(pidFile, "utf8")))).toBe(false);
   });
 
-  it("ends the command where nobody waits any more", async () => {
+  it("kills the command when nobody waits for it any more", async () => {
     const pidFile = join(folder, "interrupted.pid");
     const controller = new AbortController();
     const running = Effect.runPromise(
@@ -162,7 +225,7 @@ describe("runTokenCommand", () => {
     );
     await expect.poll(() => readFile(pidFile, "utf8").catch(() => "")).not.toBe("");
     controller.abort();
-    await expect(running).rejects.toBeInstanceOf(Error);
+    await expect(running).rejects.toThrow("All fibers interrupted without error");
     const pid = Number(await readFile(pidFile, "utf8"));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
@@ -174,7 +237,7 @@ const token = (credential: Option.Option<Credential>) => {
 };
 
 describe("commandTokenAccess", () => {
-  it("runs once for all who wait, and keeps the token for its interval", async () => {
+  it("runs once for all callers, and keeps the token for its interval", async () => {
     const { script, runs } = counting("once");
     let nowMs = 0;
     const access = commandTokenAccess(config(script), { now: () => nowMs });
@@ -189,12 +252,12 @@ describe("commandTokenAccess", () => {
     expect(await runs()).toBe(1);
     nowMs = 300_000;
     expect(access.snapshot()).toBeNull();
-    nowMs = -300_000; // The clock was set back: nobody knows how old the token is.
+    nowMs = -300_000; // The clock was set back, so the age of the token is unknown.
     expect(access.snapshot()).toBeNull();
     expect(token(await Effect.runPromise(access.current))).toBe("token-3");
   });
 
-  it("keeps the token until a 401 where the interval is 0, and then runs once for all", async () => {
+  it("keeps the token until a 401 if the interval is 0, and then runs once for all callers", async () => {
     const { script, runs } = counting("until-401");
     let nowMs = 0;
     const access = commandTokenAccess(config(script, { refreshIntervalMs: 0 }), {
@@ -212,7 +275,7 @@ describe("commandTokenAccess", () => {
     expect(await runs()).toBe(2);
   });
 
-  it("finds nothing worth a retry where the command prints the same again", async () => {
+  it("recovers nothing if the command prints the same token again", async () => {
     const access = commandTokenAccess(config('console.log("same")'));
     const first = Option.getOrThrow(await Effect.runPromise(access.current));
     expect(await Effect.runPromise(access.recoverUnauthorized(first))).toEqual(Option.none());
@@ -229,7 +292,7 @@ describe("commandTokenAccess", () => {
   });
 });
 
-/** A killed orphan stays a zombie where nobody reaps it; it runs no more. */
+/** A killed orphan may stay a zombie until it is reaped. It does not run any more. */
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);

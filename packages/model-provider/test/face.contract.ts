@@ -9,7 +9,7 @@ import { streamingContract } from "./contract/streaming.contract.ts";
 import type { OpenFace } from "./contract/open-face.ts";
 import type { Face, MakeFace } from "./support/faces.ts";
 
-/** What every face promises. `name` is the function that a reader looks for. */
+/** What every kind of client does. `name` is the function that a reader looks for. */
 export const faceContract = (name: string, make: MakeFace): void => {
   const open: Array<Face> = [];
   afterEach(async () => {

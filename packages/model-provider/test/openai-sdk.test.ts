@@ -21,7 +21,7 @@ const sdkOf = async ({ client }: Pick<SignedInClient, "client">) =>
   });
 
 describe("the openai SDK through our fetch", () => {
-  it.each(signIns)("gets an answer with $name", async (signIn) => {
+  it.each(signIns)("gets a response with $name", async (signIn) => {
     await using authority = await startTestAuthority({ settings: { replyText: "four" } });
     await using session = await signedIn(authority, signIn);
     const openai = await sdkOf(session);
@@ -29,7 +29,7 @@ describe("the openai SDK through our fetch", () => {
     expect([answer.status, answer.output_text]).toEqual(["completed", "four"]);
   });
 
-  it.each(signIns)("streams an answer with $name", async (signIn) => {
+  it.each(signIns)("streams a response with $name", async (signIn) => {
     await using authority = await startTestAuthority({ settings: { replyText: "one two three" } });
     await using session = await signedIn(authority, signIn);
     const openai = await sdkOf(session);
@@ -51,7 +51,7 @@ describe("the openai SDK through our fetch", () => {
   if (chatgpt === undefined || agentJwt === undefined)
     throw new Error("the list of sign-ins changed");
 
-  it("is mended by a fresh task where the authority forgot the agent's", async () => {
+  it("continues with a new task if the authority has forgotten the agent's", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, agentJwt);
     const openai = await sdkOf(session);
@@ -63,7 +63,7 @@ describe("the openai SDK through our fetch", () => {
     expect(authority.count("responses")).toBe(3);
   });
 
-  it("is mended by a refresh where the authority refuses the access token, in mid-use", async () => {
+  it("continues after a refresh if the authority starts to refuse the access token", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, chatgpt);
     const openai = await sdkOf(session);
@@ -77,7 +77,7 @@ describe("the openai SDK through our fetch", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("throws its own errors for what the server refuses", async () => {
+  it("throws its own errors for rejected requests", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, {
       name: "a key that was revoked",
@@ -118,7 +118,7 @@ describe("the openai SDK through our fetch", () => {
     expect([first?.status, second?.status]).toEqual([500, 200]);
   });
 
-  it("gets our error as its cause, and sends nothing, where nobody is signed in", async () => {
+  it("sends nothing if nobody is signed in, and has our error as the cause of its own", async () => {
     await using authority = await startTestAuthority();
     await using home = await makeHome(authority);
     await using client = await createModelProvider({
@@ -139,7 +139,7 @@ describe("the openai SDK through our fetch", () => {
     expect(authority.requests).toEqual([]);
   });
 
-  it("aborts a stream, and the server sees it go", async () => {
+  it("closes the connection when a stream is aborted", async () => {
     await using authority = await startTestAuthority({ settings: { replyDelayMs: 20 } });
     await using session = await signedIn(authority, agentJwt);
     const openai = await sdkOf(session);

@@ -35,7 +35,7 @@ describe("createModelProvider", () => {
     });
   });
 
-  it("speaks for tokens that another program keeps, and asks it once after a 401", async () => {
+  it("uses the tokens of an external provider, and asks it once after a 401", async () => {
     await using authority = await startTestAuthority();
     await using home = await makeHome(authority);
     const [first, second] = [
@@ -91,7 +91,7 @@ describe("createModelProvider", () => {
     },
   );
 
-  it("gives headers, base URL, token and account", async () => {
+  it("returns headers, base URL, token and account", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, named("a personal access token"));
     const { client } = session;
@@ -110,14 +110,14 @@ describe("createModelProvider", () => {
     });
   });
 
-  it("has no token to give for an agent", async () => {
+  it("returns no token for an agent identity", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, named("an agent identity record"));
     expect(await session.client.token()).toBeNull();
     expect((await session.client.headers())["Authorization"]).toMatch(/^AgentAssertion /);
   });
 
-  it("trusts the roots that the environment names", async () => {
+  it("trusts the root certificates that the environment names", async () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     await using home = await makeHome(authority);
     const bundle = join(home.path, "roots.pem");
@@ -140,7 +140,7 @@ describe("createModelProvider", () => {
     expect(authority.count("responses")).toBe(1);
   });
 
-  it("says how a model's certificate comes to be trusted, and does not try it again", async () => {
+  it("explains an untrusted certificate, and does not retry", async () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     await using home = await makeHome(authority, {
       config: `model_provider = "local"
@@ -209,7 +209,7 @@ const attempt = async (
 const provider = (lines: string) =>
   `model_provider = "local"\n[model_providers.local]\nname = "Local"\n${lines}\n`;
 
-describe("createModelProvider: nothing reaches the model where", () => {
+describe("createModelProvider: nothing is sent to the model if", () => {
   const cases: ReadonlyArray<
     readonly [string, (authority: TestAuthority) => ReturnType<SignIn["prepare"]>, string]
   > = [

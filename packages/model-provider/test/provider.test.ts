@@ -26,7 +26,7 @@ const failure = (result: ReturnType<typeof resolve>) =>
   Result.isFailure(result) ? result.failure : undefined;
 
 describe("resolveProvider", () => {
-  it("is OpenAI with the signed-in credential where nothing is configured", () => {
+  it("is OpenAI with the signed-in credential if nothing is configured", () => {
     expect(resolved()).toMatchObject({
       id: "openai",
       name: "OpenAI",
@@ -37,7 +37,34 @@ describe("resolveProvider", () => {
     });
   });
 
-  it("shows no query parameter and no argument of its command when it is printed", () => {
+  it.each([
+    [{}, []],
+    [{ OPENAI_ORGANIZATION: "org-1" }, [["OpenAI-Organization", "org-1"]]],
+    [
+      { OPENAI_ORGANIZATION: "org-1", OPENAI_PROJECT: "proj-1" },
+      [
+        ["OpenAI-Organization", "org-1"],
+        ["OpenAI-Project", "proj-1"],
+      ],
+    ],
+  ])("sends organization and project of the environment to OpenAI: %j", (variables, headers) => {
+    const provider = resolved({}, variables);
+    expect(provider.headers.map(({ name, value }) => [name, Redacted.value(value)])).toEqual(
+      headers,
+    );
+    expect(provider.headers.map(({ isCredential }) => isCredential)).toEqual(
+      headers.map(() => false),
+    );
+  });
+
+  it("sends organization and project to no other provider", () => {
+    const provider = Result.getOrThrow(
+      withTable({ baseUrl: "https://gw.example" }, { OPENAI_ORGANIZATION: "org-1" }),
+    );
+    expect(provider.headers).toEqual([]);
+  });
+
+  it("prints no query parameter and no argument of its command", () => {
     const canary = Redacted.make("canary");
     const auth = { command: "tok", args: [canary], timeoutMs: 5000, refreshIntervalMs: 0 };
     const one = { baseUrl: "https://x.example/v1", queryParams: { key: canary }, auth };
@@ -46,7 +73,7 @@ describe("resolveProvider", () => {
     expect(inspect(provider, { depth: 9 }) + JSON.stringify(provider)).not.toContain("canary");
   });
 
-  it("names the providers that exist where the id is unknown", () => {
+  it("names the configured providers if the id is unknown", () => {
     const error = failure(
       resolve({ modelProvider: "azur", modelProviders: new Map([["azure", table()]]) }),
     );
@@ -70,7 +97,7 @@ describe("resolveProvider", () => {
     expect(tags).toEqual(["EnvKey", "BearerToken", "Command", "SignedIn", "None"]);
   });
 
-  it("quotes env_key_instructions where the variable is missing", () => {
+  it("quotes env_key_instructions if the variable is missing", () => {
     const error = failure(
       withTable({ envKey: "X_KEY", envKeyInstructions: "Get one at x.example/keys." }),
     );
@@ -99,7 +126,7 @@ describe("resolveProvider", () => {
     });
   });
 
-  it("refuses to send the signed-in credential over plain http to another machine, unless told to", () => {
+  it("refuses plain http to another machine for the signed-in credential, unless it is allowed", () => {
     const one = table({ baseUrl: "http://gateway.example/v1", requiresOpenaiAuth: true });
     const config = settings({ modelProvider: "mine", modelProviders: new Map([["mine", one]]) });
     const refused = resolveProvider({ config, environment: environment() });
@@ -120,7 +147,7 @@ describe("resolveProvider", () => {
     expect(Result.isSuccess(withTable({ baseUrl: "http://ollama.lan/v1" }))).toBe(true);
   });
 
-  it("takes headers from the configuration and from variables, and leaves out empty variables", () => {
+  it("reads headers from the configuration and from variables, and ignores empty variables", () => {
     const provider = Result.getOrThrow(
       withTable(
         {
@@ -149,13 +176,13 @@ describe("resolveProvider", () => {
     });
   });
 
-  it("takes retries and the wire API as configured", () => {
+  it("reads retries and the wire API", () => {
     expect(
       Result.getOrThrow(withTable({ requestMaxRetries: 7, wireApi: "responses" })),
     ).toMatchObject({ requestMaxRetries: 7, wireApi: "responses" });
   });
 
-  it("lets a table named openai mean what it says", () => {
+  it("uses a table named openai instead of the built-in provider", () => {
     const provider = resolved({
       modelProviders: new Map([["openai", table({ baseUrl: "https://gateway.example/v1" })]]),
     });
@@ -177,7 +204,7 @@ describe("requestTarget", () => {
       expect(baseUrl({}, credential)).toBe("https://chatgpt.com/backend-api/codex");
   });
 
-  it("lets openai_base_url replace either", () => {
+  it("replaces both by openai_base_url", () => {
     const openaiBaseUrl = "https://eu.api.example/v1/";
     expect(baseUrl({ openaiBaseUrl }, apiKey())).toBe("https://eu.api.example/v1");
     expect(baseUrl({ openaiBaseUrl }, agent())).toBe("https://eu.api.example/v1");

@@ -62,23 +62,43 @@ describe("RequestSigner.layer", () => {
     }).pipe(Effect.provide(signerOver(agent()))),
   );
 
-  it.effect("asks the manager only where the credential may want renewal", () => {
+  it.effect("asks the manager from ten minutes before the access token expires", () => {
     const asked = { count: 0 };
     const minute = 60_000;
     return Effect.gen(function* () {
       const signer = yield* RequestSigner;
       yield* TestClock.setTime(0);
       expect(signer.signNow()).not.toBeNull();
-      yield* TestClock.setTime(54 * minute);
+      yield* TestClock.setTime(50 * minute - 1);
       expect(signer.signNow()).not.toBeNull();
-      yield* TestClock.setTime(54 * minute + 1);
+      yield* TestClock.setTime(50 * minute);
       expect(signer.signNow()).toBeNull();
       yield* signer.sign();
       expect(asked.count).toBe(1);
     }).pipe(Effect.provide(signerOver(chatgpt("a", { expiresAtMs: 60 * minute }), asked)));
   });
 
-  it.effect("recovers with the same account's next credential, and knows where there is none", () =>
+  it.effect("asks the manager about a credential whose expiry is not a number", () => {
+    const asked = { count: 0 };
+    return Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      expect(signer.signNow()).toBeNull();
+      yield* signer.sign();
+      expect(asked.count).toBe(1);
+    }).pipe(Effect.provide(signerOver(chatgpt("a", { expiresAtMs: Number.NaN }), asked)));
+  });
+
+  it.effect("signs with an agent's key until its JWT no longer verifies, a minute after exp", () =>
+    Effect.gen(function* () {
+      const signer = yield* RequestSigner;
+      yield* TestClock.setTime(1_059_999);
+      expect(signer.signNow()).not.toBeNull();
+      yield* TestClock.setTime(1_060_000);
+      expect(signer.signNow()).toBeNull();
+    }).pipe(Effect.provide(signerOver({ ...agent(), expiresAtMs: 1_000_000 }))),
+  );
+
+  it.effect("recovers with another credential of the same account, or with none", () =>
     Effect.gen(function* () {
       const signer = yield* RequestSigner;
       const signed = yield* signer.sign();
@@ -91,7 +111,7 @@ describe("RequestSigner.layer", () => {
     }).pipe(Effect.provide(signerOver(chatgpt()))),
   );
 
-  it.effect("recovers with nobody else's credential", () =>
+  it.effect("does not recover with the credential of another account", () =>
     Effect.gen(function* () {
       const signer = yield* RequestSigner;
       const signed = yield* signer.sign();
@@ -101,7 +121,7 @@ describe("RequestSigner.layer", () => {
 });
 
 describe("RequestSigner.layerNoManager", () => {
-  it.effect("signs with what the provider brings, and recovers nothing", () =>
+  it.effect("signs with the provider's own token, which cannot be recovered", () =>
     Effect.gen(function* () {
       const signer = yield* RequestSigner;
       const signed = yield* signer.sign();

@@ -21,8 +21,8 @@ const signIn = (
   ...more,
 });
 
-describe("authInterceptor: under undici's other doors", () => {
-  it("signs what comes from undici's fetch, in each of its header forms", async () => {
+describe("authInterceptor: with undici's other functions", () => {
+  it("authenticates undici's fetch, and headers in every form", async () => {
     await using server = await startServer((_request, response) => answer(response, 200, "hello"));
     const dispatcher = new Agent().compose(authInterceptor(signIn(server.url)));
     const response = await fetch(`${server.url}/a`, {
@@ -47,7 +47,7 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
-  it("signs the requests of a Client, which has one origin", async () => {
+  it("authenticates the requests of a Client, which has one origin", async () => {
     await using server = await startServer((_request, response) => answer(response, 200));
     const client = new Client(server.url).compose(authInterceptor(signIn(server.url)));
     const { statusCode, body } = await client.request({ path: "/a", method: "GET" });
@@ -56,7 +56,7 @@ describe("authInterceptor: under undici's other doors", () => {
     await client.close();
   });
 
-  it("keeps the identity at home where a redirect interceptor leaves it, and signs afresh within it", async () => {
+  it("authenticates redirected requests anew, and only those of the provider's origin", async () => {
     await using home = await startServer((request, response) =>
       answer(response, 307, "", {
         location: request.url === "/a" ? "/b" : `${other.url}/c`,
@@ -82,13 +82,13 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
-  it("refuses CONNECT and TRACE in any spelling, but not elsewhere, where no identity goes", async () => {
+  it("refuses CONNECT and TRACE in any spelling, to the provider's origin only", async () => {
     await using home = await startServer((_request, response) => answer(response, 200));
     await using other = await startServer((_request, response) => answer(response, 200));
     const dispatcher = new Agent().compose(authInterceptor(signIn(home.url)));
     const send = (origin: string, method: string) =>
       dispatcher.request({ origin, path: "/a", method });
-    const code = "PROVIDER_METHOD_REFUSED";
+    const code = "PROVIDER_METHOD_NOT_ALLOWED";
     for (const method of ["TRACE", "trace", "Track"])
       await expect(send(home.url, method)).rejects.toMatchObject({ code });
     await expect(dispatcher.connect({ origin: home.url, path: "/a" })).rejects.toMatchObject({
@@ -101,7 +101,7 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
-  it("keeps backpressure and order through a 401 that is handed over", async () => {
+  it("keeps back-pressure and order of a 401 that was held", async () => {
     const long = Array.from({ length: 200 }, (_, line) => `${line}`.padEnd(1000, ".")).join("\n");
     await using server = await startServer((_request, response) => answer(response, 401, long));
     const slow = {
@@ -119,7 +119,7 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
-  it("hands a 401 over whole where the server hung up before the recovery was given up", async () => {
+  it("delivers a 401 in full if the server closed the connection meanwhile", async () => {
     const hungUp = Promise.withResolvers<void>();
     await using server = await startServer((_request, response) => {
       response.on("close", () => setImmediate(() => setImmediate(hungUp.resolve)));
@@ -142,7 +142,7 @@ describe("authInterceptor: under undici's other doors", () => {
     await dispatcher.close();
   });
 
-  it("hands a 401 over whole where its body comes in pieces while it is held back", async () => {
+  it("delivers a 401 in full if its body arrives in pieces while it is held", async () => {
     const asked = Promise.withResolvers<void>();
     const sent = Promise.withResolvers<void>();
     await using server = await startSocketServer(async (socket) => {
@@ -170,10 +170,10 @@ describe("authInterceptor: under undici's other doors", () => {
   });
 
   it.each([
-    ["handed over whole", managerOf(bearer("a")), 401, "first"],
-    ["mended", managerOf(bearer("a"), bearer("b")), 200, "second"],
+    ["delivered in full", managerOf(bearer("a")), 401, "first"],
+    ["replaced by the next", managerOf(bearer("a"), bearer("b")), 200, "second"],
   ])(
-    "holds back what comes of a 401 from a dispatcher that cannot pause, until it is %s",
+    "holds a 401 of a dispatcher that cannot pause, until it is %s",
     async (_outcome, manager, status, text) => {
       const mock = new MockAgent();
       mock.disableNetConnect();
@@ -189,7 +189,7 @@ describe("authInterceptor: under undici's other doors", () => {
     },
   );
 
-  it("signs a WebSocket's upgrade", async () => {
+  it("authenticates a WebSocket's upgrade", async () => {
     await using authority = await startTestAuthority();
     const agentJwt = signIns.find(({ name }) => name === "an agent identity JWT");
     if (agentJwt === undefined) throw new Error("the list of sign-ins changed");

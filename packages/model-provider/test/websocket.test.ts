@@ -1,3 +1,4 @@
+import type { ModelProviderConfig } from "@agent-auth/login/config";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
@@ -48,7 +49,7 @@ describe("connectWebSocket", () => {
   const [, , , , agentJwt] = signIns;
   if (agentJwt === undefined) throw new Error("the list of sign-ins changed");
 
-  it("mends a 401 on the upgrade", async () => {
+  it("recovers from a 401 on the upgrade", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, agentJwt);
     await session.client.headers();
@@ -59,18 +60,18 @@ describe("connectWebSocket", () => {
     await closed(socket);
   });
 
-  it("tells the status of a refusal", async () => {
+  it("rejects with the status of the response if the server does not open it", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, agentJwt);
     authority.behave("responsesSocket", { status: 403 });
     await expect(session.client.webSocket("/responses")).rejects.toMatchObject({
-      code: "PROVIDER_WEBSOCKET_REFUSED",
+      code: "PROVIDER_WEBSOCKET_NOT_OPENED",
       status: 403,
       origin: authority.url.replace("http", "ws"),
     });
   });
 
-  it("tells that no answer came", async () => {
+  it("rejects without a status if there is no response", async () => {
     await using server = await startServer((_request, response) => {
       response.destroy();
     });
@@ -80,11 +81,52 @@ describe("connectWebSocket", () => {
       manager: managerOf(apiKey()),
       url: "/x",
     }).catch((failure: unknown) => failure);
-    expect(error).toMatchObject({ code: "PROVIDER_WEBSOCKET_REFUSED" });
+    expect(error).toMatchObject({ code: "PROVIDER_WEBSOCKET_NOT_OPENED" });
     expect(error).not.toHaveProperty("status");
   });
 
-  it("sends nothing to another origin, and nothing where nobody is signed in", async () => {
+  const protocols = [
+    "realtime",
+    "openai-insecure-api-key.unused",
+    "OpenAI-Insecure-Api-Key.x",
+    "v1",
+  ];
+  it.each<[string, Partial<ModelProviderConfig>, string | undefined]>([
+    ["a signed-in credential", {}, "realtime, v1"],
+    [
+      "a configured header",
+      { requiresOpenaiAuth: false, envHttpHeaders: { "api-key": "KEY" } },
+      "realtime, v1",
+    ],
+    ["no credential", { requiresOpenaiAuth: false }, protocols.join(", ")],
+  ])("with %s, sends the right subprotocols", async (_which, table, expected) => {
+    await using server = await startServer((_request, response) => answer(response, 403));
+    const options = {
+      provider: providerAt(server.url, table, { KEY: "configured" }),
+      manager: managerOf(apiKey()),
+      url: "/x",
+    };
+    await connectWebSocket({ ...options, protocols }).catch(() => {});
+    expect(server.seen[0]?.headers["sec-websocket-protocol"]).toBe(expected);
+    const headers = { "Sec-WebSocket-Protocol": protocols.join(","), authorization: "Bearer x" };
+    const upgrade = await webSocketHeaders({ ...options, headers });
+    expect(upgrade.headers["sec-websocket-protocol"]?.replaceAll(", ", ",")).toBe(
+      expected?.replaceAll(", ", ","),
+    );
+  });
+
+  it("sends no subprotocol header if every subprotocol carries a key", async () => {
+    await using server = await startServer((_request, response) => answer(response, 403));
+    await connectWebSocket({
+      provider: providerAt(server.url),
+      manager: managerOf(apiKey()),
+      url: "/x",
+      protocols: ["openai-insecure-api-key.unused"],
+    }).catch(() => {});
+    expect(server.seen[0]?.headers).not.toHaveProperty("sec-websocket-protocol");
+  });
+
+  it("sends nothing to another origin, and nothing if nobody is signed in", async () => {
     await using home = await startServer((_request, response) => answer(response, 200));
     await using other = await startServer((_request, response) => answer(response, 200));
     const provider = providerAt(home.url);
@@ -98,7 +140,7 @@ describe("connectWebSocket", () => {
     expect([home.seen, other.seen]).toEqual([[], []]);
   });
 
-  it("gives up where the caller aborts", async () => {
+  it("rejects with the signal's reason if it aborts", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, agentJwt);
     await session.client.headers();
@@ -110,7 +152,7 @@ describe("connectWebSocket", () => {
     await expect(opening).rejects.toThrow("enough");
   });
 
-  it("leaves no connection behind where the caller gave up", async () => {
+  it("closes its connection if the signal aborts", async () => {
     const hungUp = Promise.withResolvers<void>();
     const controller = new AbortController();
     await using server = await startSocketServer(async (socket) => {
@@ -127,7 +169,7 @@ describe("connectWebSocket", () => {
     await hungUp.promise;
   });
 
-  it("carries the caller's own headers rather than those that every request carries", async () => {
+  it("sends the caller's headers instead of the default ones", async () => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, agentJwt);
     const socket = await session.client.webSocket("/responses", {
@@ -139,7 +181,7 @@ describe("connectWebSocket", () => {
 });
 
 describe("webSocketHeaders", () => {
-  it.each(signIns)("lets another WebSocket client in, with $name", async (signIn) => {
+  it.each(signIns)("is accepted from another WebSocket client, with $name", async (signIn) => {
     await using authority = await startTestAuthority();
     await using session = await signedIn(authority, signIn);
     const { url, headers } = await webSocketHeaders({
@@ -161,7 +203,7 @@ describe("webSocketHeaders", () => {
     await closed(socket);
   });
 
-  it("takes an absolute address on the provider's origin, whichever of the four schemes it has", async () => {
+  it("accepts an absolute address of the provider's origin with any of the four schemes", async () => {
     const signIn = { provider: providerAt("https://x.example/v1"), manager: managerOf(apiKey()) };
     for (const scheme of ["wss", "https"]) {
       const { url } = await webSocketHeaders({ ...signIn, url: `${scheme}://x.example/v1/a` });

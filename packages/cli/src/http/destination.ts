@@ -1,3 +1,4 @@
+import { hasHiddenDots } from "@agent-auth/model-provider/requests/destination";
 import type { SignedHeaders } from "@agent-auth/model-provider/signing/headers";
 
 /** Where requests that carry an identity may go. */
@@ -18,15 +19,7 @@ export const belowBase = (path: string, target: Target): Destination | null => {
   if (url === null || url.origin !== target.origin) return null;
   const isBelow =
     url.pathname === target.basePath || url.pathname.startsWith(`${target.basePath}/`);
-  return isBelow && !hidesDots(url.pathname) ? destinationOf(url) : null;
-};
-
-/** Dots as a segment behind encoded slashes, encoded twice, or before a `;`: the rule of the model-provider package. */
-const hidesDots = (pathname: string): boolean => {
-  const decoded = pathname.replaceAll(/%(?:25)*(2e|2f|5c|3b)/giu, (_, code: string) =>
-    String.fromCharCode(Number.parseInt(code, 16)),
-  );
-  return /[/\\]\.\.?(?:[/\\;]|$)/u.test(decoded);
+  return isBelow && !hasHiddenDots(url.pathname) ? destinationOf(url) : null;
 };
 
 export const destinationOf = (url: URL): Destination => ({

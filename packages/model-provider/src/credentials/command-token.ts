@@ -1,22 +1,61 @@
+import { isAbsolute } from "node:path";
 import type { CommandTokenConfig } from "@agent-auth/login/config";
 import type { BearerCredential } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
-import type * as Exit from "effect/Exit";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import type { CredentialAccess } from "./index.ts";
 import { TokenCommandFailed } from "../errors/index.ts";
 import { runCommand } from "./run-command.ts";
 
-/** Bytes of output after which it cannot be a token any more. */
+/** Bytes of output above which it cannot be a token. */
 const maxTokenBytes = 64 * 1024;
 
 /**
- * Runs a provider's token command once (docs/protocol.md §12): without a shell, stdin closed, for `timeoutMs` at
- * most, after which it is killed with everything it started. What comes back is its stdout, trimmed; nothing checks
- * that it is a token. It inherits this process's environment.
+ * Runs a provider's token command once and returns its output, trimmed (docs/protocol.md §12). The command runs without
+ * a shell and without stdin, and is killed together with its child processes after `timeoutMs`. It inherits the
+ * environment of this process except the variables that carry Codex credentials. A relative path with a separator is
+ * resolved against `cwd`, never against the working directory.
+ *
+ * Fails with `TokenCommandFailed`. Throws `TypeError` if a duration is not a number of milliseconds, or if a path cannot be
+ * made absolute.
+ *
+ * @example
+ * ```ts
+ * import { runTokenCommand } from "@agent-auth/model-provider/credentials/command-token";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const token = await Effect.runPromise(
+ *   runTokenCommand({
+ *     command: process.execPath,
+ *     args: [Redacted.make("-p"), Redacted.make("'token-1'")],
+ *     timeoutMs: 5000,
+ *     refreshIntervalMs: 300_000,
+ *   }),
+ * );
+ * Redacted.value(token); // "token-1"
+ * ```
  */
-export const runTokenCommand = Effect.fnUntraced(function* (config: CommandTokenConfig) {
+export const runTokenCommand = (
+  config: CommandTokenConfig,
+): Effect.Effect<Redacted.Redacted, TokenCommandFailed> => {
+  assertConfig(config);
+  return readToken(config);
+};
+
+const assertConfig = (config: CommandTokenConfig): void => {
+  const { command, cwd, refreshIntervalMs, timeoutMs } = config;
+  if (!(timeoutMs > 0)) throw new TypeError("timeoutMs must be a number of milliseconds above 0");
+  if (!(refreshIntervalMs >= 0))
+    throw new TypeError("refreshIntervalMs must be a number of milliseconds, 0 or more");
+  // The working directory may be a checkout that somebody else wrote.
+  if (cwd !== undefined && !isAbsolute(cwd)) throw new TypeError("cwd must be an absolute path");
+  if (cwd === undefined && /[\\/]/.test(command) && !isAbsolute(command))
+    throw new TypeError("command must be an absolute path or the name of a program, or cwd be set");
+};
+
+const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenConfig) {
   const { command } = config;
   const output = yield* runCommand({ ...config, maxStdoutBytes: maxTokenBytes });
   const text = yield* Effect.try({
@@ -30,19 +69,35 @@ export const runTokenCommand = Effect.fnUntraced(function* (config: CommandToken
 });
 
 /**
- * A token command as a source of credentials. One run serves everyone who waits, and everyone after them for
- * `refreshIntervalMs` (0: until a 401). A failed run is not remembered. After a 401 the command runs again, once for
- * all who met it; a token that is still the same is not worth a retry.
+ * Returns access to the token that a command prints. One run serves every caller that waits for it, and later callers
+ * for `refreshIntervalMs` (0: until a 401). A failed run is not remembered. After a 401 the command runs again, once for
+ * all callers; if it prints the same token, there is nothing to retry with.
+ *
+ * `now` returns milliseconds since the epoch; default `Date.now`. Throws `TypeError` for an invalid configuration, as `runTokenCommand` does.
+ *
+ * @example
+ * ```ts
+ * import { commandTokenAccess } from "@agent-auth/model-provider/credentials/command-token";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const access = commandTokenAccess({
+ *   command: "/usr/local/bin/get-token",
+ *   args: [Redacted.make("--audience=models")],
+ *   timeoutMs: 5000,
+ *   refreshIntervalMs: 300_000,
+ * });
+ * access.snapshot(); // null: the command has not run yet
+ * ```
  */
 export const commandTokenAccess = (
   config: CommandTokenConfig,
   options: { readonly now?: () => number } = {},
 ): CredentialAccess => {
+  assertConfig(config);
   const now = options.now ?? Date.now;
   let latest: { readonly credential: BearerCredential; readonly atMs: number } | undefined;
-  let running: Promise<Exit.Exit<BearerCredential, TokenCommandFailed>> | undefined;
 
-  const runOnce = Effect.map(runTokenCommand(config), (token) => {
+  const runOnce = Effect.map(readToken(config), (token) => {
     const credential =
       latest !== undefined && sameText(latest.credential.token, token)
         ? latest.credential
@@ -50,14 +105,8 @@ export const commandTokenAccess = (
     latest = { credential, atMs: now() };
     return credential;
   });
-  // Not a child of whoever asks first: that one giving up must not fail the others who wait.
-  const shared = Effect.suspend(() => {
-    running ??= Effect.runPromiseExit(runOnce).finally(() => {
-      running = undefined;
-    });
-    const exit = running;
-    return Effect.flatten(Effect.promise(() => exit));
-  });
+  // Callers share a run; it ends early only if all of them are interrupted.
+  const [shared] = Effect.runSync(Effect.cachedInvalidateWithTTL(runOnce, 0));
   const snapshot = (): BearerCredential | null =>
     latest !== undefined && isFresh(latest.atMs, now(), config) ? latest.credential : null;
 

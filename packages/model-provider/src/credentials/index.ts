@@ -1,65 +1,71 @@
 import type { AuthManager } from "@agent-auth/login/manager";
 import type { Credential } from "@agent-auth/login/credential";
+import { dueAtMs } from "@agent-auth/login/credential/expiry";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { CredentialUnavailable, type SignError } from "../errors/index.ts";
-import { isSignError } from "../signing/sign-error.ts";
+import { CredentialUnavailable, isSignError, type SignError } from "../errors/index.ts";
 
-/**
- * What signing needs of whoever keeps the credential. An auth manager, a token command and a fixed key all look
- * like this from here.
- */
+/** What signing needs of a source of credentials: an auth manager, a token command or a fixed key. */
 export interface CredentialAccess {
-  /** A credential that may be used at once, or `null` where `current` has to be asked. Costs next to nothing. */
+  /** A credential that can be used without waiting, or `null` if `current` has to be asked. */
   readonly snapshot: () => Credential | null;
-  /** The credential the next request should use; `None` means that there is none. */
+  /** The credential for the next request; `None` if there is none. */
   readonly current: Effect.Effect<Option.Option<Credential>, SignError>;
-  /** After a 401: a different credential worth a retry, or `None`. Concurrent callers share the work. */
+  /** After a 401: another credential for one more attempt, or `None`. Concurrent callers share the work. */
   readonly recoverUnauthorized: (
     rejected: Credential,
   ) => Effect.Effect<Option.Option<Credential>, SignError>;
 }
 
-/** An auth manager whose verbs are Promises: `@agent-auth/login/promises`, or one of your own. */
+/** An auth manager with a Promise interface: `@agent-auth/login/promises`, or your own. */
 export interface PromiseCredentials {
   readonly current: () => Promise<Credential | null | undefined>;
   readonly recoverUnauthorized: (rejected: Credential) => Promise<Credential | null | undefined>;
-  /** The credential as last loaded. Without it every request waits for `current`. */
+  /** The credential as last loaded. Without it, every request waits for `current`. */
   readonly snapshot?: () => Credential | null | undefined;
 }
 
-/** Either face of an auth manager. */
+/** An auth manager with either interface. */
 export type AnyAuthManager = AuthManager["Service"] | PromiseCredentials;
 
-/** Looks at either face of an auth manager in the way that signing needs. */
+/**
+ * Returns the credentials of an auth manager, whichever interface it has. `now` returns milliseconds since the epoch;
+ * default `Date.now`.
+ *
+ * @example
+ * ```ts
+ * import { credentialAccess } from "@agent-auth/model-provider/credentials";
+ *
+ * const signedOut = credentialAccess({
+ *   current: () => Promise.resolve(null),
+ *   recoverUnauthorized: () => Promise.resolve(null),
+ * });
+ * signedOut.snapshot(); // null
+ * ```
+ */
 export const credentialAccess = (
   manager: AnyAuthManager,
   options: { readonly now?: () => number } = {},
 ): CredentialAccess => {
   const now = options.now ?? Date.now;
-  return isPromiseFace(manager) ? fromPromises(manager, now) : fromService(manager, now);
+  // An expiry that is not a number counts as due.
+  const ifFresh = (credential: Credential | null): Credential | null =>
+    credential !== null && now() < dueAtMs(credential) ? credential : null;
+  if (!isPromiseManager(manager))
+    return {
+      snapshot: () => ifFresh(Option.getOrNull(manager.snapshot())),
+      current: manager.current,
+      recoverUnauthorized: manager.recoverUnauthorized,
+    };
+  return {
+    snapshot: () => ifFresh(manager.snapshot?.() ?? null),
+    current: ask(() => manager.current()),
+    recoverUnauthorized: (rejected) => ask(() => manager.recoverUnauthorized(rejected)),
+  };
 };
 
-const isPromiseFace = (manager: AnyAuthManager): manager is PromiseCredentials =>
+const isPromiseManager = (manager: AnyAuthManager): manager is PromiseCredentials =>
   typeof manager.current === "function";
-
-const fromService = (manager: AuthManager["Service"], now: () => number): CredentialAccess => ({
-  snapshot: () => {
-    const last = manager.snapshot();
-    return Option.isSome(last) && !mayNeedRenewal(last.value, now) ? last.value : null;
-  },
-  current: manager.current,
-  recoverUnauthorized: manager.recoverUnauthorized,
-});
-
-const fromPromises = (manager: PromiseCredentials, now: () => number): CredentialAccess => ({
-  snapshot: () => {
-    const last = manager.snapshot?.() ?? null;
-    return last !== null && !mayNeedRenewal(last, now) ? last : null;
-  },
-  current: ask(() => manager.current()),
-  recoverUnauthorized: (rejected) => ask(() => manager.recoverUnauthorized(rejected)),
-});
 
 const ask = (
   promise: () => Promise<Credential | null | undefined>,
@@ -72,33 +78,30 @@ const ask = (
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error);
 
-const minute = 60_000;
-const renewalAheadMs = 6 * minute;
-const scheduledRenewalMs = 8 * 24 * 60 * minute - minute;
-
 /**
- * Whether the manager might want to renew this credential (docs/protocol.md §9: `exp` within 5 minutes, or the last
- * refresh
- * 8 days ago where there is no `exp`), seen a minute early so that the manager is asked in time.
+ * Returns access to one credential that never changes, such as a provider's `env_key`. It cannot be recovered after a 401.
+ *
+ * @example
+ * ```ts
+ * import { fixedCredential } from "@agent-auth/model-provider/credentials";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const access = fixedCredential({
+ *   _tag: "Bearer",
+ *   token: Redacted.make("token"),
+ *   account: { isFedrampAccount: false },
+ *   source: { _tag: "External", name: "my program" },
+ * });
+ * access.snapshot()?._tag; // "Bearer"
+ * ```
  */
-const mayNeedRenewal = (credential: Credential, now: () => number): boolean => {
-  if ("expiresAtMs" in credential && credential.expiresAtMs !== undefined)
-    return credential.expiresAtMs - now() < renewalAheadMs;
-  return (
-    credential._tag === "Chatgpt" &&
-    (credential.lastRefreshMs === undefined ||
-      now() - credential.lastRefreshMs > scheduledRenewalMs)
-  );
-};
-
-/** One credential for good: a provider's `env_key` or `experimental_bearer_token`. Nothing mends it after a 401. */
 export const fixedCredential = (credential: Credential): CredentialAccess => ({
   snapshot: () => credential,
   current: Effect.succeed(Option.some(credential)),
   recoverUnauthorized: () => Effect.succeedNone,
 });
 
-/** No credential, for a provider that wants none. */
+/** Access to no credential, for a provider that needs none. */
 export const noCredential: CredentialAccess = {
   snapshot: () => null,
   current: Effect.succeedNone,

@@ -13,15 +13,24 @@ export interface CommandToRun {
   readonly maxStdoutBytes: number;
 }
 
-/** A timer that is set for longer goes off at once. */
+/** A timer with a longer delay fires at once. */
 const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Milliseconds that output is read after the command has exited. What the command itself printed is in the pipe by then;
+ * only a process that it left running could keep the pipe open.
+ */
+const drainMs = 100;
 
 type Reason = TokenCommandFailed["reason"];
 
 /** Characters of stderr that an error quotes. */
 const maxStderr = 512;
 
-/** Runs a program without a shell and without stdin. Its stdout comes back where it exits with 0 in time. */
+/**
+ * Runs a program without a shell and without stdin. Returns its stdout if it exits with 0 within `timeoutMs`. Processes
+ * that it left running keep running; a program that is stopped is killed together with its process group.
+ */
 export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenCommandFailed> =>
   Effect.flatMap(
     Effect.promise(() => import("node:child_process")),
@@ -35,13 +44,14 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
             stdio: ["ignore", "pipe", "pipe"],
             windowsHide: true,
             detached: ownsGroup,
+            env: withoutCredentials(process.env),
             ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
           });
         } catch (error) {
           resume(fail({ _tag: "NotStarted", errno: errnoOf(error) }));
           return undefined;
         }
-        const killer = killWithExit(child);
+        const killer = killOnExit(child);
         const finish = (result: Effect.Effect<Buffer, TokenCommandFailed>) => {
           clearTimeout(timer);
           killer.forget();
@@ -51,7 +61,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           killer.kill();
           finish(fail(reason));
         };
-        const timer = setTimeout(
+        let timer = setTimeout(
           () => stop({ _tag: "TimedOut", afterMs: toRun.timeoutMs }),
           Math.min(toRun.timeoutMs, longestTimerMs),
         );
@@ -60,9 +70,15 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
         );
         const stderr = collect(child.stderr, 8 * maxStderr);
         child.once("error", (error) => finish(fail({ _tag: "NotStarted", errno: errnoOf(error) })));
-        child.once("close", (exitCode, signal) => {
-          if (exitCode === 0) finish(Effect.succeed(Buffer.concat(stdout)));
-          else finish(fail(ending(exitCode, signal, quotable(stderr))));
+        child.once("exit", (exitCode, signal) => {
+          clearTimeout(timer);
+          const end = () => {
+            closePipes(child);
+            if (exitCode === 0) finish(Effect.succeed(Buffer.concat(stdout)));
+            else finish(fail(ending(exitCode, signal, quotable(stderr))));
+          };
+          timer = setTimeout(end, drainMs);
+          child.once("close", end);
         });
         return Effect.sync(() => {
           clearTimeout(timer);
@@ -74,13 +90,30 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
 
 const programPath = (toRun: CommandToRun): string => {
   const isPath = /[\\/]/.test(toRun.command) && !isAbsolute(toRun.command);
-  return isPath ? resolve(toRun.cwd ?? ".", toRun.command) : toRun.command;
+  return isPath && toRun.cwd !== undefined ? resolve(toRun.cwd, toRun.command) : toRun.command;
 };
 
-/** On POSIX the command leads a process group, so that what it started can be killed with it. */
+/** Variables that carry a Codex credential, which is none of the command's business. */
+const credentialVariables: ReadonlySet<string> = new Set([
+  "CODEX_ACCESS_TOKEN",
+  "CODEX_AGENT_IDENTITY",
+  "CODEX_API_KEY",
+]);
+
+const withoutCredentials = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(variables).filter(([name]) => !credentialVariables.has(name.toUpperCase())),
+  );
+
+/** On POSIX the command leads a process group, so that it can be killed together with its child processes. */
 const ownsGroup = process.platform !== "win32";
 
-const killWithExit = (child: ChildProcess) => {
+const closePipes = (child: ChildProcess): void => {
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+};
+
+const killOnExit = (child: ChildProcess) => {
   const kill = () => {
     const { pid } = child;
     if (pid === undefined) return;
@@ -88,10 +121,9 @@ const killWithExit = (child: ChildProcess) => {
       if (ownsGroup) process.kill(-pid, "SIGKILL");
       else child.kill("SIGKILL");
     } catch {
-      // It has ended already.
+      // It has exited already.
     }
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    closePipes(child);
   };
   process.once("exit", kill);
   return { kill, forget: () => process.removeListener("exit", kill) };
@@ -109,7 +141,7 @@ const collect = (
     bytes += chunk.length;
     if (bytes > maxBytes) onTooLong?.();
   });
-  stream?.on("error", () => {}); // A killed command's pipe; its ending tells the rest.
+  stream?.on("error", () => {}); // The pipe of a killed command; its exit is what counts.
   return chunks;
 };
 

@@ -1,24 +1,20 @@
 import * as Redacted from "effect/Redacted";
 import type { Dispatcher } from "undici";
 import type { ModelProvider } from "../provider/index.ts";
-import {
-  type HeadersLike,
-  isIdentityHeader,
-  type SignedHeaders,
-} from "../signing/signed-headers.ts";
 import { withQuery } from "../requests/destination.ts";
+import { headerRecord, type HeadersLike } from "../signing/header-record.ts";
+import type { SignedHeaders } from "../signing/signed-headers.ts";
 
 type Request = Dispatcher.DispatchOptions;
 type RequestHeaders = NonNullable<Request["headers"]>;
-type QueryParams = ModelProvider["queryParams"];
 
-/** A dispatched request with the signed headers and the provider's query on it. */
+/** Returns a dispatched request with the signed headers and the provider's query on it. */
 export const signedRequest = (
   request: Request,
   signed: SignedHeaders,
-  queryParams: QueryParams,
+  queryParams: ModelProvider["queryParams"],
 ): Request => {
-  const headers = dispatchHeaders(request.headers, signed);
+  const headers = mergedHeaders(request.headers, signed);
   if (queryParams.length === 0) return { ...request, headers };
   // undici takes parameters in `query` or in the path, not in both.
   if (request.query === null || request.query === undefined)
@@ -27,25 +23,27 @@ export const signedRequest = (
   return { ...request, query: { ...Object.fromEntries(params), ...request.query }, headers };
 };
 
-const dispatchHeaders = (
+const mergedHeaders = (
   headers: Request["headers"],
   signed: SignedHeaders,
 ): Record<string, string> | Array<string> => {
-  if (headers === null || headers === undefined) return signed.applyTo(null);
-  return flatly(headers, signed) ?? signed.applyTo(readable(headers));
+  if (headers === null || headers === undefined) return signed.mergeInto(null);
+  // A plain record is the usual case.
+  const flat = Array.isArray(headers) || isIterable(headers) ? null : signed.mergeFlat(headers);
+  return flat ?? signed.mergeInto(readable(headers));
 };
 
-/** The usual case without detours: a plain record of texts, and a provider that adds no headers of its own. */
-const flatly = (headers: RequestHeaders, signed: SignedHeaders): Array<string> | null => {
-  const flat = signed.flatIdentity();
-  if (flat === null || Array.isArray(headers) || isIterable(headers)) return null;
-  for (const name of Object.keys(headers)) {
-    const value = headers[name];
-    if (typeof value !== "string") return null;
-    if (!isIdentityHeader(name)) flat.push(name, value);
-  }
-  return flat;
+/** Returns the request with headers that can be read for every attempt: an iterator would be consumed by the first. */
+export const replayableRequest = (request: Request): Request => {
+  const { headers } = request;
+  if (headers === null || headers === undefined || Array.isArray(headers)) return request;
+  return "next" in headers && typeof headers.next === "function"
+    ? { ...request, headers: headerRecord(readable(headers)) }
+    : request;
 };
+
+export const headerNames = (headers: Request["headers"]): Iterable<string> =>
+  headers === null || headers === undefined ? [] : Object.keys(headerRecord(readable(headers)));
 
 /** undici also takes a flat list of names and values. */
 const readable = (headers: RequestHeaders): HeadersLike =>

@@ -1,20 +1,22 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** `model_provider`, or the id that was asked for, names no provider. */
+/** `model_provider`, or the requested provider id, names no configured provider. */
 export class UnknownProvider extends Data.TaggedError("UnknownProvider")<{
   readonly providerId: string;
   readonly known: ReadonlyArray<string>;
 }> {
   readonly code = "PROVIDER_UNKNOWN";
+  readonly remedy: Remedy = "fixConfig";
   get hint(): string {
     return `Choose one of ${this.known.join(", ")}, or add [model_providers.${this.providerId}].`;
   }
   override get message(): string {
-    return `there is no model provider ${JSON.stringify(this.providerId)}`;
+    return `model provider ${JSON.stringify(this.providerId)} is not configured`;
   }
 }
 
-/** The URL that requests should go to is not one that an identity may be sent to. */
+/** A base URL is not one that authenticated requests may be sent to. */
 export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
   readonly providerId: string;
   /** The setting that holds the URL: a key of `config.toml`. */
@@ -27,6 +29,7 @@ export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
     | "insecureHttp";
 }> {
   readonly code = "PROVIDER_INVALID_BASE_URL";
+  readonly remedy: Remedy = "fixConfig";
   get hint(): string {
     return this.reason === "insecureHttp"
       ? `Use https in ${this.setting}, or allow plain http explicitly.`
@@ -40,12 +43,12 @@ export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
 const baseUrlReasons = {
   notAUrl: "is not an absolute URL",
   notHttp: "is neither http nor https",
-  holdsCredentials: "holds a user name or password",
-  holdsQueryOrFragment: "holds a query or a fragment (query_params is the place for parameters)",
-  insecureHttp: "is plain http to another machine, and a signed-in identity would travel over it",
+  holdsCredentials: "contains a user name or password",
+  holdsQueryOrFragment: "contains a query or fragment (use query_params for parameters)",
+  insecureHttp: "is plain http to another machine, which would expose the credential",
 } as const;
 
-/** The variable that a provider's `env_key` names is unset, empty or blank. */
+/** The environment variable that a provider's `env_key` names is unset, empty or blank. */
 export class EnvKeyMissing extends Data.TaggedError("EnvKeyMissing")<{
   readonly providerId: string;
   readonly variable: string;
@@ -53,22 +56,27 @@ export class EnvKeyMissing extends Data.TaggedError("EnvKeyMissing")<{
   readonly instructions?: string;
 }> {
   readonly code = "PROVIDER_ENV_KEY_MISSING";
+  readonly remedy: Remedy = "fixEnvironment";
   get hint(): string {
     return this.instructions ?? `Set ${this.variable}.`;
   }
   override get message(): string {
     const how = this.instructions === undefined ? "" : `: ${this.instructions}`;
-    return `model provider ${JSON.stringify(this.providerId)} needs the variable ${this.variable}, which is not set${how}`;
+    return `model provider ${JSON.stringify(this.providerId)} needs the environment variable ${this.variable}, which is not set${how}`;
   }
 }
 
-/** A header that would be sent is not a legal one (RFC 9110 §5.5). Its value is not told. */
+/** A header that would be sent is not legal (RFC 9110 §5.5). Its value is not included. */
 export class IllegalHeader extends Data.TaggedError("IllegalHeader")<{
   readonly header: string;
   readonly from: "credential" | "http_headers" | "env_http_headers";
   readonly reason: "name" | "reserved" | "empty" | "surroundingSpace" | "controlByte" | "notAscii";
 }> {
   readonly code = "PROVIDER_ILLEGAL_HEADER";
+  get remedy(): Remedy {
+    if (this.from === "credential") return "signIn";
+    return this.from === "http_headers" ? "fixConfig" : "fixEnvironment";
+  }
   get hint(): string {
     return this.from === "credential"
       ? "Sign in again, or replace the key or token."
@@ -81,13 +89,13 @@ export class IllegalHeader extends Data.TaggedError("IllegalHeader")<{
 }
 
 const headerReasons = {
-  name: "its name is not a header name",
-  reserved: "the HTTP client itself decides that header",
+  name: "its name is not a legal header name",
+  reserved: "the HTTP client sets this header itself",
   empty: "its value is empty",
   surroundingSpace: "its value starts or ends with white space",
-  controlByte: "its value holds a line break or another control character",
-  notAscii: "its value holds a character outside ASCII",
+  controlByte: "its value contains a line break or another control character",
+  notAscii: "its value contains a character outside ASCII",
 } as const;
 
-/** What a provider's configuration can be wrong in. */
+/** Errors in a provider's configuration. */
 export type ProviderConfigError = UnknownProvider | InvalidBaseUrl | EnvKeyMissing | IllegalHeader;

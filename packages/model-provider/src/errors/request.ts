@@ -1,61 +1,82 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** The request is for a place where the identity must not go. Nothing was sent. */
+/** The request's address is not one that the credential may be sent to. Nothing was sent. */
 export class RequestOriginNotAllowed extends Data.TaggedError("RequestOriginNotAllowed")<{
   readonly reason: "notAUrl" | "leavesBasePath" | "otherOrigin" | "holdsCredentials";
   /** Origin of the provider's base URL. */
   readonly expectedOrigin: string;
-  /** Origin that was asked for, where the address is a URL. */
+  /** The requested origin, if the address is a URL. */
   readonly origin?: string;
 }> {
   readonly code = "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED";
-  readonly hint = "Give a path below the provider's base URL.";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Use a path below the provider's base URL.";
   override get message(): string {
     const what = this.origin === undefined ? "the request" : `a request to ${this.origin}`;
-    return `${what} was not sent: ${outsideReasons[this.reason]} ${this.expectedOrigin}`;
+    return `${what} was not sent: ${originReasons[this.reason]} ${this.expectedOrigin}`;
   }
 }
 
-const outsideReasons = {
-  notAUrl: "it is no URL, and no path below the base URL at",
+const originReasons = {
+  notAUrl: "its address is neither a URL nor a path below the base URL at",
   leavesBasePath: "its path leaves the base URL at",
-  otherOrigin: "identities are for",
-  holdsCredentials: "its address holds a user name or password, unlike those at",
+  otherOrigin: "the credential may only be sent to",
+  holdsCredentials: "its address contains a user name or password; the credential is for",
 } as const;
 
-/** The method is one that no identity may go with. Nothing was sent. */
-export class MethodRefused extends Data.TaggedError("MethodRefused")<{
+/** The method must not carry a credential. Nothing was sent. */
+export class MethodNotAllowed extends Data.TaggedError("MethodNotAllowed")<{
   readonly method: "CONNECT" | "TRACE" | "TRACK";
 }> {
-  readonly code = "PROVIDER_METHOD_REFUSED";
+  readonly code = "PROVIDER_METHOD_NOT_ALLOWED";
+  readonly remedy: Remedy = "fixInput";
   readonly hint = "Use another method.";
   override get message(): string {
     return `a ${this.method} request was not sent: ${methodReasons[this.method]}`;
   }
 }
 
-const echoes = "its answer repeats the request's headers, the identity among them";
+const echoes = "its response repeats the request's headers, the credential included";
 const methodReasons = {
-  CONNECT: "it opens a tunnel, which is no place for an identity",
+  CONNECT: "it opens a tunnel, which must not carry the credential",
   TRACE: echoes,
   TRACK: echoes,
 } as const;
 
-/** Another account signed in between two attempts of a request, which was made for the first. It was not repeated. */
+/**
+ * An interceptor inside `authInterceptor` redirected an authenticated request, which would have sent the credential to
+ * an address that `authInterceptor` did not check. The redirected request was not sent.
+ */
+export class InterceptorOrderInvalid extends Data.TaggedError("InterceptorOrderInvalid")<{
+  /** Origin of the provider's base URL. */
+  readonly expectedOrigin: string;
+}> {
+  readonly code = "PROVIDER_INTERCEPTOR_ORDER_INVALID";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint =
+    "Pass the redirect interceptor after authInterceptor: compose(authInterceptor(…), interceptors.redirect(…)).";
+  override get message(): string {
+    return `a redirect of an authenticated request to ${this.expectedOrigin} was not followed: the redirect interceptor is composed before authInterceptor`;
+  }
+}
+
+/** Another account signed in between two attempts of a request. The request was not repeated. */
 export class AccountChanged extends Data.TaggedError("AccountChanged")<{
-  /** HTTP status of the last answer, which is gone; absent where there was none. */
+  /** HTTP status of the last response, which was discarded; absent if there was none. */
   readonly status?: number;
 }> {
   readonly code = "PROVIDER_ACCOUNT_CHANGED";
-  readonly hint = "Send the request again if the account that is signed in now may make it.";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Send the request again if it may be sent by the account that is signed in now.";
   override get message(): string {
-    const got = this.status === undefined ? "got no answer" : `failed with status ${this.status}`;
-    return `the request ${got} and was not repeated: another account is signed in now`;
+    const got = this.status === undefined ? "got no response" : `failed with status ${this.status}`;
+    return `the request ${got} and was not repeated, because another account is signed in now`;
   }
 }
 
 /** A redirect was not followed. */
-export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
+export class RedirectNotFollowed extends Data.TaggedError("RedirectNotFollowed")<{
   readonly reason:
     | "tooMany"
     | "notHttp"
@@ -64,10 +85,14 @@ export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
     | "accountChanged";
   readonly status: number;
 }> {
-  readonly code = "PROVIDER_REDIRECT_REFUSED";
+  readonly code = "PROVIDER_REDIRECT_NOT_FOLLOWED";
+  get remedy(): Remedy {
+    if (this.reason === "accountChanged") return "retry";
+    return this.reason === "bodyCannotBeReplayed" ? "fixInput" : "fixConfig";
+  }
   get hint(): string {
     return this.reason === "accountChanged"
-      ? "Send the request again if the account that is signed in now may make it."
+      ? "Send the request again if it may be sent by the account that is signed in now."
       : "Check the provider's base URL.";
   }
   override get message(): string {
@@ -77,19 +102,20 @@ export class RedirectRefused extends Data.TaggedError("RedirectRefused")<{
 
 const redirectReasons = {
   tooMany: "there were too many",
-  notHttp: "it leads to something that is not http(s)",
-  holdsCredentials: "its address holds a user name or password",
-  bodyCannotBeReplayed: "the request's body is a stream that was already sent",
+  notHttp: "its target is not an http(s) URL",
+  holdsCredentials: "its target contains a user name or password",
+  bodyCannotBeReplayed: "the request body is a stream that was already sent",
   accountChanged: "another account is signed in now",
 } as const;
 
-/** The server's certificate is signed by an authority that this machine does not know. Nothing was sent. */
+/** The server's certificate chain does not end in a trusted root. Nothing was sent. */
 export class CertificateUntrusted extends Data.TaggedError("CertificateUntrusted")<{
   readonly origin: string;
-  /** OpenSSL's name for what is wrong with the chain. */
+  /** OpenSSL's code for the failure. */
   readonly reason: string;
 }> {
   readonly code = "PROVIDER_CERTIFICATE_UNTRUSTED";
+  readonly remedy: Remedy = "fixNetwork";
   readonly hint =
     "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of your network.";
   override get message(): string {
@@ -97,27 +123,32 @@ export class CertificateUntrusted extends Data.TaggedError("CertificateUntrusted
   }
 }
 
-/** The server, or the network before it, did not open the WebSocket. */
-export class WebSocketRefused extends Data.TaggedError("WebSocketRefused")<{
+/** The server, or a proxy on the way to it, did not open the WebSocket. */
+export class WebSocketNotOpened extends Data.TaggedError("WebSocketNotOpened")<{
   readonly origin: string;
-  /** HTTP status of the refusal; absent where no answer came. */
+  /** HTTP status of the response; absent if there was none. */
   readonly status?: number;
 }> {
-  readonly code = "PROVIDER_WEBSOCKET_REFUSED";
+  readonly code = "PROVIDER_WEBSOCKET_NOT_OPENED";
+  get remedy(): Remedy {
+    if (this.status === 401) return "signIn";
+    return this.status === undefined ? "fixNetwork" : "fixConfig";
+  }
   get hint(): string {
     return this.status === 401 ? "Sign in again." : "Check the provider's base URL.";
   }
   override get message(): string {
-    const why = this.status === undefined ? "no answer" : `status ${this.status}`;
-    return `WebSocket to ${this.origin} was not opened (${why})`;
+    const why = this.status === undefined ? "no response" : `status ${this.status}`;
+    return `the WebSocket to ${this.origin} was not opened (${why})`;
   }
 }
 
-/** Why a request was not sent, not followed, or not repeated, though there is an identity. */
+/** Why a request was not sent, not redirected, or not repeated although a credential was available. */
 export type RequestError =
   | RequestOriginNotAllowed
-  | MethodRefused
+  | MethodNotAllowed
+  | InterceptorOrderInvalid
   | AccountChanged
-  | RedirectRefused
+  | RedirectNotFollowed
   | CertificateUntrusted
-  | WebSocketRefused;
+  | WebSocketNotOpened;

@@ -1,42 +1,46 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import type { LoginError } from "@agent-auth/login/errors";
 import * as Data from "effect/Data";
 import type { IllegalHeader } from "./configuration.ts";
 
-/** The provider wants the signed-in credential, and nobody is signed in. */
+/** The provider needs the signed-in credential, and nobody is signed in. */
 export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   readonly providerId: string;
 }> {
   readonly code = "PROVIDER_SIGN_IN_REQUIRED";
+  readonly remedy: Remedy = "signIn";
   readonly hint = "Sign in.";
   override get message(): string {
     return `model provider ${JSON.stringify(this.providerId)} needs a signed-in account, and there is none`;
   }
 }
 
-/** An auth manager that is not one of ours failed in its own way. */
+/** An auth manager of another library failed with an error of its own. */
 export class CredentialUnavailable extends Data.TaggedError("CredentialUnavailable")<{
-  /** The foreign error's class or code; its message is left behind, for it may quote a secret. */
+  /** Class or type of the foreign error. Its message is left out because it may quote a secret. */
   readonly reason: string;
 }> {
   readonly code = "PROVIDER_CREDENTIAL_UNAVAILABLE";
-  readonly hint = "Look at what supplies the credential.";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Check the program that supplies the credential.";
   override get message(): string {
     return `the credential could not be loaded (${this.reason})`;
   }
 }
 
-/** An agent's key did not sign. */
+/** The agent's key could not sign the request. */
 export class SigningFailed extends Data.TaggedError("SigningFailed")<{
   readonly reason: string;
 }> {
   readonly code = "PROVIDER_SIGNING_FAILED";
+  readonly remedy: Remedy = "signIn";
   readonly hint = "Sign in again.";
   override get message(): string {
     return `the request could not be signed (${this.reason})`;
   }
 }
 
-/** A provider's token command gave no token. Its arguments are left out, for they may hold secrets. */
+/** A provider's token command returned no token. Its arguments are left out because they may be secrets. */
 export class TokenCommandFailed extends Data.TaggedError("TokenCommandFailed")<{
   readonly command: string;
   readonly reason:
@@ -47,7 +51,8 @@ export class TokenCommandFailed extends Data.TaggedError("TokenCommandFailed")<{
     | { readonly _tag: "BadOutput"; readonly what: "empty" | "notUtf8" | "tooLong" };
 }> {
   readonly code = "PROVIDER_TOKEN_COMMAND_FAILED";
-  readonly hint = "Run the command by hand and look at what it prints.";
+  readonly remedy: Remedy = "fixConfig";
+  readonly hint = "Run the command yourself and check its output.";
   override get message(): string {
     return `token command ${JSON.stringify(this.command)} ${describeCommandFailure(this.reason)}`;
   }
@@ -60,11 +65,11 @@ const describeCommandFailure = (reason: TokenCommandFailed["reason"]): string =>
     case "NotStarted":
       return `could not be started (${reason.errno})`;
     case "TimedOut":
-      return `gave no token within ${reason.afterMs} ms`;
+      return `returned no token within ${reason.afterMs} ms`;
     case "Exited":
       return `failed with exit code ${reason.exitCode}${quoteStderr(reason.stderr)}`;
     case "Killed":
-      return `was ended by ${reason.signal}${quoteStderr(reason.stderr)}`;
+      return `was terminated by ${reason.signal}${quoteStderr(reason.stderr)}`;
     default:
       return commandOutputs[reason.what];
   }
@@ -72,11 +77,11 @@ const describeCommandFailure = (reason: TokenCommandFailed["reason"]): string =>
 
 const commandOutputs = {
   empty: "printed nothing",
-  notUtf8: "printed something that is not UTF-8",
-  tooLong: "printed more than a token can be",
+  notUtf8: "printed output that is not UTF-8",
+  tooLong: "printed more output than a token can have",
 } as const;
 
-/** Why a request could not be given an identity. Nothing was sent. */
+/** Why a request could not be authenticated. Nothing was sent. */
 export type SignError =
   | LoginError
   | IllegalHeader

@@ -1,12 +1,13 @@
-import * as Effect from "effect/Effect";
 import type { Dispatcher } from "undici";
-import type { ModelProviderError } from "../errors/index.ts";
-import { exchange, type ExchangePolicy } from "./exchange.ts";
+import { type RequestOptions, recoveryReporter, retryPolicy } from "../requests/options.ts";
+import { makeRuntime } from "../runtime/index.ts";
+import { type SignerOptions, signerFrom } from "../signing/request-signer.ts";
 import { readRequest } from "./read-request.ts";
-import { type RetryOptions, retryPolicy } from "../requests/retry-policy.ts";
-import { type SignerOptions, signerFrom } from "../signing/signer-options.ts";
-import { loadUndiciSend, type Send } from "./undici-send.ts";
-import { waitFor } from "../requests/wait-for.ts";
+import { runRequest } from "./request-run.ts";
+import { loadUndiciFetch, type SendRequest } from "./undici-fetch.ts";
+
+export type { RequestOptions, RetryOptions } from "../requests/options.ts";
+export type { SendInit, SendRequest } from "./undici-fetch.ts";
 
 /** The signature of `fetch`. */
 export type AuthenticatedFetch = (
@@ -14,53 +15,61 @@ export type AuthenticatedFetch = (
   init?: RequestInit,
 ) => Promise<Response>;
 
-export interface RequestOptions extends RetryOptions {
-  /**
-   * What becomes of requests to other origins than the provider's. `withoutIdentity` (the default) sends them as they
-   * are, `refuse` rejects with `RequestOriginNotAllowed`.
-   */
-  readonly otherOrigins?: "withoutIdentity" | "refuse";
-  /** Told why a 401 could not be mended. The caller gets the 401 itself. */
-  readonly onRecoveryFailed?: (error: ModelProviderError) => void;
-}
-
 export type AuthenticatedFetchOptions = SignerOptions &
   RequestOptions & {
     /** Connections, proxies, TLS. Default: an undici `Agent` of this package. */
     readonly dispatcher?: Dispatcher;
-    /** Sends the requests instead of undici's fetch. It has to honour `redirect: "manual"` as Node's does. */
-    readonly fetch?: Send;
+    /** Sends the requests instead of undici's fetch. It has to support `redirect: "manual"` as Node's fetch does. */
+    readonly fetch?: SendRequest;
   };
 
 /**
- * A `fetch` that speaks for the signed-in identity. Every attempt gets fresh headers; a 401 is mended and the request
- * repeated at most twice, where its body can be sent again (text, bytes, `URLSearchParams`, `Blob`, `FormData`, but
- * no stream, as which a `Request`'s body counts); 5xx, 429 and transport failures are retried as configured. Bodies stream in both directions.
+ * Returns a `fetch` that authenticates its requests to the provider.
  *
- * Every attempt speaks for the account of the first. Where another one signs in meanwhile, the request is not repeated:
- * the last answer is the caller's, or the promise rejects with `AccountChanged` or `RedirectRefused`.
+ * - Every attempt has fresh headers. On a 401 the credential is recovered and the request is repeated, at most twice, if
+ *   its body can be sent again: text, bytes, `URLSearchParams`, `Blob`, `FormData`, and the body of a `Request` up to
+ *   8 MiB, but not a stream. 5xx, 429 and transport failures are retried as configured. An idempotent request whose
+ *   connection the server closed is sent once more on another connection.
+ * - Bodies and headers are copied when the function is called, so the caller may change them afterwards. Bodies stream in
+ *   both directions.
+ * - Every attempt is for the account of the first. If another account signs in, the request is not repeated: the caller
+ *   gets the last response, or the promise rejects with `AccountChanged` or `RedirectNotFollowed`.
+ * - The credential is sent to the provider's origin only, and not after a redirect has left it. A relative input is a path
+ *   below the provider's base URL.
  *
- * The identity goes to the provider's origin only: not to other origins, and not on after a redirect has left it. A
- * relative input is a path below the provider's base URL. Where a credential is wanted and cannot be had, the promise
- * rejects with a `ModelProviderError` and nothing is sent; so it does for TRACE, TRACK and CONNECT. Throws `TypeError` where the options do not fit together.
+ * If a credential is needed and cannot be had, the promise rejects with a `ModelProviderError` and nothing is sent; the
+ * same holds for TRACE, TRACK and CONNECT. Throws `TypeError` for invalid options.
+ *
+ * @example
+ * ```ts
+ * import { createAuthenticatedFetch } from "@agent-auth/model-provider/fetch";
+ * import type { RequestSignerShape } from "@agent-auth/model-provider/signing";
+ *
+ * const listModels = async (signer: RequestSignerShape): Promise<unknown> => {
+ *   const fetch = createAuthenticatedFetch({ signer, maxRetries: 2 });
+ *   return (await fetch("/models")).json();
+ * };
+ * ```
  */
 export const createAuthenticatedFetch = (
   options: AuthenticatedFetchOptions,
 ): AuthenticatedFetch => {
   const signer = signerFrom(options);
-  const policy: ExchangePolicy = {
+  const runtime = makeRuntime(options);
+  const shared = {
+    signer,
+    runtime,
     retry: retryPolicy(options, signer.provider.requestMaxRetries),
-    otherOrigins: options.otherOrigins ?? "withoutIdentity",
-    onRecoveryFailed: options.onRecoveryFailed ?? (() => {}),
-  };
-  let send = options.fetch;
+    otherOrigins: options.otherOrigins ?? "sendUnauthenticated",
+    onRecoveryFailed: recoveryReporter(options, runtime),
+  } as const;
+  let tools = options.fetch === undefined ? undefined : { ...shared, send: options.fetch };
   const authenticated: AuthenticatedFetch = async (input, init) => {
     const request = readRequest(input, init);
-    const signed =
-      signer.signNow() ?? (await waitFor(Effect.runPromise(signer.sign()), request.init.signal));
-    send ??= await loadUndiciSend(options.dispatcher);
-    return await exchange({ signer, policy, send }, request, signed);
+    const signed = signer.signNow() ?? (await runtime.run(signer.sign(), request.init.signal));
+    tools ??= { ...shared, send: await loadUndiciFetch(options.dispatcher) };
+    return await runRequest(tools, request, signed);
   };
-  // The openai SDK looks here to find out whether this fetch knows the global FormData; ours translates it.
+  // The openai SDK looks here to find out whether this fetch knows the global FormData. It does: it converts it.
   return Object.defineProperty(authenticated, "Response", { get: () => Response });
 };

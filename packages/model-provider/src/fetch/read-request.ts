@@ -1,21 +1,42 @@
-/** What a caller of `fetch` asked for, with a `Request` taken apart. */
+import { type FetchBody, RecordedBody, snapshotBody } from "../requests/body.ts";
+import { type HeadersLike, snapshotHeaders } from "../signing/header-record.ts";
+
+/** What a caller of `fetch` asked for. Nothing in it changes if the caller changes what was passed. */
 export interface CallerRequest {
   readonly url: string;
+  readonly method: string;
+  readonly headers: HeadersLike;
+  readonly body: FetchBody | RecordedBody | undefined;
+  /** The other settings. */
   readonly init: RequestInit;
 }
 
-/** Reads fetch's two arguments. `init` wins over a `Request`'s own settings, as in the Fetch standard. */
+/** Reads the two arguments of fetch. `init` overrides a `Request`'s own settings, as in the Fetch standard. */
 export const readRequest = (
   input: string | URL | Request,
   init: RequestInit | undefined,
 ): CallerRequest => {
-  if (typeof input === "string") return { url: input, init: init ?? {} };
-  if (input instanceof URL) return { url: input.href, init: init ?? {} };
-  return { url: input.url, init: { ...settingsOf(input), ...given(init ?? {}) } };
+  if (typeof input === "string") return callerRequest(input, init ?? {});
+  if (input instanceof URL) return callerRequest(input.href, init ?? {});
+  const given = definedSettings(init ?? {});
+  const body =
+    given.body === undefined && input.body !== null ? new RecordedBody(input.body) : undefined;
+  return callerRequest(input.url, { ...settingsOf(input), ...given }, body);
 };
 
-/** A setting that is `undefined` is none, and neither is a body of `null`, which would take the Request's away. */
-const given = (init: RequestInit): RequestInit => {
+const callerRequest = (url: string, init: RequestInit, recorded?: RecordedBody): CallerRequest => {
+  const { body, headers } = init;
+  return {
+    url,
+    method: init.method ?? "GET",
+    headers: headers === undefined || headers === null ? {} : snapshotHeaders(headers),
+    body: body === undefined || body === null ? recorded : snapshotBody(body),
+    init,
+  };
+};
+
+/** A setting that is `undefined` counts as absent, and so does a body of `null`, which does not remove the Request's. */
+const definedSettings = (init: RequestInit): RequestInit => {
   const settings: RequestInit = { ...init };
   for (const name of Object.keys(settings))
     if (Reflect.get(settings, name) === undefined) Reflect.deleteProperty(settings, name);
@@ -23,7 +44,7 @@ const given = (init: RequestInit): RequestInit => {
   return settings;
 };
 
-/** Node's Request and undici's are two classes, and neither takes the other; their settings fit both. */
+/** Node's Request and undici's are two classes, and neither fetch takes the other's. Their settings fit both. */
 const settingsOf = (request: Request): RequestInit => ({
   method: request.method,
   headers: request.headers,
@@ -31,5 +52,5 @@ const settingsOf = (request: Request): RequestInit => ({
   redirect: request.redirect,
   integrity: request.integrity,
   keepalive: request.keepalive,
-  ...(request.body === null ? {} : { body: request.body, duplex: "half" }),
+  ...(request.body === null ? {} : { duplex: "half" }),
 });

@@ -1,103 +1,124 @@
 import type { Config } from "@agent-auth/login/config";
 import {
-  type LoginEnvironment,
   loadEnvironment,
+  type LoginEnvironment,
   type Variables,
 } from "@agent-auth/login/config/environment";
 import type { PromiseAuthManager } from "@agent-auth/login/promises";
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
-import { accountState, type AccountState } from "../provider/account-state.ts";
+import type { AnyAuthManager } from "../credentials/index.ts";
 import {
   type AuthenticatedFetch,
   createAuthenticatedFetch,
   type RequestOptions,
 } from "../fetch/index.ts";
-import type { AnyAuthManager } from "../credentials/index.ts";
-import { createHeaderSource, type HeaderSource } from "../signing/headers.ts";
 import { openNetwork } from "../network/index.ts";
+import { accountState, type AccountState } from "../provider/account-state.ts";
 import { type ModelProvider, resolveProvider } from "../provider/index.ts";
+import { makeRuntime, warningContext, warnOnStderr } from "../runtime/index.ts";
+import { headerRecord } from "../signing/header-record.ts";
+import { createHeaderSource, type HeaderSource } from "../signing/headers.ts";
 import { makeRequestSigner, type RequestSignerShape } from "../signing/request-signer.ts";
-import { headerRecord, type SignedHeaders } from "../signing/signed-headers.ts";
+import type { SignedHeaders } from "../signing/signed-headers.ts";
 import { connectWebSocket, type WebSocketOptions } from "../websocket/index.ts";
 
 export { isModelProviderError } from "../errors/index.ts";
 
 export type ModelProviderOptions = ModelProviderSettings & CredentialSettings;
 
-/** An auth manager that stands already, or what is needed to open one. */
+/** An auth manager, or what is needed to open one. */
 export type CredentialSettings =
   | {
-      /** Where credentials come from. It stays open; its owner closes it. */
+      /** Where credentials come from. `close` does not close it. */
       readonly manager: AnyAuthManager;
     }
   | {
       /** Default: an auth manager of its own, which `close` closes. */
       readonly manager?: undefined;
-      /** Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. A program of its own says true, a server for others false. */
+      /**
+       * Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. Pass true in a program that runs for the person who set
+       * them, false in a server that acts for others.
+       */
       readonly environmentCredentials: boolean;
     };
 
 export interface ModelProviderSettings extends RequestOptions {
-  /** The environment, where a front door has read it already. Default: `variables`, parsed. */
+  /** The parsed environment. Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
   /** Default `process.env`. */
   readonly variables?: Variables;
-  /** Folder of `auth.json` and `config.toml`, where no `environment` names it. Default: `CODEX_HOME`, else `~/.codex`. */
+  /** Folder of `auth.json` and `config.toml`, if `environment` is absent. Default: `CODEX_HOME`, else `~/.codex`. */
   readonly codexHome?: string;
-  /** The configuration, where a front door has loaded it already. Default: `config.toml` of CODEX_HOME. */
+  /** The loaded configuration. Default: `config.toml` of CODEX_HOME. */
   readonly config?: Config;
   /** Overrides of `config.toml`, each `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
   /** Default: `model_provider` of the configuration, else `openai`. */
   readonly providerId?: string;
-  /** Lets identities travel over plain http to other machines. Default false. */
+  /** Allows credentials on plain http to other machines. Default false. */
   readonly allowInsecureHttp?: boolean;
-  /** First part of the User-Agent, `<name>/<version>`, where a request has none. Default `agent-auth`. */
+  /** First part of the User-Agent, `<name>/<version>`, of requests that do not set one. Default `agent-auth`. */
   readonly userAgent?: string;
-  /** Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. */
+  /**
+   * Called with one line, without secrets, about a problem that did not make a call fail, such as a failed recovery.
+   * Default: the logger of `context`, if given, else a line on stderr.
+   */
   readonly onWarning?: (message: string) => void;
-  /** Default `codex_cli_rs`; `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` beats it. */
+  /** Default `codex_cli_rs`. `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` takes precedence. */
   readonly originator?: string;
 }
 
 type Call = { readonly signal?: AbortSignal };
 
-/** One model provider and the identity that speaks to it. Every face shares its loads, refreshes and connections. */
+/** One model provider and the credential for it. Everything here shares loads, refreshes and connections. */
 export interface ModelProviderClient extends HeaderSource {
   readonly provider: ModelProvider;
-  /** For the faces that are not here: `authInterceptor({ signer })`, `connectWebSocket({ signer, … })`. */
+  /** For `authInterceptor({ signer })` and the other functions of this package. */
   readonly signer: RequestSignerShape;
-  /** `fetch` with the identity; a relative input is a path below the base URL. See `createAuthenticatedFetch`. */
+  /** An authenticated `fetch`. A relative input is a path below the base URL. See `createAuthenticatedFetch`. */
   readonly fetch: AuthenticatedFetch;
-  /** The bearer token alone, or `null` where the identity is an agent's (its assertions are no tokens) or nobody's. */
+  /** Returns the bearer token alone; `null` for an agent identity, whose assertions are not tokens, and for no credential. */
   readonly token: (call?: Call) => Promise<Redacted.Redacted | null>;
-  /** Who the next request will speak for, or why nobody. Never rejects. */
+  /** Returns the account that the next request is sent for, or why there is none. Never rejects. */
   readonly accountState: () => Promise<AccountState>;
-  /** An open WebSocket to a path below the base URL. See `connectWebSocket`. */
+  /** Returns an open WebSocket to a path below the base URL. See `connectWebSocket`. */
   readonly webSocket: (
     url: string,
-    options?: Omit<WebSocketOptions, "url" | "signer" | "provider" | "manager"> & {
+    options?: Omit<WebSocketOptions, "url" | "signer" | "provider" | "manager" | "context"> & {
       readonly protocols?: ReadonlyArray<string>;
     },
   ) => ReturnType<typeof connectWebSocket>;
-  /** Closes connections and the manager that it opened. */
+  /** Closes the connections, and the manager if it was opened here. */
   readonly close: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
 /**
- * The provider that is configured under CODEX_HOME, ready for requests in the name of whoever is signed in. Reads the
- * environment and `config.toml`; the credential is loaded by the first use, and undici by the first request. Rejects
- * with a `ModelProviderError` where the configuration is wrong; nothing is contacted before that is known.
+ * Returns a client for the model provider that is configured under CODEX_HOME. Reads the environment and `config.toml`. The
+ * credential is loaded when it is first needed, and undici by the first request. Rejects with a `ModelProviderError` if
+ * the configuration is wrong; nothing is sent before that is known.
+ *
+ * @example
+ * ```ts
+ * import { createModelProvider } from "@agent-auth/model-provider/promises";
+ *
+ * await using provider = await createModelProvider({
+ *   environmentCredentials: true,
+ *   variables: { CODEX_API_KEY: "sk-1", CODEX_HOME: process.cwd() },
+ * });
+ * await provider.headers(); // { Authorization: "Bearer sk-1" }
+ * ```
  */
 export const createModelProvider = async (
   options: ModelProviderOptions,
 ): Promise<ModelProviderClient> => {
   const environment = environmentOf(options);
+  const runtime = makeRuntime({ context: contextOf(options) });
+  const { context } = runtime;
   const config =
     options.config ?? (await loadConfigFile(environment, options.configOverrides ?? []));
-  const provider = await Effect.runPromise(
+  const provider = await runtime.run(
     Effect.fromResult(
       resolveProvider({
         config,
@@ -113,39 +134,44 @@ export const createModelProvider = async (
       : undefined;
   const manager = options.manager ?? opened;
   const signer = makeRequestSigner({ provider, ...(manager === undefined ? {} : { manager }) });
-  const http = openNetwork(environment, options);
+  const headers = createHeaderSource({ signer, context });
+  const network = openNetwork(environment, options);
   const close = async (): Promise<void> => {
-    await http.close();
+    await network.close();
     await opened?.close();
   };
   return {
     provider,
     signer,
-    ...createHeaderSource({ signer }),
-    fetch: createAuthenticatedFetch({ ...options, signer, fetch: http.send }),
-    token: async (call) => bearerToken(await createHeaderSource({ signer }).sign(call)),
-    accountState: () => Effect.runPromise(accountState(manager ?? null, provider)),
+    ...headers,
+    fetch: createAuthenticatedFetch({ ...options, signer, context, fetch: network.send }),
+    token: async (call) => bearerToken(await headers.sign(call)),
+    accountState: () => runtime.run(accountState(manager ?? null, provider)),
     webSocket: async (url, call = {}) =>
       connectWebSocket({
         ...call,
         signer,
+        context,
         url,
-        headers: { ...http.standing, ...headerRecord(call.headers ?? {}) },
-        dispatcher: await http.dispatcher(),
+        headers: { ...network.defaultHeaders, ...headerRecord(call.headers ?? {}) },
+        dispatcher: await network.dispatcher(),
       }),
     close,
     [Symbol.asyncDispose]: close,
   };
 };
 
-const environmentOf = (options: ModelProviderOptions): LoginEnvironment => {
-  if (options.environment !== undefined) return options.environment;
-  const { codexHome } = options;
-  return loadEnvironment({
-    ...(options.variables ?? process.env),
+const contextOf = ({ context, onWarning }: ModelProviderSettings) =>
+  onWarning === undefined && context !== undefined
+    ? context
+    : warningContext(onWarning ?? warnOnStderr, context);
+
+const environmentOf = ({ codexHome, environment, variables }: ModelProviderSettings) =>
+  environment ??
+  loadEnvironment({
+    ...(variables ?? process.env),
     ...(codexHome === undefined ? {} : { CODEX_HOME: codexHome }),
   });
-};
 
 const loadConfigFile = async (
   environment: LoginEnvironment,

@@ -5,17 +5,17 @@ import * as Option from "effect/Option";
 import { type AnyAuthManager, credentialAccess } from "../credentials/index.ts";
 import type { ModelProvider } from "./index.ts";
 
-/** Kinds of credentials that a person can be shown. */
+/** Kinds of credentials that belong to an account. */
 export type AccountKind = Exclude<Credential["_tag"], "Bearer">;
 
-/** Who requests will speak for, in the form that a person is shown. It holds no secret. */
+/** The account that requests are sent for, ready to be shown. It contains no secret. */
 export type AccountState =
   | {
       readonly _tag: "SignedIn";
       readonly kind: AccountKind;
       readonly source: CredentialSource;
       readonly isFedrampAccount: boolean;
-      /** Of these, what the credential says; a ChatGPT sign-in's are unverified claims of its id token. */
+      /** Present if the credential says so. Those of a ChatGPT sign-in are unverified claims of its id token. */
       readonly email?: string;
       readonly planType?: PlanType;
       readonly accountId?: string;
@@ -24,9 +24,9 @@ export type AccountState =
       readonly expiresAtMs?: number;
     }
   | { readonly _tag: "SignedOut" }
-  /** The provider is authenticated by something that is nobody's account, or by nothing at all. */
+  /** The provider uses a key or token of its own, or no credential. */
   | { readonly _tag: "NoAccount"; readonly auth: "EnvKey" | "BearerToken" | "Command" | "None" }
-  /** A credential is configured and cannot be used. */
+  /** A credential is configured but cannot be used. */
   | {
       readonly _tag: "Unavailable";
       readonly code: string;
@@ -37,8 +37,17 @@ export type AccountState =
 const signedOut: AccountState = { _tag: "SignedOut" };
 
 /**
- * Who the next request to `provider` will speak for, or the reason why nobody. It never fails: an account that
- * cannot be loaded is a state to show. Without a provider it tells who is signed in; `null` for no manager.
+ * Returns the account that the next request to `provider` is sent for, or why there is none. Never fails: a credential
+ * that cannot be loaded is the state `Unavailable`. Without `provider`, it describes whoever is signed in. Pass `null` if
+ * there is no manager.
+ *
+ * @example
+ * ```ts
+ * import { accountState } from "@agent-auth/model-provider/provider/account-state";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(accountState(null)); // { _tag: "SignedOut" }
+ * ```
  */
 export const accountState = (
   manager: AnyAuthManager | null,

@@ -4,17 +4,27 @@ import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { InvalidBaseUrl } from "../errors/index.ts";
 
-/** Where a provider's requests go. An identity is written on requests to `origin` only. */
+/** Where a provider's requests go. Credentials are written on requests to `origin` only. */
 export interface RequestTarget {
   /** Absolute http(s) URL without a trailing slash: paths are appended to it. */
   readonly baseUrl: string;
   /** Scheme, host and port, as `URL.origin` writes them. */
   readonly origin: string;
-  /** Path of the base URL without a trailing slash; empty where there is none. */
+  /** Path of the base URL without a trailing slash; may be empty. */
   readonly basePath: string;
 }
 
-/** Reads a base URL: absolute, http or https, without credentials, query or fragment. Nothing is contacted. */
+/**
+ * Parses a base URL, which has to be absolute, http or https, without user name, password, query or fragment.
+ *
+ * @example
+ * ```ts
+ * import { parseBaseUrl } from "@agent-auth/model-provider";
+ *
+ * parseBaseUrl("https://api.example/v1/", { providerId: "local", setting: "base_url" });
+ * // success: { baseUrl: "https://api.example/v1", origin: "https://api.example", basePath: "/v1" }
+ * ```
+ */
 export const parseBaseUrl = (
   text: string,
   about: { readonly providerId: string; readonly setting: string },
@@ -35,7 +45,7 @@ const flaw = (url: URL): InvalidBaseUrl["reason"] | null => {
   return null;
 };
 
-/** Whether requests to this target could be read on a network: plain http to a host that is not this machine. */
+/** Returns whether requests to this target use plain http to another machine. */
 export const isInsecure = (target: RequestTarget): boolean =>
   target.origin.startsWith("http:") && !isLoopbackUrl(target.origin);
 
@@ -46,9 +56,9 @@ export const fedrampApiBaseUrl = "https://gov.api.openai.com/v1";
 const chatgptHosts: ReadonlySet<string> = new Set(["chatgpt.com", "chat.openai.com"]);
 
 /**
- * Where a backend under `chatgpt_base_url` takes model requests (docs/protocol.md §12): a path that holds the segment
- * `backend-api` gives base + `/codex`, a path that ends in `/api/codex` is used as it is, any other gives base +
- * `/api/codex`. A final `/codex` is never doubled, and the bare ChatGPT hosts mean their `/backend-api`, as in §5.
+ * Returns the base URL for model requests to a backend at `chatgpt_base_url` (docs/protocol.md §12). A path with the
+ * segment `backend-api` gives base + `/codex`, a path that ends in `/api/codex` is used as it is, and any other gives
+ * base + `/api/codex`. A final `/codex` is not doubled. ChatGPT hosts without a path mean `/backend-api`, as in §5.
  */
 export const codexBaseUrl = (chatgptBase: RequestTarget): string => {
   const segments = chatgptBase.basePath.split("/").slice(1);
@@ -64,11 +74,11 @@ export const codexBaseUrl = (chatgptBase: RequestTarget): string => {
 
 const fedrampKeyPrefix = "sk-svcacct-fedramp-";
 
-/** Whether a credential speaks for a FedRAMP account: its account says so, or its key's prefix does. */
+/** Returns whether a credential belongs to a FedRAMP account: its account says so, or the prefix of its key does. */
 export const isFedramp = (credential: Credential): boolean =>
   credential.account.isFedrampAccount ||
   (credential._tag === "ApiKey" && hasFedrampPrefix(credential.apiKey));
 
-/** Whether an API key is one of those that only the government endpoint knows. */
+/** Returns whether an API key is valid only at the government endpoint. */
 export const hasFedrampPrefix = (apiKey: Redacted.Redacted): boolean =>
   Redacted.value(apiKey).startsWith(fedrampKeyPrefix);

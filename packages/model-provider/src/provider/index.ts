@@ -19,24 +19,27 @@ import {
   type ProviderConfigError,
   UnknownProvider,
 } from "../errors/index.ts";
-import { checkHeader } from "../signing/header-syntax.ts";
+import { checkHeader, isCredentialHeader } from "./header-syntax.ts";
 
-/** What a provider wants to see on a request. */
+/** How requests to a provider are authenticated. */
 export type ProviderAuth =
-  /** The value of a variable (`env_key`). */
+  /** With the value of an environment variable (`env_key`). */
   | { readonly _tag: "EnvKey"; readonly variable: string; readonly token: Redacted.Redacted }
-  /** `experimental_bearer_token`. */
+  /** With `experimental_bearer_token`. */
   | { readonly _tag: "BearerToken"; readonly token: Redacted.Redacted }
-  /** What a command prints. */
+  /** With the output of a command. */
   | { readonly _tag: "Command"; readonly command: CommandTokenConfig }
-  /** The signed-in credential, whichever kind it is. */
+  /** With the signed-in credential, of whichever kind. */
   | { readonly _tag: "SignedIn" }
+  /** Not at all, or with a header of `http_headers` or `env_http_headers`. */
   | { readonly _tag: "None" };
 
-/** A header that a provider's configuration adds. It may be a secret. */
+/** A header that a provider's configuration sets (`http_headers`, `env_http_headers`). Its value may be a secret. */
 export interface ProviderHeader {
   readonly name: string;
   readonly value: Redacted.Redacted;
+  /** Whether the header counts as a credential: a client's own `Authorization` is then not sent beside it. */
+  readonly isCredential: boolean;
 }
 
 /** Where requests go, by the credential that they carry. */
@@ -46,16 +49,16 @@ export interface ProviderTargets {
   readonly chatgpt: RequestTarget;
 }
 
-/** A model provider as configured, checked, with its variables read. */
+/** A model provider as configured and checked, with its environment variables read. */
 export interface ModelProvider {
   readonly id: string;
   readonly name: string;
   readonly auth: ProviderAuth;
   readonly targets: ProviderTargets;
-  /** In the order of the configuration; `env_http_headers` after `http_headers`, which they replace. */
+  /** In the order of the configuration. `env_http_headers` replace `http_headers` of the same name. */
   readonly headers: ReadonlyArray<ProviderHeader>;
   readonly queryParams: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>;
-  /** Attempts after the first one on 5xx, 429 and transport failures. 0 where the configuration has none. */
+  /** Attempts after the first one on 5xx, 429 and transport failures. Default 0. */
   readonly requestMaxRetries: number;
   readonly wireApi?: string;
 }
@@ -68,11 +71,11 @@ export interface ResolveProviderOptions {
   readonly environment: Pick<LoginEnvironment, "variable">;
   /** Default: `model_provider` of the configuration, else `openai`. */
   readonly providerId?: string;
-  /** Lets the signed-in credential travel over plain http to another machine. Default false. */
+  /** Allows the signed-in credential on plain http to another machine. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
 
-/** The provider that needs no table. */
+/** The built-in provider. */
 export const defaultProviderId = "openai";
 
 const openai: ModelProviderConfig = {
@@ -80,12 +83,29 @@ const openai: ModelProviderConfig = {
   requiresOpenaiAuth: true,
   queryParams: {},
   httpHeaders: {},
-  envHttpHeaders: {},
+  envHttpHeaders: {
+    "OpenAI-Organization": "OPENAI_ORGANIZATION",
+    "OpenAI-Project": "OPENAI_PROJECT",
+  },
 };
 
 /**
- * The provider that requests go to (docs/protocol.md §12), everything about it checked: an id that exists, base URLs
- * that are http(s), headers that are legal, a variable that is set. Reads no file, contacts nobody.
+ * Returns the provider that requests go to (docs/protocol.md §12). Checks that the id is configured, that base URLs are
+ * http(s), that headers are legal, and that the variable of `env_key` is set. Reads no file and sends nothing.
+ *
+ * @example
+ * ```ts
+ * import { resolveProvider } from "@agent-auth/model-provider/provider";
+ * import * as Result from "effect/Result";
+ *
+ * const provider = Result.getOrThrow(
+ *   resolveProvider({
+ *     config: { chatgptBaseUrl: "https://chatgpt.com/backend-api", modelProviders: new Map() },
+ *     environment: { variable: () => undefined },
+ *   }),
+ * );
+ * provider.targets.chatgpt.baseUrl; // "https://chatgpt.com/backend-api/codex"
+ * ```
  */
 export const resolveProvider = (
   options: ResolveProviderOptions,
@@ -118,7 +138,16 @@ export const resolveProvider = (
     };
   });
 
-/** The target of a request that carries this credential, or none. */
+/**
+ * Returns where a request with this credential goes; `null` stands for a request without one.
+ *
+ * @example
+ * ```ts
+ * import { type ModelProvider, requestTarget } from "@agent-auth/model-provider/provider";
+ *
+ * const apiBaseUrl = (provider: ModelProvider): string => requestTarget(provider, null).baseUrl;
+ * ```
+ */
 export const requestTarget = (
   provider: ModelProvider,
   credential: Credential | null,
@@ -221,17 +250,21 @@ const resolveHeaders = (
   environment: ResolveProviderOptions["environment"],
 ): Result.Result<ReadonlyArray<ProviderHeader>, IllegalHeader> => {
   const headers = new Map<string, ProviderHeader>();
-  const fault = (from: IllegalHeader["from"], name: string, value: Redacted.Redacted) => {
-    headers.set(name.toLowerCase(), { name, value });
+  const add = (
+    from: "http_headers" | "env_http_headers",
+    name: string,
+    value: Redacted.Redacted,
+  ): IllegalHeader | null => {
+    headers.set(name.toLowerCase(), { name, value, isCredential: isCredentialHeader(name, from) });
     return checkHeader(name, Redacted.value(value), from);
   };
   for (const [name, value] of Object.entries(table.httpHeaders)) {
-    const illegal = fault("http_headers", name, value);
+    const illegal = add("http_headers", name, value);
     if (illegal !== null) return Result.fail(illegal);
   }
   for (const [name, variable] of Object.entries(table.envHttpHeaders)) {
     const value = environment.variable(variable);
-    const illegal = value === undefined ? null : fault("env_http_headers", name, value);
+    const illegal = value === undefined ? null : add("env_http_headers", name, value);
     if (illegal !== null) return Result.fail(illegal);
   }
   return Result.succeed([...headers.values()]);

@@ -1,65 +1,131 @@
 import * as Redacted from "effect/Redacted";
+import { MethodNotAllowed, RequestOriginNotAllowed } from "../errors/index.ts";
 import type { RequestTarget } from "../provider/base-url.ts";
-import { RequestOriginNotAllowed } from "../errors/index.ts";
 
-/** Where a request goes, and whether that is where its identity belongs. */
+/** What happens to requests to other origins than the provider's. */
+export type OtherOrigins = "sendUnauthenticated" | "reject";
+
+/** Where a request goes. */
 export interface Destination {
   readonly url: string;
-  readonly isOurs: boolean;
+  /** Whether the URL has the provider's origin, so that the credential may be sent to it. */
+  readonly isProviderOrigin: boolean;
 }
 
 /**
- * Resolves what a caller asked for. An absolute URL stays as it is and is ours where its origin, as the URL standard
- * reads it, is the target's; one with a user name or password is refused. Anything else is a
- * path below the base URL, and stays below it, for servers that decode `%2f` too. Throws `RequestOriginNotAllowed`.
+ * Returns where a request for `input` goes. An absolute URL stays as it is; one with a user name or password is refused.
+ * Anything else is a path below the base URL and cannot leave it, not even for a server that decodes `%2f`. Throws
+ * `RequestOriginNotAllowed`.
+ *
+ * @example
+ * ```ts
+ * import { resolveDestination } from "@agent-auth/model-provider/requests/destination";
+ *
+ * const target = { baseUrl: "https://api.example/v1", origin: "https://api.example", basePath: "/v1" };
+ * resolveDestination("/models", target, "reject").url; // "https://api.example/v1/models"
+ * ```
  */
 export const resolveDestination = (
   input: string,
   target: RequestTarget,
-  otherOrigins: "withoutIdentity" | "refuse",
+  otherOrigins: OtherOrigins,
 ): Destination => {
-  // The origin with the slash that ends it leaves nothing of the authority to be confused about.
-  if (input.startsWith(`${target.origin}/`)) return { url: input, isOurs: true };
+  // With the slash that ends the origin, nothing of the authority can be misread.
+  if (input.startsWith(`${target.origin}/`)) return { url: input, isProviderOrigin: true };
   const absolute = URL.parse(input);
-  if (absolute === null) return { url: belowBase(input, target), isOurs: true };
-  // Not `origin`: that of a `blob:` URL is the one inside it.
-  const isOurs = absolute.protocol !== "blob:" && absolute.origin === target.origin;
-  const about = { expectedOrigin: target.origin, origin: absolute.origin };
-  // fetch takes no such address, and would quote it, query and all.
+  if (absolute === null) return { url: belowBase(input, target), isProviderOrigin: true };
+  // Not by `origin` alone: that of a `blob:` URL is the one inside it.
+  const isProviderOrigin = absolute.protocol !== "blob:" && absolute.origin === target.origin;
+  // fetch rejects such an address with an error that quotes it, query included.
   if (absolute.username !== "" || absolute.password !== "")
-    throw new RequestOriginNotAllowed({ reason: "holdsCredentials", ...about });
-  if (!isOurs && otherOrigins === "refuse")
-    throw new RequestOriginNotAllowed({ reason: "otherOrigin", ...about });
-  return { url: isOurs ? absolute.href : input, isOurs };
+    throw notAllowed("holdsCredentials", target, absolute.origin);
+  if (!isProviderOrigin && otherOrigins === "reject")
+    throw notAllowed("otherOrigin", target, absolute.origin);
+  return { url: isProviderOrigin ? absolute.href : input, isProviderOrigin };
 };
 
-/** A broken URL is no path. */
+const notAllowed = (
+  reason: RequestOriginNotAllowed["reason"],
+  { origin: expectedOrigin }: RequestTarget,
+  origin?: string,
+): RequestOriginNotAllowed =>
+  new RequestOriginNotAllowed({
+    reason,
+    expectedOrigin,
+    ...(origin === undefined ? {} : { origin }),
+  });
+
+/** Text that starts with a scheme but does not parse is a broken URL, not a path. */
 const hasScheme = /^\s*[a-z][a-z0-9+.-]*:/i;
 
 const belowBase = (path: string, target: RequestTarget): string => {
   const url = hasScheme.test(path)
     ? null
     : URL.parse(`${target.baseUrl}/${path.replace(/^\//, "")}`);
-  if (url === null)
-    throw new RequestOriginNotAllowed({ reason: "notAUrl", expectedOrigin: target.origin });
+  if (url === null) throw notAllowed("notAUrl", target);
   const isBelow = url.origin === target.origin && url.pathname.startsWith(`${target.basePath}/`);
-  if (!isBelow || hasHiddenDots(url.pathname))
-    throw new RequestOriginNotAllowed({ reason: "leavesBasePath", expectedOrigin: target.origin });
+  if (!isBelow || hasHiddenDots(url.pathname)) throw notAllowed("leavesBasePath", target);
   return url.href;
 };
 
 /**
- * Whether a server that decodes a path before it reads it would find `.` or `..` as a segment. The URL standard takes
- * out `..` and `%2e%2e`, but not `..%2f`; some servers decode `%252f` too, or end a segment at a semicolon.
+ * Returns whether a server that decodes a path before it splits it would find `.` or `..` as a segment. URL parsers
+ * remove `..` and `%2e%2e`, but not `..%2f`; some servers also decode `%252f` or end a segment at a semicolon.
+ *
+ * @example
+ * ```ts
+ * import { hasHiddenDots } from "@agent-auth/model-provider/requests/destination";
+ *
+ * hasHiddenDots("/v1/..%2fadmin"); // true
+ * hasHiddenDots("/v1/models"); // false
+ * ```
  */
-const hasHiddenDots = (pathname: string): boolean => {
+export const hasHiddenDots = (pathname: string): boolean => {
   const decoded = pathname.replaceAll(/%(?:25)*(2e|2f|5c|3b)/gi, (_, code: string) =>
     String.fromCharCode(Number.parseInt(code, 16)),
   );
   return /[/\\]\.\.?(?:[/\\;]|$)/.test(decoded);
 };
 
-/** Adds a provider's query parameters to a URL or path, but for those that it has already. Nothing else of it changes. */
+/** Origin and path of a request as undici's dispatchers take them. */
+interface DispatchAddress {
+  readonly origin?: string | URL;
+  readonly path: string;
+}
+
+/**
+ * Returns whether a dispatched request goes to the provider's origin. Throws `RequestOriginNotAllowed` if it does not and
+ * `otherOrigins` is `reject`.
+ */
+export const dispatchesToProvider = (
+  { origin, path }: DispatchAddress,
+  target: RequestTarget,
+  otherOrigins: OtherOrigins,
+): boolean => {
+  // undici sends an absolute path as it is, and a server that forwards requests goes by it (RFC 9112 §3.2.2).
+  const isAbsolutePath = !path.startsWith("/") && /^https?:/i.test(path);
+  const isProviderOrigin =
+    (origin === target.origin || originOf(origin) === target.origin) &&
+    (!isAbsolutePath || originOf(path) === target.origin);
+  if (!isProviderOrigin && otherOrigins === "reject")
+    throw notAllowed("otherOrigin", target, originOf(isAbsolutePath ? path : origin));
+  return isProviderOrigin;
+};
+
+const originOf = (url: string | URL | undefined): string | undefined =>
+  (typeof url === "string" ? URL.parse(url) : url)?.origin;
+
+/**
+ * Throws `MethodNotAllowed` for the methods that the Fetch standard forbids too. A server answers TRACE (RFC 9110 §9.3.8)
+ * and TRACK with the headers of the request, and CONNECT opens a tunnel. In any case, since some servers ignore it.
+ */
+export const assertMethodAllowed = (method: string): void => {
+  const upper = method.toUpperCase();
+  if (upper === "TRACE" || upper === "TRACK" || upper === "CONNECT")
+    throw new MethodNotAllowed({ method: upper });
+};
+
+/** Adds a provider's query parameters to a URL or path, except those that it has already. Nothing else changes. */
 export const withQuery = (
   url: string,
   params: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>,

@@ -1,46 +1,49 @@
-import { identityHeaderNames } from "../signing/auth-headers.ts";
-import { RedirectRefused } from "../errors/index.ts";
-import { headerRecord } from "../signing/signed-headers.ts";
-import type { FetchBody, FetchHeaders } from "../fetch/fetch-types.ts";
-import { isReplayable } from "./replay.ts";
+import { RedirectNotFollowed } from "../errors/index.ts";
+import { authHeaderNames } from "../signing/auth-headers.ts";
+import { headerRecord, type HeadersLike } from "../signing/header-record.ts";
+import { type FetchBody, isReplayable, type RecordedBody } from "./body.ts";
 
-/** The Fetch standard's limit. */
+/** The limit of the Fetch standard. */
 export const maxRedirects = 20;
 
-/** What a redirect may change of a request. */
+/** The parts of a request that a redirect may change. */
 export interface Redirectable {
   readonly url: string;
   readonly method: string;
-  readonly headers: FetchHeaders | undefined;
-  readonly body: FetchBody | undefined;
+  readonly headers: HeadersLike;
+  readonly body: FetchBody | RecordedBody | undefined;
 }
 
 export const isRedirect = (status: number): boolean =>
   status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 
 /**
- * The request that follows a redirect (Fetch standard, "HTTP-redirect fetch"): a POST turns into a GET where it must,
- * and what identifies the caller stays behind where the origin changes. Throws `RedirectRefused`.
+ * Returns the request that follows a redirect (Fetch standard, "HTTP-redirect fetch"). A POST becomes a GET if the status
+ * says so, and credentials are dropped if the origin changes. Throws `RedirectNotFollowed`.
  */
 export const redirected = (
   request: Redirectable,
   status: number,
   location: string,
 ): Redirectable => {
-  // Header values come as one character for each byte; an address in them is UTF-8.
+  // Header values are decoded as Latin-1; an address in them is UTF-8.
   const to = URL.parse(Buffer.from(location, "latin1").toString(), request.url);
   if (to === null || (to.protocol !== "https:" && to.protocol !== "http:"))
-    throw new RedirectRefused({ reason: "notHttp", status });
+    throw new RedirectNotFollowed({ reason: "notHttp", status });
   if (to.username !== "" || to.password !== "")
-    throw new RedirectRefused({ reason: "holdsCredentials", status });
-  const crosses = to.origin !== new URL(request.url).origin;
+    throw new RedirectNotFollowed({ reason: "holdsCredentials", status });
+  const isOtherOrigin = to.origin !== new URL(request.url).origin;
   const becomesGet = turnsIntoGet(status, request.method);
   if (!becomesGet && !isReplayable(request.body))
-    throw new RedirectRefused({ reason: "bodyCannotBeReplayed", status });
+    throw new RedirectNotFollowed({ reason: "bodyCannotBeReplayed", status });
+  const isDropped = (name: string): boolean =>
+    (isOtherOrigin && originBound.has(name)) || (becomesGet && name.startsWith("content-"));
   return {
     url: to.href,
     method: becomesGet ? "GET" : request.method,
-    headers: without(request.headers, (name) => staysBehind(name, crosses, becomesGet)),
+    headers: Object.fromEntries(
+      Object.entries(headerRecord(request.headers)).filter(([name]) => !isDropped(name)),
+    ),
     body: becomesGet ? undefined : request.body,
   };
 };
@@ -50,20 +53,9 @@ const turnsIntoGet = (status: number, method: string): boolean =>
     ? method !== "GET" && method !== "HEAD"
     : (status === 301 || status === 302) && method === "POST";
 
-const staying: ReadonlySet<string> = new Set([
-  ...identityHeaderNames,
+const originBound: ReadonlySet<string> = new Set([
+  ...authHeaderNames,
   "cookie",
   "host",
   "proxy-authorization",
 ]);
-
-const staysBehind = (name: string, crosses: boolean, losesBody: boolean): boolean =>
-  (crosses && staying.has(name)) || (losesBody && name.startsWith("content-"));
-
-const without = (
-  headers: FetchHeaders | undefined,
-  drop: (lowerName: string) => boolean,
-): FetchHeaders | undefined =>
-  headers === undefined
-    ? undefined
-    : Object.entries(headerRecord(headers)).filter(([name]) => !drop(name));

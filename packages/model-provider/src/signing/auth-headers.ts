@@ -2,27 +2,45 @@ import type { AgentIdentityCredential, Credential } from "@agent-auth/login/cred
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { isFedramp } from "../provider/base-url.ts";
+import { checkHeader } from "../provider/header-syntax.ts";
 import { type IllegalHeader, SigningFailed } from "../errors/index.ts";
-import { checkHeader } from "./header-syntax.ts";
 
-/** What a credential writes on a request (docs/protocol.md §8). The values are secrets in plain text. */
+/** The headers that carry a credential (docs/protocol.md §8). The values are secrets in plain text. */
 export interface AuthHeaders {
   readonly Authorization?: string;
   readonly "ChatGPT-Account-ID"?: string;
   readonly "X-OpenAI-Fedramp"?: "true";
 }
 
-/** Lower-case names of the headers that belong to the identity. A caller's own ones give way to it. */
-export const identityHeaderNames: ReadonlySet<string> = new Set([
+/** Lower-case names of the headers that carry a credential. A caller's own are replaced. */
+export const authHeaderNames: ReadonlySet<string> = new Set([
   "authorization",
   "chatgpt-account-id",
   "x-openai-fedramp",
 ]);
 
 /**
- * The headers that carry a credential (docs/protocol.md §8), none for `null`. Pure: same credential, same second, same
- * headers. `nowMs` is in milliseconds since the epoch; agent assertions hold it in whole seconds. A value that is no
- * legal header value (RFC 9110 §5.5) is an error, never a header left out.
+ * Returns the headers that carry a credential (docs/protocol.md §8); none for `null`. `nowMs` is in milliseconds since the
+ * epoch; agent assertions contain it in whole seconds, so the result is the same within a second. Fails if a value is not
+ * a legal header value (RFC 9110 §5.5) or if the agent's key cannot sign.
+ *
+ * @example
+ * ```ts
+ * import { authHeaders } from "@agent-auth/model-provider/signing/headers";
+ * import * as Redacted from "effect/Redacted";
+ * import * as Result from "effect/Result";
+ *
+ * const headers = authHeaders(
+ *   {
+ *     _tag: "ApiKey",
+ *     apiKey: Redacted.make("sk-1"),
+ *     account: { isFedrampAccount: false },
+ *     source: { _tag: "Environment", variable: "CODEX_API_KEY" },
+ *   },
+ *   Date.now(),
+ * );
+ * Result.getOrThrow(headers); // { Authorization: "Bearer sk-1" }
+ * ```
  */
 export const authHeaders = (
   credential: Credential | null,

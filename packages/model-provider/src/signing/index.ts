@@ -10,13 +10,14 @@ export {
   makeRequestSigner,
   type RequestSignerOptions,
   type RequestSignerShape,
+  type SignerOptions,
 } from "./request-signer.ts";
 
-/** Writes one identity on requests to one provider, and mends the identity after a 401. */
+/** Service: writes a credential on requests to one provider, and gets another credential after a 401. */
 export class RequestSigner extends Context.Service<RequestSigner, RequestSignerShape>()(
   "@agent-auth/model-provider/signing",
 ) {
-  /** Signs with the `AuthManager` in reach, or with what the provider brings itself. Time is Effect's `Clock`. */
+  /** Signs with the `AuthManager`, or with the provider's own key or token. Time comes from Effect's `Clock`. */
   static readonly layer = (
     provider: ModelProvider,
   ): Layer.Layer<RequestSigner, never, AuthManager> =>
@@ -29,7 +30,7 @@ export class RequestSigner extends Context.Service<RequestSigner, RequestSignerS
       }),
     );
 
-  /** For providers that bring their own token or need none: no manager. */
+  /** Signs without an `AuthManager`, for providers that have their own key or token, or need none. */
   static readonly layerNoManager = (provider: ModelProvider): Layer.Layer<RequestSigner> =>
     Layer.effect(
       RequestSigner,

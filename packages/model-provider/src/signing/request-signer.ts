@@ -1,8 +1,7 @@
-import type { Credential } from "@agent-auth/login/credential";
+import type { BearerCredential, Credential } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
-import { authHeaders } from "./auth-headers.ts";
 import { commandTokenAccess } from "../credentials/command-token.ts";
 import {
   type AnyAuthManager,
@@ -12,38 +11,66 @@ import {
   noCredential,
 } from "../credentials/index.ts";
 import { type SignError, SignInRequired } from "../errors/index.ts";
-import { mayRepeat } from "../requests/same-account.ts";
 import { type ModelProvider, requestTarget } from "../provider/index.ts";
+import { authHeaders } from "./auth-headers.ts";
 import { SignedHeaders } from "./signed-headers.ts";
 
-/** Writes one identity on requests to one provider, and mends the identity after a 401. */
+/** Writes a credential on requests to one provider, and gets another credential after a 401. */
 export interface RequestSignerShape {
   readonly provider: ModelProvider;
-  /** Fresh headers for one attempt of a request. Fails where a credential is wanted and cannot be had. */
+  /** Returns fresh headers for one attempt of a request. Fails if a credential is needed and cannot be had. */
   readonly sign: () => Effect.Effect<SignedHeaders, SignError>;
-  /** The same at once, or `null` where `sign` has to be waited for (and will tell what is wrong). */
+  /** As `sign`, but at once; `null` if `sign` has to be waited for (and would report what is wrong). */
   readonly signNow: () => SignedHeaders | null;
   /**
-   * After a 401: headers of another credential of the same account, worth one more attempt, or `None` where nothing
-   * more can be done.
-   * Concurrent callers share one reload, refresh, registration or run of a command.
+   * After a 401: returns headers of another credential for one more attempt, or `None` if there is no other, or only one
+   * of another account than `madeFor` (the headers of the first attempt; default `rejected`). Concurrent callers share
+   * one reload, refresh, registration or run of a command.
    */
   readonly recover: (
     rejected: SignedHeaders,
+    madeFor?: SignedHeaders,
   ) => Effect.Effect<Option.Option<SignedHeaders>, SignError>;
 }
 
 export interface RequestSignerOptions {
   readonly provider: ModelProvider;
-  /** Needed by providers whose auth is `SignedIn`, and by no other. */
+  /** Required if the provider's auth is `SignedIn`, unused otherwise. */
   readonly manager?: AnyAuthManager;
-  /** Milliseconds since the epoch. Default `Date.now`. */
+  /** Returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
 }
 
+/** A signer that several clients share, or what is needed to make one. */
+export type SignerOptions = { readonly signer: RequestSignerShape } | RequestSignerOptions;
+
+export const signerFrom = (options: SignerOptions): RequestSignerShape =>
+  "signer" in options ? options.signer : makeRequestSigner(options);
+
 /**
- * The signer of a provider, chosen by its configuration: its variable's or configured token, its command's, the
- * manager's credential, or nothing. Throws `TypeError` where a manager is needed and missing.
+ * Returns the signer of a provider. Its configuration decides which credential is used: that of `env_key`, a configured
+ * token, the output of a command, the manager's credential, or none. Throws `TypeError` if a manager is needed and
+ * missing.
+ *
+ * @example
+ * ```ts
+ * import { resolveProvider } from "@agent-auth/model-provider/provider";
+ * import { makeRequestSigner } from "@agent-auth/model-provider/signing";
+ * import * as Result from "effect/Result";
+ *
+ * const config = { chatgptBaseUrl: "https://chatgpt.com/backend-api", modelProviders: new Map() };
+ * const provider = Result.getOrThrow(
+ *   resolveProvider({ config, environment: { variable: () => undefined } }),
+ * );
+ * const signer = makeRequestSigner({
+ *   provider,
+ *   manager: {
+ *     current: () => Promise.resolve(null),
+ *     recoverUnauthorized: () => Promise.resolve(null),
+ *   },
+ * });
+ * signer.signNow(); // null: nobody is signed in
+ * ```
  */
 export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerShape => {
   const { provider } = options;
@@ -51,23 +78,29 @@ export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerS
   const access = accessFor(options, now);
   const write = memoized(provider, now);
 
-  const sign = Effect.fnUntraced(function* () {
+  const sign = Effect.fn("RequestSigner.sign")(function* () {
     const credential = Option.getOrNull(yield* access.current);
+    yield* Effect.annotateCurrentSpan("credential.kind", credential?._tag ?? "none");
     if (credential === null && provider.auth._tag !== "None")
       return yield* new SignInRequired({ providerId: provider.id });
     return yield* Effect.fromResult(write(credential));
   });
-  const recover = Effect.fnUntraced(function* (rejected: SignedHeaders) {
+  const recover = Effect.fn("RequestSigner.recover")(function* (
+    rejected: SignedHeaders,
+    madeFor: SignedHeaders = rejected,
+  ) {
     if (rejected.credential === null) return Option.none();
+    yield* Effect.annotateCurrentSpan("credential.kind", rejected.credential._tag);
     const next = yield* access.recoverUnauthorized(rejected.credential);
+    yield* Effect.annotateCurrentSpan("recovered", Option.isSome(next));
     if (Option.isNone(next)) return Option.none();
     const signed = yield* Effect.fromResult(write(next.value));
-    return mayRepeat(rejected, signed) ? Option.some(signed) : Option.none();
+    return madeFor.mayBeReplacedBy(signed) ? Option.some(signed) : Option.none();
   });
-  const nothing = provider.auth._tag === "None" ? write(null) : undefined;
+  const unauthenticated = provider.auth._tag === "None" ? write(null) : undefined;
   const signNow = (): SignedHeaders | null => {
     const credential = access.snapshot();
-    const signed = credential === null ? nothing : write(credential);
+    const signed = credential === null ? unauthenticated : write(credential);
     return signed !== undefined && Result.isSuccess(signed) ? signed.success : null;
   };
   return { provider, sign, signNow, recover };
@@ -91,18 +124,18 @@ const accessFor = (options: RequestSignerOptions, now: () => number): Credential
   }
 };
 
-const bearerOf = (token: Extract<Credential, { _tag: "Bearer" }>["token"], name: string) => ({
-  _tag: "Bearer" as const,
+const bearerOf = (token: BearerCredential["token"], name: string): BearerCredential => ({
+  _tag: "Bearer",
   token,
   account: { isFedrampAccount: false },
-  source: { _tag: "External" as const, name },
+  source: { _tag: "External", name },
 });
 
-/** Headers of one credential are made once, and once a second where they hold the time. */
+/** Headers of one credential are made once, or once a second if they contain the time. */
 const memoized = (provider: ModelProvider, now: () => number) => {
   type Written = Result.Result<SignedHeaders, SignError>;
   let lastCredential: Credential | null | undefined;
-  let lastSecond = Number.NaN;
+  let lastSecond = 0;
   let last: Written | undefined;
   return (credential: Credential | null): Written => {
     const nowMs = now();

@@ -1,87 +1,113 @@
-import type { Credential } from "@agent-auth/login/credential";
+import { type Credential, isSameAccount } from "@agent-auth/login/credential";
 import * as Redacted from "effect/Redacted";
-import { type AuthHeaders, identityHeaderNames } from "./auth-headers.ts";
 import type { RequestTarget } from "../provider/base-url.ts";
 import type { ProviderHeader } from "../provider/index.ts";
-
-type HeaderRecord = Record<string, string>;
-
-type HeaderValue = string | number | ReadonlyArray<string> | undefined;
-
-/** Headers of a request, in the forms that HTTP clients take. */
-export type HeadersLike =
-  | Iterable<readonly [string, HeaderValue]>
-  | Readonly<Record<string, HeaderValue>>;
+import { type AuthHeaders, authHeaderNames } from "./auth-headers.ts";
+import {
+  dropCredentialProtocols,
+  type HeaderRecord,
+  headerRecord,
+  type HeadersLike,
+  isProtocolHeader,
+} from "./header-record.ts";
 
 /**
- * What goes onto one attempt of a request: the identity's headers, the provider's, and where they may be sent.
- * Printing it, or making JSON of it, shows names only.
+ * The headers of one attempt of a request: those of the credential, those of the provider's configuration, and the
+ * address that they may be sent to. Printing it or turning it into JSON shows names only.
  */
 export class SignedHeaders {
-  /** The credential that signed; handed back to `recover` after a 401. `null` where none was needed. */
+  /** The credential that was used; pass this object to `recover` after a 401. `null` if none is needed. */
   readonly credential: Credential | null;
-  /** Where these headers belong. They are for its origin only. */
+  /** Where the request goes. The headers must be sent to its origin only. */
   readonly target: RequestTarget;
-  readonly #written: HeaderRecord;
-  readonly #all: HeaderRecord;
-  readonly #extras: ReadonlyArray<readonly [string, string]>;
-  readonly #own: ReadonlyArray<readonly [string, string]>;
-  readonly #flat: ReadonlyArray<string> | null;
-  readonly #owned: ReadonlySet<string>;
+  /** Whether the headers contain a credential: the one above, or one that the provider's configuration sets. */
+  readonly isAuthenticated: boolean;
+  readonly #asWritten: HeaderRecord;
+  readonly #lowerCased: HeaderRecord;
+  readonly #entries: ReadonlyArray<readonly [string, string]>;
+  readonly #flat: ReadonlyArray<string>;
+  /** Lower-case names of a caller's headers that are replaced or dropped. */
+  readonly #replaced: ReadonlySet<string>;
+  readonly #replacedLengths: ReadonlySet<number>;
 
   constructor(
     credential: Credential | null,
     target: RequestTarget,
-    identity: AuthHeaders,
-    extras: ReadonlyArray<ProviderHeader>,
+    auth: AuthHeaders,
+    configured: ReadonlyArray<ProviderHeader>,
   ) {
     this.credential = credential;
     this.target = target;
-    const own: Record<string, string> = lowerCased(identity);
-    const yielding: Record<string, string> = Object.create(null);
-    const written: Record<string, string> = {};
-    for (const { name, value } of extras) {
-      const lower = name.toLowerCase();
-      if (lower in own || (credential !== null && identityHeaderNames.has(lower))) continue;
-      (identityHeaderNames.has(lower) ? own : yielding)[lower] = Redacted.value(value);
-      written[name] = Redacted.value(value);
-    }
-    this.#owned = credential === null ? new Set(Object.keys(own)) : identityHeaderNames;
-    this.#extras = Object.entries(yielding);
-    this.#own = Object.entries(own);
-    this.#flat = credential === null || extras.length > 0 ? null : Object.entries(own).flat();
-    this.#all = Object.freeze(Object.assign(Object.create(null), yielding, own));
-    this.#written = { ...written, ...identity };
+    const lowerCased: HeaderRecord = Object.create(null);
+    const asWritten: HeaderRecord = {};
+    const add = (name: string, value: string): void => {
+      lowerCased[name.toLowerCase()] = value;
+      asWritten[name] = value;
+    };
+    for (const { name, value } of configured)
+      if (credential === null || !authHeaderNames.has(name.toLowerCase()))
+        add(name, Redacted.value(value));
+    for (const [name, value] of Object.entries(auth)) add(name, value);
+    this.isAuthenticated = credential !== null || configured.some((one) => one.isCredential);
+    this.#asWritten = asWritten;
+    this.#lowerCased = Object.freeze(lowerCased);
+    this.#entries = Object.entries(lowerCased);
+    this.#flat = this.#entries.flat();
+    this.#replaced = new Set([
+      ...Object.keys(lowerCased),
+      ...(this.isAuthenticated ? authHeaderNames : []),
+    ]);
+    this.#replacedLengths = new Set(Array.from(this.#replaced, (name) => name.length));
   }
 
   /** Names of the headers, as they are written. */
   get names(): ReadonlyArray<string> {
-    return Object.keys(this.#written);
+    return Object.keys(this.#asWritten);
   }
 
-  /** The headers in plain text, to be given to an HTTP client. Whoever holds this holds the secrets. */
+  /** Returns the headers in plain text, for an HTTP client. The values are secrets. */
   toRecord(): Record<string, string> {
-    return { ...this.#written };
+    return { ...this.#asWritten };
   }
 
   /**
-   * The caller's headers with these on them, under lower-case names. The identity's headers replace the caller's
-   * (an SDK's placeholder key, say); the provider's give way to the caller's.
+   * Returns a caller's headers together with these, under lower-case names. These win, and a caller's own credential
+   * (`Authorization`, a key in a WebSocket subprotocol) is dropped if the provider has one.
    */
-  applyTo(headers: HeadersLike | null | undefined): HeaderRecord {
-    if (headers === null || headers === undefined) return this.#all;
-    const merged = headerRecord(headers, this.#owned);
-    for (const [name, value] of this.#extras) merged[name] ??= value;
-    for (const [name, value] of this.#own) merged[name] = value;
+  mergeInto(headers: HeadersLike | null | undefined): HeaderRecord {
+    if (headers === null || headers === undefined) return this.#lowerCased;
+    const merged = headerRecord(headers, this.#replaced);
+    if (this.isAuthenticated) dropCredentialProtocols(merged);
+    for (const [name, value] of this.#entries) merged[name] = value;
     return merged;
   }
 
   /**
-   * A fresh flat list of the identity's names and values; `null` where there is more to do than to put them in the
-   * place of a caller's own: a provider that adds headers, or one that needs no credential.
+   * The same as a flat list of names and values. Returns `null` if a value is not text, or if more has to be done than
+   * to replace headers: then use `mergeInto`. Faster than that, for requests that are sent often.
    */
-  flatIdentity(): Array<string> | null {
-    return this.#flat === null ? null : [...this.#flat];
+  mergeFlat(headers: Readonly<Record<string, unknown>>): Array<string> | null {
+    const flat = [...this.#flat];
+    for (const name of Object.keys(headers)) {
+      const value = headers[name];
+      if (typeof value !== "string" || (this.isAuthenticated && isProtocolHeader(name)))
+        return null;
+      // Lengths are compared first: it is much cheaper than to lower the case of every name.
+      if (!this.#replacedLengths.has(name.length) || !this.#replaced.has(name.toLowerCase()))
+        flat.push(name, value);
+    }
+    return flat;
+  }
+
+  /**
+   * Returns whether later headers may be sent with a request that was made for these: same origin, same kind of
+   * credential, same account. Nothing else may repeat a request, since another account did not make it.
+   */
+  mayBeReplacedBy(later: SignedHeaders): boolean {
+    return (
+      later === this ||
+      (later.target.origin === this.target.origin && isSameOwner(this.credential, later.credential))
+    );
   }
 
   toJSON(): unknown {
@@ -93,46 +119,10 @@ export class SignedHeaders {
   }
 }
 
-const lowerCased = (headers: AuthHeaders): Record<string, string> => {
-  const lower: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = value;
-  return lower;
+/** Tokens of one account change. An API key does not say whose it is, so only the same key is the same account. */
+const isSameOwner = (a: Credential | null, b: Credential | null): boolean => {
+  if (a === null || b === null || a === b) return a === b;
+  if (a._tag === "ApiKey" && b._tag === "ApiKey")
+    return Redacted.value(a.apiKey) === Redacted.value(b.apiKey);
+  return a._tag === b._tag && isSameAccount(a.account, b.account);
 };
-
-/** Whether a header belongs to the identity, whichever way it is spelt. Lengths are compared first: it is asked often. */
-export const isIdentityHeader = (name: string): boolean =>
-  identityNameLengths.has(name.length) && identityHeaderNames.has(name.toLowerCase());
-
-const identityNameLengths: ReadonlySet<number> = new Set(
-  Array.from(identityHeaderNames, (name) => name.length),
-);
-
-/**
- * Headers as one record under lower-case names, but for those `without`. Values of one name are joined: with a comma
- * (RFC 9110 §5.3), cookies with a semicolon (RFC 6265 §5.4).
- */
-export const headerRecord = (
-  headers: HeadersLike,
-  without: ReadonlySet<string> = nothing,
-): HeaderRecord => {
-  const record: HeaderRecord = {};
-  const add = (name: string, value: HeaderValue): void => {
-    const lower = name.toLowerCase();
-    if (value === undefined || without.has(lower)) return;
-    const separator = lower === "cookie" ? "; " : ", ";
-    const text = typeof value === "string" ? value : [value].flat().join(separator);
-    record[lower] = Object.hasOwn(record, lower) ? record[lower] + separator + text : text;
-  };
-  if (isIterable(headers)) for (const [name, value] of headers) add(name, value);
-  else for (const name of Object.keys(headers)) add(name, headers[name]);
-  return record;
-};
-
-const nothing: ReadonlySet<string> = new Set();
-
-/** Headers that can be read for every attempt: an iterator would be spent by the first. */
-export const lasting = <H extends HeadersLike>(headers: H): H | HeaderRecord =>
-  "next" in headers && typeof headers.next === "function" ? headerRecord(headers) : headers;
-
-const isIterable = (headers: HeadersLike): headers is Iterable<readonly [string, HeaderValue]> =>
-  Symbol.iterator in headers;

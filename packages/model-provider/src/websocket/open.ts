@@ -1,37 +1,41 @@
 import type { Dispatcher, WebSocket } from "undici";
-import { WebSocketRefused } from "../errors/index.ts";
+import { makeInterceptor } from "../dispatcher/interceptor.ts";
+import { WebSocketNotOpened } from "../errors/index.ts";
+import { loadUndici, sharedAgent } from "../fetch/undici-fetch.ts";
+import { type RuntimeOptions, waitFor } from "../runtime/index.ts";
 import type { RequestSignerShape } from "../signing/request-signer.ts";
-import { interceptor } from "../dispatcher/interceptor.ts";
-import { loadUndici, sharedAgent } from "../fetch/undici-send.ts";
-import { waitFor } from "../requests/wait-for.ts";
 
-export interface OpenWebSocketOptions {
+export interface OpenWebSocketOptions extends RuntimeOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: ReadonlyArray<string>;
   readonly dispatcher?: Dispatcher;
   readonly signal?: AbortSignal;
 }
 
-/** Opens a WebSocket whose upgrade request goes through the interceptor, which signs it and mends a 401. */
+/** Opens a WebSocket. The interceptor signs its upgrade request and handles a 401. */
 export const openWebSocket = async (
   signer: RequestSignerShape,
   url: string,
   options: OpenWebSocketOptions,
 ): Promise<WebSocket> => {
   const undici = await loadUndici();
+  const { context, dispatcher, headers, protocols, signal } = options;
   let status: number | undefined;
-  const auth = interceptor({ signer, otherOrigins: "refuse" }, (seen) => {
-    status = seen;
-  });
+  const auth = makeInterceptor(
+    { signer, otherOrigins: "reject", ...(context === undefined ? {} : { context }) },
+    (seen) => {
+      status = seen;
+    },
+  );
   const socket = new undici.WebSocket(url, {
-    dispatcher: (options.dispatcher ?? sharedAgent(undici)).compose(auth),
-    protocols: [...(options.protocols ?? [])],
-    ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
+    dispatcher: (dispatcher ?? sharedAgent(undici)).compose(auth),
+    protocols: [...(protocols ?? [])],
+    ...(headers === undefined ? {} : { headers: { ...headers } }),
   });
   try {
     await waitFor(
       opened(socket, url, () => status),
-      options.signal,
+      signal,
     );
     return socket;
   } catch (error) {
@@ -48,7 +52,7 @@ const opened = (socket: WebSocket, url: string, status: () => number | undefined
       () => {
         const seen = status();
         const { origin } = new URL(url);
-        reject(new WebSocketRefused({ origin, ...(seen === undefined ? {} : { status: seen }) }));
+        reject(new WebSocketNotOpened({ origin, ...(seen === undefined ? {} : { status: seen }) }));
       },
       { once: true },
     );

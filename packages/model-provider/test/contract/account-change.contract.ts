@@ -7,9 +7,9 @@ import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
 import { rejection, statuses, whoSaidWhat, type OpenFace } from "./open-face.ts";
 
-/** Every attempt speaks for the account of the first. */
+/** Every attempt is for the account of the first. */
 export const accountChangeContract = (name: string, face: OpenFace): void => {
-  describe(`${name}: another account that signs in between two attempts`, () => {
+  describe(`${name}: if another account signs in between two attempts`, () => {
     const post = { method: "POST", body: "of the first" } as const;
     const others: ReadonlyArray<readonly [string, Credential, Credential]> = [
       ["another account", chatgpt("a", { accountId: "1" }), chatgpt("b", { accountId: "2" })],
@@ -18,7 +18,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       ["another API key", apiKey("a"), apiKey("b")],
     ];
 
-    it.each(others)("gets no retry: %s", async (_which, before, after) => {
+    it.each(others)("there is no retry: %s", async (_which, before, after) => {
       const { manager, change } = switching(before, after);
       await using server = await startServer((_request, response, count) => {
         change();
@@ -31,23 +31,26 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
     });
 
-    it.each(others)("gets no retry where it shows late: %s", async (_which, before, after) => {
-      const { manager, change } = switching(before, after);
-      await using server = await startServer((_request, response) => {
-        change();
-        answer(response, 503);
-      });
-      const { snapshot: _none, ...slow } = manager;
-      const provider = providerAt(server.url, { requestMaxRetries: 2 });
-      const one = face({ provider, manager: slow, retryBaseDelayMs: 0 });
-      expect(await rejection(one, one.send(`${server.url}/x`, post))).toMatchObject({
-        code: "PROVIDER_ACCOUNT_CHANGED",
-        status: 503,
-      });
-      expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
-    });
+    it.each(others)(
+      "there is no retry, also if that is known only after the wait: %s",
+      async (_which, before, after) => {
+        const { manager, change } = switching(before, after);
+        await using server = await startServer((_request, response) => {
+          change();
+          answer(response, 503);
+        });
+        const { snapshot: _none, ...slow } = manager;
+        const provider = providerAt(server.url, { requestMaxRetries: 2 });
+        const one = face({ provider, manager: slow, retryBaseDelayMs: 0 });
+        expect(await rejection(one, one.send(`${server.url}/x`, post))).toMatchObject({
+          code: "PROVIDER_ACCOUNT_CHANGED",
+          status: 503,
+        });
+        expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
+      },
+    );
 
-    it("gets no retry after a broken connection", async () => {
+    it("there is no retry after a broken connection", async () => {
       const { manager, change } = switching(apiKey("a"), apiKey("b"));
       await using server = await startServer((_request, response) => {
         change();
@@ -61,7 +64,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
     });
 
-    it("is told without the status of an earlier answer", async () => {
+    it("the error has no status of an earlier response", async () => {
       const { manager, change } = switching(apiKey("a"), apiKey("b"));
       await using server = await startServer((_request, response, count) => {
         if (count === 1) return answer(response, 503);
@@ -76,7 +79,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       expect(server.seen).toHaveLength(2);
     });
 
-    it.each(others)("gets no repetition after a 401: %s", async (_which, before, after) => {
+    it.each(others)("there is no second attempt after a 401: %s", async (_which, before, after) => {
       const { manager } = switching(before, after);
       await using server = await startServer(statuses(401, 200));
       const one = face({ provider: providerAt(server.url), manager });
@@ -85,7 +88,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
     });
 
-    it("gets no repetition after a second 401, however little the account in between says", async () => {
+    it("there is no third attempt after a second 401, even if the account in between states less", async () => {
       const [one, unnamed, other] = [
         chatgpt("a", { accountId: "1", userId: "1" }),
         chatgpt("b", { accountId: "1" }),
@@ -104,7 +107,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       ]);
     });
 
-    it("is none where the same account has a new token", async () => {
+    it("a new token of the same account is used", async () => {
       const { manager, change } = switching(chatgpt("a", { userId: "1" }), chatgpt("b"));
       await using server = await startServer((_request, response, count) => {
         change();

@@ -1,3 +1,4 @@
+import type { ModelProviderConfig } from "@agent-auth/login/config";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import { agent, apiKey, chatgpt } from "../support/credentials.ts";
@@ -7,10 +8,12 @@ import { providerAt } from "../support/providers.ts";
 import { startServer } from "../support/server.ts";
 import { rejection, statuses, authorizations, type OpenFace } from "./open-face.ts";
 
-/** What goes onto a request, and where it may go. */
+const secret = (name: string) => ({ [name]: Redacted.make("configured") });
+
+/** Which headers a request has, and where it may go. */
 export const headersContract = (name: string, face: OpenFace): void => {
   describe(`${name}: headers`, () => {
-    it("carries the credential, the account and what the provider adds", async () => {
+    it("are those of the credential, the provider and the caller", async () => {
       await using server = await startServer(statuses(200));
       const provider = providerAt(
         `${server.url}/v1`,
@@ -43,7 +46,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
       ]);
     });
 
-    it("replaces a caller's own identity, whichever way it is spelt, and yields other headers", async () => {
+    it("of the credential and the provider replace those of the caller, in any spelling", async () => {
       await using server = await startServer(statuses(200));
       const provider = providerAt(
         server.url,
@@ -60,12 +63,12 @@ export const headersContract = (name: string, face: OpenFace): void => {
       });
       expect(server.seen[0]?.headers).toMatchObject({
         authorization: "Bearer sk-real",
-        "x-team": "red",
+        "x-team": "blue",
       });
       expect(server.seen[0]?.headers).not.toHaveProperty("chatgpt-account-id");
     });
 
-    it("has no identity but the credential's, whatever the provider adds", async () => {
+    it("of the credential replace those that the provider's configuration sets", async () => {
       await using server = await startServer(statuses(200));
       const httpHeaders = {
         Authorization: Redacted.make("Bearer configured"),
@@ -81,7 +84,66 @@ export const headersContract = (name: string, face: OpenFace): void => {
       expect(headers).not.toHaveProperty("x-openai-fedramp");
     });
 
-    it("leaves a caller's headers alone where the provider needs no credential", async () => {
+    const configured: ReadonlyArray<
+      readonly [string, Partial<ModelProviderConfig>, readonly [name: string, value: string]]
+    > = [
+      ["env_http_headers", { envHttpHeaders: { "api-key": "KEY" } }, ["api-key", "configured"]],
+      ["http_headers", { httpHeaders: secret("api-key") }, ["api-key", "configured"]],
+      [
+        "a subscription key",
+        { httpHeaders: secret("Ocp-Apim-Subscription-Key") },
+        ["ocp-apim-subscription-key", "configured"],
+      ],
+      [
+        "a header from a variable",
+        { envHttpHeaders: { "X-Team": "KEY" } },
+        ["x-team", "configured"],
+      ],
+      ["a cookie", { httpHeaders: secret("Cookie") }, ["cookie", "configured"]],
+    ];
+    it.each(configured)(
+      "that are a configured credential replace a client's key and Authorization: %s",
+      async (_which, table, [name, value]) => {
+        await using server = await startServer(statuses(200));
+        const provider = providerAt(
+          server.url,
+          { requiresOpenaiAuth: false, ...table },
+          { KEY: "configured" },
+        );
+        const one = face({ provider });
+        await one.send(`${server.url}/x`, {
+          headers: { [name.toUpperCase()]: "unused", Authorization: "Bearer unused", "x-own": "1" },
+        });
+        const { headers } = server.seen[0] ?? { headers: {} };
+        expect(headers).toMatchObject({ [name]: value, "x-own": "1" });
+        expect(headers).not.toHaveProperty("authorization");
+      },
+    );
+
+    it("that a configured Authorization sets replace a client's", async () => {
+      await using server = await startServer(statuses(200));
+      const httpHeaders = { Authorization: Redacted.make("Basic configured") };
+      const provider = providerAt(server.url, { requiresOpenaiAuth: false, httpHeaders });
+      await face({ provider }).send(`${server.url}/x`, {
+        headers: { authorization: "Bearer unused" },
+      });
+      expect(authorizations(server)).toEqual(["Basic configured"]);
+    });
+
+    it("of a client keep its Authorization beside configured headers that are no credential", async () => {
+      await using server = await startServer(statuses(200));
+      const httpHeaders = { "X-Feature": Redacted.make("on"), "X-Author": Redacted.make("me") };
+      const provider = providerAt(server.url, { requiresOpenaiAuth: false, httpHeaders });
+      await face({ provider }).send(`${server.url}/x`, {
+        headers: { authorization: "Bearer own" },
+      });
+      expect(server.seen[0]?.headers).toMatchObject({
+        authorization: "Bearer own",
+        "x-feature": "on",
+      });
+    });
+
+    it("of a client stay as they are if the provider has no credential", async () => {
       await using server = await startServer(statuses(200));
       const one = face({ provider: providerAt(server.url, { requiresOpenaiAuth: false }) });
       await one.send(`${server.url}/x`, { headers: { authorization: "Bearer own" } });
@@ -89,7 +151,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
       expect(authorizations(server)).toEqual(["Bearer own", undefined]);
     });
 
-    it("signs every attempt for its own second", async () => {
+    it("are signed anew for every attempt", async () => {
       await using server = await startServer(statuses(503, 503, 200));
       let nowMs = 5_000;
       const one = face({
@@ -108,7 +170,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
   });
 
   describe(`${name}: other origins`, () => {
-    it("get requests without the identity and without the provider's headers", async () => {
+    it("get requests without the credential and without the provider's headers", async () => {
       await using home = await startServer(statuses(200));
       await using other = await startServer(statuses(401));
       const provider = providerAt(
@@ -126,13 +188,13 @@ export const headersContract = (name: string, face: OpenFace): void => {
       expect(manager.recoveries()).toBe(0);
     });
 
-    it("get nothing at all where the caller says so", async () => {
+    it("get no requests with otherOrigins: reject", async () => {
       await using home = await startServer(statuses(200));
       await using other = await startServer(statuses(200));
       const one = face({
         provider: providerAt(home.url),
         manager: managerOf(apiKey()),
-        otherOrigins: "refuse",
+        otherOrigins: "reject",
       });
       expect(await rejection(one, one.send(`${other.url}/x`))).toMatchObject({
         code: "PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED",

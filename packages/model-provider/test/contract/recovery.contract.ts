@@ -1,4 +1,6 @@
+import { inspect } from "node:util";
 import { SignInRequired } from "../../src/errors/index.ts";
+import { warningContext } from "../../src/runtime/index.ts";
 import { describe, expect, it } from "vitest";
 import { apiKey, bearer, chatgpt } from "../support/credentials.ts";
 import { textOf } from "../support/faces.ts";
@@ -13,17 +15,20 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
     it.each([
       ["text", "prompt"],
       ["bytes", new TextEncoder().encode("prompt")],
-    ])("is mended, and a body of %s is sent again", async (_kind, body) => {
-      await using server = await startServer(statuses(401, 200));
-      const manager = managerOf(bearer("old"), bearer("new"));
-      const one = face({ provider: providerAt(server.url), manager });
-      const got = await one.send(`${server.url}/x`, { method: "POST", body });
-      expect([got.status, await textOf(got)]).toEqual([200, "answer 2"]);
-      expect(authorizations(server)).toEqual(["Bearer old", "Bearer new"]);
-      expect(server.seen.map((request) => request.body)).toEqual(["prompt", "prompt"]);
-    });
+    ])(
+      "leads to a second attempt with another credential, and a body of %s is sent again",
+      async (_kind, body) => {
+        await using server = await startServer(statuses(401, 200));
+        const manager = managerOf(bearer("old"), bearer("new"));
+        const one = face({ provider: providerAt(server.url), manager });
+        const got = await one.send(`${server.url}/x`, { method: "POST", body });
+        expect([got.status, await textOf(got)]).toEqual([200, "answer 2"]);
+        expect(authorizations(server)).toEqual(["Bearer old", "Bearer new"]);
+        expect(server.seen.map((request) => request.body)).toEqual(["prompt", "prompt"]);
+      },
+    );
 
-    it("is mended at most twice, and then the caller's to read", async () => {
+    it("leads to at most two more attempts, then the caller gets it", async () => {
       await using server = await startServer(statuses(401));
       const manager = managerOf(bearer("a"), bearer("b"), bearer("c"), bearer("d"));
       const one = face({ provider: providerAt(server.url), manager });
@@ -33,9 +38,9 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
     });
 
     it.each([
-      ["goes on and on", 1],
-      ["goes quiet", Number.POSITIVE_INFINITY],
-    ])("is mended, and let go of where its body %s", async (_how, everyMs) => {
+      ["never ends", 1],
+      ["stops coming", Number.POSITIVE_INFINITY],
+    ])("is cancelled when another attempt follows and its body %s", async (_how, everyMs) => {
       const letGo = Promise.withResolvers<void>();
       let pieces = 0;
       await using server = await startServer((_request, response, count) => {
@@ -58,21 +63,21 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       expect(pieces).toBeLessThan(500); // Those of a second would be twice as many.
     });
 
-    it("is handed over where nothing more can be done", async () => {
+    it("is the caller's if there is no other credential", async () => {
       await using server = await startServer(statuses(401));
       const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
       expect([got.status, await textOf(got), server.seen.length]).toEqual([401, "answer 1", 1]);
     });
 
-    it("is handed over whole where its body is long", async () => {
+    it("is the caller's in full, however long its body", async () => {
       const long = "x".repeat(300_000);
       await using server = await startServer((_request, response) => answer(response, 401, long));
       const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       expect(await textOf(await one.send(`${server.url}/x`))).toBe(long);
     });
 
-    it("is handed over where mending fails, and the reason is told", async () => {
+    it("is the caller's if the recovery fails, and onRecoveryFailed gets the reason", async () => {
       await using server = await startServer(statuses(401));
       const told: Array<string> = [];
       const manager = {
@@ -92,7 +97,22 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       ]);
     });
 
-    it("ends the request where onRecoveryFailed throws", async () => {
+    it("logs a warning in the caller's context if the recovery fails", async () => {
+      await using server = await startServer(statuses(401));
+      const manager = {
+        ...managerOf(chatgpt()),
+        recoverUnauthorized: () => Promise.reject(new SignInRequired({ providerId: "x" })),
+      };
+      const warnings: Array<string> = [];
+      const context = warningContext((message) => warnings.push(message));
+      const one = face({ provider: providerAt(server.url), manager, context });
+      expect((await one.send(`${server.url}/x`)).status).toBe(401);
+      expect(warnings).toEqual([
+        'the credential could not be recovered after a 401: model provider "x" needs a signed-in account, and there is none (PROVIDER_SIGN_IN_REQUIRED). Sign in.',
+      ]);
+    });
+
+    it("fails the request if onRecoveryFailed throws", async () => {
       await using server = await startServer(statuses(401));
       const manager = {
         ...managerOf(chatgpt()),
@@ -105,10 +125,11 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
           throw new RangeError("told");
         },
       });
-      await expect(one.send(`${server.url}/x`)).rejects.toBeInstanceOf(Error);
+      const error: unknown = await one.send(`${server.url}/x`).catch((thrown: unknown) => thrown);
+      expect(inspect(error)).toContain("RangeError: told");
     });
 
-    it("does not send a stream twice, but mends the identity for the next request", async () => {
+    it("does not repeat a stream, but recovers the credential for the next request", async () => {
       await using server = await startServer(statuses(401, 200));
       const manager = managerOf(bearer("old"), bearer("new"));
       const one = face({ provider: providerAt(server.url), manager });
@@ -119,7 +140,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       expect(server.seen[0]?.body).toBe("prompt");
     });
 
-    it("met by 2,000 requests at once causes one recovery", { timeout: 60_000 }, async () => {
+    it("of 2,000 concurrent requests leads to one recovery", { timeout: 60_000 }, async () => {
       await using server = await startServer((request, response) =>
         answer(response, request.headers.authorization === "Bearer new" ? 200 : 401),
       );

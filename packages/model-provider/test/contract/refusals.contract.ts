@@ -21,10 +21,10 @@ const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof p
 
 class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
   readonly code = "LOGIN_STORE_BROKEN";
-  readonly hint = "Mend it.";
+  readonly hint = "Repair it.";
 }
 
-/** When a face sends nothing. */
+/** When nothing is sent. */
 export const refusalsContract = (name: string, face: OpenFace): void => {
   describe(`${name}: nothing is sent`, () => {
     const cases: ReadonlyArray<
@@ -45,12 +45,12 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
         "LOGIN_STORE_BROKEN",
       ],
       [
-        "somebody else's manager fails",
+        "another library's manager fails",
         (url) => ({ provider: providerAt(url), manager: brokenManager(new RangeError("x")) }),
         "PROVIDER_CREDENTIAL_UNAVAILABLE",
       ],
       [
-        "the token is no header value",
+        "the token is not a legal header value",
         (url) => ({ provider: providerAt(url), manager: managerOf(apiKey("a\nb")) }),
         "PROVIDER_ILLEGAL_HEADER",
       ],
@@ -82,7 +82,7 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
         "PROVIDER_ILLEGAL_HEADER",
       ],
     ];
-    it.each(cases)("where %s", async (_when, options, code) => {
+    it.each(cases)("if %s", async (_when, options, code) => {
       await using server = await startServer(statuses(200));
       const one = face({ ...options(server.url), maxRetries: 2, retryBaseDelayMs: 0 });
       const error = await rejection(
@@ -98,11 +98,11 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
     it.each([
       ["at once", managerOf(chatgpt())],
       ["after a wait", { ...managerOf(chatgpt()), snapshot: () => null }],
-    ])("is refused, since its answer repeats the headers: %s", async (_when, manager) => {
+    ])("is refused, since its response repeats the headers: %s", async (_when, manager) => {
       await using server = await startServer(statuses(200));
       const one = face({ provider: providerAt(server.url), manager });
       const error = await rejection(one, one.send(`${server.url}/x`, { method: "TRACE" }));
-      expect(error).toMatchObject({ code: "PROVIDER_METHOD_REFUSED", method: "TRACE" });
+      expect(error).toMatchObject({ code: "PROVIDER_METHOD_NOT_ALLOWED", method: "TRACE" });
       expect(server.seen).toEqual([]);
     });
   });

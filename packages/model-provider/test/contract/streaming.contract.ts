@@ -7,7 +7,9 @@ import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
 import { statuses, type OpenFace } from "./open-face.ts";
 
-/** Answers and bodies on their way, and the end of them. */
+const stop = new Error("changed my mind");
+
+/** Bodies in both directions, and aborting. */
 export const streamingContract = (name: string, face: OpenFace): void => {
   describe(`${name}: aborting`, () => {
     it("ends the wait for a credential, and sends nothing", async () => {
@@ -26,12 +28,12 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await asked.promise;
-      controller.abort(new Error("changed my mind"));
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      controller.abort(stop);
+      await expect(sending).rejects.toMatchObject(one.aborted(stop));
       expect(server.seen).toEqual([]);
     });
 
-    it("sends nothing where the credential comes after it", async () => {
+    it("sends nothing if the credential is loaded afterwards", async () => {
       await using server = await startServer(statuses(200));
       const asked = Promise.withResolvers<void>();
       const loaded = Promise.withResolvers<Credential>();
@@ -48,14 +50,14 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await asked.promise;
-      controller.abort();
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      controller.abort(stop);
+      await expect(sending).rejects.toMatchObject(one.aborted(stop));
       loaded.resolve(apiKey());
       await one.send(`${server.url}/later`);
       expect(server.seen.map(({ url }) => url)).toEqual(["/later"]);
     });
 
-    it("ends a request for good, also with a reason that looks like the network's", async () => {
+    it("ends a request, even with a reason that looks like a transport failure", async () => {
       const arrived = Promise.withResolvers<void>();
       await using server = await startServer(() => arrived.resolve());
       const options = { provider: providerAt(server.url), manager: managerOf(apiKey()) };
@@ -63,12 +65,13 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
-      controller.abort(Object.assign(new Error("hung up"), { code: "ECONNRESET" }));
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      const reset = Object.assign(new Error("hung up"), { code: "ECONNRESET" });
+      controller.abort(reset);
+      await expect(sending).rejects.toMatchObject(one.aborted(reset));
       expect(server.seen).toHaveLength(1);
     });
 
-    it("ends a request that is under way", async () => {
+    it("ends a request that is running", async () => {
       const arrived = Promise.withResolvers<void>();
       await using server = await startServer(() => arrived.resolve());
       const one = face({
@@ -79,8 +82,8 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
-      controller.abort();
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      controller.abort(stop);
+      await expect(sending).rejects.toMatchObject(one.aborted(stop));
       expect(server.seen).toHaveLength(1);
     });
 
@@ -99,8 +102,8 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
-      controller.abort();
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      controller.abort(stop);
+      await expect(sending).rejects.toMatchObject(one.aborted(stop));
       expect(server.seen).toHaveLength(1);
     });
 
@@ -119,13 +122,13 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const sending = one.send(`${server.url}/x`, { method, signal: controller.signal });
       await asked.promise;
       await new Promise((resolve) => setImmediate(resolve)); // The 401 of a HEAD is all here by now.
-      controller.abort();
-      await expect(sending).rejects.toBeInstanceOf(Error);
+      controller.abort(stop);
+      await expect(sending).rejects.toMatchObject(one.aborted(stop));
     });
   });
 
   describe(`${name}: streaming`, () => {
-    it("hands over each part of an answer as it comes", async () => {
+    it("passes on each part of a response as it arrives", async () => {
       const proceed = Promise.withResolvers<void>();
       await using server = await startServer(async (_request, response) => {
         response.writeHead(200, { "content-type": "text/event-stream" });
@@ -143,7 +146,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       expect(seen).toEqual(["data: one\n\n", "data: two\n\n"]);
     });
 
-    it("sends each part of a body as it is made", async () => {
+    it("sends each part of a body as it is produced", async () => {
       const spy = vi.fn<() => void>();
       await using server = await startServer((request, response) =>
         answer(response, 200, request.body),

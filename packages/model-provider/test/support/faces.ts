@@ -1,4 +1,6 @@
 import { Readable } from "node:stream";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as ManagedRuntime from "effect/ManagedRuntime";
 import * as Stream from "effect/Stream";
@@ -25,11 +27,13 @@ export interface FaceAnswer {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** One of the ways to send an authenticated request, as the contract sees it. */
+/** One of the clients that send authenticated requests, as the contract tests use it. */
 export interface Face {
   readonly send: (url: string, request?: FaceRequest) => Promise<FaceAnswer>;
   /** The typed reason inside what `send` rejects with. */
   readonly reason: (error: unknown) => unknown;
+  /** What `send` rejects with after an abort with this reason. */
+  readonly aborted: (reason: Error) => { readonly message: string };
   readonly close: () => Promise<void>;
 }
 
@@ -58,6 +62,7 @@ export const fetchFace: MakeFace = (options) => {
       return { status: response.status, chunks: response.body ?? none };
     },
     reason: (error) => error,
+    aborted: ({ message }) => ({ message }),
     close: () => agent.close(),
   };
 };
@@ -84,11 +89,12 @@ export const interceptorFace: MakeFace = (options) => {
       return { status: answer.statusCode, chunks: answer.body };
     },
     reason: (error) => error,
+    aborted: ({ message }) => ({ message }),
     close: () => agent.close(),
   };
 };
 
-export const effectFace: MakeFace = ({ signer, ...options }) => {
+export const effectFace: MakeFace = ({ signer, context, ...options }) => {
   const agent = new Agent();
   const runtime = ManagedRuntime.make(
     EffectFace.layer({ ...options, dispatcher: agent }).pipe(
@@ -102,13 +108,14 @@ export const effectFace: MakeFace = ({ signer, ...options }) => {
         body: bodyOf(body),
       });
       const response = await runtime.runPromise(
-        HttpClient.execute(request),
+        Effect.provideContext(HttpClient.execute(request), context ?? Context.empty()),
         signal === undefined ? {} : { signal },
       );
       return { status: response.status, chunks: Stream.toAsyncIterable(response.stream) };
     },
     reason: (error) =>
       HttpClientError.isHttpClientError(error) ? EffectFace.signFailure(error) : error,
+    aborted: () => ({ message: "All fibers interrupted without error" }),
     close: async () => {
       await runtime.dispose();
       await agent.close();

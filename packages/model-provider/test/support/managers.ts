@@ -29,7 +29,7 @@ export const brokenManager = (failure: Error): PromiseCredentials => ({
   recoverUnauthorized: () => Promise.reject(failure),
 });
 
-/** A manager in which somebody else signs in with `change`, as another process would do it. */
+/** A manager in which `change` signs in another account, as another process would do. */
 export const switching = (before: Credential, after: Credential) => {
   let current = before;
   const manager = {

@@ -32,6 +32,7 @@ export const startServer = async (respond: Respond) => {
       void respond(one, response, seen.length);
     });
   });
+  server.keepAliveTimeout = 0; // On a slow machine, connections would be closed while clients use them.
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

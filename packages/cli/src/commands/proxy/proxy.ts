@@ -124,7 +124,7 @@ const serve = Effect.fnUntraced(function* (
   const { tokenFile } = options;
   const token = tokenFile === undefined ? undefined : yield* clientToken(tokenFile);
   const context: ForwardContext = {
-    dispatcher: dispatcher.compose(authInterceptor({ signer, otherOrigins: "refuse" })),
+    dispatcher: dispatcher.compose(authInterceptor({ signer, otherOrigins: "reject" })),
     signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
     defaults: defaultHeaders(session.environment, { userAgent }),
     headers: makeHeaderFilter({

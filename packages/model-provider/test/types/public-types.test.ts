@@ -30,19 +30,19 @@ const known = (error: ProviderConfigError): string => {
   }
 };
 
-describe("doors, as types", () => {
-  it("the authenticated fetch stands wherever a fetch does", () => {
+describe("public types", () => {
+  it("the authenticated fetch can be used as a fetch", () => {
     expectTypeOf<ReturnType<typeof createAuthenticatedFetch>>().toEqualTypeOf<AuthenticatedFetch>();
     expectTypeOf<AuthenticatedFetch>().toExtend<typeof fetch>();
   });
 
-  it("the interceptor is undici's own kind", () => {
+  it("the interceptor has undici's interceptor type", () => {
     expectTypeOf<
       ReturnType<typeof authInterceptor>
     >().toEqualTypeOf<Dispatcher.DispatcherComposeInterceptor>();
   });
 
-  it("Effect's client asks for a signer, and for nothing else", () => {
+  it("Effect's client needs a signer and nothing else", () => {
     expectTypeOf<ReturnType<typeof httpClientLayer>>().toEqualTypeOf<
       Layer.Layer<HttpClient.HttpClient, never, RequestSigner>
     >();
@@ -51,14 +51,14 @@ describe("doors, as types", () => {
     >();
   });
 
-  it("codes are literals, one union of them, login's included", () => {
+  it("codes are literals in one union, including those of login", () => {
     expectTypeOf<ModelProviderErrorCode>().toEqualTypeOf<ModelProviderError["code"]>();
     expectTypeOf<LoginErrorCode>().toExtend<ModelProviderErrorCode>();
     expectTypeOf<string>().not.toExtend<ModelProviderErrorCode>();
     expectTypeOf(known).returns.toEqualTypeOf<string>();
   });
 
-  it("headers come as a plain record, from the header source and from the client alike", () => {
+  it("header sources and clients return headers as a plain record", () => {
     expectTypeOf<ReturnType<HeaderSource["headers"]>>().toEqualTypeOf<
       Promise<Record<string, string>>
     >();
@@ -66,8 +66,8 @@ describe("doors, as types", () => {
     expectTypeOf<ModelProviderClient>().toExtend<AsyncDisposable>();
   });
 
-  it("whether the environment's credentials count has no default", () => {
-    // @ts-expect-error environmentCredentials must be said aloud
+  it("environmentCredentials has no default", () => {
+    // @ts-expect-error environmentCredentials is required
     const silent: ModelProviderOptions = {};
     expectTypeOf(silent).toEqualTypeOf<ModelProviderOptions>();
     expectTypeOf<{ readonly manager: AnyAuthManager }>().toExtend<ModelProviderOptions>();

@@ -3,33 +3,28 @@ import type { Dispatcher } from "undici";
 type Controller = Dispatcher.DispatchController;
 type RawHeaders = NonNullable<Controller["rawHeaders"]> | null;
 
-/** Who hears of an abort that meets no attempt under way. */
-export interface IdleListener {
-  readonly abortedWhileIdle: (reason: Error) => void;
-}
-
 /**
- * The one controller that a caller's handler sees while attempts, each with a controller of its own, come and go.
- * It steers the attempt that is under way; an abort between two attempts goes to the listener.
+ * The one controller that a caller's handler sees while attempts, each with its own controller, come and go. It controls
+ * the attempt that is running. `onIdleAbort` is called for an abort between two attempts.
  */
 export class CallerController implements Controller {
   #target: Controller | null = null;
   #reason: Error | null = null;
   #paused = false;
-  readonly #listener: IdleListener;
+  readonly #onIdleAbort: (reason: Error) => void;
 
-  constructor(listener: IdleListener) {
-    this.#listener = listener;
+  constructor(onIdleAbort: (reason: Error) => void) {
+    this.#onIdleAbort = onIdleAbort;
   }
 
-  /** Steers this attempt from now on, which ends it at once where the caller has aborted already. */
+  /** Controls this attempt from now on. Aborts it at once if the caller has aborted already. */
   attach(target: Controller): void {
     this.#target = target;
     if (this.#reason !== null) target.abort(this.#reason);
     else if (this.#paused) target.pause();
   }
 
-  /** No attempt is under way. */
+  /** No attempt is running any more. */
   detach(): void {
     this.#target = null;
   }
@@ -53,11 +48,11 @@ export class CallerController implements Controller {
   abort(reason: Error): void {
     this.stop(reason);
   }
-  /** `abort`, which undici's dump interceptor puts a function of its own in the place of. */
+  /** As `abort`, which undici's dump interceptor overwrites on the object. */
   stop(reason: Error): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
-    if (this.#target === null) this.#listener.abortedWhileIdle(reason);
+    if (this.#target === null) this.#onIdleAbort(reason);
     else this.#target.abort(reason);
   }
   pause(): void {

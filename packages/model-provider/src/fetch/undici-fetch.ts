@@ -1,21 +1,21 @@
 import { maxResponseHeaderBytes } from "@agent-auth/agent-identity/http";
 import type { Dispatcher, FormData as UndiciFormData } from "undici";
-import { isFormData } from "../requests/replay.ts";
+import { isFormData } from "../requests/body.ts";
 
-/** What `Send` is given: fetch's settings with the headers as a plain record. */
+/** fetch's settings with the headers as a plain record. */
 export interface SendInit extends Omit<RequestInit, "headers"> {
   readonly headers: Record<string, string>;
 }
 
-/** Sends one request; the whole surface of `fetch` that the faces use. */
-export type Send = (url: string, init: SendInit) => Promise<Response>;
+/** Sends one request. This is all that is needed of a `fetch`. */
+export type SendRequest = (url: string, init: SendInit) => Promise<Response>;
 
 type Undici = typeof import("undici");
 
 export const loadUndici = (): Promise<Undici> => import("undici");
 
-/** undici's fetch over a dispatcher. undici is loaded by the first call of this function and not before. */
-export const loadUndiciSend = async (dispatcher: Dispatcher | undefined): Promise<Send> => {
+/** Loads undici and returns its fetch over a dispatcher; default: an `Agent` that all callers share. */
+export const loadUndiciFetch = async (dispatcher: Dispatcher | undefined): Promise<SendRequest> => {
   const undici = await loadUndici();
   const fallback = dispatcher ?? sharedAgent(undici);
   return (url, init) =>
@@ -28,18 +28,18 @@ export const loadUndiciSend = async (dispatcher: Dispatcher | undefined): Promis
 
 let agent: Dispatcher | undefined;
 
-/** Not undici's global dispatcher: that may be the one bundled with Node, whose version differs. */
+/** Not undici's global dispatcher, which may be the one of another version that is bundled with Node. */
 export const sharedAgent = (undici: Undici): Dispatcher =>
   (agent ??= new undici.Agent({ maxHeaderSize: maxResponseHeaderBytes }));
 
-/** A caller's own dispatcher in `init`, which `fetch` allows in Node. */
+/** A caller may pass its own dispatcher in `init`, as with Node's fetch. */
 const isDispatcher = (value: unknown): value is Dispatcher =>
   typeof value === "object" &&
   value !== null &&
   "dispatch" in value &&
   typeof value.dispatch === "function";
 
-/** undici knows its own `FormData` only, and would send the global one as the text "[object FormData]". */
+/** undici knows only its own `FormData`. It would send the global one as the text "[object FormData]". */
 const undiciForm = (undici: Undici, form: FormData): UndiciFormData => {
   const copy = new undici.FormData();
   for (const [name, value] of form)

@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
+import { InterceptorOrderInvalid } from "../errors/index.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
-import type { CallerController } from "./steady-controller.ts";
+import type { CallerController } from "./caller-controller.ts";
 
 type Controller = Dispatcher.DispatchController;
 type Handler = Dispatcher.DispatchHandler;
@@ -13,13 +14,13 @@ export interface AttemptHost {
   readonly controller: CallerController;
   /** Whether the caller's handler has been told that the request started. */
   started: boolean;
-  /** What becomes of an answer, decided by its status before anything of it is passed on. */
+  /** Decides by its status what happens to a response, before any of it is passed on. */
   readonly judge: (attempt: Attempt, status: number, headers: IncomingHeaders) => Verdict;
-  /** Whether a failure before any answer needs no telling: another attempt follows, or it was told already. */
-  readonly takesOver: (error: Error) => boolean;
+  /** Returns whether a failure without a response is not the caller's: another attempt follows, or it was told already. */
+  readonly handlesFailure: (error: Error) => boolean;
 }
 
-/** `hold` keeps the answer, unread, until `release` or `drop`. */
+/** `hold` keeps the response, unread, until `release` or `drop`. */
 export type Verdict = "deliver" | "drop" | "hold";
 
 interface Held {
@@ -27,19 +28,19 @@ interface Held {
   readonly status: number;
   readonly headers: IncomingHeaders;
   readonly message: string | undefined;
-  /** What came nonetheless: undici's own connections can be paused, but not its MockAgent and not every interceptor. */
+  /** Data that came although the response is paused: MockAgent and some interceptors cannot be paused. */
   readonly chunks: Array<Buffer>;
-  /** How the answer ended, where it did while it was held. */
+  /** How the response ended, if it did while it was held. */
   end?: Ending;
 }
 
 type Ending = { readonly trailers: IncomingHeaders } | { readonly error: Error };
 
-/** Bytes and milliseconds worth spending on a dropped answer to get its connection back. */
+/** Bytes and milliseconds spent on reading a dropped response, to get its connection back. */
 const maxDroppedBytes = 64 * 1024;
 const maxDroppedMs = 1000;
 
-/** undici's handler of one attempt: passes everything on to the caller's handler, until told to hold or to drop. */
+/** The handler of one attempt. Passes everything on to the caller's handler unless told to hold or drop the response. */
 export class Attempt implements Handler {
   readonly signed: SignedHeaders;
   readonly #host: AttemptHost;
@@ -55,6 +56,9 @@ export class Attempt implements Handler {
 
   onRequestStart(controller: Controller, context: unknown): void {
     const host = this.#host;
+    // Nothing is written before this returns. The headers are those of the request that was redirected.
+    if (isRedirected(context))
+      throw new InterceptorOrderInvalid({ expectedOrigin: this.signed.target.origin });
     host.controller.attach(controller);
     if (host.started) return;
     host.started = true;
@@ -83,7 +87,12 @@ export class Attempt implements Handler {
     const host = this.#host;
     this.#state = status < 200 ? "waiting" : host.judge(this, status, headers);
     if (this.#state === "waiting" || this.#state === "deliver")
-      host.handler.onResponseStart?.(host.controller, status, headers, message);
+      host.handler.onResponseStart?.(
+        host.controller,
+        status,
+        this.signed.isAuthenticated ? unshared(headers) : headers,
+        message,
+      );
     else if (this.#state === "drop") this.#startDropping(controller);
     else {
       controller.pause();
@@ -109,7 +118,7 @@ export class Attempt implements Handler {
     const host = this.#host;
     if (this.#held !== undefined && !host.controller.aborted) this.#endHeld(this.#held, { error });
     else if (this.#state === "drop") clearTimeout(this.#dropTimer);
-    else if (this.#state === "deliver" || !host.takesOver(error)) {
+    else if (this.#state === "deliver" || !host.handlesFailure(error)) {
       this.#held = undefined;
       host.handler.onResponseError?.(host.controller, error);
     }
@@ -123,13 +132,13 @@ export class Attempt implements Handler {
     this.#host.handler.onRequestSent?.();
   }
 
-  /** An answer that is all here has nothing left that an abort could reach. */
+  /** A response that has ended cannot be aborted any more. */
   #endHeld(held: Held, end: Ending): void {
     held.end = end;
     this.#host.controller.detach();
   }
 
-  /** Gives the held answer to the caller's handler after all. Throws what the handler throws. */
+  /** Passes the held response on to the caller's handler. Throws what the handler throws. */
   release(): void {
     const held = this.#held;
     if (held === undefined) return;
@@ -155,7 +164,7 @@ export class Attempt implements Handler {
     else handler.onResponseEnd?.(controller, held.end.trailers);
   }
 
-  /** Lets the held answer go, so that its connection can serve another attempt. */
+  /** Discards the held response, so that another attempt can use its connection. */
   drop(): void {
     const held = this.#held;
     if (held === undefined) return;
@@ -172,4 +181,32 @@ export class Attempt implements Handler {
   }
 }
 
-const tooMuch = new Error("the answer was dropped in favour of another attempt");
+const tooMuch = new Error("the response was discarded because another attempt follows");
+
+/** undici's redirect interceptor tells its handler of the addresses that it has left. */
+const isRedirected = (context: unknown): boolean =>
+  typeof context === "object" &&
+  context !== null &&
+  "history" in context &&
+  Array.isArray(context.history) &&
+  context.history.length > 0;
+
+/** Directives that allow a shared cache to store a response to a request with a credential, or forbid it anyway. */
+const isDecided = /(?:^|[\s,])(?:private|no-store|public|s-maxage|must-revalidate)(?:$|[\s,=])/i;
+
+/**
+ * Adds `private` to the headers of a response that a shared cache would store. A cache that is composed outside does not
+ * see the credential, and would give the response of one account to another (RFC 9111 §3.5).
+ */
+const unshared = (headers: IncomingHeaders): IncomingHeaders => {
+  const control = headers["cache-control"];
+  if (
+    control === undefined &&
+    headers["expires"] === undefined &&
+    headers["last-modified"] === undefined
+  )
+    return headers;
+  const text = Array.isArray(control) ? control.join(", ") : (control ?? "");
+  if (isDecided.test(text)) return headers;
+  return { ...headers, "cache-control": text === "" ? "private" : `${text}, private` };
+};

@@ -1,0 +1,84 @@
+import * as Clock from "effect/Clock";
+import * as Duration from "effect/Duration";
+import * as Effect from "effect/Effect";
+import * as Schedule from "effect/Schedule";
+import type { ModelProviderError } from "../errors/index.ts";
+import type { Runtime, RuntimeOptions } from "../runtime/index.ts";
+import type { RetryPolicy } from "./next-action.ts";
+
+export interface RetryOptions {
+  /** Attempts after the first one on 5xx, 429 and transport failures. Default: the provider's `request_max_retries`. */
+  readonly maxRetries?: number;
+  /** Milliseconds before the first retry, doubled for each further one, with jitter. Default 200. */
+  readonly retryBaseDelayMs?: number;
+  /** Milliseconds that a retry waits at most. If a server asks for more, there is no retry. Default 60,000. */
+  readonly retryMaxDelayMs?: number;
+}
+
+export interface RequestOptions extends RetryOptions, RuntimeOptions {
+  /**
+   * What happens to requests to other origins than the provider's. `sendUnauthenticated` (default) sends them without the
+   * credential and the provider's headers, `reject` fails with `RequestOriginNotAllowed`.
+   */
+  readonly otherOrigins?: "sendUnauthenticated" | "reject";
+  /** Called if the credential could not be recovered after a 401; the caller gets the 401. Default: logs a warning. */
+  readonly onRecoveryFailed?: (error: ModelProviderError) => void;
+}
+
+/** Returns the policy that options and the provider's `request_max_retries` add up to. Throws `TypeError`. */
+export const retryPolicy = (options: RetryOptions, configuredRetries: number): RetryPolicy => ({
+  maxRetries: wholeNumber("maxRetries", options.maxRetries ?? configuredRetries),
+  baseDelayMs: wholeNumber("retryBaseDelayMs", options.retryBaseDelayMs ?? 200),
+  maxDelayMs: Math.min(
+    wholeNumber("retryMaxDelayMs", options.retryMaxDelayMs ?? 60_000),
+    longestTimerMs,
+  ),
+});
+
+/** A timer with a longer delay fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+const wholeNumber = (name: string, value: number): number => {
+  if (!Number.isInteger(value) || value < 0)
+    throw new TypeError(`${name} must be a whole number, 0 or more`);
+  return value;
+};
+
+/** Waits `delayMs`, or as long as the request's retry schedule says. One function serves one request. */
+export type RetryWait = (delayMs: number | undefined) => Effect.Effect<void>;
+
+/** Returns the waits of one request: `baseDelayMs`, doubled each time, with jitter, at most `maxDelayMs`. */
+export const makeRetryWait = ({ baseDelayMs, maxDelayMs }: RetryPolicy): RetryWait => {
+  type Step = Effect.Success<ReturnType<typeof startSchedule>>;
+  let step: Step | undefined;
+  return Effect.fnUntraced(function* (delayMs) {
+    if (delayMs !== undefined) return yield* Effect.sleep(delayMs);
+    step ??= yield* startSchedule(baseDelayMs, maxDelayMs);
+    const now = yield* Clock.currentTimeMillis;
+    const [, delay] = yield* Effect.orDie(step(now, undefined));
+    yield* Effect.sleep(delay);
+  });
+};
+
+const startSchedule = (baseDelayMs: number, maxDelayMs: number) =>
+  Schedule.exponential(baseDelayMs).pipe(
+    Schedule.jittered,
+    Schedule.modifyDelay(({ duration }) =>
+      Effect.succeed(Duration.min(duration, Duration.millis(maxDelayMs))),
+    ),
+    Schedule.toStep,
+  );
+
+/** Reports a failed recovery, which would otherwise show only as a 401. */
+export const recoveryReporter = (
+  { onRecoveryFailed }: RequestOptions,
+  { run }: Runtime,
+): ((error: ModelProviderError) => void) =>
+  onRecoveryFailed ??
+  (({ message, code, hint }) => {
+    void run(
+      Effect.logWarning(
+        `the credential could not be recovered after a 401: ${message} (${code}). ${hint}`,
+      ),
+    );
+  });
