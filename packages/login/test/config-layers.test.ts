@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { checkModelProvider, configForChild, loadConfig } from "../src/config/index.ts";
 import { loadEnvironment } from "../src/config/environment.ts";
@@ -333,9 +333,10 @@ describe("files of CODEX_HOME", () => {
       const read = () => loadConfig(loadEnvironment({ CODEX_HOME: path }));
       const error = await Effect.runPromise(Effect.flip(read()));
       expect(error.message).toBe(
-        `cannot read ${path}/${name}: this process is root, and the owner of the folder may not read that file`,
+        `cannot read ${path}/${name}: this process is root, and user 12345, who decides where the path leads, may not read what is there`,
       );
       chmodSync(roots, 0o644);
+      chmodSync(dirname(roots), 0o755);
       expect((await Effect.runPromise(read())).credentialsStore).toBe("file");
     },
   );

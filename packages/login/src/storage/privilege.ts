@@ -26,7 +26,7 @@ export const isRoot = (): boolean => process.geteuid?.() === 0;
 export interface PathControl {
   /** Users other than root who own a folder or a link on the way. They can make the path lead elsewhere. */
   readonly uids: ReadonlyArray<number>;
-  /** Whether one of them owns a link on the way. */
+  /** Whether one of them owns a link on the way, or a folder that a link is in. */
   readonly hasLink: boolean;
   /** The path with links resolved, as far as it exists. */
   readonly real: string;
@@ -52,7 +52,7 @@ export const controlOf = (path: string): PathControl => {
     const stats = lstatSync(next, { throwIfNoEntry: false });
     if (stats?.isSymbolicLink() === true && links++ < MAX_LINKS) {
       if (stats.uid !== 0) uids.add(stats.uid);
-      hasLink ||= stats.uid !== 0;
+      hasLink ||= uids.size > 0; // also of root's own link, which the owner of its folder may have moved there
       const target = readlinkSync(next);
       if (isAbsolute(target)) current = "/";
       pending.unshift(...target.split("/"));
