@@ -1,4 +1,4 @@
-import "./node-version.ts"; // first, so that nothing of the package runs on too old a Node
+export * from "./node-version.ts"; // first, so that nothing of the package runs on too old a Node
 import * as Data from "effect/Data";
 import type { AgentKeyError, StoredAgentIdentityInvalid } from "./agent.ts";
 import type { AssertionError } from "./assertion.ts";
@@ -14,7 +14,6 @@ export * from "./assertion.ts";
 export * from "./http.ts";
 export * from "./jwks.ts";
 export * from "./jwt.ts";
-export * from "./node-version.ts";
 export type * from "./remedy.ts";
 export * from "./task.ts";
 export * from "./urls.ts";
