@@ -1,5 +1,7 @@
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
-import { chmod } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliHome } from "./support/cli.ts";
 
@@ -43,6 +45,7 @@ describe("doctor", () => {
       "file",
       "store",
       "environment",
+      "lock",
       "tls",
       "jwks",
       "clock",
@@ -79,6 +82,51 @@ describe("doctor", () => {
       fix: "To use the stored one: unset CODEX_API_KEY",
     });
     expect(exitCode).toBe(0);
+  });
+
+  it("reports that another program holds the lock, and that it cannot be taken", async () => {
+    await using home = await keysHere();
+    const env = { CODEX_API_KEY: "sk-x" };
+    expect((await examine(home, env)).line("lock")).toEqual({
+      name: "lock",
+      status: "ok",
+      detail: "can be taken",
+      fix: null,
+    });
+    const path = join(home.path, "agent-auth.lock");
+    const holder = new DatabaseSync(path);
+    holder.exec("BEGIN EXCLUSIVE");
+    expect((await examine(home, env)).line("lock")).toMatchObject({
+      status: "warn",
+      detail: `${path} is held by another program`,
+    });
+    holder.close();
+    await rm(path);
+    await mkdir(path);
+    const { line, exitCode } = await examine(home, env);
+    expect(line("lock")).toMatchObject({ status: "fail" });
+    expect(line("lock")?.detail).toContain(path);
+    expect(exitCode).toBe(1);
+  });
+
+  it("reports a model provider that does not exist", async () => {
+    await using home = await codexHome('model_provider = "nope"\n');
+    const { line, exitCode } = await examine(home, { CODEX_API_KEY: "sk-x" });
+    expect(line("provider")).toEqual({
+      name: "provider",
+      status: "fail",
+      detail: 'there is no model provider "nope"',
+      fix: "Choose one of openai, or add [model_providers.nope].",
+    });
+    expect(exitCode).toBe(1);
+  });
+
+  it("finds nothing to fix in a CI job that has its credential in a variable", async () => {
+    await using home = await codexHome();
+    const jwt = await authority.mintAgentIdentityJwt();
+    const { checks, line } = await examine(home, { CODEX_AGENT_IDENTITY: jwt });
+    expect(line("environment")?.detail).toBe("CODEX_AGENT_IDENTITY provides the credential");
+    expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
   });
 
   it("names a violated restriction and signs nobody out", async () => {

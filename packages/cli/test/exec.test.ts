@@ -49,6 +49,21 @@ describe("exec", () => {
     expect(JSON.parse(stdout)).toEqual({ t: jwt, args: [] });
   });
 
+  it.each(["child_process", "*", "fs,CHILD_PROCESS"])(
+    "prints no credential under NODE_DEBUG=%s, and hands the variable on",
+    async (NODE_DEBUG) => {
+      await using home = await codexHome();
+      await home.run(["login", "--with-api-key"], { stdin: "sk-proj-canary-ABCDE" });
+      const program = ["-p", "JSON.stringify([process.env.CODEX_API_KEY, process.env.NODE_DEBUG])"];
+      const result = await home.run(["exec", "--", process.execPath, ...program], {
+        env: { NODE_DEBUG },
+      });
+      expect(JSON.parse(result.stdout)).toEqual(["sk-proj-canary-ABCDE", NODE_DEBUG]);
+      expect(result.stderr).not.toContain("canary");
+      expect(result.exitCode).toBe(0);
+    },
+  );
+
   it("ends with the program's exit code, or tells the signal that ended it", async () => {
     await using home = await codexHome();
     const env = { CODEX_API_KEY: "sk-x" };

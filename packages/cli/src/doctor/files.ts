@@ -2,6 +2,7 @@ import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { CodexHomeUnusable, describeSource } from "@agent-auth/login/errors";
+import { HomeLock, layer as homeLock } from "@agent-auth/login/storage/lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
@@ -102,7 +103,7 @@ export const checkStoreAndEnvironment = ({
   );
 };
 
-/** A variable is right where nothing is stored, as in a CI job. Beside a stored credential it is easily forgotten. */
+/** A variable alone is fine, as in a CI job. If a credential is stored as well, the variable is easily forgotten. */
 const environmentCheck = (variable: string | undefined, stored: string | undefined): Check => {
   if (variable === undefined) return ok("environment", "no credential in the environment");
   return stored === undefined
@@ -112,4 +113,35 @@ const environmentCheck = (variable: string | undefined, stored: string | undefin
         `${variable} is used instead of the credential in ${stored}`,
         `To use the stored one: unset ${variable}`,
       );
+};
+
+/**
+ * Whether the lock of CODEX_HOME can be taken: a refresh and a sign-in need it. Released at once. Skipped if the folder
+ * does not exist, because taking the lock would create it.
+ */
+export const checkLock = ({ environment }: Session): Effect.Effect<Check> => {
+  const { codexHome } = environment;
+  if (codexHome.notFound !== undefined || statOf(codexHome.path) === undefined) {
+    return Effect.succeed(ok("lock", "not needed yet"));
+  }
+  return HomeLock.use((lock) => lock.tryLock).pipe(
+    Effect.map((state) => {
+      if (state._tag === "Held") {
+        return warn(
+          "lock",
+          `${state.path} is held by another program`,
+          "Wait for it, or end the program that uses this CODEX_HOME",
+        );
+      }
+      return state.excludesCodex
+        ? ok("lock", "can be taken")
+        : warn(
+            "lock",
+            "can be taken, but does not exclude Codex",
+            "Install the optional package koffi, and keep CODEX_HOME on a local file system",
+          );
+    }),
+    Effect.provide(homeLock({ codexHome })),
+    Effect.catch((error) => Effect.succeed(failed("lock", error))),
+  );
 };

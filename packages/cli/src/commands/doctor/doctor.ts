@@ -7,6 +7,7 @@ import {
   checkConfig,
   checkFileMode,
   checkHome,
+  checkLock,
   checkStoreAndEnvironment,
 } from "../../doctor/files.ts";
 import { checkBackend, checkProvider, checkTls, network } from "../../doctor/network.ts";
@@ -60,6 +61,7 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
     checkConfig(session),
     checkFileMode(session),
     ...(yield* checkStoreAndEnvironment(session)),
+    yield* checkLock(session),
     tls,
     ...backend,
     provider,

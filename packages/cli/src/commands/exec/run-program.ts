@@ -5,7 +5,7 @@ import type { ExitCode } from "../../errors/exit-code.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import { isTerminal } from "../../terminal/is-terminal.ts";
 
-/** Runs a program on this terminal until it ends; its exit code, or 128 + the number of the signal that ended it. */
+/** Runs a program on this terminal and returns its exit code, or 128 + the number of the signal that ended it. */
 export const runProgram = (
   program: string,
   args: readonly string[],
@@ -14,7 +14,7 @@ export const runProgram = (
   Effect.callback<ExitCode, CliError>((resume) => {
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { env, stdio: "inherit" });
+      child = untraced(() => spawn(program, args, { env, stdio: "inherit" }));
     } catch (error) {
       resume(Effect.fail(notStarted(program, error)));
       return;
@@ -31,8 +31,23 @@ export const runProgram = (
   });
 
 /**
- * A terminal gives Ctrl-C to the program as well, so there it only must not end us first; other signals, and all of
- * them where no terminal does it, are passed on.
+ * Runs a function without the debug output of Node. Under `NODE_DEBUG=child_process`, Node prints the whole environment
+ * of a child that it starts to stderr, the credential included.
+ */
+const untraced = <A>(start: () => A): A => {
+  if (process.env["NODE_DEBUG"] === undefined) return start();
+  const { write } = process.stderr;
+  process.stderr.write = () => true;
+  try {
+    return start();
+  } finally {
+    process.stderr.write = write;
+  }
+};
+
+/**
+ * On a terminal, the program gets Ctrl-C as well, so this process only has to ignore it. Other signals are passed on, and
+ * so is Ctrl-C without a terminal.
  */
 const passSignalsOn = (child: ChildProcess): (() => void) => {
   const passOn = (signal: NodeJS.Signals) => child.kill(signal);
@@ -46,7 +61,7 @@ const passSignalsOn = (child: ChildProcess): (() => void) => {
   };
 };
 
-/** Node throws some of these and emits the others: a path through a file, too long a name, a `.cmd` on Windows. */
+/** Node throws some of these errors and emits others: a path through a file, a name that is too long, a `.cmd` on Windows. */
 const notStarted = (program: string, error: unknown) => {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
   return new CliError({

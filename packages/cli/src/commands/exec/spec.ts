@@ -4,12 +4,13 @@ export const spec = defineSpec({
   path: ["exec"],
   summary: "run a program with the credential in its environment",
   description: [
-    "Runs PROGRAM with CODEX_API_KEY (an API key) or CODEX_ACCESS_TOKEN (an agent identity JWT, a personal access token, or a fresh ChatGPT access token) in its environment, and never in its arguments. Other credential variables are taken out, so that exactly this identity rules. Overrides given with -c are passed on in AGENT_AUTH_CONFIG.",
-    "The program has this terminal, gets the signals, and its exit code becomes this command's. A ChatGPT access token is not renewed while it runs: for long work, agent-auth proxy is the better way.",
+    "Runs PROGRAM with CODEX_API_KEY (an API key) or CODEX_ACCESS_TOKEN (an agent identity JWT, a personal access token, or a fresh ChatGPT access token) in its environment, never in its arguments. Other credential variables are removed, so that the program uses exactly this credential. Overrides given with -c are passed on in AGENT_AUTH_CONFIG.",
+    "The program uses this terminal and receives the signals; its exit code becomes the exit code of this command. A ChatGPT access token is not refreshed while the program runs: for long work, use agent-auth proxy.",
+    "Node's debug output (NODE_DEBUG=child_process), which would print the credential, is suppressed while the program starts. Anyone who can read the environment of the program can read the credential.",
   ],
   args: [
-    { name: "program", required: true, summary: "looked for in PATH" },
-    { name: "args", required: false, variadic: true, summary: "passed on as they are" },
+    { name: "program", required: true, summary: "looked up in PATH" },
+    { name: "args", required: false, variadic: true, summary: "passed on unchanged" },
   ],
   flags: {},
   passesThrough: true,
@@ -17,10 +18,13 @@ export const spec = defineSpec({
   exitCodes: {
     126: "the program cannot be executed",
     127: "there is no such program",
-    n: "any other code is the program's own; 128 + n where signal n ended it",
+    n: "any other code is the program's own; 128 + n if signal n ended it",
   },
   mayNeedSignIn: true,
   examples: [
-    { line: "agent-auth exec -- codex exec 'Fix the build'", does: "Run Codex as this identity" },
+    {
+      line: "agent-auth exec -- codex exec 'Fix the build'",
+      does: "Run Codex with this credential",
+    },
   ],
 });
