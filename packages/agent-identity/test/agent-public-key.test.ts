@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import { importAgentPublicKey } from "../src/assertion/verifier.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 describe("importAgentPublicKey", () => {
   it.effect.each([

@@ -10,7 +10,7 @@ import { AccessTokenUnavailable } from "../src/errors/index.ts";
 import { type AgentKey, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
 import { AgentTasks, type AgentTaskIdentity } from "../src/tasks/index.ts";
 import { answer, json, makeFakeTransport } from "./fake-transport.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const identityWith = (
   key: AgentKey,

@@ -15,7 +15,7 @@ import {
 import { AssertionLookupFailed } from "../src/errors/index.ts";
 import { generateAgentKey } from "../src/keys/index.ts";
 import { nowMs } from "./mint.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const anyTask: VerifyAssertionOptions = { isKnownTask: null };
 const encode = (envelope: unknown) =>

@@ -6,7 +6,7 @@ import { makeAssertionSigner } from "../src/assertion/index.ts";
 import { parseAgentAssertion } from "../src/assertion/verifier.ts";
 import { type AgentKey, importAgentKey } from "../src/keys/index.ts";
 import { nowMs } from "./mint.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 /** A signer whose signatures are counted. */
 const countingSigner = Effect.gen(function* () {

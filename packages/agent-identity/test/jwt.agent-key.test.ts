@@ -5,19 +5,22 @@ import * as TestClock from "effect/testing/TestClock";
 import { JwksSource } from "../src/jwks/index.ts";
 import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { makeSigningKey, mint, nowMs } from "./mint.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const signingKey = makeSigningKey("key-1");
 const pkcs8 = ({ privateKey }: { readonly privateKey: KeyObject }): string =>
   privateKey.export({ format: "der", type: "pkcs8" }).toString("base64");
 const truncated = Buffer.from(keyVectors.agent_private_key, "base64").subarray(0, 40);
 
-const verifyWith = Effect.fnUntraced(function* (agentPrivateKey: string) {
-  yield* TestClock.setTime(nowMs);
-  const claims = { agent_private_key: agentPrivateKey };
-  const jwt = yield* Effect.promise(() => mint(signingKey, claims));
-  return yield* verifyAgentIdentityJwt(jwt);
-}, Effect.provide(JwksSource.layerStatic({ keys: [signingKey.jwk] })));
+const verifyWith = Effect.fnUntraced(
+  function* (agentPrivateKey: string) {
+    yield* TestClock.setTime(nowMs);
+    const claims = { agent_private_key: agentPrivateKey };
+    const jwt = yield* Effect.promise(() => mint(signingKey, claims));
+    return yield* verifyAgentIdentityJwt(jwt);
+  },
+  Effect.provide(JwksSource.layerStatic({ keys: [signingKey.jwk] })),
+);
 
 describe("the private key in a signed token", () => {
   it.effect("is imported by the verification", () =>

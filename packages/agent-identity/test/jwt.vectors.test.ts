@@ -5,7 +5,7 @@ import * as TestClock from "effect/testing/TestClock";
 import * as z from "zod";
 import { JwksSource } from "../src/jwks/index.ts";
 import { decodeUnverifiedAgentIdentityJwt, verifyAgentIdentityJwt } from "../src/jwt/index.ts";
-import { jwtVectors, keyVectors } from "./vectors.ts";
+import { jwtVectors, keyVectors } from "./vectors/index.ts";
 
 const nowMs = Date.UTC(2026, 3, 13, 12, 34, 56, 789);
 const source = JwksSource.layerStatic(jwtVectors.jwks);

@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted";
 import { writeSpki } from "../src/keys/ed25519-der.ts";
 import { type AgentKey, exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";
 import { sealToAgent, unsealWithAgentKey } from "../src/keys/sealed-box.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const importText = (pkcs8: string) => importAgentKey(Redacted.make(pkcs8));
 const importHex = (hex: string) => importText(Buffer.from(hex, "hex").toString("base64"));

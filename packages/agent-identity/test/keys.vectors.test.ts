@@ -18,7 +18,7 @@ import {
   x25519PublicKey,
 } from "../src/keys/sealed-box.ts";
 import { registrationMessage } from "../src/tasks/index.ts";
-import { keyVectors as vectors } from "./vectors.ts";
+import { keyVectors as vectors } from "./vectors/index.ts";
 
 const importVector = importAgentKey(Redacted.make(vectors.agent_private_key));
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { CompactSign } from "jose";
 import { defaultAudience, defaultIssuer } from "../src/jwt/index.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 /** The moment at which tests take place. */
 export const nowMs = Date.UTC(2026, 3, 13, 12);

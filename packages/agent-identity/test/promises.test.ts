@@ -23,7 +23,7 @@ import {
 } from "../src/promises/index.ts";
 import { loopbackServer } from "./loopback-server.ts";
 import { goodClaims, makeSigningKey, mint } from "./mint.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const key = makeSigningKey("key-1");
 const http = { originator: "tests", userAgent: "tests/1" };

@@ -6,7 +6,7 @@ import { describeAgent, registerAgent } from "../src/registration/index.ts";
 import { mintBiscuit } from "../src/registration/biscuit.ts";
 import { importAgentKey } from "../src/keys/index.ts";
 import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const importVector = importAgentKey(Redacted.make(keyVectors.agent_private_key));
 const accessToken = Redacted.make("canary-access-token");

@@ -13,7 +13,7 @@ import { sealToAgent } from "../src/keys/sealed-box.ts";
 import { registerTask } from "../src/tasks/index.ts";
 import { answer, json, makeFakeTransport, refusedConnection } from "./fake-transport.ts";
 import { nowMs } from "./mint.ts";
-import { keyVectors } from "./vectors.ts";
+import { keyVectors } from "./vectors/index.ts";
 
 const vector = keyVectors.task_registration;
 const importVector = importAgentKey(Redacted.make(keyVectors.agent_private_key));

@@ -11,7 +11,7 @@ import {
 } from "../errors/index.ts";
 import { describeType } from "../encoding/text.ts";
 import { JwksSource, type TrustedKey } from "../jwks/index.ts";
-import { type AgentKey, importAgentKey } from "../keys/index.ts";
+import { type AgentKey, parseAgentKey } from "../keys/agent-key.ts";
 import { checkTimeOption } from "../number-options.ts";
 import { type AgentIdentityRecord, parseAgentIdentityClaims } from "../record/index.ts";
 import { type AgentIdentityJwtHeader, decodeUnverifiedJws, isShapeError } from "./compact-jws.ts";
@@ -60,16 +60,7 @@ export interface VerifiedAgentIdentity {
   readonly issuedAtMs?: number;
 }
 
-/** Decodes a token and checks the shape of everything in it that will be used. */
-const decode = Effect.fnUntraced(function* (jwt: string | Redacted.Redacted) {
-  const jws = decodeUnverifiedJws(Redacted.isRedacted(jwt) ? Redacted.value(jwt) : jwt);
-  if (isShapeError(jws)) return yield* jws;
-  const expiresAtMs = readExpiry(jws.unverifiedClaims);
-  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
-  const nowMs = yield* Clock.currentTimeMillis;
-  const unverifiedRecord = yield* parseAgentIdentityClaims(jws.unverifiedClaims, { nowMs });
-  return { jws, unverifiedRecord, expiresAtMs, nowMs };
-});
+const textOf = (jwt: unknown): unknown => (Redacted.isRedacted(jwt) ? Redacted.value(jwt) : jwt);
 
 /**
  * Decodes a token without verifying it and without any request. Header, format, `exp` and all claims must be
@@ -91,27 +82,33 @@ const decode = Effect.fnUntraced(function* (jwt: string | Redacted.Redacted) {
 export const decodeUnverifiedAgentIdentityJwt = Effect.fnUntraced(function* (
   jwt: string | Redacted.Redacted,
 ): Effect.fn.Return<UnverifiedAgentIdentityJwt, JwtVerificationError> {
-  const { jws, unverifiedRecord, expiresAtMs } = yield* decode(jwt);
-  return { header: jws.header, unverifiedRecord, expiresAtMs };
+  const jws = decodeUnverifiedJws(textOf(jwt));
+  if (isShapeError(jws)) return yield* jws;
+  const { header, unverifiedClaims } = jws;
+  const expiresAtMs = readExpiry(unverifiedClaims);
+  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const unverifiedRecord = yield* parseAgentIdentityClaims(unverifiedClaims, { nowMs });
+  return { header, unverifiedRecord, expiresAtMs };
 });
 
-/** The key of a `kid`. A custom `JwksSource` may return anything, so its result is checked before it is used. */
-const trustedKey = Effect.fnUntraced(function* (
+/** A custom `JwksSource` may return anything, so its result is checked before it is used. */
+const checkTrustedKey = (
   kid: string,
-): Effect.fn.Return<TrustedKey["key"], JwksKeyNotFound | JwksError, JwksSource> {
-  const source = yield* JwksSource;
-  const found: unknown = yield* source.key(kid);
-  const key: unknown = Reflect.get(Object(found), "key");
+  found: unknown,
+): TrustedKey["key"] | JwksKeyNotFound | JwksMalformed => {
+  const trusted = Object(found);
+  const key: unknown = Reflect.get(trusted, "key");
   if (!(key instanceof CryptoKey)) {
     const problem = `the JwksSource must return a CryptoKey, found ${describeType(key)}`;
-    return yield* new JwksMalformed({ url: null, problem });
+    return new JwksMalformed({ url: null, problem });
   }
-  if (Reflect.get(Object(found), "kid") !== kid) {
-    return yield* new JwksKeyNotFound({ kid, problem: "the JwksSource returned another key" });
-  }
-  const problem = problemOfKey(key);
-  return problem === null ? key : yield* new JwksKeyNotFound({ kid, problem });
-});
+  const problem =
+    Reflect.get(trusted, "kid") === kid
+      ? problemOfKey(key)
+      : "the JwksSource returned the key of another kid";
+  return problem === null ? key : new JwksKeyNotFound({ kid, problem });
+};
 
 const textOption = (name: string, value: string): string => {
   if (typeof value === "string") return value;
@@ -153,19 +150,23 @@ export const verifyAgentIdentityJwt = Effect.fnUntraced(function* (
   const audience = textOption("audience", options.audience ?? defaultAudience);
   const tolerance = options.clockToleranceSeconds ?? defaultClockToleranceSeconds;
   const toleranceMs = checkTimeOption("clockToleranceSeconds", tolerance, { min: 0 }) * 1000;
-  const { jws, unverifiedRecord } = yield* decode(jwt);
+  const jws = decodeUnverifiedJws(textOf(jwt));
+  if (isShapeError(jws)) return yield* jws;
   const { kid } = jws.header;
-  const publicKey = yield* trustedKey(kid);
+  const claims = jws.unverifiedClaims;
+  const expiresAtMs = readExpiry(claims);
+  if (typeof expiresAtMs !== "number") return yield* expiresAtMs;
+  const decodedAtMs = yield* Clock.currentTimeMillis;
+  const record = yield* parseAgentIdentityClaims(claims, { nowMs: decodedAtMs });
+  const source = yield* JwksSource;
+  const publicKey = checkTrustedKey(kid, yield* source.key(kid));
+  if ("_tag" in publicKey) return yield* publicKey;
   const isSigned = yield* Effect.promise(() => isSignedBy(jws, publicKey));
   if (!isSigned) return yield* new JwtSignatureInvalid({ kid });
   const nowMs = yield* Clock.currentTimeMillis;
-  const lifetime = checkRegisteredClaims(jws.unverifiedClaims, {
-    issuer,
-    audience,
-    toleranceMs,
-    nowMs,
-  });
+  const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
   if ("_tag" in lifetime) return yield* lifetime;
-  const key = yield* importAgentKey(unverifiedRecord.privateKey);
-  return { record: unverifiedRecord, key, kid, issuer, audience, ...lifetime };
+  const key = parseAgentKey(record.privateKey);
+  if ("_tag" in key) return yield* key;
+  return { record, key, kid, issuer, audience, ...lifetime };
 });

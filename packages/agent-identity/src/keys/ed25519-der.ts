@@ -48,11 +48,19 @@ const parsePublicKey = (element: Element): Uint8Array | null => {
 const isPublicKey = (element: Element): boolean =>
   element.tag === publicKeyTag.implicit || element.tag === publicKeyTag.explicit;
 
+/** What precedes the 32 bytes of a version 1 structure. */
+const prefix = {
+  ed25519: Buffer.from("302e020100300506032b657004220420", "hex"),
+  x25519: Buffer.from("302e020100300506032b656e04220420", "hex"),
+};
+
 /**
  * Parses the Ed25519 seed of PKCS#8 DER, version 1 (RFC 5208) or version 2 (RFC 5958, with the public key), which
  * OpenSSL's parser rejects. `structure`: not PKCS#8 DER. `algorithm`: a key of another algorithm.
  */
 export const parseEd25519Pkcs8 = (der: Buffer): Ed25519Pkcs8 | "structure" | "algorithm" => {
+  if (der.length === 48 && der.subarray(0, 16).equals(prefix.ed25519))
+    return { seed: der.subarray(16) };
   // Keys of other algorithms may be longer than the short form allows.
   if (der[0] === tag.sequence && (der[1] ?? 0) > 0x80 && der.length > 128) return "algorithm";
   const outer = only(der, tag.sequence);
@@ -69,11 +77,6 @@ export const parseEd25519Pkcs8 = (der: Buffer): Ed25519Pkcs8 | "structure" | "al
   if (!isVersion2 || extras.length > 1 || !isPublicKey(publicKeyElement)) return "structure";
   const publicKey = parsePublicKey(publicKeyElement);
   return publicKey === null ? "structure" : { seed, publicKey };
-};
-
-const prefix = {
-  ed25519: Buffer.from("302e020100300506032b657004220420", "hex"),
-  x25519: Buffer.from("302e020100300506032b656e04220420", "hex"),
 };
 
 /** PKCS#8 DER, version 1, of a 32-byte Ed25519 seed or X25519 secret: the version that all software accepts. */

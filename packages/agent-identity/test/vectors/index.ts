@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 
 const read = (name: string): unknown =>
-  JSON.parse(readFileSync(new URL(`./vectors/${name}`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`./${name}`, import.meta.url), "utf8"));
 
 const AgentKeyVectors = z.object({
   seed_hex: z.string(),
