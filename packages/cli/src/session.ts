@@ -38,9 +38,11 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
  */
 export const managerLayer = (session: Session, use: "requests" | "signInOrOut") =>
   AuthManager.layer({
-    ...(session.account !== undefined && {
-      codexHome: accountHome(session.environment.codexHome.path, session.account),
-    }),
+    // Without a CODEX_HOME there are no kept accounts; the store says why.
+    ...(session.account !== undefined &&
+      session.environment.codexHome.notFound === undefined && {
+        codexHome: accountHome(session.environment.codexHome.path, session.account),
+      }),
     environment: session.environment,
     config: session.config,
     environmentCredentials: true,

@@ -75,7 +75,11 @@ describe("the home folder", () => {
   it.for([
     [["login", "status"], "Not logged in\n", 1],
     [["logout"], "Not logged in\n", 0],
-    [["accounts", "list"], "", 0],
+    [
+      ["accounts", "list"],
+      "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current\n",
+      0,
+    ],
   ] as const)(
     "is not needed by a user without an account if CODEX_HOME is set: %j",
     async ([args, stderr, exitCode], { skip }) => {

@@ -1,7 +1,7 @@
 import type { AuthDocument } from "@agent-auth/login/storage/auth-json";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { layer as configuredStore } from "@agent-auth/login/storage/configured";
-import { PersistentStoreRequired } from "@agent-auth/login/errors";
+import { CodexHomeUnusable, PersistentStoreRequired } from "@agent-auth/login/errors";
 import { HomeLock } from "@agent-auth/login/storage/lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -45,13 +45,25 @@ const locked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 /** Every operation works on whole documents and loses nothing: what is not known to us travels along. */
 export const keptAccounts = (session: Session) => {
-  const codexHome = session.environment.codexHome.path;
+  const { notFound, path: codexHome } = session.environment.codexHome;
+  const requireHome =
+    notFound === undefined ? Effect.void : Effect.fail(new CodexHomeUnusable({ reason: notFound }));
   const mode = session.config.credentialsStore;
 
-  const inHome = (path: string, explicit: boolean) =>
-    Effect.provide(configuredStore({ mode, codexHome: { path, explicit } }));
-  const inMain = inHome(codexHome, session.environment.codexHome.explicit);
-  const inAccount = (name: string) => inHome(accountHome(codexHome, name), false);
+  const inMain = Effect.provide(
+    configuredStore({ mode, codexHome: session.environment.codexHome }),
+  );
+  const inAccount = (name: string) =>
+    Effect.provide(
+      configuredStore({
+        mode,
+        codexHome: {
+          ...session.environment.codexHome,
+          path: accountHome(codexHome, name),
+          explicit: false,
+        },
+      }),
+    );
 
   const load = CredentialStore.use((store) => store.load).pipe(
     Effect.map((stored) => Option.getOrUndefined(stored)?.document),
@@ -69,7 +81,7 @@ export const keptAccounts = (session: Session) => {
   const all = Effect.gen(function* () {
     const kept: KeptAccount[] = [];
     const broken: BrokenAccount[] = [];
-    for (const name of yield* accountNames(codexHome)) {
+    for (const name of yield* Effect.andThen(requireHome, accountNames(codexHome))) {
       const found = yield* Effect.result(find(name));
       if (Result.isFailure(found)) broken.push({ name, error: found.failure });
       else if (found.success !== undefined) kept.push(found.success);
