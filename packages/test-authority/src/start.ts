@@ -8,18 +8,18 @@ import { jwksRoutes } from "./endpoints/jwks.ts";
 import { responsesRoutes } from "./endpoints/responses.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
 import { workspaceRoutes } from "./endpoints/workspace.ts";
-import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./minting.ts";
+import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./identities/mint.ts";
 import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
 import { decideDevice, deviceRoutes } from "./oauth/device.ts";
 import { discoveryRoutes } from "./oauth/discovery.ts";
 import { revokeRoutes } from "./oauth/revoke.ts";
 import { tokenRoutes } from "./oauth/token-endpoint.ts";
 import { expireRefreshToken, mintChatgptTokens, revokeRefreshToken } from "./oauth/tokens.ts";
-import { acceptSockets } from "./socket.ts";
-import type { Route } from "./router.ts";
-import { makeSelfSigned } from "./self-signed.ts";
-import { makeListener } from "./listener.ts";
-import { listen, makeServer } from "./server.ts";
+import { acceptSockets } from "./http/web-socket.ts";
+import type { Route } from "./http/router.ts";
+import { makeSelfSigned } from "./http/certificate.ts";
+import { makeListener } from "./http/listener.ts";
+import { listen, makeServer } from "./http/server.ts";
 import type { AuthorityState } from "./state.ts";
 import { changeSettings, makeState } from "./state.ts";
 import type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";
@@ -78,7 +78,7 @@ const recording = ({ log }: AuthorityState) => ({
   verify: log.verify.bind(log),
 });
 
-/** Keeps track of the open connections; gives a function that resets them all and returns how many there were. */
+/** Tracks open connections. Returns a function that resets them all and returns their number. */
 const trackConnections = (server: Server): (() => number) => {
   const open = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
@@ -107,9 +107,23 @@ const makeClose = (server: Server, closing: AbortController) => {
 };
 
 /**
- * Starts an authority on loopback: one process, a free port, no set-up. Resolves once it listens.
- * Rejects with `ListenFailed` where the host or port cannot be had, and with `TypeError` for a host that is not
- * loopback: this server signs in anyone who asks.
+ * Starts an authority on loopback, in this process and on a free port. Resolves when it listens. Rejects with
+ * `ListenFailed` if host and port are not available, and with `TypeError` if the host is not loopback: the authority
+ * signs in anyone who asks.
+ *
+ * @example
+ * ```ts
+ * import { startTestAuthority } from "@agent-auth/test-authority";
+ *
+ * await using authority = await startTestAuthority();
+ * authority.behave("models", { status: 503 }, { times: 1 });
+ * const headers = { authorization: `Bearer ${authority.addApiKey()}` };
+ * const statuses = [];
+ * for (const attempt of [1, 2])
+ *   statuses[attempt] = (await fetch(`${authority.openaiBaseUrl}/models`, { headers })).status;
+ * if (statuses[1] !== 503 || statuses[2] !== 200) throw new Error("unexpected responses");
+ * if (authority.count("models") !== 2) throw new Error("unexpected number of requests");
+ * ```
  */
 export const startTestAuthority = async (
   options: TestAuthorityOptions = {},

@@ -1,55 +1,55 @@
-import type { Account } from "./accounts.ts";
-import { Directory } from "./accounts.ts";
-import { Behaviours } from "./behaviours.ts";
-import type { AuthorityClock } from "./clock.ts";
-import { makeClock } from "./clock.ts";
+import type { Account } from "./identities/accounts.ts";
+import { Directory } from "./identities/accounts.ts";
+import { Behaviours } from "./steering/behaviours.ts";
+import type { AuthorityClock } from "./steering/clock.ts";
+import { makeClock } from "./steering/clock.ts";
 import { OAuthStore } from "./oauth/store.ts";
-import { RequestLog } from "./request-log.ts";
-import { SigningKeys } from "./signing-keys.ts";
+import { RequestLog } from "./steering/request-log.ts";
+import { SigningKeys } from "./identities/signing-keys.ts";
 
-/** The four spellings of a registered task's id; `encrypted…` carry it sealed to the agent's key. */
+/** The four names of the field with a registered task's id; in `encrypted…` it is sealed to the agent's key. */
 export type TaskIdField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";
 
-/** What a test may change while the authority runs. */
+/** Settings that a test may change while the authority runs. */
 export interface Settings {
   taskIdField: TaskIdField;
   /** `Cache-Control` of the key set; null sends none. */
   jwksCacheControl: string | null;
-  /** TOML of a workspace's managed configuration, as its members' Codex fetches it; null for none. */
+  /** TOML of the workspace's managed configuration, which Codex fetches; null for none. */
   managedConfig: string | null;
   /** TOML of what a workspace requires of its members' configuration; null for nothing. */
   managedRequirements: string | null;
-  /** The assistant's text in every model answer. */
+  /** The assistant's text in every model reply. */
   replyText: string;
-  /** Milliseconds between two pieces of a streamed model answer. */
+  /** Milliseconds between two events of a streamed model reply. */
   replyDelayMs: number;
-  /** Whether a refresh token that comes back a second time kills its whole family. */
+  /** Whether reuse of a refresh token revokes its whole family. */
   punishReuse: boolean;
   /** Lifetime of the access and id tokens of a sign-in or refresh. */
   accessTokenSeconds: number;
-  /** Lifetime of an authorization code; 0 makes codes that have expired already. */
+  /** Lifetime of an authorization code; 0 issues expired codes. */
   authorizationCodeSeconds: number;
-  /** How `/oauth/token` spells a refusal: `{error:{…}}`, `{error, error_description}`, or `{code, message}`. */
+  /** Shape of `/oauth/token` errors: `{error:{…}}`, `{error, error_description}`, or `{code, message}`. */
   tokenErrorShape: "object" | "string" | "code";
   /** Whether the error codes of `/oauth/token` are sent in lower or upper case (`REFRESH_TOKEN_EXPIRED`). */
   tokenErrorCase: "lower" | "upper";
-  /** Whether the authorize page asks, or answers at once for the first account. */
+  /** Whether the authorize page asks the user, or decides at once for the first account. */
   consent: "ask" | "approve" | "deny";
-  /** `error_description` of a denial; one with `missing_codex_entitlement` has a text of its own in clients. */
+  /** `error_description` of a denial. Clients show their own text for `missing_codex_entitlement`. */
   denialDescription: string;
-  /** Sends a `state` back that is not the program's. */
-  spoilState: boolean;
-  /** How the device endpoint spells its answer's field for the code. */
+  /** Whether the callback has a wrong `state`. */
+  wrongState: boolean;
+  /** Name of the device endpoint's field for the code. */
   deviceUserCodeField: "user_code" | "usercode";
-  /** Whether device sign-in is offered (404 where not). */
+  /** Whether device sign-in is enabled; if not, its endpoints respond with 404. */
   deviceSignInEnabled: boolean;
-  /** Seconds between polls, as the device endpoint tells clients (Codex reads only a string); null leaves it out. */
+  /** Seconds between polls that the device endpoint asks for (Codex accepts only a string); null omits it. */
   deviceIntervalSeconds: number | string | null;
   /** Lifetime of a device sign-in's code. */
   deviceCodeSeconds: number;
 }
 
-/** All that the endpoints share. */
+/** State that the endpoints share. */
 export interface AuthorityState {
   readonly clock: AuthorityClock;
   readonly keys: SigningKeys;
@@ -58,20 +58,20 @@ export interface AuthorityState {
   readonly behaviours: Behaviours;
   readonly log: RequestLog;
   readonly settings: Settings;
-  /** The account that minting uses where no other is named. */
+  /** The default account of minted credentials. */
   readonly account: Account;
-  /** Origin that the authority is reached under; known once it listens. */
+  /** Origin of the authority; set when it listens. */
   origin: string;
 }
 
 /** Throws `TypeError` for a setting that does not exist. */
 export const changeSettings = (settings: Settings, changes: Partial<Settings>): void => {
   for (const name of Object.keys(changes))
-    if (!(name in settings)) throw new TypeError(`there is no setting ${name}`);
+    if (!(name in settings)) throw new TypeError(`unknown setting ${name}`);
   Object.assign(settings, changes);
 };
 
-/** A fresh authority's state, with one account in it. */
+/** A new authority's state, with one account. */
 export const makeState = (now: () => number, account: Partial<Account>): AuthorityState => {
   const directory = new Directory();
   return {
@@ -96,8 +96,8 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       tokenErrorShape: "object",
       tokenErrorCase: "lower",
       consent: "ask",
-      denialDescription: "the person said no",
-      spoilState: false,
+      denialDescription: "the user denied the request",
+      wrongState: false,
       deviceUserCodeField: "user_code",
       deviceSignInEnabled: true,
       deviceIntervalSeconds: "5",

@@ -24,7 +24,7 @@ const mintBiscuit = (authority: TestAuthority, accessToken: string, change = {})
   });
 
 describe("whoami", () => {
-  it("says whose personal access token it is", async () => {
+  it("returns the user of a personal access token", async () => {
     await using authority = await startTestAuthority({ account: { planType: "edu" } });
     const { account } = authority;
     const url = `${authority.accountsBaseUrl}/v1/user-auth-credential/whoami`;
@@ -45,7 +45,7 @@ describe("whoami", () => {
 });
 
 describe("biscuits", () => {
-  it("are a response header for a sign-in's access token and the stated request", async () => {
+  it("are returned in a response header for an access token and the original request", async () => {
     await using authority = await startTestAuthority();
     const { accessToken } = await authority.mintChatgptTokens();
     const answer = await mintBiscuit(authority, accessToken);
@@ -61,7 +61,7 @@ describe("biscuits", () => {
 });
 
 describe("agent registration", () => {
-  it("takes a biscuit with the first design's body", async () => {
+  it("accepts a biscuit with a v1 body", async () => {
     await using authority = await startTestAuthority();
     const { accessToken } = await authority.mintChatgptTokens();
     const minted = await mintBiscuit(authority, accessToken);
@@ -74,7 +74,7 @@ describe("agent registration", () => {
     expect((await errorOf(forged)).code).toBe("invalid_biscuit");
   });
 
-  it("takes an access token with the current design's body", async () => {
+  it("accepts an access token with a v2 body", async () => {
     await using authority = await startTestAuthority();
     const { accessToken } = await authority.mintChatgptTokens();
     const headers = { authorization: `Bearer ${accessToken}` };

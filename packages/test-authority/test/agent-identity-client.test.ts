@@ -39,7 +39,7 @@ describe("the client of agent-identity", () => {
     },
   );
 
-  it("picks up a rotated key", async () => {
+  it("accepts a token signed by a rotated key", async () => {
     await using authority = await startTestAuthority();
     await using client = connect(authority);
     await client.verifyAgentIdentityJwt(await authority.mintAgentIdentityJwt());

@@ -18,7 +18,7 @@ const decide = async (authority: TestAuthority, form: Record<string, string>) =>
 };
 
 describe("the authorize page", () => {
-  it("lists the workspaces, escaped, and marks those that the program did not ask for", async () => {
+  it("lists the workspaces, escaped, and marks those that the client did not ask for", async () => {
     await using authority = await startTestAuthority({
       account: { workspaceName: '<b>"Ada" & co</b>' },
     });
@@ -28,10 +28,10 @@ describe("the authorize page", () => {
     expect(text).toContain("&lt;b&gt;&quot;Ada");
     expect(text).not.toContain("<b>");
     expect(text).toContain(`value="${other.accountId}" checked`);
-    expect(text.match(/did not ask for this one/g)).toHaveLength(1);
+    expect(text.match(/did not ask for this workspace/g)).toHaveLength(1);
   });
 
-  it("has no script and no outside resource, and forbids both", async () => {
+  it("has no scripts or external resources, and forbids both", async () => {
     await using authority = await startTestAuthority();
     const { answer, text } = await openPage(authority);
     expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
@@ -39,7 +39,7 @@ describe("the authorize page", () => {
     expect(text).not.toMatch(/<script|<link|<img|https?:\/\//);
   });
 
-  it("sends an approval's code and state back for the chosen workspace, once", async () => {
+  it("redirects once with code and state for the chosen workspace", async () => {
     await using authority = await startTestAuthority();
     const other = authority.createAccount();
     const request = hiddenRequest((await openPage(authority)).text);
@@ -52,7 +52,7 @@ describe("the authorize page", () => {
     expect((await decide(authority, form)).status).toBe(400);
   });
 
-  it("sends a denial back with its reason", async () => {
+  it("redirects with the reason of a denial", async () => {
     await using authority = await startTestAuthority({
       settings: { denialDescription: "missing_codex_entitlement" },
     });
@@ -65,7 +65,7 @@ describe("the authorize page", () => {
     });
   });
 
-  it("wants a workspace with an approval", async () => {
+  it("requires a workspace for an approval", async () => {
     await using authority = await startTestAuthority();
     const request = hiddenRequest((await openPage(authority)).text);
     expect((await decide(authority, { request, decision: "approve" })).status).toBe(400);
@@ -96,9 +96,9 @@ describe("the authorize page", () => {
     expect(callback.searchParams.get("state")).toBe("state-of-the-program");
   });
 
-  it("decides without asking, and with a spoiled state, when told to", async () => {
+  it("decides without asking, and with a wrong state, if configured to", async () => {
     await using authority = await startTestAuthority({
-      settings: { consent: "approve", spoilState: true },
+      settings: { consent: "approve", wrongState: true },
     });
     const { answer } = await openPage(authority);
     const callback = new URL(answer.headers.get("location") ?? "");

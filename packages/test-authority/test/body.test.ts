@@ -6,7 +6,7 @@ const send = (url: string, encoding: string, body: string) =>
   fetch(url, { method: "POST", headers: { "content-encoding": encoding }, body });
 
 describe("a request body", () => {
-  it("is refused under an encoding that nobody knows, or that it is not in", async () => {
+  it("is rejected with an unknown or wrong content encoding", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.openaiBaseUrl}/responses`;
     const unknown = await send(url, "rot13", "x");
@@ -16,14 +16,14 @@ describe("a request body", () => {
     expect(authority.requestsTo("responses").map(({ status }) => status)).toEqual([415, 400]);
   });
 
-  it("is refused above 64 MiB", async () => {
+  it("is rejected above 64 MiB", async () => {
     await using authority = await startTestAuthority();
     const body = new Uint8Array(64 * 1024 * 1024 + 1);
     const answer = await fetch(`${authority.openaiBaseUrl}/responses`, { method: "POST", body });
     expect([answer.status, (await errorOf(answer)).code]).toEqual([413, "body_too_large"]);
   });
 
-  it("is refused as a form that names a parameter twice", async () => {
+  it("is rejected as a form with a duplicate parameter", async () => {
     await using authority = await startTestAuthority();
     const form = new URLSearchParams([
       ["grant_type", "authorization_code"],

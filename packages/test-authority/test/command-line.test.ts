@@ -6,7 +6,7 @@ import { decodeJwt } from "jose";
 import { Agent, request } from "undici";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { parseCommandLine } from "../src/command-line.ts";
+import { parseCommandLine } from "../src/command/options.ts";
 
 describe("parseCommandLine", () => {
   it("runs on a free loopback port by default", () => {
@@ -56,7 +56,7 @@ const startBinary = (...args: ReadonlyArray<string>) =>
 
 describe("agent-test-authority", () => {
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "prints one line of JSON, serves, and ends on %s with exit code 0",
+    "prints one line of JSON, serves, and exits with 0 on %s",
     async (signal) => {
       const child = startBinary("--mint", "--api-key");
       const exit = once(child, "exit");
@@ -72,7 +72,7 @@ describe("agent-test-authority", () => {
     },
   );
 
-  it("serves https under the certificate that it prints", async () => {
+  it("serves https with the certificate that it prints", async () => {
     const child = startBinary("--tls", "--personal-access-token");
     const [first] = await once(createInterface(child.stdout), "line");
     const line = Line.parse(JSON.parse(String(first)));
@@ -88,7 +88,7 @@ describe("agent-test-authority", () => {
     await once(child, "exit");
   });
 
-  it("mints nothing unasked, and exits 2 on a wrong flag", async () => {
+  it("mints nothing by default, and exits with 2 for an unknown flag", async () => {
     const child = startBinary();
     const exit = once(child, "exit");
     const [first] = await once(createInterface(child.stdout), "line");
@@ -107,7 +107,7 @@ describe("agent-test-authority", () => {
     expect(await once(wrong, "exit")).toEqual([2, null]);
   });
 
-  it("tells its version", async () => {
+  it("prints its version", async () => {
     const child = startBinary("--version");
     const [first] = await once(createInterface(child.stdout), "line");
     expect(String(first)).toMatch(/^\d+\.\d+\.\d+$/);

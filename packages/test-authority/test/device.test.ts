@@ -26,7 +26,7 @@ const Approved = z.object({
 });
 
 describe("the device flow", () => {
-  it("signs in once the person typed the code, in any case, and approved", async () => {
+  it("signs in when the user has entered the code in any case and approved", async () => {
     await using authority = await startTestAuthority();
     const account = authority.createAccount();
     const device = await begin(authority);
@@ -62,7 +62,7 @@ describe("the device flow", () => {
     expect((await errorOf(await poll(authority, device))).code).toBe("expired_token");
   });
 
-  it("tells a denial, an expired code and an unknown one apart", async () => {
+  it("distinguishes a denial, an expired code and an unknown code", async () => {
     await using authority = await startTestAuthority({ settings: { deviceCodeSeconds: 60 } });
     const denied = await begin(authority);
     expect(authority.decideDevice(denied.user_code, { decision: "deny" })).toBe(true);
@@ -76,7 +76,7 @@ describe("the device flow", () => {
     expect((await errorOf(await poll(authority, late))).code).toBe("expired_token");
   });
 
-  it("is refused where it is not enabled, and spells its answer as told", async () => {
+  it("is rejected if disabled, and uses the configured field name", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.issuer}/api/accounts/deviceauth/usercode`;
     authority.configure({ deviceUserCodeField: "usercode", deviceIntervalSeconds: "7" });
@@ -88,7 +88,7 @@ describe("the device flow", () => {
 });
 
 describe("the device page", () => {
-  it("asks for the code, and again, escaped, where it is wrong", async () => {
+  it("asks for the code, and shows a wrong one escaped", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.issuer}/codex/device`;
     expect(await (await fetch(url)).text()).toContain('name="user_code"');

@@ -51,7 +51,7 @@ describe.skipIf(missing !== null)("the pages in a browser", () => {
   afterAll(() => browser.close());
 
   it(
-    "let a person choose a workspace and approve by keyboard alone",
+    "let a user choose a workspace and approve with the keyboard",
     { timeout: 20_000 },
     async () => {
       await using authority = await startTestAuthority();
@@ -73,7 +73,7 @@ describe.skipIf(missing !== null)("the pages in a browser", () => {
     },
   );
 
-  it("let a person deny", { timeout: 20_000 }, async () => {
+  it("let a user deny", { timeout: 20_000 }, async () => {
     await using authority = await startTestAuthority();
     using program = await startProgram();
     const { page } = await openPage(browser);
@@ -83,7 +83,7 @@ describe.skipIf(missing !== null)("the pages in a browser", () => {
     expect(program.callbacks()[0]?.searchParams.get("error")).toBe("access_denied");
   });
 
-  it("take a device code, typed wrong once", { timeout: 20_000 }, async () => {
+  it("accept a device code after a wrong one", { timeout: 20_000 }, async () => {
     await using authority = await startTestAuthority();
     const begun = await post(`${authority.issuer}/api/accounts/deviceauth/usercode`, {
       client_id: codexClientId,
@@ -93,7 +93,7 @@ describe.skipIf(missing !== null)("the pages in a browser", () => {
     await page.goto(`${authority.issuer}/codex/device`);
     await page.getByLabel("Code").fill("WRONG");
     await page.getByRole("button", { name: "Continue" }).click();
-    expect(await page.getByRole("alert").textContent()).toContain("not known");
+    expect(await page.getByRole("alert").textContent()).toContain("unknown");
     await page.getByLabel("Code").fill(user_code);
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: "Approve" }).click();

@@ -6,7 +6,7 @@ import { assertionHeaders, errorOf, post, registerTask } from "./support/agent.t
 const ask = { model: "gpt-5.2", input: "hello", stream: true };
 
 describe("POST /responses", () => {
-  it("streams an answer to a right assertion", async () => {
+  it("streams a reply to a valid assertion", async () => {
     await using authority = await startTestAuthority();
     const agent = await authority.mintAgentIdentity();
     const taskId = await registerTask(authority, agent);
@@ -19,7 +19,7 @@ describe("POST /responses", () => {
     expect(names.at(-1)).toBe("event: response.completed");
   });
 
-  it("refuses an assertion with the wrong task, key, time, account or no account", async () => {
+  it("rejects an assertion with the wrong task, key, time or account, or without account", async () => {
     await using authority = await startTestAuthority();
     const agent = await authority.mintAgentIdentity();
     const other = await authority.mintAgentIdentity();
@@ -50,7 +50,7 @@ describe("POST /responses", () => {
     expect((await errorOf(late)).code).toBe("unknown_task");
   });
 
-  it("wants the FedRAMP header of a FedRAMP account", async () => {
+  it("requires the FedRAMP header for a FedRAMP account", async () => {
     await using authority = await startTestAuthority({ account: { isFedrampAccount: true } });
     const headers = {
       authorization: `Bearer ${authority.mintPersonalAccessToken()}`,
@@ -63,7 +63,7 @@ describe("POST /responses", () => {
     expect(answer.status).toBe(200);
   });
 
-  it("takes a known API key without an account id, until it is revoked or expired", async () => {
+  it("accepts a known API key without account id until it is revoked or expired", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.openaiBaseUrl}/responses`;
     const key = authority.addApiKey();
@@ -96,7 +96,7 @@ describe("POST /responses", () => {
     expect(models.data.map((model) => model.id)).toContain("gpt-5.2");
   });
 
-  it("says what is wrong with a body", async () => {
+  it("reports what is wrong with a body", async () => {
     await using authority = await startTestAuthority();
     const headers = { authorization: `Bearer ${authority.addApiKey()}` };
     const url = `${authority.openaiBaseUrl}/responses`;
@@ -108,7 +108,7 @@ describe("POST /responses", () => {
     expect((await errorOf(cut)).code).toBe("invalid_json");
   });
 
-  it("gives an uploaded body back, or counts it", async () => {
+  it("echoes an uploaded body, or counts its bytes", async () => {
     await using authority = await startTestAuthority();
     const headers = { authorization: `Bearer ${authority.addApiKey()}` };
     const body = "x".repeat(300_000);
@@ -122,7 +122,7 @@ describe("POST /responses", () => {
 });
 
 describe("an unknown path", () => {
-  it("is told so, and a wrong method too", async () => {
+  it("gets 404, and a wrong method 405", async () => {
     await using authority = await startTestAuthority();
     const nowhere = await fetch(`${authority.url}/nowhere`);
     expect([nowhere.status, (await errorOf(nowhere)).code]).toEqual([404, "unknown_endpoint"]);

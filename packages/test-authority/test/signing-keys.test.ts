@@ -22,7 +22,7 @@ const verify = async (authority: TestAuthority, jwt: string) =>
   );
 
 describe("mintAgentIdentityJwt", () => {
-  it("makes a token with the current claims that verifies against the published set", async () => {
+  it("mints a v2 token that verifies with the published key set", async () => {
     await using authority = await startTestAuthority({ account: { planType: "team" } });
     const agent = await authority.mintAgentIdentity({ agentRuntimeId: "agent-1" });
     const { payload, protectedHeader } = await verify(authority, agent.jwt);
@@ -43,7 +43,7 @@ describe("mintAgentIdentityJwt", () => {
     });
   });
 
-  it("writes the first design's claims on request", async () => {
+  it("mints v1 claims on request", async () => {
     await using authority = await startTestAuthority({ now: () => Date.UTC(2026, 3, 13, 12) });
     const { payload } = await verify(
       authority,
@@ -92,7 +92,7 @@ describe("mintAgentIdentityJwt", () => {
     expect(JSON.parse(claims)).toMatchObject({ workspace_id: "other" });
   });
 
-  it("names another person and plan on request", async () => {
+  it("uses the given email and plan", async () => {
     await using authority = await startTestAuthority();
     const options = { email: "eve@example.test", planType: "Enterprise" };
     const { payload } = await verify(authority, await authority.mintAgentIdentityJwt(options));
@@ -107,7 +107,7 @@ describe("mintAgentIdentityJwt", () => {
 });
 
 describe("jwks", () => {
-  it("is served alike under both URL styles", async () => {
+  it("is the same under both URL styles", async () => {
     await using authority = await startTestAuthority();
     const expected = await authority.jwks();
     const wham = `${authority.url}/backend-api/wham/agent-identities/jwks`;
@@ -117,7 +117,7 @@ describe("jwks", () => {
     expect(authority.count("jwks")).toBe(2);
   });
 
-  it("states how long it may be kept, and answers 304 to its own entity tag", async () => {
+  it("has a Cache-Control header, and 304 for its entity tag", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.url}/api/codex/agent-identities/jwks`;
     const first = await fetch(url);
@@ -145,7 +145,7 @@ describe("jwks", () => {
     expect((await authority.jwks()).keys).toHaveLength(1);
   });
 
-  it("trusts nothing that another authority of the process signed", async () => {
+  it("rejects tokens of another authority in the process", async () => {
     await using one = await startTestAuthority();
     await using other = await startTestAuthority();
     const jwt = await other.mintAgentIdentityJwt();

@@ -29,7 +29,7 @@ const ask = async (socket: WebSocket, message: string) => {
 const hello = JSON.stringify({ type: "response.create", model: "gpt-5.2", input: "hello" });
 
 describe("a WebSocket at /responses", () => {
-  it("streams an answer's events to a right assertion, and records the upgrade and its messages", async () => {
+  it("streams a reply's events to a valid assertion, and records the upgrade and its messages", async () => {
     await using authority = await startTestAuthority();
     const agent = await authority.mintAgentIdentity();
     const taskId = await registerTask(authority, agent);
@@ -46,7 +46,7 @@ describe("a WebSocket at /responses", () => {
     });
   });
 
-  it("says what is wrong with a message, and goes on", async () => {
+  it("reports a malformed message and continues", async () => {
     await using authority = await startTestAuthority();
     const socket = connect(authority, { authorization: `Bearer ${authority.addApiKey()}` });
     await once(socket, "open");
@@ -56,7 +56,7 @@ describe("a WebSocket at /responses", () => {
     expect((await ask(socket, hello)).at(-1)?.type).toBe("response.completed");
   });
 
-  it("refuses the upgrade of a stranger with 401, and as steered", async () => {
+  it("rejects an unauthenticated upgrade with 401, or as steered", async () => {
     await using authority = await startTestAuthority();
     const stranger = connect(authority, { authorization: "Bearer sk-made-up" });
     const [error] = await once(stranger, "error");
@@ -70,7 +70,7 @@ describe("a WebSocket at /responses", () => {
     expect(authority.requestsTo("responsesSocket").map(({ status }) => status)).toEqual([401, 503]);
   });
 
-  it("ends with the authority", async () => {
+  it("closes when the authority closes", async () => {
     const authority = await startTestAuthority();
     const socket = connect(authority, { authorization: `Bearer ${authority.addApiKey()}` });
     await once(socket, "open");

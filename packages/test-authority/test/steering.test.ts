@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 const path = "/api/codex/agent-identities/jwks";
 
 describe("behave", () => {
-  it("answers a status with headers and body, so many times, then as usual", async () => {
+  it("sends a status with headers and body the given number of times, then responds as usual", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.url}${path}`;
     authority.behave(
@@ -23,7 +23,7 @@ describe("behave", () => {
     expect(authority.requestsTo("jwks").map((request) => request.status)).toEqual([503, 503, 200]);
   });
 
-  it("plays several behaviours in the order in which they were asked for", async () => {
+  it("applies several behaviours in the order of the calls", async () => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", { status: 500 }, { times: 1 });
     authority.behave("jwks", { status: 429 }, { times: 1 });
@@ -33,7 +33,7 @@ describe("behave", () => {
     expect(statuses).toEqual([500, 429, 200]);
   });
 
-  it("answers JSON that is none, HTML, and a body of a stated size", async () => {
+  it("responds with malformed JSON, with HTML, and with a body of a given size", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.url}${path}`;
     const undo = authority.behave("jwks", "malformedJson");
@@ -58,7 +58,7 @@ describe("behave", () => {
     await expect(answer.text()).rejects.toThrow("terminated");
   });
 
-  it("waits before it answers", async () => {
+  it("waits before it responds", async () => {
     await using authority = await startTestAuthority();
     const started = performance.now();
     authority.behave("jwks", { delayMs: 60 }, { times: 1 });
@@ -66,7 +66,7 @@ describe("behave", () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(59);
   });
 
-  it("never answers while it hangs, and closing ends that", async () => {
+  it("does not respond while it hangs, until the authority closes", async () => {
     const authority = await startTestAuthority();
     authority.behave("jwks", "hang");
     const answer = fetch(`${authority.url}${path}`);
@@ -75,7 +75,7 @@ describe("behave", () => {
     await expect(answer).rejects.toThrow("fetch failed");
   });
 
-  it("refuses names that no endpoint and no setting has, as other languages than TypeScript could give", async () => {
+  it("throws for unknown endpoints and settings, which JavaScript could pass", async () => {
     await using authority = await startTestAuthority();
     // @ts-expect-error
     expect(() => authority.behave("jwkz", { status: 500 })).toThrow(TypeError);
@@ -89,7 +89,7 @@ describe("behave", () => {
     expect(() => authority.configure({ replyTxt: "" })).toThrow("replyTxt");
   });
 
-  it("answers what a function makes of the request", async () => {
+  it("sends the response that a function returns", async () => {
     await using authority = await startTestAuthority();
     authority.behave("jwks", {
       respond: (request) => ({ status: 200, body: `${request.method} ${request.path}` }),
@@ -99,7 +99,7 @@ describe("behave", () => {
 });
 
 describe("requests", () => {
-  it("hold every header and byte, and print neither", async () => {
+  it("contain every header and byte, and print neither", async () => {
     await using authority = await startTestAuthority();
     await fetch(`${authority.openaiBaseUrl}/responses?a=1`, {
       method: "POST",
@@ -116,7 +116,7 @@ describe("requests", () => {
     );
   });
 
-  it("are read through their content encoding", async () => {
+  it("are recorded without their content encoding", async () => {
     await using authority = await startTestAuthority();
     const { zstdCompressSync } = await import("node:zlib");
     await fetch(`${authority.openaiBaseUrl}/responses`, {
@@ -127,7 +127,7 @@ describe("requests", () => {
     expect(authority.requests[0]?.body).toBe('{"model":"m"}');
   });
 
-  it("can be waited for, also by number and condition", async () => {
+  it("can be waited for by number and condition", async () => {
     await using authority = await startTestAuthority();
     const second = authority.waitForRequest("jwks", {
       nth: 2,
@@ -150,7 +150,7 @@ const askOnceOfTwo = async () => {
 };
 
 describe("expect", () => {
-  it("fails the test that disposes of an authority to which an announced request never came", async () => {
+  it("throws at disposal if an expected request did not arrive", async () => {
     await expect(askOnceOfTwo()).rejects.toMatchObject({
       code: "TEST_AUTHORITY_REQUEST_MISSING",
       endpoint: "jwks",
@@ -161,7 +161,7 @@ describe("expect", () => {
     });
   });
 
-  it("is content once the requests came", async () => {
+  it("is satisfied when the requests have arrived", async () => {
     await using authority = await startTestAuthority();
     authority.expect("jwks");
     expect(() => authority.verify()).toThrow("received 0; nothing arrived");
@@ -171,7 +171,7 @@ describe("expect", () => {
 });
 
 describe("startTestAuthority", () => {
-  it("keeps a clock of its own, ahead of the machine's by as much as it is told", async () => {
+  it("has its own clock with a configurable offset", async () => {
     await using authority = await startTestAuthority({ now: () => 1000, clockOffsetMs: 500 });
     expect(authority.clock.nowMs()).toBe(1500);
     authority.clock.advance(20);
@@ -187,7 +187,7 @@ describe("startTestAuthority", () => {
     await expect(startTestAuthority({ host: "0.0.0.0" })).rejects.toThrow(TypeError);
   });
 
-  it("says so where its port is taken", async () => {
+  it("rejects with ListenFailed if the port is in use", async () => {
     await using first = await startTestAuthority();
     const port = Number(new URL(first.url).port);
     await expect(startTestAuthority({ port })).rejects.toMatchObject({
@@ -196,7 +196,7 @@ describe("startTestAuthority", () => {
     });
   });
 
-  it("serves https under a certificate that is refused until it is trusted", async () => {
+  it("serves https with a certificate that clients reject until it is trusted", async () => {
     await using authority = await startTestAuthority({ tls: "self-signed" });
     expect(authority.url).toMatch(/^https:/);
     await expect(fetch(`${authority.url}${path}`)).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe("startTestAuthority", () => {
     await dispatcher.close();
   });
 
-  it("closes twice without complaint", async () => {
+  it("can be closed twice", async () => {
     const authority = await startTestAuthority();
     await authority.close();
     await authority.close();

@@ -27,7 +27,7 @@ const register = (authority: TestAuthority, agent: MintedAgentIdentity) => {
 
 describe("task registration", () => {
   it.each(["", "/backend-api", "/backend-api/codex", "/api/accounts", "/api/codex"])(
-    "answers under the base '%s'",
+    "responds under the base path '%s'",
     async (base) => {
       await using authority = await startTestAuthority();
       const agent = await authority.mintAgentIdentity({ agentRuntimeId: "agent one/2" });
@@ -41,14 +41,14 @@ describe("task registration", () => {
     },
   );
 
-  it("spells the id the other way when told to", async () => {
+  it("uses the other field name if configured to", async () => {
     await using authority = await startTestAuthority({ settings: { taskIdField: "taskId" } });
     const answer = await register(authority, await authority.mintAgentIdentity());
     expect(await answer.json()).toEqual({ taskId: expect.stringMatching(/^task_/) });
   });
 
   it.each<TaskIdField>(["encrypted_task_id", "encryptedTaskId"])(
-    "seals the id to the agent's key as %s, and then honours what was sealed",
+    "seals the id to the agent's key as %s, and accepts it afterwards",
     async (field) => {
       await using authority = await startTestAuthority({ settings: { taskIdField: field } });
       const agent = await authority.mintAgentIdentity();
@@ -110,7 +110,7 @@ describe("task registration", () => {
 });
 
 describe("revokeAgent", () => {
-  it("ends an agent: no new task, and its assertions are refused", async () => {
+  it("removes an agent, so that it gets no task and its assertions are rejected", async () => {
     await using authority = await startTestAuthority();
     const agent = await authority.mintAgentIdentity();
     const headers = assertionHeaders(

@@ -22,7 +22,7 @@ const useToken = (authority: TestAuthority, accessToken: string, accountId?: str
   });
 
 describe("POST /oauth/token with a code", () => {
-  it("answers tokens whose claims name the chosen account", async () => {
+  it("returns tokens with the claims of the chosen account", async () => {
     await using authority = await startTestAuthority();
     const account = authority.createAccount({ planType: "business", isFedrampAccount: true });
     const { url, verifier } = beginSignIn(authority, { nonce: "n-1" });
@@ -65,7 +65,7 @@ describe("POST /oauth/token with a code", () => {
     expect([answer.status, (await errorOf(answer)).code]).toEqual([400, "invalid_grant"]);
   });
 
-  it("refuses an expired code, and JSON in place of a form", async () => {
+  it("rejects an expired code, and JSON instead of a form", async () => {
     await using authority = await startTestAuthority();
     const { url, verifier } = beginSignIn(authority);
     const code = codeOf(authority.decideSignIn(url));
@@ -78,7 +78,7 @@ describe("POST /oauth/token with a code", () => {
     expect((await errorOf(asJson)).code).toBe("invalid_content_type");
   });
 
-  it("takes a code's tokens back when the code comes a second time", async () => {
+  it("revokes a code's tokens when the code is used a second time", async () => {
     await using authority = await startTestAuthority();
     const { url, verifier } = beginSignIn(authority);
     const code = codeOf(authority.decideSignIn(url));
@@ -103,7 +103,7 @@ describe("POST /oauth/token with a code", () => {
     expect(await answer.json()).toEqual(body);
   });
 
-  it("names a grant that it does not know", async () => {
+  it("rejects an unknown grant", async () => {
     await using authority = await startTestAuthority();
     const answer = await postForm(`${authority.issuer}/oauth/token`, { grant_type: "password" });
     expect((await errorOf(answer)).code).toBe("unsupported_grant_type");
@@ -111,7 +111,7 @@ describe("POST /oauth/token with a code", () => {
 });
 
 describe("POST /oauth/token with a refresh token", () => {
-  it("gives a new pair and lets the old access token live on", async () => {
+  it("returns new tokens and keeps the old access token valid", async () => {
     await using authority = await startTestAuthority();
     const first = await signIn(authority);
     const answer = await refresh(authority, first.refresh_token);
@@ -122,7 +122,7 @@ describe("POST /oauth/token with a refresh token", () => {
     expect(authority.requestsTo("refresh")[0]?.json()).toMatchObject({ refresh_reason: "forced" });
   });
 
-  it("answers exactly one of twenty that come at once, and then kills the whole sign-in", async () => {
+  it("accepts one of twenty concurrent refreshes, and then revokes the whole sign-in", async () => {
     await using authority = await startTestAuthority();
     const tokens = await authority.mintChatgptTokens();
     const answers = await Promise.all(
@@ -140,7 +140,7 @@ describe("POST /oauth/token with a refresh token", () => {
     expect(loser && (await errorOf(loser)).code).toBe("refresh_token_reused");
   });
 
-  it("forgives reuse when told to", async () => {
+  it("allows reuse if configured to", async () => {
     await using authority = await startTestAuthority({ settings: { punishReuse: false } });
     const first = await signIn(authority);
     const second = Tokens.parse(await (await refresh(authority, first.refresh_token)).json());
@@ -149,7 +149,7 @@ describe("POST /oauth/token with a refresh token", () => {
     expect((await refresh(authority, second.refresh_token)).status).toBe(200);
   });
 
-  it("names what is wrong with a token: unknown, expired, revoked, of another client", async () => {
+  it("says whether a rejected token is unknown, expired, revoked or of another client", async () => {
     await using authority = await startTestAuthority();
     const codeFor = async (token: string) => (await errorOf(await refresh(authority, token))).code;
     expect(await codeFor("rt_made-up")).toBe("refresh_token_invalidated");
@@ -166,7 +166,7 @@ describe("POST /oauth/token with a refresh token", () => {
     expect(await codeFor(others.refreshToken)).toBe("invalid_client");
   });
 
-  it("spends the token at once where only the answer is slow", async () => {
+  it("uses the refresh token at once even if the response is late", async () => {
     await using authority = await startTestAuthority();
     const tokens = await authority.mintChatgptTokens();
     authority.behave("refresh", { delayMs: 50 }, { times: 1 });
@@ -179,7 +179,7 @@ describe("POST /oauth/token with a refresh token", () => {
 });
 
 describe("mintChatgptTokens", () => {
-  it("makes expired tokens, ones without an expiry, and other claims", async () => {
+  it("mints expired tokens, tokens without expiry, and other claims", async () => {
     await using authority = await startTestAuthority();
     const expired = await authority.mintChatgptTokens({ expiresInSeconds: -10 });
     expect((await errorOf(await useToken(authority, expired.accessToken))).code).toBe(
@@ -204,7 +204,7 @@ const askForApiKey = (authority: TestAuthority, subject: string) =>
   });
 
 describe("POST /oauth/token with an id token", () => {
-  it("answers an API key that works", async () => {
+  it("returns a working API key", async () => {
     await using authority = await startTestAuthority();
     const tokens = await authority.mintChatgptTokens();
     const answer = Tokens.pick({ access_token: true }).parse(
@@ -217,7 +217,7 @@ describe("POST /oauth/token with an id token", () => {
     expect(authority.count("apiKeyExchange")).toBe(1);
   });
 
-  it("refuses expired ones, access tokens, and ones for another client", async () => {
+  it("rejects expired tokens, access tokens, and tokens for another client", async () => {
     await using authority = await startTestAuthority();
     const expired = await authority.mintChatgptTokens({ expiresInSeconds: -10 });
     const other = await authority.mintChatgptTokens({ clientId: "app_other" });
@@ -229,7 +229,7 @@ describe("POST /oauth/token with an id token", () => {
 });
 
 describe("POST /oauth/revoke", () => {
-  it("ends the whole sign-in of a refresh token, and only the access token otherwise", async () => {
+  it("revokes the whole sign-in of a refresh token, or only an access token", async () => {
     await using authority = await startTestAuthority();
     const url = `${authority.issuer}/oauth/revoke`;
     const one = await authority.mintChatgptTokens();

@@ -14,7 +14,7 @@ const asPerson = (token: string, accountId: string) => ({
 });
 
 describe("accountsCheck", () => {
-  it("lists the caller's workspaces in both URL styles, and nobody else's", async () => {
+  it("lists only the caller's workspaces, in both URL styles", async () => {
     await using authority = await startTestAuthority({
       account: { userId: "user-1", workspaceName: "Own", planType: "plus" },
     });
@@ -67,7 +67,7 @@ describe("accountsCheck", () => {
 });
 
 describe("configBundle", () => {
-  it("manages nothing until it is told to", async () => {
+  it("manages nothing by default", async () => {
     await using authority = await startTestAuthority();
     const headers = asPerson(authority.mintPersonalAccessToken(), authority.account.accountId);
     const ask = async (base: string) => (await fetch(`${base}/config/bundle`, { headers })).json();
@@ -95,7 +95,7 @@ describe("configBundle", () => {
     });
   });
 
-  it("is for agents, too", async () => {
+  it("also accepts agents", async () => {
     await using authority = await startTestAuthority();
     const agent = await authority.mintAgentIdentity();
     const taskId = await registerTask(authority, agent);
@@ -106,7 +106,7 @@ describe("configBundle", () => {
 });
 
 describe.each(["accounts/check", "config/bundle"])("%s", (path) => {
-  it("refuses strangers, API keys, revoked tokens and other people's accounts", async () => {
+  it("rejects unknown tokens, API keys, revoked tokens and other accounts", async () => {
     await using authority = await startTestAuthority();
     const { accountId } = authority.account;
     const refusal = async (headers: Record<string, string>) => {

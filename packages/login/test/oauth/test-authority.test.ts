@@ -113,7 +113,7 @@ describe("signInWithBrowser at test-authority", () => {
     },
     {
       when: "the authority answers with another state, until the time is up",
-      steer: ({ configure }) => configure({ spoilState: true }),
+      steer: ({ configure }) => configure({ wrongState: true }),
       code: "LOGIN_SIGN_IN_STATE_MISMATCH",
     },
     {

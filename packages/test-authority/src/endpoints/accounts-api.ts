@@ -2,20 +2,20 @@ import { randomUUID } from "node:crypto";
 import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
 import * as Effect from "effect/Effect";
 import * as z from "zod";
-import type { Account } from "../accounts.ts";
-import { randomToken } from "../accounts.ts";
-import type { HttpResponse } from "../response.ts";
-import { badRequest, json, unauthorized } from "../response.ts";
-import { bearerToken, findBearer } from "../authentication.ts";
-import { parseJson } from "../body.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { anyBase, path } from "../router.ts";
+import type { Account } from "../identities/accounts.ts";
+import { randomToken } from "../identities/accounts.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { badRequest, json, unauthorized } from "../http/response.ts";
+import { bearerToken, findBearer } from "../identities/authentication.ts";
+import { parseJson } from "../http/body.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { anyBase, path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 
 const whoami = ({ state, request }: RequestContext): HttpResponse => {
   const { account, kind } = findBearer(state, bearerToken(request));
   if (kind !== "personalAccessToken" && kind !== "accessToken")
-    throw unauthorized("invalid_token", "the bearer token does not belong to a person");
+    throw unauthorized("invalid_token", "the bearer token does not belong to a user");
   return json(200, {
     email: account.email,
     chatgpt_user_id: account.userId,
@@ -45,7 +45,7 @@ const mintBiscuit = ({ state, request }: RequestContext): HttpResponse => {
 const accountOfAccessToken = (state: AuthorityState, token: string): Account => {
   const bearer = findBearer(state, token);
   if (bearer.kind !== "accessToken")
-    throw unauthorized("invalid_token", "only the access token of a sign-in is taken here");
+    throw unauthorized("invalid_token", "this endpoint accepts only the access token of a sign-in");
   return bearer.account;
 };
 
@@ -71,11 +71,11 @@ const CurrentDesign = z.object({
 const accountOfBiscuit = (state: AuthorityState, biscuit: string): Account => {
   const found = state.directory.bearers.get(biscuit);
   if (found?.kind !== "biscuit" || found.revoked)
-    throw unauthorized("invalid_biscuit", "X-OpenAI-Authorization was not minted here");
+    throw unauthorized("invalid_biscuit", "X-OpenAI-Authorization was not issued here");
   return found.account;
 };
 
-/** The proof decides the design: a biscuit is the first one, an access token the current one. */
+/** The credential decides the design: a biscuit is v1, an access token v2. */
 const readRegistration = ({ state, request }: RequestContext) => {
   const biscuit = request.headers["x-openai-authorization"];
   if (typeof biscuit === "string")
@@ -92,13 +92,13 @@ const registerAgent = async (exchange: RequestContext): Promise<HttpResponse> =>
     ),
   );
   if (publicKey === undefined)
-    throw badRequest("invalid_public_key", "agent_public_key is no ssh-ed25519 key");
+    throw badRequest("invalid_public_key", "agent_public_key is not an ssh-ed25519 key");
   const agentRuntimeId = `agent-${randomUUID()}`;
   exchange.state.directory.addAgent(agentRuntimeId, publicKey, account);
   return json(200, { agent_runtime_id: agentRuntimeId });
 };
 
-/** Who is this token, biscuits, and agent registration in both designs. */
+/** Who am I, biscuits, and agent registration in both designs. */
 export const accountsApiRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "whoami",

@@ -1,7 +1,7 @@
-import type { HttpResponse } from "../response.ts";
-import { authenticate } from "../authentication.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { modelBase, path } from "../router.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { authenticate } from "../identities/authentication.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { modelBase, path } from "../http/router.ts";
 
 const echo = async ({ state, request, incoming }: RequestContext): Promise<HttpResponse> => {
   await authenticate(state, request);
@@ -27,7 +27,7 @@ const sink = async ({ state, request, incoming }: RequestContext): Promise<HttpR
   };
 };
 
-/** `…/echo` gives the body back as it comes; `…/sink` answers `{"bytes": n}`. Neither holds it in memory. */
+/** `…/echo` streams the body back; `…/sink` responds with `{"bytes": n}`. Neither holds it in memory. */
 export const echoRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "echo",

@@ -1,8 +1,8 @@
-import type { HttpResponse } from "../response.ts";
-import { json } from "../response.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { backendBase, path } from "../router.ts";
-import { entityTag } from "../signing-keys.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json } from "../http/response.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { backendBase, path } from "../http/router.ts";
+import { entityTag } from "../identities/signing-keys.ts";
 
 const serve = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
   const keys = await state.keys.jwks();

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { epochSeconds } from "../clock.ts";
+import { epochSeconds } from "../steering/clock.ts";
 
 export interface ModelReplyFacts {
   readonly model: string;
@@ -8,7 +8,7 @@ export interface ModelReplyFacts {
   readonly nowMs: number;
 }
 
-/** One event of the Responses API; `type` names it, in SSE and over WebSocket alike. */
+/** One event of the Responses API, in SSE and over WebSocket. */
 export interface ResponseEvent {
   readonly type: string;
   readonly sequence_number: number;
@@ -16,7 +16,7 @@ export interface ResponseEvent {
 }
 
 const id = (prefix: string): string => `${prefix}_${randomBytes(12).toString("hex")}`;
-/** Pieces of the text, each a word with the space before it. */
+/** Splits the text into words, each with the space before it. */
 const pieces = (text: string): ReadonlyArray<string> => text.match(/\s*\S+\s*$|\s*\S+/g) ?? [text];
 
 const textPart = (text: string) => ({ type: "output_text", text, annotations: [], logprobs: [] });
@@ -70,13 +70,13 @@ const responseAt = (
   };
 };
 
-/** The finished response object, as a request without `stream: true` gets it. */
+/** The completed response object, for a request without `stream: true`. */
 export const completedResponse = (facts: ModelReplyFacts) =>
   responseAt(facts, id("resp"), "completed", [
     message(id("msg"), "completed", [textPart(facts.text)]),
   ]);
 
-/** The same answer as the events of a stream, from `response.created` to `response.completed`. */
+/** The same reply as a stream of events, from `response.created` to `response.completed`. */
 export const responseEvents = (facts: ModelReplyFacts): ReadonlyArray<ResponseEvent> => {
   const responseId = id("resp");
   const itemId = id("msg");

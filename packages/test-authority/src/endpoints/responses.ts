@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
-import type { HttpResponse } from "../response.ts";
-import { json } from "../response.ts";
-import { authenticate } from "../authentication.ts";
-import { parseJson } from "../body.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { modelBase, path } from "../router.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json } from "../http/response.ts";
+import { authenticate } from "../identities/authentication.ts";
+import { parseJson } from "../http/body.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { modelBase, path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { ModelReplyFacts, ResponseEvent } from "./model-reply.ts";
 import { completedResponse, responseEvents } from "./model-reply.ts";
 
-/** What the authority reads of a model request; everything else is taken as it is. */
+/** The fields of a model request that the authority reads; others are ignored. */
 export const ResponsesRequest = z.looseObject({
   model: z.string().min(1),
   input: z.union([z.string(), z.array(z.unknown())]).optional(),
@@ -27,7 +27,7 @@ export const modelReplyFacts = (
   nowMs: state.clock.nowMs(),
 });
 
-/** The events of one answer, spaced by `replyDelayMs`. */
+/** The events of one reply, spaced by `replyDelayMs`. */
 export async function* pacedEvents(
   state: AuthorityState,
   facts: ModelReplyFacts,
@@ -62,11 +62,11 @@ const listModels = async ({ state, request }: RequestContext): Promise<HttpRespo
   await authenticate(state, request);
   const created = Math.floor(Date.UTC(2026, 0, 1) / 1000);
   const data = modelNames.map((id) => ({ id, object: "model", created, owned_by: "openai" }));
-  // `models` is what Codex reads under its ChatGPT base, `data` what the API's clients read.
+  // Codex reads `models` under its ChatGPT base; API clients read `data`.
   return json(200, { object: "list", data, models: [] });
 };
 
-/** Model requests: a Responses stream, or one JSON object where `stream` is not true; and the list of models. */
+/** Model requests (a stream of events, or one JSON object unless `stream` is true) and the list of models. */
 export const responsesRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "responses",

@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect";
 import * as z from "zod";
-import type { Agent } from "../accounts.ts";
-import { randomToken } from "../accounts.ts";
-import type { HttpResponse } from "../response.ts";
-import { json, notFound, unauthorized } from "../response.ts";
-import { isFresh } from "../authentication.ts";
-import { parseJson } from "../body.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { anyBase, path } from "../router.ts";
+import type { Agent } from "../identities/accounts.ts";
+import { randomToken } from "../identities/accounts.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json, notFound, unauthorized } from "../http/response.ts";
+import { isFresh } from "../identities/authentication.ts";
+import { parseJson } from "../http/body.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { anyBase, path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 
 const Registration = z.object({ timestamp: z.string(), signature: z.base64() });
@@ -17,7 +17,7 @@ const checkBiscuit = ({ state, request }: RequestContext, agent: Agent): void =>
   if (given === undefined) return;
   const biscuit = state.directory.bearers.get(String(given));
   if (biscuit?.kind !== "biscuit" || biscuit.revoked)
-    throw unauthorized("invalid_biscuit", "X-OpenAI-Authorization was not minted here");
+    throw unauthorized("invalid_biscuit", "X-OpenAI-Authorization was not issued here");
   if (biscuit.account.accountId !== agent.account.accountId)
     throw unauthorized("wrong_biscuit", "X-OpenAI-Authorization belongs to another account");
 };
@@ -29,7 +29,7 @@ const taskResponse = async (
 ): Promise<HttpResponse> => {
   const field = state.settings.taskIdField;
   if (field === "task_id" || field === "taskId") return json(200, { [field]: taskId });
-  // The sealed box brings its own cryptography along; most tests never need it.
+  // Sealed boxes load a crypto library that most tests do not need.
   const { sealToAgent } = await import("@agent-auth/agent-identity/keys/sealed-box");
   return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKey.raw, taskId)) });
 };
@@ -43,7 +43,7 @@ const register = async (exchange: RequestContext): Promise<HttpResponse> => {
   if (!isFresh(timestamp, state.clock.nowMs()))
     throw unauthorized(
       "stale_timestamp",
-      "the timestamp is not within five minutes of the clock here",
+      "the timestamp is not within five minutes of the authority's clock",
     );
   if (!agent.publicKey.verify(`${agent.agentRuntimeId}:${timestamp}`, signature))
     throw unauthorized("bad_signature", "the signature is not the agent's");
@@ -53,7 +53,7 @@ const register = async (exchange: RequestContext): Promise<HttpResponse> => {
   return taskResponse(state, agent, taskId);
 };
 
-/** Task registration under every base that clients derive (signature and five-minute window checked). */
+/** Task registration under every base path; checks the signature and the five-minute window. */
 export const taskRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "registerTask",

@@ -1,12 +1,12 @@
 import { isWorkspacePlan } from "@agent-auth/agent-identity/record/plan";
-import type { HttpResponse } from "../response.ts";
-import { json, unauthorized } from "../response.ts";
-import type { Caller } from "../authentication.ts";
-import { authenticate } from "../authentication.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { backendBase, path } from "../router.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json, unauthorized } from "../http/response.ts";
+import type { Caller } from "../identities/authentication.ts";
+import { authenticate } from "../identities/authentication.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { backendBase, path } from "../http/router.ts";
 
-/** Whoever has a workspace: a person or an agent. An API key is the platform's and has none. */
+/** The account of a user or an agent. An API key has no workspace. */
 const authenticateMember = async ({ state, request }: RequestContext): Promise<Caller> => {
   const caller = await authenticate(state, request);
   if (caller.by === "apiKey")
@@ -14,8 +14,8 @@ const authenticateMember = async ({ state, request }: RequestContext): Promise<C
   return caller;
 };
 
-// Codex asks for this before a person's model requests and goes where it says; NO_CONSTRAINT means the base
-// that it is configured with. An origin that is not https makes it refuse to send anything.
+// Codex asks for this before a user's model requests and follows it; NO_CONSTRAINT means the configured base URL. It
+// sends nothing to an origin that is not https.
 const checkAccounts = async (exchange: RequestContext): Promise<HttpResponse> => {
   const { account: current } = await authenticateMember(exchange);
   const own = exchange.state.directory.accounts.filter(({ userId }) => userId === current.userId);
@@ -46,7 +46,7 @@ const bundleConfig = async (exchange: RequestContext): Promise<HttpResponse> => 
   });
 };
 
-/** What Codex asks of its backend before a first model request: a person's workspaces, and what they manage. */
+/** What Codex asks its backend before the first model request: the user's workspaces and their managed settings. */
 export const workspaceRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "accountsCheck",

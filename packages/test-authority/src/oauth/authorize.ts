@@ -1,17 +1,17 @@
 import * as z from "zod";
-import type { Account } from "../accounts.ts";
-import type { HttpResponse } from "../response.ts";
-import { redirect } from "../response.ts";
-import { parseForm } from "../body.ts";
+import type { Account } from "../identities/accounts.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { redirect } from "../http/response.ts";
+import { parseForm } from "../http/body.ts";
 import { SignInLinkBroken } from "../errors.ts";
 import { consentPage } from "../pages/consent.ts";
-import { messagePage } from "../pages/message.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { path } from "../router.ts";
+import { messagePage } from "../pages/layout.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { AuthorizationRequest } from "./store.ts";
 
-/** What a person answers. Without an account: the authority's first one. */
+/** A user's decision. Without an account, the authority's first one is used. */
 export interface Decision {
   readonly decision: "approve" | "deny";
   readonly account?: Account;
@@ -29,7 +29,7 @@ const Parameters = z.object({
   allowed_workspace_id: z.string().default(""),
 });
 
-/** Where answers may be sent to. Throws `SignInLinkBroken` where that cannot be trusted. */
+/** The client and redirect URI of a request. Throws `SignInLinkBroken` if they cannot be trusted. */
 const trustedRedirect = (query: URLSearchParams): { clientId: string; redirectUri: string } => {
   for (const name of new Set(query.keys()))
     if (query.getAll(name).length > 1)
@@ -47,14 +47,14 @@ const trustedRedirect = (query: URLSearchParams): { clientId: string; redirectUr
 const callback = (redirectUri: string, parameters: Readonly<Record<string, string>>): string =>
   `${redirectUri}?${new URLSearchParams(parameters).toString()}`;
 
-/** Where a decided request sends the person: a code, or the reason why there is none (RFC 6749 §4.1.2). */
+/** The redirect after a decision: with a code, or with an error (RFC 6749 §4.1.2). */
 export const decideAuthorization = (
   state: AuthorityState,
   asked: AuthorizationRequest,
   { decision, account = state.account }: Decision,
 ): string => {
   const { settings, oauth, clock } = state;
-  const stateParameter = settings.spoilState ? `${asked.state}x` : asked.state;
+  const stateParameter = settings.wrongState ? `${asked.state}x` : asked.state;
   if (decision === "deny")
     return callback(asked.redirectUri, {
       error: "access_denied",
@@ -76,7 +76,7 @@ export const decideAuthorization = (
 
 type Begun = { readonly asked: AuthorizationRequest } | { readonly location: string };
 
-/** Checks an authorize URL's parameters; faults that may be told to the program become a redirect. */
+/** Checks an authorize URL's parameters. Errors that the client may see become a redirect. */
 export const beginAuthorization = (query: URLSearchParams): Begun => {
   const { clientId, redirectUri } = trustedRedirect(query);
   const read = Parameters.safeParse(Object.fromEntries(query));
@@ -122,8 +122,8 @@ const authorize = ({ state, request }: RequestContext): HttpResponse => {
 };
 
 /**
- * Answers an authorize URL as a person at its page would, without a browser; the URL that the person is sent to.
- * Throws `SignInLinkBroken` where the page would not redirect, and `TypeError` for what is no URL.
+ * Decides an authorize URL as a user on its page would, without a browser. Returns the callback URL. Throws
+ * `SignInLinkBroken` if the page would not redirect, and `TypeError` for an invalid URL.
  */
 export const decideAuthorizeUrl = (
   state: AuthorityState,
@@ -144,7 +144,7 @@ const decide = ({ state, request }: RequestContext): HttpResponse => {
   const given = parseForm(request, DecisionForm);
   const asked = state.oauth.pending.get(given.request);
   if (asked === undefined)
-    return messagePage(400, "Already answered", "Start the sign-in again from your program.");
+    return messagePage(400, "Already decided", "Start the sign-in again from your program.");
   const account = state.directory.accounts.find((one) => one.accountId === given.account);
   if (given.decision === "approve" && account === undefined)
     return messagePage(400, "No workspace chosen", "Go back and choose a workspace.");

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import type { HttpResponse } from "../response.ts";
-import { badRequest, forbidden, json, notFound } from "../response.ts";
-import { parseForm, parseJson } from "../body.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { badRequest, forbidden, json, notFound } from "../http/response.ts";
+import { parseForm, parseJson } from "../http/body.ts";
 import { consentPage } from "../pages/consent.ts";
 import { deviceCodePage } from "../pages/device-code.ts";
-import { messagePage } from "../pages/message.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { path } from "../router.ts";
+import { messagePage } from "../pages/layout.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { Decision } from "./authorize.ts";
 import type { DeviceAuthorization } from "./store.ts";
@@ -37,7 +37,7 @@ const Poll = z.object({ device_auth_id: z.string().min(1), user_code: z.string()
 const isOver = (state: AuthorityState, device: DeviceAuthorization): boolean =>
   device.expiresAtMs <= state.clock.nowMs() || device.collected;
 
-/** The code that a device sign-in ends in, with the verifier that the authority made up for it. */
+/** The authorization code of a device sign-in, with the verifier that the authority generated for it. */
 const collect = (state: AuthorityState, device: DeviceAuthorization): HttpResponse => {
   if (typeof device.decision === "string")
     throw new TypeError("the device sign-in is not approved");
@@ -63,11 +63,12 @@ const poll = ({ state, request }: RequestContext): HttpResponse => {
   const given = parseJson(request, Poll);
   const device = state.oauth.devices.get(given.device_auth_id);
   if (device === undefined || device.userCode !== given.user_code)
-    throw notFound("deviceauth_unknown", "no such device sign-in is under way");
+    throw notFound("deviceauth_unknown", "this device sign-in is unknown");
   if (isOver(state, device)) throw badRequest("expired_token", "the code has expired");
   if (device.decision === "pending")
-    throw forbidden("deviceauth_authorization_pending", "the person has not decided yet");
-  if (device.decision === "denied") throw badRequest("access_denied", "the person said no");
+    throw forbidden("deviceauth_authorization_pending", "the user has not decided yet");
+  if (device.decision === "denied")
+    throw badRequest("access_denied", "the user denied the request");
   return collect(state, device);
 };
 
@@ -77,7 +78,7 @@ const openDevice = (state: AuthorityState, userCode: string): DeviceAuthorizatio
   return isOpen ? device : undefined;
 };
 
-/** Decides a device sign-in as its page does; whether the code was waiting for that. */
+/** Decides a device sign-in as its page does. Returns whether the code was pending. */
 export const decideDevice = (
   state: AuthorityState,
   userCode: string,
@@ -89,7 +90,7 @@ export const decideDevice = (
   return true;
 };
 
-const noSuchCode = "This code is not known, was used already, or has expired.";
+const noSuchCode = "This code is unknown, was already used, or has expired.";
 const CodeForm = z.object({ user_code: z.string() });
 
 const enterCode = ({ state, request }: RequestContext): HttpResponse => {
@@ -127,7 +128,7 @@ const decide = ({ state, request }: RequestContext): HttpResponse => {
     : messagePage(200, "Sign-in denied", "Nothing was shared. You can close this window.");
 };
 
-/** The device flow: two calls of the program, two pages for the person, and where the code is redeemed. */
+/** The device flow: two endpoints for the client, two pages for the user, and the callback. */
 export const deviceRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "deviceUserCode",

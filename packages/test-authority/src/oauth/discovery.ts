@@ -1,7 +1,7 @@
-import type { HttpResponse } from "../response.ts";
-import { json } from "../response.ts";
-import type { RequestContext, Route } from "../router.ts";
-import { path } from "../router.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json } from "../http/response.ts";
+import type { RequestContext, Route } from "../http/router.ts";
+import { path } from "../http/router.ts";
 
 const metadata = ({ state }: RequestContext): HttpResponse => {
   const issuer = state.origin;

@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import type { Account } from "../accounts.ts";
-import { randomToken } from "../accounts.ts";
+import type { Account } from "../identities/accounts.ts";
+import { randomToken } from "../identities/accounts.ts";
 
-/** What a program asked the authorize page for, checked. */
+/** A checked authorization request. */
 export interface AuthorizationRequest {
   readonly clientId: string;
   readonly redirectUri: string;
@@ -10,7 +10,7 @@ export interface AuthorizationRequest {
   readonly state: string;
   readonly scope: string;
   readonly nonce?: string;
-  /** Workspaces that the program restricts the sign-in to; empty means any. */
+  /** Workspaces that the client restricts the sign-in to; empty means any. */
   readonly allowedWorkspaceIds: ReadonlyArray<string>;
 }
 
@@ -23,11 +23,11 @@ export interface AuthorizationCode {
   readonly scope: string;
   readonly nonce?: string;
   readonly expiresAtMs: number;
-  /** The refresh family that the code was spent for; a second use kills it (RFC 6749 §4.1.2). */
+  /** The refresh token family that the code was used for; a second use revokes it (RFC 6749 §4.1.2). */
   spentFor?: string;
 }
 
-/** One sign-in: its refresh tokens replace one another. */
+/** One sign-in: a family of refresh tokens that replace one another. */
 export interface RefreshFamily {
   readonly id: string;
   readonly account: Account;
@@ -43,14 +43,14 @@ export interface RefreshToken {
   expiresAtMs: number;
 }
 
-/** A device sign-in under way. */
+/** A pending device sign-in. */
 export interface DeviceAuthorization {
   readonly deviceAuthId: string;
   readonly userCode: string;
   readonly clientId: string;
   readonly expiresAtMs: number;
   decision: "pending" | "denied" | { readonly account: Account };
-  /** Whether the authorization code was handed out already. */
+  /** Whether the authorization code was already issued. */
   collected: boolean;
 }
 
@@ -58,26 +58,26 @@ export interface DeviceAuthorization {
 export const challengeOf = (verifier: string): string =>
   createHash("sha256").update(verifier).digest("base64url");
 
-// No vowels and nothing that looks like something else: a person reads and types this.
+// No vowels and no look-alikes, because a user reads and types this.
 const letters = "BCDFGHJKLMNPQRSTVWXZ";
 const letter = (): string => letters.charAt(randomInt(letters.length));
 const newUserCode = (): string =>
   `${Array.from({ length: 4 }, letter).join("")}-${Array.from({ length: 4 }, letter).join("")}`;
 
-/** A user code as it was issued, whatever case, spaces or hyphens it was typed with. */
+/** A user code in its issued form, from any case and with any spaces or hyphens. */
 export const normalizeUserCode = (typed: string): string => {
   const bare = typed.toUpperCase().replace(/[^A-Z]/g, "");
   return `${bare.slice(0, 4)}-${bare.slice(4)}`;
 };
 
-/** Sign-ins under way and sign-ins that were made. */
+/** Pending and completed sign-ins. */
 export class OAuthStore {
   readonly pending = new Map<string, AuthorizationRequest>();
   readonly codes = new Map<string, AuthorizationCode>();
   readonly refreshTokens = new Map<string, RefreshToken>();
   readonly devices = new Map<string, DeviceAuthorization>();
 
-  /** Remembers a request while the person decides; answers its one-time id. */
+  /** Stores a request until the user decides. Returns its one-time id. */
   addPending(request: AuthorizationRequest): string {
     const id = randomToken("authz_", 18);
     this.pending.set(id, request);

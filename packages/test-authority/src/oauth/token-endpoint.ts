@@ -1,13 +1,13 @@
 import { createLocalJWKSet, errors, jwtVerify } from "jose";
 import * as z from "zod";
-import { randomToken } from "../accounts.ts";
-import type { Account } from "../accounts.ts";
-import type { HttpResponse } from "../response.ts";
-import { badRequest, json, HttpError, unauthorized } from "../response.ts";
-import { parseForm, parseJson } from "../body.ts";
-import type { Endpoint } from "../endpoint-names.ts";
-import type { RequestContext, Handler, Route } from "../router.ts";
-import { path } from "../router.ts";
+import { randomToken } from "../identities/accounts.ts";
+import type { Account } from "../identities/accounts.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { badRequest, json, HttpError, unauthorized } from "../http/response.ts";
+import { parseForm, parseJson } from "../http/body.ts";
+import type { Endpoint } from "../steering/endpoint-names.ts";
+import type { RequestContext, Handler, Route } from "../http/router.ts";
+import { path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 import type { AuthorizationCode } from "./store.ts";
 import { challengeOf } from "./store.ts";
@@ -95,7 +95,7 @@ const refresh = async ({ state, request }: RequestContext): Promise<HttpResponse
   if (family.revoked) throw unauthorized("refresh_token_invalidated", "the sign-in was revoked");
   if (token.expiresAtMs <= state.clock.nowMs())
     throw unauthorized("refresh_token_expired", "the refresh token has expired");
-  // Spent before anything is awaited, so that of two requests at once only one can win.
+  // Marked as used before the first await, so that only one of two concurrent requests succeeds.
   token.used = true;
   return tokenResponse(state, await issueTokens(state, family), family.scope);
 };
@@ -132,7 +132,10 @@ const accountOfIdToken = async (
   } catch (error) {
     if (!(error instanceof errors.JOSEError) && !(error instanceof z.ZodError)) throw error;
   }
-  throw unauthorized("invalid_subject_token", "subject_token is no valid id token of this client");
+  throw unauthorized(
+    "invalid_subject_token",
+    "subject_token is not a valid id token of this client",
+  );
 };
 
 const exchangeForApiKey = async ({ state, request }: RequestContext): Promise<HttpResponse> => {
@@ -163,7 +166,7 @@ const exchange: Handler = (one) => {
   if (one.request.endpoint === "codeExchange") return exchangeCode(one);
   if (one.request.endpoint === "refresh") return refresh(one);
   if (one.request.endpoint === "apiKeyExchange") return exchangeForApiKey(one);
-  throw badRequest("unsupported_grant_type", "grant_type is none that this endpoint knows");
+  throw badRequest("unsupported_grant_type", "this endpoint does not support the grant_type");
 };
 
 /** The error in the shape and case that the settings ask for; clients meet all of them. */

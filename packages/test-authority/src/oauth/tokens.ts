@@ -1,9 +1,9 @@
-import type { Account } from "../accounts.ts";
-import { personalTokenClaims, signClaims } from "../mint.ts";
+import type { Account } from "../identities/accounts.ts";
+import { personalTokenClaims, signClaims } from "../identities/claims.ts";
 import type { AuthorityState } from "../state.ts";
 import type { RefreshFamily } from "./store.ts";
 
-/** Codex's own client id, which tokens are minted for where no other is named. */
+/** Codex's own client id, the default for minted tokens. */
 export const codexClientId = "app_EMoamEEZ73f0CkXaXp7hrann";
 export const defaultScope =
   "openid profile email offline_access api.connectors.read api.connectors.invoke";
@@ -20,13 +20,13 @@ export interface MintChatgptTokensOptions {
   readonly refreshExpiresInSeconds?: number;
   /** Default: Codex's own. */
   readonly clientId?: string;
-  /** Claims added to, or put in place of, those of the id token; undefined removes one. */
+  /** Claims that are added to those of the id token or replace them; undefined removes one. */
   readonly idTokenClaims?: Readonly<Record<string, unknown>>;
-  /** The same for the access token; `{ exp: undefined }` makes one that states no expiry. */
+  /** The same for the access token; `{ exp: undefined }` makes one without an expiry. */
   readonly accessTokenClaims?: Readonly<Record<string, unknown>>;
 }
 
-/** A sign-in's tokens; the authority honours all three. */
+/** A sign-in's tokens. The authority accepts all three. */
 export interface ChatgptTokens {
   readonly idToken: string;
   readonly accessToken: string;
@@ -35,7 +35,7 @@ export interface ChatgptTokens {
   readonly account: Account;
 }
 
-/** Signs and remembers a new pair for a family, with a new refresh token in place of the last one. */
+/** Issues new tokens for a family; the new refresh token replaces the last one. */
 export const issueTokens = async (
   state: AuthorityState,
   family: RefreshFamily,
@@ -66,12 +66,12 @@ export const issueTokens = async (
     familyId: family.id,
     ...(statesExpiry ? { expiresAtMs: nowMs + expiresInSeconds * 1000 } : {}),
   });
-  // A family that died while its tokens were being signed takes them along.
+  // The family may have been revoked while its tokens were being signed.
   if (family.revoked) state.directory.revokeFamily(family.id);
   return { idToken, accessToken, refreshToken, accountId: account.accountId, account };
 };
 
-/** A sign-in that no person had to make. */
+/** Tokens as after a sign-in. */
 export const mintChatgptTokens = (
   state: AuthorityState,
   options: MintChatgptTokensOptions = {},
@@ -87,14 +87,14 @@ export const killFamily = (state: AuthorityState, family: RefreshFamily): void =
   state.directory.revokeFamily(family.id);
 };
 
-/** Kills the sign-in that a refresh token belongs to; whether the token was known. */
+/** Revokes the sign-in that a refresh token belongs to. Returns whether the token was known. */
 export const revokeRefreshToken = (state: AuthorityState, token: string): boolean => {
   const found = state.oauth.refreshTokens.get(token);
   if (found !== undefined) killFamily(state, found.family);
   return found !== undefined;
 };
 
-/** Lets a refresh token expire now; whether it was known. */
+/** Makes a refresh token expire now. Returns whether it was known. */
 export const expireRefreshToken = (state: AuthorityState, token: string): boolean => {
   const found = state.oauth.refreshTokens.get(token);
   if (found !== undefined) found.expiresAtMs = state.clock.nowMs();

@@ -1,21 +1,23 @@
-import type { Account } from "../accounts.ts";
-import type { HttpResponse } from "../response.ts";
+import type { Account } from "../identities/accounts.ts";
+import type { HttpResponse } from "../http/response.ts";
 import { escapeHtml, page } from "./layout.ts";
 
-/** What the consent page shows and posts. */
+/** Contents of the consent page. */
 export interface Consent {
   /** Path that the decision is posted to. */
   readonly action: string;
-  /** Fields that come back with the decision. */
+  /** Hidden fields, posted with the decision. */
   readonly hidden: Readonly<Record<string, string>>;
   readonly accounts: ReadonlyArray<Account>;
-  /** Workspaces that the program asked for; empty means any. Others are marked, but can be chosen. */
+  /** Workspaces that the client asked for; empty means any. Others are marked, but can be chosen. */
   readonly allowedWorkspaceIds: ReadonlyArray<string>;
   readonly clientId: string;
 }
 
 const choice = (account: Account, isPreset: boolean, isAllowed: boolean): string => {
-  const note = isAllowed ? "" : '<span class="note">The program did not ask for this one</span>';
+  const note = isAllowed
+    ? ""
+    : '<span class="note">The program did not ask for this workspace</span>';
   return `<label class="choice">
 <input type="radio" name="account" value="${escapeHtml(account.accountId)}"${isPreset ? " checked" : ""}>
 <span><span>${escapeHtml(account.workspaceName)}</span>
@@ -23,7 +25,7 @@ const choice = (account: Account, isPreset: boolean, isAllowed: boolean): string
 </label>`;
 };
 
-/** The page on which a person picks a workspace and approves or denies. */
+/** The page on which a user chooses a workspace and approves or denies. */
 export const consentPage = ({
   action,
   hidden,

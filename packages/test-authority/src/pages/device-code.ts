@@ -1,7 +1,7 @@
-import type { HttpResponse } from "../response.ts";
+import type { HttpResponse } from "../http/response.ts";
 import { escapeHtml, page } from "./layout.ts";
 
-/** The page that asks for the code which a terminal shows. */
+/** The page that asks for the code shown in a terminal. */
 export const deviceCodePage = (
   status: number,
   typed: string,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { HttpResponse } from "../response.ts";
+import type { HttpResponse } from "../http/response.ts";
 
 const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -40,7 +40,7 @@ button.main { background: light-dark(#1d4ed8, #93c5fd); color: light-dark(#fff, 
 
 const styleHash = createHash("sha256").update(style).digest("base64");
 
-/** One page: no script, no outside resource, nothing cached. `body` is HTML, `title` is text. */
+/** A page without scripts or external resources, not cached. `body` is HTML, `title` is text. */
 export const page = (status: number, title: string, body: string): HttpResponse => ({
   status,
   headers: {
@@ -67,3 +67,7 @@ ${body}
 </html>
 `,
 });
+
+/** A page with a message. */
+export const messagePage = (status: number, title: string, text: string): HttpResponse =>
+  page(status, title, `<p>${escapeHtml(text)}</p>`);

@@ -2,48 +2,48 @@ import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import type { Account } from "./accounts.ts";
-import { epochSeconds } from "./clock.ts";
+import { epochSeconds } from "../steering/clock.ts";
 import type { SigningKey, SigningKeys } from "./signing-keys.ts";
 
-/** The `iss` and `aud` that agent identity JWTs state where no other is asked for. */
+/** Default `iss` and `aud` of agent identity JWTs. */
 export const agentIdentityIssuer = "https://chatgpt.com/codex-backend/agent-identity";
 export const agentIdentityAudience = "codex-app-server";
 
-/** Options of one agent identity JWT. The defaults make a good one; each option can spoil one thing. */
+/** Options of an agent identity JWT. The defaults make a valid one; each option can make one thing wrong. */
 export interface MintAgentIdentityOptions {
   /** Default: the authority's first account. */
   readonly account?: Account;
-  /** Claims other than the account's own; the account keeps its id. */
+  /** Overrides the account's email. */
   readonly email?: string;
   readonly planType?: string;
-  /** Default: a fresh id. */
+  /** Default: a new id. */
   readonly agentRuntimeId?: string;
-  /** Which design's claims. Default `current`. */
+  /** Design of the claims. Default `v2`. */
   readonly design?: "v2" | "v1";
-  /** Version of the PKCS#8 structure that carries the private key (RFC 5958). Default 1. */
+  /** Version of the private key's PKCS#8 structure (RFC 5958). Default 1. */
   readonly privateKeyVersion?: 1 | 2;
   /** Seconds from now, by the authority's clock; negative for an expired token. Default 3600. */
   readonly expiresInSeconds?: number;
-  /** Seconds from now until the token is valid; no `nbf` claim where absent. */
+  /** Seconds from now until the token is valid; without it, there is no `nbf` claim. */
   readonly notBeforeInSeconds?: number;
   readonly issuer?: string;
   readonly audience?: string;
   /** The header's key id; null leaves it out. Default: the signing key's. */
   readonly kid?: string | null;
   /**
-   * How it is signed. `unknownKey`: RS256 by a key that is in no set, under its own kid. `forgedKey`: the same
-   * key under the published kid. `hs256`: HMAC keyed with the published public key. `none`: not at all.
+   * How it is signed. `unknownKey`: RS256 by an unpublished key, under its own kid. `forgedKey`: the same key under
+   * the published kid. `hs256`: HMAC keyed with the published public key. `none`: not at all.
    */
   readonly signature?: "published" | "unknownKey" | "forgedKey" | "hs256" | "none";
-  /** Claims added to, or put in place of, the usual ones; undefined removes one. */
+  /** Claims that are added to the usual ones or replace them; undefined removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
-  /** Further header parameters. */
+  /** Additional header parameters. */
   readonly header?: Readonly<Record<string, unknown>>;
-  /** Whether the authority knows the agent afterwards, and so registers tasks for it. Default true. */
+  /** Whether the authority registers the agent, so that it can register tasks. Default true. */
   readonly known?: boolean;
 }
 
-/** How claims are signed; the fields of `MintAgentIdentityOptions` that concern it. */
+/** How claims are signed: the fields of `MintAgentIdentityOptions` about signing. */
 export interface Signing {
   readonly kid?: string | null;
   readonly signature?: MintAgentIdentityOptions["signature"];
@@ -58,7 +58,7 @@ const pickKey = async (keys: SigningKeys, signature: Signing["signature"]): Prom
   return signature === "forgedKey" ? { ...(await keys.stranger()), kid: current.kid } : current;
 };
 
-/** Signs claims as a compact JWS (RFC 7515), or spoils exactly what `signing` asks for. */
+/** Signs claims as a compact JWS (RFC 7515), with the defect that `signing` asks for, if any. */
 export const signClaims = async (
   keys: SigningKeys,
   claims: Readonly<Record<string, unknown>>,
@@ -102,7 +102,7 @@ const firstDesignClaims = (
   registered_at: new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z"),
 });
 
-/** Claims of an agent identity JWT, in seconds and spellings of the design asked for. */
+/** Claims of an agent identity JWT in the given design. */
 export const agentIdentityClaims = (
   account: Account,
   agentRuntimeId: string,
@@ -129,7 +129,7 @@ export const agentIdentityClaims = (
   };
 };
 
-/** Claims that id tokens and access tokens share (what clients read of an account). */
+/** Claims about the account, in both id tokens and access tokens. */
 const profileClaims = (account: Account) => ({
   sub: `auth0|${account.userId}`,
   email: account.email,
@@ -145,7 +145,7 @@ const profileClaims = (account: Account) => ({
   },
 });
 
-/** Whose token it is, for whom, and until when. */
+/** Subject, audience and lifetime of a token. */
 export interface PersonalTokenFacts {
   readonly account: Account;
   readonly issuer: string;

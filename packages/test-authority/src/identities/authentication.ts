@@ -1,10 +1,10 @@
 import type { Account, BearerToken } from "./accounts.ts";
-import { unauthorized } from "./response.ts";
+import { unauthorized } from "../http/response.ts";
 import { authenticateAssertion } from "./assertion-authentication.ts";
-import type { RecordedRequest } from "./request-log.ts";
-import type { AuthorityState } from "./state.ts";
+import type { RecordedRequest } from "../steering/request-log.ts";
+import type { AuthorityState } from "../state.ts";
 
-/** Who sent a request, and by what means. */
+/** The account that sent a request, and how it authenticated. */
 export interface Caller {
   readonly account: Account;
   readonly by: BearerToken["kind"] | "agentAssertion";
@@ -28,16 +28,16 @@ const checkAccountHeaders = (request: RecordedRequest, account: Account): void =
     );
 };
 
-/** Whether a timestamp (RFC 3339, whole seconds, `Z`) lies within five minutes of the authority's clock. */
+/** Whether a timestamp (RFC 3339, whole seconds, `Z`) is within five minutes of the authority's clock. */
 export const isFresh = (timestamp: string, nowMs: number): boolean =>
   /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp) &&
   Math.abs(Date.parse(timestamp) - nowMs) <= windowMs;
 
-/** A bearer token that is known, not revoked and not expired; a `HttpError` (401) otherwise. */
+/** A bearer token that is known, not revoked and not expired; otherwise throws `HttpError` (401). */
 export const findBearer = (state: AuthorityState, token: string): BearerToken => {
   const bearer = state.directory.bearers.get(token);
   if (bearer === undefined || bearer.kind === "biscuit")
-    throw unauthorized("invalid_api_key", "the bearer token is not known here");
+    throw unauthorized("invalid_api_key", "the bearer token is unknown");
   if (bearer.revoked) throw unauthorized("token_revoked", "the bearer token was revoked");
   if (bearer.expiresAtMs !== undefined && bearer.expiresAtMs <= state.clock.nowMs())
     throw unauthorized("token_expired", "the bearer token has expired");
@@ -60,7 +60,7 @@ const readAuthorization = (request: RecordedRequest) => {
   return { scheme, token };
 };
 
-/** The token of an `Authorization: Bearer` header; nothing about it is checked. */
+/** The token of an `Authorization: Bearer` header, unchecked. */
 export const bearerToken = (request: RecordedRequest): string => {
   const { scheme, token } = readAuthorization(request);
   if (scheme.toLowerCase() !== "bearer")
@@ -68,7 +68,7 @@ export const bearerToken = (request: RecordedRequest): string => {
   return token;
 };
 
-/** The account behind a model request, or a `HttpError` (401) that says which part of the proof is wrong. */
+/** The account of a model request. Throws `HttpError` (401) that says which part of the proof is wrong. */
 export const authenticate = async (
   state: AuthorityState,
   request: RecordedRequest,

@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect";
 import type { Account } from "./accounts.ts";
 import { randomToken } from "./accounts.ts";
 import { makeAgentKeyPair } from "./agent-keys.ts";
-import type { MintAgentIdentityOptions } from "./mint.ts";
-import { agentIdentityClaims, signClaims } from "./mint.ts";
-import type { AuthorityState } from "./state.ts";
+import type { MintAgentIdentityOptions } from "./claims.ts";
+import { agentIdentityClaims, signClaims } from "./claims.ts";
+import type { AuthorityState } from "../state.ts";
 
-/** A minted agent identity: the JWT, and what a test wants to compare with. */
+/** A minted agent identity: the JWT and its contents. */
 export interface MintedAgentIdentity {
   readonly jwt: string;
   readonly agentRuntimeId: string;
@@ -18,7 +18,7 @@ export interface MintedAgentIdentity {
   readonly publicKeyRaw: Uint8Array;
 }
 
-/** Makes an agent with a key of its own and signs its JWT; registers it unless told otherwise. */
+/** Creates an agent with its own key, signs its JWT, and registers it unless `known` is false. */
 export const mintAgentIdentity = async (
   state: AuthorityState,
   options: MintAgentIdentityOptions = {},
@@ -40,7 +40,7 @@ export const mintAgentIdentity = async (
 export interface MintBearerOptions {
   /** Default: the authority's first account. */
   readonly account?: Account;
-  /** Seconds by the authority's clock; does not expire where absent. */
+  /** Seconds by the authority's clock. Default: it does not expire. */
   readonly expiresInSeconds?: number;
 }
 
@@ -58,13 +58,13 @@ const addBearer = (
   return state.directory.addBearer(token, { kind, account, ...expiry });
 };
 
-/** Makes up and adds a key, or adds the one given. */
+/** Adds the given API key, or a new one. */
 export const addApiKey = (
   state: AuthorityState,
   options: MintBearerOptions & { readonly key?: string } = {},
 ): string => addBearer(state, "apiKey", options.key ?? randomToken("sk-proj-"), options);
 
-/** A fresh token that starts with `at-`. */
+/** A new token that starts with `at-`. */
 export const mintPersonalAccessToken = (
   state: AuthorityState,
   options: MintBearerOptions = {},

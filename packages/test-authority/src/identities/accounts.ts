@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { AgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
 import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 
-/** One person in one workspace: what a consent page lets the person pick. */
+/** One user in one workspace, as the consent page offers it. */
 export interface Account {
-  /** The account, or on a workspace plan the workspace: one id. */
+  /** Id of the account; on a workspace plan, of the workspace. */
   readonly accountId: string;
   readonly userId: string;
   readonly email: string;
@@ -14,18 +14,18 @@ export interface Account {
   readonly workspaceName: string;
 }
 
-/** What the authority knows of a bearer token. */
+/** What the authority knows about a bearer token. */
 export interface BearerToken {
   readonly kind: "apiKey" | "accessToken" | "personalAccessToken" | "biscuit";
   readonly account: Account;
-  /** Milliseconds since the epoch; absent where it does not expire. */
+  /** Milliseconds since the epoch; absent if it does not expire. */
   expiresAtMs?: number;
   revoked: boolean;
-  /** The refresh family that an access token came from. */
+  /** The refresh token family of an access token. */
   readonly familyId?: string;
 }
 
-/** A registered agent: whose it is, what verifies it, and the tasks that it registered. */
+/** A registered agent: its account, its public key and its tasks. */
 export interface Agent {
   readonly agentRuntimeId: string;
   readonly publicKey: AgentPublicKey;
@@ -33,11 +33,11 @@ export interface Agent {
   readonly taskIds: Set<string>;
 }
 
-/** A secret that nobody guesses: the prefix and so many random bytes, base64url. */
+/** A random secret: the prefix and this many random bytes, base64url. */
 export const randomToken = (prefix: string, bytes = 24): string =>
   `${prefix}${randomBytes(bytes).toString("base64url")}`;
 
-/** Defaults for what the caller leaves out: a fresh user, on plan `pro`. */
+/** Fills in what the caller left out: a new user on plan `pro`. */
 export const makeAccount = (given: Partial<Account> = {}): Account => {
   const tag = randomBytes(4).toString("hex");
   return {
@@ -51,7 +51,7 @@ export const makeAccount = (given: Partial<Account> = {}): Account => {
   };
 };
 
-/** Everyone and everything that the authority knows. */
+/** The accounts, agents, tasks and bearer tokens of the authority. */
 export class Directory {
   readonly accounts: Array<Account> = [];
   readonly bearers = new Map<string, BearerToken>();
@@ -74,21 +74,21 @@ export class Directory {
     return agent;
   }
 
-  /** Whether the authority knew the token. */
+  /** Returns whether the token was known. */
   revokeBearer(token: string): boolean {
     const bearer = this.bearers.get(token);
     if (bearer !== undefined) bearer.revoked = true;
     return bearer !== undefined;
   }
 
-  /** Whether the authority knew the token. */
+  /** Returns whether the token was known. */
   expireBearer(token: string, nowMs: number): boolean {
     const bearer = this.bearers.get(token);
     if (bearer !== undefined) bearer.expiresAtMs = nowMs;
     return bearer !== undefined;
   }
 
-  /** Forgets an agent with all of its tasks. Whether the authority knew it. */
+  /** Removes an agent with all its tasks. Returns whether it was known. */
   revokeAgent(agentRuntimeId: string): boolean {
     return this.agents.delete(agentRuntimeId);
   }
@@ -100,7 +100,7 @@ export class Directory {
       else taskIds.delete(taskId);
   }
 
-  /** Refuses every access token of one sign-in. */
+  /** Revokes every access token of one sign-in. */
   revokeFamily(familyId: string): void {
     for (const bearer of this.bearers.values())
       if (bearer.familyId === familyId) bearer.revoked = true;

@@ -3,9 +3,9 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import type * as z from "zod";
 import { badRequest, HttpError } from "./response.ts";
-import type { RecordedRequest } from "./request-log.ts";
+import type { RecordedRequest } from "../steering/request-log.ts";
 
-/** Larger request bodies are refused, but for `echo`, which holds none in memory. */
+/** Limit of a request body, except for `echo`, which does not hold it in memory. */
 const maxBytes = 64 * 1024 * 1024;
 
 const decoders: Readonly<Record<string, (bytes: Buffer) => Promise<Buffer>>> = {
@@ -57,7 +57,7 @@ const fail = (issues: ReadonlyArray<z.core.$ZodIssue>): HttpError =>
     issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
   );
 
-/** The JSON body in the schema's shape; a `HttpError` (400) that names the wrong paths otherwise. */
+/** Parses the JSON body. Throws `HttpError` (400) that names the wrong paths. */
 export const parseJson = <T>(request: RecordedRequest, schema: z.ZodType<T>): T => {
   let value: unknown;
   try {
@@ -70,7 +70,7 @@ export const parseJson = <T>(request: RecordedRequest, schema: z.ZodType<T>): T 
   return read.data;
 };
 
-/** The form body (`application/x-www-form-urlencoded`) in the schema's shape, else a `HttpError` (400). */
+/** Parses the form body (`application/x-www-form-urlencoded`). Throws `HttpError` (400). */
 export const parseForm = <T>(request: RecordedRequest, schema: z.ZodType<T>): T => {
   const type = request.headers["content-type"] ?? "";
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type))

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 
-/** A fresh Ed25519 pair in the forms that the protocol carries. */
+/** A new Ed25519 key pair in the encodings of the protocol. */
 export interface AgentKeyPair {
   readonly publicKeyRaw: Uint8Array;
   /** Base64 (standard, padded) of PKCS#8 DER. */
@@ -18,7 +18,7 @@ const version1 = Buffer.from("302e020100300506032b657004220420", "hex");
 const version2 = Buffer.from("3051020101300506032b657004220420", "hex");
 const publicKeyTag = Buffer.from("812100", "hex");
 
-/** Makes a pair; the version is that of the PKCS#8 structure around the private key. */
+/** Generates a key pair; the version is that of the private key's PKCS#8 structure. */
 export const makeAgentKeyPair = (version: 1 | 2): AgentKeyPair => {
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const seed = field(jwk, "d");

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { inspect } from "node:util";
 import type { Endpoint } from "./endpoint-names.ts";
 import { assertEndpoint, isEndpoint } from "./endpoint-names.ts";
-import { ExpectedRequestMissing } from "./errors.ts";
+import { ExpectedRequestMissing } from "../errors.ts";
 
 interface Facts {
   readonly endpoint: Endpoint;
@@ -15,8 +15,20 @@ interface Facts {
 }
 
 /**
- * One request as it arrived, nothing redacted, so that a test can look at every byte. Printing it shows method,
- * path and status only.
+ * One request as it arrived, not redacted, so that a test can check every byte. Printing it shows only method, path and
+ * status.
+ *
+ * @example
+ * ```ts
+ * import { startTestAuthority } from "@agent-auth/test-authority";
+ *
+ * await using authority = await startTestAuthority();
+ * const body = new URLSearchParams({ grant_type: "authorization_code", code: "unknown" });
+ * await fetch(`${authority.issuer}/oauth/token`, { method: "POST", body });
+ * const [request] = authority.requestsTo("codeExchange");
+ * if (request?.status !== 400 || request.form().get("code") !== "unknown")
+ *   throw new Error("unexpected request");
+ * ```
  */
 export class RecordedRequest implements Facts {
   readonly endpoint: Endpoint;
@@ -30,7 +42,7 @@ export class RecordedRequest implements Facts {
   readonly body: string;
   /** Milliseconds since the epoch by the authority's clock. */
   readonly receivedAtMs: number;
-  /** Status that was answered; absent until then, and where the connection was reset instead. */
+  /** Status of the response; absent until it is sent, and if the connection was reset instead. */
   status?: number;
   /** Text messages that arrived over a WebSocket. */
   readonly messages: Array<string> = [];
@@ -45,18 +57,18 @@ export class RecordedRequest implements Facts {
     this.receivedAtMs = facts.receivedAtMs;
   }
 
-  /** The body as JSON. Throws `SyntaxError` where it is none. */
+  /** Parses the body as JSON. Throws `SyntaxError`. */
   json(): unknown {
     return JSON.parse(this.body);
   }
 
-  /** The body as a form (`application/x-www-form-urlencoded`). */
+  /** Parses the body as a form (`application/x-www-form-urlencoded`). */
   form(): URLSearchParams {
     return new URLSearchParams(this.body);
   }
 
   toString(): string {
-    return `${this.method} ${this.path} → ${this.status ?? "no answer"}`;
+    return `${this.method} ${this.path} → ${this.status ?? "no response"}`;
   }
 
   toJSON(): unknown {
@@ -84,7 +96,7 @@ interface Expectation {
   readonly times: number;
 }
 
-/** Keeps what arrived, lets tests wait for what has not, and knows what should have. */
+/** Records requests, lets tests wait for them, and checks that expected ones arrived. */
 export class RequestLog {
   readonly #requests: Array<RecordedRequest> = [];
   readonly #watchers = new Set<() => void>();

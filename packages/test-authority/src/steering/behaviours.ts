@@ -1,8 +1,8 @@
-import type { HttpResponse } from "./response.ts";
-import { json } from "./response.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { json } from "../http/response.ts";
 import type { Endpoint } from "./endpoint-names.ts";
 import { assertEndpoint, isEndpoint, isTokenGrant } from "./endpoint-names.ts";
-import { messagePage } from "./pages/message.ts";
+import { messagePage } from "../pages/layout.ts";
 import type { RecordedRequest } from "./request-log.ts";
 
 /** How an endpoint misbehaves. */
@@ -54,9 +54,9 @@ export interface FixedResponse {
   readonly early?: boolean;
 }
 
-/** How long an endpoint misbehaves. */
+/** Options of `behave`. */
 export interface BehaviourOptions {
-  /** How many requests it applies to. Default: all, until `reset` or the returned function. */
+  /** How many requests the behaviour applies to. Default: all, until it is removed. */
   readonly times?: number;
 }
 
@@ -66,7 +66,7 @@ interface Entry {
   left: number;
 }
 
-/** A queue of behaviours: those for one endpoint apply in the order in which they were asked for. */
+/** A queue of behaviours. Those of one endpoint apply in the order in which they were added. */
 export class Behaviours {
   #entries: Array<Entry> = [];
 

@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import type { CommandLineOptions } from "./command-line.ts";
-import { ListenFailed } from "./errors.ts";
-import { startTestAuthority } from "./start.ts";
-import type { TestAuthority } from "./test-authority.ts";
+import type { CommandLineOptions } from "./options.ts";
+import { ListenFailed } from "../errors.ts";
+import { startTestAuthority } from "../start.ts";
+import type { TestAuthority } from "../test-authority.ts";
 
-/** What the binary prints: snake case, as the configuration keys and variables that it is copied into. */
+/** What the binary prints, in snake case like the configuration keys that it is copied into. */
 const describe = async (authority: TestAuthority, options: CommandLineOptions) => ({
   url: authority.url,
   chatgpt_base_url: authority.chatgptBaseUrl,
@@ -21,7 +21,7 @@ const describe = async (authority: TestAuthority, options: CommandLineOptions) =
   ...(authority.certificate === undefined ? {} : { certificate: authority.certificate }),
 });
 
-/** Starts, prints one line of JSON, runs until SIGINT or SIGTERM; the exit code. */
+/** Starts, prints one line of JSON, and runs until SIGINT or SIGTERM. Returns the exit code. */
 export const run = async (options: CommandLineOptions): Promise<number> => {
   const { host, port } = options;
   const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);

@@ -7,20 +7,20 @@ import type { RawData, WebSocket } from "ws";
 import * as z from "zod";
 import type { HttpResponse } from "./response.ts";
 import { badRequest, notFound, HttpError } from "./response.ts";
-import { authenticate } from "./authentication.ts";
-import type { Behaviour } from "./behaviours.ts";
-import { responseOf, delayOf, isUsual } from "./behaviours.ts";
-import { modelReplyFacts, pacedEvents, ResponsesRequest } from "./endpoints/responses.ts";
-import { RecordedRequest } from "./request-log.ts";
+import { authenticate } from "../identities/authentication.ts";
+import type { Behaviour } from "../steering/behaviours.ts";
+import { responseOf, delayOf, isUsual } from "../steering/behaviours.ts";
+import { modelReplyFacts, pacedEvents, ResponsesRequest } from "../endpoints/responses.ts";
+import { RecordedRequest } from "../steering/request-log.ts";
 import { modelBase, path } from "./router.ts";
-import type { AuthorityState } from "./state.ts";
+import type { AuthorityState } from "../state.ts";
 
 const socketPath = path(`${modelBase}/responses`);
 
 const ClientEvent = ResponsesRequest.extend({ type: z.literal("response.create") });
 
-/** Plain HTTP on a connection that asked to become a WebSocket (RFC 6455 §4.2.2). */
-const refuse = (socket: Duplex, { status, headers = {}, body = "" }: HttpResponse): void => {
+/** Rejects an upgrade with an HTTP response (RFC 6455 §4.2.2). */
+const rejectUpgrade = (socket: Duplex, { status, headers = {}, body = "" }: HttpResponse): void => {
   const text = typeof body === "string" ? body : "";
   const lines = Object.entries({
     ...headers,
@@ -41,13 +41,13 @@ const parseClientEvent = (text: string): z.infer<typeof ClientEvent> => {
   try {
     return ClientEvent.parse(JSON.parse(text));
   } catch {
-    throw badRequest("invalid_event", "the message is no response.create event");
+    throw badRequest("invalid_event", "the message is not a response.create event");
   }
 };
 
-/** Answers each `response.create` with the events of one answer, each a message of its own. */
+/** Responds to each `response.create` with the events of one model reply, one message each. */
 const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSocket): void => {
-  const answer = async (text: string): Promise<void> => {
+  const reply = async (text: string): Promise<void> => {
     try {
       const facts = modelReplyFacts(state, parseClientEvent(text));
       for await (const event of pacedEvents(state, facts)) {
@@ -63,9 +63,9 @@ const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSock
   peer.on("message", (data) => {
     const text = textOf(data);
     request.messages.push(text);
-    answer(text).catch(() => peer.terminate());
+    reply(text).catch(() => peer.terminate());
   });
-  // A broken frame closes the connection; there is nobody else to tell.
+  // A malformed frame closes the connection.
   peer.on("error", () => peer.terminate());
 };
 
@@ -91,7 +91,7 @@ const applyBehaviour = async (
   return responseOf(behaviour, request);
 };
 
-/** Takes WebSocket upgrades at the paths of model requests, for whoever proves the right to ask. */
+/** Accepts authenticated WebSocket upgrades at the paths of model requests. */
 export const acceptSockets = (server: Server, state: AuthorityState, closed: AbortSignal): void => {
   const sockets = new WebSocketServer({ noServer: true });
   const open = new Set<Duplex>();
@@ -101,7 +101,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
 
   const judge = async (request: RecordedRequest): Promise<void> => {
     if (!socketPath.test(request.path))
-      throw notFound("unknown_endpoint", `no WebSocket answers at ${request.path}`);
+      throw notFound("unknown_endpoint", `there is no WebSocket endpoint ${request.path}`);
     await authenticate(state, request);
   };
 
@@ -123,7 +123,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
     if (given === "handled") return;
     if (given !== undefined) {
       request.status = given.status;
-      refuse(socket, given);
+      rejectUpgrade(socket, given);
       return;
     }
     try {
@@ -133,7 +133,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       request.status = error.status;
-      refuse(socket, error.toResponse());
+      rejectUpgrade(socket, error.toResponse());
     }
   };
 

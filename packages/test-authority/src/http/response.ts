@@ -21,7 +21,7 @@ export const redirect = (location: string): HttpResponse => ({
   body: "",
 });
 
-/** The classes of refusal, as OpenAI's error objects name them. */
+/** The `type` of OpenAI's error objects. */
 export type HttpErrorType =
   | "invalid_request_error"
   | "authentication_error"
@@ -29,7 +29,7 @@ export type HttpErrorType =
   | "not_found_error"
   | "server_error";
 
-/** Thrown by an endpoint; becomes `{ error: { message, type, code } }`. */
+/** Thrown by an endpoint; the response is `{ error: { message, type, code } }`. */
 export class HttpError extends Error {
   readonly status: number;
   readonly type: HttpErrorType;

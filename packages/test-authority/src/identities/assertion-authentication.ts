@@ -7,11 +7,32 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import type { Agent } from "./accounts.ts";
-import { unauthorized } from "./response.ts";
-import { onAuthorityClock } from "./effect-clock.ts";
-import type { AuthorityState } from "./state.ts";
+import { unauthorized } from "../http/response.ts";
+import type { AuthorityState } from "../state.ts";
+import * as Clock from "effect/Clock";
+import type { AuthorityClock } from "../steering/clock.ts";
 
-/** The verifier's errors under the short codes of this authority's refusals. */
+const nanosPerMilli = 1_000_000n;
+
+/** Runs an effect by the authority's clock. Only the date is another one: waiting takes real time. */
+const onAuthorityClock = <A, E, R>(
+  clock: AuthorityClock,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, R> =>
+  Clock.clockWith((real) => {
+    const nowNanos = () => BigInt(Math.floor(clock.nowMs())) * nanosPerMilli;
+    return Effect.provideService(effect, Clock.Clock, {
+      currentTimeMillisUnsafe: clock.nowMs,
+      currentTimeMillis: Effect.sync(clock.nowMs),
+      currentTimeNanosUnsafe: nowNanos,
+      currentTimeNanos: Effect.sync(nowNanos),
+      monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
+      monotonicTimeNanos: real.monotonicTimeNanos,
+      sleep: (duration) => real.sleep(duration),
+    });
+  });
+
+/** The verifier's errors by the authority's short codes. */
 const codes: Readonly<Record<AssertionError["_tag"], string>> = {
   AssertionMalformed: "malformed_assertion",
   AssertionAgentUnknown: "unknown_agent",
@@ -23,7 +44,7 @@ const codes: Readonly<Record<AssertionError["_tag"], string>> = {
   AssertionLookupFailed: "lookup_failed",
 };
 
-/** The registered agent behind an `AgentAssertion` header, or a `HttpError` (401) that says what is wrong with it. */
+/** The registered agent of an `AgentAssertion` header. Throws `HttpError` (401) that says what is wrong with it. */
 export const authenticateAssertion = async (
   state: AuthorityState,
   header: string,
@@ -42,6 +63,6 @@ export const authenticateAssertion = async (
     throw unauthorized(codes[_tag], message);
   }
   const agent = agents.get(result.success.agentRuntimeId);
-  if (agent === undefined) throw unauthorized("unknown_agent", "the agent is gone");
+  if (agent === undefined) throw unauthorized("unknown_agent", "the agent was revoked");
   return agent;
 };

@@ -4,13 +4,13 @@ import { parseArgs } from "node:util";
 export interface CommandLineOptions {
   readonly host: string;
   readonly port: number;
-  /** Whether a minted agent identity JWT goes into the printed line. */
+  /** Whether to print an agent identity JWT. */
   readonly mint: boolean;
-  /** Whether a fresh API key goes into it. */
+  /** Whether to print an API key. */
   readonly apiKey: boolean;
-  /** Whether a fresh personal access token goes into it. */
+  /** Whether to print a personal access token. */
   readonly personalAccessToken: boolean;
-  /** Whether it serves https under a fresh certificate, which goes into the line, too. */
+  /** Whether to serve https, and print the new certificate. */
   readonly tls: boolean;
 }
 
@@ -40,7 +40,7 @@ const isLoopback = (host: string): boolean =>
 
 const wrong = (message: string): CommandLine => ({ _tag: "Wrong", message });
 
-/** Reads the arguments that follow the program's name. */
+/** Parses the arguments after the program's name. */
 export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
   let values;
   try {
@@ -64,8 +64,8 @@ export const parseCommandLine = (args: ReadonlyArray<string>): CommandLine => {
   if (help) return { _tag: "Help" };
   if (values.version) return { _tag: "Version" };
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
-    return wrong("--port wants a number from 0 to 65535");
-  if (!isLoopback(host)) return wrong("--host wants a loopback address, such as 127.0.0.1");
+    return wrong("--port must be a number from 0 to 65535");
+  if (!isLoopback(host)) return wrong("--host must be a loopback address, such as 127.0.0.1");
   const apiKey = values["api-key"];
   const personalAccessToken = values["personal-access-token"];
   const options = { host, port: Number(port), tls, mint, apiKey, personalAccessToken };

@@ -7,7 +7,7 @@ interface RsaPair {
   readonly privateKey: KeyObject;
 }
 
-/** A key pair and the id that it is published under. */
+/** A key pair and its key id. */
 export interface SigningKey extends RsaPair {
   readonly kid: string;
 }
@@ -15,8 +15,8 @@ export interface SigningKey extends RsaPair {
 const generateRsa = (): Promise<RsaPair> =>
   promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
 
-// A 2048-bit pair costs about 100 ms of CPU. Every authority of a process starts on one shared pair, under a kid
-// of its own; rotation makes a pair that nobody shares. Whatever must not verify is signed with the stranger's.
+// Generating a 2048-bit pair takes about 100 ms of CPU. All authorities of a process start with the same pair, each
+// under its own kid; rotation generates a new one. Tokens that must not verify are signed with the stranger's key.
 const once = (): (() => Promise<RsaPair>) => {
   let pair: Promise<RsaPair> | undefined;
   return () => (pair ??= generateRsa());
@@ -41,24 +41,24 @@ export interface PublicJwk {
 
 const toJwk = ({ kid, publicKey }: SigningKey): PublicJwk => {
   const { n, e } = publicKey.export({ format: "jwk" });
-  if (n === undefined || e === undefined) throw new TypeError("the signing key is no RSA key");
+  if (n === undefined || e === undefined) throw new TypeError("the signing key is not an RSA key");
   return { kty: "RSA", n, e, kid, alg: "RS256", use: "sig" };
 };
 
-/** A JWK Set (RFC 7517 §5): the authority's keys, and whatever was published beside them. */
+/** A JWK Set (RFC 7517 §5): the authority's keys and those added by `publishKeys`. */
 export interface KeySet {
   readonly keys: ReadonlyArray<PublicJwk | Readonly<Record<string, unknown>>>;
 }
 
-/** The authority's signing keys: the newest signs, all that were not dropped are published. */
+/** The authority's signing keys: the newest signs; all that were not dropped are published. */
 export class SigningKeys {
   #current: Promise<SigningKey> | undefined;
   #retired: ReadonlyArray<SigningKey> = [];
   #foreign: ReadonlyArray<Readonly<Record<string, unknown>>> = [];
 
-  /** Makes the first pair in the background, so that nobody waits for it later. */
+  /** Generates the first pair in the background, before it is needed. */
   warmUp(): void {
-    // A failure shows where the key is used; here it would only be an unhandled rejection.
+    // A failure is reported when the key is used; here it would only be an unhandled rejection.
     sharedPair().catch(() => undefined);
   }
 
@@ -66,7 +66,7 @@ export class SigningKeys {
     return (this.#current ??= sharedPair().then(withNewKid));
   }
 
-  /** A key that is in no set. */
+  /** A key that is never published. */
   async stranger(): Promise<SigningKey> {
     return withNewKid(await strangerPair());
   }
@@ -85,12 +85,12 @@ export class SigningKeys {
     this.#foreign = keys;
   }
 
-  /** The keys that this authority signs with, or signed with before. */
+  /** The published keys that this authority signs or has signed with. */
   async ownJwks(): Promise<{ readonly keys: ReadonlyArray<PublicJwk> }> {
     return { keys: [await this.current(), ...this.#retired].map(toJwk) };
   }
 
-  /** What is published. */
+  /** The published key set. */
   async jwks(): Promise<KeySet> {
     return { keys: [...this.#foreign, ...(await this.ownJwks()).keys] };
   }

@@ -27,15 +27,15 @@ export const endpoints = [
   "unknown",
 ] as const;
 
-/** The name of an endpoint; `unknown` stands for every path that nothing answers at. */
+/** The name of an endpoint; `unknown` stands for every path without an endpoint. */
 export type Endpoint = (typeof endpoints)[number];
 
 const known: ReadonlySet<string> = new Set(endpoints);
 
-/** Throws `TypeError` for a name that no endpoint has, which would otherwise wait for ever to come true. */
+/** Throws `TypeError` for an unknown endpoint name. */
 export const assertEndpoint = (name: Endpoint): void => {
   if (!known.has(name))
-    throw new TypeError(`there is no endpoint ${name}: ${endpoints.join(", ")}`);
+    throw new TypeError(`unknown endpoint ${name}; the endpoints are ${endpoints.join(", ")}`);
 };
 
 /** `token` stands for all three grants of the token endpoint; each grant also has its own name. */

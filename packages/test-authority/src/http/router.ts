@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { HttpResponse } from "./response.ts";
-import type { Endpoint } from "./endpoint-names.ts";
-import type { RecordedRequest } from "./request-log.ts";
-import type { AuthorityState } from "./state.ts";
+import type { Endpoint } from "../steering/endpoint-names.ts";
+import type { RecordedRequest } from "../steering/request-log.ts";
+import type { AuthorityState } from "../state.ts";
 
-/** One request on its way through an endpoint. */
+/** What an endpoint gets to handle a request. */
 export interface RequestContext {
   readonly state: AuthorityState;
   readonly request: RecordedRequest;
@@ -14,18 +14,18 @@ export interface RequestContext {
   readonly incoming: IncomingMessage;
 }
 
-/** Answers, or throws a `HttpError`. */
+/** Returns the response, or throws an `HttpError`. */
 export type Handler = (exchange: RequestContext) => HttpResponse | Promise<HttpResponse>;
 
-/** What answers at a path. */
+/** An endpoint: its path and its handler. */
 export interface Route {
   readonly endpoint: Endpoint;
   readonly method: "GET" | "POST";
   readonly pattern: RegExp;
   readonly handle: Handler;
-  /** The handler reads the body itself, piece by piece; nothing of it is recorded. */
+  /** The handler reads the body itself as a stream; the body is not recorded. */
   readonly streamsBody?: boolean;
-  /** A finer endpoint name, where the body decides (the token endpoint's grants). */
+  /** A more specific name that depends on the body (the token endpoint's grants). */
   readonly refine?: (body: string) => Endpoint;
 }
 
@@ -35,14 +35,14 @@ export interface Match {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** The bases that clients derive URLs from, as a group of a pattern; the bare origin among them. */
+/** Base paths that clients derive URLs from, the bare origin included. */
 export const anyBase = "(?:/backend-api(?:/codex)?|/api/accounts|/api/codex)?";
-/** The bases of what only the ChatGPT backend has, in both URL styles. */
+/** Base paths of endpoints that only the ChatGPT backend has, in both URL styles. */
 export const backendBase = "(?:/backend-api/wham|/api/codex)";
-/** The bases that model requests arrive under. */
+/** Base paths of model requests. */
 export const modelBase = "(?:/backend-api/codex|/api/codex|/v1)";
 
-/** A route's pattern: the whole path, with the groups of the source. */
+/** A pattern that matches the whole path. */
 export const path = (source: string): RegExp => new RegExp(`^${source}$`);
 
 const decode = (part: string): string | undefined => {
@@ -53,7 +53,7 @@ const decode = (part: string): string | undefined => {
   }
 };
 
-/** The first route for this path, or the methods that the path would answer to. */
+/** The first route for this method and path, or the methods that the path accepts. */
 export const findRoute = (
   routes: ReadonlyArray<Route>,
   method: string,

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Behaviour } from "./behaviours.ts";
 import { delayOf, isEarly, isUsual, responseOf, withHeader } from "./behaviours.ts";
 import type { RecordedRequest } from "./request-log.ts";
-import type { HttpResponse } from "./response.ts";
-import { cut, send } from "./send.ts";
+import type { HttpResponse } from "../http/response.ts";
+import { cut, send } from "../http/send.ts";
 
 /** A request that was recorded, and the response that it would get without a behaviour. */
 export interface PendingRequest {

@@ -1,29 +1,29 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { applyBehaviour, applyEarly } from "./apply-behaviour.ts";
+import { applyBehaviour, applyEarly } from "../steering/apply-behaviour.ts";
 import type { HttpResponse } from "./response.ts";
 import { HttpError } from "./response.ts";
 import { readBody } from "./body.ts";
-import type { Endpoint } from "./endpoint-names.ts";
-import { RecordedRequest } from "./request-log.ts";
+import type { Endpoint } from "../steering/endpoint-names.ts";
+import { RecordedRequest } from "../steering/request-log.ts";
 import type { Match, Route } from "./router.ts";
 import { findRoute } from "./router.ts";
 import { send } from "./send.ts";
-import type { AuthorityState } from "./state.ts";
+import type { AuthorityState } from "../state.ts";
 
 type Found = ReturnType<typeof findRoute>;
 
 const noRoute = (method: string, path: string, allowed: ReadonlyArray<string>): HttpError => {
   if (allowed.length === 0) {
-    const text = `nothing answers ${method} ${path} here`;
+    const text = `there is no endpoint ${method} ${path}`;
     return new HttpError(404, "not_found_error", "unknown_endpoint", text);
   }
-  const text = `${path} answers ${allowed.join(", ")}, not ${method}`;
+  const text = `${path} accepts ${allowed.join(", ")}, not ${method}`;
   const headers = { allow: allowed.join(", ") };
   return new HttpError(405, "invalid_request_error", "wrong_method", text, headers);
 };
 
-/** What went wrong as an answer: a refusal says why, anything else is a defect of the authority itself. */
+/** The response to an error. Anything but an `HttpError` is a bug of the authority. */
 const errorResponse = (error: unknown): HttpResponse => {
   if (error instanceof HttpError) return error.toResponse();
   const message = error instanceof Error ? error.message : "unknown";
@@ -86,6 +86,6 @@ export const makeListener =
     const behaviour = state.behaviours.take(request.endpoint);
     if (behaviour === undefined) await send(outgoing, await usual());
     else await applyBehaviour(behaviour, { request, outgoing, usual, closed });
-    // Whatever of the body nobody wanted: unread, it would keep the connection from its next request.
+    // An unread rest of the body would block the connection's next request.
     incoming.resume();
   };

@@ -30,7 +30,7 @@ const ecdsaWithSha256 = sequence(objectId("2a8648ce3d040302"));
 const name = sequence(
   der(0x31, sequence(objectId("550403"), der(0x0c, Buffer.from("agent-test-authority")))),
 );
-// Not an authority's: rustls, which Codex uses, refuses a server that presents one of those.
+// Not a CA certificate: rustls, which Codex uses, rejects a server that presents one.
 const basicConstraints = sequence(objectId("551d13"), isTrue, octetString(sequence()));
 const subjectAltName = sequence(
   objectId("551d11"),
@@ -49,8 +49,8 @@ const pem = (bytes: Buffer): string =>
   `-----BEGIN CERTIFICATE-----\n${bytes.toString("base64").replace(/(.{64})(?!$)/g, "$1\n")}\n-----END CERTIFICATE-----\n`;
 
 /**
- * A fresh self-signed certificate for `localhost`, 127.0.0.1 and ::1 (RFC 5280), valid for 30 days: what nobody trusts
- * until a test says so.
+ * A new self-signed certificate for `localhost`, 127.0.0.1 and ::1 (RFC 5280), valid for 30 days. No client trusts it
+ * until a test configures that.
  */
 export const makeSelfSigned = (nowMs: number): Tls => {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -2,11 +2,11 @@ import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { ListenFailed } from "./errors.ts";
+import { ListenFailed } from "../errors.ts";
 import type { makeListener } from "./listener.ts";
-import type { Tls } from "./self-signed.ts";
+import type { Tls } from "./certificate.ts";
 
-/** A server that does not listen yet. A client that goes away in mid-answer is not an error. */
+/** A server that does not listen yet. A client that closes the connection early is not an error. */
 export const makeServer = (
   listener: ReturnType<typeof makeListener>,
   tls: Tls | undefined,
@@ -20,7 +20,7 @@ export const makeServer = (
   return server;
 };
 
-/** Listens; gives back the port. Rejects with `ListenFailed`. */
+/** Listens and returns the port. Rejects with `ListenFailed`. */
 export const listen = (server: Server, host: string, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
