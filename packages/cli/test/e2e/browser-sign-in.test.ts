@@ -77,7 +77,7 @@ describe.skipIf(missing !== null)("agent-auth login, in Chromium", () => {
   });
   afterEach(() => page.context().close());
 
-  it("signs a person in who approves, and shows no secret anywhere on the way", async () => {
+  it("signs in a person who approves, and shows no secret anywhere", async () => {
     await using running = login();
     await page.goto(await addressOf(running));
     await page.click("text=Approve");
@@ -115,7 +115,7 @@ describe.skipIf(missing !== null)("agent-auth login, in Chromium", () => {
     expect(authority.count("token")).toBe(0);
   });
 
-  it("refuses the workspace that the person picks where another one is required", async () => {
+  it("rejects the workspace that the person picks if another one is required", async () => {
     const wanted = authority.account.accountId;
     const other = authority.createAccount();
     await writeFile(join(home.path, "config.toml"), `forced_chatgpt_workspace_id = "${wanted}"`);
@@ -133,7 +133,7 @@ describe.skipIf(missing !== null)("agent-auth login, in Chromium", () => {
     expect(await home.readAuth()).toBeNull();
   });
 
-  it("tells a person without Codex whom to ask", async () => {
+  it("tells a person without Codex to ask the administrator", async () => {
     authority.configure({ denialDescription: "missing_codex_entitlement" });
     await using running = login();
     await page.goto(await addressOf(running));
@@ -155,7 +155,7 @@ describe.skipIf(missing !== null)("agent-auth login, in Chromium", () => {
     expect(await page.innerText("dl")).toContain("the code has expired");
     expect(await running.exit).toBe(1);
     expect(running.said()).toMatch(
-      /^Error logging in: token exchange failed with status 400: invalid_grant: the code has expired\. Run: agent-auth login$/m,
+      /^Error logging in: code exchange failed with status 400: invalid_grant: the code has expired\. Run: agent-auth login$/m,
     );
     expect(await home.readAuth()).toBeNull();
   });
@@ -166,6 +166,13 @@ const approve = async (address: string): Promise<number> => {
   const answer = await fetch(authority.decideSignIn(address));
   await answer.text();
   return answer.status;
+};
+
+/** What the browser of a test was started with, once it was. */
+const openedWith = async (file: string): Promise<string> => {
+  const read = () => readFile(file, "utf8").catch(() => "");
+  await expect.poll(read, { timeout: 5000 }).not.toBe("");
+  return read();
 };
 
 describe("agent-auth login", () => {
@@ -181,7 +188,7 @@ describe("agent-auth login", () => {
     expect(JSON.stringify(await stored())).not.toContain(old.refreshToken);
   });
 
-  it("opens the browser that BROWSER names, with the address that it shows", async () => {
+  it("opens the browser that BROWSER names with a link that leads to the address, without its state", async () => {
     const opener = join(home.path, "opener.sh");
     const seen = join(home.path, "opened");
     await writeFile(
@@ -191,14 +198,15 @@ describe("agent-auth login", () => {
     await chmod(opener, 0o755);
     await using running = login({ env: { BROWSER: opener } });
     const address = await addressOf(running);
-    await expect
-      .poll(() => readFile(seen, "utf8").catch(() => ""), { timeout: 5000 })
-      .toBe(address);
+    const link = await openedWith(seen);
+    expect(link).toMatch(/^http:\/\/127\.0\.0\.1:1455\/open\/[\w-]{43}$/);
+    const redirect = await fetch(link, { redirect: "manual" });
+    expect([redirect.status, redirect.headers.get("location")]).toEqual([302, address]);
     expect(await approve(address)).toBe(200);
     expect(await running.exit).toBe(0);
   });
 
-  it("opens the system's own browser where there is a display", async () => {
+  it("opens the system's own browser with such a link if there is a display", async () => {
     const seen = join(home.path, "opened");
     const system = join(home.path, "xdg-open");
     await writeFile(
@@ -209,22 +217,23 @@ describe("agent-auth login", () => {
     const PATH = `${home.path}:${process.env["PATH"] ?? ""}`;
     await using running = login({ env: { BROWSER: "", DISPLAY: ":0", PATH } });
     const address = await addressOf(running);
-    await expect
-      .poll(() => readFile(seen, "utf8").catch(() => ""), { timeout: 5000 })
-      .toBe(address);
+    const link = await openedWith(seen);
+    expect(link).toMatch(/^http:\/\/127\.0\.0\.1:1455\/open\/[\w-]{43}$/);
+    const redirect = await fetch(link, { redirect: "manual" });
+    expect([redirect.status, redirect.headers.get("location")]).toEqual([302, address]);
     expect(await approve(address)).toBe(200);
     expect(await running.exit).toBe(0);
   });
 
-  it("says so when no browser opens, and goes on", async () => {
+  it("reports that no browser opened, and continues", async () => {
     await using running = login({ env: { BROWSER: "/nonexistent/browser" } });
     const address = await addressOf(running);
-    await running.says(/No browser could be opened here/);
+    await running.says(/No browser could be opened/);
     expect(await approve(address)).toBe(200);
     expect(await running.exit).toBe(0);
   });
 
-  it("refuses a callback of another sign-in with one line, and goes on", async () => {
+  it("rejects a callback of another sign-in with one line, and continues", async () => {
     await using running = login();
     const address = await addressOf(running);
     const callback = new URL(new URL(address).searchParams.get("redirect_uri") ?? "");
@@ -235,7 +244,7 @@ describe("agent-auth login", () => {
     expect(await running.exit).toBe(0);
   });
 
-  it("gives way to a second sign-in, and exits 2", async () => {
+  it("is cancelled by a second sign-in, and exits 2", async () => {
     await using first = login();
     await addressOf(first);
     await using second = login();
@@ -247,7 +256,7 @@ describe("agent-auth login", () => {
     expect(await second.exit).toBe(0);
   });
 
-  it("ends with one line and exit code 1 where the person never comes back", async () => {
+  it("exits 1 with one line if the browser never comes back", async () => {
     // The binary's own quarter of an hour passes in a second.
     const hurry = join(home.path, "hurry.cjs");
     await writeFile(
@@ -259,7 +268,7 @@ describe("agent-auth login", () => {
     await addressOf(running);
     expect(await running.exit).toBe(1);
     expect(running.said()).toMatch(
-      /^Error logging in: nobody finished the sign-in within 15 minutes\. Run: agent-auth login/m,
+      /^Error logging in: the sign-in was not completed within 15 minutes\. Run: agent-auth login/m,
     );
     expect(await home.readAuth()).toBeNull();
     expect(await isFree(1455)).toBe(true);
@@ -275,7 +284,7 @@ describe("agent-auth login", () => {
     expect(await home.readAuth()).toBeNull();
   });
 
-  it("uses the second port when a stranger holds the first, and fails when both are held", async () => {
+  it("uses the second port if another program has the first, and fails if both are taken", async () => {
     const first = await hold(1455);
     try {
       await using running = login();
@@ -296,14 +305,14 @@ describe("agent-auth login", () => {
     }
   });
 
-  it("refuses before any port or browser where the configuration says so", async () => {
+  it("fails before it opens a port or a browser if the configuration forbids the sign-in", async () => {
     await writeFile(join(home.path, "config.toml"), 'forced_login_method = "api"');
     await using running = login();
     expect(await running.exit).toBe(1);
     expect(running.said()).toMatch(/^ChatGPT login is disabled\. Use API key login instead\..*\n$/);
   });
 
-  it("refuses before any port or browser where what comes of it could not be saved", async () => {
+  it("fails before it opens a port or a browser if the tokens could not be saved", async () => {
     await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
     await chmod(home.authFile, 0o400);
     await using running = login();
@@ -315,8 +324,8 @@ describe("agent-auth login", () => {
   });
 
   it.each([
-    ["http://auth.example.com", "plain http is for loopback hosts only"],
-    ["nowhere", "not an absolute URL"],
+    ["http://auth.example.com", "plain http is allowed for loopback hosts only"],
+    ["nowhere", "it is not an absolute URL"],
   ])("refuses the issuer %s", async (issuer, reason) => {
     await using running = startLogin(home, ["--issuer", issuer]);
     expect(await running.exit).toBe(1);

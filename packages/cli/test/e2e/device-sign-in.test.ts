@@ -44,7 +44,7 @@ describe.skipIf(missing !== null)("agent-auth login --device-auth, in Chromium",
   });
   afterEach(() => page.context().close());
 
-  it("signs a person in who enters the code, in the workspace that was picked", async () => {
+  it("signs in a person who enters the code, to the workspace that was picked", async () => {
     const other = authority.createAccount();
     await using running = login();
     const code = await codeOf(running);
@@ -61,7 +61,7 @@ describe.skipIf(missing !== null)("agent-auth login --device-auth, in Chromium",
       expect(running.said()).not.toContain(secret);
   });
 
-  it("keeps what was stored when the person denies", async () => {
+  it("keeps the stored credential if the person denies", async () => {
     await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
     const before = await home.readAuth();
     await using running = login();
@@ -80,7 +80,7 @@ describe("agent-auth login --device-auth", () => {
     [
       "device codes are not enabled",
       { deviceSignInEnabled: false },
-      /^Error logging in: device code login is not enabled at \S+ Run: agent-auth login \(with a browser\)$/m,
+      /^Error logging in: device code login is not enabled at \S+ To sign in with a browser, run: agent-auth login$/m,
     ],
     [
       "the code has expired at the authority",
@@ -95,7 +95,7 @@ describe("agent-auth login --device-auth", () => {
     expect(await home.readAuth()).toBeNull();
   });
 
-  it("refuses before any code where what comes of it could not be saved", async () => {
+  it("fails before it requests a code if the tokens could not be saved", async () => {
     await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });
     await chmod(home.authFile, 0o400);
     await using running = login();
@@ -111,11 +111,11 @@ describe("agent-auth login --device-auth", () => {
     await using running = login();
     expect(await running.exit).toBe(1);
     expect(running.said()).toBe(
-      `Error logging in: cannot reach ${authority.issuer}: connection refused. Check the network and the proxy settings, then start the sign-in again.\n`,
+      `Error logging in: cannot reach ${authority.issuer}: connection refused. Check the network, then start the sign-in again. Run: agent-auth doctor\n`,
     );
   });
 
-  it("names CODEX_CA_CERTIFICATE where nobody vouches for the authority", async () => {
+  it("names CODEX_CA_CERTIFICATE if the certificate of the authority is not trusted", async () => {
     const secure = await startTestAuthority({ tls: "self-signed" });
     await using running = startLogin(home, ["--device-auth", "--issuer", secure.issuer]);
     expect(await running.exit).toBe(1);

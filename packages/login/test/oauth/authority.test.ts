@@ -18,7 +18,7 @@ const authorityOf = (env: Readonly<Record<string, string>>, issuer?: string, ins
   );
 
 describe("tokenAuthority", () => {
-  it("is OpenAI's, as the client that Codex is, where nothing says otherwise", () => {
+  it("is OpenAI's, with the client of Codex, by default", () => {
     expect(authorityOf({})).toEqual({
       tokenUrl: "https://auth.openai.com/oauth/token",
       revokeUrl: "https://auth.openai.com/oauth/revoke",
@@ -34,14 +34,14 @@ describe("tokenAuthority", () => {
       "https://b.example/gone",
     ],
     [{ [refresh]: "https://a.example/x/token" }, "ftp://own", "https://a.example/oauth/revoke"],
-  ])("goes to the whole URL of %j, whatever the tokens say", (env, issuer, revokeUrl) => {
+  ])("uses the URLs of %j (issuer of the tokens: %j): revokes at %s", (env, issuer, revokeUrl) => {
     expect(authorityOf(env, issuer)).toMatchObject({
       tokenUrl: "https://a.example/x/token",
       revokeUrl,
     });
   });
 
-  it("takes a revoke URL alone", () => {
+  it("uses a revoke URL alone", () => {
     expect(authorityOf({ [revoke]: "https://b.example/gone" })).toMatchObject({
       tokenUrl: "https://auth.openai.com/oauth/token",
       revokeUrl: "https://b.example/gone",
@@ -49,7 +49,7 @@ describe("tokenAuthority", () => {
   });
 
   it.each(["https://own.example/", "http://127.0.0.1:7", "http://localhost:7"])(
-    "goes to the issuer that the tokens name: %s",
+    "uses the issuer that the tokens name: %s",
     (issuer) => {
       const base = issuer.replace(/\/$/, "");
       expect(authorityOf({}, issuer)).toEqual({
@@ -65,7 +65,7 @@ describe("tokenAuthority", () => {
     (issuer) => expect(authorityOf({}, issuer)).toBeUndefined(),
   );
 
-  it("sends tokens over plain http where the caller says so", () => {
+  it("sends tokens over plain http if allowInsecureHttp is set", () => {
     expect(authorityOf({}, "http://own.example", true)?.tokenUrl).toBe(
       "http://own.example/oauth/token",
     );
@@ -73,7 +73,7 @@ describe("tokenAuthority", () => {
 });
 
 describe("revokeTokens", () => {
-  it.effect("gives the authority 10 s, and a secret body", () =>
+  it.effect("has a timeout of 10 s, and a secret body", () =>
     Effect.gen(function* () {
       const requests: Array<HttpRequest> = [];
       const authority = { tokenUrl: "x", revokeUrl: "https://a.example/r", clientId: codex };

@@ -9,7 +9,7 @@ import {
   start,
 } from "./support/running-sign-in.ts";
 
-describe("signInWithBrowser, refused by the authority", () => {
+describe("signInWithBrowser, failures", () => {
   const refusals = [
     {
       name: "the person denies",
@@ -40,7 +40,7 @@ describe("signInWithBrowser, refused by the authority", () => {
       page: "without an authorization code",
     },
     {
-      name: "another issuer answers (RFC 9207)",
+      name: "another issuer responds (RFC 9207)",
       query: { code: CANARIES.code, iss: "https://elsewhere.example" },
       code: "LOGIN_AUTHORIZATION_FAILED",
       status: 400,
@@ -55,7 +55,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     },
   ];
   for (const refusal of refusals) {
-    it.effect(`ends when ${refusal.name}`, () =>
+    it.effect(`fails if ${refusal.name}`, () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
         const { signIn, answer, origin } = yield* start(fake, {
@@ -96,7 +96,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     },
   ];
   for (const { name, answer: given, fields } of exchanges) {
-    it.effect(`ends when the token endpoint refuses with ${name}`, () =>
+    it.effect(`fails if the token endpoint rejects the code with ${name}`, () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
         fake.answers["code"] = [given];
@@ -116,7 +116,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     [{ id_token: "x", access_token: CANARIES.access, refresh_token: "r" }, "id_token is not a JWT"],
   ];
   for (const [body, reason] of unreadable) {
-    it.effect(`ends when a good answer is none: ${reason}`, () =>
+    it.effect(`fails if a response with status 200 is invalid: ${reason}`, () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
         fake.answers["code"] = [{ status: 200, body }];
@@ -130,7 +130,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     );
   }
 
-  it.effect("ends when the authority is away, and says where it was looked for", () =>
+  it.effect("fails if the authority cannot be reached, and names it", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["code"] = [null];
@@ -143,7 +143,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     }),
   );
 
-  it.effect("saves nothing for a workspace that is not allowed, nor asks for its API key", () =>
+  it.effect("saves nothing and requests no API key for a workspace that is not allowed", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["code"] = [tokens("ws_<other>")];
@@ -161,7 +161,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("refuses tokens without a workspace where workspaces are restricted", () =>
+  it.effect("rejects tokens without a workspace if workspaces are restricted", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["code"] = [tokens(null)];
@@ -171,7 +171,7 @@ describe("signInWithBrowser, refused by the authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("fails with the error of a save that fails, and says so on the page", () =>
+  it.effect("fails with the error of save, and shows a page that says so", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, answer, origin } = yield* start(fake, {

@@ -16,7 +16,7 @@ import {
 } from "./support/running-sign-in.ts";
 
 describe("signInWithBrowser", () => {
-  it.effect("asks for authorization with the parameters of the contract, in their order", () =>
+  it.effect("requests authorization with the parameters of docs/protocol.md, in their order", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { url, redirectUri, signIn } = yield* start(fake, {
@@ -49,7 +49,7 @@ describe("signInWithBrowser", () => {
   );
 
   it.effect(
-    "exchanges the code with the verifier of its challenge, and saves before success shows",
+    "exchanges the code with the verifier of its challenge, and saves before it shows success",
     () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
@@ -96,7 +96,7 @@ describe("signInWithBrowser", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.live("ends although nobody fetches the last page, and frees its port", () =>
+  it.live("ends and frees its port even if the last page is not fetched", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, answer, origin } = yield* start(fake, { successPageTimeoutMs: 20 });
@@ -106,7 +106,7 @@ describe("signInWithBrowser", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("gives repeated callbacks the answer of the first, from one exchange", () =>
+  it.effect("answers repeated callbacks like the first, with one code exchange", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, answer, comeBack } = yield* start(fake);
@@ -125,7 +125,7 @@ describe("signInWithBrowser", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("refuses a callback with two codes, and tells the browser; nothing is exchanged", () =>
+  it.effect("rejects a callback with two codes, and exchanges nothing", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, answer } = yield* start(fake);
@@ -139,7 +139,7 @@ describe("signInWithBrowser", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("leaves the API key out where the authority gives none", () =>
+  it.effect("leaves out the API key if the authority issues none", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["apiKey"] = [{ status: 403, body: { error: "no organization" } }];
@@ -164,7 +164,7 @@ describe("signInWithBrowser", () => {
   );
 });
 
-describe("signInWithBrowser, its options", () => {
+describe("signInWithBrowser, options", () => {
   const issuers: ReadonlyArray<readonly [issuer: string, reason: string]> = [
     ["auth.example.com", "it is not an absolute URL"],
     ["ftp://auth.example.com", "it is not an http(s) URL"],
@@ -173,7 +173,7 @@ describe("signInWithBrowser, its options", () => {
     [`https://me:${CANARIES.access}@auth.example.com`, "it has a user name or password"],
   ];
   for (const [issuer, reason] of issuers) {
-    it.effect(`refuses an issuer: ${reason}`, () =>
+    it.effect(`rejects an issuer: ${reason}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(
           signInWithBrowser({ issuer, onAuthorizeUrl: () => Effect.die("shown") }),
@@ -184,7 +184,7 @@ describe("signInWithBrowser, its options", () => {
     );
   }
 
-  it.effect("goes on when no browser opens, and says so once", () =>
+  it.effect("continues if no browser opens, and reports it", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const failed = yield* Deferred.make<void>();

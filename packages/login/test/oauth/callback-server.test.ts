@@ -10,7 +10,7 @@ import { memoryAuthority, visit } from "./support/memory-authority.ts";
 import { approved, failureOf, isListening, start } from "./support/running-sign-in.ts";
 
 describe("signInWithBrowser, the callback server", () => {
-  it.effect("refuses callbacks of another state and waits on for its own", () =>
+  it.effect("rejects callbacks with another state and keeps waiting for its own", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       let refused = 0;
@@ -37,7 +37,7 @@ describe("signInWithBrowser, the callback server", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("goes away at its time limit, and says that nobody came", () =>
+  it.effect("closes at the timeout, and fails with SignInTimedOut", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, origin } = yield* start(fake);
@@ -51,17 +51,19 @@ describe("signInWithBrowser, the callback server", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("says at its time limit that only a foreign state came", () =>
-    Effect.gen(function* () {
-      const fake = memoryAuthority();
-      const { signIn, redirectUri } = yield* start(fake, { timeoutMs: 1000 });
-      yield* visit(`${redirectUri}?code=x&state=y`);
-      yield* TestClock.adjust("1 second");
-      assert.deepInclude(yield* failureOf(signIn), {
-        code: "LOGIN_SIGN_IN_STATE_MISMATCH",
-        rejectedCallbacks: 1,
-      });
-    }).pipe(Effect.scoped),
+  it.effect(
+    "fails with SignInStateMismatch at the timeout if all callbacks had another state",
+    () =>
+      Effect.gen(function* () {
+        const fake = memoryAuthority();
+        const { signIn, redirectUri } = yield* start(fake, { timeoutMs: 1000 });
+        yield* visit(`${redirectUri}?code=x&state=y`);
+        yield* TestClock.adjust("1 second");
+        assert.deepInclude(yield* failureOf(signIn), {
+          code: "LOGIN_SIGN_IN_STATE_MISMATCH",
+          rejectedCallbacks: 1,
+        });
+      }).pipe(Effect.scoped),
   );
 
   it.effect("frees its port when it is interrupted", () =>
@@ -73,7 +75,7 @@ describe("signInWithBrowser, the callback server", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("tells a waiting browser when it is interrupted in the middle of the exchange", () =>
+  it.effect("answers a waiting browser when it is interrupted during the code exchange", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["code"] = ["never"];
@@ -85,25 +87,27 @@ describe("signInWithBrowser, the callback server", () => {
     }),
   );
 
-  it.effect("finishes a save that it is interrupted in, and tells the browser the truth", () =>
-    Effect.gen(function* () {
-      const fake = memoryAuthority();
-      const saving = yield* Deferred.make<void>();
-      const saved = yield* Deferred.make<void>();
-      const { signIn, answer } = yield* start(fake, {
-        save: () => Effect.andThen(Deferred.succeed(saving, undefined), Deferred.await(saved)),
-      });
-      const waiting = yield* Effect.forkChild(visit(answer(approved)));
-      yield* Deferred.await(saving);
-      const interrupting = yield* Effect.forkChild(Fiber.interrupt(signIn));
-      yield* Effect.yieldNow;
-      yield* Deferred.succeed(saved, undefined);
-      assert.strictEqual((yield* Fiber.join(waiting)).location, "/success");
-      yield* Fiber.join(interrupting);
-    }),
+  it.effect(
+    "completes a save during which it is interrupted, and tells the browser that it succeeded",
+    () =>
+      Effect.gen(function* () {
+        const fake = memoryAuthority();
+        const saving = yield* Deferred.make<void>();
+        const saved = yield* Deferred.make<void>();
+        const { signIn, answer } = yield* start(fake, {
+          save: () => Effect.andThen(Deferred.succeed(saving, undefined), Deferred.await(saved)),
+        });
+        const waiting = yield* Effect.forkChild(visit(answer(approved)));
+        yield* Deferred.await(saving);
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(signIn));
+        yield* Effect.yieldNow;
+        yield* Deferred.succeed(saved, undefined);
+        assert.strictEqual((yield* Fiber.join(waiting)).location, "/success");
+        yield* Fiber.join(interrupting);
+      }),
   );
 
-  it.effect("ends when it is told to cancel, but not by a page of another site", () =>
+  it.effect("is cancelled by a request to /cancel, but not by a page of another site", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, origin } = yield* start(fake);
@@ -122,7 +126,7 @@ describe("signInWithBrowser, the callback server", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.effect("cannot be cancelled any more while it saves", () =>
+  it.effect("cannot be cancelled while it saves", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const saving = yield* Deferred.make<void>();
@@ -141,7 +145,7 @@ describe("signInWithBrowser, the callback server", () => {
   );
 
   it.effect(
-    "answers under its own address only, to GET only, and shows success to nobody early",
+    "answers only GET requests to its own address, and shows /success only after success",
     () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
@@ -186,7 +190,7 @@ describe("signInWithBrowser, the callback server", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.effect("sends pages that can load nothing, be framed by nobody and be kept by no cache", () =>
+  it.effect("sends pages that cannot load anything, be framed or be cached", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { signIn, origin } = yield* start(fake);
@@ -222,7 +226,7 @@ describe("signInWithBrowser, its ports", () => {
       }),
   );
 
-  it.live("takes the second port when a stranger holds the first and keeps it", () =>
+  it.live("uses the second port if another program keeps the first", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const { port, asked } = yield* stranger;
@@ -236,7 +240,7 @@ describe("signInWithBrowser, its ports", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("takes the first port over from another sign-in, which ends as cancelled", () =>
+  it.live("takes the first port from another sign-in, which is cancelled", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const first = yield* start(fake);
@@ -248,7 +252,7 @@ describe("signInWithBrowser, its ports", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("fails when strangers hold both", () =>
+  it.live("fails if other programs keep both ports", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const [one, two] = [yield* stranger, yield* stranger];

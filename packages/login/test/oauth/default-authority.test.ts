@@ -40,7 +40,7 @@ beforeAll(() => network.listen());
 afterAll(() => network.close());
 
 describe("signInWithDeviceCode without an issuer", () => {
-  it("asks OpenAI's authority, as the client that Codex is", async () => {
+  it("uses OpenAI's authority and the client of Codex", async () => {
     const shown: Array<string> = [];
     const { accountId } = await signInWithDeviceCode({
       variables: {},

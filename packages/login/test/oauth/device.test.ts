@@ -51,47 +51,49 @@ const assertNoCanary = (value: unknown): void => {
 };
 
 describe("signInWithDeviceCode", () => {
-  it.effect("shows the code, polls, and exchanges what it is given", () =>
-    Effect.gen(function* () {
-      const fake = memoryAuthority();
-      yield* TestClock.setTime(1_000_000);
-      const { signIn, prompt } = yield* start(fake, { issuer: `${fake.issuer}/` });
-      assert.deepStrictEqual(prompt, {
-        userCode: "ABCD-1234",
-        verificationUrl: `${fake.issuer}/codex/device`,
-        expiresAtMs: 1_000_000 + 15 * 60_000,
-      });
-      const result = yield* Fiber.join(signIn);
-      assert.deepStrictEqual(
-        [result.idToken, result.accessToken, result.refreshToken].map(Redacted.value),
-        [idToken(), CANARIES.access, CANARIES.refresh],
-      );
-      assert.strictEqual(result.accountId, "ws_allowed");
-      assertNoCanary(result);
-      assert.notProperty(result, "apiKey");
-      const [usercode, poll, code, ...more] = fake.received;
-      assert.deepStrictEqual(usercode, {
-        path: "/api/accounts/deviceauth/usercode",
-        contentType: "application/json",
-        body: '{"client_id":"client-1"}',
-      });
-      assert.deepStrictEqual(poll, {
-        path: "/api/accounts/deviceauth/token",
-        contentType: "application/json",
-        body: '{"device_auth_id":"dev_1","user_code":"ABCD-1234"}',
-      });
-      assert.deepStrictEqual(
-        [...new URLSearchParams(code?.body)],
-        [
-          ["grant_type", "authorization_code"],
-          ["code", CANARIES.code],
-          ["redirect_uri", `${fake.issuer}/deviceauth/callback`],
-          ["client_id", "client-1"],
-          ["code_verifier", "theirs"],
-        ],
-      );
-      assert.deepStrictEqual(more, [], "no API key is requested");
-    }),
+  it.effect(
+    "shows the code, polls, and exchanges the authorization code; no API key is requested",
+    () =>
+      Effect.gen(function* () {
+        const fake = memoryAuthority();
+        yield* TestClock.setTime(1_000_000);
+        const { signIn, prompt } = yield* start(fake, { issuer: `${fake.issuer}/` });
+        assert.deepStrictEqual(prompt, {
+          userCode: "ABCD-1234",
+          verificationUrl: `${fake.issuer}/codex/device`,
+          expiresAtMs: 1_000_000 + 15 * 60_000,
+        });
+        const result = yield* Fiber.join(signIn);
+        assert.deepStrictEqual(
+          [result.idToken, result.accessToken, result.refreshToken].map(Redacted.value),
+          [idToken(), CANARIES.access, CANARIES.refresh],
+        );
+        assert.strictEqual(result.accountId, "ws_allowed");
+        assertNoCanary(result);
+        assert.notProperty(result, "apiKey");
+        const [usercode, poll, code, ...more] = fake.received;
+        assert.deepStrictEqual(usercode, {
+          path: "/api/accounts/deviceauth/usercode",
+          contentType: "application/json",
+          body: '{"client_id":"client-1"}',
+        });
+        assert.deepStrictEqual(poll, {
+          path: "/api/accounts/deviceauth/token",
+          contentType: "application/json",
+          body: '{"device_auth_id":"dev_1","user_code":"ABCD-1234"}',
+        });
+        assert.deepStrictEqual(
+          [...new URLSearchParams(code?.body)],
+          [
+            ["grant_type", "authorization_code"],
+            ["code", CANARIES.code],
+            ["redirect_uri", `${fake.issuer}/deviceauth/callback`],
+            ["client_id", "client-1"],
+            ["code_verifier", "theirs"],
+          ],
+        );
+        assert.deepStrictEqual(more, [], "no API key is requested");
+      }),
   );
 
   it.effect("waits the given interval while the answer is 403 or 404", () =>
@@ -143,7 +145,7 @@ describe("signInWithDeviceCode", () => {
     );
   }
 
-  it.effect("gives up after 15 minutes of nobody entering it", () =>
+  it.effect("fails if the code is not entered within 15 minutes", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["poll"] = [pending];
@@ -159,7 +161,7 @@ describe("signInWithDeviceCode", () => {
     }),
   );
 
-  it.effect("refuses a workspace that is not allowed", () =>
+  it.effect("rejects a workspace that is not allowed", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["code"] = [tokens("ws_other")];
@@ -171,7 +173,7 @@ describe("signInWithDeviceCode", () => {
     }),
   );
 
-  it.effect("stops asking when it is interrupted", () =>
+  it.effect("stops polling when it is interrupted", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["poll"] = [pending];
@@ -185,17 +187,22 @@ describe("signInWithDeviceCode", () => {
   );
 });
 
-describe("signInWithDeviceCode, refused", () => {
+describe("signInWithDeviceCode, failures", () => {
   const starts = [
-    { name: "device codes are off", status: 404, body: "", code: "LOGIN_DEVICE_CODE_NOT_ENABLED" },
     {
-      name: "the authority is broken",
+      name: "device codes are not enabled",
+      status: 404,
+      body: "",
+      code: "LOGIN_DEVICE_CODE_NOT_ENABLED",
+    },
+    {
+      name: "the authority fails",
       status: 500,
       body: { error: { code: "oops", message: "later" } },
       code: "LOGIN_DEVICE_CODE_REJECTED",
     },
     {
-      name: "the answer is no JSON",
+      name: "the response is not JSON",
       status: 200,
       body: "<html>",
       code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
@@ -214,7 +221,7 @@ describe("signInWithDeviceCode, refused", () => {
     },
   ];
   for (const { name, status, body, code } of starts) {
-    it.effect(`shows no code when ${name}`, () =>
+    it.effect(`shows no code if ${name}`, () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
         fake.answers["usercode"] = [{ status, body }];
@@ -233,26 +240,26 @@ describe("signInWithDeviceCode, refused", () => {
       code: "LOGIN_AUTHORIZATION_DENIED",
     },
     {
-      name: "the code expired there",
+      name: "the code expired at the authority",
       status: 400,
       body: { error: { code: "expired_token" } },
       code: "LOGIN_DEVICE_CODE_EXPIRED",
     },
     {
-      name: "the answer is unknown",
+      name: "the error is unknown",
       status: 418,
       body: { code: "teapot" },
       code: "LOGIN_DEVICE_CODE_REJECTED",
     },
     {
-      name: "the grant is not whole",
+      name: "a member of the grant is missing",
       status: 200,
       body: { authorization_code: CANARIES.code },
       code: "LOGIN_AUTHORITY_RESPONSE_INVALID",
     },
   ];
   for (const { name, status, body, code } of ends) {
-    it.effect(`ends when ${name}`, () =>
+    it.effect(`fails if ${name}`, () =>
       Effect.gen(function* () {
         const fake = memoryAuthority();
         fake.answers["poll"] = [{ status, body }];
@@ -264,7 +271,7 @@ describe("signInWithDeviceCode, refused", () => {
     );
   }
 
-  it.effect("waits out four failures that may pass, each a little longer", () =>
+  it.effect("retries four temporary failures in a row, each after a longer pause", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       const broken = { status: 503, body: "" };
@@ -276,7 +283,7 @@ describe("signInWithDeviceCode, refused", () => {
     }),
   );
 
-  it.effect("does not wait out a fifth", () =>
+  it.effect("fails with the fifth temporary failure in a row", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["poll"] = [{ status: 503, body: "" }];
@@ -290,7 +297,7 @@ describe("signInWithDeviceCode, refused", () => {
     }),
   );
 
-  it.effect("says at once that there is no network", () =>
+  it.effect("fails at once if there is no network before the code is shown", () =>
     Effect.gen(function* () {
       const fake = memoryAuthority();
       fake.answers["usercode"] = [null];

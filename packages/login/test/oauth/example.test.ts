@@ -66,7 +66,7 @@ describe("docs/sign-in.md", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("opens nothing where the tokens could not be saved", () =>
+  it.live("opens nothing if the tokens could not be saved", () =>
     Effect.gen(function* () {
       const { authority, home, layer } = yield* setting;
       const file = join(home, "auth.json");
@@ -82,7 +82,7 @@ describe("docs/sign-in.md", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("says what went wrong", () =>
+  it.live("reports a failure", () =>
     Effect.gen(function* () {
       const { authority, layer } = yield* setting;
       const said = yield* signIn({

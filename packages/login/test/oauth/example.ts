@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect";
 
 const show = ({ url }: AuthorizePrompt) => Effect.sync(() => console.error(`Open ${url}`));
 
-/** Signs a person in and says in one line how it went. */
+/** Signs a person in and returns one line about the result. */
 export const signIn = (options: Partial<BrowserSignInOptions> = {}) =>
   Effect.gen(function* () {
     const manager = yield* AuthManager;
-    yield* manager.checkLogin("chatgpt"); // nobody is asked for what could not be kept
+    yield* manager.checkLogin("chatgpt"); // fails now if the tokens could not be saved
     const save = manager.loginWithChatgptTokens;
     const { accountId } = yield* signInWithBrowser({ onAuthorizeUrl: show, ...options, save });
     return `signed in to ${accountId ?? "no workspace"}`;

@@ -8,7 +8,7 @@ const decode = (claims: unknown) =>
 const auth = "https://api.openai.com/auth";
 
 describe("decodeUnverifiedClaims", () => {
-  it("reads who the token speaks of, and until when", () => {
+  it("returns the account and the expiry", () => {
     const claims = {
       email: "ada@example.test",
       exp: 1_800_000_000,
@@ -51,7 +51,7 @@ describe("decodeUnverifiedClaims", () => {
   });
 
   it.each(["", "a.b", "a..c", "a.b.c", "a.W10.c", `a.${part("text")}.c`, "a.b.c.d", "a.{}.c"])(
-    "knows that %j is no JWT",
+    "returns undefined for %j, which is not a JWT",
     (text) => {
       expect(decodeUnverifiedClaims(Redacted.make(text))).toBeUndefined();
     },
@@ -59,7 +59,7 @@ describe("decodeUnverifiedClaims", () => {
 });
 
 describe("accountOf", () => {
-  it("lets the stored account id, which requests carry, beat the token's", () => {
+  it("prefers the stored account id, which requests carry, to the token's", () => {
     const claims = { accountId: "acct-token", isFedrampAccount: false, expiresAtMs: 1 };
     expect(accountOf(claims, "acct-stored")).toEqual({
       accountId: "acct-stored",

@@ -79,7 +79,7 @@ describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
   });
 
   for (const [name, content] of Object.entries(pages)) {
-    it(`shows ${name}, legible by day and by night, and loads nothing else`, async () => {
+    it(`shows ${name}, legible in light and dark colours, and loads nothing else`, async () => {
       const { page, trouble } = await open(browser, `${origin}/${name}`);
       assert.strictEqual(await page.title(), `${content.title} · agent-auth`);
       assert.strictEqual(await page.textContent("h1"), content.title);

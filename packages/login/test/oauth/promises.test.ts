@@ -17,7 +17,7 @@ const quiet = () => {};
 const decide = (...given: Parameters<typeof decideInBrowser>) =>
   Effect.runPromise(Effect.asVoid(decideInBrowser(...given)));
 
-describe("promises, signing in", () => {
+describe("promises, sign-in", () => {
   it("signs in through the browser into a manager", async () => {
     await using authority = await startTestAuthority();
     const home = await mkdtemp(join(tmpdir(), "sign-in-promises-"));
@@ -46,7 +46,7 @@ describe("promises, signing in", () => {
     await rm(home, { recursive: true });
   });
 
-  it("asks in the name that the environment gives, and rejects with the error classes of the Effect face", async () => {
+  it("sends the originator of the environment, and rejects with the error classes of the Effect API", async () => {
     await using authority = await startTestAuthority();
     let originator: string | null = null;
     const refused = await signInWithBrowser({
@@ -63,7 +63,7 @@ describe("promises, signing in", () => {
     assert.strictEqual(originator, "the_operator");
   });
 
-  it("rejects with what save rejects with", async () => {
+  it("rejects with the reason that save rejects with", async () => {
     await using authority = await startTestAuthority();
     const full = new Error("disk full");
     const failed = await signInWithBrowser({
@@ -77,7 +77,7 @@ describe("promises, signing in", () => {
     assert.strictEqual(failed, full);
   });
 
-  it("goes on when the browser does not open, and ends when it is aborted", async () => {
+  it("continues if the browser does not open, and rejects when it is aborted", async () => {
     const controller = new AbortController();
     let redirectUri = "";
     const aborted = await signInWithBrowser({

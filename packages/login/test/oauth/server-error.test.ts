@@ -6,21 +6,21 @@ import { escapeHtml, renderPage } from "../../src/oauth/pages/render.ts";
 import { parseServerError, sanitizeText } from "../../src/oauth/server-error.ts";
 
 describe("sanitizeText", () => {
-  it("takes control, format and bidi characters out, and cuts by characters", () => {
+  it("removes control, format and bidi characters, and cuts by characters", () => {
     assert.strictEqual(sanitizeText("a\u001b[31m\r\nb\u202ec\u2028d\u200be"), "a [31m b c d e");
     assert.strictEqual(sanitizeText("👩‍🚀".repeat(9), { maxLength: 3 })?.endsWith("…"), true);
     assert.strictEqual(sanitizeText(" \n "), undefined);
     assert.strictEqual(sanitizeText(null), undefined);
   });
 
-  it("hides what the request carried", () => {
+  it("removes the secrets of the request", () => {
     assert.strictEqual(
       sanitizeText("code abc is old", { secrets: ["abc", ""] }),
       "code *** is old",
     );
   });
 
-  it("never lets anything through that a terminal would obey", () => {
+  it("leaves nothing that a terminal would interpret", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
         const plain = sanitizeText(text) ?? "";
@@ -32,7 +32,7 @@ describe("sanitizeText", () => {
 });
 
 describe("parseServerError", () => {
-  it("reads the three shapes and nothing else", () => {
+  it("parses the three shapes and nothing else", () => {
     const cases: ReadonlyArray<readonly [body: string, expected: object]> = [
       ['{"error":"a","error_description":"b"}', { error: "a", description: "b" }],
       ['{"error":{"code":"a","message":"b"}}', { error: "a", description: "b" }],
@@ -104,7 +104,7 @@ describe("fromTransportError", () => {
   const failed = (reason: string) =>
     fromTransportError(url, new HttpConnectionFailed({ method: "POST", url, reason }));
 
-  it("says in words why nobody could be reached", () => {
+  it("says in words why the authority could not be reached", () => {
     assert.strictEqual(
       failed("ENOTFOUND").message,
       "cannot reach https://auth.example.com: its name cannot be resolved",

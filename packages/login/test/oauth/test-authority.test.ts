@@ -64,7 +64,7 @@ const approve: Decision = { decision: "approve" };
 const deny: Decision = { decision: "deny" };
 
 describe("signInWithBrowser at test-authority", () => {
-  it.live("brings tokens that the authority honours, and an API key", () =>
+  it.live("returns tokens that the authority accepts, and an API key", () =>
     Effect.gen(function* () {
       const authority = yield* running();
       const tokens = yield* signInAs(authority, approve, [authority.account.accountId]);
@@ -79,7 +79,7 @@ describe("signInWithBrowser at test-authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("signs in to the workspace that the person picks, and to no other than allowed", () =>
+  it.live("signs in to the workspace that the person picks, if it is allowed", () =>
     Effect.gen(function* () {
       const authority = yield* running();
       const account = authority.createAccount();
@@ -207,7 +207,7 @@ describe("signInWithBrowser at test-authority", () => {
 });
 
 describe("signInWithDeviceCode at test-authority", () => {
-  it.live("brings tokens, whichever way the code is spelled", () =>
+  it.live("returns tokens, for either spelling of the user code's member", () =>
     Effect.gen(function* () {
       const authority = yield* running({
         settings: { deviceUserCodeField: "usercode", deviceIntervalSeconds: "1" },
@@ -243,7 +243,7 @@ describe("signInWithDeviceCode at test-authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("fails when nobody enters the code in time", () =>
+  it.live("fails if the code is not entered in time", () =>
     Effect.gen(function* () {
       const authority = yield* running();
       const error = yield* Effect.flip(signInByCode(authority, null, 200));
@@ -252,7 +252,7 @@ describe("signInWithDeviceCode at test-authority", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("fails when nobody listens there", () =>
+  it.live("fails if nothing listens at the issuer", () =>
     Effect.gen(function* () {
       const gone = yield* Effect.scoped(running());
       const error = yield* Effect.flip(signInByCode(gone, approve));
