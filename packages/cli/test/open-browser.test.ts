@@ -82,7 +82,7 @@ describe("browserOpener with BROWSER", () => {
   });
 
   it("passes the link without a shell", async () => {
-    await open(`${recorder("browser")} $(touch${"\t"}${folder}/owned) %s`);
+    await open(`${recorder("browser")} $(touch ${folder}/owned) %s`);
     expect(existsSync(join(folder, "owned"))).toBe(false);
   });
 
