@@ -13,7 +13,7 @@ describe("importAgentPublicKey", () => {
     keyVectors.public_key_ssh.replace("ed25519 AAAAC3", "ed25519 AAAAB3"),
     new Uint8Array(31),
     new Uint8Array(33),
-  ])("refuses %s", (key) =>
+  ])("rejects %s", (key) =>
     Effect.gen(function* () {
       expect((yield* Effect.flip(importAgentPublicKey(key))).code).toBe(
         "AGENT_IDENTITY_PUBLIC_KEY_MALFORMED",
@@ -21,7 +21,7 @@ describe("importAgentPublicKey", () => {
     }),
   );
 
-  it.effect("takes 32 bytes, and the SSH form with a comment, as the same key", () =>
+  it.effect("imports 32 bytes and the SSH format with a comment as the same key", () =>
     Effect.gen(function* () {
       const raw = Buffer.from(keyVectors.public_key_raw_base64, "base64");
       const one = yield* importAgentPublicKey(raw);
@@ -35,7 +35,7 @@ describe("importAgentPublicKey", () => {
     }),
   );
 
-  it.effect("is not changed by whoever changes its bytes", () =>
+  it.effect("returns copies of its bytes", () =>
     Effect.gen(function* () {
       const raw = Uint8Array.from(Buffer.from(keyVectors.public_key_raw_base64, "base64"));
       const key = yield* importAgentPublicKey(raw);
@@ -50,7 +50,7 @@ describe("importAgentPublicKey", () => {
   const yMinusOne = "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f";
   const ofOrderEight = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
   it.effect.each([yZero, yOne, yMinusOne, ofOrderEight])(
-    "refuses the point of small order %s",
+    "rejects the small-order point %s",
     (hex) =>
       Effect.gen(function* () {
         for (const sign of [0, 0x80]) {

@@ -48,7 +48,7 @@ const all = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
   );
 
 describe("AgentTasks.task", () => {
-  it.effect("registers once when a thousand callers want a task, and keeps it", () => {
+  it.effect("registers once for a thousand concurrent callers and keeps the task", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -58,7 +58,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("knows the same identity in other objects and another key import", () => {
+  it.effect("recognises an identity whose record and key are other objects", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       yield* inASecond(task(identityWith(yield* importVector)));
@@ -66,7 +66,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("keeps apart what differs in API, runtime or key", () => {
+  it.effect("registers separately for another task API, agent runtime or key", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -90,7 +90,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("uses a stored task also where a registration without one failed", () => {
+  it.effect("uses a stored task after a registration without one failed", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -103,7 +103,7 @@ describe("AgentTasks.task", () => {
   });
 
   it.effect(
-    "forgets the longest unused of more than 1,024 identities, and keeps those in use",
+    "evicts the longest unused of more than 1,024 tasks",
     () => {
       const tasks = setUp();
       return Effect.gen(function* () {
@@ -120,7 +120,7 @@ describe("AgentTasks.task", () => {
     },
   );
 
-  it.effect("registers once, too, where more identities than that are being registered", () => {
+  it.effect("registers each of 2,000 concurrent identities once", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -133,7 +133,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("goes on when the first caller goes away", () => {
+  it.effect("continues the registration when the first caller is interrupted", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -146,7 +146,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("makes no further attempt once its layer is closed", () => {
+  it.effect("makes no further attempt after its layer is closed", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       tasks.behave(() => Effect.succeed(answer(429, "later", { "retry-after": "30" })));
@@ -165,7 +165,7 @@ describe("AgentTasks.task", () => {
     });
   });
 
-  it.effect("shares tasks within a layer, and nothing between two layers", () => {
+  it.effect("shares tasks within one layer and not between two", () => {
     const tasks = setUp();
     const layer = Layer.fresh(AgentTasks.layer.pipe(Layer.provide(tasks.layer)));
     return Effect.gen(function* () {
@@ -192,7 +192,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("tells a failure to all who waited, and tries again for the next", () => {
+  it.effect("reports a failure to all waiting callers and tries again for the next", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -206,7 +206,7 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("asks for a biscuit before each registration, and stops without one", () => {
+  it.effect("mints a biscuit before each registration and fails if that fails", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -225,7 +225,7 @@ describe("AgentTasks.task", () => {
 });
 
 describe("AgentTasks.replace", () => {
-  it.effect("registers one fresh task for all who met the same 401", () => {
+  it.effect("registers one new task for all callers with the same rejected task", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -238,7 +238,7 @@ describe("AgentTasks.replace", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("gives the newer task at once to who comes late with the old one", () => {
+  it.effect("returns the newer task to a caller whose task was already replaced", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);
@@ -249,7 +249,7 @@ describe("AgentTasks.replace", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("replaces a stored task that failed", () => {
+  it.effect("replaces a stored task that was rejected", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const record = { agentRuntimeId: "agent-123", taskId: "stored" };
@@ -259,7 +259,7 @@ describe("AgentTasks.replace", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect("keeps the old task where a fresh one is refused", () => {
+  it.effect("keeps the old task if the new registration is rejected", () => {
     const tasks = setUp();
     return Effect.gen(function* () {
       const identity = identityWith(yield* importVector);

@@ -38,7 +38,7 @@ const setUp = Effect.gen(function* () {
 });
 
 describe("verifyAgentAssertion", () => {
-  it.effect("tells runtime, task and moment", () =>
+  it.effect("returns agent runtime, task and timestamp", () =>
     Effect.gen(function* () {
       const { sign, verify } = yield* setUp;
       expect(yield* verify(sign())).toEqual({
@@ -49,7 +49,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("takes the scheme in any case, and keys in any order", () =>
+  it.effect("accepts the scheme in any case and the keys in any order", () =>
     Effect.gen(function* () {
       const { sign, verify } = yield* setUp;
       const header = sign();
@@ -59,7 +59,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("allows five minutes either way, and not a second more", () =>
+  it.effect("accepts timestamps up to five minutes in the past or future", () =>
     Effect.gen(function* () {
       const { sign, verify, refusal } = yield* setUp;
       for (const offset of [-300_000, 300_000]) {
@@ -75,7 +75,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("takes another clock window", () =>
+  it.effect("uses the clock window of its options", () =>
     Effect.gen(function* () {
       const { sign, verify, refusal } = yield* setUp;
       const options = { ...anyTask, clockWindowSeconds: 1 };
@@ -85,7 +85,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("refuses a runtime id with a colon, whose signature would fit two pairs of ids", () =>
+  it.effect("rejects an agent runtime id with a colon", () =>
     Effect.gen(function* () {
       const { key, sign } = yield* setUp;
       const publicKey = yield* importAgentPublicKey(key.sshPublicKey);
@@ -106,7 +106,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("refuses an agent that nobody registered", () =>
+  it.effect("rejects an unregistered agent", () =>
     Effect.gen(function* () {
       const { sign, refusal } = yield* setUp;
       expect(yield* refusal(sign("agent-2"))).toMatchObject({
@@ -116,7 +116,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("refuses another key's signature, and one of other words", () =>
+  it.effect("rejects the signature of another key and of another message", () =>
     Effect.gen(function* () {
       const { sign, refusal } = yield* setUp;
       const other = yield* generateAgentKey;
@@ -132,7 +132,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("refuses a psychic signature: zeros, and S moved by the order of the group", () =>
+  it.effect("rejects an all-zero signature and S plus the group order", () =>
     Effect.gen(function* () {
       const { sign, refusal } = yield* setUp;
       const good = envelope(sign());
@@ -148,7 +148,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("binds the task to the runtime, and asks only once the signature is good", () =>
+  it.effect("checks the task of the agent runtime after the signature", () =>
     Effect.gen(function* () {
       const { sign, verify, refusal } = yield* setUp;
       const asked: Array<string> = [];
@@ -170,7 +170,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("refuses another runtime than the caller expects", () =>
+  it.effect("rejects an assertion of another agent than expected", () =>
     Effect.gen(function* () {
       const { sign, verify, refusal } = yield* setUp;
       yield* verify(sign(), { ...anyTask, expectedAgentRuntimeId: "agent-1" });
@@ -184,7 +184,7 @@ describe("verifyAgentAssertion", () => {
     }),
   );
 
-  it.effect("decides nothing where a lookup fails", () =>
+  it.effect("fails with AssertionLookupFailed if a look-up fails", () =>
     Effect.gen(function* () {
       const { sign } = yield* setUp;
       const down = new AssertionLookupFailed({ service: "AgentPublicKeys", problem: "down" });
@@ -239,7 +239,7 @@ describe("parseAgentAssertion", () => {
     encode({ ...good, timestamp: "2026-04-13T25:00:00Z" }),
     encode({ ...good, timestamp: 1_776_081_600 }),
     encode({ ...good, filler: "canary".repeat(2000) }),
-  ])("refuses %s", (header) =>
+  ])("rejects %s", (header) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(parseAgentAssertion(header));
       expect(error.code).toBe("AGENT_IDENTITY_ASSERTION_MALFORMED");
@@ -247,7 +247,7 @@ describe("parseAgentAssertion", () => {
     }),
   );
 
-  it.effect("reads names that it does not know past", () =>
+  it.effect("ignores unknown names", () =>
     Effect.gen(function* () {
       const read = yield* parseAgentAssertion(encode({ ...good, future: 1 }));
       expect(read).toEqual({
@@ -269,7 +269,7 @@ const withStore = (options: { readonly maxUses: number; readonly capacity?: numb
   });
 
 describe("AssertionReplayStore", () => {
-  it.effect("admits an assertion as often as it was told to", () =>
+  it.effect("admits an assertion maxUses times", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 2 });
       yield* Effect.gen(function* () {
@@ -287,7 +287,7 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
-  it.effect("remembers it to the last moment of the clock window", () =>
+  it.effect("keeps an assertion until the end of the clock window", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 1 });
       yield* Effect.gen(function* () {
@@ -300,7 +300,7 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
-  it.effect("counts an assertion however it is spelled", () =>
+  it.effect("counts an assertion once for all encodings of its header", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 1 });
       yield* Effect.gen(function* () {
@@ -313,7 +313,7 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
-  it.effect("counts by runtime, task and time apart, not by how they read when joined", () =>
+  it.effect("keeps ids with colons apart when it counts", () =>
     Effect.gen(function* () {
       const { sign, keys } = yield* setUp;
       const counted: Array<string> = [];
@@ -331,7 +331,7 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
-  it.effect("does not count what was refused", () =>
+  it.effect("does not count a rejected assertion", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 1 });
       yield* Effect.gen(function* () {
@@ -343,7 +343,7 @@ describe("AssertionReplayStore", () => {
   );
 
   it.effect(
-    "refuses to decide when it is full, and forgets what the clock window refuses anyway",
+    "fails when it is full and forgets expired assertions",
     () =>
       Effect.gen(function* () {
         const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 1 });
@@ -359,7 +359,7 @@ describe("AssertionReplayStore", () => {
       }),
   );
 
-  it.effect("goes on forgetting where the clock was stepped back", () =>
+  it.effect("forgets expired assertions after the clock was set back", () =>
     Effect.gen(function* () {
       const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 2 });
       const use = (atMs: number) =>

@@ -25,7 +25,7 @@ const countingSigner = Effect.gen(function* () {
 });
 
 describe("AssertionSigner.authorizationAt", () => {
-  it.effect("signs once for all moments of a second", () =>
+  it.effect("signs once per second", () =>
     Effect.gen(function* () {
       const { signer, count } = yield* countingSigner;
       const headers = new Set<string>();
@@ -36,7 +36,7 @@ describe("AssertionSigner.authorizationAt", () => {
     }),
   );
 
-  it.effect("signs anew when the second changes, in either direction", () =>
+  it.effect("signs again when the second changes in either direction", () =>
     Effect.gen(function* () {
       const { signer, count } = yield* countingSigner;
       for (const offset of [0, 999, 1000, 0, -1, -1000, -1001, 0]) {
@@ -53,7 +53,7 @@ describe("AssertionSigner.authorizationAt", () => {
     [Date.UTC(2024, 1, 29, 23, 59, 59, 999), "2024-02-29T23:59:59Z"],
     [253_402_300_799_999, "9999-12-31T23:59:59Z"],
     [-62_167_219_200_000, "0000-01-01T00:00:00Z"],
-  ] as const)("writes %i as %s", ([ms, timestamp]) =>
+  ] as const)("formats %i as %s", ([ms, timestamp]) =>
     Effect.gen(function* () {
       const { signer } = yield* countingSigner;
       expect((yield* parseAgentAssertion(signer.authorizationAt(ms))).timestamp).toBe(timestamp);
@@ -67,7 +67,7 @@ describe("AssertionSigner.authorizationAt", () => {
     253_402_300_800_000,
     -62_167_219_200_001,
     1e300,
-  ])("refuses %d as a moment, also twice, and signs on afterwards", (ms) =>
+  ])("throws for the time %d and keeps working afterwards", (ms) =>
     Effect.gen(function* () {
       const { signer } = yield* countingSigner;
       signer.authorizationAt(nowMs);
@@ -77,7 +77,7 @@ describe("AssertionSigner.authorizationAt", () => {
     }),
   );
 
-  it.effect("does not print the header it holds", () =>
+  it.effect("does not print the cached header", () =>
     Effect.gen(function* () {
       const { signer } = yield* countingSigner;
       const header = signer.authorizationAt(nowMs).slice("AgentAssertion ".length);

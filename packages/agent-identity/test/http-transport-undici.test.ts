@@ -20,7 +20,7 @@ const neverAnswers = () => undefined;
 
 describe("http-transport-undici", () => {
   it.live(
-    "sends originator, User-Agent, headers, secrets and body, and reads the answer whole",
+    "sends originator, User-Agent, headers, secrets and body and reads the whole response",
     () =>
       Effect.gen(function* () {
         const server = yield* loopbackServer((_, __, response) => {
@@ -57,7 +57,7 @@ describe("http-transport-undici", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.live("gives up when the time is over, before the head and within the body", () =>
+  it.live("times out before the response head and within the body", () =>
     Effect.gen(function* () {
       const silent = yield* loopbackServer(neverAnswers);
       const hanging = yield* loopbackServer((_, __, response) => void response.write("half"));
@@ -73,7 +73,7 @@ describe("http-transport-undici", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("refuses a body over its cap, announced or not, and accepts one at it", () =>
+  it.live("rejects a body over the limit, with or without Content-Length", () =>
     Effect.gen(function* () {
       const server = yield* loopbackServer(({ path }, _, response) => {
         const size = Number(path.slice(1));
@@ -96,7 +96,7 @@ describe("http-transport-undici", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("stops reading an endless body at its cap", () =>
+  it.live("stops reading an endless body at the limit", () =>
     Effect.gen(function* () {
       let written = 0;
       const server = yield* loopbackServer((_, __, response) => {
@@ -112,7 +112,7 @@ describe("http-transport-undici", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("tells a refused, a reset and a cut connection by its code, without a cause", () =>
+  it.live("reports the code of a refused, reset or broken connection without a cause", () =>
     Effect.gen(function* () {
       const reset = yield* loopbackServer((_, request) => void request.socket.destroy());
       const cut = yield* loopbackServer((_, request, response) => {
@@ -141,7 +141,7 @@ describe("http-transport-undici", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("aborts the request when its caller goes away", () =>
+  it.live("aborts the request when its caller is interrupted", () =>
     Effect.gen(function* () {
       const gone = Promise.withResolvers<void>();
       const came = Promise.withResolvers<void>();
@@ -207,7 +207,7 @@ describe("http-transport-undici: redirects", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("does not carry a secret to another origin, be it another port of this host", () =>
+  it.live("does not follow a redirect to another origin, not even another port", () =>
     Effect.gen(function* () {
       const thief = yield* loopbackServer((_, __, response) => void response.end("thanks"));
       const server = yield* loopbackServer((_, __, response) => {
@@ -222,7 +222,7 @@ describe("http-transport-undici: redirects", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("stops after five redirects, and where there is no location", () =>
+  it.live("stops after five redirects and at a redirect without Location", () =>
     Effect.gen(function* () {
       const server = yield* loopbackServer(({ path }, _, response) => {
         if (path === "/nowhere") response.writeHead(302).end();
@@ -243,8 +243,8 @@ describe("http-transport-undici: redirects", () => {
   );
 });
 
-describe("http-transport-undici: refused before anything is sent", () => {
-  it.live("plain http off loopback, unless the layer was told otherwise", () =>
+describe("http-transport-undici: rejects before anything is sent", () => {
+  it.live("plain http for hosts other than loopback, unless allowed", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(send({ url: "http://authority.invalid/x?y=canary" }));
       expect(error).toMatchObject({
@@ -279,7 +279,7 @@ describe("http-transport-undici: refused before anything is sent", () => {
     { "x-a": "canary €" },
     { "x a": "canary" },
     { "": "canary" },
-  ])("headers like %j, the value left out of the error", (headers) =>
+  ])("headers like %j, without the value in the error", (headers) =>
     Effect.gen(function* () {
       const secret = Object.entries(headers).map(([name, value]) => [name, Redacted.make(value)]);
       for (const tried of [headers, Object.fromEntries(secret)]) {

@@ -35,7 +35,7 @@ describe("start-up", () => {
     expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
   });
 
-  it("a whole verification with a static set loads neither of them", async () => {
+  it("a verification with a static JWKS loads neither of them", async () => {
     const loaded = await modulesOf(`
       const { readFileSync } = await import("node:fs");
       const Effect = await import("effect/Effect");
@@ -49,7 +49,7 @@ describe("start-up", () => {
     expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
   });
 
-  it("assertions are verified without jose, too", async () => {
+  it("the assertion modules do not load jose", async () => {
     const loaded = await modulesOf(importing("/assertion/verifier", "/assertion"));
     expect(loaded.filter((url) => url.includes("node_modules/jose"))).toEqual([]);
   });

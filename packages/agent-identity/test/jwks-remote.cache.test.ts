@@ -45,7 +45,7 @@ const setUpCached = (entry: CachedJwks | null, first: HttpResponse = json(setOf(
 };
 
 describe("jwks-remote with a JwksCache", () => {
-  it.effect("a fresh set in it needs no request at all", () => {
+  it.effect("uses a fresh cached set without a request", () => {
     const jwks = setUpCached(cached());
     return jwks.run(
       Effect.gen(function* () {
@@ -56,7 +56,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("a set in it that lacks the key is asked for anew, and kept", () => {
+  it.effect("fetches and caches the set if the cached one lacks the key", () => {
     const jwks = setUpCached(cached());
     return jwks.run(
       Effect.gen(function* () {
@@ -77,7 +77,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("an old set in it is revalidated by its ETag", () => {
+  it.effect("revalidates an old cached set by its ETag", () => {
     const old = cached({ freshUntilMs: nowMs, etag: '"v1"' });
     const jwks = setUpCached(old, answer(304, ""));
     return jwks.run(
@@ -94,7 +94,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("an old set in it serves while the endpoint is down, within the hour", () => {
+  it.effect("uses an old cached set for up to an hour while the endpoint is down", () => {
     const jwks = setUpCached(cached({ fetchedAtMs: nowMs - 9e6, freshUntilMs: nowMs - 3_599_999 }));
     jwks.behave(() => Effect.fail(refusedConnection));
     return jwks.run(
@@ -111,7 +111,7 @@ describe("jwks-remote with a JwksCache", () => {
     cached({ fetchedAtMs: nowMs - 86_400_000, freshUntilMs: nowMs + 1e12 }),
     cached({ jwks: "nonsense" }),
     null,
-  ])("what is of the future, a day old, broken or absent is asked for anew", (entry) => {
+  ])("fetches if the cached entry is from the future, a day old, malformed or absent", (entry) => {
     const jwks = setUpCached(entry);
     return jwks.run(
       Effect.gen(function* () {
@@ -121,7 +121,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("an answer with no-store is not put into it, nor when a silent 304 renews it", () => {
+  it.effect("does not cache a no-store response, nor a 304 that revalidates it", () => {
     const headers = { "cache-control": "no-store", etag: '"v1"' };
     const jwks = setUpCached(null, json(setOf(one), headers));
     return jwks.run(
@@ -135,7 +135,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("an answer with no-store is not put into it", () => {
+  it.effect("does not cache a no-store response", () => {
     const jwks = setUpCached(null, json(setOf(one), { "cache-control": "no-store" }));
     return jwks.run(
       Effect.gen(function* () {
@@ -145,7 +145,7 @@ describe("jwks-remote with a JwksCache", () => {
     );
   });
 
-  it.effect("layerMemory gives back what was saved, for its own URL", () =>
+  it.effect("layerMemory returns what was saved for the same URL", () =>
     Effect.gen(function* () {
       const cache = yield* JwksCache;
       yield* cache.save(url, cached());

@@ -19,9 +19,9 @@ import {
   url,
 } from "./jwks-remote.fixture.ts";
 
-describe("jwks-remote: stale serving", () => {
+describe("jwks-remote: stale sets", () => {
   it.effect(
-    "a set serves for an hour past its lifetime while the endpoint is down, not longer",
+    "uses a set for an hour past its lifetime while the endpoint is down, not longer",
     () => {
       const jwks = setUp(json(setOf(one)));
       return jwks.run(
@@ -39,7 +39,7 @@ describe("jwks-remote: stale serving", () => {
     },
   );
 
-  it.effect("the last moment of staleness still serves", () => {
+  it.effect("uses a stale set until the last millisecond", () => {
     const jwks = setUp(json(setOf(one)), { maxStaleMs: 1000 });
     return jwks.run(
       Effect.gen(function* () {
@@ -53,7 +53,7 @@ describe("jwks-remote: stale serving", () => {
     );
   });
 
-  it.effect("a set whose time runs out while the endpoint is asked does not serve", () => {
+  it.effect("does not use a set that becomes too stale during the request", () => {
     const jwks = setUp(json(setOf(one)), { maxStaleMs: 1000 });
     return jwks.run(
       Effect.gen(function* () {
@@ -67,7 +67,7 @@ describe("jwks-remote: stale serving", () => {
     );
   });
 
-  it.effect("nothing serves that was fetched after what the clock says now", () => {
+  it.effect("does not use a set that was fetched in the future", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -81,7 +81,7 @@ describe("jwks-remote: stale serving", () => {
     );
   });
 
-  it.effect("a down endpoint is asked once in 30 s while a stale set serves", () => {
+  it.effect("requests a failing endpoint once per 30 s while a stale set is used", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -102,7 +102,7 @@ describe("jwks-remote: stale serving", () => {
     answer(200, "<html>"),
     answer(200, '{"keys":7}'),
     answer(404, ""),
-  ])("an answer that is no set leaves the old one to serve", (bad) => {
+  ])("keeps the old set if the response is not a JWKS", (bad) => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -119,7 +119,7 @@ describe("jwks-remote: stale serving", () => {
     { maxStaleMs: 0 },
     { headers: { "cache-control": "max-age=300, must-revalidate" } },
   ])(
-    "nothing stale serves with %j",
+    "uses no stale set with %j",
     ({ headers = {}, ...options }: { maxStaleMs?: number; headers?: Record<string, string> }) => {
       const jwks = setUp(json(setOf(one), headers), options);
       return jwks.run(
@@ -133,7 +133,7 @@ describe("jwks-remote: stale serving", () => {
     },
   );
 
-  it.effect("a withdrawn key is withdrawn, endpoint up", () => {
+  it.effect("stops trusting a withdrawn key while the endpoint is up", () => {
     const jwks = setUp(json(setOf(one, two)));
     return jwks.run(
       Effect.gen(function* () {
@@ -155,7 +155,7 @@ describe("jwks-remote: without a set", () => {
     [answer(200, "<html>secret-canary</html>"), "AGENT_IDENTITY_JWKS_MALFORMED"],
     [answer(200, ""), "AGENT_IDENTITY_JWKS_MALFORMED"],
     [answer(200, '{"error":"secret-canary"}'), "AGENT_IDENTITY_JWKS_MALFORMED"],
-  ] as const)("nothing is trusted: %j is %s", ([bad, code]) => {
+  ] as const)("trusts nothing: %j is %s", ([bad, code]) => {
     const jwks = setUp(bad);
     return jwks.run(
       Effect.gen(function* () {
@@ -166,7 +166,7 @@ describe("jwks-remote: without a set", () => {
     );
   });
 
-  it.effect("tells a set that is too large from an endpoint that is not reached", () => {
+  it.effect("tells a response that is too large from a failed request", () => {
     const where = { method: "GET", url };
     const tooLarge = new HttpBodyTooLarge({ ...where, maxBodyBytes: 1_048_576 });
     const jwks = setUp(answer(200, ""));
@@ -181,7 +181,7 @@ describe("jwks-remote: without a set", () => {
     );
   });
 
-  it.effect("refuses plain http off loopback, and says so without a request", () => {
+  it.effect("rejects plain http for hosts other than loopback without a request", () => {
     const jwks = setUp(json(setOf(one)), { url: "http://authority.test/jwks" });
     return jwks.run(
       Effect.gen(function* () {
@@ -194,7 +194,7 @@ describe("jwks-remote: without a set", () => {
     );
   });
 
-  it.effect("no error shows the user info, query or fragment of its URL", () => {
+  it.effect("shows no user info, query or fragment of its URL in errors", () => {
     const [secret, shown] = ["https://u:canary@authority.test/jwks?k=canary#canary", url];
     const jwks = setUp(answer(500, ""), { url: secret });
     return jwks.run(
@@ -212,7 +212,7 @@ describe("jwks-remote: without a set", () => {
     );
   });
 
-  it.effect("a text that is no URL is not asked, nor shown", () => {
+  it.effect("neither requests nor shows a text that is not a URL", () => {
     const jwks = setUp(json(setOf(one)), { url: "authority.test/jwks?canary" });
     return jwks.run(
       Effect.gen(function* () {
@@ -230,7 +230,7 @@ describe("jwks-remote: without a set", () => {
     { url: "HTTPS://authority.test/jwks" },
     { url: "http://127.0.0.1:8080/jwks" },
     { url: "http://authority.test/jwks", allowInsecureHttp: true },
-  ])("asks where %j", (options) => {
+  ])("requests with the options %j", (options) => {
     const jwks = setUp(json(setOf(one)), options);
     return jwks.run(Effect.map(key("one"), (trusted) => expect(trusted.kid).toBe("one")));
   });

@@ -17,7 +17,7 @@ import {
 } from "./jwks-remote.fixture.ts";
 
 describe("jwks-remote: rotation and cool-down", () => {
-  it.effect("follows a rotation at once, however young the set is", () => {
+  it.effect("follows a key rotation at once, even with a fresh set", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -30,7 +30,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("1,000 callers with a new key share the one request", () => {
+  it.effect("makes one request for 1,000 callers with a new key", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -49,7 +49,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("unknown ids make one request in 30 s, and known ones are served meanwhile", () => {
+  it.effect("makes one request per 30 s for unknown kids and serves known ones meanwhile", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -69,7 +69,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("follows a rotation though the clock was stepped back after an unknown id", () => {
+  it.effect("follows a key rotation after the clock was set back", () => {
     const jwks = setUp(json(setOf(one), { "cache-control": "max-age=86400" }));
     return jwks.run(
       Effect.gen(function* () {
@@ -84,7 +84,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("an unknown id on a cold cache makes one request, not two", () => {
+  it.effect("makes one request for an unknown kid on a cold cache", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -94,7 +94,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("says that it could not ask, where asking for an unknown id fails", () => {
+  it.effect("reports the failed request for an unknown kid", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -112,7 +112,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("forgets that it could not ask as soon as it can", () => {
+  it.effect("reports the request failure only until a request succeeds", () => {
     const jwks = setUp(json(setOf(one)));
     jwks.goDown();
     return jwks.run(
@@ -126,7 +126,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("says why a key must not be used, also while it does not ask again", () => {
+  it.effect("says why a key must not be used, also during the cooldown", () => {
     const jwks = setUp(json({ keys: [{ ...one.jwk, use: "enc" }] }));
     return jwks.run(
       Effect.gen(function* () {
@@ -139,7 +139,7 @@ describe("jwks-remote: rotation and cool-down", () => {
     );
   });
 
-  it.effect("follows a rotation under an ETag that the server forgot to change", () => {
+  it.effect("follows a key rotation under an unchanged ETag", () => {
     const jwks = setUp(json(setOf(one), { etag: '"v1"' }));
     return jwks.run(
       Effect.gen(function* () {

@@ -31,7 +31,7 @@ describe("jwks-remote: lifetime", () => {
     [{ "cache-control": "public" }, 300],
   ] as const;
 
-  it.effect.each(lifetimes)("an answer with %j is kept for %i s", ([headers, seconds]) => {
+  it.effect.each(lifetimes)("keeps a response with %j for %i s", ([headers, seconds]) => {
     const jwks = setUp(json(setOf(one), headers));
     return jwks.run(
       Effect.gen(function* () {
@@ -47,7 +47,7 @@ describe("jwks-remote: lifetime", () => {
   });
 
   it.effect.each(["no-store", "no-cache", "max-age=0", "max-age=60, no-store"])(
-    "an answer with %s is not kept",
+    "does not keep a response with %s",
     (cacheControl) => {
       const jwks = setUp(json(setOf(one), { "cache-control": cacheControl }));
       return jwks.run(
@@ -60,7 +60,7 @@ describe("jwks-remote: lifetime", () => {
     },
   );
 
-  it.effect("sends one plain GET with ten seconds and a megabyte to spare", () => {
+  it.effect("sends a GET with a timeout of ten seconds and a limit of one megabyte", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -78,7 +78,7 @@ describe("jwks-remote: lifetime", () => {
     );
   });
 
-  it.effect("asks again where the clock was turned back", () => {
+  it.effect("fetches again after the clock was set back", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -92,7 +92,7 @@ describe("jwks-remote: lifetime", () => {
 });
 
 describe("jwks-remote: revalidation", () => {
-  it.effect("offers its ETag, and a 304 renews the set for the new lifetime", () => {
+  it.effect("sends its ETag and extends the lifetime after a 304", () => {
     const jwks = setUp(json(setOf(one), { etag: '"v1"', "cache-control": "max-age=60" }));
     return jwks.run(
       Effect.gen(function* () {
@@ -112,7 +112,7 @@ describe("jwks-remote: revalidation", () => {
   });
 
   it.effect.each(["no-store", "no-cache"])(
-    "a 304 without Cache-Control leaves %s in force",
+    "keeps %s after a 304 without Cache-Control",
     (kept) => {
       const first = json(setOf(one), { etag: '"v1"', "cache-control": kept });
       const jwks = setUp(first);
@@ -131,7 +131,7 @@ describe("jwks-remote: revalidation", () => {
   );
 
   it.effect(
-    "a 304 without Cache-Control renews the lifetime, and the duty, of the answer before",
+    "keeps lifetime and must-revalidate after a 304 without Cache-Control",
     () => {
       const cacheControl = "max-age=60, must-revalidate";
       const jwks = setUp(json(setOf(one), { etag: '"v1"', "cache-control": cacheControl }));
@@ -157,7 +157,7 @@ describe("jwks-remote: revalidation", () => {
     ["a space", '"a b"'],
     ["a line break", '"v1"\n'],
     ["more than 512 characters", `"${"x".repeat(511)}"`],
-  ] as const)("revalidates nothing by an ETag that holds %s", ([, etag]) => {
+  ] as const)("does not send an ETag with %s", ([, etag]) => {
     const jwks = setUp(json(setOf(one), { etag }));
     return jwks.run(
       Effect.gen(function* () {
@@ -169,7 +169,7 @@ describe("jwks-remote: revalidation", () => {
     );
   });
 
-  it.effect("a 304 that nobody asked for renews nothing", () => {
+  it.effect("does not extend a lifetime after an unrequested 304", () => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
@@ -184,7 +184,7 @@ describe("jwks-remote: revalidation", () => {
     );
   });
 
-  it.effect("takes a 304 that nobody asked for as an error", () => {
+  it.effect("reports an unrequested 304 as an error", () => {
     const jwks = setUp(answer(304, ""));
     return jwks.run(
       Effect.gen(function* () {
@@ -198,7 +198,7 @@ describe("jwks-remote: revalidation", () => {
 });
 
 describe("jwks-remote: single flight", () => {
-  it.effect("1,000 verifications on a cold cache make one request", () => {
+  it.effect("makes one request for 1,000 verifications on a cold cache", () => {
     const transport = makeFakeTransport(() =>
       Effect.delay(Effect.succeed(json(setOf(one))), "1 second"),
     );
@@ -218,7 +218,7 @@ describe("jwks-remote: single flight", () => {
     }).pipe(Effect.provide(source));
   });
 
-  it.effect("goes on for those who wait when others, first or not, go away", () => {
+  it.effect("continues the request when some of its callers are interrupted", () => {
     const transport = makeFakeTransport(() =>
       Effect.delay(Effect.succeed(json(setOf(one))), "1 second"),
     );
@@ -237,7 +237,7 @@ describe("jwks-remote: single flight", () => {
     }).pipe(Effect.provide(source));
   });
 
-  it.effect("a failure is told to all who waited, and the next caller tries again", () => {
+  it.effect("reports a failure to all waiting callers and tries again for the next", () => {
     const transport = makeFakeTransport(() =>
       Effect.delay(Effect.fail(refusedConnection), "1 second"),
     );

@@ -11,7 +11,7 @@ const usable = (keys: ReadonlyArray<unknown>) =>
 
 describe("parseJwks", () => {
   it.effect.each([null, undefined, [], "{}", 1, {}, { keys: {} }, { keys: "x" }, { keys: null }])(
-    "refuses %j as a set",
+    "rejects %j as a JWKS",
     (value) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(parseJwks(value, "https://own.example/jwks"));
@@ -22,7 +22,7 @@ describe("parseJwks", () => {
       }),
   );
 
-  it.effect("ignores members that are no keys, or keys for others", () =>
+  it.effect("ignores members that are not keys or are for other readers", () =>
     Effect.gen(function* () {
       const others = [
         null,
@@ -50,7 +50,7 @@ describe("parseJwks", () => {
   );
 
   it.effect.each(["{}", '{"kid":"a"}', '{"kid":"a","kty":"RSA","n":"AAAA","e":"AQAB"}'])(
-    "a megabyte of %s is read past within moments",
+    "parses a megabyte of %s quickly",
     (member) =>
       Effect.gen(function* () {
         const count = Math.floor(1_048_000 / (member.length + 1));
@@ -69,7 +69,7 @@ describe("parseJwks", () => {
   );
 
   it.effect.each([{}, { use: "sig" }, { alg: "RS256" }, { key_ops: ["verify"] }])(
-    "takes a key that says %j",
+    "accepts a key with %j",
     (marks) =>
       Effect.gen(function* () {
         expect(yield* usable([{ ...plain, kid: "k", ...marks }])).toEqual(["k"]);
@@ -89,7 +89,7 @@ describe("parseJwks", () => {
   it.effect.each<[number, number, string]>([
     [256, 0x7f, "its modulus of 2047 bits is shorter than 2048"],
     [1025, 0x01, "its modulus of 8193 bits is longer than 8192"],
-  ])("does not trust a modulus of %i bytes that begins with %i", ([bytes, first, problem]) =>
+  ])("rejects a modulus of %i bytes that begins with %i", ([bytes, first, problem]) =>
     Effect.gen(function* () {
       const n = Buffer.alloc(bytes, 0xff).fill(first, 0, 1).toString("base64url");
       const set = yield* parseJwks({ keys: [{ ...jwk, n }] });
@@ -97,7 +97,7 @@ describe("parseJwks", () => {
     }),
   );
 
-  it.effect("uses the key for us where another reader's key has the same id", () =>
+  it.effect("uses the RS256 key if a key for another reader has the same kid", () =>
     Effect.gen(function* () {
       const ec = { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA", kid: "key-1" };
       expect(yield* usable([ec, jwk])).toEqual(["key-1"]);
@@ -106,7 +106,7 @@ describe("parseJwks", () => {
     }),
   );
 
-  it.effect("trusts neither of two keys of one id", () =>
+  it.effect("trusts neither of two keys with the same kid", () =>
     Effect.gen(function* () {
       const set = yield* parseJwks({ keys: [jwk, makeSigningKey("key-1").jwk, jwk] });
       expect(set.document.keys).toEqual([]);
@@ -129,7 +129,7 @@ describe("parseJwks", () => {
 });
 
 describe("JwksSource.makeMemory", () => {
-  it.effect("trusts what it was given last, and keeps it when it is given nonsense", () =>
+  it.effect("uses the set given last and keeps it if the next is malformed", () =>
     Effect.gen(function* () {
       const memory = JwksSource.makeMemory();
       yield* Effect.gen(function* () {
@@ -151,7 +151,7 @@ describe("JwksSource.makeMemory", () => {
 });
 
 describe("JwksSource.layerStatic", () => {
-  it.effect("fails to build from what is no set", () =>
+  it.effect("fails to build from a malformed set", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
         JwksSource.use((source) => source.key("x")).pipe(

@@ -38,8 +38,8 @@ const verifyWith = (offered: TrustedKey["key"], jwt: string) =>
     ),
   );
 
-describe("a source of somebody's own", () => {
-  it.effect("verifies with the key that it offers", () =>
+describe("a key of a custom JwksSource", () => {
+  it.effect("verifies a token", () =>
     Effect.gen(function* () {
       const offered = yield* imported(key.publicKey, "SHA-256");
       const jwt = yield* Effect.promise(() => mint(key));
@@ -48,7 +48,7 @@ describe("a source of somebody's own", () => {
   );
 
   it.effect.each(["SHA-1", "SHA-512"])(
-    "a key of it that is bound to %s verifies nothing, though the signature is right",
+    "does not verify with %s",
     (hash) =>
       Effect.gen(function* () {
         const offered = yield* imported(key.publicKey, hash);
@@ -60,7 +60,7 @@ describe("a source of somebody's own", () => {
       }),
   );
 
-  it.effect("a key of it under 2048 bits verifies nothing, though the signature is right", () =>
+  it.effect("does not verify under 2048 bits", () =>
     Effect.gen(function* () {
       const offered = yield* imported(short.publicKey, "SHA-256");
       expect(yield* Effect.flip(verifyWith(offered, signedWith("sha256", short)))).toMatchObject({
@@ -70,7 +70,7 @@ describe("a source of somebody's own", () => {
     }),
   );
 
-  it.effect.each(["PS256", "ES256", "EdDSA"])("a key of it for %s verifies nothing", (algorithm) =>
+  it.effect.each(["PS256", "ES256", "EdDSA"])("does not verify if it is for %s", (algorithm) =>
     Effect.gen(function* () {
       const { publicKey } = yield* Effect.promise(() => generateKeyPair(algorithm));
       const jwt = yield* Effect.promise(() => mint(key));
@@ -80,7 +80,7 @@ describe("a source of somebody's own", () => {
     }),
   );
 
-  it.effect("a key whose usages do not include verify verifies nothing", () =>
+  it.effect("does not verify if its usages do not include verify", () =>
     Effect.gen(function* () {
       const jwt = yield* Effect.promise(() => mint(key));
       const unusable = yield* imported(key.publicKey, "SHA-256", []);
@@ -90,7 +90,7 @@ describe("a source of somebody's own", () => {
     }),
   );
 
-  it.effect("a private key verifies nothing", () =>
+  it.effect("does not verify if it is a private key", () =>
     Effect.gen(function* () {
       const jwt = yield* Effect.promise(() => mint(key));
       const { privateKey } = yield* Effect.promise(() => generateKeyPair("RS256"));

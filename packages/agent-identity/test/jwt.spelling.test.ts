@@ -30,8 +30,8 @@ const codes = [
   "AGENT_IDENTITY_JWT_FORMAT_INVALID",
 ];
 
-describe("one token, one spelling", () => {
-  it.effect("characters outside ASCII are not read by their low byte", () =>
+describe("the encoding of a token", () => {
+  it.effect("does not read characters outside ASCII by their low byte", () =>
     Effect.gen(function* () {
       const jwt = yield* minted;
       for (const [part, code] of codes.entries())
@@ -40,7 +40,7 @@ describe("one token, one spelling", () => {
     }),
   );
 
-  it.effect("also where the same header was good a moment ago", () =>
+  it.effect("does not read them by their low byte after a token with the same header", () =>
     Effect.gen(function* () {
       const jwt = yield* minted;
       yield* verify(jwt);
@@ -49,14 +49,14 @@ describe("one token, one spelling", () => {
     }),
   );
 
-  it.effect("a dot outside ASCII parts nothing", () =>
+  it.effect("does not read a character outside ASCII as a dot", () =>
     Effect.gen(function* () {
       const jwt = (yield* minted).replaceAll(".", "\u012e");
       expect(yield* codeOf(jwt)).toBe("AGENT_IDENTITY_JWT_FORMAT_INVALID");
     }),
   );
 
-  it.effect("a caller who writes into a decoded header changes it for nobody", () =>
+  it.effect("is not affected by a caller that changes a decoded header", () =>
     Effect.gen(function* () {
       const jwt = yield* minted;
       const { header } = yield* decodeUnverifiedAgentIdentityJwt(jwt);

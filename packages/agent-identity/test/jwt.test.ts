@@ -26,7 +26,7 @@ const verifyClaims = (claims: Readonly<Record<string, unknown>>, options?: Verif
   );
 
 describe("verifyAgentIdentityJwt", () => {
-  it.effect("tells who, by which key, from whom, for whom and until when", () =>
+  it.effect("returns record, key, kid, issuer, audience and lifetime", () =>
     Effect.gen(function* () {
       const { record, key: agentKey, ...facts } = yield* verifyClaims({});
       expect(agentKey.sshPublicKey).toMatch(/^ssh-ed25519 AAAA/);
@@ -52,7 +52,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("allows 60 seconds after exp, and not one more", () =>
+  it.effect("accepts a token for less than 60 seconds after exp", () =>
     Effect.gen(function* () {
       expect((yield* verifyClaims({ exp: nowSeconds - 59 })).expiresAtMs).toBe(nowMs - 59_000);
       const error = yield* Effect.flip(verifyClaims({ exp: nowSeconds - 60 }));
@@ -65,7 +65,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("allows 60 seconds before nbf, and not one more", () =>
+  it.effect("accepts a token from 60 seconds before nbf", () =>
     Effect.gen(function* () {
       yield* verifyClaims({ nbf: nowSeconds + 60 });
       const error = yield* Effect.flip(verifyClaims({ nbf: nowSeconds + 61 }));
@@ -77,7 +77,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("takes another clock tolerance, none included", () =>
+  it.effect("uses the clock tolerance of its options", () =>
     Effect.gen(function* () {
       yield* verifyClaims({ exp: nowSeconds + 0.001 }, { clockToleranceSeconds: 0 });
       const late = yield* Effect.flip(
@@ -87,7 +87,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("takes another issuer and audience, and then no longer the default ones", () =>
+  it.effect("uses the issuer and audience of its options instead of the defaults", () =>
     Effect.gen(function* () {
       const own = { issuer: "https://own.example", audience: "own" };
       const verified = yield* verifyClaims({ iss: own.issuer, aud: own.audience }, own);
@@ -98,7 +98,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("finds its audience in a list", () =>
+  it.effect("finds the audience in a list", () =>
     Effect.gen(function* () {
       expect((yield* verifyClaims({ aud: ["other", "codex-app-server"] })).audience).toBe(
         "codex-app-server",
@@ -124,13 +124,13 @@ describe("verifyAgentIdentityJwt", () => {
     [{ nbf: "soon" }, { reason: "claim", claim: "nbf", found: "a string" }],
     [{ iat: true }, { reason: "claim", claim: "iat", found: "a boolean" }],
     [{ account_id: undefined }, { reason: "claim", claim: "account_id" }],
-  ] as const)("refuses claims %j", ([claims, expected]) =>
+  ] as const)("rejects claims %j", ([claims, expected]) =>
     Effect.gen(function* () {
       expect(yield* Effect.flip(verifyClaims(claims))).toMatchObject(expected);
     }),
   );
 
-  it.effect("judges the signature before any claim", () =>
+  it.effect("checks the signature before issuer, expiry and private key", () =>
     Effect.gen(function* () {
       const other = makeSigningKey("key-1");
       const jwt = yield* Effect.promise(() =>
@@ -140,7 +140,7 @@ describe("verifyAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("keeps the token and its claims out of every error", () =>
+  it.effect("includes neither the token nor its claims in errors", () =>
     Effect.gen(function* () {
       const canary = {
         email: "canary@example.com",
@@ -165,7 +165,7 @@ describe("verifyAgentIdentityJwt", () => {
 });
 
 describe("decodeUnverifiedAgentIdentityJwt", () => {
-  it.effect("reads a token that has expired and that nobody signed for us", () =>
+  it.effect("decodes an expired token with an unknown signature", () =>
     Effect.gen(function* () {
       const jwt = yield* Effect.promise(() =>
         mint(makeSigningKey("x"), { exp: 1, iss: "x", aud: "x" }),
@@ -177,7 +177,7 @@ describe("decodeUnverifiedAgentIdentityJwt", () => {
     }),
   );
 
-  it.effect("refuses what can never be verified", () =>
+  it.effect("rejects a token that cannot be verified", () =>
     Effect.gen(function* () {
       const noExp = yield* Effect.promise(() => mint(key, { exp: undefined }));
       expect(yield* Effect.flip(decodeUnverifiedAgentIdentityJwt(noExp))).toMatchObject({

@@ -64,7 +64,7 @@ describe("verifyAgentIdentityJwt, RFC 7515 and RFC 7519 golden vectors", () => {
     }).pipe(Effect.provide(source)),
   );
 
-  it.effect.each(jwtVectors.reject)("rejects: $name, for the reason $reason", (vector) =>
+  it.effect.each(jwtVectors.reject)("rejects: $name, with the reason $reason", (vector) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(nowMs);
       const error = yield* Effect.flip(verifyAgentIdentityJwt(vector.jwt));
@@ -74,7 +74,7 @@ describe("verifyAgentIdentityJwt, RFC 7515 and RFC 7519 golden vectors", () => {
 });
 
 describe("decodeUnverifiedAgentIdentityJwt", () => {
-  it.effect.each(jwtVectors.accept)("reads without a key: $name", (vector) =>
+  it.effect.each(jwtVectors.accept)("decodes: $name", (vector) =>
     Effect.gen(function* () {
       const read = yield* decodeUnverifiedAgentIdentityJwt(Redacted.make(vector.jwt));
       expect(read.unverifiedRecord.accountId).toBe("account-123");

@@ -14,7 +14,7 @@ const seed = keyVectors.seed_hex;
 const publicHex = Buffer.from(keyVectors.public_key_raw_base64, "base64").toString("hex");
 
 describe("generateAgentKey", () => {
-  it.effect("makes another key each time, which survives export and import", () =>
+  it.effect("generates a new key each time that can be exported and imported", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* generateAgentKey, yield* generateAgentKey];
       expect(one.sshPublicKey).not.toBe(two.sshPublicKey);
@@ -24,7 +24,7 @@ describe("generateAgentKey", () => {
     }),
   );
 
-  it.effect("signs UTF-8 so that any Ed25519 verifier agrees", () =>
+  it.effect("signs UTF-8 as Ed25519 verifiers expect", () =>
     Effect.gen(function* () {
       const key = yield* generateAgentKey;
       const der = writeSpki("ed25519", key.publicKeyRaw);
@@ -36,7 +36,7 @@ describe("generateAgentKey", () => {
 });
 
 describe("AgentKey", () => {
-  it.effect("prints, inspects and serialises without its secret half", () =>
+  it.effect("prints, inspects and serialises without its private key", () =>
     Effect.gen(function* () {
       const key = yield* importText(keyVectors.agent_private_key);
       const exported = exportPkcs8(key);
@@ -55,7 +55,7 @@ describe("AgentKey", () => {
     }),
   );
 
-  it.effect("is not changed by whoever changes its bytes", () =>
+  it.effect("returns copies of its bytes", () =>
     Effect.gen(function* () {
       const key = yield* importText(keyVectors.agent_private_key);
       key.publicKeyRaw.fill(0);
@@ -63,7 +63,7 @@ describe("AgentKey", () => {
     }),
   );
 
-  it.effect("is not exported from a look-alike", () =>
+  it.effect("is not exported from an object of the same shape", () =>
     Effect.gen(function* () {
       const { sign, publicKeyRaw, sshPublicKey } = yield* generateAgentKey;
       const lookAlike: AgentKey = { sign, publicKeyRaw, sshPublicKey };
@@ -87,7 +87,7 @@ describe("importAgentKey", () => {
     ],
     ["version 2 without a public key", `302e020101${algorithm}04220420${seed}`],
     ["version 1 with attributes", `303b020100${algorithm}04220420${seed}${withAttributes}`],
-  ] as const)("reads %s", ([, hex]) =>
+  ] as const)("imports %s", ([, hex]) =>
     Effect.gen(function* () {
       expect((yield* importHex(hex)).sshPublicKey).toBe(keyVectors.public_key_ssh);
     }),
@@ -100,7 +100,7 @@ describe("importAgentKey", () => {
     [keyVectors.agent_private_key_v2.replaceAll("=", ""), "it is not base64"],
     [Buffer.from(seed, "hex").toString("base64"), "it is not a PKCS#8 structure"],
     ["-----BEGIN PRIVATE KEY-----", "it is not base64"],
-  ] as const)("refuses %j: %s", ([pkcs8, problem]) =>
+  ] as const)("rejects %j: %s", ([pkcs8, problem]) =>
     Effect.gen(function* () {
       expect(yield* Effect.flip(importText(pkcs8))).toMatchObject({ problem });
     }),
@@ -121,7 +121,7 @@ describe("importAgentKey", () => {
     ["an indefinite length", `3080020100${algorithm}04220420${seed}0000`],
     ["a length in the long form", `30812e020100${algorithm}04220420${seed}`],
     ["a set instead of a sequence", `312e020100${algorithm}04220420${seed}`],
-  ] as const)("refuses %s", ([, hex]) =>
+  ] as const)("rejects %s", ([, hex]) =>
     Effect.gen(function* () {
       expect(yield* Effect.flip(importHex(hex))).toMatchObject({
         problem: "it is not a PKCS#8 structure",
@@ -129,7 +129,7 @@ describe("importAgentKey", () => {
     }),
   );
 
-  it.effect("tells a key of another algorithm", () =>
+  it.effect("reports a key of another algorithm", () =>
     Effect.gen(function* () {
       const pairs = [
         generateKeyPairSync("x25519"),
@@ -145,7 +145,7 @@ describe("importAgentKey", () => {
     }),
   );
 
-  it.effect("keeps the input out of the error", () =>
+  it.effect("does not include the input in the error", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(importText("canary-secret"));
       expect(inspect(error, { depth: 9, showHidden: true })).not.toContain("canary");
@@ -158,7 +158,7 @@ describe("importAgentKey", () => {
 
 describe("sealed box", () => {
   it.effect.each(["", "task-123", "x".repeat(10_000)])(
-    "carries a message of any length",
+    "encrypts and decrypts messages of any length",
     (message) =>
       Effect.gen(function* () {
         const key = yield* generateAgentKey;
@@ -169,7 +169,7 @@ describe("sealed box", () => {
       }),
   );
 
-  it.effect("notices each changed byte", () =>
+  it.effect("fails to decrypt if any byte changed", () =>
     Effect.gen(function* () {
       const key = yield* generateAgentKey;
       const sealed = Buffer.from(yield* sealToAgent(key.publicKeyRaw, "task-123"), "base64");
@@ -188,7 +188,7 @@ describe("sealed box", () => {
     [Buffer.alloc(47).toString("base64"), "it is too short"],
     [Buffer.alloc(48).toString("base64"), "it was not sealed to this key"],
     [Buffer.alloc(64, 0xff).toString("base64"), "it was not sealed to this key"],
-  ] as const)("does not open %j: %s", ([sealed, problem]) =>
+  ] as const)("does not decrypt %j: %s", ([sealed, problem]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(unsealWithAgentKey(yield* generateAgentKey, sealed));
       expect(error).toMatchObject({ code: "AGENT_IDENTITY_SEALED_BOX_DECRYPTION_FAILED", problem });
@@ -196,7 +196,7 @@ describe("sealed box", () => {
   );
 
   it.effect.each([new Uint8Array(32), new Uint8Array(31), new Uint8Array(32).fill(0xff)])(
-    "does not seal to what is no key",
+    "does not encrypt to an invalid key",
     (publicKey) =>
       Effect.gen(function* () {
         expect((yield* Effect.flip(sealToAgent(publicKey, "x"))).code).toBe(

@@ -25,7 +25,7 @@ const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
 describe("importAgentKey, RFC 8410 and RFC 5958 golden vectors", () => {
   it.effect.each([vectors.agent_private_key, vectors.agent_private_key_v2])(
-    "reads version 1 and 2 as the same key",
+    "imports version 1 and 2 as the same key",
     (pkcs8) =>
       Effect.gen(function* () {
         const key = yield* importAgentKey(Redacted.make(pkcs8));
@@ -48,7 +48,7 @@ describe("importAgentKey, RFC 8410 and RFC 5958 golden vectors", () => {
       pkcs8: vectors.bad.v2_public_key_of_another_seed,
       problem: "its public key belongs to another private key",
     },
-  ])("refuses a key when $problem", ({ pkcs8, problem }) =>
+  ])("rejects a key: $problem", ({ pkcs8, problem }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(importAgentKey(Redacted.make(pkcs8)));
       expect(error.problem).toBe(problem);
@@ -60,7 +60,7 @@ describe("makeAssertionSigner, RFC 8032 golden vector", () => {
   const { assertion } = vectors;
   const nowMs = Date.parse(assertion.timestamp);
 
-  it.effect("writes the known header, and the verifier accepts it", () =>
+  it.effect("writes the known header, which the verifier accepts", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(nowMs);
       const key = yield* importVector;
@@ -96,7 +96,7 @@ describe("makeAssertionSigner, RFC 8032 golden vector", () => {
     }),
   );
 
-  it.effect("signs task registrations as known", () =>
+  it.effect("signs a task registration with the known signature", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       const { agent_runtime_id, timestamp, signed_message, body } = vectors.task_registration;
@@ -107,7 +107,7 @@ describe("makeAssertionSigner, RFC 8032 golden vector", () => {
 });
 
 describe("sealed box, libsodium golden vectors", () => {
-  it.effect("has the known X25519 forms", () =>
+  it.effect("derives the known X25519 keys", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       expect(base64(x25519PublicKey(key))).toBe(vectors.x25519_public_key_base64);
@@ -115,7 +115,7 @@ describe("sealed box, libsodium golden vectors", () => {
     }),
   );
 
-  it.effect("opens what libsodium sealed", () =>
+  it.effect("decrypts a message that libsodium encrypted", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       const opened = yield* unsealWithAgentKey(key, vectors.sealed_task_id.encrypted_task_id);
@@ -123,7 +123,7 @@ describe("sealed box, libsodium golden vectors", () => {
     }),
   );
 
-  it.effect("opens what it sealed itself", () =>
+  it.effect("decrypts its own message", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       const sealed = yield* sealToAgent(key.publicKeyRaw, "task-äöü");
@@ -131,7 +131,7 @@ describe("sealed box, libsodium golden vectors", () => {
     }),
   );
 
-  it.effect("does not open what was sealed to another key", () =>
+  it.effect("does not decrypt a message for another key", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       const error = yield* Effect.flip(unsealWithAgentKey(key, vectors.bad.sealed_for_another_key));

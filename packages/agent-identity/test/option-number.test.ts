@@ -22,7 +22,7 @@ const defectOf = <A, E>(effect: Effect.Effect<A, E>) =>
   );
 
 describe("numbers in options", () => {
-  it.effect.each(noTimes)("a clock tolerance of %d lets no expired token in", (seconds) =>
+  it.effect.each(noTimes)("a clock tolerance of %d accepts no expired token", (seconds) =>
     Effect.gen(function* () {
       const key = makeSigningKey("key-1");
       const expired = yield* Effect.promise(() => mint(key, { exp: 1 }));
@@ -32,7 +32,7 @@ describe("numbers in options", () => {
     }),
   );
 
-  it.effect.each(noTimes)("a clock window of %d lets no old assertion in", (clockWindowSeconds) =>
+  it.effect.each(noTimes)("a clock window of %d accepts no old assertion", (clockWindowSeconds) =>
     Effect.gen(function* () {
       const options = { isKnownTask: null, clockWindowSeconds };
       const verified = verifyAgentAssertion("AgentAssertion e30", options).pipe(
@@ -45,7 +45,7 @@ describe("numbers in options", () => {
     }),
   );
 
-  it.each(noCounts)("a replay store of %d uses, or of that capacity, is not made", (count) => {
+  it.each(noCounts)("a replay store with %d uses or capacity is not created", (count) => {
     expect(() => AssertionReplayStore.layerMemory({ maxUses: count })).toThrow(RangeError);
     expect(() => AssertionReplayStore.layerMemory({ maxUses: 1, capacity: count })).toThrow(
       RangeError,
@@ -56,7 +56,7 @@ describe("numbers in options", () => {
   });
 
   const times = ["timeoutMs", "defaultLifetimeMs", "maxLifetimeMs", "maxStaleMs", "cooldownMs"];
-  it.each(times)("jwks-remote takes no %s that is none", (name) => {
+  it.each(times)("jwks-remote rejects an invalid %s", (name) => {
     const make = (value: unknown) => () =>
       remoteLayer({ url: "https://authority.test/jwks", [name]: value });
     for (const value of noTimes) expect(make(value)).toThrow(RangeError);
@@ -65,7 +65,7 @@ describe("numbers in options", () => {
     expect(make(undefined)).not.toThrow();
   });
 
-  it("jwks-remote takes no time-out that a timer cannot keep", () => {
+  it("jwks-remote rejects a timeout beyond the range of timers", () => {
     const url = "https://authority.test/jwks";
     expect(() => remoteLayer({ url, timeoutMs: 0 })).toThrow(RangeError);
     expect(() => remoteLayer({ url, timeoutMs: 2 ** 31 })).toThrow(

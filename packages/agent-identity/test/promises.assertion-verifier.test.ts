@@ -25,7 +25,7 @@ const setUp = async () => {
 };
 
 describe("createAssertionVerifier", () => {
-  it("takes keys imported, raw and in SSH form", async () => {
+  it("accepts imported keys, 32 bytes and the SSH format", async () => {
     const { agentKey, header } = await setUp();
     const forms = [
       agentKey.sshPublicKey,
@@ -44,7 +44,7 @@ describe("createAssertionVerifier", () => {
     }
   });
 
-  it.each([null, undefined])("knows no agent where the look-up finds %s", async (found) => {
+  it.each([null, undefined])("reports an unknown agent if findPublicKey returns %s", async (found) => {
     const { header } = await setUp();
     await using verifier = createAssertionVerifier({
       findPublicKey: async () => found,
@@ -55,7 +55,7 @@ describe("createAssertionVerifier", () => {
     });
   });
 
-  it("counts uses, and tells a callback's failure by its place only", async () => {
+  it("counts uses and does not show a callback's error message", async () => {
     const { agentKey, header } = await setUp();
     await using counting = createAssertionVerifier({
       findPublicKey: async () => agentKey.publicKeyRaw,
@@ -79,7 +79,7 @@ describe("createAssertionVerifier", () => {
     await expect(wrong.verify(header)).rejects.toBeInstanceOf(AssertionLookupFailed);
   });
 
-  it("takes one runtime only where a call says so", async () => {
+  it("accepts only the expected agent runtime", async () => {
     const { agentKey, header } = await setUp();
     await using verifier = createAssertionVerifier({
       findPublicKey: async () => agentKey.publicKeyRaw,
@@ -92,7 +92,7 @@ describe("createAssertionVerifier", () => {
     await verifier.verify(header);
   });
 
-  it("asks a store that processes share, and refuses where it says no or fails", async () => {
+  it("asks a shared replay store and rejects if it denies or fails", async () => {
     const { agentKey, header } = await setUp();
     const used: Array<AssertionUse> = [];
     const answers = [true, false, new Error("canary")];
@@ -137,7 +137,7 @@ describe("createAssertionVerifier", () => {
 });
 
 describe("parseAgentAssertion", () => {
-  it("tells what a header claims, or what is wrong with it", async () => {
+  it("parses a header or says what is wrong with it", async () => {
     const { header } = await setUp();
     expect(await parseAgentAssertion(header)).toMatchObject({ agentRuntimeId: "agent-1" });
     await expect(parseAgentAssertion("Bearer x")).rejects.toBeInstanceOf(AssertionMalformed);

@@ -32,7 +32,7 @@ const setUp = Effect.gen(function* () {
 
 describe("an aborted call", () => {
   it.live(
-    "rejects with the reason of its signal, and leaves the shared request to the others",
+    "rejects with the reason of its signal and leaves the shared request running",
     () =>
       Effect.gen(function* () {
         const { server, client, came, answer } = yield* setUp;
@@ -53,7 +53,7 @@ describe("an aborted call", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.live("asks nobody where it was aborted before it began", () =>
+  it.live("makes no request if it was aborted before it began", () =>
     Effect.gen(function* () {
       const { server, client, answer } = yield* setUp;
       yield* Effect.promise(async () => {
@@ -74,7 +74,7 @@ describe("an aborted call", () => {
     }).pipe(Effect.scoped),
   );
 
-  it("tells a look-up under way that nobody waits any more", async () => {
+  it("aborts the look-up in progress", async () => {
     const asked = Promise.withResolvers<AbortSignal>();
     await using verifier = createAssertionVerifier({
       findPublicKey: (_, signal) => {
@@ -110,7 +110,7 @@ const errorOf = (call: Promise<unknown>) =>
   );
 
 describe("close()", () => {
-  it("makes later calls reject, and may be called again", async () => {
+  it("makes later calls reject and may be called again", async () => {
     const client = createAgentIdentity({ http, jwks: { keys: [] } });
     await client.close();
     await client.close();
@@ -125,7 +125,7 @@ describe("close()", () => {
     });
   });
 
-  it("cuts off a look-up", async () => {
+  it("aborts a look-up", async () => {
     const verifier = createAssertionVerifier({
       findPublicKey: () => new Promise(() => undefined),
       isKnownTask: null,
@@ -135,7 +135,7 @@ describe("close()", () => {
     expect(await verifying).toBeInstanceOf(ClientClosed);
   });
 
-  it.live("cuts off all who wait for a set", () =>
+  it.live("aborts all calls that wait for a JWKS", () =>
     Effect.gen(function* () {
       const { client, came } = yield* setUp;
       yield* Effect.promise(async () => {

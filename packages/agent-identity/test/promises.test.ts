@@ -42,7 +42,7 @@ const authority = (register: { readonly status: number; readonly body: string })
   });
 
 describe("createAgentIdentity", () => {
-  it.live("verifies over the network and hands over an imported key, no secret in sight", () =>
+  it.live("verifies over the network and returns an imported key without showing a secret", () =>
     Effect.gen(function* () {
       const server = yield* authority({ status: 200, body: '{"task_id":"task-1"}' });
       yield* Effect.promise(async () => {
@@ -66,7 +66,7 @@ describe("createAgentIdentity", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("registers a task once, renews it, mints a biscuit and registers an agent", () =>
+  it.live("registers and replaces a task, mints a biscuit and registers an agent", () =>
     Effect.gen(function* () {
       const server = yield* authority({ status: 200, body: '{"task_id":"task-1"}' });
       yield* Effect.promise(async () => {
@@ -123,7 +123,7 @@ describe("createAgentIdentity", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("rejects with the classes of ./errors", () =>
+  it.live("rejects with the error classes of the package", () =>
     Effect.gen(function* () {
       const server = yield* authority({ status: 403, body: "no" });
       yield* Effect.promise(async () => {
@@ -148,7 +148,7 @@ describe("createAgentIdentity", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("needs no request for a set that the caller's store still has", () =>
+  it.live("makes no request if the JwksStore has a fresh JWKS", () =>
     Effect.gen(function* () {
       const server = yield* authority({ status: 200, body: "" });
       yield* Effect.promise(async () => {
@@ -185,7 +185,7 @@ describe("createAgentIdentity", () => {
         throw broken;
       },
     ],
-  ] as const)("fetches the set where the caller's store %s", ([, fail]) =>
+  ] as const)("fetches the JWKS if the JwksStore %s", ([, fail]) =>
     Effect.gen(function* () {
       const server = yield* authority({ status: 200, body: "" });
       yield* Effect.promise(async () => {
@@ -207,8 +207,8 @@ describe("createAgentIdentity", () => {
   );
 });
 
-describe("an agent that a sign-in stored", () => {
-  it("is read with its key, which is nowhere in the profile", async () => {
+describe("importStoredAgent", () => {
+  it("returns the agent and its key, without the private key in the profile", async () => {
     const { agent, key: imported } = await importStoredAgent({
       ...goodClaims,
       task_id: "task-1",
@@ -218,7 +218,7 @@ describe("an agent that a sign-in stored", () => {
     expect(imported.sshPublicKey).toBe(keyVectors.public_key_ssh);
   });
 
-  it("is refused where its shape or its key is wrong", async () => {
+  it("rejects a wrong shape or key", async () => {
     await expect(importStoredAgent({})).rejects.toBeInstanceOf(StoredAgentIdentityInvalid);
     const badKey = { ...goodClaims, agent_private_key: "AAAA" };
     await expect(importStoredAgent(badKey)).rejects.toBeInstanceOf(AgentKeyMalformed);
@@ -226,7 +226,7 @@ describe("an agent that a sign-in stored", () => {
 });
 
 describe("URLs as Promises", () => {
-  it("are those of docs/protocol.md §5, or a typed refusal", async () => {
+  it("are those of docs/protocol.md §5, or reject with a typed error", async () => {
     expect(await jwksUrl("https://chatgpt.com")).toBe(
       "https://chatgpt.com/backend-api/wham/agent-identities/jwks",
     );
@@ -241,7 +241,7 @@ describe("URLs as Promises", () => {
 });
 
 describe("keys as Promises", () => {
-  it("imports, exports, seals and opens", async () => {
+  it("imports, exports, encrypts and decrypts", async () => {
     const agentKey = await importAgentKey(keyVectors.agent_private_key_v2);
     expect(exportPkcs8(agentKey)).toBe(keyVectors.agent_private_key);
     await expect(importAgentKey("***")).rejects.toBeInstanceOf(AgentKeyMalformed);

@@ -25,7 +25,7 @@ const runtimeId = id.filter((text) => !text.includes(":"));
 const bytes = fc.uint8Array({ maxLength: 200 });
 
 describe("properties: encodings", () => {
-  it("base64 and base64url come back, and one value has one spelling only", () => {
+  it("base64 and base64url round-trip with one encoding per value", () => {
     fc.assert(
       fc.property(
         bytes,
@@ -47,7 +47,7 @@ describe("properties: encodings", () => {
     );
   });
 
-  it("parseJsonObject agrees with JSON.parse about objects, and finds a repeated name at any depth", () => {
+  it("parseJsonObject agrees with JSON.parse and finds a duplicate name at any depth", () => {
     const wrap = fc.constantFrom(
       (inner: string) => inner,
       (inner: string) => `{"deep":[1,{"x":${inner}}]}`,
@@ -70,7 +70,7 @@ describe("properties: encodings", () => {
     );
   });
 
-  it("seconds come back from their RFC 3339 form", () => {
+  it("RFC 3339 seconds round-trip", () => {
     fc.assert(
       fc.property(fc.integer({ min: -62_167_219_200, max: 253_402_300_799 }), (second) => {
         expect(parseRfc3339Second(formatRfc3339Second(second))).toBe(second * 1000);
@@ -78,7 +78,7 @@ describe("properties: encodings", () => {
     );
   });
 
-  it("toSingleLine keeps its length, and lets no control character through", () => {
+  it("toSingleLine limits the length and removes control characters", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 300 }),
@@ -95,7 +95,7 @@ describe("properties: encodings", () => {
 });
 
 describe("properties: keys and assertions", () => {
-  it("a key survives export and import in every shape", () => {
+  it("a key can be exported and imported in every format", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (seed) => {
         const v1 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
@@ -114,7 +114,7 @@ describe("properties: keys and assertions", () => {
     );
   });
 
-  it("what a signer writes, a verifier reads; what is changed, it refuses", () => {
+  it("a verifier accepts what a signer writes and rejects changes", () => {
     const key = run(generateAgentKey);
     const publicKey = run(importAgentPublicKey(key.sshPublicKey));
     const wide = { isKnownTask: null, clockWindowSeconds: 1e12 };
@@ -142,7 +142,7 @@ describe("properties: keys and assertions", () => {
     );
   });
 
-  it("a sealed message opens to itself for its recipient only", () => {
+  it("a sealed message can only be decrypted by its recipient", () => {
     const [mine, theirs] = [run(generateAgentKey), run(generateAgentKey)];
     fc.assert(
       fc.property(bytes, (message) => {
@@ -171,7 +171,7 @@ describe("properties: URLs and claims", () => {
     )
     .map(([origin, segments]) => [origin, ...segments].join("/"));
 
-  it("a JWKS URL stays on its origin, ends as it must, and is the same for any trailing slashes and spaces", () => {
+  it("a JWKS URL keeps its origin and ignores trailing slashes and spaces", () => {
     fc.assert(
       fc.property(
         base,
@@ -191,7 +191,7 @@ describe("properties: URLs and claims", () => {
     );
   });
 
-  it("an id is one segment of the registration URL, whatever it holds", () => {
+  it("an id is one path segment of the registration URL", () => {
     fc.assert(
       fc.property(id, (runtimeId) => {
         const { pathname, search, hash } = new URL(
@@ -204,7 +204,7 @@ describe("properties: URLs and claims", () => {
     );
   });
 
-  it("no set of claims makes the parser throw, or its error show a value", () => {
+  it("parsing claims never throws and never shows a value", () => {
     const name = fc.constantFrom(
       "agent_runtime_id",
       "agent_private_key",

@@ -31,12 +31,12 @@ const portOf = (server: Server): Promise<number> =>
   });
 
 describe("README.md", () => {
-  it.each(["effect", "promise", "gateway"])("shows the %s program as it is run here", (name) => {
+  it.each(["effect", "promise", "gateway"])("contains the %s program that is run here", (name) => {
     const file = readFileSync(new URL(`./readme/${name}.ts`, import.meta.url), "utf8");
     expect(programs).toContain(file);
   });
 
-  it.live("the Effect program signs for the agent, and tells what is wrong otherwise", () =>
+  it.live("the Effect program signs headers or reports what is wrong", () =>
     Effect.gen(function* () {
       const { url } = yield* backend;
       const base = `${url}/backend-api`;
@@ -51,7 +51,7 @@ describe("README.md", () => {
     }).pipe(Effect.scoped),
   );
 
-  it.live("the Promise program does the same", () =>
+  it.live("the Promise program signs headers or reports what is wrong", () =>
     Effect.gen(function* () {
       const { url } = yield* backend;
       const headers = yield* Effect.promise(async () => promiseMain(await freshToken(), url));
@@ -61,7 +61,7 @@ describe("README.md", () => {
     }).pipe(Effect.scoped),
   );
 
-  it("the gateway answers agents, and nobody else", async () => {
+  it("the gateway serves registered agents only", async () => {
     const agentKey = await generateAgentKey();
     const publicKeys = new Map([["agent-1", agentKey.sshPublicKey]]);
     await using server = makeGateway({

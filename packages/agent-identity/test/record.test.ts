@@ -22,7 +22,7 @@ const firstDesign = {
 };
 
 describe("parseAgentIdentityClaims", () => {
-  it.effect("reads current claims; the e-mail is optional", () =>
+  it.effect("parses v2 claims; the email is optional", () =>
     Effect.gen(function* () {
       const { privateKey, ...rest } = yield* parseAgentIdentityClaims(current, { nowMs });
       expect(Redacted.value(privateKey)).toBe(canary);
@@ -37,7 +37,7 @@ describe("parseAgentIdentityClaims", () => {
   );
 
   it.effect(
-    "reads first-design claims; the workspace is the account, and now is when it was registered",
+    "parses v1 claims; the workspace is the account, and registered_at defaults to now",
     () =>
       Effect.gen(function* () {
         const { privateKey, ...rest } = yield* parseAgentIdentityClaims(firstDesign, {
@@ -62,7 +62,7 @@ describe("parseAgentIdentityClaims", () => {
     }),
   );
 
-  it.effect("accepts both spellings of one id, and refuses two ids", () =>
+  it.effect("accepts account_id and workspace_id with one value and rejects two values", () =>
     Effect.gen(function* () {
       const both = { ...current, workspace_id: "account-123" };
       expect((yield* parseAgentIdentityClaims(both, { nowMs })).accountId).toBe("account-123");
@@ -90,7 +90,7 @@ describe("parseAgentIdentityClaims", () => {
     ["chatgpt_account_is_fedramp", "true", "a boolean", "a string"],
     ["chatgpt_account_is_fedramp", undefined, "a boolean", "nothing"],
     ["email", ["a"], "a string", "an array"],
-  ] as const)("complains of %s: %j", ([claim, value, expected, found]) =>
+  ] as const)("rejects %s: %j", ([claim, value, expected, found]) =>
     Effect.gen(function* () {
       const claims = { ...current, [claim]: value };
       const error = yield* Effect.flip(parseAgentIdentityClaims(claims, { nowMs }));
@@ -99,7 +99,7 @@ describe("parseAgentIdentityClaims", () => {
   );
 
   it.effect.each([null, undefined, 1, "text", [], [goodClaims]])(
-    "refuses %j as a set of claims",
+    "rejects %j as claims",
     (value) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(parseAgentIdentityClaims(value, { nowMs }));
@@ -117,7 +117,7 @@ describe("parseAgentIdentityClaims", () => {
 });
 
 describe("parseStoredAgentIdentity", () => {
-  it.effect("reads Codex's present record with the task it registered", () =>
+  it.effect("parses a v2 record with its task", () =>
     Effect.gen(function* () {
       const record = yield* parseStoredAgentIdentity({
         ...current,
@@ -132,13 +132,13 @@ describe("parseStoredAgentIdentity", () => {
     }),
   );
 
-  it.effect.each([undefined, null, "", "  "])("takes a task id of %j for none", (task_id) =>
+  it.effect.each([undefined, null, "", "  "])("treats the task id %j as absent", (task_id) =>
     Effect.gen(function* () {
       expect(yield* parseStoredAgentIdentity({ ...current, task_id })).not.toHaveProperty("taskId");
     }),
   );
 
-  it.effect("reads the first design's record with its background task", () =>
+  it.effect("parses a v1 record with its background task", () =>
     Effect.gen(function* () {
       const record = yield* parseStoredAgentIdentity({
         ...firstDesign,
@@ -166,7 +166,7 @@ describe("parseStoredAgentIdentity", () => {
     [{ ...current, task_id: "task\r\nid" }, "task_id", "non-empty printable ASCII", "a string"],
     [{ ...current, task_id: 1 }, "task_id", "a string", "a number"],
     ["text", "", "an object", "a string"],
-  ] as const)("complains of %j", ([value, path, expected, found]) =>
+  ] as const)("rejects %j", ([value, path, expected, found]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(parseStoredAgentIdentity(value));
       expect(error).toMatchObject({ _tag: "StoredAgentIdentityInvalid", path, expected, found });
@@ -183,11 +183,11 @@ describe("parsePlanType", () => {
     ["galactic", "unknown"],
     ["", "unknown"],
     ["__proto__", "unknown"],
-  ])("reads %j as %s", (text, plan) => {
+  ])("parses %j as %s", (text, plan) => {
     expect(parsePlanType(text)).toBe(plan);
   });
 
-  it("counts the plans from team on as workspaces, unknown aside", () => {
+  it("lists the workspace plans", () => {
     expect(planTypes.filter(isWorkspacePlan)).toEqual([
       "team",
       "self_serve_business_usage_based",

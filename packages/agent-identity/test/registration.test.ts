@@ -21,7 +21,7 @@ describe("mintBiscuit", () => {
   };
 
   it.effect(
-    "asks for the request that the biscuit is for, and reads the header of the answer",
+    "sends the original request and reads the response header",
     () => {
       const biscuitAnswer = answer(200, "", { "x-openai-authorization": "canary-biscuit" });
       const transport = makeFakeTransport(() => Effect.succeed(biscuitAnswer));
@@ -72,14 +72,14 @@ describe("mintBiscuit", () => {
       answer(200, "", { "x-openai-authorization": " " }),
       "agent biscuit response omitted x-openai-authorization (status 200)",
     ],
-  ] as const)("refuses %j", ([bad, message]) => {
+  ] as const)("rejects %j", ([bad, message]) => {
     const transport = makeFakeTransport(() => Effect.succeed(bad));
     return Effect.gen(function* () {
       expect((yield* Effect.flip(mintBiscuit(options))).message).toBe(message);
     }).pipe(Effect.provide(transport.layer));
   });
 
-  it.effect("fails where the API is not reached, or its base is not usable", () => {
+  it.effect("fails if the request fails or the base URL is invalid", () => {
     const transport = makeFakeTransport(() => Effect.fail(refusedConnection));
     return Effect.gen(function* () {
       expect((yield* Effect.flip(mintBiscuit(options))).code).toBe(
@@ -119,7 +119,7 @@ describe("registerAgent", () => {
   };
   const registered = json({ agent_runtime_id: "agent-9" });
 
-  it.effect("speaks the first design, with a biscuit", () => {
+  it.effect("registers in the v1 design with a biscuit", () => {
     const transport = makeFakeTransport(() => Effect.succeed(registered));
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -141,7 +141,7 @@ describe("registerAgent", () => {
     }).pipe(Effect.provide(transport.layer));
   });
 
-  it.effect("speaks the current design, with the user's access token", () => {
+  it.effect("registers in the v2 design with the user's access token", () => {
     const transport = makeFakeTransport(() => Effect.succeed(registered));
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -179,7 +179,7 @@ describe("registerAgent", () => {
     }).pipe(Effect.provide(transport.layer));
   });
 
-  it.effect("fails without a token, and where the API is not reached", () => {
+  it.effect("fails without a token and if the request fails", () => {
     const transport = makeFakeTransport(() => Effect.fail(refusedConnection));
     return Effect.gen(function* () {
       const key = yield* importVector;

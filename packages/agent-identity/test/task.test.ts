@@ -65,7 +65,7 @@ const whileTimeFlies = (
 };
 
 describe("registerTask", () => {
-  it.effect("sends the known signature to the runtime's own URL, and no biscuit", () =>
+  it.effect("sends the known signature to the agent's URL without a biscuit", () =>
     Effect.gen(function* () {
       const { effect, requests } = registerAgainst(json({ task_id: "task-123" }));
       expect(yield* effect).toBe("task-123");
@@ -82,7 +82,7 @@ describe("registerTask", () => {
     }),
   );
 
-  it.effect("sends a biscuit where there is one, sealed until the socket", () =>
+  it.effect("sends a biscuit as a Redacted header", () =>
     Effect.gen(function* () {
       const { effect, requests } = registerAgainst(json({ task_id: "task-123" }), true);
       yield* effect;
@@ -110,7 +110,7 @@ describe("registerTask", () => {
     { taskId: "  " },
     { encrypted_task_id: "" },
     { task_id: null },
-  ])("takes %j for an answer that omits the id", (body) =>
+  ])("reports %j as a response without a task id", (body) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(registerAgainst(json(body)).effect);
       expect(error.message).toBe("agent task registration response omitted task id");
@@ -125,7 +125,7 @@ describe("registerTask", () => {
     json({ task_id: 7 }),
     json({ task_id: "task\n123" }),
     json({ taskId: "x".repeat(5000) }),
-  ])("refuses an answer of another shape", (response) =>
+  ])("rejects a response of another shape", (response) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(registerAgainst(response).effect);
       expect(error.code).toBe("AGENT_IDENTITY_TASK_REGISTRATION_RESPONSE_MALFORMED");
@@ -137,7 +137,7 @@ describe("registerTask", () => {
     "***",
     "AAAA",
     `${sealed.slice(0, -4)}AAA=`,
-  ])("cannot open %s", (encrypted_task_id) =>
+  ])("cannot decrypt %s", (encrypted_task_id) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(registerAgainst(json({ encrypted_task_id })).effect);
       expect(error.code).toBe("AGENT_IDENTITY_TASK_ID_DECRYPTION_FAILED");
@@ -145,7 +145,7 @@ describe("registerTask", () => {
     }),
   );
 
-  it.effect("refuses a sealed id that is no id", () =>
+  it.effect("rejects an encrypted id that is not a valid id", () =>
     Effect.gen(function* () {
       const key = yield* importVector;
       const encrypted_task_id = yield* sealToAgent(key.publicKeyRaw, "task\u0000");
@@ -154,7 +154,7 @@ describe("registerTask", () => {
     }),
   );
 
-  it.effect("quotes 512 characters of a refusal on one line, secrets struck out", () =>
+  it.effect("quotes 512 characters of an error response on one line without secrets", () =>
     Effect.gen(function* () {
       const body = `line one\r\nline two canary-biscuit \u001b[31m${"ö😀".repeat(600)}`;
       const refused = { ...answer(403, body), statusText: "Forbidden" };
@@ -169,7 +169,7 @@ describe("registerTask", () => {
     }),
   );
 
-  it.effect("refuses a runtime id that is no path segment, without a request", () => {
+  it.effect("rejects an agent runtime id that is not a path segment without a request", () => {
     const transport = makeFakeTransport(() => Effect.succeed(json({})));
     return Effect.gen(function* () {
       const key = yield* importVector;
@@ -180,7 +180,7 @@ describe("registerTask", () => {
   });
 });
 
-describe("registerTask: another attempt", () => {
+describe("registerTask: retries", () => {
   it.effect.each([
     answer(500, ""),
     answer(503, ""),
@@ -188,7 +188,7 @@ describe("registerTask: another attempt", () => {
     answer(429, ""),
     "refused",
     "late",
-  ] as const)("is made twice, after half a second to one and one to two", (bad) =>
+  ] as const)("makes two retries, after 0.5 to 1 s and 1 to 2 s", (bad) =>
     Effect.gen(function* () {
       const { run } = whileTimeFlies(yield* generateAgentKey, () => bad);
       const { outcome, times } = yield* run;
@@ -206,7 +206,7 @@ describe("registerTask: another attempt", () => {
   it.effect.each([
     [0, [0, 500, 1500]],
     [0.8, [0, 900, 2700]],
-  ] as const)("is made at another moment by each client: with %d at %j", ([drawn, moments]) =>
+  ] as const)("spreads the retries: random %d retries at %j", ([drawn, moments]) =>
     Effect.gen(function* () {
       const { run } = whileTimeFlies(yield* generateAgentKey, () => answer(503, ""));
       const random = { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => drawn };
@@ -214,7 +214,7 @@ describe("registerTask: another attempt", () => {
     }),
   );
 
-  it.effect("is signed anew, and may succeed", () =>
+  it.effect("signs each attempt anew and may succeed", () =>
     Effect.gen(function* () {
       const key = yield* generateAgentKey;
       const { run, requests } = whileTimeFlies(key, (nth) =>
@@ -246,7 +246,7 @@ describe("registerTask: another attempt", () => {
   );
 
   it.effect.each(["soon", "-1", "1e3", "", "0"])(
-    "falls back to its own pace where Retry-After is %j",
+    "uses its own delay if Retry-After is %j",
     (value) =>
       Effect.gen(function* () {
         const { run } = whileTimeFlies(yield* generateAgentKey, (nth) =>
@@ -256,7 +256,7 @@ describe("registerTask: another attempt", () => {
       }),
   );
 
-  it.effect("is not made where the server asks for more than a minute", () =>
+  it.effect("does not retry if the server asks for more than a minute", () =>
     Effect.gen(function* () {
       const { run } = whileTimeFlies(yield* generateAgentKey, () =>
         answer(429, "", { "retry-after": "61" }),
@@ -269,7 +269,7 @@ describe("registerTask: another attempt", () => {
     }),
   );
 
-  it.effect.each([400, 401, 403, 404, 409, 302])("is not made after %i", (status) =>
+  it.effect.each([400, 401, 403, 404, 409, 302])("does not retry after %i", (status) =>
     Effect.gen(function* () {
       const { run } = whileTimeFlies(yield* generateAgentKey, () => answer(status, "no"));
       const { outcome, times } = yield* run;
@@ -278,7 +278,7 @@ describe("registerTask: another attempt", () => {
     }),
   );
 
-  it.effect("is not made where the transport refuses the URL itself", () => {
+  it.effect("does not retry if the transport rejects the URL", () => {
     const refusal = new HttpInsecureUrl({ method: "POST", url: "http://authority.test/" });
     const transport = makeFakeTransport(() => Effect.fail(refusal));
     return Effect.gen(function* () {

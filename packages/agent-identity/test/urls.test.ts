@@ -65,13 +65,13 @@ describe("jwksUrl", () => {
     ["http://127.0.0.1:8080", "http://127.0.0.1:8080/api/codex/agent-identities/jwks"],
     ["http://localhost:8080/backend-api", `http://localhost:8080${wham}`],
     ["http://[::1]:8080/api/codex", "http://[::1]:8080/api/codex/agent-identities/jwks"],
-  ] as const)("%s has its keys at %s", ([base, expected]) =>
+  ] as const)("the JWKS of %s is at %s", ([base, expected]) =>
     Effect.gen(function* () {
       expect(yield* jwksUrl(base)).toBe(expected);
     }),
   );
 
-  it.effect("accepts plain http off loopback only when told to", () =>
+  it.effect("accepts plain http for hosts other than loopback only if allowed", () =>
     Effect.gen(function* () {
       const refused = yield* Effect.flip(jwksUrl("http://own.example/backend-api"));
       expect(refused).toMatchObject({
@@ -94,7 +94,7 @@ describe("normalizeBaseUrl", () => {
     "ftp://chatgpt.com",
     "https://",
     "file:///etc/passwd",
-  ])("refuses %j", (base) =>
+  ])("rejects %j", (base) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(normalizeBaseUrl(base));
       expect(error.code).toBe("AGENT_IDENTITY_BASE_URL_INVALID");
@@ -107,7 +107,7 @@ describe("normalizeBaseUrl", () => {
     "https://:canary-secret@own.example",
     "https://own.example?token=canary-secret",
     "https://own.example#canary-secret",
-  ])("refuses %j without repeating what it holds", (base) =>
+  ])("rejects %j without showing it", (base) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(normalizeBaseUrl(base));
       expect(error.code).toBe("AGENT_IDENTITY_BASE_URL_INVALID");
@@ -155,7 +155,7 @@ describe("taskApiBaseUrl", () => {
     }),
   );
 
-  it.effect("holds an override to the same rules", () =>
+  it.effect("applies the same rules to an override", () =>
     Effect.gen(function* () {
       const from = { chatgptBaseUrl: "https://chatgpt.com", override: "http://own.example" };
       expect((yield* Effect.flip(taskApiBaseUrl(from))).code).toBe(
@@ -174,7 +174,7 @@ describe("taskRegistrationUrl", () => {
     }),
   );
 
-  it.effect.each(["", ".", "..", "a\nb", "ä", "\ud800", " a"])("refuses %j as a segment", (id) =>
+  it.effect.each(["", ".", "..", "a\nb", "ä", "\ud800", " a"])("rejects %j as a path segment", (id) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(taskRegistrationUrl("https://own.example", id));
       expect(error.code).toBe("AGENT_IDENTITY_PATH_SEGMENT_INVALID");

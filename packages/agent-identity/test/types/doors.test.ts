@@ -38,8 +38,8 @@ const known = (error: JwksError): string => {
   }
 };
 
-describe("doors, as types", () => {
-  it("verification needs keys, fails by type, and gives a record", () => {
+describe("types of the public modules", () => {
+  it("verification requires a JwksSource and has typed errors", () => {
     expectTypeOf<ReturnType<typeof verifyAgentIdentityJwt>>().toEqualTypeOf<
       Effect.Effect<
         VerifiedAgentIdentity,
@@ -50,20 +50,20 @@ describe("doors, as types", () => {
     expectTypeOf<AgentIdentityRecord["privateKey"]>().toEqualTypeOf<Redacted.Redacted>();
   });
 
-  it("registration needs a transport, and fails by type", () => {
+  it("registration requires an HttpTransport and has typed errors", () => {
     expectTypeOf<ReturnType<typeof registerTask>>().toEqualTypeOf<
       Effect.Effect<string, AgentTaskError, HttpTransport>
     >();
   });
 
-  it("codes are literals, one union of them", () => {
+  it("error codes are a union of literals", () => {
     expectTypeOf<AgentIdentityErrorCode>().toEqualTypeOf<AgentIdentityError["code"]>();
     expectTypeOf<string>().not.toExtend<AgentIdentityErrorCode>();
     expectTypeOf<AssertionError["code"]>().toExtend<AgentIdentityErrorCode>();
     expectTypeOf(known).returns.toEqualTypeOf<string>();
   });
 
-  it("whether tasks are checked has no default", () => {
+  it("isKnownTask has no default", () => {
     // @ts-expect-error isKnownTask must be said aloud
     const silent: VerifyAssertionOptions = {};
     expectTypeOf(silent).toEqualTypeOf<VerifyAssertionOptions>();
@@ -72,7 +72,7 @@ describe("doors, as types", () => {
     expectTypeOf(alsoSilent).toEqualTypeOf<AssertionVerifierOptions>();
   });
 
-  it("what the Effect face can be told, the Promise face can, too", () => {
+  it("the Promise API has the options of the Effect API", () => {
     type Verifying = keyof AssertionVerifierOptions | keyof VerifyAssertionCall;
     expectTypeOf<keyof VerifyAssertionOptions>().toExtend<Verifying>();
     expectTypeOf<keyof MintBiscuitOptions>().toEqualTypeOf<keyof BiscuitRequest>();
