@@ -6,6 +6,7 @@ import type { Dispatcher } from "undici";
 import type { LoginEnvironment } from "../config/environment.ts";
 import type { CaBundleUnusable, ProxyUnusable } from "../errors/http.ts";
 import { loadSecureContext } from "./ca-bundle.ts";
+import { earlyResponseConnector } from "./early-response.ts";
 import { parseNoProxy } from "./no-proxy.ts";
 import { makeProxyDispatcher, parseProxy } from "./proxy.ts";
 
@@ -53,7 +54,9 @@ export const makeDispatcher = Effect.fnUntraced(function* (
   const undici = yield* Effect.promise(() => import("undici"));
   const { allProxy, caBundle, noProxy } = environment;
   const tls = caBundle === undefined ? {} : { secureContext: yield* loadSecureContext(caBundle) };
-  const direct = yield* closedWithScope(() => new undici.Agent({ connect: tls, ...limits }));
+  const direct = yield* closedWithScope(
+    () => new undici.Agent({ connect: earlyResponseConnector(undici, tls), ...limits }),
+  );
   const httpSetting = environment.httpProxy ?? allProxy;
   const httpsSetting = environment.httpsProxy ?? allProxy ?? environment.httpProxy;
   const dispatchers = new Map<object, Dispatcher>();

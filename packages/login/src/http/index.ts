@@ -1,4 +1,7 @@
-import { HttpConfigurationInvalid, type HttpTransportError } from "@agent-auth/agent-identity/errors";
+import {
+  HttpConfigurationInvalid,
+  type HttpTransportError,
+} from "@agent-auth/agent-identity/errors";
 import { HttpTransport, isUntrustedCertificateCode } from "@agent-auth/agent-identity/http";
 import { layer as undiciLayer } from "@agent-auth/agent-identity/http/undici";
 import * as Context from "effect/Context";
@@ -10,6 +13,7 @@ import type { LoginEnvironment } from "../config/environment.ts";
 import { makeDispatcher, type NetworkEnvironment } from "./dispatcher.ts";
 
 export { makeDispatcher, type NetworkEnvironment } from "./dispatcher.ts";
+export { earlyResponseConnector } from "./early-response.ts";
 
 /** What requests say about the program that sends them, and whether they may leave this machine unencrypted. */
 export interface HttpClientOptions {

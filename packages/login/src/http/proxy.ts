@@ -6,6 +6,7 @@ import type { Dispatcher, Pool, buildConnector } from "undici";
 import type { ProxySetting } from "../config/environment.ts";
 import { ProxyRequestFailed, ProxyUnusable } from "../errors/http.ts";
 import { describeConnectionError } from "./connection-error.ts";
+import { readingEarlyResponses } from "./early-response.ts";
 
 /** A proxy as a variable names it. */
 export interface Proxy {
@@ -72,7 +73,13 @@ export const makeProxyDispatcher = (
     ...options,
     ...limits,
     ...("connect" in options && isConnector(options.connect)
-      ? { connect: namingProxy(options.connect, proxy) }
+      ? { connect: readingEarlyResponses(namingProxy(options.connect, proxy)) }
+      : {}),
+  });
+  const throughTunnel = (options: object): Pool.Options => ({
+    ...options,
+    ...("connect" in options && isConnector(options.connect)
+      ? { connect: readingEarlyResponses(options.connect) }
       : {}),
   });
   const { Pool, ProxyAgent } = undici;
@@ -99,7 +106,10 @@ export const makeProxyDispatcher = (
     clientFactory: (url: URL, options: object) => new TunnelPool(url, connectingToProxy(options)),
     // For a tunnel this gets all options of the agent; for http requests, only a connector to the proxy.
     factory: (url: string | URL, options: object) =>
-      new Pool(url, Reflect.has(options, "maxHeaderSize") ? options : connectingToProxy(options)),
+      new Pool(
+        url,
+        Reflect.has(options, "maxHeaderSize") ? throughTunnel(options) : connectingToProxy(options),
+      ),
   });
   return agent.compose((dispatch) => (options, handler) => {
     const isForwarded = String(options.origin).startsWith("http:");

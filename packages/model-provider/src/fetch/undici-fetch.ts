@@ -12,12 +12,33 @@ export type SendRequest = (url: string, init: SendInit) => Promise<Response>;
 
 type Undici = typeof import("undici");
 
-export const loadUndici = (): Promise<Undici> => import("undici");
+/** undici, with what its shared agent needs. */
+export interface LoadedUndici extends Pick<Undici, "Agent" | "FormData" | "WebSocket" | "fetch"> {
+  /** Not undici's global dispatcher, which may be the one of another version that is bundled with Node. */
+  readonly sharedAgent: () => Dispatcher;
+}
+
+let agent: Dispatcher | undefined;
+
+/** Loads undici and the code around it. */
+export const loadUndici = async (): Promise<LoadedUndici> => {
+  const [undici, { earlyResponseConnector }] = await Promise.all([
+    import("undici"),
+    import("@agent-auth/login/http"),
+  ]);
+  const { Agent, FormData, WebSocket, fetch } = undici;
+  const sharedAgent = () =>
+    (agent ??= new Agent({
+      connect: earlyResponseConnector(undici, {}),
+      maxHeaderSize: maxResponseHeaderBytes,
+    }));
+  return { Agent, FormData, WebSocket, fetch, sharedAgent };
+};
 
 /** Loads undici and returns its fetch over a dispatcher; default: an `Agent` that all callers share. */
 export const loadUndiciFetch = async (dispatcher: Dispatcher | undefined): Promise<SendRequest> => {
   const undici = await loadUndici();
-  const fallback = dispatcher ?? sharedAgent(undici);
+  const fallback = dispatcher ?? undici.sharedAgent();
   return (url, init) =>
     undici.fetch(url, {
       ...init,
@@ -25,12 +46,6 @@ export const loadUndiciFetch = async (dispatcher: Dispatcher | undefined): Promi
       body: isFormData(init.body) ? undiciForm(undici, init.body) : (init.body ?? null),
     });
 };
-
-let agent: Dispatcher | undefined;
-
-/** Not undici's global dispatcher, which may be the one of another version that is bundled with Node. */
-export const sharedAgent = (undici: Undici): Dispatcher =>
-  (agent ??= new undici.Agent({ maxHeaderSize: maxResponseHeaderBytes }));
 
 /** A caller may pass its own dispatcher in `init`, as with Node's fetch. */
 const isDispatcher = (value: unknown): value is Dispatcher =>
@@ -40,7 +55,7 @@ const isDispatcher = (value: unknown): value is Dispatcher =>
   typeof value.dispatch === "function";
 
 /** undici knows only its own `FormData`. It would send the global one as the text "[object FormData]". */
-const undiciForm = (undici: Undici, form: FormData): UndiciFormData => {
+const undiciForm = (undici: LoadedUndici, form: FormData): UndiciFormData => {
   const copy = new undici.FormData();
   for (const [name, value] of form)
     if (typeof value === "string") copy.append(name, value);

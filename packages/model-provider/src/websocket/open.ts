@@ -1,7 +1,7 @@
 import type { Dispatcher, WebSocket } from "undici";
 import { makeInterceptor } from "../dispatcher/interceptor.ts";
 import { WebSocketNotOpened } from "../errors/index.ts";
-import { loadUndici, sharedAgent } from "../fetch/undici-fetch.ts";
+import { loadUndici } from "../fetch/undici-fetch.ts";
 import { type RuntimeOptions, waitFor } from "../runtime/index.ts";
 import type { RequestSignerShape } from "../signing/request-signer.ts";
 
@@ -28,7 +28,7 @@ export const openWebSocket = async (
     },
   );
   const socket = new undici.WebSocket(url, {
-    dispatcher: (dispatcher ?? sharedAgent(undici)).compose(auth),
+    dispatcher: (dispatcher ?? undici.sharedAgent()).compose(auth),
     protocols: [...(protocols ?? [])],
     ...(headers === undefined ? {} : { headers: { ...headers } }),
   });
