@@ -76,12 +76,6 @@ export const makeProxyDispatcher = (
       ? { connect: readingEarlyResponses(namingProxy(options.connect, proxy)) }
       : {}),
   });
-  const throughTunnel = (options: object): Pool.Options => ({
-    ...options,
-    ...("connect" in options && isConnector(options.connect)
-      ? { connect: readingEarlyResponses(options.connect) }
-      : {}),
-  });
   const { Pool, ProxyAgent } = undici;
   class TunnelPool extends Pool {
     override connect(options: Omit<Dispatcher.ConnectOptions, "origin">) {
@@ -116,6 +110,14 @@ export const makeProxyDispatcher = (
     return dispatch(options, isForwarded ? reportingRefusal(handler, proxy) : handler);
   });
 };
+
+/** Options for connections to a target through the tunnel. */
+const throughTunnel = (options: object): Pool.Options => ({
+  ...options,
+  ...("connect" in options && isConnector(options.connect)
+    ? { connect: readingEarlyResponses(options.connect) }
+    : {}),
+});
 
 const isConnector = (value: unknown): value is buildConnector.connector =>
   typeof value === "function";
