@@ -28,7 +28,7 @@ const keysRead = (): ReadonlySet<string> => {
       },
     });
   const provider = recording({ auth: recording({ command: "x" }) });
-  readConfig(recording({ model_providers: { acme: provider } }), () => "/");
+  readConfig(recording({ model_providers: { acme: provider } }), () => ({ folder: "/" }));
   return read;
 };
 

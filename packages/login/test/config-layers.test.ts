@@ -163,6 +163,25 @@ describe("relative paths of a token command", () => {
       }),
   );
 
+  it.effect("remember the file, unless no part of the command comes from one", () =>
+    Effect.gen(function* () {
+      const fileOf = (layers: Layers) => {
+        const { path, sources } = sourcesOf(layers);
+        return Effect.map(loadConfig(sources), ({ modelProviders }) => [
+          modelProviders.get("a")?.auth?.configFile,
+          join(path, "config.toml"),
+        ]);
+      };
+      const command = "model_providers.a.auth.command=x";
+      const [whole, wholePath] = yield* fileOf({ file: auth() });
+      expect(whole).toBe(wholePath);
+      const [part, partPath] = yield* fileOf({ file: auth('cwd = "."'), overrides: [command] });
+      expect(part).toBe(partPath);
+      const [none] = yield* fileOf({ file: auth("timeout_ms = 9"), overrides: [command] });
+      expect(none).toBeUndefined();
+    }),
+  );
+
   it.effect("leaves an absolute cwd as it is", () =>
     Effect.gen(function* () {
       expect((yield* folderOf({ file: auth('cwd = "/srv"') })).cwd).toBe("/srv");
@@ -195,7 +214,12 @@ describe("configForChild", () => {
       const there = yield* loadConfig(
         loadEnvironment({ CODEX_HOME: path, AGENT_AUTH_CONFIG: toml }),
       );
-      expect(there).toEqual(here);
+      const known = ({ modelProviders }: typeof here) =>
+        [...modelProviders].map(([id, { auth }]) => [id, { ...auth, configFile: "" }]);
+      expect({ ...there, modelProviders: known(there) }).toEqual({
+        ...here,
+        modelProviders: known(here),
+      });
       expect(there.modelProviders.get("a")?.auth?.cwd).toBe(join(path, "sub"));
       expect(there.modelProviders.get("e")?.auth?.cwd).toBe(process.cwd());
       // What is in the file stays there, so that a later change of the file reaches the child.

@@ -104,6 +104,7 @@ describe("loadConfig", () => {
         timeoutMs: 5000,
         refreshIntervalMs: 300_000,
         cwd: "/srv",
+        configFile: path,
       });
       const fixed = modelProviders.get("fixed")?.experimentalBearerToken;
       expect(fixed && Redacted.value(fixed)).toBe("canary");
@@ -116,6 +117,7 @@ describe("loadConfig", () => {
         timeoutMs: 1,
         refreshIntervalMs: 0,
         cwd: dirname(path),
+        configFile: path,
       });
       expect(dotted?.requiresOpenaiAuth).toBe(false);
       expect(inspect([config, modelProviders], { depth: 9 })).not.toContain("canary");

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { lchown, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { CommandTokenConfig } from "@agent-auth/login/config";
@@ -30,7 +30,11 @@ const config = (script: string, more: Partial<CommandTokenConfig> = {}): Command
 
 const run = (one: CommandTokenConfig) =>
   Effect.runPromise(Effect.map(runTokenCommand(one), Redacted.value));
-const failureOf = (one: CommandTokenConfig) => Effect.runPromise(Effect.flip(runTokenCommand(one)));
+const failureOf = async (one: CommandTokenConfig) => {
+  const error = await Effect.runPromise(Effect.flip(runTokenCommand(one)));
+  if (error._tag !== "TokenCommandFailed") throw error;
+  return error;
+};
 
 /** A script that appends a line to a file each time it runs, and prints how many there are. */
 const counting = (name: string) => {
@@ -172,6 +176,25 @@ describe("runTokenCommand", () => {
   ])("fails if the command %s", async (_what, script, reason) => {
     expect((await failureOf(config(script))).reason).toEqual(reason);
   });
+
+  it.for(["", "link"])(
+    "does not run as root if another user controls the configuration file that names it %s",
+    async (kind, { skip }) => {
+      if (process.geteuid?.() !== 0) skip("needs root");
+      const configFile = join(folder, `config-of-another-user${kind}.toml`);
+      const proof = join(folder, `proof${kind}`);
+      if (kind === "link") await symlink("/etc/hostname", configFile);
+      else await writeFile(configFile, "");
+      await lchown(configFile, 12_345, 12_345);
+      const one = {
+        ...config(`require("fs").writeFileSync(${JSON.stringify(proof)}, "")`),
+        configFile,
+      };
+      const error = await Effect.runPromise(Effect.flip(runTokenCommand(one)));
+      expect(error).toMatchObject({ code: "LOGIN_OWNER_NOT_TRUSTED", ownerUid: 12_345 });
+      expect(existsSync(proof)).toBe(false);
+    },
+  );
 
   it("fails if there is no such command, naming it but not its arguments", async () => {
     const error = await failureOf({

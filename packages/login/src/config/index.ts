@@ -48,7 +48,7 @@ export const loadConfig = (options: LoadConfigOptions): Effect.Effect<Config, Co
 
 const readLayers = (layers: ReadonlyArray<ConfigLayer>): Effect.Effect<Config, ConfigKeyInvalid> =>
   Effect.try({
-    try: () => readConfig(mergeLayers(layers), (path) => layerOf(layers, path)?.folder),
+    try: () => readConfig(mergeLayers(layers), (path) => layerOf(layers, path) ?? {}),
     catch: (error) => {
       if (error instanceof InvalidKey) return keyError(layers, error.path, error.problem);
       throw error;
@@ -80,7 +80,7 @@ export const configForChild = (
     if ((options.overrides ?? []).length === 0) return undefined;
     const layers = yield* loadLayers(options);
     const config = yield* readLayers(layers);
-    const inherited = mergeLayers(layers.filter(({ isFile }) => !isFile));
+    const inherited = mergeLayers(layers.filter(({ file }) => file === undefined));
     return yield* formatToml(withFolders(inherited, config));
   });
 

@@ -33,8 +33,8 @@ export interface ConfigLayer {
   readonly text?: string;
   /** Relative paths in this layer start here; absent: in the working directory. */
   readonly folder?: string;
-  /** Whether a child process reads this layer by itself. */
-  readonly isFile: boolean;
+  /** The file's path if it is a file, which a child process reads by itself. */
+  readonly file?: string;
 }
 
 export interface ConfigSources extends Pick<
@@ -95,7 +95,7 @@ const textLayer = (text: string, where: string, folder: string): LoadedLayer =>
         table,
         text,
         folder,
-        isFile: where !== configVariable,
+        ...(where !== configVariable && { file: where }),
       }));
 
 const overridesLayer = (overrides: ReadonlyArray<string>): LoadedLayer =>
@@ -103,7 +103,7 @@ const overridesLayer = (overrides: ReadonlyArray<string>): LoadedLayer =>
     if (overrides.length === 0) return undefined;
     let table: TomlTable = {};
     for (const override of overrides) table = setAt(table, yield* parseOverride(override));
-    return { where: commandLine, table, isFile: false };
+    return { where: commandLine, table };
   });
 
 interface Override {

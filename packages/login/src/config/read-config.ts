@@ -19,12 +19,19 @@ export class InvalidKey extends Error {
   }
 }
 
-/** Returns the folder in which a relative path starts that a key holds; `undefined`: in the working directory. */
-export type FolderOf = (path: ReadonlyArray<string>) => string | undefined;
+/** Where the value of a key comes from. */
+export interface Origin {
+  /** The folder in which its relative paths start; absent: the working directory. */
+  readonly folder?: string;
+  /** Absent if it does not come from a file. */
+  readonly file?: string;
+}
+
+export type OriginOf = (path: ReadonlyArray<string>) => Origin;
 
 /** Returns the typed form of a configuration. Keys that this project does not use are not looked at. */
-export const readConfig = (table: TomlTable, folderOf: FolderOf): Config => {
-  const reader = new TableReader(table, folderOf);
+export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
+  const reader = new TableReader(table, originOf);
   refuseProfile(reader);
   return {
     chatgptBaseUrl: readBaseUrl(reader, "chatgpt_base_url") ?? defaultChatgptBaseUrl,
@@ -155,15 +162,16 @@ const readCommand = (reader: TableReader | undefined): CommandTokenConfig | unde
     timeoutMs,
     refreshIntervalMs: reader.count("refresh_interval_ms") ?? 300_000,
     cwd: readFolder(reader),
+    ...compact({ configFile: reader.fileOf(["command", "args", "cwd"]) }),
   };
 };
 
 /** Without `cwd`, the folder of the file that has `command`: its arguments may be relative paths as well. */
 const readFolder = (reader: TableReader): string => {
   const cwd = reader.nonBlankString("cwd");
-  const start = reader.folderOf(cwd === undefined ? "command" : "cwd");
+  const { folder = "" } = reader.originOf(cwd === undefined ? "command" : "cwd");
   try {
-    return resolve(start ?? "", cwd ?? "");
+    return resolve(folder, cwd ?? "");
   } catch {
     return reader.mustBe("cwd", "an absolute path, because the working directory does not exist");
   }
@@ -177,12 +185,12 @@ const isString = (value: unknown): value is string => typeof value === "string";
  */
 class TableReader {
   readonly #table: TomlTable;
-  readonly #folderOf: FolderOf;
+  readonly #originOf: OriginOf;
   readonly path: ReadonlyArray<string>;
 
-  constructor(table: TomlTable, folderOf: FolderOf, path: ReadonlyArray<string> = []) {
+  constructor(table: TomlTable, originOf: OriginOf, path: ReadonlyArray<string> = []) {
     this.#table = table;
-    this.#folderOf = folderOf;
+    this.#originOf = originOf;
     this.path = path;
   }
 
@@ -190,8 +198,13 @@ class TableReader {
     return Object.keys(this.#table);
   }
 
-  folderOf(key: string): string | undefined {
-    return this.#folderOf([...this.path, key]);
+  originOf(key: string): Origin {
+    return this.#originOf([...this.path, key]);
+  }
+
+  /** The first file that one of several keys comes from. */
+  fileOf(keys: ReadonlyArray<string>): string | undefined {
+    return keys.map((key) => this.originOf(key).file).find((file) => file !== undefined);
   }
 
   fail(key: string, problem: string): never {
@@ -251,7 +264,7 @@ class TableReader {
     const value = valueOf(this.#table, key);
     if (value === undefined) return undefined;
     return isTable(value)
-      ? new TableReader(value, this.#folderOf, [...this.path, key])
+      ? new TableReader(value, this.#originOf, [...this.path, key])
       : this.mustBe(key, "a table");
   }
 

@@ -16,6 +16,8 @@ export interface CommandTokenConfig {
    * key, never in the folder that the process works in, which may be somebody's checkout.
    */
   readonly cwd?: string;
+  /** The file that has this table; absent if it is not from a file. Root runs no command that another user names. */
+  readonly configFile?: string;
 }
 
 /** One `[model_providers.<id>]` table. */

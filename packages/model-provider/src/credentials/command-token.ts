@@ -1,6 +1,8 @@
 import { isAbsolute } from "node:path";
 import type { CommandTokenConfig } from "@agent-auth/login/config";
 import type { BearerCredential } from "@agent-auth/login/credential";
+import type { OwnerNotTrusted } from "@agent-auth/login/errors";
+import { assertOwnerTrusted } from "@agent-auth/login/storage/privilege";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -17,7 +19,8 @@ const maxTokenBytes = 64 * 1024;
  * environment of this process except the variables that carry Codex credentials. A relative path with a separator is
  * resolved against `cwd`, never against the working directory.
  *
- * Fails with `TokenCommandFailed`. Throws `TypeError` if a duration is not a number of milliseconds, or if a path cannot be
+ * Fails with `TokenCommandFailed`, or with `OwnerNotTrusted` if this process is root and another user controls
+ * `configFile`. Throws `TypeError` if a duration is not a number of milliseconds, or if a path cannot be
  * made absolute.
  *
  * @example
@@ -39,7 +42,7 @@ const maxTokenBytes = 64 * 1024;
  */
 export const runTokenCommand = (
   config: CommandTokenConfig,
-): Effect.Effect<Redacted.Redacted, TokenCommandFailed> => {
+): Effect.Effect<Redacted.Redacted, OwnerNotTrusted | TokenCommandFailed> => {
   assertConfig(config);
   return readToken(config);
 };
@@ -56,7 +59,8 @@ const assertConfig = (config: CommandTokenConfig): void => {
 };
 
 const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenConfig) {
-  const { command } = config;
+  const { command, configFile } = config;
+  if (configFile !== undefined) yield* assertOwnerTrusted(configFile);
   const output = yield* runCommand({ ...config, maxStdoutBytes: maxTokenBytes });
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(output).trim(),
