@@ -185,7 +185,7 @@ describe("createAuthManager", () => {
     );
     await manager.current();
     expect(warnings).toEqual([
-      "the sign-in could not be renewed yet: access token could not be refreshed: the authority answered with status 400",
+      "the access token could not be refreshed yet: access token could not be refreshed: the authority responded with status 400",
     ]);
   });
 

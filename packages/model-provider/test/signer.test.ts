@@ -25,6 +25,7 @@ const managerService = (credential: Credential, asked: { count: number }) =>
       snapshot: () => Option.some(credential),
       recoverUnauthorized: (rejected) =>
         Effect.succeed(rejected === credential ? Option.some(chatgpt("renewed")) : Option.none()),
+      inspect: unused,
       reload: unused,
       refresh: () => unused,
       checkLogin: () => unused,

@@ -1,19 +1,13 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
-import { lstat, mkdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { type CachedJwks, JwksCache } from "@agent-auth/agent-identity/jwks/cache";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as z from "zod/mini";
 import { parseJson } from "../internal/json.ts";
-import { replaceFile, sweepTemporaries } from "../storage/fs/replace.ts";
+import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
 
-/** Folder below CODEX_HOME. Codex does not know it; deleting it costs one request. */
-const FOLDER = "agent-auth";
-
-/** More than any set that would have been accepted from the network. */
+/** More than any set that the network layer accepts. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
 const Entry = z.object({
@@ -29,16 +23,27 @@ const Entry = z.object({
 export interface JwksCacheFileOptions {
   readonly codexHome: string;
   /**
-   * Names whom this process trusts and which way its requests go, without secrets. A set that was fetched under another
-   * name is not seen: who accepts an authority of his own must not decide for those who do not. Default: no name.
+   * Identifies the trusted roots and the proxies of this process: `networkSettingsKey`. A set that was fetched with other
+   * settings is not used, since a process with extra roots may have believed another server. Default: none.
    */
   readonly network?: string;
 }
 
 /**
- * Keeps the verification keys of agent identities under CODEX_HOME, so that a fresh process needs no round trip while
- * the set is fresh. What is kept decides who is believed: a file that others own or may write is not read. Never
- * fails; whatever is wrong with the file means that the keys are fetched.
+ * Caches the verification keys of agent identities in `$CODEX_HOME/agent-auth`, so that a new process sends no request
+ * while the set is fresh. The set decides which identities are accepted, so a file that another user owns or may write
+ * is not read. Never fails: an unusable file means that the keys are fetched.
+ *
+ * @example
+ * ```ts
+ * import { JwksCache } from "@agent-auth/agent-identity/jwks/cache";
+ * import { layer } from "@agent-auth/login/agents/jwks-cache-file";
+ * import * as Effect from "effect/Effect";
+ *
+ * const url = "https://chatgpt.com/backend-api/wham/agent-identities/jwks";
+ * const cached = JwksCache.use((cache) => cache.load(url));
+ * await Effect.runPromise(Effect.provide(cached, layer({ codexHome: "/home/ada/.codex" })));
+ * ```
  */
 export const layer = (options: JwksCacheFileOptions): Layer.Layer<JwksCache> =>
   Layer.succeed(
@@ -49,15 +54,15 @@ export const layer = (options: JwksCacheFileOptions): Layer.Layer<JwksCache> =>
     }),
   );
 
-const pathOf = ({ codexHome, network }: JwksCacheFileOptions, url: string): string => {
+const fileName = ({ network }: JwksCacheFileOptions, url: string): string => {
   const name = createHash("sha256")
     .update(JSON.stringify([url, network]))
     .digest("hex");
-  return join(codexHome, FOLDER, `jwks-${name.slice(0, 16)}.json`);
+  return `jwks-${name.slice(0, 16)}.json`;
 };
 
 const readEntry = (options: JwksCacheFileOptions, url: string): CachedJwks | undefined => {
-  const text = readTrusted(pathOf(options, url));
+  const text = readStateFile(stateFilePath(options.codexHome, fileName(options, url)), MAX_BYTES);
   if (text === undefined) return undefined;
   const read = z.safeParse(Entry, parseJson(text));
   if (!read.success || read.data.url !== url || read.data.network !== options.network) {
@@ -73,55 +78,15 @@ const readEntry = (options: JwksCacheFileOptions, url: string): CachedJwks | und
   };
 };
 
-const readTrusted = (path: string): string | undefined => {
-  let fd: number;
-  try {
-    fd = openSync(
-      path,
-      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
-    );
-  } catch {
-    return undefined;
-  }
-  try {
-    const stats = fstatSync(fd);
-    return isOursAlone(stats) && stats.size <= MAX_BYTES ? readFileSync(fd, "utf8") : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
-};
-
-/** Windows has neither owners nor modes here; there the profile folder's access list guards the file. */
-const isOurs = (stats: Stats): boolean =>
-  process.getuid === undefined || stats.uid === process.getuid();
-
-const isOursAlone = (stats: Stats): boolean =>
-  stats.isFile() && isOurs(stats) && (process.getuid === undefined || (stats.mode & 0o022) === 0);
-
 const writeEntry = async (
   options: JwksCacheFileOptions,
   url: string,
   entry: CachedJwks,
 ): Promise<void> => {
   const { codexHome, network } = options;
-  const path = pathOf(options, url);
-  try {
-    // Root keeps nothing in another user's home, who could turn its writes elsewhere.
-    if (!isOurs(await stat(codexHome))) return;
-    const folder = join(codexHome, FOLDER);
-    await mkdir(folder, { mode: 0o700 }).catch(ignoreExisting);
-    const stats = await lstat(folder);
-    if (!stats.isDirectory() || !isOurs(stats)) return;
-    await sweepTemporaries(path);
-    const content = JSON.stringify({ url, network, ...entry });
-    await replaceFile({ path }, content);
-  } catch {
-    // A full disk or a read-only home costs the next process one request.
-  }
-};
-
-const ignoreExisting = (error: unknown): void => {
-  if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  await writeStateFile(
+    codexHome,
+    fileName(options, url),
+    JSON.stringify({ url, network, ...entry }),
+  );
 };

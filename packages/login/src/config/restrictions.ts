@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { Config } from "./types.ts";
-import type { Credential } from "../credential/index.ts";
+import type { CredentialFacts } from "../credential/index.ts";
 import { CredentialForbidden, LoginMethodDisabled, WorkspaceNotAllowed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 
@@ -85,7 +85,7 @@ export const checkWorkspaces = (
  */
 export const checkRestrictions = Effect.fnUntraced(function* (
   config: Restrictions,
-  credential: Credential,
+  credential: CredentialFacts,
 ): Effect.fn.Return<void, CredentialForbidden> {
   const { source } = credential;
   const forbid = (rule: "method" | "workspace", text: string) =>
@@ -128,7 +128,7 @@ const findViolation = (
  * document is; none if requests carry none. The decoder is loaded only here: an API key and an unrestricted sign-in do
  * not need it.
  */
-const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
+const workspacesOf = Effect.fnUntraced(function* (credential: CredentialFacts) {
   const carried = credential.account.accountId;
   if (carried === undefined) return [];
   const { decodeUnverifiedClaims } = yield* Effect.promise(
@@ -139,7 +139,7 @@ const workspacesOf = Effect.fnUntraced(function* (credential: Credential) {
 });
 
 /** The tokens that can claim a workspace. */
-const tokensOf = (credential: Credential): ReadonlyArray<Redacted.Redacted> => {
+const tokensOf = (credential: CredentialFacts): ReadonlyArray<Redacted.Redacted> => {
   if (credential._tag !== "Chatgpt" && credential._tag !== "ExternalChatgpt") return [];
   const { idToken, accessToken } = credential;
   return idToken === undefined ? [accessToken] : [idToken, accessToken];

@@ -1,4 +1,4 @@
-import type { Credential } from "./index.ts";
+import type { CredentialFacts } from "./index.ts";
 
 /** Milliseconds before the access token of a ChatGPT sign-in expires at which a refresh is due (docs/protocol.md §14). */
 export const refreshAheadMs = 600_000;
@@ -26,7 +26,7 @@ export const jwtClockToleranceMs = 60_000;
  * const needsManager = (credential: Credential): boolean => Date.now() >= dueAtMs(credential);
  * ```
  */
-export const dueAtMs = (credential: Credential): number => {
+export const dueAtMs = (credential: CredentialFacts): number => {
   if (credential._tag === "AgentIdentity") {
     return credential.expiresAtMs === undefined
       ? Infinity
@@ -50,7 +50,7 @@ export const dueAtMs = (credential: Credential): number => {
  * const isFresh = (credential: Credential): boolean => !isDue(credential, Date.now());
  * ```
  */
-export const isDue = (credential: Credential, nowMs: number): boolean =>
+export const isDue = (credential: CredentialFacts, nowMs: number): boolean =>
   nowMs >= dueAtMs(credential);
 
 /**
@@ -67,7 +67,7 @@ export const isDue = (credential: Credential, nowMs: number): boolean =>
  * };
  * ```
  */
-export const expiresAtMs = (credential: Credential): number | undefined =>
+export const expiresAtMs = (credential: CredentialFacts): number | undefined =>
   "expiresAtMs" in credential ? credential.expiresAtMs : undefined;
 
 /**
@@ -82,7 +82,7 @@ export const expiresAtMs = (credential: Credential): number | undefined =>
  * const mayBeSent = (credential: Credential): boolean => !isExpired(credential, Date.now());
  * ```
  */
-export const isExpired = (credential: Credential, nowMs: number): boolean => {
+export const isExpired = (credential: CredentialFacts, nowMs: number): boolean => {
   const at = expiresAtMs(credential);
   return at !== undefined && at <= nowMs;
 };

@@ -3,7 +3,7 @@ import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
 import type * as Redacted from "effect/Redacted";
 
-/** Where a credential was found. "May it be overwritten, and what mends it?" is a match on this value. */
+/** Where a credential was found. It decides whether a login can replace the credential, and how to repair it. */
 export type CredentialSource =
   | {
       readonly _tag: "Environment";
@@ -12,10 +12,10 @@ export type CredentialSource =
   | { readonly _tag: "File"; readonly path: string }
   | { readonly _tag: "Keyring"; readonly service: string; readonly account: string }
   | { readonly _tag: "Ephemeral" }
-  /** An external auth provider handed it over (an app server's client, a command). */
+  /** An external auth provider supplied it: an app server's client, or a command. */
   | { readonly _tag: "External"; readonly name: string };
 
-/** Who a credential speaks for. Absent means that the credential does not say. */
+/** The owner of a credential. A member is absent if the credential does not state it. */
 export interface Account {
   readonly accountId?: string;
   readonly userId?: string;
@@ -25,10 +25,19 @@ export interface Account {
 }
 
 /**
- * Whether one credential may go on where another of the same kind left off, which was somebody's. Account and user ids
- * must be equal where both sides state them; an account that only one side states is not the other's. Where neither
- * states an account, the user id decides, else the e-mail address, by the same rule; two that state nothing at all
- * pass. Nothing of this is verified here.
+ * Returns whether one credential may replace another of the same kind, as far as their owners are concerned. Account and
+ * user ids must be equal if both sides state them; an account that only one side states is a different one. If neither
+ * states an account, the user id decides, else the e-mail address, by the same rule. Two accounts that state nothing are
+ * the same. Nothing is verified.
+ *
+ * @example
+ * ```ts
+ * import { isSameAccount } from "@agent-auth/login/credential";
+ *
+ * const stored = { accountId: "ws-1", userId: "user-1", isFedrampAccount: false };
+ * isSameAccount(stored, { accountId: "ws-1", isFedrampAccount: false }); // true
+ * isSameAccount(stored, { accountId: "ws-2", isFedrampAccount: false }); // false
+ * ```
  */
 export const isSameAccount = (one: Account, other: Account): boolean => {
   if (isContradicted(one.userId, other.userId)) return false;
@@ -41,7 +50,7 @@ export const isSameAccount = (one: Account, other: Account): boolean => {
 const isContradicted = (one: string | undefined, other: string | undefined): boolean =>
   one !== undefined && other !== undefined && one !== other;
 
-/** A key of the API platform. It says nothing of its owner, and nothing checks it before a request. */
+/** A key of the API platform. Its owner is unknown, and it is not checked before a request. */
 export interface ApiKeyCredential {
   readonly _tag: "ApiKey";
   readonly apiKey: Redacted.Redacted;
@@ -49,7 +58,7 @@ export interface ApiKeyCredential {
   readonly source: CredentialSource;
 }
 
-/** A person's sign-in. Its account comes from the id token, whose signature is never verified. */
+/** A ChatGPT sign-in of a user. Its account comes from the id token, whose signature is never verified. */
 export interface ChatgptCredential {
   readonly _tag: "Chatgpt";
   readonly accessToken: Redacted.Redacted;
@@ -59,23 +68,23 @@ export interface ChatgptCredential {
   /** `exp` of the access token, milliseconds since the epoch. */
   readonly expiresAtMs?: number;
   readonly lastRefreshMs?: number;
-  /** The agent identity that this sign-in owns (first design), unregistered. */
+  /** The agent identity that was registered for this sign-in, without a task. */
   readonly ownedIdentity?: AgentIdentityRecord;
   readonly source: CredentialSource;
 }
 
-/** ChatGPT tokens that somebody else keeps and renews; they are asked again after a 401, once. */
+/** ChatGPT tokens that another program stores and refreshes. It is asked again after a 401, once. */
 export interface ExternalChatgptCredential {
   readonly _tag: "ExternalChatgpt";
   readonly accessToken: Redacted.Redacted;
-  /** Only where it was stored with the access token. Restrictions look at it; nothing sends it. */
+  /** Only if it was stored with the access token. Restrictions use it; it is never sent. */
   readonly idToken?: Redacted.Redacted;
   readonly account: Account;
   readonly expiresAtMs?: number;
   readonly source: CredentialSource;
 }
 
-/** An agent identity, verified (JWT) or written by a sign-in on this machine (record), with its task. */
+/** An agent identity with its task: a verified JWT, or a record that a sign-in on this machine stored. */
 export interface AgentIdentityCredential {
   readonly _tag: "AgentIdentity";
   readonly form: "jwt" | "record";
@@ -83,12 +92,12 @@ export interface AgentIdentityCredential {
   readonly account: Account;
   /** `exp` of the JWT, milliseconds since the epoch; a record has none. */
   readonly expiresAtMs?: number;
-  /** Bound to the task that this process registered. A new task makes a new credential value. */
+  /** Bound to the registered task. A new task makes a new credential value. */
   readonly signer: AssertionSigner;
   readonly source: CredentialSource;
 }
 
-/** A personal access token (`at-…`), looked up once with the accounts API. */
+/** A personal access token (`at-…`), whose owner was looked up with the accounts API. */
 export interface PersonalAccessTokenCredential {
   readonly _tag: "PersonalAccessToken";
   readonly token: Redacted.Redacted;
@@ -96,7 +105,7 @@ export interface PersonalAccessTokenCredential {
   readonly source: CredentialSource;
 }
 
-/** A bearer token that a command or another program supplies; nothing is known of its owner. */
+/** A bearer token that a command or another program supplies. Its owner is unknown. */
 export interface BearerCredential {
   readonly _tag: "Bearer";
   readonly token: Redacted.Redacted;
@@ -104,7 +113,7 @@ export interface BearerCredential {
   readonly source: CredentialSource;
 }
 
-/** What a request can be authenticated with: an immutable snapshot, never changed in place. */
+/** What a request is authenticated with: an immutable snapshot. */
 export type Credential =
   | ApiKeyCredential
   | ChatgptCredential
@@ -112,3 +121,8 @@ export type Credential =
   | AgentIdentityCredential
   | PersonalAccessTokenCredential
   | BearerCredential;
+
+/** What is known of a credential without the means to sign: an agent identity has no task yet. */
+export type CredentialFacts =
+  | Exclude<Credential, AgentIdentityCredential>
+  | Omit<AgentIdentityCredential, "signer">;

@@ -1,24 +1,30 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** What was given to a login is not of the form that this login takes. Nothing was sent or saved. */
+/** The value that was given to a login does not have the form that this login takes. Nothing was sent or saved. */
 export class InvalidLoginInput extends Data.TaggedError("InvalidLoginInput")<{
   readonly what: "API key" | "access token" | "ChatGPT tokens";
   readonly reason: string;
 }> {
   readonly code = "LOGIN_INVALID_INPUT";
-  readonly hint = "Check what was passed in.";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Check the value that was passed in.";
   override get message(): string {
     return `invalid ${this.what}: ${this.reason}`;
   }
 }
 
-/** A variable rules, so a login or logout would change nothing that the next request uses. Nothing was changed. */
+/**
+ * An environment variable provides the credential, so a login or logout would not change what the next request uses.
+ * Nothing was changed.
+ */
 export class EnvironmentCredentialOverrides extends Data.TaggedError(
   "EnvironmentCredentialOverrides",
 )<{
   readonly variable: string;
 }> {
   readonly code = "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES";
+  readonly remedy: Remedy = "fixEnvironment";
   get hint(): string {
     return `Unset ${this.variable} first.`;
   }
@@ -27,9 +33,10 @@ export class EnvironmentCredentialOverrides extends Data.TaggedError(
   }
 }
 
-/** The store is process memory only, and the caller wants a sign-in that outlives it. */
+/** The store is process memory only, and the caller wants a sign-in that outlives the process. */
 export class PersistentStoreRequired extends Data.TaggedError("PersistentStoreRequired")<{}> {
   readonly code = "LOGIN_PERSISTENT_STORE_REQUIRED";
+  readonly remedy: Remedy = "fixConfig";
   readonly hint = 'Set cli_auth_credentials_store to "file", "keyring" or "auto".';
   override get message(): string {
     return "credentials are kept in memory only (cli_auth_credentials_store is ephemeral)";

@@ -1,6 +1,6 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
-
-const signInAgain = "Sign in again.";
+import type { Credential } from "../credential/index.ts";
 
 const couldNot = "Your access token could not be refreshed";
 const rejections = {
@@ -10,53 +10,90 @@ const rejections = {
   other: `${couldNot}. Please log out and sign in again.`,
 } as const;
 
-/** The authority will not honour this refresh token again; only a new sign-in helps. */
+/** The authority will not accept this refresh token again. Only a new sign-in helps. */
 export class RefreshRejected extends Data.TaggedError("RefreshRejected")<{
   readonly reason: keyof typeof rejections;
   readonly accountId?: string;
 }> {
   readonly code = "LOGIN_REFRESH_REJECTED";
-  readonly hint = signInAgain;
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in again.";
   override get message(): string {
     return rejections[this.reason];
   }
 }
 
-/** While a refresh was wanted, the stored sign-in went away or became another account's. Nothing was spent. */
+/** The stored sign-in was removed or belongs to another account by now. Nothing was spent. */
 export class RefreshAccountChanged extends Data.TaggedError("RefreshAccountChanged")<{
   readonly expectedAccountId?: string;
   readonly foundAccountId?: string;
 }> {
   readonly code = "LOGIN_REFRESH_ACCOUNT_CHANGED";
-  readonly hint = signInAgain;
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in again.";
   override get message(): string {
     return `${couldNot} because you have since logged out or signed in to another account. Please sign in again.`;
   }
 }
 
 /**
- * A refresh failed in a way that may pass. The stored tokens are unchanged; only where the answer brought other tokens,
- * but no access token, those are kept.
+ * A refresh failed, and a later one may succeed. The stored tokens are unchanged, unless the response held other tokens
+ * but no access token: those are stored.
  */
 export class RefreshFailed extends Data.TaggedError("RefreshFailed")<{
+  /** Status of the last response; absent if there was none. */
   readonly status?: number;
   readonly attempts: number;
   readonly reason: string;
+  /** What `Retry-After` of the last response asked for, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** The authority responded with success, so it has most likely spent the refresh token, and no new one came. */
+  readonly isSpent?: true;
 }> {
   readonly code = "LOGIN_REFRESH_FAILED";
-  readonly hint = "Try again in a moment.";
+  readonly remedy: Remedy = "retry";
+  get hint(): string {
+    return this.isSpent === true
+      ? "Try again in a moment; if that fails, sign in again."
+      : "Try again in a moment.";
+  }
   override get message(): string {
     const times = this.attempts === 1 ? "" : ` after ${this.attempts} attempts`;
     return `access token could not be refreshed${times}: ${this.reason}`;
   }
 }
 
-/** This kind of credential cannot be renewed. */
+/**
+ * A server rejected a credential that was obtained moments ago, so that replacing it once more would not help. It is
+ * not replaced again before `retryAtMs`.
+ */
+export class NewCredentialRejected extends Data.TaggedError("NewCredentialRejected")<{
+  readonly kind: Credential["_tag"];
+  readonly accountId?: string;
+  /** Milliseconds since the credential was obtained. */
+  readonly ageMs: number;
+  /** Milliseconds since the epoch. */
+  readonly retryAtMs: number;
+}> {
+  readonly code = "LOGIN_NEW_CREDENTIAL_REJECTED";
+  readonly remedy: Remedy = "contactAdmin";
+  readonly hint = "Check that this account may use the server, and that the base URL is right.";
+  override get message(): string {
+    const what =
+      this.kind === "AgentIdentity" ? "a new agent task" : "a newly obtained access token";
+    const seconds = Math.round(this.ageMs / 1000);
+    const until = new Date(this.retryAtMs).toISOString();
+    return `the server rejected ${what} (${seconds} s old); it is not replaced again before ${until}`;
+  }
+}
+
+/** A credential of this kind cannot be refreshed. */
 export class RefreshUnsupported extends Data.TaggedError("RefreshUnsupported")<{
   readonly kind: string;
 }> {
   readonly code = "LOGIN_REFRESH_UNSUPPORTED";
-  readonly hint = "Replace it where it came from, or sign in with ChatGPT.";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Replace it at its source, or sign in with ChatGPT.";
   override get message(): string {
     return `a credential of kind ${this.kind} cannot be refreshed`;
   }
@@ -66,4 +103,5 @@ export type RefreshError =
   | RefreshRejected
   | RefreshAccountChanged
   | RefreshFailed
+  | NewCredentialRejected
   | RefreshUnsupported;

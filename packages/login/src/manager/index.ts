@@ -1,46 +1,92 @@
 import * as Context from "effect/Context";
 import * as Layer from "effect/Layer";
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
-import type { AuthManagerOptions, AuthManagerShape } from "./types.ts";
 import { lazyHttpLayer } from "../http/lazy.ts";
-import { makeAuthManager } from "./make.ts";
-import { codexHomeOf } from "./open-ephemeral-store.ts";
+import { layer as configuredStore } from "../storage/configured.ts";
 import type { CredentialStore } from "../storage/index.ts";
-import { layer as configuredLayer } from "../storage/configured.ts";
 import type { HomeLock } from "../storage/lock/index.ts";
+import { layer as refreshLock, RefreshLock } from "../storage/lock/refresh-lock.ts";
+import { makeAuthManager } from "./make.ts";
+import { type AuthManagerOptions, type AuthManagerShape, codexHomeOf } from "./types.ts";
 
+export type { RefreshReason } from "../oauth/refresh.ts";
 export type {
   AuthManagerOptions,
   AuthManagerShape,
   ChatgptTokens,
   ExternalAuthProvider,
   ExternalTokens,
+  Inspection,
   LogoutResult,
-  RefreshReason,
   SavedSignIn,
 } from "./types.ts";
 
 /**
- * The one place that a program asks for its credential. Everything that shares a manager shares its loads,
- * its agent task and its refreshes; managers of other processes that share the CODEX_HOME share the refreshes.
+ * Loads, refreshes and replaces the credential of a program, and reports its changes. Whatever shares a manager shares
+ * its loads, its agent task and its refreshes. Managers of other processes that share the CODEX_HOME share the refreshes.
+ *
+ * @example
+ * ```ts
+ * import { loadConfig } from "@agent-auth/login/config";
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ * import { AuthManager, layer } from "@agent-auth/login/manager";
+ * import * as Effect from "effect/Effect";
+ *
+ * const environment = parseEnvironment({ CODEX_API_KEY: "sk-example" }, { homeDir: "/home/ada" });
+ * const config = await Effect.runPromise(loadConfig(environment));
+ * const manager = layer({ environment, config, environmentCredentials: true });
+ * const current = AuthManager.use((manager) => manager.current);
+ * await Effect.runPromise(Effect.provide(current, manager)); // Option.some({ _tag: "ApiKey", … })
+ * ```
  */
 export class AuthManager extends Context.Service<AuthManager, AuthManagerShape>()(
   "@agent-auth/login/manager",
 ) {}
 
-/** A manager over the given store, lock and transport. */
+/**
+ * A manager over the given store, lock and transport. It also uses what else it is given, and shares it with other
+ * managers that are given the same: `RefreshLock` (without one, only its own tasks refresh one at a time),
+ * `EphemeralStore`, `JwksCache`, `AgentTasks`.
+ *
+ * @example
+ * ```ts
+ * import { AuthManager, layerNoDeps } from "@agent-auth/login/manager";
+ * import type { AuthManagerOptions } from "@agent-auth/login/manager";
+ * import { layer as httpLayer } from "@agent-auth/login/http";
+ * import { layer as storeLayer } from "@agent-auth/login/storage/ephemeral";
+ * import { HomeLock } from "@agent-auth/login/storage/lock";
+ * import * as Layer from "effect/Layer";
+ *
+ * export const inMemory = (options: AuthManagerOptions): Layer.Layer<AuthManager> =>
+ *   Layer.provide(layerNoDeps(options), [storeLayer, HomeLock.layerMemory, httpLayer(options.environment)]);
+ * ```
+ */
 export const layerNoDeps = (
   options: AuthManagerOptions,
 ): Layer.Layer<AuthManager, never, CredentialStore | HomeLock | HttpTransport> =>
   Layer.effect(AuthManager, makeAuthManager(options));
 
 /**
- * The usual manager: over the configured store and the lock of CODEX_HOME, with undici for what has to be sent. Building
- * it never fails; what it meets is the error of `current`. undici, the lock and everything that agent identities need
- * are loaded when they are needed.
+ * The usual manager: over the configured store and the locks of CODEX_HOME, with undici for requests. Building it never
+ * fails; a failed load is the error of `current`. undici, the locks and what agent identities need are imported when
+ * they are needed.
+ *
+ * @example
+ * ```ts
+ * import { type AuthManagerOptions, layer } from "@agent-auth/login/manager";
+ *
+ * export const longRunning = (options: AuthManagerOptions) =>
+ *   layer({ ...options, followStore: true, keepFresh: true });
+ * ```
  */
-export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> =>
-  layerNoDeps(options).pipe(Layer.provide([storeLayer(options), lazyHttpLayer(options)]));
-
-const storeLayer = (options: AuthManagerOptions) =>
-  configuredLayer({ mode: options.config.credentialsStore, codexHome: codexHomeOf(options) });
+export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> => {
+  const mode = options.config.credentialsStore;
+  const codexHome = codexHomeOf(options);
+  return layerNoDeps(options).pipe(
+    Layer.provide([
+      configuredStore({ mode, codexHome }),
+      mode === "ephemeral" ? RefreshLock.layerMemory : refreshLock({ codexHome }),
+      lazyHttpLayer(options),
+    ]),
+  );
+};

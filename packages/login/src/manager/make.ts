@@ -1,147 +1,187 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http";
+import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as FiberMap from "effect/FiberMap";
+import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
-import { CredentialStore } from "../storage/index.ts";
-import type { Credential } from "../credential/index.ts";
-import type { LoginError } from "../errors/index.ts";
-import { HomeLock } from "../storage/lock/index.ts";
-import { makeFlights } from "./single-flight.ts";
-import type { AuthManagerOptions, AuthManagerShape } from "./types.ts";
-import type { Core, MaybeCredential, Operation } from "./core.ts";
-import { makeCredentialCell } from "./credential-cell.ts";
-import { makeExternalSlot } from "./external.ts";
-import { openEphemeralStore } from "./open-ephemeral-store.ts";
-import { identify, recoverFrom, supersededBy } from "./recover.ts";
-import { makeRejections } from "./rejections.ts";
+import { overridingEnvVar } from "../config/environment.ts";
 import { isExpired } from "../credential/expiry.ts";
-import { currentOrRenewed, ensureLoaded, loadAndKeep, refreshCurrent } from "./renew.ts";
+import type { LoginError } from "../errors/index.ts";
+import { compact } from "../internal/compact.ts";
+import { EphemeralStore, ephemeralStore } from "../storage/ephemeral.ts";
+import { CredentialStore } from "../storage/index.ts";
+import { HomeLock } from "../storage/lock/index.ts";
+import { RefreshLock } from "../storage/lock/refresh-lock.ts";
+import {
+  ensureLoaded,
+  loadAndAccept,
+  markUnreported,
+  refreshIfDue,
+  refreshNow,
+} from "./current.ts";
+import type { ManagerDeps, Operation } from "./deps.ts";
+import { makeExternalProviderSlot } from "./external-provider.ts";
+import { makeObtainedCredentials, makeSpentTokens } from "./known-failures.ts";
+import { makeRecoveryWarning, recoverFrom, recoveryKey, supersededBy } from "./recover.ts";
+import { makeCredentialState, type MaybeCredential } from "./state.ts";
+import { type AuthManagerOptions, type AuthManagerShape, codexHomeOf } from "./types.ts";
 
 type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
 
-/** Builds the service of `../auth-manager.ts`. */
+/** Builds the `AuthManager` service. */
 export const makeAuthManager = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
 ): Effect.fn.Return<AuthManagerShape, never, Needs> {
-  const core = yield* makeCore(options);
+  const deps = yield* makeDeps(options);
   const transport = yield* HttpTransport;
-  const flights = yield* makeFlights<MaybeCredential, LoginError>();
-  const turn = Semaphore.makeUnsafe(1);
+  const run = <A>(operation: Operation<A>): Effect.Effect<A, LoginError> =>
+    Effect.provideService(operation, HttpTransport, transport);
 
-  /** Operations have their turn one after the other; what they send goes through the manager's transport. */
-  const inTurn = <A>(operation: Operation<A>): Effect.Effect<A, LoginError> =>
-    turn.withPermit(Effect.provideService(operation, HttpTransport, transport));
+  const running = yield* FiberMap.make<string, MaybeCredential, LoginError>();
+  /** Joins the operation that runs under this key, or starts it. It goes on if the caller is interrupted. */
   const shared = (key: string, operation: Operation<MaybeCredential>) =>
-    flights.join(key, inTurn(operation));
+    Effect.suspend(() => {
+      const fiber = FiberMap.getUnsafe(running, key);
+      return Option.isSome(fiber)
+        ? Fiber.join(fiber.value)
+        : Effect.flatMap(FiberMap.run(running, key, run(operation)), Fiber.join);
+    });
 
-  let loads = 0;
-  /** Joined only until it starts to read, so that nobody gets an answer older than the question. */
+  const loads = Semaphore.makeUnsafe(1);
+  let loadsBegun = 0;
+  /** Can be joined until it begins to read, so that no caller gets an answer that is older than its question. */
   const reload = Effect.suspend(() =>
     shared(
-      `load ${loads}`,
-      Effect.suspend(() => {
-        loads += 1;
-        return loadAndKeep(core);
-      }),
+      `load ${loadsBegun}`,
+      loads.withPermit(
+        Effect.suspend(() => {
+          loadsBegun += 1;
+          return loadAndAccept(deps);
+        }),
+      ),
     ),
   );
 
-  let lostPatienceUntilMs = 0;
-  const regainPatience = Effect.sync(() => {
-    lostPatienceUntilMs = 0;
-  });
+  let slowUntilMs = 0;
+  const refreshDue = shared(
+    "refresh due",
+    Effect.ensuring(
+      refreshIfDue(deps),
+      Effect.sync(() => {
+        slowUntilMs = 0;
+      }),
+    ),
+  );
   const current: AuthManagerShape["current"] = Effect.clockWith((clock) => {
-    const state = core.cell.state();
+    const state = deps.state.get();
     const nowMs = clock.currentTimeMillisUnsafe();
-    if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.answer;
+    if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.result;
     if (state._tag === "Failed") return Effect.fail(state.error);
     if (state._tag === "Unloaded") {
       return Effect.andThen(
-        shared("first load", ensureLoaded(core)),
+        shared("first load", ensureLoaded(deps)),
         Effect.suspend(() => current),
       );
     }
-    const renewed = shared("renewal", Effect.ensuring(currentOrRenewed(core), regainPatience));
-    if (!Option.exists(state.credential, isGoodAt(nowMs))) return renewed;
-    if (nowMs < lostPatienceUntilMs) return state.answer;
+    if (!Option.exists(state.credential, (credential) => !isExpired(credential, nowMs)))
+      return refreshDue;
+    if (nowMs < Math.max(slowUntilMs, state.failure?.retryAtMs ?? 0)) return state.result;
     const orElse = () => {
-      lostPatienceUntilMs = nowMs + HANGING_MS;
-      return state.answer;
+      slowUntilMs = nowMs + SLOW_AUTHORITY_MS;
+      return state.result;
     };
-    return Effect.timeoutOrElse(renewed, { duration: PATIENCE_MS, orElse });
+    return Effect.timeoutOrElse(refreshDue, { duration: MAX_WAIT_MS, orElse });
   });
 
-  if (options.loadAtStart !== false) yield* Effect.ignore(current);
+  const isStoreUsed = overridingEnvVar(options.environment, options) === undefined;
+  const isFollowing = options.followStore === true && isStoreUsed;
+  if (isFollowing) {
+    const { followStore } = yield* Effect.promise(() => import("./follow-store.ts"));
+    const { runInBackground } = yield* Effect.promise(() => import("./background.ts"));
+    const codexHome = codexHomeOf(options);
+    yield* runInBackground(yield* followStore({ codexHome, reload, store: deps.store }));
+  }
+  if (options.loadAtStart !== false) {
+    yield* Effect.ignore(current);
+    markUnreported(deps);
+  }
+  if (options.keepFresh === true) {
+    const { keepFresh } = yield* Effect.promise(() => import("./keep-fresh.ts"));
+    const { runInBackground } = yield* Effect.promise(() => import("./background.ts"));
+    yield* runInBackground(keepFresh({ reload, refreshIfDue: refreshDue, state: deps.state }));
+  }
 
+  const warnOfRecovery = makeRecoveryWarning();
   return {
     current,
     reload,
     snapshot: () => {
-      const state = core.cell.state();
+      const state = deps.state.get();
       return state._tag === "Loaded" ? state.credential : Option.none();
     },
+    inspect: Effect.flatMap(inspecting, ({ inspect }) => run(inspect(deps))),
     refresh: (reason) =>
-      Effect.flatMap(shared("refresh", Effect.asSome(refreshCurrent(core, reason))), (refreshed) =>
+      Effect.flatMap(shared("refresh", Effect.asSome(refreshNow(deps, reason))), (refreshed) =>
         Effect.orDie(Effect.fromOption(refreshed)),
       ),
     recoverUnauthorized: (rejected) =>
       Effect.suspend(() => {
-        const newer = supersededBy(core, rejected);
-        return Option.isSome(newer)
-          ? Effect.succeed(newer)
-          : shared(`recover ${identify(rejected)}`, recoverFrom(core, rejected));
+        const newer = supersededBy(deps, rejected);
+        if (Option.isSome(newer)) return Effect.succeed(newer);
+        const recovery = Effect.tapError(recoverFrom(deps, rejected), warnOfRecovery);
+        return shared(`recover ${recoveryKey(rejected)}`, recovery);
       }),
-    checkLogin: (method) => Effect.flatMap(signIn, (it) => it.checkLogin(core, method)),
+    checkLogin: (method) => Effect.flatMap(login, (it) => it.checkLogin(deps, method)),
     loginWithApiKey: (apiKey) =>
-      inTurn(Effect.flatMap(signIn, (it) => it.loginWithApiKey(core, apiKey))),
+      run(Effect.flatMap(login, (it) => it.loginWithApiKey(deps, apiKey))),
     loginWithAccessToken: (token) =>
-      inTurn(Effect.flatMap(signIn, (it) => it.loginWithAccessToken(core, token))),
-    saveAccessToken: (token) =>
-      inTurn(Effect.flatMap(signIn, (it) => it.saveAccessToken(core, token))),
+      run(Effect.flatMap(login, (it) => it.loginWithAccessToken(deps, token))),
+    saveAccessToken: (token) => run(Effect.flatMap(login, (it) => it.saveAccessToken(deps, token))),
     loginWithChatgptTokens: (tokens) =>
-      inTurn(Effect.flatMap(signIn, (it) => it.loginWithChatgptTokens(core, tokens))),
-    logout: inTurn(Effect.flatMap(signOut, (it) => it.logout(core))),
+      run(Effect.flatMap(login, (it) => it.loginWithChatgptTokens(deps, tokens))),
+    logout: run(Effect.flatMap(loggingOut, ({ logout }) => logout(deps))),
     setExternalProvider: (provider) =>
-      inTurn(
-        Effect.suspend(() => {
-          core.external.set(provider);
-          return Effect.asVoid(loadAndKeep(core));
-        }),
-      ),
-    changes: core.cell.changes,
+      Effect.suspend(() => {
+        deps.external.set(provider);
+        deps.state.overtake();
+        return Effect.asVoid(reload);
+      }),
+    changes: deps.state.changes,
   };
 });
 
-/** While the old credential is good, a request waits so long for a newer one, which goes on coming without it. */
-const PATIENCE_MS = 2_000;
-/** After a wait in vain nobody waits for so long: about what a refresh may take before it counts as failed. */
-const HANGING_MS = 30_000;
+/** How long a request waits for a refresh while the old credential is good. The refresh goes on without it. */
+const MAX_WAIT_MS = 2_000;
+/** After a wait in vain no request waits for so long: about what an attempt series takes to fail. */
+const SLOW_AUTHORITY_MS = 30_000;
 
-const isGoodAt =
-  (nowMs: number) =>
-  (credential: Credential): boolean =>
-    !isExpired(credential, nowMs);
+// A program that only sends requests does not need these.
+const login = Effect.promise(() => import("./login.ts"));
+const loggingOut = Effect.promise(() => import("./logout.ts"));
+const inspecting = Effect.promise(() => import("./inspect.ts"));
 
-// A program that only sends requests does without these.
-const signIn = Effect.promise(() => import("./sign-in.ts"));
-const signOut = Effect.promise(() => import("./sign-out.ts"));
-
-const tellOfLoss = (error: LoginError): Effect.Effect<void> =>
-  Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`);
-
-const makeCore = Effect.fnUntraced(function* (
+const makeDeps = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
-): Effect.fn.Return<Core, never, Needs> {
-  // All of it, so that what agent identities may be given (`JwksCache`, `AgentTasks`) reaches them as well.
-  const context = yield* Effect.context<HttpTransport | Scope.Scope>();
+): Effect.fn.Return<ManagerDeps, never, Needs> {
   const store = yield* CredentialStore;
-  const lock = yield* HomeLock;
+  const homeLock = yield* HomeLock;
+  // The whole context, so that a `JwksCache` or `AgentTasks` in it is used.
+  const context = yield* Effect.context<HttpTransport | Scope.Scope>();
   yield* Effect.addFinalizer(() =>
-    store.hasPending() ? Effect.catch(lock.withLock(store.savePending), tellOfLoss) : Effect.void,
+    store.hasPending()
+      ? Effect.catch(homeLock.withLock(store.savePending), (error) =>
+          Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`),
+        )
+      : Effect.void,
   );
+  const jwksCacheHome = options.keepJwksOnDisk === true ? codexHomeOf(options).path : undefined;
   const agents = yield* Effect.promise(() => import("../agents/identities.ts")).pipe(
-    Effect.flatMap(({ makeAgentIdentities }) => makeAgentIdentities(options)),
+    Effect.flatMap(({ makeAgentIdentities }) =>
+      makeAgentIdentities({ ...options, ...compact({ jwksCacheHome }) }),
+    ),
     Effect.provideContext(context),
     Effect.cached,
   );
@@ -149,10 +189,30 @@ const makeCore = Effect.fnUntraced(function* (
     options,
     store,
     ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore,
-    lock,
+    homeLock,
+    refreshLock: yield* openRefreshLock,
     agents,
-    external: makeExternalSlot(options.externalProvider),
-    rejections: makeRejections(),
-    cell: yield* makeCredentialCell(),
+    external: makeExternalProviderSlot(options.externalProvider),
+    state: yield* makeCredentialState,
+    spentTokens: makeSpentTokens(),
+    obtained: makeObtainedCredentials(),
   };
 });
+
+/** The memory for external tokens: the one that the manager is given, else one of its own. */
+const openEphemeralStore = Effect.flatMap(
+  Effect.serviceOption(EphemeralStore),
+  Option.match({
+    onSome: Effect.succeed,
+    onNone: () => Effect.map(Layer.build(ephemeralStore), Context.get(EphemeralStore)),
+  }),
+);
+
+/** The lock that the manager is given, else one that excludes only its own tasks. */
+const openRefreshLock = Effect.flatMap(
+  Effect.serviceOption(RefreshLock),
+  Option.match({
+    onSome: Effect.succeed,
+    onNone: () => Effect.map(Layer.build(RefreshLock.layerMemory), Context.get(RefreshLock)),
+  }),
+);

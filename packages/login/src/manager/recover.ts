@@ -1,7 +1,7 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import * as Redacted from "effect/Redacted";
 import {
   type AgentIdentityCredential,
   type Credential,
@@ -11,29 +11,35 @@ import {
 import { type LoginError, RefreshAccountChanged } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
-import { loadCredential, type Core, type MaybeCredential } from "./core.ts";
-import { askExternalAndKeep, ensureLoaded, refreshAndKeep } from "./renew.ts";
+import { askExternalAndAccept, ensureLoaded, refreshAndAccept } from "./current.ts";
+import type { ManagerDeps } from "./deps.ts";
+import { loadCredential } from "./load.ts";
+import { isSameSecret, type MaybeCredential, secretOf } from "./state.ts";
 
 /**
- * What a 401 leads to (docs/protocol.md §9): whoever comes with a superseded credential gets the newer one; else the
- * store is read again, and what it holds now is worth a retry where it differs; else the sign-in is refreshed, a
- * fresh task registered, the external provider asked. API keys and personal access tokens have nothing to offer. Runs
- * in the manager's turn.
+ * What a 401 leads to (docs/protocol.md §9). A caller with a superseded credential gets the newer one. Else the store is
+ * read again; if it holds nothing newer, the sign-in is refreshed, a new task is registered, or the external provider is
+ * asked. Nothing can be done for API keys and personal access tokens.
+ *
+ * A credential that was obtained in this way moments ago, and is rejected as well, is not replaced again for a while.
  */
 export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function* (
-  core: Core,
+  deps: ManagerDeps,
   rejected: Credential,
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
-  const loaded = Option.getOrUndefined(yield* ensureLoaded(core));
+  yield* Effect.annotateCurrentSpan({ "credential.kind": rejected._tag });
+  const loaded = Option.getOrUndefined(yield* ensureLoaded(deps));
   if (loaded === undefined) return Option.none();
-  if (!isSame(loaded, rejected)) return Option.filter(Option.some(loaded), canReplace(rejected));
+  if (!isSameSecret(loaded, rejected)) {
+    return Option.filter(Option.some(loaded), canReplace(rejected));
+  }
   switch (loaded._tag) {
     case "Chatgpt":
-      return Option.some(yield* refreshAndKeep(core, loaded, "unauthorized_recovery"));
+      return Option.some(yield* refreshAndAccept(deps, loaded, "unauthorized_recovery"));
     case "ExternalChatgpt":
-      return yield* recoverExternal(core, loaded);
+      return yield* recoverExternal(deps, loaded);
     case "AgentIdentity":
-      return yield* recoverAgent(core, loaded);
+      return yield* recoverAgent(deps, loaded);
     case "ApiKey":
     case "Bearer":
     case "PersonalAccessToken":
@@ -41,44 +47,23 @@ export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function
   }
 });
 
-/** The newer credential for a caller whose own is superseded, without waiting for anybody's turn. */
-export const supersededBy = (core: Core, rejected: Credential): MaybeCredential => {
-  const state = core.cell.state();
+/** The newer credential for a caller whose own is superseded. */
+export const supersededBy = (deps: ManagerDeps, rejected: Credential): MaybeCredential => {
+  const state = deps.state.get();
   if (state._tag !== "Loaded") return Option.none();
   return Option.filter(
     state.credential,
-    (current) => !isSame(current, rejected) && canReplace(rejected)(current),
+    (current) => !isSameSecret(current, rejected) && canReplace(rejected)(current),
   );
 };
 
-/** Names what a request carried, so that concurrent recoveries from the same 401 are one. */
-export const identify = (credential: Credential): string =>
+/** Names what a request carried, so that concurrent recoveries from the same credential are one. */
+export const recoveryKey = (credential: Credential): string =>
   credential._tag === "AgentIdentity"
     ? `${credential.record.agentRuntimeId} ${fingerprint(credential.record.privateKey)} ${credential.signer.taskId}`
     : fingerprint(secretOf(credential));
 
-const isSame = (a: Credential, b: Credential): boolean => {
-  if (a === b) return true;
-  if (a._tag === "AgentIdentity" || b._tag === "AgentIdentity") {
-    return a._tag === b._tag && identify(a) === identify(b);
-  }
-  return a._tag === b._tag && Redacted.value(secretOf(a)) === Redacted.value(secretOf(b));
-};
-
-const secretOf = (credential: Exclude<Credential, AgentIdentityCredential>): Redacted.Redacted => {
-  switch (credential._tag) {
-    case "ApiKey":
-      return credential.apiKey;
-    case "Chatgpt":
-    case "ExternalChatgpt":
-      return credential.accessToken;
-    case "PersonalAccessToken":
-    case "Bearer":
-      return credential.token;
-  }
-};
-
-/** A request that was made for one account is not repeated for another, nor after an API key was refused. */
+/** A request for one account is not repeated for another, nor after an API key was rejected. */
 const canReplace =
   (rejected: Credential) =>
   (current: Credential): boolean =>
@@ -88,44 +73,68 @@ const canReplace =
     isSameAccount(current.account, rejected.account);
 
 const recoverExternal = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   rejected: ExternalChatgptCredential,
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
-  const renewed = core.external.isSet()
-    ? yield* askExternalAndKeep(core, rejected)
-    : yield* rereadStore(core, rejected);
-  if (Option.isNone(renewed) || isSame(renewed.value, rejected)) return Option.none();
-  if (canReplace(rejected)(renewed.value)) return renewed;
+  if (!deps.external.isSet()) return yield* reloadOther(deps, rejected);
+  yield* deps.obtained.refuseSoonAgain(rejected);
+  const supplied = yield* askExternalAndAccept(deps, rejected);
+  if (Option.isNone(supplied) || isSameSecret(supplied.value, rejected)) return Option.none();
+  yield* deps.obtained.remember(supplied.value, rejected);
+  if (canReplace(rejected)(supplied.value)) return supplied;
   return yield* new RefreshAccountChanged(
     compact({
       expectedAccountId: rejected.account.accountId,
-      foundAccountId: renewed.value.account.accountId,
+      foundAccountId: supplied.value.account.accountId,
     }),
   );
 });
 
 const recoverAgent = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   rejected: AgentIdentityCredential,
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
   const isStored = rejected.source._tag !== "Environment";
-  const reread = isStored ? yield* rereadStore(core, rejected) : Option.none();
-  if (Option.isSome(reread)) return reread;
-  const agents = yield* core.agents;
-  const renewed = Option.some(yield* agents.withFreshTask(rejected));
-  core.cell.accept(renewed);
-  return renewed;
+  const reloaded = isStored ? yield* reloadOther(deps, rejected) : Option.none();
+  if (Option.isSome(reloaded)) return reloaded;
+  yield* deps.obtained.refuseSoonAgain(rejected);
+  const version = deps.state.version();
+  const agents = yield* deps.agents;
+  const fresh = yield* agents.withFreshTask(rejected);
+  yield* deps.obtained.remember(fresh, rejected);
+  deps.state.accept(Option.some(fresh), version);
+  return Option.some(fresh);
 });
 
-/** Makes current what the store holds now, if that is another credential of the same kind and account. */
-const rereadStore = Effect.fnUntraced(function* (
-  core: Core,
+/** Loads again; makes the outcome current if it is another credential of the same kind and account. */
+const reloadOther = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
   rejected: Credential,
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
+  const version = deps.state.version();
   const found = Option.filter(
-    yield* loadCredential(core),
-    (credential) => !isSame(credential, rejected) && canReplace(rejected)(credential),
+    yield* loadCredential(deps),
+    (credential) => !isSameSecret(credential, rejected) && canReplace(rejected)(credential),
   );
-  if (Option.isSome(found)) core.cell.accept(found);
+  if (Option.isSome(found)) deps.state.accept(found, version);
   return found;
 });
+
+const WARN_AGAIN_MS = 60_000;
+
+/**
+ * Logs that a rejected credential could not be replaced: whoever only sees the 401 would not know why. The same error is
+ * logged once a minute at most.
+ */
+export const makeRecoveryWarning = (): ((error: LoginError) => Effect.Effect<void>) => {
+  let last: { readonly code: string; readonly atMs: number } | undefined;
+  return (error) =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      const isRepeated = last?.code === error.code && nowMs - last.atMs < WARN_AGAIN_MS;
+      if (isRepeated) return Effect.void;
+      last = { code: error.code, atMs: nowMs };
+      return Effect.logWarning(
+        `a server rejected the credential, and it could not be replaced: ${error.message}`,
+      );
+    });
+};

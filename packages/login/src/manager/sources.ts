@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
-import { effectiveAuthMode, type AuthDocument } from "../storage/auth-json/index.ts";
-import type { CredentialStore, StoredDocument } from "../storage/index.ts";
 import type { CredentialSource } from "../credential/index.ts";
 import type { ExternalProviderFailed, StoreError } from "../errors/index.ts";
-import type { AuthManagerOptions, ExternalTokens } from "./types.ts";
+import { effectiveAuthMode, type AuthDocument } from "../storage/auth-json/index.ts";
+import type { StoredDocument } from "../storage/index.ts";
+import type { ManagerDeps } from "./deps.ts";
+import type { ExternalTokens } from "./types.ts";
 
-/** Something that a source holds. Nothing in it has been checked yet. */
+/** What a source holds. Nothing in it has been checked yet. */
 export type Finding =
   | {
       readonly _tag: "ApiKey";
@@ -19,7 +20,7 @@ export type Finding =
       readonly jwt: Redacted.Redacted;
       readonly source: CredentialSource;
     }
-  /** A JWT or a personal access token, told by its shape. */
+  /** An agent identity JWT or a personal access token; the prefix tells which. */
   | {
       readonly _tag: "AccessToken";
       readonly token: Redacted.Redacted;
@@ -36,37 +37,47 @@ export type Finding =
       readonly source: CredentialSource;
     };
 
-/** One place to look. `None`: nothing there, ask the next. An error: something is there and broken, so stop. */
-export type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProviderFailed>;
+/**
+ * A place to look for a credential. `None`: absent, so the next source is tried. An error: present but broken, so the
+ * search ends.
+ */
+type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProviderFailed>;
 
-export interface SourceDeps {
-  readonly options: Pick<AuthManagerOptions, "environment" | "environmentCredentials">;
-  /** The configured store. */
-  readonly store: CredentialStore["Service"];
-  /** Process memory; the same as `store` where that is what is configured. */
-  readonly ephemeral: CredentialStore["Service"];
-  /** Tokens of the external provider, asked for where they are not known yet; `None` without a provider. */
-  readonly external: Source;
-}
+type SourceDeps = Pick<ManagerDeps, "ephemeral" | "external" | "options" | "store">;
 
-/** Every source, in the order of docs/protocol.md §4. */
-export const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
+/** Returns what the first source holds that holds anything, in the order of docs/protocol.md §4. */
+export const findCredential = Effect.fnUntraced(function* (deps: SourceDeps) {
+  for (const source of sourcesInOrder(deps)) {
+    const finding = yield* source;
+    if (Option.isSome(finding)) return finding;
+  }
+  return Option.none<Finding>();
+});
+
+const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
   const { environment, environmentCredentials } = deps.options;
   const { apiKey, agentIdentity, accessToken } = environment;
-  const whereEnabled = (source: Source): Source => (environmentCredentials ? source : nothing);
+  const ifEnabled = (source: Source): Source => (environmentCredentials ? source : nothing);
   return [
-    whereEnabled(
+    ifEnabled(
       present(apiKey, (apiKey) => ({ _tag: "ApiKey", apiKey, source: variable("CODEX_API_KEY") })),
     ),
-    whereEnabled(
+    ifEnabled(
       present(agentIdentity, (jwt) => ({
         _tag: "AgentJwt",
         jwt,
         source: variable("CODEX_AGENT_IDENTITY"),
       })),
     ),
-    deps.external,
-    inMemory(deps),
+    Effect.map(
+      deps.external.tokens,
+      Option.map(({ tokens, providerName: name }) => ({
+        _tag: "External",
+        tokens,
+        source: { _tag: "External", name },
+      })),
+    ),
+    fromMemory(deps),
     present(accessToken, (token) => ({
       _tag: "AccessToken",
       token,
@@ -76,20 +87,11 @@ export const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
   ];
 };
 
-/** The first source that holds anything decides; a broken one ends the search with its own error. */
-export const findCredential = Effect.fnUntraced(function* (sources: ReadonlyArray<Source>) {
-  for (const source of sources) {
-    const finding = yield* source;
-    if (Option.isSome(finding)) return finding;
-  }
-  return Option.none<Finding>();
-});
-
-/** Whether what is in memory, external tokens included, is used instead of `CODEX_ACCESS_TOKEN`. */
+/** Whether memory, external tokens included, provides the credential instead of `CODEX_ACCESS_TOKEN`. */
 export const isMemoryInUse = (
-  deps: Pick<SourceDeps, "store" | "ephemeral">,
+  deps: Pick<ManagerDeps, "ephemeral" | "store">,
 ): Effect.Effect<boolean, StoreError | ExternalProviderFailed> =>
-  Effect.map(inMemory(deps), Option.isSome);
+  Effect.map(fromMemory(deps), Option.isSome);
 
 const nothing: Source = Effect.succeedNone;
 
@@ -102,12 +104,12 @@ const variable = (name: Variable): CredentialSource => ({ _tag: "Environment", v
 
 const asFinding = (stored: StoredDocument): Finding => ({ _tag: "Document", ...stored });
 
-/** Whether process memory is the configured store, which then has its turn before `CODEX_ACCESS_TOKEN`, not after. */
-export const isStoreInMemory = (deps: Pick<SourceDeps, "store" | "ephemeral">): boolean =>
+/** Whether memory is the configured store, which then comes before `CODEX_ACCESS_TOKEN`, not after it. */
+export const isStoreInMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): boolean =>
   deps.ephemeral === deps.store;
 
-/** Beside another store, only external tokens are looked for here. */
-const inMemory = (deps: Pick<SourceDeps, "store" | "ephemeral">): Source =>
+/** Beside another store, memory holds external tokens only. */
+const fromMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): Source =>
   Effect.map(deps.ephemeral.load, (stored) =>
     stored.pipe(
       Option.filter(

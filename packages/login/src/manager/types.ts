@@ -3,23 +3,39 @@ import type * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import type * as Stream from "effect/Stream";
 import type { Config } from "../config/index.ts";
-import type { Account, Credential } from "../credential/index.ts";
-import type { LoginEnvironment } from "../config/environment.ts";
-import type { LoginError } from "../errors/index.ts";
+import type { CodexHome, LoginEnvironment } from "../config/environment.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
+import type { Account, Credential, CredentialFacts } from "../credential/index.ts";
+import type { CredentialForbidden, LoginError } from "../errors/index.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
+import type { RefreshReason } from "../oauth/refresh.ts";
 
 export type { ChatgptTokens } from "../oauth/code-exchange.ts";
 
-/** Why a refresh token is being spent; sent to the authority as `refresh_reason`. */
-export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
-
 /** What a logout did. */
 export interface LogoutResult {
-  /** False where there was nothing stored. */
+  /** False if nothing was stored. */
   readonly removed: boolean;
-  /** Whether the authority confirmed the revocation; `notNeeded` for credentials that have none. */
+  /** Whether the authority confirmed the revocation; `notNeeded` for credentials that cannot be revoked. */
   readonly revoked: "revoked" | "failed" | "notNeeded";
+  /**
+   * Present if the credential was removed without the lock of CODEX_HOME, because another program held it. A program that
+   * was storing a credential at that moment may have stored it again.
+   */
+  readonly withoutLock?: true;
+}
+
+/** What a manager would use for the next request, found out without changing anything. */
+export interface Inspection {
+  readonly credential: CredentialFacts;
+  /** When the credential expires, in milliseconds since the epoch; absent if it does not say. */
+  readonly expiresAtMs?: number;
+  /** When a refresh or reload is due, in milliseconds since the epoch; absent if never. */
+  readonly dueAtMs?: number;
+  readonly isDue: boolean;
+  readonly isExpired: boolean;
+  /** The restriction that forbids the credential. A load would remove it from the store; it is still there. */
+  readonly forbidden?: CredentialForbidden;
 }
 
 /** ChatGPT tokens that another program owns. */
@@ -29,17 +45,17 @@ export interface ExternalTokens {
   readonly planType?: string;
 }
 
-/** Supplies ChatGPT tokens that another program owns. Asked at start and once after each 401. */
+/** Supplies ChatGPT tokens that another program owns. Asked at the first load and once after each 401. */
 export interface ExternalAuthProvider {
   readonly name: string;
-  /** The message of what it fails with is repeated in errors, so it must hold no secret. */
+  /** Errors repeat the message of its failure, which must not hold a secret. */
   readonly tokens: (ask: {
     readonly reason: "initial" | "unauthorized";
     readonly previousAccountId?: string;
   }) => Effect.Effect<ExternalTokens, unknown>;
 }
 
-/** A sign-in that was verified and stored, but not loaded. */
+/** A sign-in that was verified and stored, but not made current. */
 export interface SavedSignIn {
   readonly kind: "AgentIdentity" | "PersonalAccessToken";
   readonly account: Account;
@@ -47,87 +63,117 @@ export interface SavedSignIn {
   readonly expiresAtMs?: number;
 }
 
-/** What a manager has to know. The environment and the configuration were read at a front door. */
+/** The settings of a manager. The environment and the configuration were read by the caller. */
 export interface AuthManagerOptions {
-  /** Absolute path of CODEX_HOME, where it is not the one that the environment names. It has to exist. */
+  /** Absolute path of CODEX_HOME, if it is not the one of `environment`. The folder must exist. */
   readonly codexHome?: string;
   readonly environment: LoginEnvironment;
   readonly config: Config;
   /**
-   * Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. A command line says true; a server that signs in
-   * on behalf of its clients says false. `CODEX_ACCESS_TOKEN` counts either way.
+   * Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. True for a command line; false for a server that signs in
+   * on behalf of its clients. `CODEX_ACCESS_TOKEN` counts either way.
    */
   readonly environmentCredentials: boolean;
-  /** What agent identity JWTs must name. Defaults: those of ChatGPT (docs/protocol.md §6). */
+  /** Issuer and audience that agent identity JWTs must have. Defaults: those of ChatGPT (docs/protocol.md §6). */
   readonly verification?: { readonly issuer?: string; readonly audience?: string };
   /** First part of the User-Agent, `<name>/<version>`. Default `agent-auth`. */
   readonly userAgent?: string;
-  /** Default `codex_cli_rs`; `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` beats both. */
+  /** Default `codex_cli_rs`. `CODEX_INTERNAL_ORIGINATOR_OVERRIDE` overrides both. */
   readonly originator?: string;
-  /** Default false: plain `http` is for loopback hosts only. */
+  /** Default false: plain `http` is accepted for loopback hosts only. */
   readonly allowInsecureHttp?: boolean;
-  /** Beats `CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL` and the defaults of docs/protocol.md §5. */
+  /** Overrides `CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL` and the defaults of docs/protocol.md §5. */
   readonly taskApiBaseUrl?: string;
-  /** Milliseconds for which a JWKS that verified before may serve while its endpoint is down. Default one hour. */
+  /** Milliseconds for which a JWKS that verified before may be used while its endpoint is down. Default one hour. */
   readonly jwksMaxStaleMs?: number;
   /**
-   * Keeps key sets under CODEX_HOME, so that the next process needs no request while they are fresh. Default false: who
-   * can write there decides who is believed. A `JwksCache` that the layer is given beats it.
+   * Caches key sets under CODEX_HOME, so that the next process sends no request while they are fresh. Default false:
+   * whoever can write there decides which identities are accepted. Ignored if the layer is given a `JwksCache`.
    */
   readonly keepJwksOnDisk?: boolean;
   /**
    * Default true: the credential is loaded while the layer is built. False: at the first use of `current`, for
-   * programs that only sign in or out. Either way a failed load does not fail the layer.
+   * programs that only sign in or out. A failed load does not fail the layer.
    */
   readonly loadAtStart?: boolean;
   /** As if `setExternalProvider` was called before the first load. */
   readonly externalProvider?: ExternalAuthProvider;
+  /**
+   * Loads the credential again after another program has signed in, refreshed or signed out; `changes` reports it. A file
+   * is noticed within a second, a keyring within five. Default false.
+   */
+  readonly followStore?: boolean;
+  /**
+   * Refreshes the credential in the background as soon as it is due, ten minutes before it expires, so that neither this
+   * program's requests nor another program of the same CODEX_HOME find it due. Failed refreshes are logged and repeated
+   * with back-off. Default false: refreshed when `current` is asked for.
+   */
+  readonly keepFresh?: boolean;
 }
 
 /** The shape of the `AuthManager` service. */
 export interface AuthManagerShape {
   /**
-   * The credential the next request should use: loaded once, renewed when it is about to expire. `None` means
-   * signed out. A load that failed is the error, now and on every later call until `reload`. A renewal is waited for,
-   * but two seconds at most while the old credential is good, and not at all for half a minute after that: an authority
-   * that hangs holds up nobody's requests.
+   * The credential for the next request: loaded once, refreshed when it is due. `None` means signed out. A failed load
+   * is the error of every call until `reload` or a login.
+   *
+   * While the old credential is good, a refresh is waited for two seconds at most, and not at all for half a minute
+   * after such a wait, so that an authority that does not respond delays no requests. If an expired credential cannot be
+   * refreshed, that is the error; a refresh is attempted again after a back-off of two seconds, doubled up to a minute.
    */
   readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
-  /** The credential as last loaded, without looking further; `None` before the first load and after a failed one. */
+  /** The credential as last loaded, at once; `None` before the first load and after a failed one. */
   readonly snapshot: () => Option.Option<Credential>;
-  /** Reads the sources again. */
+  /** Loads the credential again. */
   readonly reload: Effect.Effect<Option.Option<Credential>, LoginError>;
-  /** Spends the refresh token, or adopts what another process made of it meanwhile. */
+  /**
+   * Finds out what the next request would use, and changes nothing: nothing is refreshed, removed, stored or made
+   * current, and no agent task is registered. For status displays.
+   */
+  readonly inspect: Effect.Effect<Option.Option<Inspection>, LoginError>;
+  /** Spends the refresh token, or adopts the tokens that another process received for it. */
   readonly refresh: (reason: RefreshReason) => Effect.Effect<Credential, LoginError>;
   /**
-   * After a 401: a credential that differs from the rejected one and is worth a retry, or `None` where nothing
-   * more can be done. Callers whose credential is already superseded get the newer one at once; the others share
-   * one reload, one refresh, one task registration.
+   * After a 401: another credential of the same account that is worth one more attempt, or `None` if nothing can be
+   * done. A caller whose credential is superseded gets the newer one at once; the others share one reload, refresh or
+   * task registration. Fails, and logs a warning, if that fails. A credential that was obtained like this moments ago and
+   * is rejected as well is not replaced again for a while: `NewCredentialRejected`.
    */
   readonly recoverUnauthorized: (
     rejected: Credential,
   ) => Effect.Effect<Option.Option<Credential>, LoginError>;
   /**
-   * Fails as a login foreseeably would: where a variable or a restriction rules it out, or the store cannot be read or
-   * written. What is stored stays as it is. To be asked before a person is sent to a browser.
+   * Fails as a login foreseeably would: an environment variable or a restriction rules it out, or the store cannot be
+   * read or written. Nothing is changed. Run it before the user is sent to a browser.
    */
   readonly checkLogin: (method: LoginMethod) => Effect.Effect<void, LoginError>;
+  /** Stores an API key. It is not checked before the first request. */
   readonly loginWithApiKey: (apiKey: Redacted.Redacted) => Effect.Effect<Credential, LoginError>;
-  /** An agent identity JWT or a personal access token; which of them is told by its shape. */
+  /** Verifies and stores an agent identity JWT or a personal access token; the prefix tells which it is. */
   readonly loginWithAccessToken: (
     token: Redacted.Redacted,
   ) => Effect.Effect<Credential, LoginError>;
   /**
-   * Verifies and stores like `loginWithAccessToken`, but loads nothing and registers no task: for programs that
-   * end once they have signed in.
+   * As `loginWithAccessToken`, but does not make the credential current and registers no task: for programs that end
+   * after the login.
    */
   readonly saveAccessToken: (token: Redacted.Redacted) => Effect.Effect<SavedSignIn, LoginError>;
+  /** Stores the tokens of a finished sign-in, then revokes those that it replaces. */
   readonly loginWithChatgptTokens: (tokens: ChatgptTokens) => Effect.Effect<Credential, LoginError>;
-  /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
+  /** Removes the stored credential from every place, then revokes it. */
   readonly logout: Effect.Effect<LogoutResult, LoginError>;
   readonly setExternalProvider: (
     provider: ExternalAuthProvider | null,
   ) => Effect.Effect<void, LoginError>;
-  /** Every change of the current credential, from now on. */
+  /** Every change of the current credential from now on; a failed load is `None`. */
   readonly changes: Stream.Stream<Option.Option<Credential>>;
 }
+
+/** The folder that a manager works in. One that only the options name must exist. */
+export const codexHomeOf = ({
+  codexHome,
+  environment,
+}: Pick<AuthManagerOptions, "codexHome" | "environment">): CodexHome =>
+  codexHome === undefined || codexHome === environment.codexHome.path
+    ? environment.codexHome
+    : { path: codexHome, explicit: true };

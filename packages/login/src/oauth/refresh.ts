@@ -1,16 +1,26 @@
 import { type HttpTransportError, isTransientHttpError } from "@agent-auth/agent-identity/errors";
 import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http";
+import { parseRetryAfterMs } from "@agent-auth/agent-identity/http/retry-after";
+import * as Clock from "effect/Clock";
+import * as Data from "effect/Data";
+import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import type { RefreshReason } from "../manager/types.ts";
-import { RefreshFailed, RefreshRejected } from "../errors/index.ts";
+import * as Schedule from "effect/Schedule";
+import * as z from "zod/mini";
+import { RefreshFailed, RefreshRejected } from "../errors/refresh.ts";
 import { compact } from "../internal/compact.ts";
-import { parseErrorCode, parseRefreshedTokens, type RefreshedTokens } from "./refresh-response.ts";
+import { parseJson } from "../internal/json.ts";
 
 const attemptTimeoutMs = 10_000;
 const maxAttempts = 3;
-const firstPauseMs = 250;
+/** A longer `Retry-After` ends the attempt series: other processes wait for its outcome. */
+const maxRetryAfterMs = 5_000;
 
+/** Why a refresh token is spent; sent to the authority as `refresh_reason`. */
+export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
+
+/** A refresh request to a token endpoint. */
 export interface RefreshRequest {
   readonly url: string;
   readonly clientId: string;
@@ -20,44 +30,71 @@ export interface RefreshRequest {
   readonly accountId?: string;
 }
 
-/** The outcome of one attempt that may be tried again. */
-interface Passing {
-  readonly _tag: "Passing";
-  readonly reason: string;
-  readonly status?: number;
-  readonly retryAfterMs?: number;
+/** The tokens of a refresh response. Absent tokens keep their former value. Nothing in them was verified. */
+export interface RefreshedTokens {
+  readonly idToken?: Redacted.Redacted;
+  readonly accessToken?: Redacted.Redacted;
+  readonly refreshToken?: Redacted.Redacted;
 }
 
 /**
- * Spends a refresh token (docs/protocol.md §9): 10 s for an attempt, three attempts with backoff where the failure
- * may pass. Comes back with whatever tokens the authority sent, possibly none; nothing is saved here. Whoever calls
- * this has to make sure that nobody else spends the same token, and not to be interrupted before the answer is kept.
+ * Spends a refresh token (docs/protocol.md §9) and returns what `keep` makes of the response. One attempt series: three
+ * attempts of 10 s at most, with backoff and `Retry-After`, for failures that may pass. A 2xx response ends the series
+ * whatever it holds, since the token is spent then.
+ *
+ * An attempt and `keep` cannot be interrupted, so that the only copy of the new tokens is not lost; the pauses between
+ * attempts can. The caller makes sure that nobody else spends the same token meanwhile.
+ *
+ * Fails with `RefreshRejected` if the authority will never accept the token again, with `RefreshFailed` otherwise.
  */
-export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* (
+export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* <A, E, R>(
   request: RefreshRequest,
-): Effect.fn.Return<RefreshedTokens, RefreshRejected | RefreshFailed, HttpTransport> {
-  for (let attempt = 1; ; attempt++) {
-    const outcome = yield* attemptOnce(request);
-    if (outcome._tag === "Tokens") return outcome.tokens;
-    if (outcome._tag === "Final" || attempt === maxAttempts) {
-      return yield* new RefreshFailed(
-        compact({ reason: outcome.reason, status: outcome.status, attempts: attempt }),
-      );
-    }
-    yield* Effect.sleep(pauseMs(attempt, outcome.retryAfterMs));
-  }
+  keep: (tokens: RefreshedTokens) => Effect.Effect<A, E, R>,
+): Effect.fn.Return<A, E | RefreshRejected | RefreshFailed, R | HttpTransport> {
+  let attempts = 0;
+  const attempt = Effect.suspend(() => {
+    attempts += 1;
+    return sendOnce(request);
+  });
+  return yield* Effect.uninterruptible(Effect.flatMap(attempt, keep)).pipe(
+    Effect.retry({ schedule: retries, while: (error) => isAttemptFailed(error) && error.mayPass }),
+    Effect.catchIf(isAttemptFailed, ({ reason, retryAfterMs, status, isSpent }) =>
+      Effect.fail(new RefreshFailed(compact({ attempts, reason, retryAfterMs, status, isSpent }))),
+    ),
+  );
 });
 
-type Outcome =
-  | Passing
-  | { readonly _tag: "Tokens"; readonly tokens: RefreshedTokens }
-  | { readonly _tag: "Final"; readonly reason: string; readonly status?: number };
+/** One attempt that brought no tokens. */
+class AttemptFailed extends Data.TaggedError("AttemptFailed")<{
+  readonly reason: string;
+  /** Whether the same request may succeed within a few seconds. */
+  readonly mayPass: boolean;
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+  readonly isSpent?: true;
+}> {}
 
-const attemptOnce = Effect.fnUntraced(function* (
+const isAttemptFailed = (error: unknown): error is AttemptFailed => error instanceof AttemptFailed;
+
+/** 250 ms, 500 ms, give or take a fifth, or what `Retry-After` says. */
+const retries = Schedule.exponential(250).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: maxAttempts - 1 }),
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.succeed(
+      Duration.max(
+        duration,
+        Duration.millis(isAttemptFailed(input) ? (input.retryAfterMs ?? 0) : 0),
+      ),
+    ),
+  ),
+);
+
+const sendOnce = Effect.fnUntraced(function* (
   request: RefreshRequest,
-): Effect.fn.Return<Outcome, RefreshRejected, HttpTransport> {
+): Effect.fn.Return<RefreshedTokens, RefreshRejected | AttemptFailed, HttpTransport> {
   const transport = yield* HttpTransport;
-  return yield* transport
+  const response = yield* transport
     .request({
       method: "POST",
       url: request.url,
@@ -66,16 +103,18 @@ const attemptOnce = Effect.fnUntraced(function* (
       timeoutMs: attemptTimeoutMs,
     })
     .pipe(
-      Effect.matchEffect({
-        onFailure: (error: HttpTransportError) =>
-          Effect.succeed<Outcome>({
-            _tag: isTransientHttpError(error) ? "Passing" : "Final",
-            reason: error.message,
-          }),
-        onSuccess: (answer) => judge(answer, request.accountId),
-      }),
+      Effect.mapError((error: HttpTransportError) =>
+        isResponseLost(error)
+          ? new AttemptFailed({ reason: error.message, mayPass: false, isSpent: true })
+          : new AttemptFailed({ reason: error.message, mayPass: isTransientHttpError(error) }),
+      ),
     );
+  return yield* readResponse(response, yield* Clock.currentTimeMillis, request.accountId);
 });
+
+/** A 2xx response that broke off: the authority has spent the token, and its answer is gone. */
+const isResponseLost = (error: HttpTransportError): boolean =>
+  error._tag === "HttpConnectionFailed" && error.status !== undefined && error.status < 300;
 
 const requestBody = (request: RefreshRequest): Redacted.Redacted =>
   Redacted.make(
@@ -88,46 +127,72 @@ const requestBody = (request: RefreshRequest): Redacted.Redacted =>
     { label: "refresh request" },
   );
 
+/** Error codes in lower case. */
 const permanentCodes: ReadonlyMap<string | undefined, RefreshRejected["reason"]> = new Map([
   ["refresh_token_expired", "expired"],
   ["refresh_token_reused", "reused"],
   ["refresh_token_invalidated", "revoked"],
 ]);
 
-const judge = (
-  answer: HttpResponse,
+const readResponse = (
+  response: HttpResponse,
+  nowMs: number,
   accountId: string | undefined,
-): Effect.Effect<Outcome, RefreshRejected> => {
-  const { status } = answer;
+): Effect.Effect<RefreshedTokens, RefreshRejected | AttemptFailed> => {
+  const { status } = response;
   if (status >= 200 && status < 300) {
-    const tokens = parseRefreshedTokens(answer.body);
-    return Effect.succeed(
-      tokens === undefined
-        ? { _tag: "Final", status, reason: "the answer is no token response" }
-        : { _tag: "Tokens", tokens },
-    );
+    const tokens = parseRefreshedTokens(response.body);
+    if (tokens !== undefined) return Effect.succeed(tokens);
+    const reason = "the response is not a token response";
+    return Effect.fail(new AttemptFailed({ reason, status, mayPass: false, isSpent: true }));
   }
-  const permanent = permanentCodes.get(parseErrorCode(answer.body));
+  const permanent = permanentCodes.get(parseErrorCode(response.body)?.toLowerCase());
   if (permanent !== undefined || status === 401) {
     return Effect.fail(new RefreshRejected(compact({ reason: permanent ?? "other", accountId })));
   }
-  const reason = `the authority answered with status ${status}`;
-  return Effect.succeed(
-    mayPassSoon(status)
-      ? compact({ _tag: "Passing" as const, status, reason, retryAfterMs: retryAfterMs(answer) })
-      : { _tag: "Final", status, reason },
+  const retryAfterMs = parseRetryAfterMs(response.headers["retry-after"], nowMs);
+  return Effect.fail(
+    new AttemptFailed({
+      reason: `the authority responded with status ${status}`,
+      status,
+      mayPass: isTransientStatus(status) && (retryAfterMs ?? 0) <= maxRetryAfterMs,
+      ...compact({ retryAfterMs }),
+    }),
   );
 };
 
-const mayPassSoon = (status: number): boolean => status >= 500 || status === 429 || status === 408;
+const isTransientStatus = (status: number): boolean =>
+  status >= 500 || status === 429 || status === 408;
 
-const retryAfterMs = (answer: HttpResponse): number | undefined => {
-  const seconds = Number(answer.headers["retry-after"]);
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+const token = z.nullish(z.string().check(z.minLength(1)));
+const TokenResponse = z.object({ id_token: token, access_token: token, refresh_token: token });
+
+/** Reads the body of a successful refresh (RFC 6749 §5.1, every member optional); `undefined` if it is not one. */
+const parseRefreshedTokens = (body: string): RefreshedTokens | undefined => {
+  const read = TokenResponse.safeParse(parseJson(body));
+  if (!read.success) return undefined;
+  return compact({
+    idToken: secret(read.data.id_token, "id_token"),
+    accessToken: secret(read.data.access_token, "access_token"),
+    refreshToken: secret(read.data.refresh_token, "refresh_token"),
+  });
 };
 
-/** 250 ms, 500 ms, with up to a quarter more; a `Retry-After` counts up to 5 s, since others wait for this refresh. */
-const pauseMs = (attempt: number, retryAfterMs = 0): number => {
-  const backoff = firstPauseMs * 2 ** (attempt - 1) * (1 + Math.random() / 4);
-  return Math.max(backoff, Math.min(retryAfterMs, 5_000));
+const code = z.string().check(z.minLength(1));
+const ErrorResponse = z.union([
+  z.object({ error: z.object({ code }) }),
+  z.object({ error: code }),
+  z.object({ code }),
+]);
+
+/** The error code of an error response, in any of its three places; `undefined` if the body has none. */
+const parseErrorCode = (body: string): string | undefined => {
+  const read = ErrorResponse.safeParse(parseJson(body));
+  if (!read.success) return undefined;
+  if ("code" in read.data) return read.data.code;
+  const { error } = read.data;
+  return typeof error === "string" ? error : error.code;
 };
+
+const secret = (text: string | null | undefined, label: string): Redacted.Redacted | undefined =>
+  text === null || text === undefined ? undefined : Redacted.make(text, { label });

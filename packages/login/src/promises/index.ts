@@ -14,7 +14,7 @@ import {
   type RefreshReason,
   type SavedSignIn,
 } from "../manager/index.ts";
-import { codexHomeOf } from "../manager/open-ephemeral-store.ts";
+import { codexHomeOf } from "../manager/types.ts";
 import { loadConfig, type Config } from "../config/index.ts";
 import type { Credential } from "../credential/index.ts";
 import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";

@@ -97,6 +97,8 @@ export class CredentialStore extends Context.Service<
       document: AuthDocument,
       spent: StoredDocument,
     ) => Effect.Effect<SavedTokens, never, HomeLockHeld>;
+    /** Keeps tokens that replace those of `spent` in memory: if not even the home lock can be taken. */
+    readonly keepUnsaved: (document: AuthDocument, spent: StoredDocument) => Effect.Effect<void>;
     /** Tries again to save the tokens that are kept in memory, if there are any. */
     readonly savePending: Effect.Effect<void, StoreError, HomeLockHeld>;
     readonly hasPending: () => boolean;

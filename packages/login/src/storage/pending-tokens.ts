@@ -60,19 +60,25 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
   const save: StoreImplementation["save"] = (document) =>
     Effect.andThen(assertHomeLockHeld, Effect.tap(store.save(document), forget));
 
+  const keepUnsaved: CredentialStore["Service"]["keepUnsaved"] = (document, spent) =>
+    Effect.sync(() => {
+      const pair = pending?.spent ?? pairOf(spent.document);
+      if (pair !== undefined) pending = { spent: pair, document };
+    });
+
   return {
     ...store,
     load,
     save,
+    keepUnsaved,
     remove: Effect.andThen(assertHomeLockHeld, Effect.tap(store.remove, forget)),
     saveRefreshed: (document, spent) =>
       save(document).pipe(
         Effect.map((source): SavedTokens => ({ source, problem: Option.none() })),
         Effect.catch((error) =>
-          Effect.sync(() => {
-            const pair = pending?.spent ?? pairOf(spent.document);
-            if (pair !== undefined) pending = { spent: pair, document };
-            return { source: spent.source, problem: Option.some(error) };
+          Effect.as(keepUnsaved(document, spent), {
+            source: spent.source,
+            problem: Option.some(error),
           }),
         ),
       ),

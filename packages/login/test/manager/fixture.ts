@@ -7,6 +7,7 @@ import {
   type TestAuthority,
   type TestAuthorityOptions,
 } from "@agent-auth/test-authority";
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { onTestFinished } from "vitest";
@@ -145,3 +146,13 @@ export const openSignIn = async (minted?: Parameters<TestAuthority["mintChatgptT
 
 export const accessTokenOf = (credential: Credential | null): string | undefined =>
   credential?._tag === "Chatgpt" ? Redacted.value(credential.accessToken) : undefined;
+
+/** Runs an effect by a clock that is ahead by so many milliseconds. */
+export const later = <A, E>(passedMs: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.clockWith((clock) => {
+    const ahead: Clock.Clock = Object.assign(Object.create(clock), {
+      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + passedMs,
+      currentTimeMillis: Effect.map(clock.currentTimeMillis, (nowMs) => nowMs + passedMs),
+    });
+    return Effect.provideService(effect, Clock.Clock, ahead);
+  });

@@ -235,12 +235,12 @@ describe("what is no credential", () => {
     ["{}", "it holds neither an API key, nor tokens, nor an agent identity"],
     ['{"auth_mode":"chatgpt"}', "it holds neither an API key, nor tokens, nor an agent identity"],
     ['{"auth_mode":"chatgptAuthTokens"}', "it holds neither tokens nor an agent identity"],
-    ['{"auth_mode":"apikey"}', "auth_mode is apikey, but OPENAI_API_KEY holds none"],
+    ['{"auth_mode":"apikey"}', "auth_mode is apikey, but OPENAI_API_KEY is missing"],
     ['{"OPENAI_API_KEY":""}', "the API key is empty"],
-    ['{"auth_mode":"agentIdentity"}', "auth_mode is agentIdentity, but agent_identity holds none"],
+    ['{"auth_mode":"agentIdentity"}', "auth_mode is agentIdentity, but agent_identity is missing"],
     [
       '{"auth_mode":"personalAccessToken"}',
-      "auth_mode is personalAccessToken, but personal_access_token holds none",
+      "auth_mode is personalAccessToken, but personal_access_token is missing",
     ],
     [
       '{"tokens":{"id_token":"x","access_token":"y","refresh_token":"z"}}',

@@ -1,5 +1,4 @@
 import { link, rm } from "node:fs/promises";
-import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
@@ -22,6 +21,7 @@ import { createAuthManager } from "../../src/promises/index.ts";
 import {
   accessTokenOf,
   chatgptDocument,
+  later,
   managerOptions,
   openAuthority,
   openHome,
@@ -89,16 +89,6 @@ const openUnsavable = async () => {
   });
   return { home, authority, accessToken };
 };
-
-/** Runs an effect as it would go so much later. */
-const later = <A, E>(passedMs: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.clockWith((clock) => {
-    const ahead: Clock.Clock = Object.assign(Object.create(clock), {
-      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + passedMs,
-      currentTimeMillis: Effect.map(clock.currentTimeMillis, (nowMs) => nowMs + passedMs),
-    });
-    return Effect.provideService(effect, Clock.Clock, ahead);
-  });
 
 describe("refreshed tokens that cannot be saved", () => {
   it("stand in for the spent ones, and are saved as soon as that works", async () => {

@@ -190,7 +190,7 @@ describe("AuthManager.refresh", () => {
     const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 200, body: { refresh_token: "rt-next" } });
     const error = await refreshFails({ home, authority });
-    expect(error.message).toContain("the answer holds no access token");
+    expect(error.message).toContain("the response holds no access token");
     expect((await home.read()).tokens?.refresh_token).toBe("rt-next");
   });
 

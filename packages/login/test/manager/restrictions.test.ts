@@ -220,9 +220,9 @@ describe("restrictions and a sign-in of another process", () => {
     const { accessToken, idToken } = await authority.mintChatgptTokens({ account });
     const body = { access_token: accessToken, id_token: idToken };
     authority.behave("refresh", { status: 200, body });
-    // The first turn is the refresh.
+    // The refresh takes the lock before it spends the token and to store the new one, the removal takes it after that.
     const setup = { home, authority, config: onlyWorkspaces("ws-a") };
-    const error = await failureUnderContention(setup, 2);
+    const error = await failureUnderContention(setup, 3);
     expect(error).toMatchObject({ code: "LOGIN_CREDENTIAL_FORBIDDEN", loggedOut: false });
     expect(await home.read()).toEqual(other);
   });

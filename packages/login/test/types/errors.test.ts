@@ -43,6 +43,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_SIGN_IN_TIMED_OUT":
     case "LOGIN_CODE_EXCHANGE_REJECTED":
       return "person";
+    case "LOGIN_NEW_CREDENTIAL_REJECTED":
     case "LOGIN_CODEX_HOME_UNUSABLE":
     case "LOGIN_CONFIG_UNREADABLE":
     case "LOGIN_CONFIG_SYNTAX":

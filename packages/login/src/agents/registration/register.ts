@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { AuthDocument } from "../../storage/auth-json/index.ts";
-import { readSignIn } from "../../manager/stored-sign-in.ts";
+import { readSignIn } from "../../manager/chatgpt.ts";
 import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import type { HomeLockHeld } from "../../storage/lock/index.ts";

@@ -66,7 +66,10 @@ const namesOf = (folders: ReadonlyArray<Folder>): string =>
  * The folder of CODEX_HOME and, if its `auth.json` is a link, the folder of the file that it leads to: two homes that
  * share a file share a lock. Sorted, so that programs that need the same two take them in the same order.
  */
-const foldersToLock = ({ home, path }: AcquireOptions): Effect.Effect<ReadonlyArray<Folder>> =>
+const foldersToLock = ({
+  home,
+  path,
+}: Pick<AcquireOptions, "home" | "path">): Effect.Effect<ReadonlyArray<Folder>> =>
   Effect.promise(async () => {
     const own = { path: home, control: controlOf(path) };
     const linked = await folderOfLinkedFile(join(path, "auth.json")).catch(() => undefined);
@@ -92,15 +95,44 @@ const acquireFolder = Effect.fnUntraced(function* (
   { maxWaitMs, useFlock }: AcquireOptions,
 ): Effect.fn.Return<boolean, HomeLockError, Scope.Scope> {
   const codexLock = join(folder, codexLockName);
-  const [reason, isOthers] = yield* Effect.try({
-    try: () => [crossing(control, statSync(folder), "write"), isFolderOfOthers(folder)] as const,
-    catch: lockFailed(folder),
-  });
-  if (reason !== undefined) return yield* new HomeLockFailed({ path: folder, reason });
+  const isOthers = yield* checkFolder({ control, path: folder });
   if (!isOthers) yield* acquireSqliteLock(join(folder, sqliteLockName), maxWaitMs);
   const isTaken =
     useFlock || isOthers ? yield* acquireFlock({ path: codexLock, control, maxWaitMs }) : false;
   if (isOthers && !isTaken)
     return yield* new HomeLockFailed({ path: codexLock, reason: needsFlock });
   return isTaken;
+});
+
+/** Fails if this user must not lock the folder. True if others may write in it and this user is root. */
+const checkFolder = Effect.fnUntraced(function* ({
+  control,
+  path,
+}: Folder): Effect.fn.Return<boolean, HomeLockFailed> {
+  const [reason, isOthers] = yield* Effect.try({
+    try: () => [crossing(control, statSync(path), "write"), isFolderOfOthers(path)] as const,
+    catch: lockFailed(path),
+  });
+  if (reason !== undefined) return yield* new HomeLockFailed({ path, reason });
+  return isOthers;
+});
+
+/** Returns the folders that stand for the sign-in of a CODEX_HOME: canonical paths. */
+export const homeFolders = (
+  options: Pick<AcquireOptions, "home" | "path">,
+): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(foldersToLock(options), (folders) => folders.map(({ path }) => path));
+
+/** Takes a lock file that Codex does not know in each of these folders, until the scope closes. */
+export const acquireOwnLock = Effect.fnUntraced(function* (
+  name: string,
+  options: Pick<AcquireOptions, "home" | "maxWaitMs" | "path">,
+): Effect.fn.Return<void, HomeLockError, Scope.Scope> {
+  const { maxWaitMs } = options;
+  for (const folder of yield* foldersToLock(options)) {
+    const path = join(folder.path, name);
+    if (!(yield* checkFolder(folder))) yield* acquireSqliteLock(path, maxWaitMs);
+    else if (!(yield* acquireFlock({ path, control: folder.control, maxWaitMs })))
+      return yield* new HomeLockFailed({ path, reason: needsFlock });
+  }
 });

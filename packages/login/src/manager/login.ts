@@ -11,78 +11,79 @@ import {
   type LoginError,
   type LoginMethodDisabled,
 } from "../errors/index.ts";
-import { tokenAuthority } from "../oauth/authority.ts";
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
 import type { ChatgptTokens, SavedSignIn } from "./types.ts";
-import type { Core } from "./core.ts";
-import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken } from "./load-credential.ts";
+import type { ManagerDeps } from "./deps.ts";
+import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken, withTasks } from "./load.ts";
 import { overridingEnvVar } from "../config/environment.ts";
 import { isStoreInMemory } from "./sources.ts";
 
-// Each sign-in: refused where a variable or a restriction rules it out, checked, then stored, and only then is what it
-// replaces let go of. All but `checkLogin`, which changes nothing, run in the manager's turn.
+// Each login is refused if an environment variable or a restriction rules it out, then checked, then stored. What it
+// replaces is revoked last.
 
 /** `AuthManager.checkLogin`. */
 export const checkLogin = Effect.fn("AuthManager.checkLogin")(function* (
-  core: Core,
+  deps: ManagerDeps,
   method: LoginMethod,
 ): Effect.fn.Return<void, LoginError> {
-  yield* refuseWhatIsRuledOut(core, method);
-  yield* core.store.load; // what does not read is not written over
-  yield* core.store.checkWritable;
+  yield* refuseRuledOut(deps, method);
+  yield* deps.store.load; // a document that does not parse is not overwritten
+  yield* deps.store.checkWritable;
 });
 
 /** `AuthManager.loginWithApiKey`. */
 export const loginWithApiKey = Effect.fn("AuthManager.loginWithApiKey")(function* (
-  core: Core,
+  deps: ManagerDeps,
   apiKey: Redacted.Redacted,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  yield* refuseWhatIsRuledOut(core, "apiKey");
+  yield* refuseRuledOut(deps, "apiKey");
   const openaiApiKey = yield* oneLine(apiKey, "API key");
-  return yield* storeAndLoad(core, { authMode: "apikey", openaiApiKey });
+  return yield* storeAndLoad(deps, { authMode: "apikey", openaiApiKey });
 });
 
 /** `AuthManager.loginWithAccessToken`. */
 export const loginWithAccessToken = Effect.fn("AuthManager.loginWithAccessToken")(function* (
-  core: Core,
+  deps: ManagerDeps,
   token: Redacted.Redacted,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  const { document } = yield* checkAccessToken(core, token);
-  return yield* storeAndLoad(core, document);
+  const { document } = yield* checkAccessToken(deps, token);
+  return yield* storeAndLoad(deps, document);
 });
 
-/** `AuthManager.saveAccessToken`. What is current is loaded anew when it is next asked for. */
+/** `AuthManager.saveAccessToken`. The credential is loaded when it is next asked for. */
 export const saveAccessToken = Effect.fn("AuthManager.saveAccessToken")(function* (
-  core: Core,
+  deps: ManagerDeps,
   token: Redacted.Redacted,
 ): Effect.fn.Return<SavedSignIn, LoginError, HttpTransport> {
-  const { document, saved } = yield* checkAccessToken(core, token);
-  const { replaced } = yield* replaceStored(core, document);
-  core.cell.unload();
-  yield* revokeReplaced(core, replaced, document);
+  const { document, saved } = yield* checkAccessToken(deps, token);
+  const { replaced } = yield* replaceStored(deps, document);
+  deps.state.unload();
+  yield* revokeReplaced(deps, replaced, document);
   return saved;
 });
 
 /** `AuthManager.loginWithChatgptTokens`. */
 export const loginWithChatgptTokens = Effect.fn("AuthManager.loginWithChatgptTokens")(function* (
-  core: Core,
+  deps: ManagerDeps,
   tokens: ChatgptTokens,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  yield* refuseWhatIsRuledOut(core, "chatgpt");
-  const { chatgptDocument } = yield* Effect.promise(() => import("./chatgpt-document.ts"));
-  const { document, workspaceIds } = yield* chatgptDocument(tokens);
-  yield* checkWorkspaces(core.options.config, workspaceIds);
-  return yield* storeAndLoad(core, document);
+  yield* refuseRuledOut(deps, "chatgpt");
+  const { newSignIn } = yield* chatgpt;
+  const { document, workspaceIds } = yield* newSignIn(tokens);
+  yield* checkWorkspaces(deps.options.config, workspaceIds);
+  return yield* storeAndLoad(deps, document);
 });
 
-const refuseWhatIsRuledOut = (
-  core: Core,
+const chatgpt = Effect.promise(() => import("./chatgpt.ts"));
+
+const refuseRuledOut = (
+  deps: ManagerDeps,
   method: LoginMethod,
 ): Effect.Effect<void, EnvironmentCredentialOverrides | LoginMethodDisabled> => {
-  const variable = overridingEnvVar(core.options.environment, core.options);
-  const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(core);
+  const variable = overridingEnvVar(deps.options.environment, deps.options);
+  const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(deps);
   return variable === undefined || isBeaten
-    ? checkLoginMethod(core.options.config, method)
+    ? checkLoginMethod(deps.options.config, method)
     : Effect.fail(new EnvironmentCredentialOverrides({ variable }));
 };
 
@@ -91,27 +92,27 @@ interface CheckedToken {
   readonly saved: SavedSignIn;
 }
 
-/** Shape first, then the authority's word, then the restrictions; nothing is stored yet. */
+/** Checks the form, then the signature or the owner, then the restrictions. Nothing is stored yet. */
 const checkAccessToken = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   given: Redacted.Redacted,
 ): Effect.fn.Return<CheckedToken, LoginError, HttpTransport> {
-  yield* refuseWhatIsRuledOut(core, "accessToken");
+  yield* refuseRuledOut(deps, "accessToken");
   const token = yield* oneLine(given, "access token");
   const checked = isPersonalAccessToken(token)
-    ? yield* checkPersonalAccessToken(core, token)
-    : yield* checkAgentJwt(core, token);
+    ? yield* checkPersonalAccessToken(deps, token)
+    : yield* checkAgentJwt(deps, token);
   const { accountId } = checked.saved.account;
-  yield* checkWorkspaces(core.options.config, accountId === undefined ? [] : [accountId]);
+  yield* checkWorkspaces(deps.options.config, accountId === undefined ? [] : [accountId]);
   return checked;
 });
 
 const checkPersonalAccessToken = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   token: Redacted.Redacted,
 ): Effect.fn.Return<CheckedToken, LoginError, HttpTransport> {
-  const source = core.store.describe.places[0] ?? { _tag: "Ephemeral" };
-  const { account } = yield* loadPersonalAccessToken(core.options, token, source);
+  const source = deps.store.describe.places[0] ?? { _tag: "Ephemeral" };
+  const { account } = yield* loadPersonalAccessToken(deps.options, token, source);
   return {
     document: { personalAccessToken: token },
     saved: { kind: "PersonalAccessToken", account },
@@ -119,10 +120,10 @@ const checkPersonalAccessToken = Effect.fnUntraced(function* (
 });
 
 const checkAgentJwt = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   jwt: Redacted.Redacted,
 ): Effect.fn.Return<CheckedToken, LoginError> {
-  const agents = yield* core.agents;
+  const agents = yield* deps.agents;
   const { expiresAtMs, record } = yield* agents.verify(jwt);
   const { accountOfAgent } = yield* Effect.promise(() => import("../agents/identities.ts"));
   return {
@@ -131,7 +132,7 @@ const checkAgentJwt = Effect.fnUntraced(function* (
   };
 });
 
-/** A secret as a header can carry it: trimmed, not empty, visible ASCII. */
+/** Trims a secret. Fails unless a header can carry it: one line of visible ASCII, not empty. */
 const oneLine = (
   secret: Redacted.Redacted,
   what: "API key" | "access token",
@@ -145,56 +146,58 @@ const oneLine = (
       );
 };
 
-/** Stores a sign-in and makes it current. Where it cannot be loaded it is stored all the same, and that is the error. */
+/** Stores a sign-in and makes it current. If it cannot be loaded it stays stored, and the error is the result. */
 const storeAndLoad = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   document: AuthDocument,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
-  const { replaced, source } = yield* replaceStored(core, document);
-  const { environment } = core.options;
+  const { replaced, source, version } = yield* replaceStored(deps, document);
+  const { environment } = deps.options;
   const credential = yield* loadFinding(
-    { environment, agents: core.agents },
+    { environment, agents: Effect.map(deps.agents, withTasks) },
     { _tag: "Document", document, source },
   ).pipe(
-    Effect.tapError((error) => Effect.sync(() => core.cell.fail(error))),
-    Effect.tapError(() => revokeReplaced(core, replaced, document)),
+    Effect.tapError((error) => Effect.sync(() => deps.state.fail(error, version))),
+    Effect.tapError(() => revokeReplaced(deps, replaced, document)),
   );
-  core.cell.accept(Option.some(credential));
-  yield* revokeReplaced(core, replaced, document);
+  deps.state.accept(Option.some(credential), version);
+  yield* revokeReplaced(deps, replaced, document);
   return credential;
 });
 
 interface Replacement {
   readonly source: StoreSource;
   readonly replaced: StoredDocument | undefined;
+  /** Of the manager's state. Loads and refreshes that were running then do not count any more. */
+  readonly version: number;
 }
 
 /**
- * Puts a document in the place of the stored one. Members that we do not know stay. External tokens, which would come
- * first, are let go of. Waiting for the lock can be interrupted; the change itself is made whole.
+ * Replaces the stored document. Unknown members stay. External tokens, which would be used instead, are dropped. Waiting
+ * for the lock can be interrupted, the change cannot.
  */
 const replaceStored = (
-  core: Core,
+  deps: ManagerDeps,
   document: AuthDocument,
 ): Effect.Effect<Replacement, LoginError> =>
-  core.lock.withLock(
+  deps.homeLock.withLock(
     Effect.uninterruptible(
       Effect.gen(function* () {
-        const replaced = Option.getOrUndefined(yield* core.store.load);
+        const replaced = Option.getOrUndefined(yield* deps.store.load);
         const unknown = replaced?.document.unknown;
-        const source = yield* core.store.save(
+        const source = yield* deps.store.save(
           unknown === undefined ? document : { ...document, unknown },
         );
-        if (core.ephemeral !== core.store) yield* core.ephemeral.remove;
-        core.external.set(null);
-        return { replaced, source };
+        if (!isStoreInMemory(deps)) yield* deps.ephemeral.remove;
+        deps.external.set(null);
+        return { replaced, source, version: deps.state.overtake() };
       }),
     ),
   );
 
-/** Tokens that were replaced are revoked, best effort, once the new ones are safe. */
+/** Revokes tokens that were replaced, best effort. */
 const revokeReplaced = Effect.fnUntraced(function* (
-  core: Core,
+  deps: ManagerDeps,
   replaced: StoredDocument | undefined,
   document: AuthDocument,
 ): Effect.fn.Return<void, never, HttpTransport> {
@@ -202,17 +205,6 @@ const revokeReplaced = Effect.fnUntraced(function* (
   if (old === undefined || replaced?.document.authMode === "chatgptAuthTokens") return;
   const kept = document.tokens?.refreshToken;
   if (kept !== undefined && Redacted.value(kept) === Redacted.value(old.refreshToken)) return;
-  yield* revokeAt(core, old);
-});
-
-/** Revokes tokens at the authority that they came from. True where it confirmed. */
-export const revokeAt = Effect.fnUntraced(function* (
-  core: Core,
-  tokens: NonNullable<AuthDocument["tokens"]>,
-): Effect.fn.Return<boolean, never, HttpTransport> {
-  const { environment, allowInsecureHttp = false } = core.options;
-  const authority = tokenAuthority(environment, tokens.oauthProvenance, allowInsecureHttp);
-  if (authority === undefined) return false;
-  const { revokeTokens } = yield* Effect.promise(() => import("../oauth/revoke.ts"));
-  return yield* revokeTokens(tokens, authority);
+  const { revokeSignIn } = yield* chatgpt;
+  yield* revokeSignIn(deps.options, old);
 });

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Redacted from "effect/Redacted";
 import * as TestClock from "effect/testing/TestClock";
-import { spendRefreshToken } from "../src/oauth/refresh.ts";
+import { spendRefreshToken } from "../../src/oauth/refresh.ts";
 
 type Answer = Partial<HttpResponse> | HttpConnectionFailed | HttpInsecureUrl;
 
@@ -38,13 +38,16 @@ const spend = (service: HttpTransport["Service"]) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(
       Effect.result(
-        spendRefreshToken({
-          url: exchange.url,
-          clientId: "client-1",
-          refreshToken: Redacted.make("rt-1"),
-          reason: "forced",
-          accountId: "acct-1",
-        }),
+        spendRefreshToken(
+          {
+            url: exchange.url,
+            clientId: "client-1",
+            refreshToken: Redacted.make("rt-1"),
+            reason: "forced",
+            accountId: "acct-1",
+          },
+          Effect.succeed,
+        ),
       ),
     );
     yield* TestClock.adjust("1 minute");
@@ -80,22 +83,32 @@ describe("spendRefreshToken", () => {
         failure: { code: "LOGIN_REFRESH_FAILED", attempts: 3, status: 500 },
       });
       const [first = 0, second = 0, third = 0] = askedAtMs;
-      expect(second - first).toBeGreaterThanOrEqual(250);
-      expect(third - second).toBeGreaterThanOrEqual(500);
-      expect(third - first).toBeLessThan(1_000);
+      expect(second - first).toBeGreaterThanOrEqual(200);
+      expect(second - first).toBeLessThanOrEqual(300);
+      expect(third - second).toBeGreaterThanOrEqual(400);
+      expect(third - second).toBeLessThanOrEqual(600);
     }),
   );
 
-  it.effect("waits as long as Retry-After says, but no longer than 5 s", () =>
+  it.effect("waits as long as Retry-After says, in seconds or as a date, up to 5 s", () =>
     Effect.gen(function* () {
       const { askedAtMs, service } = transport([
         { status: 429, headers: { "retry-after": "2" } },
-        { status: 503, headers: { "retry-after": "3600" } },
+        { status: 503, headers: { "retry-after": "Thu, 01 Jan 1970 00:00:07 GMT" } },
         { body: '{"access_token":"at"}' },
       ]);
       expect(yield* spend(service)).toMatchObject({ _tag: "Success" });
-      const [first = 0, second = 0, third = 0] = askedAtMs;
-      expect([second - first, third - second]).toEqual([2_000, 5_000]);
+      expect(askedAtMs).toEqual([0, 2_000, 7_000]);
+    }),
+  );
+
+  it.effect("ends the attempts if Retry-After asks for more than 5 s, and reports the time", () =>
+    Effect.gen(function* () {
+      const { requests, service } = transport([{ status: 503, headers: { "retry-after": "6" } }]);
+      expect(yield* spend(service)).toMatchObject({
+        failure: { code: "LOGIN_REFRESH_FAILED", attempts: 1, status: 503, retryAfterMs: 6_000 },
+      });
+      expect(requests).toHaveLength(1);
     }),
   );
 
@@ -105,6 +118,10 @@ describe("spendRefreshToken", () => {
     ["an answer of the wrong shape", { body: '{"access_token":7}' }],
     ["an empty token", { body: '{"access_token":""}' }],
     ["a URL that nothing may be sent to", new HttpInsecureUrl(exchange)],
+    [
+      "a 200 whose body broke off",
+      new HttpConnectionFailed({ ...exchange, reason: "ECONNRESET", status: 200 }),
+    ],
   ])("does not repeat %s", ([, answer]) =>
     Effect.gen(function* () {
       const { requests, service } = transport([answer]);
@@ -119,8 +136,11 @@ describe("spendRefreshToken", () => {
     ["expired", '{"error":{"code":"refresh_token_expired"}}', 400],
     ["reused", '{"error":"refresh_token_reused"}', 401],
     ["revoked", '{"code":"refresh_token_invalidated"}', 403],
+    ["expired", '{"error":{"code":"REFRESH_TOKEN_EXPIRED"}}', 400],
+    ["reused", '{"error":"Refresh_Token_Reused"}', 400],
+    ["revoked", '{"code":"REFRESH_token_INVALIDATED"}', 503],
     ["other", "unauthorized", 401],
-  ])("is %s for good", ([reason, body, status]) =>
+  ])("is %s for good after %s with status %i", ([reason, body, status]) =>
     Effect.gen(function* () {
       const { requests, service } = transport([{ status, body }]);
       expect(yield* spend(service)).toMatchObject({

@@ -1,0 +1,207 @@
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import { dueAtMs, expiresAtMs, isExpired } from "../credential/expiry.ts";
+import type {
+  ChatgptCredential,
+  Credential,
+  ExternalChatgptCredential,
+} from "../credential/index.ts";
+import { type LoginError, NotSignedIn, RefreshUnsupported } from "../errors/index.ts";
+import type { RefreshReason } from "../oauth/refresh.ts";
+import type { ManagerDeps, Operation } from "./deps.ts";
+import { enforceRestrictions, loadCredential } from "./load.ts";
+import type { MaybeCredential } from "./state.ts";
+
+// Loads and refreshes, and what they make of the manager's state.
+
+/** Loads the credential and makes the outcome current: a credential, none, or the error. */
+export const loadAndAccept = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
+  const version = deps.state.version();
+  const loaded = yield* Effect.tapError(loadCredential(deps), (error) =>
+    Effect.sync(() => deps.state.fail(error, version)),
+  );
+  deps.state.accept(loaded, version);
+  const credential = Option.getOrUndefined(loaded);
+  if (credential?._tag === "Chatgpt" && deps.store.hasPending()) {
+    deps.state.postpone(saveAgainAtMs(credential, yield* Clock.currentTimeMillis));
+  }
+  return currentOr(deps, loaded);
+});
+
+/** The state's credential: the one that was just accepted, or a newer one. */
+const currentOr = (deps: ManagerDeps, loaded: MaybeCredential): MaybeCredential => {
+  const state = deps.state.get();
+  return state._tag === "Loaded" ? state.credential : loaded;
+};
+
+/** The current credential; loads it if that was not done before. */
+export const ensureLoaded = (deps: ManagerDeps): Operation<MaybeCredential> =>
+  Effect.suspend(() => {
+    const state = deps.state.get();
+    switch (state._tag) {
+      case "Unloaded":
+        return loadAndAccept(deps);
+      case "Failed":
+        return Effect.fail(state.error);
+      case "Loaded":
+        return Effect.succeed(state.credential);
+    }
+  });
+
+/**
+ * The credential for the next request, refreshed or reloaded if it is due. A failed refresh is no error while the old
+ * credential is still accepted: it is logged, and tried again later.
+ */
+export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
+  deps: ManagerDeps,
+): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
+  const loaded = Option.getOrUndefined(yield* ensureLoaded(deps));
+  const nowMs = yield* Clock.currentTimeMillis;
+  const state = deps.state.get();
+  const due = state._tag === "Loaded" ? state.dueAtMs : Infinity;
+  if (loaded === undefined || due > nowMs) return Option.fromUndefinedOr(loaded);
+  if (loaded._tag !== "Chatgpt") return yield* loadAndAccept(deps);
+  if (dueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(deps, loaded, nowMs));
+  const reason = expiresAtMs(loaded) === undefined ? "scheduled" : "proactive_expiry";
+  return yield* refreshAndAccept(deps, loaded, reason).pipe(
+    Effect.asSome,
+    Effect.catch((error) =>
+      mayStillServe(error, loaded, nowMs)
+        ? Effect.as(warnUnreported(deps, error), Option.some<Credential>(loaded))
+        : Effect.fail(error),
+    ),
+  );
+});
+
+/** A logout, or a login to another account, ends the old credential at once. */
+const mayStillServe = (error: LoginError, credential: Credential, nowMs: number): boolean =>
+  error._tag !== "RefreshAccountChanged" &&
+  error._tag !== "CredentialForbidden" &&
+  !isExpired(credential, nowMs);
+
+const warnUnreported = (deps: ManagerDeps, error: LoginError): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    markUnreported(deps);
+    return Effect.logWarning(`the access token could not be refreshed yet: ${error.message}`);
+  });
+
+/** No caller has received the error of the last refresh. */
+export const markUnreported = ({ state }: Pick<ManagerDeps, "state">): void => {
+  const now = state.get();
+  if (now._tag === "Loaded" && now.failure !== undefined)
+    state.setFailure({ ...now.failure, isReported: false });
+};
+
+const SAVE_AGAIN_MS = 30_000;
+
+/** Tokens that could not be saved are lost when the process ends, and other processes still hold the spent ones. */
+const saveAgainAtMs = (credential: Credential, nowMs: number): number =>
+  Math.min(nowMs + SAVE_AGAIN_MS, Math.max(nowMs + 1, expiresAtMs(credential) ?? Infinity));
+
+const saveAgain = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  credential: ChatgptCredential,
+  nowMs: number,
+) {
+  yield* Effect.catch(deps.homeLock.withLock(deps.store.savePending), (error) =>
+    Effect.logWarning(`refreshed tokens still cannot be saved: ${error.message}`),
+  );
+  const hasPending = deps.store.hasPending();
+  deps.state.postpone(hasPending ? saveAgainAtMs(credential, nowMs) : dueAtMs(credential));
+  return credential;
+});
+
+/** Refreshes a ChatGPT sign-in and makes the outcome current. If the refresh fails, the credential stays current. */
+export const refreshAndAccept = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  credential: ChatgptCredential,
+  reason: RefreshReason,
+  isDemanded = false,
+): Effect.fn.Return<Credential, LoginError, HttpTransport> {
+  const version = deps.state.version();
+  const { refreshChatgpt } = yield* Effect.promise(() => import("./refresh.ts"));
+  const { credential: refreshed, stored } = yield* Effect.tapError(
+    refreshChatgpt({ deps, mine: credential, reason, isDemanded }),
+    (error) => rememberFailure(deps, credential, error, version),
+  );
+  const allowed = yield* Effect.tapError(
+    enforceRestrictions(deps, refreshed, stored.document),
+    (error) => Effect.sync(() => deps.state.fail(error, version)),
+  );
+  deps.state.accept(Option.some(allowed), version);
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (deps.store.hasPending()) deps.state.postpone(saveAgainAtMs(allowed, nowMs));
+  else if (dueAtMs(allowed) <= nowMs) deps.state.postpone(nowMs + shortLifeMs(allowed, nowMs));
+  return Option.getOrElse(currentOr(deps, Option.some(allowed)), () => allowed);
+});
+
+/**
+ * When a new credential that is due at once is due again: after half of its life, so that an authority with short-lived
+ * tokens gets two refreshes in a life; after 30 s at least, since by a clock that is ahead every new token has expired.
+ */
+const shortLifeMs = (credential: Credential, nowMs: number): number =>
+  Math.max(30_000, ((expiresAtMs(credential) ?? nowMs) - nowMs) / 2);
+
+/** The back-off after failed refreshes, in milliseconds: doubled each time, and short while requests fail for it. */
+const backOffMs = (count: number, isUsable: boolean, retryAfterMs = 0): number => {
+  const { first, most } = isUsable
+    ? { first: 30_000, most: 300_000 }
+    : { first: 2_000, most: 60_000 };
+  return Math.max(
+    Math.min(first * 2 ** Math.min(count - 1, 10), most),
+    Math.min(retryAfterMs, 300_000),
+  );
+};
+
+const rememberFailure = (
+  { state }: ManagerDeps,
+  credential: ChatgptCredential,
+  error: LoginError,
+  version: number,
+): Effect.Effect<void> =>
+  Effect.map(Clock.currentTimeMillis, (endedAtMs) => {
+    const now = state.get();
+    if (now._tag !== "Loaded" || state.version() !== version) return;
+    if (error === now.failure?.error) return state.setFailure({ ...now.failure, isReported: true });
+    const count = (now.failure?.count ?? 0) + 1;
+    const retryAfterMs = error._tag === "RefreshFailed" ? error.retryAfterMs : undefined;
+    const pauseMs = backOffMs(count, !isExpired(credential, endedAtMs), retryAfterMs);
+    state.setFailure({ error, count, endedAtMs, retryAtMs: endedAtMs + pauseMs, isReported: true });
+  });
+
+/** Asks the external provider again and makes its answer current; `None` without a provider. */
+export const askExternalAndAccept = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  credential: ExternalChatgptCredential,
+): Effect.fn.Return<MaybeCredential, LoginError> {
+  const version = deps.state.version();
+  const tokens = yield* deps.external.askAgain(credential.account.accountId);
+  if (Option.isNone(tokens)) return Option.none();
+  const { externalCredential } = yield* Effect.promise(() => import("./chatgpt.ts"));
+  const supplied = yield* externalCredential(tokens.value, credential.source);
+  const allowed = yield* Effect.tapError(enforceRestrictions(deps, supplied), (error) =>
+    Effect.sync(() => deps.state.fail(error, version)),
+  );
+  deps.state.accept(Option.some(allowed), version);
+  return Option.some(allowed);
+});
+
+/** `AuthManager.refresh`. */
+export const refreshNow = Effect.fn("AuthManager.refresh")(function* (
+  deps: ManagerDeps,
+  reason: RefreshReason,
+): Effect.fn.Return<Credential, LoginError, HttpTransport> {
+  yield* Effect.annotateCurrentSpan({ "refresh.reason": reason });
+  const loaded = Option.getOrUndefined(yield* ensureLoaded(deps));
+  if (loaded === undefined) return yield* new NotSignedIn();
+  if (loaded._tag === "Chatgpt") return yield* refreshAndAccept(deps, loaded, reason, true);
+  if (loaded._tag === "ExternalChatgpt") {
+    const supplied = yield* askExternalAndAccept(deps, loaded);
+    if (Option.isSome(supplied)) return supplied.value;
+  }
+  return yield* new RefreshUnsupported({ kind: loaded._tag });
+});

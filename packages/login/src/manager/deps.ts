@@ -1,0 +1,31 @@
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import type * as Effect from "effect/Effect";
+import type { AgentIdentities } from "../agents/identities.ts";
+import type { LoginError } from "../errors/index.ts";
+import type { CredentialStore } from "../storage/index.ts";
+import type { HomeLock } from "../storage/lock/index.ts";
+import type { RefreshLock } from "../storage/lock/refresh-lock.ts";
+import type { ExternalProviderSlot } from "./external-provider.ts";
+import type { ObtainedCredentials, SpentTokens } from "./known-failures.ts";
+import type { CredentialState } from "./state.ts";
+import type { AuthManagerOptions } from "./types.ts";
+
+/** What the operations of one manager share. */
+export interface ManagerDeps {
+  readonly options: AuthManagerOptions;
+  /** The configured store. */
+  readonly store: CredentialStore["Service"];
+  /** The memory for external tokens; the same as `store` if that is what is configured. */
+  readonly ephemeral: CredentialStore["Service"];
+  readonly homeLock: HomeLock["Service"];
+  readonly refreshLock: RefreshLock["Service"];
+  /** Made at first use. */
+  readonly agents: Effect.Effect<AgentIdentities, LoginError>;
+  readonly external: ExternalProviderSlot;
+  readonly state: CredentialState;
+  readonly spentTokens: SpentTokens;
+  readonly obtained: ObtainedCredentials;
+}
+
+/** An operation of a manager. What it sends goes through the manager's transport. */
+export type Operation<A> = Effect.Effect<A, LoginError, HttpTransport>;

@@ -1,0 +1,344 @@
+import { randomUUID } from "node:crypto";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
+import * as Schedule from "effect/Schedule";
+import { isExpired } from "../credential/expiry.ts";
+import { type ChatgptCredential, isSameAccount } from "../credential/index.ts";
+import {
+  CredentialUnusable,
+  type LoginError,
+  NewCredentialRejected,
+  RefreshFailed,
+  RefreshRejected,
+} from "../errors/index.ts";
+import { compact } from "../internal/compact.ts";
+import { type RefreshedTokens, type RefreshReason, spendRefreshToken } from "../oauth/refresh.ts";
+import { tokenAuthority } from "../oauth/authority.ts";
+import type { AuthDocument, AuthTokens } from "../storage/auth-json/index.ts";
+import { fingerprint } from "../storage/fingerprint.ts";
+import type { StoredDocument } from "../storage/index.ts";
+import type { RefreshOutcome } from "../storage/lock/refresh-lock.ts";
+import { chatgptCredential, readSignIn, revokeSignIn, type StoredSignIn } from "./chatgpt.ts";
+import type { ManagerDeps } from "./deps.ts";
+import { recoveryPauseMs } from "./known-failures.ts";
+import type { RefreshFailure } from "./state.ts";
+
+/** The refreshed credential, and the stored document that it was made of. */
+export type Refreshed = Pick<StoredSignIn, "credential" | "stored">;
+
+export interface RefreshCall {
+  readonly deps: ManagerDeps;
+  readonly mine: ChatgptCredential;
+  readonly reason: RefreshReason;
+  /** Whether a caller demands a refresh, which ignores the back-off after a failure. */
+  readonly isDemanded: boolean;
+}
+
+/**
+ * Refreshes a ChatGPT sign-in, once for everything that shares the store (docs/protocol.md §9).
+ *
+ * A token pair that another process stored meanwhile is adopted. Else the refresh token is spent under the refresh lock
+ * and the new pair stored under the home lock. Callers that wait for the refresh lock share the outcome of the attempt
+ * series that they waited for, a failure included.
+ *
+ * Fails with `RefreshAccountChanged` if the store no longer holds a sign-in of the same account.
+ */
+export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* (
+  call: RefreshCall,
+): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const { deps, mine } = call;
+  const stored = yield* readSignIn(deps.store, mine);
+  const last = yield* deps.refreshLock.lastOutcome;
+  if (isAdoptable(mine, stored, yield* Clock.currentTimeMillis)) return stored;
+  yield* refuseKnownFailure(call, stored, last);
+  const turn = takeTurn(call, fingerprint(stored.tokens.refreshToken), idOf(last));
+  return yield* Effect.catchTag(turn, "RefreshRejected", (rejection) =>
+    rejection.reason === "reused" ? adoptAfterReuse(call, rejection) : Effect.fail(rejection),
+  );
+});
+
+const idOf = (outcome: Option.Option<RefreshOutcome>): string | undefined =>
+  Option.getOrUndefined(outcome)?.id;
+
+const isOtherPair = (mine: ChatgptCredential, other: ChatgptCredential): boolean =>
+  fingerprint(mine.accessToken) !== fingerprint(other.accessToken);
+
+/** Also a pair that is due: an authority may issue tokens that live for minutes, and each process would spend one. */
+const isAdoptable = (mine: ChatgptCredential, { credential }: StoredSignIn, nowMs: number) =>
+  isOtherPair(mine, credential) && !isExpired(credential, nowMs);
+
+/** Fails if it is known that spending the stored token would not help, or not yet. */
+const refuseKnownFailure = Effect.fnUntraced(function* (
+  { deps, isDemanded, mine, reason }: RefreshCall,
+  { credential, tokens }: StoredSignIn,
+  last: Option.Option<RefreshOutcome>,
+): Effect.fn.Return<void, LoginError> {
+  const final = deps.spentTokens.errorOf(tokens);
+  if (final !== undefined) return yield* final;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const state = deps.state.get();
+  const failure = state._tag === "Loaded" ? state.failure : undefined;
+  const isSame = !isOtherPair(mine, credential);
+  if (failure !== undefined && isSame && answersFor(failure, isDemanded, nowMs)) {
+    return yield* Effect.fail(failure.error);
+  }
+  const result = Option.getOrUndefined(last)?.result;
+  if (reason !== "unauthorized_recovery" || result?._tag !== "Refreshed") return;
+  if (result.accessToken !== fingerprint(credential.accessToken)) return;
+  const endedAtMs = Option.getOrThrow(last).endedAtMs;
+  const retryAtMs = endedAtMs + recoveryPauseMs(result.rejections);
+  if (nowMs < endedAtMs || nowMs >= retryAtMs) return;
+  const ageMs = nowMs - endedAtMs;
+  const { accountId } = credential.account;
+  return yield* new NewCredentialRejected(
+    compact({ kind: "Chatgpt" as const, ageMs, retryAtMs, accountId }),
+  );
+});
+
+/** An operation that loads first and then asks again spends one attempt series, not two. */
+const SAME_OPERATION_MS = 2_000;
+
+const answersFor = (failure: RefreshFailure, isDemanded: boolean, nowMs: number): boolean =>
+  isDemanded
+    ? !failure.isReported && nowMs - failure.endedAtMs < SAME_OPERATION_MS
+    : nowMs < failure.retryAtMs;
+
+/** Waits for the lock and spends the token, or shares the outcome of whoever held the lock. */
+const takeTurn = (
+  call: RefreshCall,
+  token: string,
+  lastId: string | undefined,
+): Effect.Effect<Refreshed, LoginError, HttpTransport> =>
+  Effect.gen(function* () {
+    const { refreshLock } = call.deps;
+    const isNews = (outcome: RefreshOutcome) =>
+      outcome.id !== lastId && outcome.refreshToken === token;
+    const news = Effect.map(refreshLock.lastOutcome, Option.filter(isNews));
+    const shared = Effect.scoped(
+      Effect.gen(function* () {
+        const acquired = Effect.as(refreshLock.acquire, Option.none<RefreshOutcome>());
+        const waited = yield* Effect.raceFirst(acquired, untilSome(news));
+        const outcome = Option.isSome(waited) ? waited : yield* news;
+        if (Option.isSome(outcome)) return yield* shareOutcome(call, outcome.value);
+        return Option.some(yield* adoptOrSpend(call));
+      }),
+    );
+    const refreshed = yield* shared;
+    if (Option.isSome(refreshed)) return refreshed.value;
+    // It was refreshed, but the new pair could not be stored, so that this process cannot have it.
+    return yield* takeTurn(call, token, idOf(yield* refreshLock.lastOutcome));
+  });
+
+const untilSome = <A>(effect: Effect.Effect<Option.Option<A>>): Effect.Effect<Option.Option<A>> =>
+  Effect.repeat(effect, {
+    until: Option.isSome,
+    schedule: Schedule.jittered(Schedule.spaced(40)),
+  });
+
+const shareOutcome = Effect.fnUntraced(function* (
+  { deps, mine }: RefreshCall,
+  { result }: RefreshOutcome,
+): Effect.fn.Return<Option.Option<Refreshed>, LoginError> {
+  if (result._tag === "Failed") {
+    const { _tag: _, ...failure } = result;
+    return yield* new RefreshFailed(failure);
+  }
+  const stored = yield* readSignIn(deps.store, mine);
+  if (isOtherPair(mine, stored.credential)) return Option.some(stored);
+  if (result._tag === "Refreshed") return Option.none();
+  const { accountId } = mine.account;
+  const rejection = new RefreshRejected(compact({ reason: result.reason, accountId }));
+  deps.spentTokens.remember(stored.tokens, rejection);
+  return yield* rejection;
+});
+
+const adoptOrSpend = Effect.fnUntraced(function* (
+  call: RefreshCall,
+): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const { deps, mine } = call;
+  const nowMs = yield* Clock.currentTimeMillis;
+  const found = yield* readSignIn(deps.store, mine);
+  if (isAdoptable(mine, found, nowMs)) return found;
+  const last = yield* deps.refreshLock.lastOutcome;
+  yield* refuseKnownFailure(call, found, last);
+  // Before anything is spent: the store can be written, and nobody is writing it.
+  const current = yield* deps.homeLock.withLock(
+    Effect.gen(function* () {
+      yield* deps.store.savePending;
+      yield* deps.store.checkWritable;
+      return yield* readSignIn(deps.store, mine);
+    }),
+  );
+  if (isAdoptable(mine, current, nowMs)) return current;
+  return yield* spendAndStore(call, current, rejectionsInARow(call, current, last, nowMs));
+});
+
+/** How many access tokens in a row a server has rejected soon after they were obtained. */
+const rejectionsInARow = (
+  { reason }: RefreshCall,
+  { credential }: StoredSignIn,
+  last: Option.Option<RefreshOutcome>,
+  nowMs: number,
+): number => {
+  if (reason !== "unauthorized_recovery" || Option.isNone(last)) return 0;
+  const { endedAtMs, result } = last.value;
+  if (result._tag !== "Refreshed") return 0;
+  const isSoon = nowMs - endedAtMs < 2 * recoveryPauseMs(result.rejections);
+  return isSoon && result.accessToken === fingerprint(credential.accessToken)
+    ? result.rejections + 1
+    : 0;
+};
+
+const spendAndStore = Effect.fnUntraced(function* (
+  { deps, reason }: RefreshCall,
+  signIn: StoredSignIn,
+  rejections: number,
+): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const { tokens } = signIn;
+  const { source } = signIn.stored;
+  const { environment, allowInsecureHttp = false } = deps.options;
+  if (Redacted.value(tokens.refreshToken) === "") {
+    return yield* new CredentialUnusable({ source, reason: "tokens.refresh_token is empty" });
+  }
+  const authority = tokenAuthority(environment, tokens.oauthProvenance, allowInsecureHttp);
+  if (authority === undefined) {
+    const reason = "tokens.oauth_provenance.issuer must be an https URL";
+    return yield* new CredentialUnusable({ source, reason });
+  }
+  const record = (result: RefreshOutcome["result"]) =>
+    Effect.flatMap(Clock.currentTimeMillis, (endedAtMs) =>
+      deps.refreshLock.recordOutcome({
+        id: randomUUID(),
+        refreshToken: fingerprint(tokens.refreshToken),
+        endedAtMs,
+        result,
+      }),
+    );
+  const keep = Effect.fnUntraced(function* (fresh: RefreshedTokens) {
+    const kept = yield* storeTokens(deps, signIn, fresh);
+    if (fresh.accessToken === undefined) {
+      return yield* new RefreshFailed({
+        attempts: 1,
+        reason: "the response holds no access token",
+        ...(fresh.refreshToken === undefined && { isSpent: true }),
+      });
+    }
+    yield* record({ _tag: "Refreshed", accessToken: fingerprint(fresh.accessToken), rejections });
+    return kept;
+  });
+  const request = {
+    url: authority.tokenUrl,
+    clientId: authority.clientId,
+    refreshToken: tokens.refreshToken,
+    reason,
+    ...compact({ accountId: signIn.credential.account.accountId }),
+  };
+  return yield* Effect.tapError(spendRefreshToken(request, keep), (error) => {
+    if (error._tag === "RefreshRejected") {
+      deps.spentTokens.remember(tokens, error);
+      return record({ _tag: "Rejected", reason: error.reason });
+    }
+    if (error._tag !== "RefreshFailed") return Effect.void;
+    if (error.isSpent === true) deps.spentTokens.remember(tokens, error);
+    const { attempts, isSpent, reason, retryAfterMs, status } = error;
+    const failure = compact({ attempts, isSpent, reason, retryAfterMs, status });
+    return record({ _tag: "Failed", ...failure });
+  });
+});
+
+/** Stores the new tokens, unless another program has replaced or removed the sign-in while they were requested. */
+const storeTokens = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  spent: StoredSignIn,
+  fresh: RefreshedTokens,
+): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const lastRefresh = new Date(yield* Clock.currentTimeMillis).toISOString();
+  const tokens: AuthTokens = { ...spent.tokens, ...fresh };
+  const withTokens = ({ document }: StoredDocument): AuthDocument => ({
+    ...document,
+    tokens,
+    lastRefresh,
+  });
+  const outcome = yield* deps.homeLock
+    .withLock(
+      Effect.gen(function* () {
+        const found = yield* deps.store.load;
+        if (Option.isNone(found) || !isSamePair(found.value.document.tokens, spent.tokens)) {
+          return { _tag: "Replaced" as const, found };
+        }
+        const document = withTokens(found.value);
+        const saved = yield* deps.store.saveRefreshed(document, found.value);
+        return { _tag: "Stored" as const, document, ...saved };
+      }),
+    )
+    .pipe(
+      // No lock, or a document that does not parse any more: nothing is overwritten, and nothing is lost.
+      Effect.catch((problem) => {
+        const document = withTokens(spent.stored);
+        const { source } = spent.stored;
+        return Effect.as(deps.store.keepUnsaved(document, spent.stored), {
+          _tag: "Stored" as const,
+          document,
+          source,
+          problem: Option.some(problem),
+        });
+      }),
+    );
+  if (outcome._tag === "Replaced")
+    return yield* afterReplacement(deps, spent, tokens, outcome.found);
+  if (Option.isSome(outcome.problem)) {
+    yield* Effect.logWarning(
+      `refreshed tokens could not be saved and are kept in memory: ${outcome.problem.value.message}`,
+    );
+  }
+  const { document, source } = outcome;
+  const credential = yield* chatgptCredential(document, tokens, source);
+  return { credential, stored: { document, source } };
+});
+
+const isSamePair = (a: AuthTokens | undefined, b: AuthTokens): boolean =>
+  a !== undefined &&
+  fingerprint(a.refreshToken) === fingerprint(b.refreshToken) &&
+  fingerprint(a.accessToken) === fingerprint(b.accessToken);
+
+/**
+ * The store holds something newer, which stays. Tokens of a sign-in that is gone are revoked, best effort; those of one
+ * that another program refreshed as well are not, since that would end the sign-in.
+ */
+const afterReplacement = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  spent: StoredSignIn,
+  fresh: AuthTokens,
+  found: Option.Option<StoredDocument>,
+): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const theirs = Option.getOrUndefined(found)?.document.tokens;
+  const isSameSignIn = theirs !== undefined && theirs.loginOwnerId === spent.tokens.loginOwnerId;
+  const current = yield* Effect.result(readSignIn(deps.store, spent.credential));
+  const isSameOwner =
+    current._tag === "Success" &&
+    isSameAccount(current.success.credential.account, spent.credential.account);
+  if (!(isSameSignIn && isSameOwner)) yield* revokeSignIn(deps.options, fresh);
+  return yield* Effect.fromResult(current);
+});
+
+/**
+ * Another program that does not take our locks has spent the token, and may still have to write what it received: the
+ * store is read again four times within two seconds.
+ */
+const adoptAfterReuse = Effect.fnUntraced(function* (
+  { deps, mine }: RefreshCall,
+  rejection: RefreshRejected,
+): Effect.fn.Return<Refreshed, LoginError> {
+  const look = Effect.flatMap(readSignIn(deps.store, mine), (stored) =>
+    deps.spentTokens.errorOf(stored.tokens) === undefined
+      ? Effect.succeed(stored)
+      : Effect.fail(rejection),
+  );
+  return yield* Effect.retry(look, {
+    schedule: Schedule.upTo(Schedule.exponential(100, 3), { times: 3 }),
+    while: (error) => error === rejection,
+  });
+});

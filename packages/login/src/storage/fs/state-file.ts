@@ -1,0 +1,69 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { lstat, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile, sweepTemporaries } from "./replace.ts";
+
+/** Folder below CODEX_HOME for files that only agent-auth knows. Deleting it loses no sign-in. */
+const FOLDER = "agent-auth";
+
+/** Returns the path of a state file. */
+export const stateFilePath = (folder: string, name: string): string => join(folder, FOLDER, name);
+
+/**
+ * Reads a state file. `undefined` if there is none, if it is larger than `maxBytes`, or if another user owns it or may
+ * write it, since its content is trusted.
+ */
+export const readStateFile = (path: string, maxBytes: number): string | undefined => {
+  let fd: number;
+  try {
+    fd = openSync(
+      path,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
+  } catch {
+    return undefined;
+  }
+  try {
+    const stats = fstatSync(fd);
+    return isTrusted(stats) && stats.size <= maxBytes ? readFileSync(fd, "utf8") : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+};
+
+/** Windows has neither owners nor modes here; there the profile folder's access list guards the file. */
+const isOwn = (stats: Stats): boolean =>
+  process.getuid === undefined || stats.uid === process.getuid();
+
+const isTrusted = (stats: Stats): boolean =>
+  stats.isFile() && isOwn(stats) && (process.getuid === undefined || (stats.mode & 0o022) === 0);
+
+/**
+ * Replaces a state file, 0600 in a folder of mode 0700. Returns whether it was written: a full disk, a read-only home or
+ * a home of another user (who could redirect root's writes) is not an error.
+ */
+export const writeStateFile = async (
+  folder: string,
+  name: string,
+  content: string,
+): Promise<boolean> => {
+  const path = stateFilePath(folder, name);
+  try {
+    if (!isOwn(await stat(folder))) return false;
+    const parent = join(folder, FOLDER);
+    await mkdir(parent, { mode: 0o700 }).catch(ignoreExisting);
+    const stats = await lstat(parent);
+    if (!stats.isDirectory() || !isOwn(stats)) return false;
+    await sweepTemporaries(path);
+    await replaceFile({ path }, content);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const ignoreExisting = (error: unknown): void => {
+  if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+};

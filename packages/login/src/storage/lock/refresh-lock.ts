@@ -1,0 +1,133 @@
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import type * as Scope from "effect/Scope";
+import * as Semaphore from "effect/Semaphore";
+import { canonicalCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
+import type { CodexHome } from "../../config/environment.ts";
+import { type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
+import { describeSystemError } from "../fs/system-error.ts";
+import type { RefreshOutcome } from "./refresh-outcome.ts";
+
+export type { RefreshOutcome } from "./refresh-outcome.ts";
+
+/**
+ * One refresh at a time over all tasks and processes that share a sign-in. Held while a refresh token is sent, which may
+ * take half a minute if the authority does not respond; `HomeLock`, which logins and logouts take as well, is not. Whoever
+ * waits for this lock waits for the outcome, too: it answers for a failure as well as for a success.
+ *
+ * Give a manager a service of your own if the processes share a store that is not on one machine.
+ *
+ * @example
+ * ```ts
+ * import { layer, RefreshLock } from "@agent-auth/login/storage/lock/refresh-lock";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ *  *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const last = RefreshLock.use((lock) => Effect.scoped(Effect.andThen(lock.acquire, lock.lastOutcome)));
+ * await Effect.runPromise(Effect.provide(last, layer({ codexHome })));
+ * ```
+ */
+export class RefreshLock extends Context.Service<
+  RefreshLock,
+  {
+    /** Waits for the lock and holds it until the scope closes. The wait can be interrupted. */
+    readonly acquire: Effect.Effect<void, HomeLockError, Scope.Scope>;
+    /** The outcome that was recorded last, by any process. */
+    readonly lastOutcome: Effect.Effect<Option.Option<RefreshOutcome>>;
+    /** Records an outcome. Run it while the lock is held. */
+    readonly recordOutcome: (outcome: RefreshOutcome) => Effect.Effect<void>;
+  }
+>()("@agent-auth/login/storage/lock/refresh-lock") {
+  /** Excludes the tasks that share this layer; touches no disk. */
+  static readonly layerMemory: Layer.Layer<RefreshLock> = Layer.sync(RefreshLock, () => {
+    const memory = outcomeMemory();
+    return { ...memory, acquire: Semaphore.takeScoped(Semaphore.makeUnsafe(1), 1) };
+  });
+}
+
+const outcomeMemory = () => {
+  let last = Option.none<RefreshOutcome>();
+  return {
+    lastOutcome: Effect.sync(() => last),
+    recordOutcome: (outcome: RefreshOutcome) =>
+      Effect.sync(() => {
+        last = Option.some(outcome);
+      }),
+  };
+};
+
+export interface RefreshLockOptions {
+  readonly codexHome: CodexHome;
+  /** Milliseconds to wait for another process. Default 60000. */
+  readonly maxWaitMs?: number;
+}
+
+/** Our lock file for refreshes. Codex does not know it: it sends refresh tokens without a lock. */
+export const refreshLockName = "agent-auth.refresh.lock";
+
+/**
+ * The lock of a CODEX_HOME: `agent-auth.refresh.lock` in it and, if `auth.json` is a link, beside the file that it leads
+ * to. The outcome is recorded in `agent-auth/refresh.json` in the same folders.
+ */
+export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
+  Layer.effect(
+    RefreshLock,
+    Effect.gen(function* () {
+      /** Tasks that share the layer queue here, so that they do not poll the file against each other. */
+      const queue = Semaphore.makeUnsafe(1);
+      /** For homes in which nothing can be written. */
+      const memory = outcomeMemory();
+      const files = yield* Effect.cached(
+        Effect.promise(async () => {
+          const file = await import("./refresh-outcome.ts");
+          return { ...file, read: file.makeOutcomeReader() };
+        }),
+      );
+      const { codexHome, maxWaitMs = 60_000 } = options;
+      return {
+        acquire: Effect.gen(function* () {
+          yield* Semaphore.takeScoped(queue, 1);
+          yield* prepareCodexHome(
+            codexHome,
+            (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
+          );
+          const { acquireOwnLock } = yield* Effect.promise(() => import("./acquire.ts"));
+          yield* acquireOwnLock(refreshLockName, { ...homeOf(codexHome), maxWaitMs });
+        }),
+        lastOutcome: Effect.gen(function* () {
+          const folders = yield* foldersOf(codexHome);
+          const { read } = yield* files;
+          const found = folders.map(read).filter((outcome) => outcome !== undefined);
+          const kept = Option.getOrUndefined(yield* memory.lastOutcome);
+          return Option.fromUndefinedOr(newest(kept === undefined ? found : [...found, kept]));
+        }),
+        recordOutcome: (outcome) =>
+          Effect.gen(function* () {
+            const folders = yield* foldersOf(codexHome);
+            const { writeOutcome } = yield* files;
+            yield* memory.recordOutcome(outcome);
+            yield* Effect.promise(() =>
+              Promise.all(folders.map((folder) => writeOutcome(folder, outcome))),
+            );
+          }),
+      };
+    }),
+  );
+
+const homeOf = (codexHome: CodexHome) => ({
+  home: canonicalCodexHome(codexHome),
+  path: codexHome.path,
+});
+
+const foldersOf = (codexHome: CodexHome) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./acquire.ts")),
+    ({ homeFolders }) => homeFolders(homeOf(codexHome)),
+  );
+
+const newest = (outcomes: ReadonlyArray<RefreshOutcome>): RefreshOutcome | undefined =>
+  outcomes.toSorted((a, b) => b.endedAtMs - a.endedAtMs)[0];
