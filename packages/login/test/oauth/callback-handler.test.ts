@@ -129,17 +129,18 @@ const rawConnection = (redirectUri: string, bytes: string) =>
 
 describe("the callback server, under attack by another local program", () => {
   const slow = [
-    ["that sends nothing", ""],
-    ["that never ends its headers", "GET / HTTP/1.1\r\nhost: x\r\n"],
-    ["that never ends its body", "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"],
+    ["that sends nothing", "", "408"],
+    ["that never ends its headers", "GET / HTTP/1.1\r\nhost: x\r\n", "408"],
+    ["that never ends its body", "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n", "403"],
   ] as const;
-  for (const [name, bytes] of slow) {
+  for (const [name, bytes, status] of slow) {
     it.live(`closes a connection ${name}`, () =>
       Effect.gen(function* () {
         const limits = { requestTimeoutMs: 100, maxConnections: 64 };
         const { redirectUri } = yield* open({ limits });
         const { closed } = yield* rawConnection(redirectUri, bytes);
-        yield* Effect.promise(() => closed);
+        const response = yield* Effect.promise(() => closed);
+        assert.strictEqual(response.slice(0, 12), `HTTP/1.1 ${status}`);
       }).pipe(Effect.scoped),
     );
   }
