@@ -27,7 +27,18 @@ export interface Authority {
   readonly clientId: string;
 }
 
-/** Returns the authority that the options name. Fails with `InvalidIssuer`. Sends nothing. */
+/**
+ * Returns the authority that the options name. Fails with `InvalidIssuer`. Sends nothing.
+ *
+ * @example
+ * ```ts
+ * import { parseAuthority } from "@agent-auth/login/oauth/authority";
+ * import * as Effect from "effect/Effect";
+ *
+ * const { issuer } = Effect.runSync(parseAuthority({ issuer: "https://auth.example.com/" }));
+ * issuer; // "https://auth.example.com"
+ * ```
+ */
 export const parseAuthority = (
   options: AuthorityOptions,
 ): Effect.Effect<Authority, InvalidIssuer> => {
@@ -65,6 +76,14 @@ export interface TokenAuthority {
  * Returns where stored tokens are refreshed and revoked (docs/protocol.md §1, §9). The environment variables take
  * precedence, then the `oauth_provenance` of the tokens, then the default authority. Returns `undefined` if the provenance
  * names an issuer that no refresh token may be sent to.
+ *
+ * @example
+ * ```ts
+ * import { tokenAuthority } from "@agent-auth/login/oauth/authority";
+ *
+ * const authority = tokenAuthority({}, { issuer: "https://auth.example.com", clientId: "mine" }, false);
+ * authority?.tokenUrl; // "https://auth.example.com/oauth/token"
+ * ```
  */
 export const tokenAuthority = (
   environment: Pick<LoginEnvironment, "refreshTokenUrl" | "revokeTokenUrl">,

@@ -82,7 +82,17 @@ const decodeUnverifiedPayload = (jwt: string): unknown => {
   return Array.isArray(claims) ? undefined : claims;
 };
 
-/** Returns the account of the claims. `accountId`, if given, takes precedence: it is the one that requests will carry. */
+/**
+ * Returns the account of the claims. `accountId`, if given, takes precedence: it is the one that requests will carry.
+ *
+ * @example
+ * ```ts
+ * import { accountOf } from "@agent-auth/login/oauth/id-token-claims";
+ *
+ * const account = accountOf({ email: "ada@example.com", isFedrampAccount: false }, "workspace-1");
+ * account.accountId; // "workspace-1"
+ * ```
+ */
 export const accountOf = (claims: UnverifiedTokenClaims, accountId?: string): Account => {
   const { expiresAtMs: _, ...account } = claims;
   return accountId === undefined ? account : { ...account, accountId };
