@@ -9,10 +9,10 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["test/**/*.test.ts"],
-    // The second is for the count at the end of npm test: tools/src/test-summary.ts.
+    // The JSON report is for tools/src/test-summary.ts.
     reporters: ["default", "json"],
     outputFile: { json: ".results/tests.json" },
-    // Machines are shared and noisy: a limit that only a hang meets.
+    // Generous, because CI machines are slow: only a hang reaches it.
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

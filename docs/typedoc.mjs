@@ -1,17 +1,17 @@
-// What a package exports is what is documented: a module for each door.
+// Documents every entry point of every package as a module.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-const doorsOf = (manifest) =>
+const entryPointsOf = (manifest) =>
   Object.values(JSON.parse(readFileSync(manifest, "utf8")).exports)
-    .map((door) => door["@agent-auth/source"])
+    .map((target) => target["@agent-auth/source"])
     .filter((source) => source !== undefined)
     .map((source) => join(dirname(manifest), source));
 
 const manifests = globSync("../packages/*/package.json", { cwd: import.meta.dirname });
 
 export default {
-  entryPoints: manifests.map((path) => join(import.meta.dirname, path)).flatMap(doorsOf),
+  entryPoints: manifests.map((path) => join(import.meta.dirname, path)).flatMap(entryPointsOf),
   name: "agent-auth",
   tsconfig: "./tsconfig.json",
   out: "./api",

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs Debian packages that are missing: tools/debian-packages.sh [package...]
-# Without names: everything that a test can use. Tests that miss theirs print this command and are skipped.
-# Needs root (or sudo without a password) only where something is missing. Exits non-zero where it cannot help.
+# Installs missing Debian packages: tools/debian-packages.sh [package...]
+# Default: all packages that tests use. Tests without theirs are skipped and print this command.
+# Needs root, or sudo without a password, if something is missing. Exits with an error if it cannot install them.
 set -eu
 
 [ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl
@@ -13,20 +13,20 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 
-command -v apt-get >/dev/null || { echo "no apt-get here; missing:$missing" >&2; exit 1; }
+command -v apt-get >/dev/null || { echo "apt-get not found; missing packages:$missing" >&2; exit 1; }
 as_root=""
 if [ "$(id -u)" != 0 ]; then
-  sudo -n true 2>/dev/null || { echo "as root: apt-get install$missing" >&2; exit 1; }
+  sudo -n true 2>/dev/null || { echo "run as root: apt-get install$missing" >&2; exit 1; }
   as_root="sudo -n"
 fi
 
-# Test files run side by side, and the lock on apt's lists is one that nobody waits for.
+# Test files run in parallel, and apt-get fails if its lists are locked.
 if command -v flock >/dev/null && exec 9</var/lib/apt/lists; then flock 9; fi
 
 echo "installing$missing" >&2
 apt="$as_root apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086 # the lists are meant to split
+# shellcheck disable=SC2086 # word splitting is intended
 {
   $apt update
   $apt install -y --no-install-recommends $missing

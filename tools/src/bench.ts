@@ -1,6 +1,6 @@
-// A benchmark here compares a subject with a reference in the same run, in alternating rounds: machines are shared
-// and noisy, so a bare time says little and a ratio of neighbours says a lot. The best rounds are compared, since
-// noise only ever adds time. Over the limit, the row says OVER and the process exits with 1.
+// A benchmark compares a subject with a reference in the same run, in alternating rounds: on a shared machine, a ratio is
+// stable where an absolute time is not. The best rounds are compared, because noise only adds time. A row over its limit
+// is marked OVER, and the process exits with 1.
 
 type Work = () => unknown;
 
@@ -88,7 +88,7 @@ export const makeBench = (title: string) => {
         isWithin: own <= limitMs,
       });
     },
-    /** A figure measured elsewhere: a rate, a count, megabytes. */
+    /** Adds a figure that was measured elsewhere: a rate, a count, megabytes. */
     record(name: string, figure: string, limit: string, isWithin: boolean): void {
       rows.push({ name, figure, limit, isWithin });
     },

@@ -1,5 +1,5 @@
-// A real browser for tests: Debian's chromium, driven by playwright-core. `launchChromium` installs the packages where
-// they are missing and can be installed; elsewhere `chromiumMissing` says why the tests that need it are skipped.
+// A real browser for tests: Debian's chromium, driven by playwright-core. `chromiumMissing` installs it if necessary and
+// possible, and otherwise says why the tests that need it are skipped.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ const executable = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
 const installer = fileURLToPath(new URL("../debian-packages.sh", import.meta.url));
 const packages = ["chromium", "fonts-dejavu-core", "fonts-liberation"];
 
-/** Why there is no browser here, or null where there is one, installed just now if need be. */
+/** The reason why there is no browser, or null if there is one; installs it if necessary. */
 export const chromiumMissing = (): string | null => {
   if (existsSync(executable)) return null;
   const { status, stderr, error } = spawnSync(installer, packages, { encoding: "utf8" });
@@ -20,7 +20,7 @@ export const chromiumMissing = (): string | null => {
   return `no ${executable}, and tools/debian-packages.sh ${packages.join(" ")} failed: ${why}`;
 };
 
-/** Starts a headless Chromium that talks to nobody but the pages it is sent to. */
+/** Starts a headless Chromium without background requests. */
 export const launchChromium = async (): Promise<Browser> => {
   const { chromium } = await import("playwright-core");
   return chromium.launch({

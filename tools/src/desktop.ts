@@ -1,4 +1,4 @@
-// A session bus and a gnome-keyring of one's own, in a folder of their own: the real OS keyring of a Linux desktop.
+// A session bus and a gnome-keyring in a temporary folder: the real OS keyring of a Linux desktop.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,20 +8,20 @@ import { createInterface } from "node:readline";
 const isInstalled = (program: string): boolean =>
   spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
 
-/** Why the keyring's tests cannot run here; `undefined` where they can. */
+/** The reason why the keyring's tests cannot run here; `undefined` if they can. */
 export const missingKeyring = ((): string | undefined => {
-  if (process.platform !== "linux") return "the tests of the OS keyring need a Linux desktop's";
+  if (process.platform !== "linux") return "the tests of the OS keyring need Linux";
   const missing = ["dbus-run-session", "gnome-keyring-daemon"].filter((name) => !isInstalled(name));
   if (missing.length === 0) return undefined;
   return `${missing.join(" and ")} not found: run tools/debian-packages.sh`;
 })();
 
 export interface Desktop {
-  /** What a process needs to use this keyring: `DBUS_SESSION_BUS_ADDRESS`. */
+  /** The variable with which a process uses this keyring. */
   readonly env: { readonly DBUS_SESSION_BUS_ADDRESS: string };
-  /** Ends the keyring as a crash would; the bus starts another one, which nobody has unlocked. */
+  /** Kills the keyring. The bus starts another one, which is locked. */
   readonly killKeyring: () => void;
-  /** Has an unlocked keyring, with what was stored before, take the place of the one that runs now. */
+  /** Replaces the running keyring by an unlocked one with the same contents. */
   readonly unlockKeyring: () => void;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -30,7 +30,7 @@ const askPid =
   "dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus /org/freedesktop/DBus " +
   "org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | awk '{print $2}'";
 
-// The daemon says that it is ready a little before its name is on the bus.
+// The daemon reports that it is ready before its name is on the bus.
 const script = `
 ask() { ${askPid} 2>/dev/null; }
 printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null
@@ -45,7 +45,7 @@ cat >/dev/null
 kill "$(ask)"
 `;
 
-// The old one keeps its name for a while; whoever asked meanwhile would find it locked.
+// The old daemon keeps its name for a while, and is locked.
 const replace = `
 ask() { ${askPid} 2>/dev/null; }
 before=$(ask)
@@ -59,8 +59,8 @@ done
 `;
 
 /**
- * Starts a desktop, and lets this process use its keyring, too. One a process: D-Bus keeps the first address it is
- * given.
+ * Starts a session bus and an unlocked keyring, and sets this process's `DBUS_SESSION_BUS_ADDRESS`. Call it once per
+ * process: D-Bus keeps the first address.
  */
 export const startDesktop = async (): Promise<Desktop> => {
   const folder = mkdtempSync(join(tmpdir(), "agent-auth-desktop-"));
@@ -80,7 +80,7 @@ export const startDesktop = async (): Promise<Desktop> => {
   const [address, pid] = (await firstLine(session.stdout)).split(" ");
   const keyringPid = Number(pid);
   if (address === undefined || address === "" || !(keyringPid > 1))
-    throw new Error("no session bus with a keyring came up");
+    throw new Error("the session bus or the keyring did not start");
   process.env["DBUS_SESSION_BUS_ADDRESS"] = address;
   return {
     env: { DBUS_SESSION_BUS_ADDRESS: address },

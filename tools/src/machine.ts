@@ -1,10 +1,9 @@
-// Would catch: a test result out of Nx's cache that this machine would not give. Some tests are skipped where a program
-// is missing; without this, they would stay skipped after somebody installed it. nx.json counts what is printed here
-// among the inputs of every test run.
+// Prints what decides which tests are skipped: Node's version and the programs that tests look for. The output is an
+// input of every test target in nx.json, so that Nx does not reuse a cached result after a program was installed.
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** What a test looks for; tools/debian-packages.sh installs them. */
+/** Programs that tests look for; tools/debian-packages.sh installs them. */
 const programs = [
   "bash",
   "chromium",

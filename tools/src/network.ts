@@ -1,10 +1,10 @@
-// Answers of servers that do not exist, for tests of clients: msw, set up so that it sees every client.
+// Mock servers for tests of HTTP clients: msw, set up so that it intercepts every client.
 import { HttpRequestInterceptor } from "@mswjs/interceptors/http";
 import type { AnyHandler } from "msw";
 import { defineNetwork, InterceptorSource } from "msw/experimental";
 import { Agent, setGlobalDispatcher } from "undici";
 
-/** msw's setupServer misses direct `undici` imports; this one works at the socket, so it sees every client. */
+/** Like msw's `setupServer`, which misses direct `undici` imports; this one intercepts at the socket. */
 export const setupNetwork = (...handlers: Array<AnyHandler>) => {
   const network = defineNetwork({
     sources: [new InterceptorSource({ interceptors: [new HttpRequestInterceptor()] })],
@@ -16,7 +16,7 @@ export const setupNetwork = (...handlers: Array<AnyHandler>) => {
     use: network.use.bind(network),
     resetHandlers: network.resetHandlers.bind(network),
     listen() {
-      // undici 8's own: where Node's fetch globals loaded first, the global dispatcher is Node's bundled undici.
+      // If Node's fetch globals loaded first, the global dispatcher is that of Node's bundled undici.
       setGlobalDispatcher(new Agent());
       network.enable();
     },

@@ -1,6 +1,5 @@
-// Would catch: a published package that lacks a file, whose types do not resolve, that imports what it does not
-// declare, that fails on the oldest Node it promises, or that carries something it should not (tests, the name of a
-// folder of this machine). It looks at the tarballs, since they are what users get.
+// Fails if a published package lacks a file, if its types do not resolve, if it imports what it does not declare, if it does
+// not load on the oldest supported Node, or if it contains tests or paths of this machine. It checks the tarballs.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -41,12 +40,12 @@ interface Packed {
   readonly tarball: string;
 }
 
-/** npm prints an array, or an object by name; both have these values. */
+/** npm prints an array, or an object by name, with these values. */
 const PackedFiles = z.object({
   filename: z.string(),
   files: z.array(z.object({ path: z.string() })),
 });
-const PackAnswer = z.union([z.array(PackedFiles), z.record(z.string(), PackedFiles)]);
+const PackOutput = z.union([z.array(PackedFiles), z.record(z.string(), PackedFiles)]);
 
 const pack = (pkg: Package): Packed => {
   const printed = expectOk(
@@ -55,12 +54,12 @@ const pack = (pkg: Package): Packed => {
     ["pack", "--json", "--pack-destination", scratch],
     pkg.dir,
   );
-  const [answer] = Object.values(PackAnswer.parse(JSON.parse(printed)));
-  if (!answer) throw new Error(`npm pack printed nothing for ${pkg.manifest.name}`);
-  for (const { path } of answer.files)
+  const [packedFiles] = Object.values(PackOutput.parse(JSON.parse(printed)));
+  if (!packedFiles) throw new Error(`npm pack printed nothing for ${pkg.manifest.name}`);
+  for (const { path } of packedFiles.files)
     if (/(^|\/)(test|bench)\/|tsbuildinfo$|\.env/.test(path))
-      problems.push(`${pkg.manifest.name}: the tarball holds ${path}`);
-  return { pkg, tarball: join(scratch, answer.filename) };
+      problems.push(`${pkg.manifest.name}: the tarball contains ${path}`);
+  return { pkg, tarball: join(scratch, packedFiles.filename) };
 };
 
 const lint = ({ pkg, tarball }: Packed): void => {
@@ -79,11 +78,11 @@ const checkText = ({ pkg, tarball }: Packed): void => {
     if (!entry.isFile()) continue;
     const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
     if (unwanted.some((path) => text.includes(path)))
-      problems.push(`${pkg.manifest.name}: ${entry.name} names a folder of this machine`);
+      problems.push(`${pkg.manifest.name}: ${entry.name} contains a path of this machine`);
   }
 };
 
-/** Imports every door and starts every binary where only the tarballs are installed. */
+/** Imports every export and starts every binary in a folder in which only the tarballs are installed. */
 const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
   const consumer = join(scratch, "consumer");
   mkdirSync(consumer);
@@ -98,19 +97,22 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
     consumer,
   );
 
-  const doors = packed
+  const entryPoints = packed
     .flatMap(({ pkg }) =>
       Object.keys(pkg.manifest.exports)
-        .filter((door) => !door.endsWith(".json"))
-        .map((door) => `${pkg.manifest.name}${door.slice(1)}`),
+        .filter((subpath) => !subpath.endsWith(".json"))
+        .map((subpath) => `${pkg.manifest.name}${subpath.slice(1)}`),
     )
     .toSorted();
-  writeFileSync(join(consumer, "doors.js"), doors.map((door) => `import "${door}";\n`).join(""));
+  writeFileSync(
+    join(consumer, "entry-points.js"),
+    entryPoints.map((id) => `import "${id}";\n`).join(""),
+  );
   const nodes = [process.execPath];
   if (oldestNode.length > 0) nodes.push(join(consumer, "node_modules/.bin/node"));
   for (const node of nodes) {
     const version = expectOk("node --version", node, ["--version"], consumer);
-    expectOk(`importing every door on ${version}`, node, ["doors.js"], consumer);
+    expectOk(`importing every entry point on ${version}`, node, ["entry-points.js"], consumer);
     for (const { pkg } of packed)
       for (const [name, path] of Object.entries(pkg.manifest.bin))
         expectOk(
@@ -119,7 +121,7 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
           [join(consumer, "node_modules", pkg.manifest.name, path), "--version"],
           consumer,
         );
-    console.log(`${doors.length} doors and the binaries load on ${version}`);
+    console.log(`${entryPoints.length} entry points and the binaries load on ${version}`);
   }
 };
 
@@ -131,5 +133,5 @@ if (problems.length > 0) {
   console.error(problems.join("\n\n"));
   process.exitCode = 1;
 } else {
-  console.log(`${packed.length} tarballs are fit to publish`);
+  console.log(`${packed.length} tarballs are ready to publish`);
 }

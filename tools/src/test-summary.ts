@@ -1,4 +1,4 @@
-// Ends npm test with what Nx does not tell: how many tests ran in each package, and which were skipped.
+// Prints at the end of npm test how many tests ran in each package, and which were skipped: Nx does not.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
@@ -21,7 +21,7 @@ const countOf = (dir: string) => {
   if (!existsSync(path)) return null;
   const { testResults } = Results.parse(JSON.parse(readFileSync(path, "utf8")));
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-  // Where a file does not load, or what comes before its tests fails, none of them is said to have failed.
+  // If a file does not load, or a hook before its tests fails, no test of the file is reported as failed.
   const broken = testResults
     .filter(({ status }) => status === "failed")
     .filter((file) => !file.assertionResults.some(({ status }) => status === "failed"))

@@ -12,7 +12,7 @@ const write = (path: string, content: string) => {
   writeFileSync(join(root, path), content);
 };
 
-/** A package whose one door is `dist/index.js`. */
+/** A package that exports only `dist/index.js`. */
 const writePackage = (extra: object = {}) =>
   write(
     "packages/small/package.json",
@@ -53,16 +53,16 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 describe("packaging", () => {
-  it("refuses a tarball that carries tests, or names a folder of this machine", () => {
+  it("rejects a tarball with tests or with a path of this machine", () => {
     write("packages/small/dist/test/a.js", "export {};\n");
     write("packages/small/dist/b.js", `export const built = ${JSON.stringify(root)};\n`);
     const { status, problems } = check();
     expect(status).toBe(1);
-    expect(problems).toContain("@agent-auth/small: the tarball holds dist/test/a.js");
-    expect(problems).toContain("@agent-auth/small: b.js names a folder of this machine");
+    expect(problems).toContain("@agent-auth/small: the tarball contains dist/test/a.js");
+    expect(problems).toContain("@agent-auth/small: b.js contains a path of this machine");
   });
 
-  it.each(["dist/index.js", "dist/index.d.ts"])("refuses a door without its %s", (path) => {
+  it.each(["dist/index.js", "dist/index.d.ts"])("rejects an export without its %s", (path) => {
     rmSync(join(root, "packages/small", path));
     const { status, problems } = check();
     expect(status).toBe(1);
@@ -70,7 +70,7 @@ describe("packaging", () => {
     expect(problems).toContain(path);
   });
 
-  it("refuses types that Node's resolution does not find", () => {
+  it("rejects types that Node's resolution does not find", () => {
     write("packages/small/dist/index.d.ts", 'export * from "./other";\n');
     write("packages/small/dist/other.d.ts", "export declare const small = 1;\n");
     const { status, problems } = check();

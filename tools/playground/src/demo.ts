@@ -1,5 +1,5 @@
-// The main job, end to end, through the real binary in child processes: `npm run demo`. It explains each step to a
-// newcomer, checks what each command printed, and exits with 1 if any step went wrong.
+// `npm run demo`: signs an agent in and sends a model request with the real binary, against a local authority. It explains
+// each step, checks each result, and exits with 1 if a check fails.
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,16 +26,16 @@ try {
   await writeFile(join(home, "config.toml"), `chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
 
   story.step(
-    "An authority, and an agent identity",
-    `A complete authority now listens on ${authority.url}; nothing leaves this machine.`,
-    "It minted an agent identity: a signed JWT that carries the agent's own private key.",
+    "Start a local authority and mint an agent identity",
+    `A local OAuth authority and model backend listens on ${authority.url}; nothing leaves this machine.`,
+    "It issued an agent identity: a signed JWT that contains the agent's private key.",
   );
   const jwt = await authority.mintAgentIdentityJwt({ email: "demo@example.com", planType: "pro" });
-  story.expect("the token is a JWT of three parts", jwt.split(".").length === 3);
+  story.expect("the token is a JWT with three parts", jwt.split(".").length === 3);
 
   story.step(
     "Sign in",
-    "The token arrives on stdin, is verified against the authority's JWKS, then saved in auth.json.",
+    "The token is read from stdin, verified with the authority's JWKS, and saved in auth.json.",
   );
   const login = await shell.run(["login", "--with-agent-identity"], jwt);
   story.expect(
@@ -45,8 +45,8 @@ try {
   story.expect("auth.json was written", await exists(authJson));
 
   story.step(
-    "Who am I?",
-    "Status loads the credential as the next request would: the JWT is verified again.",
+    "Show the status",
+    "The status command loads the credential and verifies the JWT again, as every request does.",
   );
   const status = await shell.run(["login", "status"]);
   story.expect(
@@ -54,44 +54,47 @@ try {
     status.exitCode === 0 && status.stderr.includes("demo@example.com"),
   );
   const json = await shell.run(["login", "status", "--json"]);
-  story.expect("status speaks JSON to scripts", json.exitCode === 0 && isObject(json.stdout));
+  story.expect("status --json prints JSON", json.exitCode === 0 && isObject(json.stdout));
   const key = claimsOf(jwt).agent_private_key;
-  story.expect("the private key appears nowhere", !`${status.stderr}${json.stdout}`.includes(key));
+  story.expect(
+    "the output does not contain the private key",
+    !`${status.stderr}${json.stdout}`.includes(key),
+  );
 
   story.step(
-    "An authenticated model request",
-    "The agent registered a task and signs each request with an AgentAssertion header; the answer streams.",
+    "Send an authenticated model request",
+    "The agent registers a task and signs the request with an AgentAssertion header; the response is streamed.",
   );
   const body = '{"model":"gpt-5","input":"Say hello.","stream":true}';
   const answer = await shell.run(["api", "responses", "-d", body]);
   story.expect(
-    "the stream arrives whole",
+    "the stream is complete",
     answer.exitCode === 0 && answer.stdout.includes("response.completed"),
   );
   const assertion = authority.requestsTo("responses").at(-1)?.headers["authorization"] ?? "";
-  story.expect("the request carried an AgentAssertion", assertion.startsWith("AgentAssertion "));
+  story.expect("the request had an AgentAssertion header", assertion.startsWith("AgentAssertion "));
 
   story.step(
-    "A tampered token is refused",
-    "Somebody gives the agent a better plan: the signature no longer fits.",
+    "Try a tampered token",
+    "The payload names another plan, so the signature does not match.",
   );
   const before = await readFile(authJson, "utf8");
   const tampered = await shell.run(["login", "--with-agent-identity"], tamper(jwt));
   story.expect("login fails with exit code 1", tampered.exitCode === 1);
   story.expect(
-    "and says why in plain words",
+    "the error names the reason",
     tampered.stderr.includes("failed to verify agent identity JWT"),
   );
-  story.expect("the earlier sign-in is untouched", (await readFile(authJson, "utf8")) === before);
+  story.expect("the stored sign-in is unchanged", (await readFile(authJson, "utf8")) === before);
 
   story.step(
-    "The authority rotates its signing key",
-    "A token signed by the new key is accepted: the JWKS is fetched again.",
+    "Rotate the signing key",
+    "The authority signs with a new key. Verifying a new token fetches the JWKS again.",
   );
   await authority.rotateSigningKey();
   const rotated = await authority.mintAgentIdentityJwt({ email: "rotated@example.com" });
   const again = await shell.run(["login", "--with-agent-identity"], rotated);
-  story.expect("the new key is picked up", again.exitCode === 0);
+  story.expect("the token signed with the new key is accepted", again.exitCode === 0);
   const rotatedStatus = await shell.run(["login", "status"]);
   story.expect(
     "status shows the new identity",
@@ -100,14 +103,14 @@ try {
 
   story.step(
     "Sign out",
-    "The credential is removed; a request then fails before anything is sent.",
+    "The credential is removed. The next request fails before anything is sent.",
   );
   const logout = await shell.run(["logout"]);
   story.expect("logout succeeds", logout.exitCode === 0 && !(await exists(authJson)));
   const requests = authority.requestsTo("responses").length;
   const refused = await shell.run(["api", "responses", "-d", body]);
   story.expect(
-    "a signed-out request is refused, unsent",
+    "a request without a sign-in fails and is not sent",
     refused.exitCode !== 0 && authority.requestsTo("responses").length === requests,
   );
 } finally {
@@ -125,7 +128,7 @@ function claimsOf(token: string): z.infer<typeof Claims> {
   return Claims.parse(JSON.parse(Buffer.from(payload, "base64url").toString()));
 }
 
-/** Another payload under the same signature. */
+/** Changes the payload and keeps the signature. */
 function tamper(token: string): string {
   const [header, , signature] = token.split(".");
   const forged = Buffer.from(JSON.stringify({ ...claimsOf(token), plan_type: "enterprise" }));

@@ -1,4 +1,4 @@
-// Prints the steps of the demo, and remembers what went wrong.
+// Prints the steps of the demo and counts failed checks.
 import { styleText } from "node:util";
 
 export const makeNarrator = () => {

@@ -1,4 +1,4 @@
-// Runs the built agent-auth binary in a child process, as a person's shell would, and shows what it printed.
+// Runs the built agent-auth binary in a child process and shows its output.
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
@@ -16,7 +16,7 @@ export interface Finished {
 
 const fit = (line: string): string => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line);
 
-/** Breaks a line of prose between words, so that what it tells to do stays readable. */
+/** Breaks a line of text between words. */
 const wrap = (line: string): ReadonlyArray<string> => {
   const [first = line, ...rest] =
     line.match(new RegExp(`(?:\\S{${WIDTH},}|.{1,${WIDTH}})(?=\\s|$)`, "g")) ?? [];
@@ -35,7 +35,7 @@ const show = (output: string, lay: (line: string) => ReadonlyArray<string>): voi
 
 const quote = (arg: string): string => (/^[\w./=:-]+$/.test(arg) ? arg : `'${arg}'`);
 
-/** A shell whose CODEX_HOME is `home` and whose environment holds no credential of the person who runs the demo. */
+/** A shell with CODEX_HOME `home` and without the user's own credentials. */
 export const makeShell = (home: string) => {
   const env = { ...environmentWithoutCredentials(), CODEX_HOME: home };
   return {
@@ -43,7 +43,7 @@ export const makeShell = (home: string) => {
       const pipe = stdin === undefined ? "" : "echo <token> | ";
       console.log(`   ${styleText("cyan", `$ ${pipe}agent-auth ${args.map(quote).join(" ")}`)}`);
       const child = spawn(process.execPath, [binary, ...args], { env, stdio: "pipe" });
-      child.stdin.on("error", () => undefined); // a command that never reads its input may close it first
+      child.stdin.on("error", () => undefined); // a command may exit without reading its input
       child.stdin.end(stdin ?? "");
       const closed = new Promise<number | null>((done) => child.once("close", done));
       const [stdout, stderr, exitCode] = await Promise.all([

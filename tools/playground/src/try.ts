@@ -1,5 +1,5 @@
-// `npm run try`: a shell in which `agent-auth` talks to an authority of its own. Nothing in it touches the real CODEX_HOME,
-// and everything is gone when the shell ends. Words after `--` are run instead of an interactive shell.
+// `npm run try`: a shell with `agent-auth`, a local authority and a temporary CODEX_HOME. Everything is removed when the
+// shell ends. Arguments after `--` are run instead of an interactive shell.
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -27,7 +27,7 @@ const writeLauncher = async (): Promise<void> => {
   await chmod(join(bin, "agent-auth"), 0o755);
 };
 
-/** The program of README.md, as it stands there, in a folder where it finds the packages. */
+/** Writes the program of README.md to a folder in which it finds the packages. */
 const writeProgram = async (): Promise<void> => {
   const readme = await readFile(join(root, "README.md"), "utf8");
   const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(readme) ?? [];
@@ -36,9 +36,9 @@ const writeProgram = async (): Promise<void> => {
 };
 
 const welcome = `
-A shell with agent-auth on its PATH, a CODEX_HOME of its own,
-and an authority of its own on ${authority.url}.
-agent.jwt holds an agent identity, api-key.txt an API key,
+A shell with agent-auth on its PATH, a temporary CODEX_HOME,
+and a local authority on ${authority.url}.
+agent.jwt contains an agent identity, api-key.txt an API key,
 request.mts the program of README.md. Try:
 
   agent-auth login --with-agent-identity < agent.jwt
@@ -48,7 +48,7 @@ request.mts the program of README.md. Try:
   agent-auth doctor
   agent-auth login --device-auth --issuer ${authority.issuer}
 
-It ends with exit; nothing of it stays.
+Type exit to leave. All files are removed.
 `;
 
 const run = (words: ReadonlyArray<string>): Promise<number> => {
@@ -65,7 +65,7 @@ const run = (words: ReadonlyArray<string>): Promise<number> => {
       PATH: [bin, dirname(process.execPath), process.env["PATH"]].join(delimiter),
     },
   });
-  // Ctrl-C is for what runs in the shell, not for the playground around it.
+  // Ctrl-C goes to the program in the shell, not to this process.
   process.on("SIGINT", () => undefined);
   return new Promise((resolve, reject) => {
     child.once("error", reject);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const program = join(import.meta.dirname, "../src/try.ts");
 
-/** Runs one line of shell in the playground. */
+/** Runs a shell command in the playground. */
 const attempt = (line: string) =>
   spawnSync(process.execPath, [program, "sh", "-c", line], { encoding: "utf8", timeout: 20_000 });
 
@@ -19,7 +19,7 @@ describe.skipIf(process.platform === "win32")("npm run try", () => {
     expect(existsSync(stdout.trimEnd().split("\n").at(-1) ?? "")).toBe(false);
   });
 
-  it("leaves what it links to alone, and ends with the shell's exit code", () => {
+  it("removes its links, not their targets, and exits with the shell's exit code", () => {
     const { status } = attempt("exit 3");
     expect(status).toBe(3);
     expect(existsSync(join(import.meta.dirname, "../../../node_modules/vitest"))).toBe(true);
