@@ -1,4 +1,4 @@
-// Verifying a token against jose alone, signing a header against crypto.sign alone, and what an import pulls in.
+// Verification compared with jose, signing compared with crypto.sign, and the modules that an import loads.
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -45,7 +45,7 @@ await bench.compare("verify with a cached key, against jose.jwtVerify", {
     jwtVerify(jwt, key, { issuer, audience, algorithms: ["RS256"], clockTolerance: 60 }),
   subject: () => run(verifyAgentIdentityJwt(jwt)),
   limit: 1.15,
-  // Short rounds and many: both wait for another thread, which a busy machine slows down by the burst.
+  // Many short rounds: both wait for another thread, which a busy machine slows down in bursts.
   calls: 50,
   rounds: 600,
 });
@@ -109,12 +109,12 @@ bench.record(
   requests === 1,
 );
 
-const doors = ["jwt", "jwks", "jwks-remote", "jwks-cache", "urls"];
+const modules = ["jwt", "jwks", "jwks/remote", "jwks/cache", "urls"];
 const script = `
   import { registerHooks } from "node:module";
   const urls = [];
   registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) });
-  for (const door of ${JSON.stringify(doors)}) await import("@agent-auth/agent-identity/" + door);
+  for (const name of ${JSON.stringify(modules)}) await import("@agent-auth/agent-identity/" + name);
   process.stdout.write(String(urls.filter((url) => /node_modules\\/(undici|@noble)|sealed-box/.test(url)).length));`;
 const flags = ["--conditions=@agent-auth/source", "--input-type=module", "--eval", script];
 const heavy = execFileSync(process.execPath, flags, { cwd: import.meta.dirname })

@@ -102,23 +102,20 @@ describe("AgentTasks.task", () => {
     }).pipe(tasks.run);
   });
 
-  it.effect(
-    "evicts the longest unused of more than 1,024 tasks",
-    () => {
-      const tasks = setUp();
-      return Effect.gen(function* () {
-        const key = yield* importVector;
-        tasks.behave((_, nth) => Effect.succeed(json({ task_id: `task-${nth}` })));
-        const numbered = (nth: number) =>
-          identityWith(key, { record: { agentRuntimeId: `agent-${nth}` } });
-        for (let nth = 1; nth <= 1024; nth += 1) yield* task(numbered(nth));
-        expect(yield* task(numbered(1))).toBe("task-1");
-        yield* task(numbered(1025));
-        expect(yield* task(numbered(1))).toBe("task-1");
-        expect(yield* task(numbered(2))).toBe("task-1026");
-      }).pipe(tasks.run);
-    },
-  );
+  it.effect("evicts the longest unused of more than 1,024 tasks", () => {
+    const tasks = setUp();
+    return Effect.gen(function* () {
+      const key = yield* importVector;
+      tasks.behave((_, nth) => Effect.succeed(json({ task_id: `task-${nth}` })));
+      const numbered = (nth: number) =>
+        identityWith(key, { record: { agentRuntimeId: `agent-${nth}` } });
+      for (let nth = 1; nth <= 1024; nth += 1) yield* task(numbered(nth));
+      expect(yield* task(numbered(1))).toBe("task-1");
+      yield* task(numbered(1025));
+      expect(yield* task(numbered(1))).toBe("task-1");
+      expect(yield* task(numbered(2))).toBe("task-1026");
+    }).pipe(tasks.run);
+  });
 
   it.effect("registers each of 2,000 concurrent identities once", () => {
     const tasks = setUp();

@@ -342,21 +342,19 @@ describe("AssertionReplayStore", () => {
     }),
   );
 
-  it.effect(
-    "fails when it is full and forgets expired assertions",
-    () =>
-      Effect.gen(function* () {
-        const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 1 });
-        yield* Effect.gen(function* () {
-          yield* verifyAgentAssertion(sign(), anyTask);
-          const other = sign("agent-1", "task-2", nowMs + 300_000);
-          expect((yield* Effect.flip(verifyAgentAssertion(other, anyTask))).code).toBe(
-            "AGENT_IDENTITY_ASSERTION_LOOKUP_FAILED",
-          );
-          yield* TestClock.adjust(300_001);
-          yield* verifyAgentAssertion(other, anyTask);
-        }).pipe(Effect.provide(layer));
-      }),
+  it.effect("fails when it is full and forgets expired assertions", () =>
+    Effect.gen(function* () {
+      const { sign, layer } = yield* withStore({ maxUses: 1, capacity: 1 });
+      yield* Effect.gen(function* () {
+        yield* verifyAgentAssertion(sign(), anyTask);
+        const other = sign("agent-1", "task-2", nowMs + 300_000);
+        expect((yield* Effect.flip(verifyAgentAssertion(other, anyTask))).code).toBe(
+          "AGENT_IDENTITY_ASSERTION_LOOKUP_FAILED",
+        );
+        yield* TestClock.adjust(300_001);
+        yield* verifyAgentAssertion(other, anyTask);
+      }).pipe(Effect.provide(layer));
+    }),
   );
 
   it.effect("forgets expired assertions after the clock was set back", () =>

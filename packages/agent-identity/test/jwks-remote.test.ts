@@ -111,46 +111,40 @@ describe("jwks-remote: revalidation", () => {
     );
   });
 
-  it.effect.each(["no-store", "no-cache"])(
-    "keeps %s after a 304 without Cache-Control",
-    (kept) => {
-      const first = json(setOf(one), { etag: '"v1"', "cache-control": kept });
-      const jwks = setUp(first);
-      return jwks.run(
-        Effect.gen(function* () {
-          yield* key("one");
-          jwks.answerWith(answer(304, ""));
-          yield* key("one");
-          yield* key("one");
-          expect(jwks.requests).toHaveLength(3);
-          jwks.goDown();
-          expect(yield* codeOf("one")).toBe(unreachable);
-        }),
-      );
-    },
-  );
+  it.effect.each(["no-store", "no-cache"])("keeps %s after a 304 without Cache-Control", (kept) => {
+    const first = json(setOf(one), { etag: '"v1"', "cache-control": kept });
+    const jwks = setUp(first);
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.answerWith(answer(304, ""));
+        yield* key("one");
+        yield* key("one");
+        expect(jwks.requests).toHaveLength(3);
+        jwks.goDown();
+        expect(yield* codeOf("one")).toBe(unreachable);
+      }),
+    );
+  });
 
-  it.effect(
-    "keeps lifetime and must-revalidate after a 304 without Cache-Control",
-    () => {
-      const cacheControl = "max-age=60, must-revalidate";
-      const jwks = setUp(json(setOf(one), { etag: '"v1"', "cache-control": cacheControl }));
-      return jwks.run(
-        Effect.gen(function* () {
-          yield* key("one");
-          jwks.answerWith(answer(304, ""));
-          yield* TestClock.adjust("60 seconds");
-          yield* key("one");
-          jwks.goDown();
-          yield* TestClock.adjust("59 seconds");
-          yield* key("one");
-          expect(jwks.requests).toHaveLength(2);
-          yield* TestClock.adjust("1 second");
-          expect(yield* codeOf("one")).toBe(unreachable);
-        }),
-      );
-    },
-  );
+  it.effect("keeps lifetime and must-revalidate after a 304 without Cache-Control", () => {
+    const cacheControl = "max-age=60, must-revalidate";
+    const jwks = setUp(json(setOf(one), { etag: '"v1"', "cache-control": cacheControl }));
+    return jwks.run(
+      Effect.gen(function* () {
+        yield* key("one");
+        jwks.answerWith(answer(304, ""));
+        yield* TestClock.adjust("60 seconds");
+        yield* key("one");
+        jwks.goDown();
+        yield* TestClock.adjust("59 seconds");
+        yield* key("one");
+        expect(jwks.requests).toHaveLength(2);
+        yield* TestClock.adjust("1 second");
+        expect(yield* codeOf("one")).toBe(unreachable);
+      }),
+    );
+  });
 
   it.effect.each([
     ["nothing", ""],

@@ -135,10 +135,12 @@ describe("manipulated kid", () => {
     }),
   );
 
-  it.effect.each([{ alg: "RS256" }, { alg: "RS256", kid: "" }])("rejects the header %j without a kid", (header) =>
-    Effect.gen(function* () {
-      expect(yield* codeOf(unsigned(header))).toBe("AGENT_IDENTITY_JWT_KID_MISSING");
-    }),
+  it.effect.each([{ alg: "RS256" }, { alg: "RS256", kid: "" }])(
+    "rejects the header %j without a kid",
+    (header) =>
+      Effect.gen(function* () {
+        expect(yield* codeOf(unsigned(header))).toBe("AGENT_IDENTITY_JWT_KID_MISSING");
+      }),
   );
 
   it.effect("shows the start of a long kid on one line", () =>

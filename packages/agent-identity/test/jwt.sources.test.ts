@@ -47,17 +47,15 @@ describe("a key of a custom JwksSource", () => {
     }),
   );
 
-  it.effect.each(["SHA-1", "SHA-512"])(
-    "does not verify with %s",
-    (hash) =>
-      Effect.gen(function* () {
-        const offered = yield* imported(key.publicKey, hash);
-        const jwt = signedWith(hash.replace("-", "").toLowerCase(), key);
-        expect(yield* Effect.flip(verifyWith(offered, jwt))).toMatchObject({
-          code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
-          problem: "its key is not for RS256",
-        });
-      }),
+  it.effect.each(["SHA-1", "SHA-512"])("does not verify with %s", (hash) =>
+    Effect.gen(function* () {
+      const offered = yield* imported(key.publicKey, hash);
+      const jwt = signedWith(hash.replace("-", "").toLowerCase(), key);
+      expect(yield* Effect.flip(verifyWith(offered, jwt))).toMatchObject({
+        code: "AGENT_IDENTITY_JWKS_KEY_NOT_FOUND",
+        problem: "its key is not for RS256",
+      });
+    }),
   );
 
   it.effect("does not verify under 2048 bits", () =>

@@ -44,16 +44,19 @@ describe("createAssertionVerifier", () => {
     }
   });
 
-  it.each([null, undefined])("reports an unknown agent if findPublicKey returns %s", async (found) => {
-    const { header } = await setUp();
-    await using verifier = createAssertionVerifier({
-      findPublicKey: async () => found,
-      isKnownTask: null,
-    });
-    await expect(verifier.verify(header)).rejects.toMatchObject({
-      code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
-    });
-  });
+  it.each([null, undefined])(
+    "reports an unknown agent if findPublicKey returns %s",
+    async (found) => {
+      const { header } = await setUp();
+      await using verifier = createAssertionVerifier({
+        findPublicKey: async () => found,
+        isKnownTask: null,
+      });
+      await expect(verifier.verify(header)).rejects.toMatchObject({
+        code: "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN",
+      });
+    },
+  );
 
   it("counts uses and does not show a callback's error message", async () => {
     const { agentKey, header } = await setUp();

@@ -31,26 +31,24 @@ const setUp = Effect.gen(function* () {
 });
 
 describe("an aborted call", () => {
-  it.live(
-    "rejects with the reason of its signal and leaves the shared request running",
-    () =>
-      Effect.gen(function* () {
-        const { server, client, came, answer } = yield* setUp;
-        yield* Effect.promise(async () => {
-          const aborts = [new AbortController(), new AbortController()];
-          const [first, second, third] = [aborts[0], undefined, aborts[1]].map(async (abort) =>
-            client.verifyAgentIdentityJwt(await jwt(), {}, abort && { signal: abort.signal }),
-          );
-          await came;
-          aborts[0]?.abort();
-          aborts[1]?.abort(new TypeError("mine"));
-          await expect(first).rejects.toMatchObject({ name: "AbortError" });
-          await expect(third).rejects.toThrow(new TypeError("mine"));
-          answer();
-          expect(await second).toMatchObject({ kid: "key-1" });
-          expect(server.arrived).toHaveLength(1);
-        });
-      }).pipe(Effect.scoped),
+  it.live("rejects with the reason of its signal and leaves the shared request running", () =>
+    Effect.gen(function* () {
+      const { server, client, came, answer } = yield* setUp;
+      yield* Effect.promise(async () => {
+        const aborts = [new AbortController(), new AbortController()];
+        const [first, second, third] = [aborts[0], undefined, aborts[1]].map(async (abort) =>
+          client.verifyAgentIdentityJwt(await jwt(), {}, abort && { signal: abort.signal }),
+        );
+        await came;
+        aborts[0]?.abort();
+        aborts[1]?.abort(new TypeError("mine"));
+        await expect(first).rejects.toMatchObject({ name: "AbortError" });
+        await expect(third).rejects.toThrow(new TypeError("mine"));
+        answer();
+        expect(await second).toMatchObject({ kid: "key-1" });
+        expect(server.arrived).toHaveLength(1);
+      });
+    }).pipe(Effect.scoped),
   );
 
   it.live("makes no request if it was aborted before it began", () =>

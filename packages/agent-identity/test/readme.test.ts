@@ -1,4 +1,4 @@
-// The programs in README.md are the files in test/readme, which are run here.
+// The programs in README.md are files in test/readme, which are run here. So is the same program with Effect.
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { describe, expect, it } from "@effect/vitest";
@@ -10,7 +10,7 @@ import { loopbackServer } from "./loopback-server.ts";
 import { makeSigningKey, mint } from "./mint.ts";
 import { main as effectMain } from "./readme/effect.ts";
 import { makeGateway } from "./readme/gateway.ts";
-import { main as promiseMain } from "./readme/promise.ts";
+import { headersFor } from "./readme/promise.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const programs = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, program]) => program);
@@ -31,7 +31,7 @@ const portOf = (server: Server): Promise<number> =>
   });
 
 describe("README.md", () => {
-  it.each(["effect", "promise", "gateway"])("contains the %s program that is run here", (name) => {
+  it.each(["promise", "gateway"])("contains the %s program that is run here", (name) => {
     const file = readFileSync(new URL(`./readme/${name}.ts`, import.meta.url), "utf8");
     expect(programs).toContain(file);
   });
@@ -44,7 +44,7 @@ describe("README.md", () => {
       const authorization = typeof headers === "string" ? headers : headers.authorization;
       expect(yield* parseAgentAssertion(authorization)).toMatchObject({ taskId: "task-1" });
       const expired = yield* Effect.promise(() => mint(key, { exp: 1 }));
-      expect(yield* effectMain(expired, base)).toBe("get a fresh token");
+      expect(yield* effectMain(expired, base)).toBe("get a new token");
       expect(yield* effectMain("nonsense", base)).toBe(
         "AGENT_IDENTITY_JWT_FORMAT_INVALID: invalid agent identity JWT format: it does not have three parts. Pass the whole agent identity JWT, and nothing else.",
       );
@@ -54,10 +54,10 @@ describe("README.md", () => {
   it.live("the Promise program signs headers or reports what is wrong", () =>
     Effect.gen(function* () {
       const { url } = yield* backend;
-      const headers = yield* Effect.promise(async () => promiseMain(await freshToken(), url));
+      const headers = yield* Effect.promise(async () => headersFor(await freshToken(), url));
       expect(headers).toMatchObject({ "chatgpt-account-id": "account-123" });
       const expired = yield* Effect.promise(() => mint(key, { exp: 1 }));
-      expect(yield* Effect.promise(() => promiseMain(expired, url))).toBe("get a fresh token");
+      expect(yield* Effect.promise(() => headersFor(expired, url))).toBe("get a new token");
     }).pipe(Effect.scoped),
   );
 

@@ -98,13 +98,11 @@ describe("parseAgentIdentityClaims", () => {
     }),
   );
 
-  it.effect.each([null, undefined, 1, "text", [], [goodClaims]])(
-    "rejects %j as claims",
-    (value) =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(parseAgentIdentityClaims(value, { nowMs }));
-        expect(error).toMatchObject({ claim: "set", expected: "an object" });
-      }),
+  it.effect.each([null, undefined, 1, "text", [], [goodClaims]])("rejects %j as claims", (value) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(parseAgentIdentityClaims(value, { nowMs }));
+      expect(error).toMatchObject({ claim: "set", expected: "an object" });
+    }),
   );
 
   it.effect("never prints the private key", () =>

@@ -20,31 +20,28 @@ describe("mintBiscuit", () => {
     originalUrl: "https://own.example/backend-api/v1/agent/register",
   };
 
-  it.effect(
-    "sends the original request and reads the response header",
-    () => {
-      const biscuitAnswer = answer(200, "", { "x-openai-authorization": "canary-biscuit" });
-      const transport = makeFakeTransport(() => Effect.succeed(biscuitAnswer));
-      return Effect.gen(function* () {
-        const biscuit = yield* mintBiscuit(options);
-        expect(Redacted.value(biscuit)).toBe("canary-biscuit");
-        expect(inspect(biscuit, { showHidden: true, depth: 9 })).not.toContain("canary");
-        const [request] = transport.requests;
-        expect(request).toMatchObject({
-          method: "GET",
-          url: "https://own.example/backend-api/authenticate_app_v2",
-          timeoutMs: 15_000,
-          headers: {
-            "X-Original-Method": "POST",
-            "X-Original-Url": "https://own.example/backend-api/v1/agent/register",
-          },
-        });
-        expect(plain(request?.headers?.["authorization"])).toBe("Bearer canary-access-token");
-        expect(request?.headers?.["X-Request-Id"]).toMatch(/^codex-agent-identity-[\w-]{22}$/);
-        expect(inspect(request, { depth: 9 })).not.toContain("canary");
-      }).pipe(Effect.provide(transport.layer));
-    },
-  );
+  it.effect("sends the original request and reads the response header", () => {
+    const biscuitAnswer = answer(200, "", { "x-openai-authorization": "canary-biscuit" });
+    const transport = makeFakeTransport(() => Effect.succeed(biscuitAnswer));
+    return Effect.gen(function* () {
+      const biscuit = yield* mintBiscuit(options);
+      expect(Redacted.value(biscuit)).toBe("canary-biscuit");
+      expect(inspect(biscuit, { showHidden: true, depth: 9 })).not.toContain("canary");
+      const [request] = transport.requests;
+      expect(request).toMatchObject({
+        method: "GET",
+        url: "https://own.example/backend-api/authenticate_app_v2",
+        timeoutMs: 15_000,
+        headers: {
+          "X-Original-Method": "POST",
+          "X-Original-Url": "https://own.example/backend-api/v1/agent/register",
+        },
+      });
+      expect(plain(request?.headers?.["authorization"])).toBe("Bearer canary-access-token");
+      expect(request?.headers?.["X-Request-Id"]).toMatch(/^codex-agent-identity-[\w-]{22}$/);
+      expect(inspect(request, { depth: 9 })).not.toContain("canary");
+    }).pipe(Effect.provide(transport.layer));
+  });
 
   it.effect.each([undefined, Redacted.make(""), Redacted.make("  ")])(
     "fails without an access token, before any request",

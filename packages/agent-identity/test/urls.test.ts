@@ -174,10 +174,12 @@ describe("taskRegistrationUrl", () => {
     }),
   );
 
-  it.effect.each(["", ".", "..", "a\nb", "ä", "\ud800", " a"])("rejects %j as a path segment", (id) =>
-    Effect.gen(function* () {
-      const error = yield* Effect.flip(taskRegistrationUrl("https://own.example", id));
-      expect(error.code).toBe("AGENT_IDENTITY_PATH_SEGMENT_INVALID");
-    }),
+  it.effect.each(["", ".", "..", "a\nb", "ä", "\ud800", " a"])(
+    "rejects %j as a path segment",
+    (id) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(taskRegistrationUrl("https://own.example", id));
+        expect(error.code).toBe("AGENT_IDENTITY_PATH_SEGMENT_INVALID");
+      }),
   );
 });

@@ -2,17 +2,15 @@ import { jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
 import { layer as transportLayer } from "@agent-auth/agent-identity/http/undici";
 import { layer as remoteJwks } from "@agent-auth/agent-identity/jwks/remote";
 import { verifyAgentIdentityJwt } from "@agent-auth/agent-identity/jwt";
-import { importAgentKey } from "@agent-auth/agent-identity/keys";
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { AgentTasks } from "@agent-auth/agent-identity/tasks";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-/** The headers of an authenticated request, for the agent that a token names. */
+/** Returns the headers of an authenticated request of the agent that the token identifies. */
 const headersFor = Effect.fn("headersFor")(function* (jwt: string, chatgptBaseUrl: string) {
-  const { record } = yield* verifyAgentIdentityJwt(jwt);
-  const key = yield* importAgentKey(record.privateKey);
+  const { record, key } = yield* verifyAgentIdentityJwt(jwt);
   const tasks = yield* AgentTasks;
   const api = yield* taskApiBaseUrl({ chatgptBaseUrl });
   const taskId = yield* tasks.task({ record, key, taskApiBaseUrl: api });
@@ -33,6 +31,6 @@ const layerFor = (chatgptBaseUrl: string) =>
 export const main = (jwt: string, chatgptBaseUrl: string) =>
   headersFor(jwt, chatgptBaseUrl).pipe(
     Effect.provide(layerFor(chatgptBaseUrl)),
-    Effect.catchTag("JwtExpired", () => Effect.succeed("get a fresh token")),
+    Effect.catchTag("JwtExpired", () => Effect.succeed("get a new token")),
     Effect.catch((error) => Effect.succeed(`${error.code}: ${error.message}. ${error.hint}`)),
   );

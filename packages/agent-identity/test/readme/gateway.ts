@@ -2,13 +2,13 @@ import { createServer } from "node:http";
 import { AssertionLookupFailed } from "@agent-auth/agent-identity/errors";
 import { createAssertionVerifier } from "@agent-auth/agent-identity/promises";
 
-/** What a gateway knows of the agents that registered with it; yours is a database. */
+/** The agents that registered with the gateway; usually a database. */
 export interface Registry {
   readonly publicKeys: ReadonlyMap<string, string>;
   readonly tasks: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** A server that answers agents only. */
+/** A server that only serves registered agents. */
 export const makeGateway = ({ publicKeys, tasks }: Registry) => {
   const verifier = createAssertionVerifier({
     findPublicKey: async (agentRuntimeId) => publicKeys.get(agentRuntimeId) ?? null,
@@ -19,7 +19,7 @@ export const makeGateway = ({ publicKeys, tasks }: Registry) => {
     verifier.verify(request.headers.authorization).then(
       (agent) => response.end(`hello, ${agent.agentRuntimeId}\n`),
       (error: unknown) =>
-        response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("no\n"),
+        response.writeHead(error instanceof AssertionLookupFailed ? 503 : 401).end("rejected\n"),
     );
   });
 };

@@ -2,7 +2,8 @@ import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { JwtExpired } from "@agent-auth/agent-identity/errors";
 import { createAgentIdentity, jwksUrl, taskApiBaseUrl } from "@agent-auth/agent-identity/promises";
 
-export const main = async (jwt: string, chatgptBaseUrl: string) => {
+/** Returns the headers of an authenticated request of the agent that the token identifies. */
+export const headersFor = async (jwt: string, chatgptBaseUrl: string) => {
   const client = createAgentIdentity({
     http: { originator: "codex_cli_rs", userAgent: "my-agent/1.0" },
     jwks: { url: await jwksUrl(chatgptBaseUrl) },
@@ -17,7 +18,7 @@ export const main = async (jwt: string, chatgptBaseUrl: string) => {
       "chatgpt-account-id": agent.accountId,
     };
   } catch (error) {
-    if (error instanceof JwtExpired) return "get a fresh token";
+    if (error instanceof JwtExpired) return "get a new token";
     throw error;
   } finally {
     await client.close();
