@@ -26,7 +26,7 @@ const task = (identity: AgentTaskIdentity) => AgentTasks.use((tasks) => tasks.ta
 const replace = (identity: AgentTaskIdentity, failed: string) =>
   AgentTasks.use((tasks) => tasks.replace(identity, failed));
 
-/** Tasks numbered in the order in which they are registered, a second each. */
+/** Numbers tasks in the order of their registrations, each of which takes a second. */
 const setUp = () => {
   const transport = makeFakeTransport((_, nth) =>
     Effect.delay(Effect.succeed(json({ task_id: `task-${nth}` })), "1 second"),
@@ -35,7 +35,7 @@ const setUp = () => {
   return { ...transport, run: Effect.provide(layer) };
 };
 
-/** Starts an effect, lets a second pass, and waits for it. */
+/** Starts an effect, advances the clock by a second, and waits for the effect. */
 const inASecond = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect);
   yield* TestClock.adjust("1 second");

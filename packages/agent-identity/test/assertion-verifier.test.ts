@@ -23,7 +23,7 @@ const encode = (envelope: unknown) =>
 const envelope = (header: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(header.split(" ")[1] ?? "", "base64url").toString());
 
-/** One registered agent, its signer, and a verifier that knows it. */
+/** A registered agent, its signer, and a verifier with its public key. */
 const setUp = Effect.gen(function* () {
   yield* TestClock.setTime(nowMs);
   const key = yield* generateAgentKey;

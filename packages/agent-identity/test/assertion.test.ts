@@ -8,7 +8,7 @@ import { type AgentKey, importAgentKey } from "../src/keys/index.ts";
 import { nowMs } from "./mint.ts";
 import { keyVectors } from "./vectors/index.ts";
 
-/** A signer whose signatures are counted. */
+/** A signer that counts its signatures. */
 const countingSigner = Effect.gen(function* () {
   const real = yield* importAgentKey(Redacted.make(keyVectors.agent_private_key));
   let signatures = 0;

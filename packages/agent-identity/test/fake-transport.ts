@@ -9,7 +9,7 @@ type Answering = (
   nth: number,
 ) => Effect.Effect<HttpResponse, HttpTransportError>;
 
-/** An answer with the usual dull parts filled in. */
+/** A response with defaults for its other parts. */
 export const answer = (
   status: number,
   body: string,
@@ -27,7 +27,7 @@ export const refusedConnection = new HttpConnectionFailed({
   reason: "ECONNREFUSED",
 });
 
-/** A transport whose answers a test decides, and whose requests it reads afterwards. */
+/** A transport whose responses a test decides and whose requests it can read. */
 export const makeFakeTransport = (first: Answering) => {
   const requests: Array<HttpRequest> = [];
   let answering = first;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 const run = promisify(execFile);
 
-/** URLs of the modules that a program loads, in a process of its own. */
+/** URLs of the modules that a program loads in its own process. */
 const modulesOf = async (program: string): Promise<ReadonlyArray<string>> => {
   const script = `
     import { registerHooks } from "node:module";
@@ -19,8 +19,8 @@ const modulesOf = async (program: string): Promise<ReadonlyArray<string>> => {
 };
 
 const heavy = /node_modules\/(?:undici|@noble)\/|\/src\/keys\/sealed-box\.ts/;
-const importing = (...doors: ReadonlyArray<string>) =>
-  doors.map((door) => `await import("@agent-auth/agent-identity${door}");`).join("\n");
+const importing = (...modules: ReadonlyArray<string>) =>
+  modules.map((name) => `await import("@agent-auth/agent-identity${name}");`).join("\n");
 
 describe("start-up", () => {
   it.each([
@@ -28,9 +28,9 @@ describe("start-up", () => {
     ["the verify path", ["/jwt", "/jwks", "/jwks/remote", "/jwks/cache", "/urls"]],
     ["the signing path", ["/keys", "/assertion", "/tasks", "/record"]],
     ["the gateway path", ["/assertion/verifier"]],
-    ["the Promise face", ["/promises"]],
-  ])("%s loads neither undici nor the sealed box", async (_, doors) => {
-    const loaded = await modulesOf(importing(...doors));
+    ["the Promise API", ["/promises"]],
+  ])("%s loads neither undici nor the sealed box", async (_, modules) => {
+    const loaded = await modulesOf(importing(...modules));
     expect(loaded.length).toBeGreaterThan(10);
     expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
   });

@@ -10,7 +10,7 @@ import { makeSigningKey, nowMs } from "./mint.ts";
 export const url = "https://authority.test/jwks";
 export const [one, two] = [makeSigningKey("one"), makeSigningKey("two")];
 export const setOf = (...keys: ReadonlyArray<typeof one>) => ({ keys: keys.map(({ jwk }) => jwk) });
-/** What is kept of such a set. */
+/** What is kept of such a JWKS. */
 export const usableKeysOf = (...keys: ReadonlyArray<typeof one>) => ({
   keys: keys.map(({ jwk: { kty, kid, n, e } }) => ({ kty, kid, n, e })),
 });
@@ -19,7 +19,7 @@ export const minutes = (count: number) => `${count} minutes` as const;
 export const key = (kid: string) => JwksSource.use((source) => source.key(kid));
 export const codeOf = (kid: string) => Effect.map(Effect.flip(key(kid)), (error) => error.code);
 
-/** A source over a transport that answers with `first` until a test says otherwise. */
+/** A source over a transport that responds with `first` until a test changes it. */
 export const setUp = (first: HttpResponse, options: Partial<RemoteJwksOptions> = {}) => {
   const transport = makeFakeTransport(() => Effect.succeed(first));
   const source = remoteLayer({ url, ...options }).pipe(Layer.provide(transport.layer));

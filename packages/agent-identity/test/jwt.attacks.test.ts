@@ -1,4 +1,4 @@
-// The attack table of docs/security.md: each row there names a test here.
+// Each row of the attack table in docs/security.md names a test here.
 import { constants, createHmac, createPrivateKey, sign } from "node:crypto";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
@@ -283,7 +283,7 @@ describe("trivial signatures", () => {
   );
 });
 
-/** The last character with its lowest bit turned: the same bytes to a lenient decoder. */
+/** The last character with its lowest bit flipped: the same bytes for a lenient decoder. */
 const nextCharacter = (text: string): string => {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   return alphabet[alphabet.indexOf(text.at(-1) ?? "") ^ 1] ?? "A";

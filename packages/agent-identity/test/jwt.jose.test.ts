@@ -1,4 +1,4 @@
-// The signature is checked by WebCrypto, not through jose; so jose is asked here whether it would have agreed.
+// WebCrypto verifies the signature, not jose; these tests compare the results with those of jose.
 import type { KeyObject } from "node:crypto";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";

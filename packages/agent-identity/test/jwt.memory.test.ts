@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 const run = promisify(execFile);
 
-// The token is put together at run time and its parts are never written out, so that only a token left over holds them.
+// The token is composed at run time, so that only a token left in memory contains its parts.
 const program = `
   import { getHeapSnapshot } from "node:v8";
   import * as Effect from "effect/Effect";

@@ -1,4 +1,4 @@
-// What a JwksSource of somebody's own can and cannot do to a verification.
+// What keys of a custom JwksSource can do to a verification.
 import { type KeyObject, sign, webcrypto } from "node:crypto";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
@@ -12,7 +12,7 @@ const [key, short] = [makeSigningKey("key-1"), makeSigningKey("short", 1024)];
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** An honest RS256 header over a signature of any hash and key. */
+/** An RS256 header with a signature of any hash and key. */
 const signedWith = (hash: string, { privateKey }: typeof key): string => {
   const input = `${encode({ alg: "RS256", kid: "key-1" })}.${encode(goodClaims)}`;
   return `${input}.${sign(hash, Buffer.from(input), privateKey).toString("base64url")}`;

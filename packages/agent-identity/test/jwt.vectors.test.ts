@@ -9,7 +9,7 @@ import { jwtVectors, keyVectors } from "./vectors/index.ts";
 
 const nowMs = Date.UTC(2026, 3, 13, 12, 34, 56, 789);
 const source = JwksSource.layerStatic(jwtVectors.jwks);
-/** Our `reason` is finer than the vectors' in one place: they count `nbf` as a claim. */
+/** `reason` is more precise than the vectors in one case: they count `nbf` as a claim. */
 const reasonOfVectors = (reason: string) => (reason === "notYetValid" ? "claim" : reason);
 
 const Claims = z.object({
@@ -21,7 +21,7 @@ const Claims = z.object({
   registered_at: z.optional(z.string()),
 });
 
-/** What a token of the vectors says, read without our code. Of first-design claims, now is when they were registered. */
+/** The record of a token of the vectors, parsed without the code under test. v1 claims were registered now. */
 const saidBy = (jwt: string) => {
   const payload = Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString();
   const claims = Claims.parse(JSON.parse(payload));

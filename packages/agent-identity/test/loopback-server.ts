@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { text } from "node:stream/consumers";
 import * as Effect from "effect/Effect";
 
-/** A request as it arrived. */
+/** A received request. */
 export interface Arrived {
   readonly method: string;
   readonly path: string;
@@ -26,7 +26,7 @@ const close = (server: Server): Promise<void> =>
     server.closeAllConnections();
   });
 
-/** A server on loopback for as long as the scope lives; it reads each request whole before `handle` answers it. */
+/** A loopback server for the life of the scope; it reads each request completely before `handle` responds. */
 export const loopbackServer = Effect.fnUntraced(function* (
   handle: (arrived: Arrived, ...rest: Parameters<RequestListener>) => void,
 ) {

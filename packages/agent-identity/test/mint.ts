@@ -3,11 +3,11 @@ import { CompactSign } from "jose";
 import { defaultAudience, defaultIssuer } from "../src/jwt/index.ts";
 import { keyVectors } from "./vectors/index.ts";
 
-/** The moment at which tests take place. */
+/** The time of the tests. */
 export const nowMs = Date.UTC(2026, 3, 13, 12);
 export const nowSeconds = nowMs / 1000;
 
-/** Current claims of a token that is good at `nowMs`. */
+/** v2 claims of a token that is valid at `nowMs`. */
 export const goodClaims = {
   iss: defaultIssuer,
   aud: defaultAudience,
@@ -36,7 +36,7 @@ export const makeSigningKey = (kid: string = randomUUID(), modulusLength = 2048)
   return { kid, privateKey, publicKey, jwk };
 };
 
-/** Signs any bytes under any header, however wrong they are. */
+/** Signs any bytes with any header, valid or not. */
 export const signBytes = (
   key: SigningKey,
   payload: string | Uint8Array,
@@ -46,7 +46,7 @@ export const signBytes = (
     .setProtectedHeader({ alg: "RS256", kid: key.kid, typ: "JWT", ...header })
     .sign(key.privateKey);
 
-/** Signs the good claims, some of them replaced; `undefined` leaves a claim out. */
+/** Signs the valid claims, some of them replaced; `undefined` leaves a claim out. */
 export const mint = (
   key: SigningKey,
   claims: Readonly<Record<string, unknown>> = {},

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-/** Imports a module of this package in a process that claims to be another version of Node. */
+/** Imports a module of this package in a process that reports another version of Node. */
 const importOn = (node: string, module: string) => {
   const path = join(import.meta.dirname, "../src", module);
   const script = `Object.defineProperty(process, "versions", { value: { node: "${node}" } });

@@ -130,7 +130,7 @@ describe("createAssertionVerifier", () => {
     const { agentKey, header } = await setUp();
     await using verifier = createAssertionVerifier({
       findPublicKey: async () => agentKey.publicKeyRaw,
-      // Whatever a program without types may return.
+      // What a program without types may return.
       isKnownTask: () => JSON.parse(answer),
     });
     await expect(verifier.verify(header)).rejects.toMatchObject({

@@ -31,7 +31,7 @@ const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
 const jwks = { keys: [key.jwk] };
 const biscuit = "x-openai-authorization";
 
-/** An authority with its set and one answer to each registration. */
+/** An authority with its JWKS and one response per registration. */
 const authority = (register: { readonly status: number; readonly body: string }) =>
   loopbackServer(({ path }, _, response) => {
     if (path === "/jwks") response.end(JSON.stringify(jwks));

@@ -20,7 +20,7 @@ import { jwksUrl, normalizeBaseUrl, taskRegistrationUrl } from "../src/urls/inde
 
 const run = <A>(effect: Effect.Effect<A, unknown>): A => Effect.runSync(effect);
 const id = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 40 }).filter(isId);
-/** A verifier takes no colon in a runtime id, since the signed text joins ids with it. */
+/** A verifier rejects a colon in an agent runtime id, since the signed text joins ids with it. */
 const runtimeId = id.filter((text) => !text.includes(":"));
 const bytes = fc.uint8Array({ maxLength: 200 });
 

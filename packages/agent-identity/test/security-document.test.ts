@@ -8,7 +8,7 @@ const tests = readdirSync(import.meta.dirname)
   .map((file) => read(`./${file}`))
   .join("\n");
 
-/** The last cell of each row of the attack tables, split into the names in it. */
+/** The test titles in the last cell of each row of the tables. */
 const named = document
   .split("## RFC 8725")[0]
   ?.split("\n")

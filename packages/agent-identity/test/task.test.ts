@@ -24,7 +24,7 @@ const biscuit = Redacted.make("canary-biscuit");
 const register = (key: AgentKey, withBiscuit = false) =>
   registerTask({ record, key, taskApiBaseUrl, ...(withBiscuit ? { biscuit } : {}) });
 
-/** Registers against one answer, the clock at the vectors' moment. */
+/** Registers with one response, at the time of the vectors. */
 const registerAgainst = (response: HttpResponse, withBiscuit = false) => {
   const transport = makeFakeTransport(() => Effect.succeed(response));
   const effect = Effect.gen(function* () {
@@ -38,7 +38,7 @@ const Body = z.object({ timestamp: z.string(), signature: z.string() });
 const bodyOf = ({ body }: HttpRequest) =>
   Body.parse(JSON.parse(typeof body === "string" ? body : ""));
 
-/** Runs a registration while time flies, and tells when each request was made. */
+/** Runs a registration with an advancing clock and returns when each request was made. */
 const whileTimeFlies = (
   key: AgentKey,
   answers: (nth: number) => HttpResponse | "refused" | "late",

@@ -28,7 +28,7 @@ export class NodeTooOld extends Error {
   }
 }
 
-// Runtimes that are not Node, and have no such version, are not judged.
+// Runtimes other than Node do not report such a version and are not checked.
 const found: string | undefined = globalThis.process?.versions?.node;
 if (found !== undefined) {
   const [major = 0, minor = 0] = found.split(".").map(Number);

@@ -1,4 +1,4 @@
-// npm run fuzz -w @agent-auth/agent-identity [-- <inputs> <seed>]: by default 100,000 inputs of a new seed.
+// npm run fuzz -w @agent-auth/agent-identity [-- <inputs> <seed>]: by default 100,000 inputs with a new seed.
 import { runFuzz } from "./run.ts";
 
 const [inputs = 100_000, seed = Date.now() % 0x7fffffff] = process.argv.slice(2).map(Number);

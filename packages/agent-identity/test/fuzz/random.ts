@@ -1,4 +1,4 @@
-/** A small seeded generator (xorshift32), so that a run can be repeated from its seed. */
+/** A small seeded generator (xorshift32), so that a run can be repeated with its seed. */
 export const makeRandom = (seed: number) => {
   let state = seed | 0 || 1;
   const next = (): number => {
@@ -21,7 +21,7 @@ export const makeRandom = (seed: number) => {
 
 export type Random = ReturnType<typeof makeRandom>;
 
-/** Pieces that parsers trip over. */
+/** Fragments that often break parsers. */
 const fragments = [
   "", ".", "..", "...", "=", "==", "-", "_", "+", "/", " ", "\n", "\r\n", "\t", "\0", "\u2028", "\ufeff", "\ud800",
   "\u202e", "é", "😀", "{", "}", "[", "]", ",", ":", '"', "\\", '\\"', "\\u0000", "null", "true", "-0", "1e999",
@@ -64,7 +64,7 @@ const changes: readonly [Change, ...ReadonlyArray<Change>] = [
   (text, random) => text.repeat(random.below(20)),
 ];
 
-/** A text changed in one to four ways. */
+/** A text with one to four changes. */
 export const mutate = (text: string, random: Random): string => {
   let mutated = text;
   for (let nth = random.below(4); nth >= 0; nth -= 1)

@@ -5,12 +5,12 @@ import * as Cause from "effect/Cause";
 import { makeRandom } from "./random.ts";
 import { canary, makeTargets, type Target } from "./targets.ts";
 
-/** What one input may cost. */
+/** The time limit for one input. */
 const maxInputMs = 50;
 /**
- * From here on an input is tried again, and its fastest try counts: a verification waits for a thread of Node's pool and
- * for a share of the processor, which says nothing of the input. Far below the limit, since whatever is tried again only
- * above it would gather just under it.
+ * An input slower than this is run again, and its fastest attempt counts: a verification waits for a thread of Node's pool
+ * and for the processor, which does not depend on the input. Far below the limit, so that inputs do not gather just under
+ * it.
  */
 const suspectMs = 5;
 
@@ -19,15 +19,15 @@ export interface FuzzReport {
   readonly inputs: number;
   readonly accepted: number;
   readonly refusedByCode: Readonly<Record<string, number>>;
-  /** The input that cost most, by its fastest try. */
+  /** The slowest input, by its fastest attempt. */
   readonly slowest: { readonly ms: number; readonly target: string; readonly input: number };
-  /** The longest first try, waiting included. */
+  /** The slowest first attempt, waiting included. */
   readonly longestFirstTryMs: number;
-  /** Empty where all is well. */
+  /** Empty if there was no problem. */
   readonly problems: ReadonlyArray<string>;
 }
 
-/** The canary, and what is left of it in base64 whatever stands around it. */
+/** The canary, and what remains of it in base64 at any offset. */
 const spellings = [
   canary,
   ...[0, 1, 2].map((shift) =>
@@ -53,7 +53,7 @@ const timed = async (target: Target, input: string) => {
   return { exit, ms: performance.now() - start };
 };
 
-/** The fastest of up to four tries, of which there is more than one only where the first was slow. */
+/** The fastest of up to four attempts; more than one only if the first was slow. */
 const fastest = async (target: Target, input: string) => {
   const first = await timed(target, input);
   let best = first;
@@ -70,8 +70,8 @@ const codeOf = (error: unknown): string | undefined => {
 };
 
 /**
- * Feeds mutated tokens, sets, headers, answers, keys and URLs to everything that reads them. A problem is: anything but
- * a value or a typed error, more than 50 ms, or a secret in what comes out.
+ * Passes mutated tokens, JWKS, headers, responses, keys and URLs to the functions that read them. A problem is anything but
+ * a value or a typed error, more than 50 ms, or a secret in the output.
  */
 export const runFuzz = async (options: {
   readonly seed: number;

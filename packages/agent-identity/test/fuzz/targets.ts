@@ -27,14 +27,14 @@ import { answer, makeFakeTransport } from "../fake-transport.ts";
 import { goodClaims, makeSigningKey, mint } from "../mint.ts";
 import { changeMembers, mutate, type Random } from "./random.ts";
 
-/** Something that reads foreign text. */
+/** A function that reads untrusted text. */
 export interface Target {
   readonly name: string;
   readonly input: (random: Random) => string;
   readonly read: (input: string) => Effect.Effect<unknown, AgentIdentityError>;
 }
 
-/** What must never come out again, in any spelling of base64. */
+/** A secret that must not appear in any output, in any encoding of base64. */
 export const canary = "canary-5d2f7a";
 
 const json = (text: string): unknown => {
@@ -46,7 +46,7 @@ const json = (text: string): unknown => {
 };
 const encode = (text: string): string => Buffer.from(text).toString("base64url");
 
-/** A token with a part of it changed under its encoding, or the whole of it changed as text. */
+/** A token with one part changed below its encoding, or the whole changed as text. */
 const changedToken = (jwt: string, random: Random): string => {
   if (random.below(3) === 0) return mutate(jwt, random);
   const parts = jwt.split(".");
@@ -56,7 +56,7 @@ const changedToken = (jwt: string, random: Random): string => {
   return parts.map((part, at) => (at === which ? encode(change(clear, random)) : part)).join(".");
 };
 
-/** Builds the targets; keys are made anew, so that nothing depends on one of them. */
+/** Builds the targets with new keys, so that nothing depends on a particular key. */
 export const makeTargets = async (): Promise<readonly [Target, ...ReadonlyArray<Target>]> => {
   const signing = makeSigningKey("key-1");
   const jwks = { keys: [signing.jwk, makeSigningKey("key-2").jwk] };

@@ -52,6 +52,6 @@ const JwtVectors = z.object({
   reject: z.array(z.object({ name: z.string(), jwt: z.string(), reason: z.string() })),
 });
 
-/** Values made by other software, deterministic but for the sealed box. */
+/** Values made by other software, deterministic except for the sealed box. */
 export const keyVectors = AgentKeyVectors.parse(read("agent-key.json"));
 export const jwtVectors = JwtVectors.parse(read("agent-identity-jwt.json"));

@@ -26,7 +26,7 @@ import type {
 import type { AgentTaskIdentity, registerTask } from "../../src/tasks/index.ts";
 import type { VerifyAssertionOptions } from "../../src/assertion/verifier.ts";
 
-/** An exhaustive switch compiles only while it knows every code of a union. */
+/** An exhaustive switch compiles only if it handles every code of a union. */
 const known = (error: JwksError): string => {
   switch (error.code) {
     case "AGENT_IDENTITY_JWKS_REQUEST_FAILED":
@@ -64,10 +64,10 @@ describe("types of the public modules", () => {
   });
 
   it("isKnownTask has no default", () => {
-    // @ts-expect-error isKnownTask must be said aloud
+    // @ts-expect-error isKnownTask is required
     const silent: VerifyAssertionOptions = {};
     expectTypeOf(silent).toEqualTypeOf<VerifyAssertionOptions>();
-    // @ts-expect-error and so it must to the Promise face
+    // @ts-expect-error it is required in the Promise API, too
     const alsoSilent: AssertionVerifierOptions = { findPublicKey: async () => null };
     expectTypeOf(alsoSilent).toEqualTypeOf<AssertionVerifierOptions>();
   });

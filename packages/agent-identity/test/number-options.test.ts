@@ -12,7 +12,7 @@ import { verifyAgentIdentityJwt } from "../src/jwt/index.ts";
 import { createAssertionVerifier } from "../src/promises/index.ts";
 import { makeSigningKey, mint } from "./mint.ts";
 
-/** What no time may be: with each of them some comparison goes the open way. */
+/** Invalid times: each of them makes some comparison accept everything. */
 const noTimes = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1];
 const noCounts = [...noTimes, 0, 1.5];
 

@@ -1,4 +1,4 @@
-// One token has one spelling: whatever a lenient decoder would read as the same bytes is refused.
+// A token has one encoding: what a lenient decoder would read as the same bytes is rejected.
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as TestClock from "effect/testing/TestClock";
@@ -15,7 +15,7 @@ const verify = (jwt: string) =>
   );
 const codeOf = (jwt: string) => Effect.map(Effect.flip(verify(jwt)), (error) => error.code);
 
-/** A token with the first character of one of its parts moved out of ASCII; its low byte stays what it was. */
+/** A token with the first character of one part moved out of ASCII, with the same low byte. */
 const moved = (jwt: string, part: number, by: number): string =>
   jwt
     .split(".")

@@ -1,4 +1,4 @@
-// Calls that end before their answer: aborted by their signal, or cut off by close().
+// Calls that end early: aborted by their signal, or by close().
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import { makeAssertionSigner } from "../src/assertion/index.ts";
@@ -15,7 +15,7 @@ const key = makeSigningKey("key-1");
 const http = { originator: "tests", userAgent: "tests/1" };
 const jwt = () => mint(key, { exp: Math.floor(Date.now() / 1000) + 3600 });
 
-/** A server that answers when told to, a client of its set, and a promise of its first request. */
+/** A server that responds when told to, a client of its JWKS, and a promise of its first request. */
 const setUp = Effect.gen(function* () {
   const came = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
@@ -100,7 +100,7 @@ const header = async () => {
   }).authorizationAt(Date.now());
 };
 
-/** Listens to a call before it is cut off. */
+/** Observes a call before it is aborted. */
 const errorOf = (call: Promise<unknown>) =>
   call.then(
     () => undefined,
