@@ -1,21 +1,24 @@
-// What the bundles get for "undici" (rolldown.config.ts): the parts that this program uses, each loaded when it is
-// first touched. undici's own index loads its mocks, caches and sqlite too, and doubles the start-up time of `api`.
+// What the bundles get for "undici" (rolldown.config.ts): the parts that this program uses, each loaded when it is first
+// used. undici's own index also loads its mocks, caches and sqlite, and doubles the start-up time of `api`.
 "use strict";
 
-/** undici's `request`, for callers who always bring a dispatcher. */
+/** undici's `request`, for callers that always pass a dispatcher. */
 const request = (url, { dispatcher, ...options }) => {
   const { origin, pathname, search } = new URL(url);
   const send = require("undici/lib/api/api-request.js");
   return send.call(dispatcher, { ...options, origin, path: pathname + search });
 };
 
+/** undici's index gives `connect` to all dispatchers; with it a proxy is asked for a tunnel. */
+const withConnect = (dispatcher) => {
+  require("undici/lib/dispatcher/dispatcher.js").prototype.connect ??= require("undici/lib/api/api-connect.js");
+  return dispatcher;
+};
+
 const parts = {
   Agent: () => require("undici/lib/dispatcher/agent.js"),
-  EnvHttpProxyAgent: () => {
-    // undici's index gives this verb to all dispatchers; with it a proxy is asked for a tunnel.
-    require("undici/lib/dispatcher/dispatcher.js").prototype.connect ??= require("undici/lib/api/api-connect.js");
-    return require("undici/lib/dispatcher/env-http-proxy-agent.js");
-  },
+  Pool: () => withConnect(require("undici/lib/dispatcher/pool.js")),
+  ProxyAgent: () => withConnect(require("undici/lib/dispatcher/proxy-agent.js")),
   FormData: () => require("undici/lib/web/fetch/formdata.js").FormData,
   WebSocket: () => require("undici/lib/web/websocket/websocket.js").WebSocket,
   fetch: () => require("undici/lib/web/fetch/index.js").fetch,

@@ -115,7 +115,7 @@ describe("doctor", () => {
     expect(line("provider")).toEqual({
       name: "provider",
       status: "fail",
-      detail: 'there is no model provider "nope"',
+      detail: 'model provider "nope" is not configured',
       fix: "Choose one of openai, or add [model_providers.nope].",
     });
     expect(exitCode).toBe(1);

@@ -1,9 +1,8 @@
 import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
-import type { SignError } from "@agent-auth/model-provider/errors";
+import type { ModelProviderError } from "@agent-auth/model-provider/errors";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
-import type { RequestSignerShape } from "@agent-auth/model-provider/signing";
 import * as Effect from "effect/Effect";
 import { explainCredentialError } from "../../errors/credential-error.ts";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
@@ -31,7 +30,8 @@ export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
 
 const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session) {
   const jq = options.jq === undefined ? undefined : yield* loadJqProgram(options.jq);
-  const { signer, failedRecovery } = watchRecovery(yield* signerForCallbacks);
+  const signer = yield* signerForCallbacks;
+  let failedRecovery: ModelProviderError | undefined;
   const { target } = yield* signer.sign();
   const destination = yield* resolvePath(options.path, target);
   const body = yield* openBody(options.body);
@@ -50,23 +50,8 @@ const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session)
       bodyTimeout: 0,
     },
   );
-  return reportStatus(response, failedRecovery(), session, signer.provider);
+  return reportStatus(response, failedRecovery, session, signer.provider);
 });
-
-/** A signer that remembers why the recovery after a 401 failed. */
-const watchRecovery = (signer: RequestSignerShape) => {
-  let failure: SignError | undefined;
-  const watched: RequestSignerShape = {
-    ...signer,
-    recover: (rejected) =>
-      Effect.tapError(signer.recover(rejected), (error) =>
-        Effect.sync(() => {
-          failure = error;
-        }),
-      ),
-  };
-  return { signer: watched, failedRecovery: () => failure };
-};
 
 const withFields = Effect.fnUntraced(function* (
   { origin, path }: Destination,
@@ -93,7 +78,7 @@ const withDefaults = (
 
 const reportStatus = (
   { status, statusText }: ResponseHead,
-  failedRecovery: SignError | undefined,
+  failedRecovery: ModelProviderError | undefined,
   { environment }: Session,
   { auth }: ModelProvider,
 ): ExitCode => {
