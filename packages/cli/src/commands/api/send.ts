@@ -36,7 +36,15 @@ const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session)
   const destination = yield* resolvePath(options.path, target);
   const body = yield* openBody(options.body);
   const network = yield* makeDispatcher(session.environment);
-  const dispatcher = network.compose(authInterceptor({ signer, otherOrigins: "reject" }));
+  const dispatcher = network.compose(
+    authInterceptor({
+      signer,
+      otherOrigins: "reject",
+      onRecoveryFailed: (error) => {
+        failedRecovery = error;
+      },
+    }),
+  );
   const response = yield* printResponse(
     dispatcher,
     responseOutput({ include: options.include, jq }),

@@ -36,7 +36,7 @@ export const runProgram = (
  */
 const untraced = <A>(start: () => A): A => {
   if (process.env["NODE_DEBUG"] === undefined) return start();
-  const { write } = process.stderr;
+  const write = process.stderr.write.bind(process.stderr);
   process.stderr.write = () => true;
   try {
     return start();
