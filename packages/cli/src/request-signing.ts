@@ -24,7 +24,7 @@ export const signerForCallbacks = Effect.gen(function* () {
   const bound: RequestSignerShape = {
     ...signer,
     sign: () => Effect.provideContext(signer.sign(), context),
-    recover: (rejected) => Effect.provideContext(signer.recover(rejected), context),
+    recover: (...given) => Effect.provideContext(signer.recover(...given), context),
   };
   return bound;
 });

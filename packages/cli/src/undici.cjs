@@ -19,6 +19,7 @@ const parts = {
   Agent: () => require("undici/lib/dispatcher/agent.js"),
   Pool: () => withConnect(require("undici/lib/dispatcher/pool.js")),
   ProxyAgent: () => withConnect(require("undici/lib/dispatcher/proxy-agent.js")),
+  buildConnector: () => require("undici/lib/core/connect.js"),
   FormData: () => require("undici/lib/web/fetch/formdata.js").FormData,
   WebSocket: () => require("undici/lib/web/websocket/websocket.js").WebSocket,
   fetch: () => require("undici/lib/web/fetch/index.js").fetch,

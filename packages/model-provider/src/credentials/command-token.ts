@@ -2,7 +2,6 @@ import { isAbsolute } from "node:path";
 import type { CommandTokenConfig } from "@agent-auth/login/config";
 import type { BearerCredential } from "@agent-auth/login/credential";
 import type { OwnerNotTrusted } from "@agent-auth/login/errors";
-import { assertOwnerTrusted } from "@agent-auth/login/storage/privilege";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -60,7 +59,10 @@ const assertConfig = (config: CommandTokenConfig): void => {
 
 const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenConfig) {
   const { command, configFile } = config;
-  if (configFile !== undefined) yield* assertOwnerTrusted(configFile);
+  if (configFile !== undefined) {
+    const privilege = yield* Effect.promise(() => import("@agent-auth/login/storage/privilege"));
+    yield* privilege.assertOwnerTrusted(configFile);
+  }
   const output = yield* runCommand({ ...config, maxStdoutBytes: maxTokenBytes });
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(output).trim(),

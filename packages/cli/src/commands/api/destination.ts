@@ -1,25 +1,26 @@
-import { RequestOriginNotAllowed } from "@agent-auth/model-provider/errors";
+import {
+  isModelProviderError,
+  type RequestOriginNotAllowed,
+} from "@agent-auth/model-provider/errors";
+import { resolveDestination } from "@agent-auth/model-provider/requests/destination";
 import * as Effect from "effect/Effect";
-import { belowBase, type Destination, destinationOf, type Target } from "../../http/destination.ts";
+import { type Destination, destinationOf, type Target } from "../../http/destination.ts";
 
 /**
- * Where `api PATH` goes: below the base URL, or, for a whole URL, to that address, as long as the origin is the
- * provider's. An identity goes nowhere else.
+ * Returns where `api PATH` goes: below the base URL, or, for a whole URL, to that address if its origin is the provider's.
+ * Fails for any other, since the credential must not be sent there.
  */
 export const resolvePath = (
   path: string,
   target: Target,
-): Effect.Effect<Destination, RequestOriginNotAllowed> => {
-  const absolute = URL.parse(path);
-  const expectedOrigin = target.origin;
-  if (absolute === null) {
-    const found = belowBase(path.startsWith("/") ? path : `/${path}`, target);
-    return found === null
-      ? Effect.fail(new RequestOriginNotAllowed({ reason: "leavesBasePath", expectedOrigin }))
-      : Effect.succeed(found);
-  }
-  const { origin } = absolute;
-  return origin === expectedOrigin
-    ? Effect.succeed(destinationOf(absolute))
-    : Effect.fail(new RequestOriginNotAllowed({ reason: "otherOrigin", expectedOrigin, origin }));
-};
+): Effect.Effect<Destination, RequestOriginNotAllowed> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(destinationOf(new URL(resolveDestination(path, target, "reject").url)));
+    } catch (error) {
+      return isOriginError(error) ? Effect.fail(error) : Effect.die(error);
+    }
+  });
+
+const isOriginError = (error: unknown): error is RequestOriginNotAllowed =>
+  isModelProviderError(error) && error._tag === "RequestOriginNotAllowed";

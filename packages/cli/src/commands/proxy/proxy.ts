@@ -117,6 +117,7 @@ const serve = Effect.fnUntraced(function* (
   signIn: FollowedSignIn,
 ) {
   const signer = yield* signerForCallbacks;
+  const services = yield* Effect.context();
   const signNew = () => Effect.runPromise(signer.sign());
   // Whoever cannot sign now should hear it now, not with the first request.
   yield* signer.sign();
@@ -124,7 +125,9 @@ const serve = Effect.fnUntraced(function* (
   const { tokenFile } = options;
   const token = tokenFile === undefined ? undefined : yield* clientToken(tokenFile);
   const context: ForwardContext = {
-    dispatcher: dispatcher.compose(authInterceptor({ signer, otherOrigins: "reject" })),
+    dispatcher: dispatcher.compose(
+      authInterceptor({ signer, context: services, otherOrigins: "reject" }),
+    ),
     signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
     defaults: defaultHeaders(session.environment, { userAgent }),
     headers: makeHeaderFilter({
