@@ -10,11 +10,11 @@ import { version } from "./version.ts";
 /** First part of the User-Agent of every request. */
 export const userAgent = `agent-auth/${version}`;
 
-/** What a command knows of the process it runs in: read once, then passed down. */
+/** The settings of the process: read once, then passed down. */
 export interface Session {
   readonly environment: LoginEnvironment;
   readonly config: Config;
-  /** The kept account whose sign-in is worked on; absent for the present sign-in. */
+  /** The kept account that the command works on; absent for the current sign-in. */
   readonly account?: string;
   readonly notify: Notify;
 }
@@ -33,10 +33,13 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
 });
 
 /**
- * The process's one manager. The command line enables environment credentials; commands that only sign in or out
- * load nothing first.
+ * What a manager is used for: sending requests, signing in or out, looking at the credential without changing anything,
+ * or keeping it fresh in the background.
  */
-export const managerLayer = (session: Session, use: "requests" | "signInOrOut") =>
+export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep";
+
+/** The manager of the process. The command line enables environment credentials. */
+export const managerLayer = (session: Session, use: ManagerUse) =>
   AuthManager.layer({
     // Without a CODEX_HOME there are no kept accounts; the store says why.
     ...(session.account !== undefined &&
@@ -47,7 +50,9 @@ export const managerLayer = (session: Session, use: "requests" | "signInOrOut") 
     config: session.config,
     environmentCredentials: true,
     userAgent,
-    loadAtStart: use === "requests",
-    // In CODEX_HOME, not in the folder of each kept account: this program runs often, and the keys seldom change.
+    loadAtStart: use === "requests" || use === "keep",
+    followStore: use === "keep",
+    keepFresh: use === "keep",
+    // In CODEX_HOME, not in the folder of a kept account: this program runs often, and the keys rarely change.
     keepJwksOnDisk: session.account === undefined,
   });

@@ -136,7 +136,7 @@ describe("doctor", () => {
     const before = await home.readAuth();
     const { line } = await examine(home);
     expect(line("restrictions")).toMatchObject({ status: "fail" });
-    expect(line("restrictions")?.detail).toContain("workspace ws-other: violated");
+    expect(line("restrictions")?.detail).toContain("restricted to workspace ws-other");
     expect(line("restrictions")?.detail).not.toContain("Logging out");
     expect(await home.readAuth()).toBe(before);
   });

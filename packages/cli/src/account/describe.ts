@@ -1,4 +1,4 @@
-import type { Credential, CredentialSource } from "@agent-auth/login/credential";
+import type { Credential, CredentialFacts, CredentialSource } from "@agent-auth/login/credential";
 import { describeSource } from "@agent-auth/login/errors";
 import * as Redacted from "effect/Redacted";
 import { mask, printable } from "../terminal/safe-text.ts";
@@ -14,13 +14,13 @@ const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>>
   Bearer: "Logged in using access token",
 };
 
-/** What a person is told of a credential, line by line. */
-export const credentialLines = (credential: Credential, nowMs: number): readonly string[] => [
+/** The lines that describe a credential to a person. */
+export const credentialLines = (credential: CredentialFacts, nowMs: number): readonly string[] => [
   ...headline(credential),
   ...formatRows(detailRows(credential, nowMs)),
 ];
 
-const headline = (credential: Credential): readonly string[] =>
+const headline = (credential: CredentialFacts): readonly string[] =>
   credential._tag === "ApiKey"
     ? [
         `API key configured - ${printable(mask(Redacted.value(credential.apiKey)))}`,
@@ -30,7 +30,7 @@ const headline = (credential: Credential): readonly string[] =>
 
 type Row = readonly [name: string, value: string];
 
-const detailRows = (credential: Credential, nowMs: number): readonly Row[] => {
+const detailRows = (credential: CredentialFacts, nowMs: number): readonly Row[] => {
   const { email, userId, accountId, planType } = credential.account;
   const person = email ?? userId;
   const expiresAtMs = expiryOf(credential);
@@ -43,8 +43,8 @@ const detailRows = (credential: Credential, nowMs: number): readonly Row[] => {
   ];
 };
 
-/** Milliseconds since the epoch; `null` where the credential does not say. */
-export const expiryOf = (credential: Credential): number | null =>
+/** When a credential expires, in milliseconds since the epoch; `null` if it does not say. */
+export const expiryOf = (credential: CredentialFacts): number | null =>
   "expiresAtMs" in credential ? (credential.expiresAtMs ?? null) : null;
 
 const methods: Readonly<Record<Credential["_tag"], string>> = {
@@ -57,10 +57,10 @@ const methods: Readonly<Record<Credential["_tag"], string>> = {
 };
 
 /** The name of a credential's kind in JSON answers. */
-export const methodOf = (credential: Credential): string => methods[credential._tag];
+export const methodOf = (credential: CredentialFacts): string => methods[credential._tag];
 
-/** Who a credential speaks for, as documented in docs/json-output.md. Absent facts are `null`. */
-export const accountJson = (credential: Credential) => {
+/** The owner of a credential, as documented in docs/json-output.md. Unknown facts are `null`. */
+export const accountJson = (credential: CredentialFacts) => {
   const { account } = credential;
   return {
     accountId: account.accountId ?? null,

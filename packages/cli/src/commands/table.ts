@@ -12,6 +12,7 @@ import { spec as exec } from "./exec/spec.ts";
 import { spec as headers } from "./headers/spec.ts";
 import { spec as jwks } from "./jwks/spec.ts";
 import { spec as loginStatus } from "./login-status/spec.ts";
+import { spec as keep } from "./keep/spec.ts";
 import { spec as login } from "./login/spec.ts";
 import { spec as logout } from "./logout/spec.ts";
 import { spec as proxy } from "./proxy/spec.ts";
@@ -23,7 +24,7 @@ interface CommandModule<Flags extends FlagTable, Options> {
   readonly run: (options: Options) => Effect.Effect<ExitCode>;
 }
 
-/** A command that can be started without having been loaded. */
+/** A command that is loaded when it is started. */
 export interface Entry {
   readonly spec: CommandSpec;
   readonly start: (words: readonly string[]) => Promise<void>;
@@ -40,7 +41,7 @@ const entry = <Flags extends FlagTable, Options>(
   },
 });
 
-/** Every command, in the order of the help. Parsing, help and completion all read this table. */
+/** Every command, in the order of the help. Parsing, help and completion use this table. */
 export const commands: readonly Entry[] = [
   entry(login, () => import("./login/login.ts")),
   entry(loginStatus, () => import("./login-status/login-status.ts")),
@@ -50,6 +51,7 @@ export const commands: readonly Entry[] = [
   entry(headers, () => import("./headers/headers.ts")),
   entry(exec, () => import("./exec/exec.ts")),
   entry(proxy, () => import("./proxy/proxy.ts")),
+  entry(keep, () => import("./keep/keep.ts")),
   entry(accounts.listSpec, () => import("./accounts/list.ts")),
   entry(accounts.useSpec, () => import("./accounts/use.ts")),
   entry(accounts.addSpec, () => import("./accounts/add.ts")),

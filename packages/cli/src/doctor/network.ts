@@ -2,7 +2,7 @@ import { parseJwks } from "@agent-auth/agent-identity/jwks";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as HttpClient from "@agent-auth/login/http";
-import type { Credential } from "@agent-auth/login/credential";
+import type { CredentialFacts } from "@agent-auth/login/credential";
 import {
   type ModelProvider,
   requestTarget,
@@ -94,7 +94,7 @@ const clockCheck = (date: string | undefined, nowMs: number): Check => {
  */
 export const checkProvider = Effect.fnUntraced(function* (
   session: Session,
-  credential: Credential | undefined,
+  credential: CredentialFacts | undefined,
 ) {
   const resolved = resolveProvider({ config: session.config, environment: session.environment });
   if (Result.isFailure(resolved)) return failed("provider", resolved.failure);
@@ -115,9 +115,11 @@ export const checkProvider = Effect.fnUntraced(function* (
 });
 
 /** Without a credential, the address for ChatGPT sign-ins and agents, which share one. */
-const targetOf = (provider: ModelProvider, credential: Credential | undefined) =>
-  provider.auth._tag === "SignedIn" && credential === undefined
+const targetOf = (provider: ModelProvider, credential: CredentialFacts | undefined) => {
+  if (provider.auth._tag !== "SignedIn") return requestTarget(provider, null);
+  return credential === undefined || credential._tag === "AgentIdentity"
     ? provider.targets.chatgpt
-    : requestTarget(provider, provider.auth._tag === "SignedIn" ? (credential ?? null) : null);
+    : requestTarget(provider, credential);
+};
 
 export const network = (session: Session) => HttpClient.layer(session.environment, { userAgent });

@@ -1,4 +1,6 @@
 import { overridingEnvVar, parseEnvironment } from "@agent-auth/login/config/environment";
+import type { CredentialForbidden } from "@agent-auth/login/errors";
+import { nextStep } from "./next-step.ts";
 import { exitCodeOf, type Reportable } from "./report.ts";
 
 /**
@@ -23,3 +25,14 @@ export const explainCredentialError = (error: Reportable): Reportable => {
 };
 
 const agentLogin = "agent-auth login --with-agent-identity";
+
+/**
+ * The error of a restriction for a command that only looks. Its text is fixed and ends with "Logging out.", which such a
+ * command does not do.
+ */
+export const withoutLogout = (error: CredentialForbidden): Reportable => ({
+  code: error.code,
+  message: error.message.replace(/ Logging out\.$/u, ""),
+  remedy: error.remedy,
+  nextStep: nextStep(error),
+});

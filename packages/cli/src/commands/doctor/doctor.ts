@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts";
-import { checkCredential, loadCredential } from "../../doctor/credential.ts";
+import { checkCredential, inspectCredential } from "../../doctor/credential.ts";
 import {
   checkConfig,
   checkFileMode,
@@ -48,8 +48,8 @@ const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
   );
 
 const examineSession = Effect.fnUntraced(function* (session: Session) {
-  const loaded = yield* loadCredential(session);
-  const credential = Result.isSuccess(loaded) ? loaded.success : undefined;
+  const inspected = yield* inspectCredential(session);
+  const credential = Result.isSuccess(inspected) ? inspected.success?.credential : undefined;
   const online = Effect.all([checkBackend(session), checkProvider(session, credential)], {
     concurrency: "unbounded",
   }).pipe(Effect.provide(network(session)));
@@ -65,7 +65,7 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
     tls,
     ...backend,
     provider,
-    ...(yield* checkCredential(session, loaded)),
+    ...checkCredential(session, inspected),
   ];
 });
 

@@ -1,6 +1,6 @@
 import { checkModelProvider } from "@agent-auth/login/config";
 import { AuthManager } from "@agent-auth/login/manager";
-import type { Credential } from "@agent-auth/login/credential";
+import type { CredentialFacts } from "@agent-auth/login/credential";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -13,7 +13,7 @@ import {
   sourceJson,
 } from "../../account/describe.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
-import { explainCredentialError } from "../../errors/credential-error.ts";
+import { explainCredentialError, withoutLogout } from "../../errors/credential-error.ts";
 import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
 import { exitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession } from "../../session.ts";
@@ -32,7 +32,7 @@ export const command: Command<typeof spec.flags, LoginStatusOptions> = {
   options: ({ flags, globals }) => ({ json: flags.json, globals }),
 };
 
-/** Answers "who will my next request speak for?". Signed out, and every failure, is exit code 1. */
+/** Prints what the next request will use, without changing anything. Exit code 1 if it has no usable credential. */
 export const run = (options: LoginStatusOptions) =>
   status(options).pipe(
     Effect.mapError(explainCredentialError),
@@ -42,21 +42,23 @@ export const run = (options: LoginStatusOptions) =>
 const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
   const session = yield* openSession(options.globals);
   yield* checkModelProvider(session.config);
-  const current = yield* AuthManager.use((manager) => manager.current).pipe(
-    Effect.provide(managerLayer(session, "requests")),
+  const inspected = yield* AuthManager.use((manager) => manager.inspect).pipe(
+    Effect.provide(managerLayer(session, "inspection")),
   );
-  if (Option.isNone(current)) {
+  if (Option.isNone(inspected)) {
     if (options.json) writeJson({ loggedIn: false });
     else writeLine("Not logged in");
     return exitCode.failed;
   }
+  const { credential, forbidden } = inspected.value;
+  if (forbidden !== undefined) return yield* Effect.fail(withoutLogout(forbidden));
   const nowMs = yield* Clock.currentTimeMillis;
-  if (options.json) writeJson(statusJson(current.value));
-  else for (const line of credentialLines(current.value, nowMs)) writeLine(line);
+  if (options.json) writeJson(statusJson(credential));
+  else for (const line of credentialLines(credential, nowMs)) writeLine(line);
   return exitCode.done;
 });
 
-const statusJson = (credential: Credential) => ({
+const statusJson = (credential: CredentialFacts) => ({
   loggedIn: true,
   method: methodOf(credential),
   account: accountJson(credential),
