@@ -41,7 +41,7 @@ const stepForRemedy: Readonly<Record<Remedy, Step>> = {
 };
 
 /** The step for one error: that of its remedy, unless its code or its fields allow a better one. */
-const stepForError = (error: ModelProviderError & Pick<Reportable, "remedy">): Step => {
+const stepForError = (error: ModelProviderError): Step => {
   switch (error.code) {
     case "LOGIN_AUTH_JSON_INVALID":
       return `Correct it, or remove it and sign in again: ${logout} && ${login}`;
@@ -65,7 +65,7 @@ const stepForError = (error: ModelProviderError & Pick<Reportable, "remedy">): S
     case "PROVIDER_INVALID_BASE_URL":
       return error.reason === "insecureHttp" ? `Use https in ${error.setting}.` : keep;
     default:
-      return error.remedy === undefined ? keep : stepForRemedy[error.remedy];
+      return stepForRemedy[error.remedy];
   }
 };
 

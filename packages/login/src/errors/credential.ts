@@ -9,6 +9,9 @@ export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly reason: string;
 }> {
   readonly code = "LOGIN_CREDENTIAL_UNUSABLE";
+  get remedy(): Remedy {
+    return this.source._tag === "Environment" ? "fixEnvironment" : "signIn";
+  }
   get hint(): string {
     return this.source._tag === "Environment"
       ? `Correct or unset ${this.source.variable}.`
@@ -23,6 +26,7 @@ export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
 export class NotSignedIn extends Data.TaggedError("NotSignedIn")<{}> {
   readonly code = "LOGIN_NOT_SIGNED_IN";
   readonly hint = "Sign in.";
+  readonly remedy: Remedy = "signIn";
   override get message(): string {
     return "not signed in";
   }
@@ -35,6 +39,7 @@ export class ExternalProviderFailed extends Data.TaggedError("ExternalProviderFa
 }> {
   readonly code = "LOGIN_EXTERNAL_PROVIDER_FAILED";
   readonly hint = "Sign in again in the program that supplies these tokens.";
+  readonly remedy: Remedy = "signIn";
   override get message(): string {
     return `${this.provider} did not supply ChatGPT tokens: ${this.reason}`;
   }
@@ -46,6 +51,7 @@ export class PersonalAccessTokenRejected extends Data.TaggedError("PersonalAcces
 }> {
   readonly code = "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED";
   readonly hint = "Make a new personal access token.";
+  readonly remedy: Remedy = "signIn";
   override get message(): string {
     return `personal access token was rejected with status ${this.status}`;
   }
