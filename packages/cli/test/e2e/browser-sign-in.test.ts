@@ -186,6 +186,19 @@ describe("agent-auth login", () => {
     expect(others).toEqual([]);
     expect(JSON.parse(revoked?.body ?? "")).toMatchObject({ token: old.refreshToken });
     expect(JSON.stringify(await stored())).not.toContain(old.refreshToken);
+    expect(running.said()).not.toContain("Warning");
+  });
+
+  it("warns, also with --quiet, if another account was signed in before", async () => {
+    const account = authority.createAccount();
+    const before = await authority.mintChatgptTokens({ account });
+    await home.writeAuth(chatgptSignIn(authority, before));
+    await using running = login({}, ["--quiet"]);
+    expect(await approve(await addressOf(running))).toBe(200);
+    expect(await running.exit).toBe(0);
+    expect(running.said()).toContain(
+      `Warning: this is not the account that was signed in before: ${account.email} in workspace ${account.accountId}. If you did not choose it, run: agent-auth logout\n`,
+    );
   });
 
   it("opens the browser that BROWSER names with a link that leads to the address, without its state", async () => {

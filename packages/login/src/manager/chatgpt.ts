@@ -18,6 +18,7 @@ import {
 } from "../storage/auth-json/index.ts";
 import type { CredentialStore, StoredDocument } from "../storage/index.ts";
 import {
+  type Account,
   type ChatgptCredential,
   type CredentialSource,
   type ExternalChatgptCredential,
@@ -32,7 +33,12 @@ import {
 import { accountOf, decodeUnverifiedClaims } from "../oauth/id-token-claims.ts";
 import { tokenAuthority } from "../oauth/authority.ts";
 import { compact } from "../internal/compact.ts";
-import type { AuthManagerOptions, ChatgptTokens, ExternalTokens } from "./types.ts";
+import type {
+  AuthManagerOptions,
+  ChatgptTokens,
+  ExternalTokens,
+  StoredChatgptSignIn,
+} from "./types.ts";
 
 // Loaded for ChatGPT sign-ins only: reading claims needs a parser that an API key does not need.
 
@@ -117,6 +123,16 @@ interface NewSignIn {
   /** The workspace that requests will carry, and those that the tokens claim. */
   readonly workspaceIds: ReadonlyArray<string>;
 }
+
+/** Returns whose tokens a new sign-in has replaced, and whether it belongs to the same account. */
+export const replacedSignIn = (
+  { accountId, idToken }: AuthTokens,
+  newAccount: Account,
+): NonNullable<StoredChatgptSignIn["replaced"]> => {
+  const claims = decodeUnverifiedClaims(idToken) ?? { isFedrampAccount: false };
+  const account = accountOf(claims, accountId);
+  return { account, isSameAccount: isSameAccount(account, newAccount) };
+};
 
 /** Returns the document to store for a finished ChatGPT sign-in. Fails if the id token is not a JWT or a token is empty. */
 export const newSignIn = Effect.fnUntraced(function* (

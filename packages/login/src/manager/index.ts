@@ -19,6 +19,7 @@ export type {
   Inspection,
   LogoutResult,
   SavedSignIn,
+  StoredChatgptSignIn,
 } from "./types.ts";
 
 /**

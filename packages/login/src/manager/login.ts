@@ -12,7 +12,7 @@ import {
   type LoginMethodDisabled,
 } from "../errors/index.ts";
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
-import type { ChatgptTokens, SavedSignIn } from "./types.ts";
+import type { ChatgptTokens, SavedSignIn, StoredChatgptSignIn } from "./types.ts";
 import type { ManagerDeps } from "./deps.ts";
 import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken, withTasks } from "./load.ts";
 import { overridingEnvVar } from "../config/environment.ts";
@@ -38,7 +38,7 @@ export const loginWithApiKey = Effect.fn("AuthManager.loginWithApiKey")(function
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
   yield* refuseRuledOut(deps, "apiKey");
   const openaiApiKey = yield* oneLine(apiKey, "API key");
-  return yield* storeAndLoad(deps, { authMode: "apikey", openaiApiKey });
+  return (yield* storeAndLoad(deps, { authMode: "apikey", openaiApiKey })).credential;
 });
 
 /** `AuthManager.loginWithAccessToken`. */
@@ -47,7 +47,7 @@ export const loginWithAccessToken = Effect.fn("AuthManager.loginWithAccessToken"
   token: Redacted.Redacted,
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
   const { document } = yield* checkAccessToken(deps, token);
-  return yield* storeAndLoad(deps, document);
+  return (yield* storeAndLoad(deps, document)).credential;
 });
 
 /** `AuthManager.saveAccessToken`. The credential is loaded when it is next asked for. */
@@ -66,12 +66,16 @@ export const saveAccessToken = Effect.fn("AuthManager.saveAccessToken")(function
 export const loginWithChatgptTokens = Effect.fn("AuthManager.loginWithChatgptTokens")(function* (
   deps: ManagerDeps,
   tokens: ChatgptTokens,
-): Effect.fn.Return<Credential, LoginError, HttpTransport> {
+): Effect.fn.Return<StoredChatgptSignIn, LoginError, HttpTransport> {
   yield* refuseRuledOut(deps, "chatgpt");
-  const { newSignIn } = yield* chatgpt;
+  const { newSignIn, replacedSignIn } = yield* chatgpt;
   const { document, workspaceIds } = yield* newSignIn(tokens);
   yield* checkWorkspaces(deps.options.config, workspaceIds);
-  return yield* storeAndLoad(deps, document);
+  const { credential, replaced } = yield* storeAndLoad(deps, document);
+  const tokensBefore = replaced?.document.tokens;
+  return tokensBefore === undefined
+    ? { credential }
+    : { credential, replaced: replacedSignIn(tokensBefore, credential.account) };
 });
 
 const chatgpt = Effect.promise(() => import("./chatgpt.ts"));
@@ -150,7 +154,7 @@ const oneLine = (
 const storeAndLoad = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   document: AuthDocument,
-): Effect.fn.Return<Credential, LoginError, HttpTransport> {
+): Effect.fn.Return<StoredAndLoaded, LoginError, HttpTransport> {
   const { replaced, source, version } = yield* replaceStored(deps, document);
   const { environment } = deps.options;
   const credential = yield* loadFinding(
@@ -162,8 +166,13 @@ const storeAndLoad = Effect.fnUntraced(function* (
   );
   deps.state.accept(Option.some(credential), version);
   yield* revokeReplaced(deps, replaced, document);
-  return credential;
+  return { credential, replaced };
 });
+
+interface StoredAndLoaded {
+  readonly credential: Credential;
+  readonly replaced: StoredDocument | undefined;
+}
 
 interface Replacement {
   readonly source: StoreSource;

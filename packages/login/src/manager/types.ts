@@ -12,6 +12,18 @@ import type { RefreshReason } from "../oauth/refresh.ts";
 
 export type { ChatgptTokens } from "../oauth/code-exchange.ts";
 
+/** A ChatGPT sign-in that was stored. */
+export interface StoredChatgptSignIn {
+  readonly credential: Credential;
+  /** The ChatGPT sign-in that it replaced. Absent if there was none. */
+  readonly replaced?: {
+    /** Not verified. */
+    readonly account: Account;
+    /** Whether it belongs to the same account. If not, tell the person: they may not have meant to change accounts. */
+    readonly isSameAccount: boolean;
+  };
+}
+
 /** What a logout did. */
 export interface LogoutResult {
   /** False if nothing was stored. */
@@ -159,7 +171,9 @@ export interface AuthManagerShape {
    */
   readonly saveAccessToken: (token: Redacted.Redacted) => Effect.Effect<SavedSignIn, LoginError>;
   /** Stores the tokens of a finished sign-in, then revokes those that it replaces. */
-  readonly loginWithChatgptTokens: (tokens: ChatgptTokens) => Effect.Effect<Credential, LoginError>;
+  readonly loginWithChatgptTokens: (
+    tokens: ChatgptTokens,
+  ) => Effect.Effect<StoredChatgptSignIn, LoginError>;
   /** Removes the stored credential from every place, then revokes it. */
   readonly logout: Effect.Effect<LogoutResult, LoginError>;
   readonly setExternalProvider: (

@@ -13,6 +13,7 @@ import {
   type LogoutResult,
   type RefreshReason,
   type SavedSignIn,
+  type StoredChatgptSignIn,
 } from "../manager/index.ts";
 import { codexHomeOf } from "../manager/types.ts";
 import { loadConfig, type Config } from "../config/index.ts";
@@ -102,7 +103,7 @@ export interface PromiseAuthManager extends AsyncDisposable {
   readonly loginWithChatgptTokens: (
     tokens: PlainChatgptTokens,
     call?: CallOptions,
-  ) => Promise<Credential>;
+  ) => Promise<StoredChatgptSignIn>;
   /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
   readonly logout: (call?: CallOptions) => Promise<LogoutResult>;
   /** Lets another program supply ChatGPT tokens, which are never stored. `null`, a login or a logout ends it. */

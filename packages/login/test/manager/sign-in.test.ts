@@ -17,8 +17,11 @@ import {
 const failing = <A>(setup: ManagerSetup, use: (manager: Manager) => Effect.Effect<A, LoginError>) =>
   withManager(setup, (manager) => Effect.flip(use(manager)));
 
-const signedIn = async (authority: Awaited<ReturnType<typeof openAuthority>>) => {
-  const minted = await authority.mintChatgptTokens();
+const signedIn = async (
+  authority: Awaited<ReturnType<typeof openAuthority>>,
+  account = authority.account,
+) => {
+  const minted = await authority.mintChatgptTokens({ account });
   const tokens: ChatgptTokens = {
     idToken: secret(minted.idToken),
     accessToken: secret(minted.accessToken),
@@ -234,6 +237,37 @@ describe("AuthManager.loginWithChatgptTokens", () => {
     });
     expect(stored.tokens?.login_owner_id).toMatch(/^[\w-]{43}$/);
     expect(Date.parse(stored.last_refresh ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it("tells which account the replaced sign-in had, and whether it is the same", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const first = await signedIn(authority);
+    const again = await signedIn(authority);
+    const other = await signedIn(authority, authority.createAccount());
+    const results = await withManager({ home, authority }, (manager) =>
+      Effect.forEach([first, again, other], ({ tokens }) => manager.loginWithChatgptTokens(tokens)),
+    );
+    const { accountId, email } = authority.account;
+    expect(results.map(({ replaced }) => replaced)).toEqual([
+      undefined,
+      { account: expect.objectContaining({ accountId, email }), isSameAccount: true },
+      { account: expect.objectContaining({ accountId, email }), isSameAccount: false },
+    ]);
+    expect(results[2]?.credential.account.accountId).toBe(other.minted.accountId);
+  });
+
+  it("names no replaced account for an API key", async () => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    const { tokens } = await signedIn(authority);
+    const result = await withManager({ home, authority }, (manager) =>
+      Effect.andThen(
+        manager.loginWithApiKey(secret("sk-before")),
+        manager.loginWithChatgptTokens(tokens),
+      ),
+    );
+    expect(result).not.toHaveProperty("replaced");
   });
 
   it("does not revoke tokens that it stores again", async () => {

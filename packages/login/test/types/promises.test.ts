@@ -13,6 +13,7 @@ import type {
   ChatgptTokens,
   LogoutResult,
   SavedSignIn,
+  StoredChatgptSignIn,
 } from "../../src/manager/index.ts";
 import type { Credential } from "../../src/credential/index.ts";
 import type * as door from "../../src/promises/index.ts";
@@ -76,8 +77,9 @@ describe("the Promise door, as types", () => {
       Answer<"current" | "recoverUnauthorized" | "reload">
     >().toEqualTypeOf<Credential | null>();
     expectTypeOf<
-      Answer<"loginWithAccessToken" | "loginWithApiKey" | "loginWithChatgptTokens" | "refresh">
+      Answer<"loginWithAccessToken" | "loginWithApiKey" | "refresh">
     >().toEqualTypeOf<Credential>();
+    expectTypeOf<Answer<"loginWithChatgptTokens">>().toEqualTypeOf<StoredChatgptSignIn>();
     expectTypeOf<Answer<"saveAccessToken">>().toEqualTypeOf<SavedSignIn>();
     expectTypeOf<Answer<"logout">>().toEqualTypeOf<LogoutResult>();
     expectTypeOf<Answer<"checkLogin" | "close" | "setExternalProvider">>().toEqualTypeOf<void>();

@@ -1,5 +1,6 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import { AuthManager, type ChatgptTokens } from "@agent-auth/login/manager";
+import type { Account } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import { layer as httpClient } from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
@@ -9,6 +10,7 @@ import type { GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
 import { wrapText } from "../../terminal/layout.ts";
+import { printable } from "../../terminal/safe-text.ts";
 import { makeStatusLine, type StatusLine } from "../../terminal/status-line.ts";
 import {
   readTerminalEnvironment,
@@ -83,10 +85,12 @@ const runSignIn = Effect.fnUntraced(
     };
     let isSaved = false;
     const save = Effect.fnUntraced(function* (tokens: ChatgptTokens) {
-      const credential = yield* manager.loginWithChatgptTokens(tokens);
+      const { credential, replaced } = yield* manager.loginWithChatgptTokens(tokens);
       isSaved = true;
       const [, ...facts] = credentialLines(credential, yield* Clock.currentTimeMillis);
       if (!quiet) ["Successfully logged in", ...facts].forEach(status.print);
+      // Also with --quiet: the person may not have meant to change accounts.
+      if (replaced?.isSameAccount === false) status.print(otherAccountWarning(replaced.account));
     });
     const context = { options, session, terminal, status, explain, show: status.print, save };
     yield* signIn(context).pipe(
@@ -99,3 +103,11 @@ const runSignIn = Effect.fnUntraced(
       Effect.provide(httpClient(session.environment)),
     ),
 );
+
+const otherAccountWarning = ({ accountId, email, userId }: Account): string => {
+  const person = email ?? userId ?? "an account without a name";
+  const workspace = accountId === undefined ? "" : ` in workspace ${accountId}`;
+  return printable(
+    `Warning: this is not the account that was signed in before: ${person}${workspace}. If you did not choose it, run: agent-auth logout`,
+  );
+};
