@@ -36,7 +36,6 @@ const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session)
   const destination = yield* resolvePath(options.path, target);
   const body = yield* openBody(options.body);
   const network = yield* makeDispatcher(session.environment);
-<<<<<<< HEAD
   const dispatcher = network.compose(
     authInterceptor({
       signer,
@@ -46,10 +45,6 @@ const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session)
       },
     }),
   );
-=======
-  const context = yield* Effect.context();
-  const dispatcher = network.compose(authInterceptor({ signer, context, otherOrigins: "reject" }));
->>>>>>> c72dbfd (One check of request origins for the CLI and the library; warnings of the CLI's requests go to its own logger)
   const response = yield* printResponse(
     dispatcher,
     responseOutput({ include: options.include, jq }),
