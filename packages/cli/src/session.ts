@@ -2,7 +2,7 @@ import * as AuthManager from "@agent-auth/login/manager";
 import { type Config, loadConfig } from "@agent-auth/login/config";
 import { loadEnvironment, type LoginEnvironment } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
-import { accountHome } from "./accounts/account-home.ts";
+import { accountHome } from "@agent-auth/login/storage/accounts";
 import type { GlobalValues } from "./argv/command-spec.ts";
 import { makeNotify, type Notify } from "./terminal/write.ts";
 import { version } from "./version.ts";
@@ -56,3 +56,11 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
     // In CODEX_HOME, not in the folder of a kept account: this program runs often, and the keys rarely change.
     keepJwksOnDisk: session.account === undefined,
   });
+
+/** What the layer of kept accounts needs to know of a session. */
+export const keptAccountsOptions = ({ environment, config }: Session) => ({
+  environment,
+  config,
+  environmentCredentials: true,
+  userAgent,
+});

@@ -16,7 +16,7 @@ const codexHome = () =>
     `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
   );
 
-/** The present sign-in becomes a ChatGPT one of a new account. */
+/** The current sign-in becomes a ChatGPT one of a new account. */
 const signInAs = async (home: CliHome, email: string, expiresInSeconds = 3600) => {
   const account = authority.createAccount({ email });
   const tokens = await authority.mintChatgptTokens({ account, expiresInSeconds });
@@ -42,14 +42,14 @@ const withBroken = async () => {
 };
 
 describe("agent-auth accounts use, of a file that cannot be read", () => {
-  it("names that account's way out, and leaves the present sign-in alone", async () => {
+  it("names that account's way out, and leaves the current sign-in alone", async () => {
     await using home = await codexHome();
     await home.writeAuth({ OPENAI_API_KEY: "sk-present" });
     const present = await home.readAuth();
     await mkdir(join(home.path, "accounts", "work"), { recursive: true });
     await writeFile(join(home.path, "accounts", "work", "auth.json"), "{broken");
     const { exitCode, stderr } = await home.run(["accounts", "use", "work"]);
-    expect(stderr).toMatch(/ or give it up\. Run: agent-auth accounts remove work\n$/u);
+    expect(stderr).toMatch(/, or remove that account\. Run: agent-auth accounts remove work\n$/u);
     expect([exitCode, await home.readAuth()]).toEqual([1, present]);
   });
 });
@@ -104,7 +104,7 @@ describe("accounts", () => {
       accounts: [
         {
           name: "a",
-          isPresent: true,
+          isCurrent: true,
           method: "chatgpt",
           email: "list@example.com",
           accountId: account.accountId,
@@ -114,7 +114,7 @@ describe("accounts", () => {
         },
         {
           name: "b",
-          isPresent: false,
+          isCurrent: false,
           method: "apiKey",
           email: null,
           accountId: null,
@@ -126,14 +126,14 @@ describe("accounts", () => {
     });
   });
 
-  it("changes nothing where the present sign-in would be lost", async () => {
+  it("changes nothing where the current sign-in would be lost", async () => {
     await using home = await codexHome();
     await done(home, ["accounts", "add", "key", "--with-api-key"], "sk-other");
     await signInAs(home, "unkept@example.com");
     const before = await home.readAuth();
     const result = await home.run(["accounts", "use", "key"]);
     expect(result.stderr).toBe(
-      "Error switching accounts: the present sign-in is not kept under any name and would be lost. Run: agent-auth accounts add NAME --current\n",
+      "Error switching accounts: the current sign-in is not kept under any name and would be lost. Run: agent-auth accounts add NAME --current\n",
     );
     expect(result.exitCode).toBe(1);
     expect(await home.readAuth()).toBe(before);
@@ -145,7 +145,7 @@ describe("accounts", () => {
     await done(home, ["accounts", "add", "safe", "--current"]);
     const before = await home.readAuth();
     const result = await home.run(["login", "--with-api-key"], { stdin: "sk-new" });
-    expect(result.stderr).toContain("the present sign-in is kept as safe");
+    expect(result.stderr).toContain("the current sign-in is kept as safe");
     expect(result.stderr).toContain("agent-auth accounts add NAME");
     expect(result.exitCode).toBe(1);
     expect(await home.readAuth()).toBe(before);
@@ -156,7 +156,7 @@ describe("accounts", () => {
     await signInAs(home, "gone@example.com");
     await done(home, ["accounts", "add", "gone", "--current"]);
     const refused = await home.run(["accounts", "remove", "gone"]);
-    expect(refused.stderr).toContain("gone is the present sign-in");
+    expect(refused.stderr).toContain("gone is the current sign-in");
     expect(refused.exitCode).toBe(1);
     await done(home, ["accounts", "add", "key", "--with-api-key"], "sk-other");
     await done(home, ["accounts", "use", "key"]);
@@ -219,7 +219,7 @@ describe("accounts", () => {
     expect(again.exitCode).toBe(1);
   });
 
-  it("lists methods in one column, and mentions a present sign-in that is kept under no name", async () => {
+  it("lists methods in one column, and mentions a current sign-in that is kept under no name", async () => {
     await using home = await codexHome();
     await signInAs(home, "one@example.com");
     await done(home, ["accounts", "add", "person", "--current"]);
@@ -233,7 +233,7 @@ describe("accounts", () => {
     const unkept = await done(home, ["accounts", "list"]);
     expect(unkept.stdout).not.toMatch(/^\*/mu);
     expect(unkept.stderr).toBe(
-      "The present sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current\n",
+      "The current sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current\n",
     );
   });
 
@@ -245,23 +245,23 @@ describe("accounts", () => {
     const add = async (...args: readonly string[]) =>
       (await home.run(["accounts", "add", ...args], { stdin: "sk-x" })).stderr;
     expect(await add("here", "--with-api-key")).toMatch(
-      /kept as here already\. It is the present sign-in\. Choose another name\.\n$/u,
+      /kept as here already\. It is the current sign-in\. Choose another name\.\n$/u,
     );
     expect(await add("there", "--with-api-key")).toMatch(
       /Choose another name, or run: agent-auth accounts remove there\n$/u,
     );
     expect(await add("again", "--current")).toMatch(
-      /kept as here already\. Nothing is left to do\. To see all: agent-auth accounts list\n$/u,
+      /kept as here already\. Nothing is left to do\. Run: agent-auth accounts list\n$/u,
     );
   });
 
   describe("beside one that cannot be read", () => {
-    it("still knows the present sign-in, and lets no sign-in revoke it", async () => {
+    it("still knows the current sign-in, and lets no sign-in revoke it", async () => {
       await using home = await withBroken();
       const before = await home.readAuth();
       const revoked = authority.count("revoke");
       const result = await home.run(["login", "--with-api-key"], { stdin: "sk-new" });
-      expect(result.stderr).toContain("the present sign-in is kept as work");
+      expect(result.stderr).toContain("the current sign-in is kept as work");
       expect(result.exitCode).toBe(1);
       expect(await home.readAuth()).toBe(before);
       expect(authority.count("revoke")).toBe(revoked);
@@ -279,7 +279,7 @@ describe("accounts", () => {
       ]) {
         const result = await home.run(args, { stdin: "sk-new" });
         expect(result.stderr).toMatch(
-          /the present sign-in may be the one kept as aaa, which cannot be read \(.*Run: agent-auth accounts remove aaa\n$/u,
+          /the current sign-in may be the one kept as aaa, which cannot be read \(.*Run: agent-auth accounts remove aaa\n$/u,
         );
         expect(result.exitCode).toBe(1);
       }
@@ -295,11 +295,11 @@ describe("accounts", () => {
       expect(json.accounts).toMatchObject([
         {
           name: "aaa",
-          isPresent: null,
+          isCurrent: null,
           method: null,
           error: { code: "LOGIN_AUTH_JSON_INVALID" },
         },
-        { name: "work", isPresent: true, method: "chatgpt", error: null },
+        { name: "work", isCurrent: true, method: "chatgpt", error: null },
       ]);
       const taken = await home.run(["accounts", "add", "aaa", "--with-api-key"], { stdin: "sk-x" });
       expect(taken.stderr).toContain("an account is kept as aaa already");
@@ -319,7 +319,7 @@ describe("accounts", () => {
       await signInAs(home, "another@example.com");
       const unknown = await done(home, ["logout"]);
       expect(unknown.stderr).toMatch(
-        /^Successfully logged out\nwarning: the present sign-in may be the one kept as aaa/u,
+        /^Successfully logged out\nwarning: the current sign-in may be the one kept as aaa/u,
       );
       expect(await home.readAuth()).toBeNull();
     });

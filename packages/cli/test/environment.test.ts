@@ -77,7 +77,7 @@ describe("the home folder", () => {
     [["logout"], "Not logged in\n", 0],
     [
       ["accounts", "list"],
-      "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current\n",
+      "No accounts are kept. Keep the current sign-in: agent-auth accounts add NAME --current\n",
       0,
     ],
   ] as const)(

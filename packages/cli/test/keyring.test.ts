@@ -100,8 +100,8 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       const list = await done(["accounts", "list", "--json"]);
       expect(JSON.parse(list.stdout)).toMatchObject({
         accounts: [
-          { name: "a", isPresent: false, method: "chatgpt", email: "person@example.com" },
-          { name: "b", isPresent: true, method: "agentIdentity" },
+          { name: "a", isCurrent: false, method: "chatgpt", email: "person@example.com" },
+          { name: "b", isCurrent: true, method: "agentIdentity" },
         ],
       });
       await done(["accounts", "use", "a"]);
@@ -137,7 +137,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       expect(unkept.stderr).toContain("not kept under any name and would be lost");
       await done(["accounts", "add", "a", "--current"]);
       const over = await run(["login", "--with-api-key"], keyTwo);
-      expect(over.stderr).toContain("the present sign-in is kept as a");
+      expect(over.stderr).toContain("the current sign-in is kept as a");
       expect([unkept.exitCode, over.exitCode]).toEqual([1, 1]);
       expect(await entryOf(home).getPassword()).toBe(person);
     });
@@ -148,7 +148,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       await entryOf(home).setPassword(await chatgptEntry("gone@example.com"));
       await done(["accounts", "add", "a", "--current"]);
       const refused = await run(["accounts", "remove", "a"]);
-      expect(refused.stderr).toContain("a is the present sign-in");
+      expect(refused.stderr).toContain("a is the current sign-in");
       await done(["accounts", "add", "b", "--with-api-key"], keyOne);
       await done(["accounts", "use", "b"]);
       const revoked = authority.count("revoke");

@@ -19,12 +19,7 @@ export class CliError extends Data.TaggedError("CliError")<{
 }
 
 const remedies = {
-  CLI_ACCOUNT_EXISTS: "fixInput",
-  CLI_ACCOUNT_FOLDER: "fixStore",
   CLI_ACCOUNT_IN_USE: "fixInput",
-  CLI_ACCOUNT_NOT_KEPT: "fixInput",
-  CLI_ACCOUNT_UNKNOWN: "fixInput",
-  CLI_ACCOUNT_UNREADABLE: "fixStore",
   CLI_CREDENTIAL_NOT_EXPORTABLE: "fixInput",
   CLI_INPUT_EMPTY: "fixInput",
   CLI_INPUT_FILE: "fixInput",

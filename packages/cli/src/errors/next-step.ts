@@ -17,6 +17,8 @@ const login = "agent-auth login";
 const logout = "agent-auth logout";
 const deviceLogin = "agent-auth login --device-auth";
 const doctor = "agent-auth doctor";
+const listAccounts = "agent-auth accounts list";
+const removeAccount = "agent-auth accounts remove";
 
 /** How a hint becomes a next step: a text replaces it, or one of our commands replaces or follows it, or it stays. */
 type Step =
@@ -43,6 +45,17 @@ const stepForRemedy: Readonly<Record<Remedy, Step>> = {
 /** The step for one error: that of its remedy, unless its code or its fields allow a better one. */
 const stepForError = (error: ModelProviderError): Step => {
   switch (error.code) {
+    case "LOGIN_ACCOUNT_EXISTS":
+      if (error.what === "signIn") return append(listAccounts);
+      return error.isCurrent ? keep : `Choose another name, or run: ${removeAccount} ${error.name}`;
+    case "LOGIN_ACCOUNT_IN_USE":
+      return append(logout);
+    case "LOGIN_ACCOUNT_NOT_FOUND":
+      return replaceWith(listAccounts);
+    case "LOGIN_ACCOUNT_NOT_KEPT":
+      return replaceWith("agent-auth accounts add NAME --current");
+    case "LOGIN_ACCOUNT_UNREADABLE":
+      return append(`${removeAccount} ${error.name}`);
     case "LOGIN_AUTH_JSON_INVALID":
       return `Correct it, or remove it and sign in again: ${logout} && ${login}`;
     case "LOGIN_CALLBACK_PORTS_TAKEN":

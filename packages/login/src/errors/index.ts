@@ -4,6 +4,7 @@
  * §9, §10 and §13 are kept to the letter, which is why some are sentences.
  */
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
+import type { AccountError } from "./account.ts";
 import type { ConfigError } from "./config.ts";
 import type { CredentialError } from "./credential.ts";
 import type { HttpClientError } from "./http.ts";
@@ -15,6 +16,7 @@ import type { RestrictionError } from "./restriction.ts";
 import type { SignInError } from "./oauth.ts";
 import type { StoreWarning } from "./store.ts";
 
+export * from "./account.ts";
 export * from "./config.ts";
 export * from "./credential.ts";
 export * from "./http.ts";
@@ -28,6 +30,7 @@ export * from "./store.ts";
 
 /** Everything that this package can fail with, agent-identity's errors included. */
 export type LoginError =
+  | AccountError
   | AgentIdentityError
   | ConfigError
   | CredentialError

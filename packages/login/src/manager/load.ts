@@ -117,6 +117,13 @@ const loadDocument = <A>(
       return tokens === undefined
         ? unusable("it holds neither an API key, nor tokens, nor an agent identity")
         : Effect.flatMap(chatgpt, (it) => it.chatgptCredential(document, tokens, source));
+    case "headers":
+      return unusable("auth_mode is headers: only the program that hosts Codex can use it");
+    case "bedrockApiKey":
+    case "bedrockAccessKeys":
+      return unusable(
+        "it holds an Amazon Bedrock credential: only Codex, with an Amazon Bedrock model provider, and AWS tools can use it",
+      );
   }
 };
 

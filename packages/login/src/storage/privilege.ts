@@ -147,7 +147,8 @@ export const giveToFolderOwner = (created: number, path: string): void => {
   if (uid !== 0 && fstatSync(created).uid === 0) fchownSync(created, uid, gid);
 };
 
-const openFolderFlags =
+/** Opens a folder, but no link to one. */
+export const openFolderFlags =
   constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
 
 /** Creates a folder (0700) and those above it. What root creates belongs to the owner of the folder above. */

@@ -2,6 +2,7 @@ import type { AgentIdentityErrorCode } from "@agent-auth/agent-identity/errors";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import * as errors from "../../src/errors/index.ts";
 import type {
+  AccountError,
   ConfigError,
   CredentialError,
   HttpClientError,
@@ -23,6 +24,12 @@ type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
 const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" => {
   switch (code) {
     case "LOGIN_NOT_SIGNED_IN":
+    case "LOGIN_ACCOUNT_EXISTS":
+    case "LOGIN_ACCOUNT_IN_USE":
+    case "LOGIN_ACCOUNT_NAME_INVALID":
+    case "LOGIN_ACCOUNT_NOT_FOUND":
+    case "LOGIN_ACCOUNT_NOT_KEPT":
+    case "LOGIN_ACCOUNT_UNREADABLE":
     case "LOGIN_CREDENTIAL_UNUSABLE":
     case "LOGIN_AUTH_JSON_INVALID":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
@@ -57,6 +64,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_KEYRING_UNAVAILABLE":
     case "LOGIN_HOME_LOCK_FAILED":
     case "LOGIN_OWNER_NOT_TRUSTED":
+    case "LOGIN_ACCOUNT_FOLDER_UNUSABLE":
     case "LOGIN_CREDENTIAL_COPY_REMAINS":
     case "LOGIN_PERSISTENT_STORE_REQUIRED":
     case "LOGIN_CALLBACK_PORTS_TAKEN":
@@ -118,6 +126,7 @@ describe("errors, as types", () => {
 
   it("each union is a part of the whole", () => {
     expectTypeOf<
+      | AccountError
       | ConfigError
       | CredentialError
       | HttpClientError

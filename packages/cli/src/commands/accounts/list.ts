@@ -1,16 +1,13 @@
 import * as Effect from "effect/Effect";
-import {
-  type BrokenAccount,
-  keptAccounts,
-  type KeptAccount,
-} from "../../accounts/kept-accounts.ts";
-import type { SignInFacts } from "../../accounts/sign-in-facts.ts";
+import * as Redacted from "effect/Redacted";
+import type { BrokenAccount, KeptAccount, SignInSummary } from "@agent-auth/login/storage/accounts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { errorToJson, reportError } from "../../errors/report.ts";
 import { exitCode } from "../../errors/exit-code.ts";
 import { openSession } from "../../session.ts";
-import { printable } from "../../terminal/safe-text.ts";
+import { mask, printable } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
+import { withAccounts } from "./named-account.ts";
 import { listSpec } from "./specs.ts";
 
 export interface ListOptions {
@@ -23,7 +20,7 @@ export const command: Command<typeof listSpec.flags, ListOptions> = {
   options: ({ flags, globals }) => ({ json: flags.json, globals }),
 };
 
-/** Lists kept sign-ins, the present one marked. */
+/** Lists kept sign-ins, the current one marked. */
 export const run = (options: ListOptions) =>
   list(options).pipe(
     Effect.catch((error) =>
@@ -36,17 +33,14 @@ export const run = (options: ListOptions) =>
 
 const list = Effect.fnUntraced(function* (options: ListOptions) {
   const session = yield* openSession(options.globals);
-  const accounts = keptAccounts(session);
-  const { kept, broken } = yield* accounts.all;
-  const present = yield* accounts.present;
-  const isPresent = (one: KeptAccount) => one.facts.key === present?.facts.key;
+  const { accounts, broken, current } = yield* withAccounts(session, (all) => all.list);
   const rows: readonly Row[] = [
-    ...kept.map((one) => ({
-      name: one.name,
-      mark: isPresent(one) ? "*" : " ",
-      method: one.facts.method,
-      text: describe(one.facts),
-      json: accountJson(one, isPresent(one)),
+    ...accounts.map((account) => ({
+      name: account.name,
+      mark: account.isCurrent ? "*" : " ",
+      method: account.summary.method,
+      text: describe(account.summary),
+      json: accountJson(account),
     })),
     ...broken.map((one) => ({
       name: one.name,
@@ -60,33 +54,34 @@ const list = Effect.fnUntraced(function* (options: ListOptions) {
   else if (rows.length > 0) writeAnswer(`${table(rows).join("\n")}\n`);
   else
     session.notify(
-      "No accounts are kept. Keep the present sign-in: agent-auth accounts add NAME --current",
+      "No accounts are kept. Keep the current sign-in: agent-auth accounts add NAME --current",
     );
-  // Where one cannot be read, the present sign-in may be that one.
-  const isKept = present === undefined || kept.some(isPresent) || broken.length > 0;
+  // An account that cannot be read may be the current sign-in.
+  const isKept =
+    current === undefined || accounts.some(({ isCurrent }) => isCurrent) || broken.length > 0;
   if (rows.length > 0 && !isKept) {
     session.notify(
-      "The present sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current",
+      "The current sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current",
     );
   }
   return exitCode.done;
 });
 
-const accountJson = ({ name, facts }: KeptAccount, isPresent: boolean) => ({
+const accountJson = ({ name, isCurrent, summary: facts }: KeptAccount) => ({
   name,
-  isPresent,
+  isCurrent,
   method: facts.method,
   email: facts.email ?? null,
   accountId: facts.accountId ?? null,
   plan: facts.plan ?? null,
-  apiKey: facts.apiKey ?? null,
+  apiKey: maskedKey(facts) ?? null,
   error: null,
 });
 
-/** Nothing is known of it, not even whether it is the present sign-in. */
+/** Nothing is known of it, not even whether it is the current sign-in. */
 const brokenJson = ({ name, error }: BrokenAccount) => ({
   name,
-  isPresent: null,
+  isCurrent: null,
   method: null,
   email: null,
   accountId: null,
@@ -113,9 +108,12 @@ const table = (rows: readonly Row[]) => {
   });
 };
 
-const describe = (facts: SignInFacts) =>
+const maskedKey = ({ apiKey }: SignInSummary) =>
+  apiKey === undefined ? undefined : mask(Redacted.value(apiKey));
+
+const describe = (facts: SignInSummary) =>
   printable(
-    [facts.email ?? facts.apiKey, facts.accountId, facts.plan]
+    [facts.email ?? maskedKey(facts), facts.accountId, facts.plan]
       .filter((word) => word !== undefined)
       .join("  "),
   );

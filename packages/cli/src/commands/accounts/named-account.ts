@@ -1,8 +1,9 @@
-import { isAccountName } from "../../accounts/account-home.ts";
+import { KeptAccounts, isAccountName, layer } from "@agent-auth/login/storage/accounts";
+import * as Effect from "effect/Effect";
 import { UsageError } from "../../argv/usage-error.ts";
-import { CliError } from "../../errors/cli-error.ts";
+import { keptAccountsOptions, type Session } from "../../session.ts";
 
-/** @throws UsageError where the name could not be a folder's */
+/** @throws UsageError if the text cannot be the name of an account */
 export const accountName = (given: string | undefined, path: readonly string[]): string => {
   if (given !== undefined && isAccountName(given)) return given;
   throw new UsageError(
@@ -11,9 +12,8 @@ export const accountName = (given: string | undefined, path: readonly string[]):
   );
 };
 
-export const unknownAccount = (name: string) =>
-  new CliError({
-    code: "CLI_ACCOUNT_UNKNOWN",
-    message: `no account is kept as ${name}`,
-    hint: "Run: agent-auth accounts list",
-  });
+/** Runs with the kept accounts of a session. */
+export const withAccounts = <A, E, R>(
+  session: Session,
+  use: (accounts: KeptAccounts["Service"]) => Effect.Effect<A, E, R>,
+) => Effect.provide(KeptAccounts.use(use), layer(keptAccountsOptions(session)));

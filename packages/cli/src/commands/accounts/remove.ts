@@ -1,13 +1,9 @@
-import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
-import * as Result from "effect/Result";
-import { keptAccounts } from "../../accounts/kept-accounts.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../errors/exit-code.ts";
-import { CliError } from "../../errors/cli-error.ts";
 import { reportError } from "../../errors/report.ts";
-import { managerLayer, openSession } from "../../session.ts";
-import { accountName, unknownAccount } from "./named-account.ts";
+import { openSession } from "../../session.ts";
+import { accountName, withAccounts } from "./named-account.ts";
 import { removeSpec } from "./specs.ts";
 
 export interface RemoveOptions {
@@ -20,37 +16,20 @@ export const command: Command<typeof removeSpec.flags, RemoveOptions> = {
   options: ({ args: [name], globals }) => ({ name: accountName(name, removeSpec.path), globals }),
 };
 
-/** Signs a kept account out and forgets it. The present one is left alone. */
+/** Signs a kept account out and forgets it, unless it is the current sign-in. */
 export const run = (options: RemoveOptions) =>
   remove(options).pipe(
     Effect.catch((error) => Effect.sync(() => reportError("Error removing an account", error))),
   );
 
 const remove = Effect.fnUntraced(function* ({ name, globals }: RemoveOptions) {
-  const session = yield* openSession({ ...globals, account: name });
-  const accounts = keptAccounts(session);
-  const found = yield* Effect.result(accounts.find(name));
-  if (Result.isFailure(found)) {
-    yield* accounts.forget(name);
-    session.notify(`Removed ${name}. It could not be read, so no tokens were revoked.`);
-    return exitCode.done;
-  }
-  const kept = found.success;
-  if (kept === undefined) return yield* unknownAccount(name);
-  const present = yield* accounts.present;
-  if (present?.facts.key === kept.facts.key) return yield* inUse(name);
-  // Where the tokens could not be revoked, the manager warns of it.
-  yield* AuthManager.use((manager) => manager.logout).pipe(
-    Effect.provide(managerLayer(session, "signInOrOut")),
+  const session = yield* openSession(globals);
+  // If the tokens cannot be revoked, login logs a warning.
+  const { revoked } = yield* withAccounts(session, (accounts) => accounts.remove(name));
+  session.notify(
+    revoked === "unreadable"
+      ? `Removed ${name}. It could not be read, so no tokens were revoked.`
+      : `Removed ${name}`,
   );
-  yield* accounts.forget(name);
-  session.notify(`Removed ${name}`);
   return exitCode.done;
 });
-
-const inUse = (name: string) =>
-  new CliError({
-    code: "CLI_ACCOUNT_IN_USE",
-    message: `${name} is the present sign-in`,
-    hint: "Switch to another first, or sign out. Run: agent-auth logout",
-  });

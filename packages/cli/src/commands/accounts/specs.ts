@@ -21,15 +21,15 @@ export const listSpec = defineSpec({
 
 export const addSpec = defineSpec({
   path: ["accounts", "add"],
-  summary: "sign in under a name, beside the present sign-in",
+  summary: "sign in under a name, beside the current sign-in",
   description: [
-    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the present sign-in stays, and none of its tokens is revoked. Switch to it with agent-auth accounts use.",
-    "--current signs nobody in: it keeps the present sign-in under the name.",
-    "Kept sign-ins lie in $CODEX_HOME/accounts/<name>, in the same store as the present one (file or keyring). Codex does not look there: what it reads stays $CODEX_HOME/auth.json.",
+    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and none of its tokens is revoked. Switch to it with agent-auth accounts use.",
+    "--current signs nobody in: it keeps the current sign-in under the name.",
+    "Kept sign-ins lie in $CODEX_HOME/accounts/<name>, in the same store as the current one (file or keyring). Codex does not look there: what it reads stays $CODEX_HOME/auth.json.",
   ],
   args: [name],
   flags: {
-    current: { type: "boolean", summary: "keep the present sign-in under this name" },
+    current: { type: "boolean", summary: "keep the current sign-in under this name" },
     ...login.flags,
   },
   mayNeedSignIn: true,
@@ -47,8 +47,8 @@ export const useSpec = defineSpec({
   path: ["accounts", "use"],
   summary: "switch to a kept sign-in, without signing out",
   description: [
-    "Puts the present sign-in aside, with the tokens that it was renewed with since, and makes the named one the present one, for this program and for Codex. Nobody is signed out, nothing is revoked.",
-    "Where the present sign-in is not kept under any name, it would be lost: then nothing is changed.",
+    "Puts the current sign-in aside, with the tokens that it was renewed with since, and makes the named one the current one, for this program and for Codex. Nobody is signed out, nothing is revoked.",
+    "Where the current sign-in is not kept under any name, it would be lost: then nothing is changed.",
   ],
   args: [name],
   flags: {},
@@ -59,7 +59,7 @@ export const removeSpec = defineSpec({
   path: ["accounts", "remove"],
   summary: "sign a kept account out and forget it",
   description: [
-    "Revokes the tokens of a kept ChatGPT sign-in, as far as the authority can be reached, and removes it. The present sign-in cannot be removed this way: agent-auth logout does that.",
+    "Revokes the tokens of a kept ChatGPT sign-in, as far as the authority can be reached, and removes it. The current sign-in cannot be removed this way: agent-auth logout does that.",
   ],
   args: [name],
   flags: {},

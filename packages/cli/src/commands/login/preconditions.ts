@@ -1,11 +1,13 @@
 import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { EnvironmentCredentialOverrides, PersistentStoreRequired } from "@agent-auth/login/errors";
 import { checkLoginMethod, type LoginMethod } from "@agent-auth/login/config/restrictions";
+import { accountsFolder } from "@agent-auth/login/storage/accounts";
 import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import { existsSync } from "node:fs";
-import { accountsFolder } from "../../accounts/account-home.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import type { Session } from "../../session.ts";
+import { withAccounts } from "../accounts/named-account.ts";
 
 /**
  * What can be refused before a secret is read, a browser opened or anything sent: a way of signing in that the
@@ -23,21 +25,20 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
   return yield* checkNotKept(session);
 });
 
-/** A sign-in revokes the tokens that it replaces. Those of a kept account are to be put aside instead. Who cannot tell refuses. */
+/** A sign-in revokes the tokens that it replaces. Those of a kept account are kept instead. */
 const checkNotKept = Effect.fnUntraced(function* (session: Session) {
   const isPlain = !existsSync(accountsFolder(session.environment.codexHome.path));
   if (isPlain || session.account !== undefined) return;
-  const { keptAccounts } = yield* Effect.promise(() => import("../../accounts/kept-accounts.ts"));
-  const accounts = keptAccounts(session);
-  const present = yield* accounts.present;
-  if (present?.facts.method !== "chatgpt") return;
-  const kept = yield* accounts.accountOf(present);
-  if (kept !== undefined) return yield* isKept(kept.name);
+  const { current } = yield* withAccounts(session, (accounts) => accounts.list);
+  if (current?.method !== "chatgpt") return;
+  const found = yield* withAccounts(session, (accounts) => accounts.nameOfCurrent);
+  const name = Option.getOrUndefined(found);
+  if (name !== undefined) return yield* isKept(name);
 });
 
 const isKept = (name: string) =>
   new CliError({
     code: "CLI_ACCOUNT_IN_USE",
-    message: `the present sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
+    message: `the current sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
     hint: "To sign in beside it, run: agent-auth accounts add NAME",
   });

@@ -1,13 +1,15 @@
 import { AuthManager } from "@agent-auth/login/manager";
+import { accountsFolder } from "@agent-auth/login/storage/accounts";
 import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import { existsSync } from "node:fs";
-import { accountsFolder } from "../../accounts/account-home.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { exitCode } from "../../errors/exit-code.ts";
 import { reportError } from "../../errors/report.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
 import { printable } from "../../terminal/safe-text.ts";
+import { withAccounts } from "../accounts/named-account.ts";
 import { spec } from "./spec.ts";
 
 export interface LogoutOptions {
@@ -42,19 +44,22 @@ const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
 });
 
 /**
- * The kept copy of the present sign-in: its tokens are revoked as well, so it would only mislead. Where nobody can tell
+ * The kept copy of the current sign-in: its tokens are revoked as well, so it would only mislead. If nobody can tell
  * whether there is one, the person is told: signing out is what was asked for.
  */
 const keptCopy = Effect.fnUntraced(function* (session: Session) {
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;
-  const { keptAccounts } = yield* Effect.promise(() => import("../../accounts/kept-accounts.ts"));
-  const accounts = keptAccounts(session);
-  const present = yield* Effect.orElseSucceed(accounts.present, () => undefined);
-  if (present === undefined) return undefined;
-  const kept = yield* Effect.result(accounts.accountOf(present));
-  if (Result.isFailure(kept)) return { _tag: "Unknown", because: kept.failure.message } as const;
-  const name = kept.success?.name;
-  return name === undefined
-    ? undefined
-    : ({ _tag: "Account", name, forget: accounts.forget(name) } as const);
+  const found = yield* Effect.result(withAccounts(session, (accounts) => accounts.nameOfCurrent));
+  if (Result.isFailure(found)) {
+    // A current sign-in that cannot be read has no kept copy that is known, and is removed all the same.
+    return found.failure.code === "LOGIN_ACCOUNT_UNREADABLE"
+      ? ({ _tag: "Unknown", because: found.failure.message } as const)
+      : undefined;
+  }
+  return Option.getOrUndefined(
+    Option.map(found.success, (name) => {
+      const forget = withAccounts(session, (accounts) => accounts.forget(name));
+      return { _tag: "Account", name, forget } as const;
+    }),
+  );
 });

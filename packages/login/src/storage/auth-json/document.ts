@@ -6,8 +6,15 @@ export const authModes = [
   "chatgptAuthTokens",
   "agentIdentity",
   "personalAccessToken",
+  "headers",
+  "bedrockApiKey",
+  "bedrockAccessKeys",
 ] as const;
 
+/**
+ * The modes that Codex writes. `headers` and the two of Amazon Bedrock are not usable here; their members are unknown
+ * ones, which a rewrite keeps.
+ */
 export type AuthMode = (typeof authModes)[number];
 
 /**

@@ -1,0 +1,171 @@
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import * as Effect from "effect/Effect";
+import { type CodexHome, prepareCodexHome } from "../../config/codex-home.ts";
+import { AccountFolderUnusable, AccountNameInvalid } from "../../errors/account.ts";
+import type { CodexHomeUnusable } from "../../errors/config.ts";
+import { describeSystemError, systemCodeOf } from "../fs/system-error.ts";
+import { codexLockName, sqliteLockName } from "../lock/lock-file.ts";
+import {
+  controlOf,
+  crossing,
+  giveToFolderOwner,
+  openFolderFlags,
+  pinFolder,
+} from "../privilege.ts";
+
+/** Every kept account is a small CODEX_HOME of its own, below the real one. Codex never looks there. */
+export const accountsFolder = (codexHome: string): string => join(codexHome, "accounts");
+
+/**
+ * Returns the path of the CODEX_HOME of a kept account, for a manager that works with that account alone.
+ *
+ * @example
+ * ```ts
+ * import { accountHome } from "@agent-auth/login/storage/accounts";
+ *
+ * console.log(accountHome("/home/ada/.codex", "work")); // /home/ada/.codex/accounts/work
+ * ```
+ */
+export const accountHome = (codexHome: string, name: string): string =>
+  join(accountsFolder(codexHome), name);
+
+/**
+ * Returns whether a text can be the name of a kept account. It is the name of a folder: it must not climb, hide, or mean
+ * something to a shell.
+ *
+ * @example
+ * ```ts
+ * import { isAccountName } from "@agent-auth/login/storage/accounts";
+ *
+ * console.log(isAccountName("work"), isAccountName("../work")); // true false
+ * ```
+ */
+export const isAccountName = (name: string): boolean =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/u.test(name) && !name.endsWith(".");
+
+/** Fails unless `isAccountName`. */
+export const checkName = (name: string): Effect.Effect<void, AccountNameInvalid> =>
+  isAccountName(name) ? Effect.void : Effect.fail(new AccountNameInvalid());
+
+const unusable =
+  (path: string, operation: AccountFolderUnusable["operation"]) =>
+  (error: unknown): AccountFolderUnusable =>
+    error instanceof AccountFolderUnusable
+      ? error
+      : new AccountFolderUnusable({ path, operation, reason: describeSystemError(error).reason });
+
+/** The names of folders in which an account is kept, or was. Fails if the folder exists and cannot be read. */
+export const accountNames = (
+  codexHome: string,
+): Effect.Effect<ReadonlyArray<string>, AccountFolderUnusable> => {
+  const path = accountsFolder(codexHome);
+  return Effect.try({
+    try: () => {
+      const stats = statSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) return [];
+      const reason = crossing(controlOf(path), stats, "read");
+      if (reason !== undefined)
+        throw new AccountFolderUnusable({ path, operation: "read", reason });
+      return readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && isAccountName(entry.name))
+        .map((entry) => entry.name)
+        .toSorted();
+    },
+    catch: unusable(path, "read"),
+  });
+};
+
+/** Whether an account may be kept under the name: a folder, and no link that leads elsewhere. */
+export const hasFolder = (codexHome: string, name: string): boolean =>
+  lstatSync(accountHome(codexHome, name), { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Creates an account's folder, and those above it, if they are missing. */
+export const createAccountFolder = (
+  home: CodexHome,
+  name: string,
+): Effect.Effect<void, AccountFolderUnusable | CodexHomeUnusable> => {
+  const path = accountHome(home.path, name);
+  return Effect.andThen(
+    prepareCodexHome(home, (_, error) => unusable(path, "created")(error)),
+    Effect.try({
+      try: () => {
+        createIn(accountsFolder(home.path));
+        createIn(path);
+      },
+      catch: unusable(path, "created"),
+    }),
+  );
+};
+
+/** Runs `use` on a path by way of its folder, which stays the same one while root works in another user's home. */
+const inFolder = (
+  path: string,
+  operation: AccountFolderUnusable["operation"],
+  use: (held: string) => void,
+): void => {
+  const control = controlOf(dirname(path));
+  const folder = pinFolder(
+    join(control.real, basename(path)),
+    control,
+    (reason) => new AccountFolderUnusable({ path, operation, reason }),
+  );
+  try {
+    use(folder.path(basename(path)));
+  } finally {
+    folder.close();
+  }
+};
+
+const createIn = (path: string): void =>
+  inFolder(path, "created", (held) => {
+    try {
+      mkdirSync(held, { mode: 0o700 });
+    } catch (error) {
+      if (systemCodeOf(error) === "EEXIST") return;
+      throw error;
+    }
+    const fd = openSync(held, openFolderFlags);
+    try {
+      giveToFolderOwner(fd, held);
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+/** What keeping a sign-in leaves in its folder besides the sign-in: the locks. */
+const lockFiles = [sqliteLockName, codexLockName, "auth.json.lock"];
+
+/** Removes the lock files, and the folder unless it holds what others put there. */
+export const removeAccountFolder = (
+  codexHome: string,
+  name: string,
+): Effect.Effect<void, AccountFolderUnusable> => {
+  const path = accountHome(codexHome, name);
+  return Effect.try({
+    try: () => {
+      if (!hasFolder(codexHome, name)) return;
+      for (const file of lockFiles)
+        inFolder(join(path, file), "removed", (held) => rmSync(held, { force: true }));
+      inFolder(path, "removed", removeIfEmpty);
+    },
+    catch: unusable(path, "removed"),
+  });
+};
+
+const removeIfEmpty = (path: string): void => {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(systemCodeOf(error) ?? "")) throw error;
+  }
+};
