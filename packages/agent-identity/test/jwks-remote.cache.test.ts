@@ -107,11 +107,11 @@ describe("jwks-remote with a JwksCache", () => {
   });
 
   it.effect.each([
-    cached({ fetchedAtMs: nowMs + 1, freshUntilMs: nowMs + 1e12 }),
-    cached({ fetchedAtMs: nowMs - 86_400_000, freshUntilMs: nowMs + 1e12 }),
-    cached({ jwks: "nonsense" }),
-    null,
-  ])("fetches if the cached entry is from the future, a day old, malformed or absent", (entry) => {
+    ["from the future", cached({ fetchedAtMs: nowMs + 1, freshUntilMs: nowMs + 1e12 })],
+    ["a day old", cached({ fetchedAtMs: nowMs - 86_400_000, freshUntilMs: nowMs + 1e12 })],
+    ["malformed", cached({ jwks: "nonsense" })],
+    ["absent", null],
+  ] as const)("fetches if the cached entry is %s", ([, entry]) => {
     const jwks = setUpCached(entry);
     return jwks.run(
       Effect.gen(function* () {

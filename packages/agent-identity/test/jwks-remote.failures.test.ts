@@ -98,16 +98,16 @@ describe("jwks-remote: stale sets", () => {
   });
 
   it.effect.each([
-    answer(500, "oops"),
-    answer(200, "<html>"),
-    answer(200, '{"keys":7}'),
-    answer(404, ""),
-  ])("keeps the old set if the response is not a JWKS", (bad) => {
+    [500, "oops"],
+    [200, "<html>"],
+    [200, '{"keys":7}'],
+    [404, ""],
+  ] as const)("keeps the old set if the response is %d %j", ([status, body]) => {
     const jwks = setUp(json(setOf(one)));
     return jwks.run(
       Effect.gen(function* () {
         yield* key("one");
-        jwks.answerWith(bad);
+        jwks.answerWith(answer(status, body));
         yield* TestClock.adjust(minutes(6));
         expect((yield* key("one")).kid).toBe("one");
         expect(jwks.requests).toHaveLength(2);

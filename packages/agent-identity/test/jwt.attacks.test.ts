@@ -59,10 +59,10 @@ describe("the algorithm none", () => {
 
 describe("algorithm confusion", () => {
   it.effect.each([
-    key.publicKey.export({ format: "pem", type: "spki" }),
-    key.publicKey.export({ format: "der", type: "spki" }),
-    JSON.stringify(key.jwk),
-  ])("rejects HS256 with the public key as secret", (secret) =>
+    ["PEM", key.publicKey.export({ format: "pem", type: "spki" })],
+    ["DER", key.publicKey.export({ format: "der", type: "spki" })],
+    ["JWK", JSON.stringify(key.jwk)],
+  ] as const)("rejects HS256 with the public key as secret, in %s", ([, secret]) =>
     Effect.gen(function* () {
       const input = `${encode({ alg: "HS256", kid: "key-1" })}.${encode(goodClaims)}`;
       const mac = createHmac("sha256", secret).update(input).digest("base64url");

@@ -24,20 +24,21 @@ const importVector = importAgentKey(Redacted.make(vectors.agent_private_key));
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
 describe("importAgentKey, RFC 8410 and RFC 5958 golden vectors", () => {
-  it.effect.each([vectors.agent_private_key, vectors.agent_private_key_v2])(
-    "imports version 1 and 2 as the same key",
-    (pkcs8) =>
-      Effect.gen(function* () {
-        const key = yield* importAgentKey(Redacted.make(pkcs8));
-        expect(base64(key.publicKeyRaw)).toBe(vectors.public_key_raw_base64);
-        expect(key.sshPublicKey).toBe(vectors.public_key_ssh);
-        expect(Redacted.value(exportPkcs8(key))).toBe(vectors.agent_private_key);
-        const der = Buffer.from(Redacted.value(exportPkcs8(key)), "base64");
-        const { d } = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({
-          format: "jwk",
-        });
-        expect(Buffer.from(String(d), "base64url").toString("hex")).toBe(vectors.seed_hex);
-      }),
+  it.effect.each([
+    [1, vectors.agent_private_key],
+    [2, vectors.agent_private_key_v2],
+  ] as const)("imports PKCS#8 version %d as the same key", ([, pkcs8]) =>
+    Effect.gen(function* () {
+      const key = yield* importAgentKey(Redacted.make(pkcs8));
+      expect(base64(key.publicKeyRaw)).toBe(vectors.public_key_raw_base64);
+      expect(key.sshPublicKey).toBe(vectors.public_key_ssh);
+      expect(Redacted.value(exportPkcs8(key))).toBe(vectors.agent_private_key);
+      const der = Buffer.from(Redacted.value(exportPkcs8(key)), "base64");
+      const { d } = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({
+        format: "jwk",
+      });
+      expect(Buffer.from(String(d), "base64url").toString("hex")).toBe(vectors.seed_hex);
+    }),
   );
 
   it.effect.each([

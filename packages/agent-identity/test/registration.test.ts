@@ -43,17 +43,18 @@ describe("mintBiscuit", () => {
     }).pipe(Effect.provide(transport.layer));
   });
 
-  it.effect.each([undefined, Redacted.make(""), Redacted.make("  ")])(
-    "fails without an access token, before any request",
-    (none) => {
-      const transport = makeFakeTransport(() => Effect.succeed(answer(200, "")));
-      return Effect.gen(function* () {
-        const error = yield* Effect.flip(mintBiscuit({ ...options, accessToken: none }));
-        expect(error.message).toBe("ChatGPT access token is unavailable");
-        expect(transport.requests).toHaveLength(0);
-      }).pipe(Effect.provide(transport.layer));
-    },
-  );
+  it.effect.each([
+    ["undefined", undefined],
+    ["empty", Redacted.make("")],
+    ["blank", Redacted.make("  ")],
+  ] as const)("sends nothing if the access token is %s", ([, none]) => {
+    const transport = makeFakeTransport(() => Effect.succeed(answer(200, "")));
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(mintBiscuit({ ...options, accessToken: none }));
+      expect(error.message).toBe("ChatGPT access token is unavailable");
+      expect(transport.requests).toHaveLength(0);
+    }).pipe(Effect.provide(transport.layer));
+  });
 
   it.effect.each([
     [

@@ -118,16 +118,16 @@ describe("registerTask", () => {
   );
 
   it.effect.each([
-    answer(200, "<html>"),
-    answer(200, ""),
-    json("task-123"),
-    json(null),
-    json({ task_id: 7 }),
-    json({ task_id: "task\n123" }),
-    json({ taskId: "x".repeat(5000) }),
-  ])("rejects a response of another shape", (response) =>
+    ["HTML", "<html>"],
+    ["empty", ""],
+    ["a string", '"task-123"'],
+    ["null", "null"],
+    ["an object with a number as task id", '{"task_id":7}'],
+    ["an object with a line break in the task id", '{"task_id":"task\\n123"}'],
+    ["an object with a task id of 5000 characters", JSON.stringify({ taskId: "x".repeat(5000) })],
+  ] as const)("rejects a response body that is %s", ([, body]) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(registerAgainst(response).effect);
+      const error = yield* Effect.flip(registerAgainst(answer(200, body)).effect);
       expect(error.code).toBe("AGENT_IDENTITY_TASK_REGISTRATION_RESPONSE_MALFORMED");
     }),
   );
@@ -182,13 +182,13 @@ describe("registerTask", () => {
 
 describe("registerTask: retries", () => {
   it.effect.each([
-    answer(500, ""),
-    answer(503, ""),
-    answer(599, ""),
-    answer(429, ""),
-    "refused",
-    "late",
-  ] as const)("makes two retries, after 0.5 to 1 s and 1 to 2 s", (bad) =>
+    ["status 500", answer(500, "")],
+    ["status 503", answer(503, "")],
+    ["status 599", answer(599, "")],
+    ["status 429", answer(429, "")],
+    ["a refused connection", "refused"],
+    ["a time-out", "late"],
+  ] as const)("after %s makes two retries, after 0.5 to 1 s and 1 to 2 s", ([, bad]) =>
     Effect.gen(function* () {
       const { run } = whileTimeFlies(yield* generateAgentKey, () => bad);
       const { outcome, times } = yield* run;

@@ -177,14 +177,14 @@ describe("no secret is shown", () => {
     Effect.gen(function* () {
       const bundle = join(temporaryFolder(), "roots.pem");
       writeFileSync(bundle, `-----BEGIN CERTIFICATE-----\n${canary}\n-----END CERTIFICATE-----\n`);
-      for (const variables of [
-        { HTTP_PROXY: `http://ada:${canary}@a b` },
-        { HTTPS_PROXY: `ftp://ada:${canary}@x` },
-        { SSL_CERT_FILE: bundle },
-      ]) {
+      for (const [code, variables] of [
+        ["LOGIN_PROXY_UNUSABLE", { HTTP_PROXY: `http://ada:${canary}@a b` }],
+        ["LOGIN_PROXY_UNUSABLE", { HTTPS_PROXY: `ftp://ada:${canary}@x` }],
+        ["LOGIN_CA_BUNDLE_UNUSABLE", { SSL_CERT_FILE: bundle }],
+      ] as const) {
         const environment = parseEnvironment(variables, { homeDir: "/nowhere" });
         const exit = yield* Effect.exit(Effect.scoped(makeDispatcher(environment)));
-        expect(Exit.isFailure(exit)).toBe(true);
+        expect(yield* Effect.flip(exit)).toMatchObject({ code });
         expect(shown(exit)).not.toContain(canary);
       }
     }),

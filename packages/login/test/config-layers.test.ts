@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { checkModelProvider, configForChild, loadConfig } from "../src/config/index.ts";
 import { loadEnvironment } from "../src/config/environment.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 interface Layers {
   readonly file?: string;

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { loadConfig } from "../src/config/index.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 const withFile = (toml: string | Uint8Array, overrides: ReadonlyArray<string> = []) => {
   const codexHome = temporaryHome();

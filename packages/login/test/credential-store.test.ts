@@ -8,7 +8,7 @@ import { CredentialStore } from "../src/storage/index.ts";
 import { credentialStoreContract } from "./support/credential-store.contract.ts";
 import { temporaryHome } from "./support/home.ts";
 import { locked } from "./support/lock.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 credentialStoreContract("file", "File");
 credentialStoreContract("ephemeral", "Ephemeral");

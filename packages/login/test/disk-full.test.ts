@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { spawnSync } from "node:child_process";
 import { temporaryHome } from "./support/home.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 const outcomeOf = async (command: ReadonlyArray<string>): Promise<unknown> => {
   const { stdout, stderr } = await start(command).ended;

@@ -11,7 +11,7 @@ import { CredentialStore } from "../src/storage/index.ts";
 import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
-import { program, start, type Started } from "./support/programs.ts";
+import { program, start, type Started } from "./support/start-program.ts";
 import { locked } from "./support/lock.ts";
 
 describe("HomeLock.withLock", () => {
@@ -55,7 +55,7 @@ describe("HomeLock.withLock", () => {
         const lock = openLock({ codexHome: home, useFlock });
         const fiber = yield* waiting(lock.withLock(Effect.void));
         yield* Fiber.interrupt(fiber);
-        expect(Exit.isFailure(yield* Fiber.await(fiber))).toBe(true);
+        expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true);
         other.child.stdin?.end();
         yield* Effect.promise(() => other.ended);
         expect(yield* lock.withLock(Effect.succeed("in"))).toBe("in");

@@ -18,7 +18,7 @@ import { loadFlock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { locked } from "./support/lock.ts";
 import { holder, openLock, said, waiting } from "./support/home-lock.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 /** A home of user 4242 in which root works, and a secret of root's elsewhere. */
 const foreignHome = () => {

@@ -7,7 +7,7 @@ import { parseAuthJson } from "../src/storage/auth-json/index.ts";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { temporaryHome } from "./support/home.ts";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 import { locked } from "./support/lock.ts";
 
 const SAVES = 1_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { program, start } from "./support/programs.ts";
+import { program, start } from "./support/start-program.ts";
 
 /** Packages that cost a start-up dearly, or that may not be installed at all. */
 const heavy = ["undici", "zod", "smol-toml", "koffi", "@napi-rs/keyring", "jose", "oauth4webapi"];

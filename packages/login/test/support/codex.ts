@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { CodexHome } from "../../src/config/environment.ts";
-import { type Ended, start } from "./programs.ts";
+import { type Ended, start } from "./start-program.ts";
 
 const findCodex = (): string | undefined => {
   try {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import type { CodexHome } from "../../src/config/environment.ts";
 import { HomeLock, type HomeLockOptions, layer } from "../../src/storage/lock/index.ts";
-import { program, start, type Started } from "./programs.ts";
+import { program, start, type Started } from "./start-program.ts";
 
 export const openLock = (options: HomeLockOptions): HomeLock["Service"] =>
   Effect.runSync(Effect.provide(HomeLock, layer(options)));
