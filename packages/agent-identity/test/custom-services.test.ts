@@ -267,6 +267,10 @@ describe("a custom JwksSource", () => {
   );
 });
 
+const fail = () => {
+  throw new Error("canary");
+};
+
 describe("a custom JwksCache", () => {
   const entry = { fetchedAtMs: nowMs, freshUntilMs: nowMs + 60_000, mustRevalidate: false };
   const forged = { keys: [makeSigningKey("key-1").jwk] };
@@ -306,11 +310,8 @@ describe("a custom JwksCache", () => {
     Effect.gen(function* () {
       yield* TestClock.setTime(nowMs);
       const transport = makeFakeTransport(() => Effect.succeed(json({ keys: [signingKey.jwk] })));
-      const save = () => {
-        throw new Error("canary");
-      };
       const jwks = remoteJwks({ url, timeoutMs: 1000 }).pipe(
-        Layer.provide([transport.layer, Layer.succeed(JwksCache, untyped({ load, save }))]),
+        Layer.provide([transport.layer, Layer.succeed(JwksCache, untyped({ load, save: fail }))]),
       );
       const jwt = yield* Effect.promise(() => mint(signingKey));
       const fiber = yield* Effect.forkChild(Effect.provide(verifyAgentIdentityJwt(jwt), jwks), {

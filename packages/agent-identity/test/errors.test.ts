@@ -254,7 +254,9 @@ describe("errors", () => {
   );
 
   it("has one code per class, and every class is listed above", () => {
-    const classes = Object.values(errors).filter(
+    // NodeTooOld is thrown by the import itself; see node-version.test.ts.
+    const { NodeTooOld: _, ...others } = errors;
+    const classes = Object.values(others).filter(
       (value) => typeof value === "function" && value.prototype instanceof Error,
     );
     const codes = new Set<AgentIdentityErrorCode>(pinned.map(([error]) => error.code));
