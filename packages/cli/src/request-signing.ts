@@ -8,10 +8,14 @@ import { managerLayer, type Session } from "./session.ts";
 export const sessionProvider = (session: Session) =>
   Effect.fromResult(resolveProvider({ config: session.config, environment: session.environment }));
 
-/** The one signer of a process. A provider that brings its own token asks no manager. */
-export const signerLayer = (session: Session, provider: ModelProvider) =>
+/** The one signer of a process. A provider that brings its own token needs no manager. */
+export const signerLayer = (
+  session: Session,
+  provider: ModelProvider,
+  use: "requests" | "keep" = "requests",
+) =>
   provider.auth._tag === "SignedIn"
-    ? RequestSigner.layer(provider).pipe(Layer.provide(managerLayer(session, "requests")))
+    ? RequestSigner.layer(provider).pipe(Layer.provide(managerLayer(session, use)))
     : RequestSigner.layerNoManager(provider);
 
 /**

@@ -3,8 +3,6 @@ import { rename, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { followSignIn } from "../src/proxy/follow-sign-in.ts";
-import { keyringStamp } from "../src/proxy/stored-sign-in.ts";
 import { CliHome } from "./support/cli.ts";
 import { RunningProxy } from "./support/proxy.ts";
 
@@ -119,110 +117,5 @@ describe("a proxy that runs", () => {
       async () => expect((await ask(running.proxy)).speaksFor).toBe(`Bearer ${keyTwo}`),
       soon,
     );
-  });
-});
-
-const setUp = ({ isSlow = false } = {}) => {
-  const world = { nowMs: 0, stamp: "a", looks: 0, isLoadable: true, reloads: 0 };
-  const followed = followSignIn({
-    stampAtStart: "a",
-    stamp: () => {
-      world.looks += 1;
-      return isSlow ? Promise.resolve(world.stamp) : world.stamp;
-    },
-    reload: () => {
-      world.reloads += 1;
-      return Promise.resolve(world.isLoadable);
-    },
-    nowMs: () => world.nowMs,
-  });
-  return { world, followed };
-};
-
-describe("followSignIn", () => {
-  it("looks once a second at most", () => {
-    const { world, followed } = setUp();
-    for (let at = 0; at < 3000; at += 10) {
-      world.nowMs = at;
-      expect(followed.changed()).toBeNull();
-    }
-    expect(world.looks).toBe(2);
-  });
-
-  it("loads once for all requests that come meanwhile", async () => {
-    const { world, followed } = setUp();
-    world.nowMs = 1000;
-    world.stamp = "b";
-    const [first, second] = [followed.changed(), followed.changed()];
-    expect(first).toBeInstanceOf(Promise);
-    expect(second).toBe(first);
-    await first;
-    world.nowMs = 5000;
-    expect(followed.changed()).toBeNull();
-    expect(world.reloads).toBe(1);
-  });
-
-  it("tries again what could not be loaded, at the next look", async () => {
-    const { world, followed } = setUp();
-    Object.assign(world, { nowMs: 1000, stamp: "b", isLoadable: false });
-    await followed.changed();
-    expect(followed.changed()).toBeNull();
-    Object.assign(world, { nowMs: 2000, isLoadable: true });
-    await followed.changed();
-    world.nowMs = 3000;
-    expect(followed.changed()).toBeNull();
-    expect(world.reloads).toBe(2);
-  });
-
-  it("takes a change between the start and the first look for one", async () => {
-    const { world, followed } = setUp();
-    Object.assign(world, { nowMs: 1000, stamp: "" });
-    await followed.changed();
-    expect(world.reloads).toBe(1);
-  });
-});
-
-describe("followSignIn, where the stamp takes time", () => {
-  it("asks once for all requests that come meanwhile, and loads nothing where nothing changed", async () => {
-    const { world, followed } = setUp({ isSlow: true });
-    world.nowMs = 1000;
-    const [first, second] = [followed.changed(), followed.changed()];
-    expect(first).toBeInstanceOf(Promise);
-    expect(second).toBe(first);
-    await first;
-    expect(followed.changed()).toBeNull();
-    expect([world.looks, world.reloads]).toEqual([1, 0]);
-  });
-
-  it("loads what changed before it lets a request go on", async () => {
-    const { world, followed } = setUp({ isSlow: true });
-    Object.assign(world, { nowMs: 1000, stamp: "b" });
-    await followed.changed();
-    expect(world.reloads).toBe(1);
-  });
-});
-
-describe("keyringStamp", () => {
-  it("takes no answer for no change, and asks again after a minute", async () => {
-    const world: { nowMs: number; holds: string | null; asked: number } = {
-      nowMs: 0,
-      holds: "a",
-      asked: 0,
-    };
-    const stamp = keyringStamp({
-      ask: () => {
-        world.asked += 1;
-        return Promise.resolve(world.holds);
-      },
-      nowMs: () => world.nowMs,
-    });
-    const before = await stamp();
-    Object.assign(world, { nowMs: 1000, holds: null });
-    expect(await stamp()).toBe(before);
-    Object.assign(world, { nowMs: 60_999, holds: "b" });
-    expect(await stamp()).toBe(before);
-    expect(world.asked).toBe(2);
-    world.nowMs = 61_000;
-    expect(await stamp()).not.toBe(before);
   });
 });

@@ -1,5 +1,5 @@
 import type { CommandTokenConfig, Config, ModelProviderConfig } from "@agent-auth/login/config";
-import type { Credential } from "@agent-auth/login/credential";
+import type { CredentialFacts } from "@agent-auth/login/credential";
 import type { LoginEnvironment } from "@agent-auth/login/config/environment";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
@@ -150,7 +150,7 @@ export const resolveProvider = (
  */
 export const requestTarget = (
   provider: ModelProvider,
-  credential: Credential | null,
+  credential: CredentialFacts | null,
 ): RequestTarget => {
   switch (credential?._tag) {
     case "Chatgpt":

@@ -1,27 +1,21 @@
-import { overridingEnvVar } from "@agent-auth/login/config/environment";
-import { AuthManager } from "@agent-auth/login/manager";
 import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
-import { RequestSigner } from "@agent-auth/model-provider/signing";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { parseInteger } from "../../argv/parse.ts";
 import { explainCredentialError } from "../../errors/credential-error.ts";
 import { errorToJson, reportError } from "../../errors/report.ts";
 import { accessLine } from "../../proxy/access-log.ts";
 import { loadClientToken, makeTokenGuard, tokenHeaders } from "../../proxy/client-token.ts";
-import { type FollowedSignIn, followSignIn } from "../../proxy/follow-sign-in.ts";
 import type { ForwardContext } from "../../proxy/forward.ts";
 import { makeHeaderFilter } from "../../proxy/header-filter.ts";
 import { canSeePeerUsers, makePeerGuard } from "../../proxy/peer-user.ts";
 import type { ListenAddress } from "../../proxy/request-guard.ts";
 import { serveProxy } from "../../proxy/server.ts";
-import { storedSignIn } from "../../proxy/stored-sign-in.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import { UsageError } from "../../argv/usage-error.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
-import { managerLayer, openSession, type Session, userAgent } from "../../session.ts";
+import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -82,43 +76,14 @@ export const run = (options: ProxyOptions) =>
 const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
   const session = yield* openSession(options.globals);
   const provider = yield* sessionProvider(session);
-  const isStored =
-    provider.auth._tag === "SignedIn" &&
-    overridingEnvVar(session.environment, { environmentCredentials: true }) === undefined;
-  if (!isStored) {
-    return yield* Effect.scoped(serve(options, session, unchanging)).pipe(
-      Effect.provide(signerLayer(session, provider)),
-    );
-  }
-  const stamp = yield* storedSignIn(session);
-  const stampAtStart = yield* Effect.promise(async () => stamp());
-  const context = yield* Effect.context();
-  return yield* AuthManager.use(({ reload }) => {
-    const isReloaded = Effect.match(reload, { onFailure: () => false, onSuccess: () => true });
-    const followed = followSignIn({
-      stamp,
-      stampAtStart,
-      reload: () => Effect.runPromiseWith(context)(isReloaded),
-    });
-    return Effect.scoped(serve(options, session, followed));
-  }).pipe(
-    Effect.provide(
-      RequestSigner.layer(provider).pipe(Layer.provideMerge(managerLayer(session, "requests"))),
-    ),
+  return yield* Effect.scoped(serve(options, session)).pipe(
+    Effect.provide(signerLayer(session, provider, "keep")),
   );
 });
 
-/** A credential of the environment, or of the provider's own, is nobody's to change. */
-const unchanging: FollowedSignIn = { changed: () => null };
-
-const serve = Effect.fnUntraced(function* (
-  options: ProxyOptions,
-  session: Session,
-  signIn: FollowedSignIn,
-) {
+const serve = Effect.fnUntraced(function* (options: ProxyOptions, session: Session) {
   const signer = yield* signerForCallbacks;
   const services = yield* Effect.context();
-  const signNew = () => Effect.runPromise(signer.sign());
   // Whoever cannot sign now should hear it now, not with the first request.
   yield* signer.sign();
   const dispatcher = yield* makeDispatcher(session.environment);
@@ -128,7 +93,7 @@ const serve = Effect.fnUntraced(function* (
     dispatcher: dispatcher.compose(
       authInterceptor({ signer, context: services, otherOrigins: "reject" }),
     ),
-    signed: () => signIn.changed()?.then(signNew) ?? signer.signNow() ?? signNew(),
+    signed: () => signer.signNow() ?? Effect.runPromise(signer.sign()),
     defaults: defaultHeaders(session.environment, { userAgent }),
     headers: makeHeaderFilter({
       cookies: options.cookies,
