@@ -61,5 +61,8 @@ export const commands: readonly Entry[] = [
   entry(jwks, () => import("./jwks/jwks.ts")),
   entry(assertionVerify, () => import("./assertion-verify/assertion-verify.ts")),
   entry(doctor, () => import("./doctor/doctor.ts")),
-  entry(completion, () => import("./completion/completion.ts")),
+  entry(completion, async () => {
+    const { command, makeRun } = await import("./completion/completion.ts");
+    return { command, run: makeRun(commands.map((one) => one.spec)) };
+  }),
 ];

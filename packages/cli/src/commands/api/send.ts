@@ -11,7 +11,7 @@ import type { Destination } from "../../http/destination.ts";
 import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
-import type { ApiOptions } from "./api.ts";
+import type { ApiOptions } from "./options.ts";
 import { openBody } from "./body.ts";
 import { resolvePath } from "./destination.ts";
 import { type Field, fieldsToQuery, resolveFields } from "./fields.ts";

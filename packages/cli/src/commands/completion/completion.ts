@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect";
-import type { Command } from "../../argv/command-spec.ts";
+import type { Command, CommandSpec } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
 import { bashScript } from "../../completion/bash.ts";
 import { fishScript } from "../../completion/fish.ts";
 import { completionWords, type Shell, shells } from "../../completion/words.ts";
 import { zshScript } from "../../completion/zsh.ts";
-import { exitCode } from "../../errors/exit-code.ts";
+import { type ExitCode, exitCode } from "../../errors/exit-code.ts";
 import { writeAnswer } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
 
@@ -25,11 +25,11 @@ export const command: Command<typeof spec.flags, CompletionOptions> = {
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
-/** Prints the script, made from the same table that parsing and help use. */
-export const run = ({ shell }: CompletionOptions) =>
-  Effect.promise(() => import("../table.ts")).pipe(
-    Effect.map(({ commands }) => {
-      writeAnswer(scripts[shell](completionWords(commands.map((entry) => entry.spec))));
+/** Prints the script for these commands: the table that parsing and help use. */
+export const makeRun =
+  (specs: readonly CommandSpec[]) =>
+  ({ shell }: CompletionOptions): Effect.Effect<ExitCode> =>
+    Effect.sync(() => {
+      writeAnswer(scripts[shell](completionWords(specs)));
       return exitCode.done;
-    }),
-  );
+    });

@@ -1,14 +1,46 @@
+import type { AgentRegistrationDesign } from "@agent-auth/agent-identity/registration";
 import { mintBiscuit } from "@agent-auth/agent-identity/registration/biscuit";
 import { taskApiBaseUrl } from "@agent-auth/agent-identity/urls";
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import type * as Effect from "effect/Effect";
-import type { AuthManager } from "../../manager/index.ts";
+import type * as Option from "effect/Option";
+import type { AuthManager, AuthManagerOptions } from "../../manager/index.ts";
 import type { CredentialStore } from "../../storage/index.ts";
-import type { ChatgptCredential } from "../../credential/index.ts";
+import type { AgentIdentityCredential, ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import type { HomeLock } from "../../storage/lock/index.ts";
-import type { IdentityRegistrationOptions } from "./index.ts";
 import { compact } from "../../internal/compact.ts";
+
+/** What a registration has to know beside the manager's options. */
+export interface IdentityRegistrationOptions extends AuthManagerOptions {
+  /** Whether a ChatGPT sign-in gets an agent identity. A credential that is nothing else has one regardless. */
+  readonly enabled: boolean;
+  /** How the agent is registered: by biscuit (`v1`, the default) or by access token (`v2`). */
+  readonly design?: AgentRegistrationDesign["design"];
+  /** Version of the program that is the agent. */
+  readonly agentVersion: string;
+  /** Where the agent's session runs: `cli`, `exec`, `vscode`, … */
+  readonly sessionSource: string;
+  /** Default `process.platform`. */
+  readonly platform?: string;
+}
+
+/** The service `IdentityRegistration`. */
+export interface IdentityRegistrationShape {
+  /**
+   * The agent identity of whoever is signed in, with this process's task. A stored record is used again while its
+   * workspace and user match; else it is dropped and an agent registered anew. `None`: signed out, a credential
+   * that owns no identity, or not enabled.
+   */
+  readonly identity: Effect.Effect<Option.Option<AgentIdentityCredential>, LoginError>;
+  /**
+   * The same identity with the task for background requests, which is kept in the record and so shared with other
+   * processes. `rejectedTaskId` is one that a 401 came back for; another one is registered in its place.
+   */
+  readonly backgroundIdentity: (call?: {
+    readonly rejectedTaskId?: string;
+  }) => Effect.Effect<Option.Option<AgentIdentityCredential>, LoginError>;
+}
 
 /** What the operations of one registration share. */
 export interface Core {

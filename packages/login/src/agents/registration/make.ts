@@ -10,17 +10,21 @@ import { AuthManager } from "../../manager/index.ts";
 import { CredentialStore } from "../../storage/index.ts";
 import { type LoginError } from "../../errors/index.ts";
 import { HomeLock } from "../../storage/lock/index.ts";
-import type { IdentityRegistration, IdentityRegistrationOptions } from "./index.ts";
 import { currentAgent, withTask, type Agent } from "./agent.ts";
-import type { Core, Requesting } from "./core.ts";
+import type {
+  Core,
+  IdentityRegistrationOptions,
+  IdentityRegistrationShape,
+  Requesting,
+} from "./core.ts";
 import { readIdentity, withBackgroundTask } from "./stored-identity.ts";
 
 type Needs = AuthManager | CredentialStore | HomeLock | HttpTransport | Scope.Scope;
 
-/** Builds the service of `../identity-registration.ts`. */
+/** Builds the service `IdentityRegistration`. */
 export const makeIdentityRegistration = Effect.fnUntraced(function* (
   options: IdentityRegistrationOptions,
-): Effect.fn.Return<IdentityRegistration["Service"], never, Needs> {
+): Effect.fn.Return<IdentityRegistrationShape, never, Needs> {
   const core: Core = {
     options,
     manager: yield* AuthManager,
