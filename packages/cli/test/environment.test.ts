@@ -261,18 +261,6 @@ describe("an unknown model_provider", () => {
     }
   });
 
-  it("is reported by doctor", async () => {
-    await using home = await CliHome.make(config());
-    const { exitCode, stdout } = await home.run(["doctor", "--json"], { env: apiKey });
-    const { checks }: { checks: ReadonlyArray<{ name: string; status: string; detail: string }> } =
-      JSON.parse(stdout);
-    expect(checks.find(({ name }) => name === "provider")).toMatchObject({
-      status: "fail",
-      detail: 'there is no model provider "nope"',
-    });
-    expect(exitCode).toBe(1);
-  });
-
   it("does not keep anyone from signing in or out, nor does a provider that Codex has built in", async () => {
     await using home = await CliHome.make(config());
     const login = await home.run(["login", "--with-api-key"], { stdin: "sk-proj-1234567890ABCDE" });

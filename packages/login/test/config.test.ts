@@ -63,17 +63,19 @@ const workspaceIds = (toml: string) =>
   Effect.map(withFile(`forced_chatgpt_workspace_id = ${toml}`).load, (it) => it.forcedWorkspaceIds);
 
 describe("loadConfig", () => {
-  it.effect("gives defaults where there is no file, an empty one, or nothing of ours in it", () =>
-    Effect.gen(function* () {
-      expect(yield* loadConfig({ codexHome: temporaryHome() })).toEqual(defaults);
-      for (const toml of ["", " \n", "# nothing", "model = 'x'\n[tui]\n"])
-        expect(yield* withFile(toml).load).toEqual(defaults);
-      const missing = { path: join(temporaryFolder(), ".codex"), explicit: false };
-      expect(yield* loadConfig({ codexHome: missing })).toEqual(defaults);
-    }),
+  it.effect(
+    "returns the defaults if there is no file, an empty one, or one without keys of this project",
+    () =>
+      Effect.gen(function* () {
+        expect(yield* loadConfig({ codexHome: temporaryHome() })).toEqual(defaults);
+        for (const toml of ["", " \n", "# nothing", "model = 'x'\n[tui]\n"])
+          expect(yield* withFile(toml).load).toEqual(defaults);
+        const missing = { path: join(temporaryFolder(), ".codex"), explicit: false };
+        expect(yield* loadConfig({ codexHome: missing })).toEqual(defaults);
+      }),
   );
 
-  it.effect("reads every key of ours", () =>
+  it.effect("reads every documented key", () =>
     Effect.gen(function* () {
       const { path, load } = withFile(full);
       const { modelProviders, ...config } = yield* load;
@@ -137,7 +139,7 @@ describe("loadConfig", () => {
     }),
   );
 
-  it.effect("takes one workspace for a list of one, and blank ones for no restriction", () =>
+  it.effect("reads one workspace as a list of one, and blank ids as no restriction", () =>
     Effect.gen(function* () {
       expect(yield* workspaceIds(`" ws-1 "`)).toEqual(["ws-1"]);
       for (const blank of [`""`, `"  "`, "[]", `["", " "]`])
@@ -207,27 +209,25 @@ describe("loadConfig", () => {
     }),
   );
 
-  it.effect(
-    "finds the line of a key inside a table of its own, and of a value over many lines",
-    () =>
-      Effect.gen(function* () {
-        const nested = withFile(`\n[model_providers.a]\nname = "A"\n\nenv_key = 3\n`);
-        expect(yield* Effect.flip(nested.load)).toMatchObject({
-          line: 5,
-          key: "model_providers.a.env_key",
-        });
-        const list = withFile(`a = 1\nforced_chatgpt_workspace_id = [\n  "x",\n  3,\n]\n`);
-        expect(yield* Effect.flip(list.load)).toMatchObject({ line: 2 });
-        const first = withFile(`model_provider = [\n  1,\n]\n\n\n# the end`);
-        expect(yield* Effect.flip(first.load)).toMatchObject({ line: 1 });
-        const projects = Array.from({ length: 4_000 }, (_, n) => `[projects."/${n}"]\nn = ${n}\n`);
-        const long = withFile(`${projects.join("")}[model_providers.a]\nname = 3\nenv_key = ""\n`);
-        expect(yield* Effect.flip(long.load)).toMatchObject({ line: 8_002 });
-      }),
+  it.effect("names the line of a key in a table, and of a value that spans lines", () =>
+    Effect.gen(function* () {
+      const nested = withFile(`\n[model_providers.a]\nname = "A"\n\nenv_key = 3\n`);
+      expect(yield* Effect.flip(nested.load)).toMatchObject({
+        line: 5,
+        key: "model_providers.a.env_key",
+      });
+      const list = withFile(`a = 1\nforced_chatgpt_workspace_id = [\n  "x",\n  3,\n]\n`);
+      expect(yield* Effect.flip(list.load)).toMatchObject({ line: 2 });
+      const first = withFile(`model_provider = [\n  1,\n]\n\n\n# the end`);
+      expect(yield* Effect.flip(first.load)).toMatchObject({ line: 1 });
+      const projects = Array.from({ length: 4_000 }, (_, n) => `[projects."/${n}"]\nn = ${n}\n`);
+      const long = withFile(`${projects.join("")}[model_providers.a]\nname = 3\nenv_key = ""\n`);
+      expect(yield* Effect.flip(long.load)).toMatchObject({ line: 8_002 });
+    }),
   );
 
   it.effect(
-    "refuses a file that is no TOML, naming file, line and column, and quoting nothing of it",
+    "refuses a file that is not TOML, naming file, line and column without quoting it",
     () =>
       Effect.gen(function* () {
         const { path, load } = withFile(`a = 1\nb = "canary\n`);
@@ -271,7 +271,7 @@ describe("loadConfig", () => {
     }),
   );
 
-  it.effect("refuses a CODEX_HOME that is set and no folder", () =>
+  it.effect("refuses a CODEX_HOME that is set and does not exist", () =>
     Effect.gen(function* () {
       const path = join(temporaryFolder(), "missing");
       const error = yield* Effect.flip(loadConfig({ codexHome: { path, explicit: true } }));
@@ -280,7 +280,7 @@ describe("loadConfig", () => {
     }),
   );
 
-  it.effect("is not moved by a key called __proto__", () =>
+  it.effect("treats __proto__ as a key like any other", () =>
     Effect.gen(function* () {
       const toml = `[__proto__]\nforced_login_method = "api"\n[model_providers.__proto__]\nname = "P"\n`;
       const config = yield* withFile(toml, ["__proto__.model_provider=x"]).load;
@@ -294,7 +294,7 @@ describe("loadConfig", () => {
 
 describe("loadConfig, overrides", () => {
   it.effect(
-    "lays TOML values, and plain strings where it is no TOML, over the file; the last one wins",
+    "applies TOML values, or plain strings if they are not TOML, over the file; the last one wins",
     () =>
       Effect.gen(function* () {
         const { load } = withFile(full, [
@@ -319,7 +319,7 @@ describe("loadConfig, overrides", () => {
       }),
   );
 
-  it.effect("cannot smuggle a second key into a value", () =>
+  it.effect("accepts no second key inside a value", () =>
     Effect.gen(function* () {
       const { load } = withFile("", [`model_provider="x"\nforced_login_method="api"`]);
       const config = yield* load;
@@ -358,7 +358,7 @@ const loads = async (...overrides: ReadonlyArray<string>): Promise<string> =>
   (await start(program("load-config", temporaryHome().path, ...overrides)).ended).stdout;
 
 describe("loadConfig, at start-up", () => {
-  it("loads no TOML parser where there is nothing to parse", async () => {
+  it("loads no TOML parser if there is nothing to parse", async () => {
     expect(await loads()).toBe("file\n");
     expect(await loads("cli_auth_credentials_store=auto")).toBe("auto\nsmol-toml\n");
   });
