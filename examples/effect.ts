@@ -1,7 +1,6 @@
-import { homedir } from "node:os";
 import { layer as authManager } from "@agent-auth/login/manager";
 import { loadConfig } from "@agent-auth/login/config";
-import { parseEnvironment } from "@agent-auth/login/config/environment";
+import { loadEnvironment } from "@agent-auth/login/config/environment";
 import * as AuthenticatedHttp from "@agent-auth/model-provider/effect-http-client";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
 import { RequestSigner } from "@agent-auth/model-provider/signing";
@@ -10,7 +9,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as HttpClient from "effect/http/HttpClient";
 
-const environment = parseEnvironment(process.env, { homeDir: homedir() });
+const environment = loadEnvironment(process.env);
 
 const models = Effect.gen(function* () {
   const signer = yield* RequestSigner;
@@ -20,7 +19,7 @@ const models = Effect.gen(function* () {
 });
 
 const program = Effect.gen(function* () {
-  const config = yield* loadConfig({ codexHome: environment.codexHome });
+  const config = yield* loadConfig(environment);
   const provider = yield* Effect.fromResult(resolveProvider({ config, environment }));
   const signer = RequestSigner.layer(provider).pipe(
     Layer.provide(authManager({ environment, config, environmentCredentials: true })),

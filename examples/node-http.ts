@@ -12,10 +12,10 @@ const send = async (headers: Record<string, string>, url: string) => {
   return Number(response.statusCode);
 };
 
-const signed = await provider.sign(); // fresh for every attempt: an assertion is good for its moment only
+const signed = await provider.sign(); // ask again for every attempt: an assertion is valid for a short time
 let status = await send(signed.toRecord(), `${signed.target.baseUrl}/models`);
 if (status === 401) {
-  const next = await provider.recover(signed); // null: nothing more can be done
+  const next = await provider.recover(signed); // null: there is no other credential
   if (next !== null) status = await send(next.toRecord(), `${next.target.baseUrl}/models`);
 }
 console.log(status);

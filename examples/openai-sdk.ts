@@ -3,7 +3,7 @@ import OpenAI from "openai";
 
 await using provider = await createModelProvider({ environmentCredentials: true });
 const openai = new OpenAI({
-  apiKey: "unused", // the SDK wants one; each request gets the identity instead
+  apiKey: "unused", // required by the SDK; every request gets the credential instead
   baseURL: await provider.baseUrl(),
   fetch: provider.fetch,
 });

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { createAuthManager, isLoginError, revealSecret } from "@agent-auth/login/promises";
 import type { Credential } from "@agent-auth/login/credential";
 
-// One manager for all clients. The server has no credentials of its own, so the environment does not count.
+// One manager for all clients. The server acts for others, so credentials in its own environment do not count.
 const manager = createAuthManager({ environmentCredentials: false });
 const unsubscribe = manager.subscribe((credential) => {
   console.error(credential === null ? "signed out" : `now ${credential._tag}`);
@@ -37,8 +37,8 @@ const ask = (credential: Credential, signal: AbortSignal) => {
 const models = async (signal: AbortSignal): Promise<{ status: number; text: string }> => {
   const credential = await manager.current({ signal });
   if (credential === null) return { status: 401, text: "sign in first" };
-  const answer = await ask(credential, signal);
-  if (answer.status !== 401) return { status: answer.status, text: await answer.text() };
+  const first = await ask(credential, signal);
+  if (first.status !== 401) return { status: first.status, text: await first.text() };
   const recovered = await manager.recoverUnauthorized(credential, { signal });
   if (recovered === null) return { status: 401, text: "the sign-in is no longer accepted" };
   const retried = await ask(recovered, signal);
@@ -52,7 +52,7 @@ const server = createServer((request, response) => {
     ({ status, text }) => response.writeHead(status).end(text),
     (error: unknown) => {
       if (gone.signal.aborted) return;
-      // Never unauthenticated: where loading fails, the client hears why.
+      // If the credential cannot be loaded, nothing is sent, and the client gets the reason.
       const text = isLoginError(error) ? `${error.message}. ${error.hint}` : "internal error";
       response.writeHead(isLoginError(error) ? 503 : 500).end(text);
     },
@@ -62,5 +62,5 @@ server.listen(0, "127.0.0.1", () => console.log(JSON.stringify(server.address())
 
 process.once("SIGTERM", () => {
   unsubscribe();
-  server.close(() => void manager.close()); // waits for a refresh that has spent its token
+  server.close(() => void manager.close()); // waits for a running refresh
 });

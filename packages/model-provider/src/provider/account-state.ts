@@ -1,3 +1,4 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
 import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { Credential, CredentialSource } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
@@ -32,6 +33,7 @@ export type AccountState =
       readonly code: string;
       readonly message: string;
       readonly hint: string;
+      readonly remedy: Remedy;
     };
 
 const signedOut: AccountState = { _tag: "SignedOut" };
@@ -58,8 +60,8 @@ export const accountState = (
   if (manager === null) return Effect.succeed(signedOut);
   return credentialAccess(manager).current.pipe(
     Effect.map(Option.match({ onNone: () => signedOut, onSome: describe })),
-    Effect.catch(({ code, message, hint }) =>
-      Effect.succeed<AccountState>({ _tag: "Unavailable", code, message, hint }),
+    Effect.catch(({ code, message, hint, remedy }) =>
+      Effect.succeed<AccountState>({ _tag: "Unavailable", code, message, hint, remedy }),
     ),
   );
 };

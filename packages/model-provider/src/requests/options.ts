@@ -69,16 +69,30 @@ const startSchedule = (baseDelayMs: number, maxDelayMs: number) =>
     Schedule.toStep,
   );
 
-/** Reports a failed recovery, which would otherwise show only as a 401. */
+/** Milliseconds for which the same failure is not logged again. */
+const logAgainMs = 30_000;
+
+/**
+ * Returns what is called for a failed recovery, which would otherwise show only as a 401. By default it logs a warning,
+ * except for errors of an auth manager, which logs them itself.
+ */
 export const recoveryReporter = (
   { onRecoveryFailed }: RequestOptions,
-  { run }: Runtime,
-): ((error: ModelProviderError) => void) =>
-  onRecoveryFailed ??
-  (({ message, code, hint }) => {
-    void run(
-      Effect.logWarning(
-        `the credential could not be recovered after a 401: ${message} (${code}). ${hint}`,
-      ),
-    );
-  });
+  { nowMs, run }: Runtime,
+): ((error: ModelProviderError) => void) => {
+  let last: { readonly code: string; readonly atMs: number } | undefined;
+  return (
+    onRecoveryFailed ??
+    (({ message, code, hint }) => {
+      const atMs = nowMs();
+      const isRepeated = last?.code === code && atMs - last.atMs < logAgainMs;
+      if (!code.startsWith("PROVIDER_") || isRepeated) return;
+      last = { code, atMs };
+      void run(
+        Effect.logWarning(
+          `the credential could not be recovered after a 401: ${message} (${code}). ${hint}`,
+        ),
+      );
+    })
+  );
+};
