@@ -8,11 +8,16 @@ import { type Reportable, reportError } from "../../errors/report.ts";
  */
 export const reportFailedSignIn = (prefix: string, error: Reportable): ExitCode => {
   const { code, message } = error;
-  const isStopped = code === "LOGIN_SIGN_IN_CANCELLED";
-  return reportError(prefix, {
-    code,
-    message,
-    nextStep: isStopped ? undefined : nextStep(error),
-    exitCode: isStopped ? exitCode.usageOrCancelled : exitCode.failed,
-  });
+  // Another sign-in goes on, so there is no next step.
+  if (code === "LOGIN_SIGN_IN_CANCELLED") {
+    const stopped = {
+      code,
+      message,
+      remedy: "retry",
+      exitCode: exitCode.usageOrCancelled,
+    } as const;
+    return reportError(prefix, stopped);
+  }
+  const step = nextStep(error);
+  return reportError(prefix, { code, message, nextStep: step, exitCode: exitCode.failed });
 };
