@@ -135,14 +135,14 @@ describe("the home folder", () => {
   });
 });
 
-describe("a token command of config.toml", () => {
-  const provider = (auth: string) =>
-    `model_provider = "own"\n[model_providers.own]\nname = "Own"\nbase_url = "https://own.example/v1"\nauth = { command = "./bin/get-token"${auth} }\n`;
+const providerToml = (auth: string) =>
+  `model_provider = "own"\n[model_providers.own]\nname = "Own"\nbase_url = "https://own.example/v1"\nauth = { command = "./bin/get-token"${auth} }\n`;
 
+describe("a token command of config.toml", () => {
   it.each(["", ', cwd = "."', ', cwd = "./"'])(
     "runs in CODEX_HOME, not in a checkout with a program of the same name: %j",
     async (auth) => {
-      await using home = await CliHome.make(provider(auth));
+      await using home = await CliHome.make(providerToml(auth));
       await makeTokenCommand(home.path, "home");
       const cwd = await makeCheckout("checkout-command");
       const token = await run(["token"], { env: { CODEX_HOME: home.path }, cwd });
@@ -151,7 +151,7 @@ describe("a token command of config.toml", () => {
   );
 
   it("fails if only the working directory has the program", async () => {
-    await using home = await CliHome.make(provider(""));
+    await using home = await CliHome.make(providerToml(""));
     const cwd = await makeCheckout("checkout-command");
     const token = await run(["token"], { env: { CODEX_HOME: home.path }, cwd });
     expect([token.stdout, token.exitCode]).toEqual(["", 1]);
@@ -159,7 +159,7 @@ describe("a token command of config.toml", () => {
   });
 
   it("runs in the working directory if -c sets it", async () => {
-    await using home = await CliHome.make(provider(""));
+    await using home = await CliHome.make(providerToml(""));
     const cwd = await makeCheckout("checkout-command");
     const args = ["token", "-c", "model_providers.own.auth.command=./bin/get-token"];
     const token = await run(args, { env: { CODEX_HOME: home.path }, cwd });
@@ -246,12 +246,12 @@ console.log(config.chatgptBaseUrl, config.modelProvider);`,
   });
 });
 
-describe("an unknown model_provider", () => {
-  const config = () =>
-    `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nmodel_provider = "nope"\n`;
+const unknownProviderToml = () =>
+  `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nmodel_provider = "nope"\n`;
 
+describe("an unknown model_provider", () => {
   it("is reported by login status, whatever the credential", async () => {
-    await using home = await CliHome.make(config());
+    await using home = await CliHome.make(unknownProviderToml());
     for (const env of [{}, apiKey]) {
       const { exitCode, stderr } = await home.run(["login", "status"], { env });
       expect([exitCode, stderr]).toEqual([
@@ -262,7 +262,7 @@ describe("an unknown model_provider", () => {
   });
 
   it("does not keep anyone from signing in or out, nor does a provider that Codex has built in", async () => {
-    await using home = await CliHome.make(config());
+    await using home = await CliHome.make(unknownProviderToml());
     const login = await home.run(["login", "--with-api-key"], { stdin: "sk-proj-1234567890ABCDE" });
     expect(login.exitCode).toBe(0);
     const builtIn = ["login", "status", "-c", "model_provider=amazon-bedrock"];
@@ -271,17 +271,17 @@ describe("an unknown model_provider", () => {
   });
 });
 
-describe("doctor in a CI job", () => {
-  const examine = async (env: Readonly<Record<string, string>>) => {
-    await using home = await CliHome.make(
-      `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
-    );
-    const { stdout } = await home.run(["doctor", "--json"], { env });
-    const { ok, checks }: { ok: boolean; checks: ReadonlyArray<{ status: string }> } =
-      JSON.parse(stdout);
-    return { ok, faults: checks.filter(({ status }) => status !== "ok"), stdout };
-  };
+const examine = async (env: Readonly<Record<string, string>>) => {
+  await using home = await CliHome.make(
+    `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
+  );
+  const { stdout } = await home.run(["doctor", "--json"], { env });
+  const { ok, checks }: { ok: boolean; checks: ReadonlyArray<{ status: string }> } =
+    JSON.parse(stdout);
+  return { ok, faults: checks.filter(({ status }) => status !== "ok"), stdout };
+};
 
+describe("doctor in a CI job", () => {
   it.each(["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "CODEX_AGENT_IDENTITY"])(
     "finds nothing wrong with a credential in %s and nothing stored",
     async (variable) => {
