@@ -10,7 +10,8 @@ const tests = readdirSync(import.meta.dirname)
 
 /** The test titles in the last cell of each row of the tables. */
 const named = document
-  .split("## RFC 8725")[0]
+  .split("## Agent identities: trust")[1]
+  ?.split("## RFC 8725")[0]
   ?.split("\n")
   .filter((line) => line.startsWith("|"))
   .map((line) => line.split("|").at(-2) ?? "")
