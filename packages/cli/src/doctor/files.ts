@@ -77,6 +77,7 @@ export const checkStoreAndEnvironment = ({
   const variable = credentialVariable(environment);
   const store = configuredStore({
     mode: config.credentialsStore,
+    secretAuthStorage: config.secretAuthStorage ?? false,
     codexHome: environment.codexHome,
   });
   return Effect.gen(function* () {

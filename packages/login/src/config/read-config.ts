@@ -42,6 +42,7 @@ export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
       forcedLoginMethod: reader.oneOf("forced_login_method", ["chatgpt", "api"]),
       forcedWorkspaceIds: readWorkspaceIds(reader),
       modelProvider: reader.nonBlankString("model_provider"),
+      secretAuthStorage: reader.tableAt("features")?.boolean("secret_auth_storage"),
     }),
   };
 };

@@ -51,6 +51,8 @@ export interface Config {
   readonly forcedWorkspaceIds?: ReadonlyArray<string>;
   /** Default `file`. */
   readonly credentialsStore: CredentialsStoreMode;
+  /** `features.secret_auth_storage`: Codex keeps the sign-in in its encrypted store. Default false. */
+  readonly secretAuthStorage?: boolean;
   /** The id of the provider in use. */
   readonly modelProvider?: string;
   readonly modelProviders: ReadonlyMap<string, ModelProviderConfig>;

@@ -64,6 +64,22 @@ export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   }
 }
 
+/**
+ * The configuration selects Codex's encrypted store, and it holds a sign-in, which only Codex can read. Nothing was read
+ * or changed.
+ */
+export class EncryptedStoreNotSupported extends Data.TaggedError("EncryptedStoreNotSupported")<{
+  readonly path: string;
+}> {
+  readonly code = "LOGIN_ENCRYPTED_STORE_NOT_SUPPORTED";
+  readonly remedy: Remedy = "fixConfig";
+  readonly hint =
+    "Use Codex, or remove secret_auth_storage from [features] in config.toml and sign in again.";
+  override get message(): string {
+    return `the sign-in is in Codex's encrypted store (${this.path}), which agent-auth cannot read`;
+  }
+}
+
 /** The OS keyring cannot be used: no native package, no service, or a locked collection that nobody unlocked. */
 export class KeyringUnavailable extends Data.TaggedError("KeyringUnavailable")<{
   readonly operation: "open" | "load" | "save" | "remove";
@@ -135,5 +151,6 @@ export type StoreError =
   | AuthJsonInvalid
   | StoreUnreadable
   | StoreUnwritable
+  | EncryptedStoreNotSupported
   | KeyringUnavailable
   | HomeLockError;

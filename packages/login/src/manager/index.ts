@@ -81,11 +81,11 @@ export const layerNoDeps = (
  * ```
  */
 export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> => {
-  const mode = options.config.credentialsStore;
+  const { credentialsStore: mode, secretAuthStorage = false } = options.config;
   const codexHome = codexHomeOf(options);
   return layerNoDeps(options).pipe(
     Layer.provide([
-      configuredStore({ mode, codexHome }),
+      configuredStore({ mode, secretAuthStorage, codexHome }),
       mode === "ephemeral" ? RefreshLock.layerMemory : refreshLock({ codexHome }),
       lazyHttpLayer(options),
     ]),

@@ -12,13 +12,33 @@ export interface ConfiguredStoreOptions extends StoreWarningOptions {
   /** `cli_auth_credentials_store`. */
   readonly mode: CredentialsStoreMode;
   readonly codexHome: CodexHome;
+  /** `features.secret_auth_storage`: Codex's encrypted store, if it exists, is used instead. Default false. */
+  readonly secretAuthStorage?: boolean;
   /** Milliseconds to wait for another process that holds the home lock. Default 60000. */
   readonly maxLockWaitMs?: number;
 }
 
-/** The store that the configuration names, with the lock that belongs to it; other stores' code is not loaded. */
+/**
+ * The store that the configuration names, with the lock that belongs to it. The code of the other stores is not loaded.
+ *
+ * @example
+ * ```ts
+ * import { CredentialStore } from "@agent-auth/login/storage";
+ * import { layer } from "@agent-auth/login/storage/configured";
+ * import * as Effect from "effect/Effect";
+ * import * as Option from "effect/Option";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const load = CredentialStore.use((store) => store.load);
+ * const found = await Effect.runPromise(Effect.provide(load, layer({ mode: "file", codexHome })));
+ * console.log(Option.isNone(found)); // true
+ * ```
+ */
 export const layer = (options: ConfiguredStoreOptions): Layer.Layer<CredentialStore | HomeLock> =>
-  Layer.merge(Layer.unwrap(Effect.promise(() => loadStore(options))), lockLayer(options));
+  Layer.merge(Layer.unwrap(Effect.promise(() => loadConfigured(options))), lockLayer(options));
 
 const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
   options.mode === "ephemeral"
@@ -27,6 +47,14 @@ const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
         codexHome: options.codexHome,
         ...(options.maxLockWaitMs === undefined ? {} : { maxWaitMs: options.maxLockWaitMs }),
       });
+
+const loadConfigured = async (
+  options: ConfiguredStoreOptions,
+): Promise<Layer.Layer<CredentialStore>> => {
+  const store = await loadStore(options);
+  if (options.secretAuthStorage !== true) return store;
+  return (await import("./encrypted.ts")).besideEncryptedStore(store, options);
+};
 
 const loadStore = async (
   options: ConfiguredStoreOptions,

@@ -14,6 +14,7 @@ import {
 import { dirname, isAbsolute, join } from "node:path";
 import * as Effect from "effect/Effect";
 import { OwnerNotTrusted } from "../errors/privilege.ts";
+import { StoreUnwritable } from "../errors/store.ts";
 
 // The rule for root in a folder of another user (sudo, a container with a mounted home): nothing is followed, run or
 // written that this user could not have read or written. No permission check of the operating system stops root, and
@@ -92,13 +93,23 @@ const isReadableByAll = (path: string, stats: Stats): boolean => {
 };
 
 /** The `crossing` of an open file, asked again after it was opened, so that the name cannot be changed in between. */
-export const crossingOfOpenFile = (path: string, stats: Stats): string | undefined => {
+export const crossingOfOpenFile = (path: string, fd: number, stats: Stats): string | undefined => {
   if (!isRoot()) return undefined;
+  // The walk takes as long as reading the file. Without a link on the way, root's own file needs none.
+  if (stats.uid === 0 && stats.nlink === 1 && realPathOf(fd) === path) return undefined;
   const control = controlOf(path);
   const named = lstatSync(control.real, { throwIfNoEntry: false });
   if (named?.ino !== stats.ino || named.dev !== stats.dev)
     return "it was replaced while it was being opened";
   return crossing(control, stats, "read");
+};
+
+const realPathOf = (fd: number): string | undefined => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined; // only Linux has it
+  }
 };
 
 /**
@@ -153,6 +164,7 @@ export const openFolderFlags =
 
 /** Creates a folder (0700) and those above it. What root creates belongs to the owner of the folder above. */
 export const createFolder = (path: string): void => {
+  if (isRoot()) assertMayCreate(path);
   const firstCreated = mkdirSync(path, { recursive: true, mode: 0o700 });
   if (firstCreated === undefined || !isRoot()) return;
   const created = [path];
@@ -168,6 +180,15 @@ export const createFolder = (path: string): void => {
       closeSync(fd);
     }
   }
+};
+
+const assertMayCreate = (path: string): void => {
+  const control = controlOf(path);
+  let found: Stats | undefined;
+  for (let above = control.real; found === undefined; above = dirname(above))
+    found = statSync(above, { throwIfNoEntry: false });
+  const reason = crossing(control, found, "write");
+  if (reason !== undefined) throw new StoreUnwritable({ where: path, operation: "save", reason });
 };
 
 /** A folder that stays the same one while its name may be made to lead elsewhere. */

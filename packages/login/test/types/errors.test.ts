@@ -61,6 +61,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_PROXY_REQUEST_FAILED":
     case "LOGIN_STORE_UNREADABLE":
     case "LOGIN_STORE_UNWRITABLE":
+    case "LOGIN_ENCRYPTED_STORE_NOT_SUPPORTED":
     case "LOGIN_KEYRING_UNAVAILABLE":
     case "LOGIN_HOME_LOCK_FAILED":
     case "LOGIN_OWNER_NOT_TRUSTED":

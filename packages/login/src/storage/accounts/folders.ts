@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -13,8 +14,10 @@ import * as Effect from "effect/Effect";
 import { type CodexHome, prepareCodexHome } from "../../config/codex-home.ts";
 import { AccountFolderUnusable, AccountNameInvalid } from "../../errors/account.ts";
 import type { CodexHomeUnusable } from "../../errors/config.ts";
+import { stateFilePath } from "../fs/state-file.ts";
 import { describeSystemError, systemCodeOf } from "../fs/system-error.ts";
 import { codexLockName, sqliteLockName } from "../lock/lock-file.ts";
+import { refreshLockName } from "../lock/refresh-lock.ts";
 import {
   controlOf,
   crossing,
@@ -142,8 +145,13 @@ const createIn = (path: string): void =>
     }
   });
 
-/** What keeping a sign-in leaves in its folder besides the sign-in: the locks. */
-const lockFiles = [sqliteLockName, codexLockName, "auth.json.lock"];
+/** What keeping a sign-in leaves in its folder besides the sign-in: the locks, and the outcome of the last refresh. */
+const leftovers = (path: string): ReadonlyArray<string> => [
+  ...[sqliteLockName, codexLockName, refreshLockName, "auth.json.lock"].map((name) =>
+    join(path, name),
+  ),
+  stateFilePath(path, "refresh.json"),
+];
 
 /** Removes the lock files, and the folder unless it holds what others put there. */
 export const removeAccountFolder = (
@@ -154,8 +162,11 @@ export const removeAccountFolder = (
   return Effect.try({
     try: () => {
       if (!hasFolder(codexHome, name)) return;
-      for (const file of lockFiles)
-        inFolder(join(path, file), "removed", (held) => rmSync(held, { force: true }));
+      for (const file of leftovers(path)) {
+        if (existsSync(dirname(file)))
+          inFolder(file, "removed", (held) => rmSync(held, { force: true }));
+        if (dirname(file) !== path) inFolder(dirname(file), "removed", removeIfEmpty);
+      }
       inFolder(path, "removed", removeIfEmpty);
     },
     catch: unusable(path, "removed"),

@@ -55,12 +55,13 @@ export const makeKeptAccounts = (
 ): KeptAccountsShape => {
   const { environment } = options;
   const { codexHome } = environment;
-  const mode = options.config.credentialsStore;
+  const { credentialsStore: mode, secretAuthStorage = false } = options.config;
   const homeOf = (name: string): CodexHome => ({
     path: accountHome(codexHome.path, name),
     explicit: true,
   });
-  const storeOf = (home: CodexHome) => configuredStore({ mode, codexHome: home });
+  const storeOf = (home: CodexHome) =>
+    configuredStore({ mode, secretAuthStorage, codexHome: home });
 
   /** Runs with the store of a home, under its lock. The lock of an account is taken inside that of CODEX_HOME. */
   const lockedIn =

@@ -42,7 +42,7 @@ const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array
     });
   if (stats.size > maxBytes)
     throw new StoreUnreadable({ where: path, reason: `it is larger than ${maxBytes / MIB} MiB` });
-  const refusal = crossingOfOpenFile(path, stats);
+  const refusal = crossingOfOpenFile(path, fd, stats);
   if (refusal !== undefined) throw new StoreUnreadable({ where: path, reason: refusal });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;

@@ -1,5 +1,7 @@
 // Translates errors of the operating system: a name and plain words, and nothing else of the original.
 
+import { StoreUnwritable } from "../../errors/store.ts";
+
 /** Loops of links, full disks and the like, in words. */
 const words: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
@@ -34,7 +36,8 @@ export const systemCodeOf = (error: unknown): string | undefined =>
 
 export const describeSystemError = (error: unknown): SystemError => {
   const systemCode = systemCodeOf(error);
-  if (systemCode === undefined) return { reason: "an unexpected failure" };
+  if (systemCode === undefined)
+    return { reason: error instanceof StoreUnwritable ? error.reason : "an unexpected failure" };
   if (error instanceof Error && "errstr" in error && typeof error.errstr === "string")
     return { reason: error.errstr, systemCode }; // SQLite's own fixed words
   return { reason: words[systemCode] ?? `the system says ${systemCode}`, systemCode };
