@@ -88,7 +88,16 @@ export type CredentialError =
   | PersonalAccessTokenRejected
   | PersonalAccessTokenLookupFailed;
 
-/** Names a source in words: `CODEX_API_KEY`, a path, `OS keyring`. */
+/**
+ * Names a source in words: `CODEX_API_KEY`, a path, `OS keyring`.
+ *
+ * @example
+ * ```ts
+ * import { describeSource } from "@agent-auth/login/errors";
+ *
+ * console.log(describeSource({ _tag: "Environment", variable: "CODEX_API_KEY" })); // CODEX_API_KEY
+ * ```
+ */
 export const describeSource = (source: CredentialSource): string => {
   switch (source._tag) {
     case "Environment":

@@ -46,7 +46,23 @@ export type LoginError =
 /** Every `code` that this package can answer with, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];
 
-/** Tells an error of this package, or of the floor below it, from anything else that was thrown. */
+/**
+ * Tells an error of this package, or of the floor below it, from anything else that was thrown.
+ *
+ * @example
+ * ```ts
+ * import { isLoginError } from "@agent-auth/login/errors";
+ * import { createAuthManager } from "@agent-auth/login/promises";
+ *
+ * await using manager = createAuthManager({ environmentCredentials: false });
+ * try {
+ *   await manager.loginWithAccessToken("not a token");
+ * } catch (error) {
+ *   if (!isLoginError(error)) throw error;
+ *   console.error(`${error.message} (${error.code}). ${error.hint}`);
+ * }
+ * ```
+ */
 export const isLoginError = (error: unknown): error is LoginError =>
   error instanceof Error &&
   "code" in error &&

@@ -13,6 +13,16 @@ export type AutoStoreOptions = KeyringStoreOptions;
  * The keyring, and the file where the keyring has nothing or cannot be reached; the latter with a warning each time.
  * An entry of the keyring that is there and broken is an error: the file may be older. What is saved to the file takes
  * the keyring's entry away, where that can be done.
+ *
+ * @example
+ * ```ts
+ * import { layer } from "@agent-auth/login/storage/auto";
+ * import { layer as lock } from "@agent-auth/login/storage/lock";
+ * import * as Layer from "effect/Layer";
+ *
+ * const codexHome = { path: "/home/ada/.codex", explicit: false };
+ * const storage = Layer.merge(layer({ codexHome }), lock({ codexHome }));
+ * ```
  */
 export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore> =>
   Layer.sync(CredentialStore, () => makeCredentialStore(makeAutoStore(options)));

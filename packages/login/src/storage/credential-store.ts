@@ -111,6 +111,21 @@ export interface StoreWarningOptions {
   readonly onWarning?: (warning: StoreWarning) => Effect.Effect<void>;
 }
 
-/** Logs a warning of a store: message and code. */
+/**
+ * Logs a warning of a store: message and code.
+ *
+ * @example
+ * ```ts
+ * import { logStoreWarning } from "@agent-auth/login/storage";
+ * import { layer } from "@agent-auth/login/storage/auto";
+ * import * as Effect from "effect/Effect";
+ *
+ * let warnings = 0;
+ * const store = layer({
+ *   codexHome: { path: "/home/ada/.codex", explicit: false },
+ *   onWarning: (warning) => Effect.andThen(Effect.sync(() => warnings++), logStoreWarning(warning)),
+ * });
+ * ```
+ */
 export const logStoreWarning = (warning: StoreWarning): Effect.Effect<void> =>
   Effect.logWarning(`${warning.message} (${warning.code})`);

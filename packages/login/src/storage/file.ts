@@ -25,11 +25,40 @@ export interface FileStoreOptions extends StoreWarningOptions {
  * The store in `$CODEX_HOME/auth.json` (docs/protocol.md §2): mode 0600, replaced whole or not at all and durably,
  * written through a symbolic link. A hard-linked or read-only file is not written, and only a regular file is read. A
  * file that is a mount point is written in place. `save` and `remove` also take Codex's lock beside the file.
+ *
+ * @example
+ * ```ts
+ * import { CredentialStore } from "@agent-auth/login/storage";
+ * import { layer } from "@agent-auth/login/storage/file";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const load = CredentialStore.use((store) => store.load);
+ * await Effect.runPromise(Effect.provide(load, layer({ codexHome }))); // Option.none()
+ * ```
  */
 export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore> =>
   Layer.sync(CredentialStore, () => makeCredentialStore(makeFileStore(options)));
 
-/** The same store as a value, for stores that are made of others. */
+/**
+ * The same store as a value, for stores that are made of others.
+ *
+ * @example
+ * ```ts
+ * import { makeFileStore } from "@agent-auth/login/storage/file";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const store = makeFileStore({ codexHome });
+ * await Effect.runPromise(store.load); // Option.none()
+ * ```
+ */
 export const makeFileStore = ({
   codexHome,
   onWarning = logStoreWarning,

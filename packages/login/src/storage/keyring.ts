@@ -23,11 +23,31 @@ export interface KeyringStoreOptions extends StoreWarningOptions {
  * desktop, under the entry that Codex uses. A successful save removes `auth.json`; `remove` removes both. Credential
  * Manager holds 2560 bytes an entry at most, which ChatGPT tokens exceed: saving them there is a
  * `KeyringUnavailable`.
+ *
+ * @example
+ * ```ts
+ * import { layer } from "@agent-auth/login/storage/keyring";
+ * import { layer as lock } from "@agent-auth/login/storage/lock";
+ * import * as Layer from "effect/Layer";
+ *
+ * const codexHome = { path: "/home/ada/.codex", explicit: false };
+ * const storage = Layer.merge(layer({ codexHome }), lock({ codexHome }));
+ * ```
  */
 export const layer = (options: KeyringStoreOptions): Layer.Layer<CredentialStore> =>
   Layer.sync(CredentialStore, () => makeCredentialStore(makeKeyringStore(options)));
 
-/** The same store as a value, for stores that are made of others. */
+/**
+ * The same store as a value, for stores that are made of others.
+ *
+ * @example
+ * ```ts
+ * import { makeKeyringStore } from "@agent-auth/login/storage/keyring";
+ *
+ * const store = makeKeyringStore({ codexHome: { path: "/home/ada/.codex", explicit: false } });
+ * console.log(store.describe.mode); // keyring
+ * ```
+ */
 export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementation => {
   const account = keyringAccount(options.codexHome);
   const entry = makeKeyringEntry(account);

@@ -96,6 +96,15 @@ interface DispatchAddress {
 /**
  * Returns whether a dispatched request goes to the provider's origin. Throws `RequestOriginNotAllowed` if it does not and
  * `otherOrigins` is `reject`.
+ *
+ * @example
+ * ```ts
+ * import { dispatchesToProvider } from "@agent-auth/model-provider/requests/destination";
+ *
+ * const target = { baseUrl: "https://api.openai.com/v1", origin: "https://api.openai.com", basePath: "/v1" };
+ * const request = { origin: "https://api.openai.com", path: "/v1/models" };
+ * console.log(dispatchesToProvider(request, target, "reject")); // true
+ * ```
  */
 export const dispatchesToProvider = (
   { origin, path }: DispatchAddress,
@@ -118,6 +127,14 @@ const originOf = (url: string | URL | undefined): string | undefined =>
 /**
  * Throws `MethodNotAllowed` for the methods that the Fetch standard forbids too. A server answers TRACE (RFC 9110 §9.3.8)
  * and TRACK with the headers of the request, and CONNECT opens a tunnel. In any case, since some servers ignore it.
+ *
+ * @example
+ * ```ts
+ * import { assertMethodAllowed } from "@agent-auth/model-provider/requests/destination";
+ *
+ * assertMethodAllowed("POST");
+ * // assertMethodAllowed("TRACE") throws MethodNotAllowed
+ * ```
  */
 export const assertMethodAllowed = (method: string): void => {
   const upper = method.toUpperCase();
@@ -125,7 +142,18 @@ export const assertMethodAllowed = (method: string): void => {
     throw new MethodNotAllowed({ method: upper });
 };
 
-/** Adds a provider's query parameters to a URL or path, except those that it has already. Nothing else changes. */
+/**
+ * Adds a provider's query parameters to a URL or path, except those that it has already. Nothing else changes.
+ *
+ * @example
+ * ```ts
+ * import { withQuery } from "@agent-auth/model-provider/requests/destination";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const params = [["api-version", Redacted.make("2026-01-31")]] as const;
+ * console.log(withQuery("/openai/responses", params)); // /openai/responses?api-version=2026-01-31
+ * ```
+ */
 export const withQuery = (
   url: string,
   params: ReadonlyArray<readonly [name: string, value: Redacted.Redacted]>,

@@ -13,7 +13,26 @@ export {
   type SignerOptions,
 } from "./request-signer.ts";
 
-/** Service: writes a credential on requests to one provider, and gets another credential after a 401. */
+/**
+ * Service: writes a credential on requests to one provider, and gets another credential after a 401.
+ *
+ * @example
+ * ```ts
+ * import { resolveProvider } from "@agent-auth/model-provider/provider";
+ * import { RequestSigner } from "@agent-auth/model-provider/signing";
+ * import * as Effect from "effect/Effect";
+ * import * as Result from "effect/Result";
+ *
+ * const config = { chatgptBaseUrl: "https://chatgpt.com/backend-api", modelProviders: new Map() };
+ * const provider = Result.getOrThrow(
+ *   resolveProvider({ config, environment: { variable: () => undefined } }),
+ * );
+ * const headerNames = Effect.gen(function* () {
+ *   const signer = yield* RequestSigner;
+ *   return (yield* signer.sign()).names;
+ * }).pipe(Effect.provide(RequestSigner.layer(provider))); // requires an AuthManager
+ * ```
+ */
 export class RequestSigner extends Context.Service<RequestSigner, RequestSignerShape>()(
   "@agent-auth/model-provider/signing",
 ) {

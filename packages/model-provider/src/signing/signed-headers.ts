@@ -14,6 +14,17 @@ import {
 /**
  * The headers of one attempt of a request: those of the credential, those of the provider's configuration, and the
  * address that they may be sent to. Printing it or turning it into JSON shows names only.
+ *
+ * @example
+ * ```ts
+ * import { SignedHeaders } from "@agent-auth/model-provider/signing/headers";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const target = { baseUrl: "https://api.example.com/v1", origin: "https://api.example.com", basePath: "/v1" };
+ * const key = { name: "api-key", value: Redacted.make("secret"), isCredential: true };
+ * const signed = new SignedHeaders(null, target, {}, [key]);
+ * console.log(signed.names); // ["api-key"]
+ * ```
  */
 export class SignedHeaders {
   /** The credential that was used; pass this object to `recover` after a 401. `null` if none is needed. */

@@ -26,7 +26,16 @@ import {
   pinFolder,
 } from "../privilege.ts";
 
-/** Every kept account is a small CODEX_HOME of its own, below the real one. Codex never looks there. */
+/**
+ * Every kept account is a small CODEX_HOME of its own, below the real one. Codex never looks there.
+ *
+ * @example
+ * ```ts
+ * import { accountsFolder } from "@agent-auth/login/storage/accounts";
+ *
+ * console.log(accountsFolder("/home/ada/.codex")); // /home/ada/.codex/accounts
+ * ```
+ */
 export const accountsFolder = (codexHome: string): string => join(codexHome, "accounts");
 
 /**

@@ -36,7 +36,24 @@ export class KeptAccounts extends Context.Service<KeptAccounts, KeptAccountsShap
   "@agent-auth/login/storage/accounts",
 ) {}
 
-/** Over the given transport, which `remove` needs to revoke tokens. */
+/**
+ * Over the given transport, which `remove` needs to revoke tokens.
+ *
+ * @example
+ * ```ts
+ * import { layer as httpClient } from "@agent-auth/login/http";
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ * import { layerNoDeps } from "@agent-auth/login/storage/accounts";
+ * import * as Layer from "effect/Layer";
+ *
+ * const environment = parseEnvironment({ CODEX_HOME: "/home/ada/.codex" });
+ * const accounts = layerNoDeps({
+ *   environment,
+ *   config: { credentialsStore: "file" },
+ *   environmentCredentials: false,
+ * }).pipe(Layer.provide(httpClient(environment)));
+ * ```
+ */
 export const layerNoDeps = (
   options: KeptAccountsOptions,
 ): Layer.Layer<KeptAccounts, never, HttpTransport> =>
@@ -49,6 +66,26 @@ export const layerNoDeps = (
     }),
   );
 
-/** The kept accounts of the CODEX_HOME that the environment names. The HTTP client is loaded when it is needed. */
+/**
+ * The kept accounts of the CODEX_HOME that the environment names. The HTTP client is loaded when it is needed.
+ *
+ * @example
+ * ```ts
+ * import { parseEnvironment } from "@agent-auth/login/config/environment";
+ * import { KeptAccounts, layer } from "@agent-auth/login/storage/accounts";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const accounts = layer({
+ *   environment: parseEnvironment({ CODEX_HOME: mkdtempSync(join(tmpdir(), "codex-home-")) }),
+ *   config: { credentialsStore: "file" },
+ *   environmentCredentials: false,
+ * });
+ * const list = KeptAccounts.use((kept) => kept.list);
+ * await Effect.runPromise(Effect.provide(list, accounts));
+ * ```
+ */
 export const layer = (options: KeptAccountsOptions): Layer.Layer<KeptAccounts> =>
   Layer.provide(layerNoDeps(options), lazyHttpLayer(options));

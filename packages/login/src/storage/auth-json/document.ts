@@ -73,6 +73,16 @@ export interface AuthDocument {
 /**
  * The mode that is written, else the one that docs/protocol.md §2 derives. `agentIdentity` also for a ChatGPT mode
  * without tokens but with an identity ("agent identity only").
+ *
+ * @example
+ * ```ts
+ * import { effectiveAuthMode, parseAuthJson } from "@agent-auth/login/storage/auth-json";
+ * import * as Effect from "effect/Effect";
+ *
+ * const text = '{"OPENAI_API_KEY":"sk-example","tokens":null,"last_refresh":"2026-01-31T12:00:00Z"}';
+ * const document = await Effect.runPromise(parseAuthJson(text));
+ * console.log(effectiveAuthMode(document)); // apikey
+ * ```
  */
 export const effectiveAuthMode = (document: AuthDocument): AuthMode => {
   const mode = document.authMode ?? defaultMode(document);
@@ -87,16 +97,48 @@ const defaultMode = (document: AuthDocument): AuthMode => {
   return document.openaiApiKey === undefined ? "chatgpt" : "apikey";
 };
 
-/** `last_refresh` in milliseconds since the epoch; absent where the document has none. */
+/**
+ * `last_refresh` in milliseconds since the epoch; absent where the document has none.
+ *
+ * @example
+ * ```ts
+ * import { lastRefreshMs, parseAuthJson } from "@agent-auth/login/storage/auth-json";
+ * import * as Effect from "effect/Effect";
+ *
+ * const text = '{"OPENAI_API_KEY":"sk-example","tokens":null,"last_refresh":"2026-01-31T12:00:00Z"}';
+ * const document = await Effect.runPromise(parseAuthJson(text));
+ * console.log(lastRefreshMs(document)); // 1769860800000
+ * ```
+ */
 export const lastRefreshMs = (document: AuthDocument): number | undefined =>
   document.lastRefresh === undefined ? undefined : Date.parse(document.lastRefresh);
 
-/** The members of a stored record as a plain value, private key included: for `parseStoredAgentIdentity`. */
+/**
+ * The members of a stored record as a plain value, private key included: for `parseStoredAgentIdentity`.
+ *
+ * @example
+ * ```ts
+ * import { makeStoredRecord, recordFields } from "@agent-auth/login/storage/auth-json";
+ *
+ * const stored = makeStoredRecord({ agent_runtime_id: "agent-1", email: undefined });
+ * console.log(recordFields(stored)); // { agent_runtime_id: "agent-1" }
+ * ```
+ */
 export const recordFields = (
   stored: Extract<StoredAgentIdentity, { readonly _tag: "Record" }>,
 ): unknown => JSON.parse(Redacted.value(stored.json));
 
-/** Makes a stored record of members in the order given. Undefined ones are left out. */
+/**
+ * Makes a stored record of members in the order given. Undefined ones are left out.
+ *
+ * @example
+ * ```ts
+ * import { encodeAuthJson, makeStoredRecord } from "@agent-auth/login/storage/auth-json";
+ *
+ * const agentIdentity = makeStoredRecord({ agent_runtime_id: "agent-1", workspace_id: "acct-1" });
+ * const text = encodeAuthJson({ authMode: "agentIdentity", agentIdentity });
+ * ```
+ */
 export const makeStoredRecord = (
   fields: Readonly<Record<string, string | boolean | null | undefined>>,
 ): Extract<StoredAgentIdentity, { readonly _tag: "Record" }> => ({

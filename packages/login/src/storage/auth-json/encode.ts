@@ -20,6 +20,16 @@ interface Place {
  * The text of a document, without a newline at the end: known keys in the order of docs/protocol.md §2, unknown ones
  * where they stood. `pretty` leaves the values of unknown keys as they stood, or a file would grow with each rewrite
  * by what others keep in it. The answer holds secrets in clear.
+ *
+ * @example
+ * ```ts
+ * import { encodeAuthJson, parseAuthJson } from "@agent-auth/login/storage/auth-json";
+ * import * as Effect from "effect/Effect";
+ *
+ * const text = '{"OPENAI_API_KEY":"sk-example","tokens":null,"last_refresh":"2026-01-31T12:00:00Z"}';
+ * const document = await Effect.runPromise(parseAuthJson(text));
+ * const written = encodeAuthJson(document);
+ * ```
  */
 export const encodeAuthJson = (document: AuthDocument, options?: EncodeOptions): string => {
   const place: Place = { layout: options?.layout ?? "pretty", depth: 0 };

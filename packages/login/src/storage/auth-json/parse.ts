@@ -20,6 +20,16 @@ type Draft<T> = { -readonly [K in keyof T]: T[K] };
  * nothing. Fails on anything but exactly one JSON object in UTF-8 without a byte order mark, on keys that occur twice
  * at any depth, and on known keys of the wrong type; the error names key, line and column, never a value. An optional
  * key may be `null`. JWTs are not read, let alone verified. `where` is the name that errors use.
+ *
+ * @example
+ * ```ts
+ * import { parseAuthJson } from "@agent-auth/login/storage/auth-json";
+ * import * as Effect from "effect/Effect";
+ *
+ * const text = '{"OPENAI_API_KEY":"sk-example","tokens":null,"last_refresh":"2026-01-31T12:00:00Z"}';
+ * const document = await Effect.runPromise(parseAuthJson(text));
+ * console.log(document.lastRefresh); // 2026-01-31T12:00:00Z
+ * ```
  */
 export const parseAuthJson = (
   input: string | Uint8Array,

@@ -12,6 +12,24 @@ export interface Turn {
 /**
  * Says that the running effect holds a home lock. Only `HomeLock` provides it. Whatever changes a store requires it, so
  * that a change without the lock does not compile.
+ *
+ * @example
+ * ```ts
+ * import { CredentialStore } from "@agent-auth/login/storage";
+ * import { layer as fileStore } from "@agent-auth/login/storage/file";
+ * import { HomeLock, layer as homeLock } from "@agent-auth/login/storage/lock";
+ * import * as Effect from "effect/Effect";
+ * import * as Layer from "effect/Layer";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const signOut = CredentialStore.use((store) => store.remove); // requires HomeLockHeld
+ * const program = HomeLock.use((lock) => lock.withLock(signOut));
+ * const layers = Layer.merge(fileStore({ codexHome }), homeLock({ codexHome }));
+ * await Effect.runPromise(Effect.provide(program, layers));
+ * ```
  */
 export class HomeLockHeld extends Context.Service<
   HomeLockHeld,

@@ -109,7 +109,23 @@ export class HomeLock extends Context.Service<
   });
 }
 
-/** The lock of a CODEX_HOME. Layers of the same home exclude each other by its lock files. */
+/**
+ * The lock of a CODEX_HOME. Layers of the same home exclude each other by its lock files.
+ *
+ * @example
+ * ```ts
+ * import { HomeLock, layer } from "@agent-auth/login/storage/lock";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const lock = layer({ codexHome, maxWaitMs: 5000 }); // fails with HomeLockBusy after five seconds
+ * const program = HomeLock.use((lock) => lock.withLock(Effect.succeed("runs alone")));
+ * await Effect.runPromise(Effect.provide(program, lock));
+ * ```
+ */
 export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
   Layer.sync(HomeLock, () =>
     makeHomeLock({

@@ -25,7 +25,8 @@ export type { RefreshOutcome } from "./refresh-outcome.ts";
  * import * as Effect from "effect/Effect";
  * import { mkdtempSync } from "node:fs";
  * import { tmpdir } from "node:os";
- *  *
+ * import { join } from "node:path";
+ *
  * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
  * const last = RefreshLock.use((lock) => Effect.scoped(Effect.andThen(lock.acquire, lock.lastOutcome)));
  * await Effect.runPromise(Effect.provide(last, layer({ codexHome })));
@@ -72,6 +73,21 @@ export const refreshLockName = "agent-auth.refresh.lock";
 /**
  * The lock of a CODEX_HOME: `agent-auth.refresh.lock` in it and, if `auth.json` is a link, beside the file that it leads
  * to. The outcome is recorded in `agent-auth/refresh.json` in the same folders.
+ *
+ * @example
+ * ```ts
+ * import { layer, RefreshLock } from "@agent-auth/login/storage/lock/refresh-lock";
+ * import * as Effect from "effect/Effect";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
+ * const alone = RefreshLock.use((lock) =>
+ *   Effect.scoped(Effect.andThen(lock.acquire, Effect.succeed("runs alone"))),
+ * );
+ * await Effect.runPromise(Effect.provide(alone, layer({ codexHome, maxWaitMs: 5000 })));
+ * ```
  */
 export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
   Layer.effect(
