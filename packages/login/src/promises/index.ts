@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
@@ -10,6 +11,7 @@ import {
   AuthManager,
   layer,
   type AuthManagerOptions,
+  type Inspection,
   type LogoutResult,
   type RefreshReason,
   type SavedSignIn,
@@ -50,90 +52,109 @@ export interface CreateAuthManagerOptions extends PreparedOptions {
   readonly configOverrides?: ReadonlyArray<string>;
   readonly externalProvider?: PromiseAuthProvider;
   /**
-   * Told, in one line without secrets, of what went wrong and was got round. Default: a line on stderr. What it throws
-   * is ignored.
+   * An Effect context, for example with your loggers and tracer, in which everything of the manager runs. Warnings go to
+   * its loggers then, unless there is an `onWarning`.
+   */
+  readonly context?: Context.Context<never>;
+  /**
+   * Called with each warning: one line, without secrets. Default: writes a line to stderr. What it throws is ignored.
    */
   readonly onWarning?: (message: string) => void;
 }
 
-/** Every verb may be told to stop waiting. Work that others wait for as well goes on. */
+/** Options of every call. An abort ends the wait; work that other calls wait for as well goes on. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
 /**
- * `AuthManager` for programs that do not use Effect: the same verbs, `null` for "signed out", rejections with the very
- * same error classes. An aborted call rejects with the signal's reason.
+ * `AuthManager` with promises: the same methods, `null` for "signed out", and rejections with the same error classes. An
+ * aborted call rejects with the signal's reason.
  */
 export interface PromiseAuthManager extends AsyncDisposable {
   /**
-   * The credential for the next request: loaded once, renewed first where it is about to expire; `null` where nobody is
-   * signed in. A load that failed is the rejection of every call until `reload` or a login.
+   * The credential for the next request: loaded once, refreshed when it is due; `null` if nobody is signed in. A failed
+   * load is the rejection of every call until `reload` or a login.
    */
   readonly current: (call?: CallOptions) => Promise<Credential | null>;
   /** The credential as last loaded, at once; `null` also before the first load and after a failed one. */
   readonly snapshot: () => Credential | null;
-  /** Reads the sources again. */
+  /** Loads the credential again. */
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
-  /** Spends the refresh token, or adopts what another process made of it meanwhile. */
+  /**
+   * What the next request would use, found out without changing anything: nothing is refreshed, removed, stored or made
+   * current. `null` if nobody is signed in.
+   */
+  readonly inspect: (call?: CallOptions) => Promise<Inspection | null>;
+  /** Spends the refresh token, or adopts the tokens that another process received for it. */
   readonly refresh: (reason: RefreshReason, call?: CallOptions) => Promise<Credential>;
   /**
-   * After a 401: another credential of the same account that is worth one more try, or `null` where nothing more can be
-   * done. `rejected` is the credential that the request carried. Callers share one recovery.
+   * After a 401: another credential of the same account that is worth one more attempt, or `null` if nothing can be done.
+   * `rejected` is the credential that the request carried. Callers share one recovery. Rejects, after a warning, if that
+   * fails; with `NewCredentialRejected` if the rejected credential was itself obtained like this moments ago.
    */
   readonly recoverUnauthorized: (
     rejected: Credential,
     call?: CallOptions,
   ) => Promise<Credential | null>;
   /**
-   * Rejects as a login foreseeably would: where a variable or a restriction rules it out, or the store cannot be read or
-   * written. To be asked before `signInWithBrowser` or `signInWithDeviceCode` sends a person to a browser.
+   * Rejects as a login foreseeably would: an environment variable or a restriction rules it out, or the store cannot be
+   * read or written. Call it before `signInWithBrowser` or `signInWithDeviceCode` sends the user to a browser.
    */
   readonly checkLogin: (method: LoginMethod, call?: CallOptions) => Promise<void>;
-  /** Stores an API key. Nobody is asked whether it is good: the first request tells. */
+  /** Stores an API key. It is not checked before the first request. */
   readonly loginWithApiKey: (apiKey: Secret, call?: CallOptions) => Promise<Credential>;
-  /**
-   * Signs in with an agent identity JWT or a personal access token; which of them is told by its shape. It is verified
-   * first, a personal access token by its issuer, and stored only then.
-   */
+  /** Verifies and stores an agent identity JWT or a personal access token; the prefix tells which it is. */
   readonly loginWithAccessToken: (token: Secret, call?: CallOptions) => Promise<Credential>;
-  /** As `loginWithAccessToken`, but loads nothing and registers no task: for programs that end with it. */
+  /** As `loginWithAccessToken`, but registers no task: for programs that end after the login. */
   readonly saveAccessToken: (token: Secret, call?: CallOptions) => Promise<SavedSignIn>;
   /** Stores what `signInWithBrowser` and `signInWithDeviceCode` end in; tokens that it replaces are revoked. */
   readonly loginWithChatgptTokens: (
     tokens: PlainChatgptTokens,
     call?: CallOptions,
   ) => Promise<StoredChatgptSignIn>;
-  /** Removes what is stored, everywhere it is stored, after trying to revoke it. */
+  /** Removes the stored credential from every place, then revokes it. */
   readonly logout: (call?: CallOptions) => Promise<LogoutResult>;
-  /** Lets another program supply ChatGPT tokens, which are never stored. `null`, a login or a logout ends it. */
+  /** Lets another program supply ChatGPT tokens, which are never stored, until `null`, a login or a logout. */
   readonly setExternalProvider: (
     provider: PromiseAuthProvider | null,
     call?: CallOptions,
   ) => Promise<void>;
   /**
-   * Calls the listener at every change from now on; the answer ends that. What a listener throws is a warning that names
-   * its class, and it hears of the next change all the same.
+   * Calls the listener at every change from now on, until the returned function is called. If the listener throws, the
+   * class of the error is logged as a warning, and the listener stays.
    */
   readonly subscribe: (listener: (credential: Credential | null) => void) => () => void;
-  /** Every change from the first `next` on. Leaving the loop ends the subscription. */
+  /** Every change from the first `next()` on. Leaving the loop ends the subscription. */
   readonly changes: () => AsyncIterable<Credential | null>;
-  /** Waits for what must not be cut off, such as a refresh that has spent its token; then nothing works any more. */
+  /** Ends the manager. Waits for what must not be interrupted, such as storing refreshed tokens. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Starts a manager. The first load begins at once unless `loadAtStart` is false; whoever asks meanwhile waits for it.
- * Nothing is thrown here: what goes wrong, a broken `config.toml` included, is the rejection of each call.
+ * Returns a manager. The first load begins at once unless `loadAtStart` is false, and calls wait for it. Never throws: a
+ * failure, a broken `config.toml` included, is the rejection of every call.
+ *
+ * @example
+ * ```ts
+ * import { createAuthManager } from "@agent-auth/login/promises";
+ *
+ * await using manager = createAuthManager({
+ *   environmentCredentials: true,
+ *   variables: { CODEX_API_KEY: "sk-example" },
+ * });
+ * const credential = await manager.current();
+ * console.log(credential?._tag); // ApiKey
+ * ```
  */
 export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAuthManager => {
-  // Merged in as well, so that it hears what happens in later calls, too.
+  // Merged, so that later calls run in it as well.
   const runtime = ManagedRuntime.make(
-    Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), warningLogger(options)),
+    Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), callerContext(options)),
   );
   let manager: AuthManager["Service"] | undefined;
   let isClosed = false;
-  // Where it cannot be built, that is the rejection of every call.
+  // If it cannot be built, every call rejects.
   runtime.runFork(
     Effect.map(AuthManager, (service) => {
       if (!isClosed) manager = service;
@@ -148,7 +169,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
       ? Promise.reject(new ManagerClosed())
       : runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
           call.signal?.throwIfAborted();
-          // Closing interrupts what may be cut off, and Effect's word for that is no answer to a caller.
+          // Closing interrupts what may be interrupted, which is no error that a caller knows.
           throw isClosed && !isLoginError(error) ? new ManagerClosed() : error;
         });
   const close = () => {
@@ -165,6 +186,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
     current: (call) => run((manager) => Effect.map(manager.current, Option.getOrNull), call),
     snapshot: () => (manager === undefined ? null : Option.getOrNull(manager.snapshot())),
     reload: (call) => run((manager) => Effect.map(manager.reload, Option.getOrNull), call),
+    inspect: (call) => run((manager) => Effect.map(manager.inspect, Option.getOrNull), call),
     refresh: (reason, call) => run((manager) => manager.refresh(reason), call),
     recoverUnauthorized: (rejected, call) =>
       run((manager) => Effect.map(manager.recoverUnauthorized(rejected), Option.getOrNull), call),
@@ -207,20 +229,39 @@ const tell = (
     Effect.catch((name) => Effect.logWarning(`a listener failed (${name})`)),
   );
 
-/** Its message is left behind: the listener was handed a credential, which it may quote. */
+/** Without the message: the listener was given a credential, which the message may quote. */
 const nameOfThrown = (thrown: unknown): string => {
   if (!(thrown instanceof Error)) return typeof thrown;
   const { name } = thrown.constructor;
   return isLoginError(thrown) ? `${name}, ${thrown.code}` : name;
 };
 
-/** The text of a secret, for the header or request that it belongs into. */
+/**
+ * Returns the text of a secret, for the header or request that carries it.
+ *
+ * @example
+ * ```ts
+ * import { createAuthManager, revealSecret } from "@agent-auth/login/promises";
+ *
+ * const variables = { CODEX_API_KEY: "sk-example" };
+ * await using manager = createAuthManager({ environmentCredentials: true, variables });
+ * const credential = await manager.current();
+ * if (credential?._tag === "ApiKey") revealSecret(credential.apiKey); // "sk-example"
+ * ```
+ */
 export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);
 
 const prepare = Effect.fnUntraced(function* (
   options: CreateAuthManagerOptions,
 ): Effect.fn.Return<AuthManagerOptions, ConfigError> {
-  const { configOverrides, externalProvider, variables, ...rest } = options;
+  const {
+    configOverrides,
+    context: _,
+    externalProvider,
+    onWarning: __,
+    variables,
+    ...rest
+  } = options;
   const environment =
     options.environment ??
     loadEnvironment({ ...(variables ?? process.env), ...compact({ CODEX_HOME: rest.codexHome }) });
@@ -236,16 +277,23 @@ const prepare = Effect.fnUntraced(function* (
   return { ...rest, environment, config, ...compact({ externalProvider: provider }) };
 });
 
-const warningLogger = (options: CreateAuthManagerOptions) => {
-  const { onWarning = (message: string) => console.error(`agent-auth: ${message}`) } = options;
-  return Logger.layer([
+const callerContext = ({ context, onWarning }: CreateAuthManagerOptions): Layer.Layer<never> => {
+  const given = context === undefined ? Layer.empty : Layer.succeedContext(context);
+  return context !== undefined && onWarning === undefined
+    ? given
+    : Layer.merge(given, warningLogger(onWarning ?? toStderr));
+};
+
+const toStderr = (message: string): void => console.error(`agent-auth: ${message}`);
+
+const warningLogger = (onWarning: (message: string) => void) =>
+  Logger.layer([
     Logger.make(({ logLevel, message }) => {
       if (logLevel !== "Warn" && logLevel !== "Error") return;
       try {
         onWarning([message].flat().join(" "));
       } catch {
-        // A program that cannot be warned must not lose a refresh in the midst of it.
+        // A program that cannot be warned must not lose a refresh that is running.
       }
     }),
   ]);
-};

@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
 import type * as Exit from "effect/Exit";
 import type * as Fiber from "effect/Fiber";
@@ -36,7 +37,18 @@ type EffectType =
   | Scope.Scope
   | Stream.Stream<unknown, unknown, unknown>;
 
-type Plain = string | number | bigint | boolean | symbol | null | undefined | AbortSignal;
+/** An error of ours is a plain error to others. A caller's context is passed through, and only who has one gives one. */
+type Plain =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | AbortSignal
+  | Error
+  | Context.Context<never>;
 
 /** The places in a type, however deep, where an Effect type can be met; `never` where there is none. */
 // oxfmt-ignore
