@@ -165,13 +165,17 @@ const rememberFailure = (
 ): Effect.Effect<void> =>
   Effect.map(Clock.currentTimeMillis, (endedAtMs) => {
     const now = state.get();
-    if (now._tag !== "Loaded" || state.version() !== version) return;
+    if (now._tag !== "Loaded" || state.version() !== version || isVerdict(error)) return;
     if (error === now.failure?.error) return state.setFailure({ ...now.failure, isReported: true });
     const count = (now.failure?.count ?? 0) + 1;
     const retryAfterMs = error._tag === "RefreshFailed" ? error.retryAfterMs : undefined;
     const pauseMs = backOffMs(count, !isExpired(credential, endedAtMs), retryAfterMs);
     state.setFailure({ error, count, endedAtMs, retryAtMs: endedAtMs + pauseMs, isReported: true });
   });
+
+/** Nothing was attempted, and what the store holds decides what comes next: there is nothing to wait for. */
+const isVerdict = ({ _tag }: LoginError): boolean =>
+  _tag === "RefreshAccountChanged" || _tag === "NewCredentialRejected";
 
 /** Asks the external provider again and makes its answer current; `None` without a provider. */
 export const askExternalAndAccept = Effect.fnUntraced(function* (

@@ -26,12 +26,19 @@ export const keepFresh = (options: KeepFreshOptions): Effect.Effect<unknown> =>
 
 const checks = Schedule.jittered(Schedule.spaced(CHECK_EVERY_MS));
 
-const step = ({ refreshIfDue, reload, state }: KeepFreshOptions) =>
+const step = ({
+  refreshIfDue,
+  reload,
+  state,
+}: KeepFreshOptions): Effect.Effect<unknown, LoginError> =>
   Effect.flatMap(Clock.currentTimeMillis, (nowMs): Effect.Effect<unknown, LoginError> => {
     const now = state.get();
+    const refreshLoaded = step({ refreshIfDue, reload, state });
     switch (now._tag) {
       case "Unloaded":
-        return reload;
+        return Effect.flatMap(reload, () =>
+          state.get()._tag === "Loaded" ? refreshLoaded : Effect.void,
+        );
       case "Failed":
         return mayPass(now.error)
           ? Effect.retry(reload, { schedule: backOff, while: mayPass })

@@ -78,12 +78,12 @@ describe("one operation that finds the token due", () => {
   });
 });
 
-describe("managers that wait for the refresh of another", () => {
-  const together = (
-    setup: ManagerSetup,
-    use: (manager: Manager) => Effect.Effect<unknown, unknown>,
-  ) => Promise.all(Array.from({ length: 8 }, () => withManager(setup, use)));
+const together = (
+  setup: ManagerSetup,
+  use: (manager: Manager) => Effect.Effect<unknown, unknown>,
+) => Promise.all(Array.from({ length: 8 }, () => withManager(setup, use)));
 
+describe("managers that wait for the refresh of another", () => {
   it("share its failure", async () => {
     const { home, authority } = await openSignIn(expired);
     authority.behave("refresh", { status: 503, delayMs: 300 });
@@ -125,32 +125,31 @@ describe("managers that wait for the refresh of another", () => {
   });
 });
 
-describe("while a refresh waits for an authority that does not respond", () => {
-  const openHanging = async () => {
-    const { home, authority, document } = await openSignIn(expired);
-    const release = Promise.withResolvers<void>();
-    const fresh = await authority.mintChatgptTokens();
-    authority.behave(
-      "refresh",
-      {
-        respond: async () => {
-          await release.promise;
-          const body = { access_token: fresh.accessToken, refresh_token: fresh.refreshToken };
-          return { status: 200, body: JSON.stringify(body), headers: {} };
-        },
+const openHanging = async () => {
+  const { home, authority, document } = await openSignIn(expired);
+  const release = Promise.withResolvers<void>();
+  const fresh = await authority.mintChatgptTokens();
+  authority.behave(
+    "refresh",
+    {
+      respond: async () => {
+        await release.promise;
+        const body = { access_token: fresh.accessToken, refresh_token: fresh.refreshToken };
+        return { status: 200, body: JSON.stringify(body), headers: {} };
       },
-      { times: 1 },
-    );
-    const refreshing = withManager(
-      { home, authority, options: { loadAtStart: false } },
-      (manager) => Effect.result(manager.current),
-    );
-    await authority.waitForRequest("refresh");
-    return { home, authority, document, fresh, refreshing, release: () => release.resolve() };
-  };
-  const revokedTokens = (authority: TestAuthority) =>
-    authority.requestsTo("revoke").map(({ body }) => JSON.parse(body).token);
+    },
+    { times: 1 },
+  );
+  const refreshing = withManager({ home, authority, options: { loadAtStart: false } }, (manager) =>
+    Effect.result(manager.current),
+  );
+  await authority.waitForRequest("refresh");
+  return { home, authority, document, fresh, refreshing, release: () => release.resolve() };
+};
+const revokedTokens = (authority: TestAuthority) =>
+  authority.requestsTo("revoke").map(({ body }) => JSON.parse(body).token);
 
+describe("while a refresh waits for an authority that does not respond", () => {
   it("another login is stored at once, stays, and the late tokens are revoked", async () => {
     const { home, authority, fresh, refreshing, release } = await openHanging();
     const options = { loadAtStart: false };
@@ -187,26 +186,26 @@ describe("while a refresh waits for an authority that does not respond", () => {
   });
 });
 
-describe("a server that rejects every credential", () => {
-  /** Requests that are each repeated for as long as there is another credential, twice at most. */
-  const send = (manager: Manager, requests: number) =>
-    Effect.gen(function* () {
-      const codes = new Set<string>();
-      for (let request = 0; request < requests; request++) {
-        let credential: Credential = yield* currentOf(manager);
-        for (let recovery = 0; recovery < 2; recovery++) {
-          const next = yield* Effect.result(manager.recoverUnauthorized(credential));
-          if (next._tag === "Failure") codes.add(next.failure.code);
-          if (next._tag === "Failure" || Option.isNone(next.success)) break;
-          credential = next.success.value;
-        }
+/** Requests that are each repeated for as long as there is another credential, twice at most. */
+const send = (manager: Manager, requests: number) =>
+  Effect.gen(function* () {
+    const codes = new Set<string>();
+    for (let request = 0; request < requests; request++) {
+      let credential: Credential = yield* currentOf(manager);
+      for (let recovery = 0; recovery < 2; recovery++) {
+        const next = yield* Effect.result(manager.recoverUnauthorized(credential));
+        if (next._tag === "Failure") codes.add(next.failure.code);
+        if (next._tag === "Failure" || Option.isNone(next.success)) break;
+        credential = next.success.value;
       }
-      return [...codes];
-    });
-  const newRejected = ["LOGIN_NEW_CREDENTIAL_REJECTED"];
+    }
+    return [...codes];
+  });
+const newRejected = ["LOGIN_NEW_CREDENTIAL_REJECTED"];
 
-  const openChatgpt = async (): Promise<{ home: Home; authority: TestAuthority }> => openSignIn();
+const openChatgpt = async (): Promise<{ home: Home; authority: TestAuthority }> => openSignIn();
 
+describe("a server that rejects every credential", () => {
   it("causes one refresh for ten requests, and says why there is no second", async () => {
     const setup = await openChatgpt();
     expect(await withManager(setup, (manager) => send(manager, 10))).toEqual(newRejected);
