@@ -41,11 +41,11 @@ export const tableUnder = (head: string, text: string): readonly (readonly strin
   return rows(found);
 };
 
-/** What stands in backticks. */
+/** The words in backticks. */
 export const quoted = (text: string): readonly string[] =>
   Array.from(text.matchAll(/`([^`\n]+)`/gu), ([, word = ""]) => word);
 
-/** What stands in backticks in one column of a table. */
+/** The words in backticks in one column of a table. */
 export const quotedIn = (
   column: number,
   table: readonly (readonly string[])[],

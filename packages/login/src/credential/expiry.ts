@@ -1,6 +1,6 @@
 import type { CredentialFacts } from "./index.ts";
 
-/** Milliseconds before the access token of a ChatGPT sign-in expires at which a refresh is due (docs/protocol.md §14). */
+/** Milliseconds before the access token of a ChatGPT sign-in expires at which a refresh is due (docs/protocol.md §9). */
 export const refreshAheadMs = 600_000;
 
 /** Milliseconds after the last refresh at which one is due if the access token has no `exp` (docs/protocol.md §9). */
