@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { addressOf } from "../src/http/request-log.ts";
-import { errorLine, exitCodeOf } from "../src/errors/report.ts";
 import { stackFrames } from "../src/run-main.ts";
 import { mask, printable } from "../src/terminal/safe-text.ts";
 import { timeText } from "../src/terminal/time.ts";
@@ -21,14 +20,14 @@ describe("mask", () => {
 });
 
 describe("printable", () => {
-  it("keeps a server's text on one line and disarms terminal sequences", () => {
+  it("keeps a server's text on one line and replaces terminal sequences", () => {
     expect(printable("a\r\nb\u001b[31mred\u0007\u202eevil")).toBe("a b�[31mred��evil");
     expect(printable("a\u061cb\u009bc")).toBe("a�b�c");
   });
 });
 
 describe("jsonText", () => {
-  it("escapes what JSON leaves and terminals obey: C1 controls, DEL, and changes of direction", () => {
+  it("escapes what JSON allows and terminals obey: C1 controls, DEL, and changes of direction", () => {
     const text = "\u007f\u0080\u009b31m\u061c\u200e\u200f\u2028\u202e\u2066\u2069 é …";
     const json = jsonText({ text });
     expect(json).toBe(
@@ -40,7 +39,7 @@ describe("jsonText", () => {
   });
 });
 
-describe("untilText", () => {
+describe("timeText", () => {
   const now = Date.UTC(2026, 3, 13, 12);
   it.each([
     [now + 59_999, "2026-04-13T12:00:59Z (in 59 seconds)"],
@@ -48,78 +47,26 @@ describe("untilText", () => {
     [now - 2 * 3_600_000, "2026-04-13T10:00:00Z (2 hours ago)"],
     [now + 49 * 3_600_000, "2026-04-15T13:00:00Z (in 2 days)"],
     [Number.NaN, "at an unknown time"],
-  ])("tells %d", (ms, text) => {
+  ])("of %d is %j", (ms, text) => {
     expect(timeText(ms, now)).toBe(text);
   });
 });
 
-describe("errorLine", () => {
-  it("is one line: what happened, then what to do", () => {
-    const error = { code: "X", message: "the disk\nis full", hint: "Make room." };
-    expect(errorLine("Error logging in", error)).toBe(
-      "Error logging in: the disk is full. Make room.",
-    );
-  });
-
-  it("turns a operation into a command", () => {
-    const error = { code: "X", message: "token expired", hint: "Sign in again." };
-    expect(errorLine("Error", error)).toBe("Error: token expired. Run: agent-auth login");
-  });
-
-  it.each([
-    ["Correct or remove it, then sign in again.", "Run: agent-auth login"],
-    ["Stop that program, or sign in with a device code.", "Run: agent-auth login --device-auth"],
-    ["Sign in again with a valid agent identity.", "Run: agent-auth login --with-agent-identity"],
-    ["Check the network, then try again.", "Run: agent-auth doctor"],
-  ])("adds the command that does a part of %j", (hint, command) => {
-    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
-      `Error: it broke. ${hint} ${command}`,
-    );
-  });
-
-  it("leaves out a way that no command has", () => {
-    const hint = "Use https in openai_base_url, or allow plain http explicitly.";
-    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
-      "Error: it broke. Use https in openai_base_url.",
-    );
-  });
-
-  it("leaves a operation alone that is another program's", () => {
-    const hint = "Sign in again in the program that supplies these tokens.";
-    expect(errorLine("Error", { code: "X", message: "it broke", hint })).toBe(
-      `Error: it broke. ${hint}`,
-    );
-  });
-
-  it("leaves texts alone that are whole sentences", () => {
-    const error = { code: "CLI_INPUT_EMPTY", message: "No API key provided via stdin." };
-    expect(errorLine("Error logging in", error)).toBe("No API key provided via stdin.");
-  });
-});
-
-describe("exitCodeOf", () => {
-  it("is 4 where only a sign-in helps, else 1, unless the error says", () => {
-    expect(exitCodeOf({ code: "LOGIN_NOT_SIGNED_IN", message: "" })).toBe(4);
-    expect(exitCodeOf({ code: "LOGIN_REFRESH_FAILED", message: "" })).toBe(1);
-    expect(exitCodeOf({ code: "X", message: "", exitCode: 2 })).toBe(2);
-  });
-});
-
-describe("framesOf", () => {
-  it("tells where an error was made, and nothing of its message", () => {
+describe("stackFrames", () => {
+  it("are where an error was created, without its message", () => {
     const message = "sk-canary\n    at sk-canary (looks like a frame)";
     const frames = stackFrames(new TypeError(message));
     expect(frames[0]).toMatch(/^ {4}at .*terminal\.test/u);
     expect(frames.join("\n")).not.toContain("canary");
   });
 
-  it("tells nothing where it cannot find the end of the message", () => {
+  it("are none if the end of the message cannot be found", () => {
     const error = new Error("another");
     error.stack = "Error: sk-canary\n    at sk-canary\n    at place:1:1";
     expect(stackFrames(error)).toEqual([]);
   });
 
-  it("needs no message", () => {
+  it("are found without a message", () => {
     expect(stackFrames(new Error("")).length).toBeGreaterThan(0);
   });
 });

@@ -16,6 +16,7 @@ export interface Reportable {
 const login = "agent-auth login";
 const logout = "agent-auth logout";
 const deviceLogin = "agent-auth login --device-auth";
+const agentLogin = "agent-auth login --with-agent-identity";
 const doctor = "agent-auth doctor";
 const listAccounts = "agent-auth accounts list";
 const removeAccount = "agent-auth accounts remove";
@@ -45,6 +46,21 @@ const stepForRemedy: Readonly<Record<Remedy, Step>> = {
 /** The step for one error: that of its remedy, unless its code or its fields allow a better one. */
 const stepForError = (error: ModelProviderError): Step => {
   switch (error.code) {
+    // The token may have been piped in; for one that was found, explainCredentialError says where it belongs.
+    case "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN":
+    case "AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED":
+    case "AGENT_IDENTITY_JWT_AUDIENCE_MISMATCH":
+    case "AGENT_IDENTITY_JWT_CLAIM_INVALID":
+    case "AGENT_IDENTITY_JWT_CRITICAL_HEADER_UNSUPPORTED":
+    case "AGENT_IDENTITY_JWT_EXPIRED":
+    case "AGENT_IDENTITY_JWT_KID_MISSING":
+    case "AGENT_IDENTITY_JWT_SIGNATURE_INVALID":
+      return keep;
+    case "AGENT_IDENTITY_KEY_MALFORMED":
+    case "AGENT_IDENTITY_STORED_RECORD_INVALID":
+    case "AGENT_IDENTITY_TASK_ID_DECRYPTION_FAILED":
+    case "AGENT_IDENTITY_TASK_REGISTRATION_REJECTED":
+      return append(agentLogin);
     case "LOGIN_ACCOUNT_EXISTS":
       if (error.what === "signIn") return append(listAccounts);
       return error.isCurrent ? keep : `Choose another name, or run: ${removeAccount} ${error.name}`;
