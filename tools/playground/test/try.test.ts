@@ -7,7 +7,7 @@ const program = join(import.meta.dirname, "../src/try.ts");
 
 /** Runs a shell command in the playground. */
 const attempt = (line: string) =>
-  spawnSync(process.execPath, [program, "sh", "-c", line], { encoding: "utf8", timeout: 20_000 });
+  spawnSync(process.execPath, [program, "sh", "-c", line], { encoding: "utf8", timeout: 60_000 });
 
 describe.skipIf(process.platform === "win32")("npm run try", () => {
   it("has a working agent-auth, and the program of README.md", () => {
