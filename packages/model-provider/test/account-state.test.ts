@@ -42,6 +42,7 @@ describe("accountState", () => {
       code: "PROVIDER_SIGN_IN_REQUIRED",
       message: 'model provider "x" needs a signed-in account, and there is none',
       hint: "Sign in.",
+      remedy: "signIn",
     });
   });
 

@@ -88,7 +88,7 @@ describe("a server that answers and closes while a body of 3 MB is being sent", 
       const sent = body();
       const init: RequestInit =
         sent instanceof Readable
-          ? { body: Readable.toWeb(sent), duplex: "half" }
+          ? { body: ReadableStream.from(sent), duplex: "half" }
           : { body: new Uint8Array(sent) };
       const response = await fetch("/x", { method: "POST", ...init });
       expect([response.status, await response.text()]).toEqual([401, "refused"]);

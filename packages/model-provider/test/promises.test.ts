@@ -71,8 +71,8 @@ describe("createModelProvider", () => {
     ["a ChatGPT sign-in", "refresh", 1],
     ["an agent identity JWT", "registerTask", 2],
   ] as const)(
-    "mends %s once for 2,000 requests that meet a 401 together",
-    { timeout: 60_000 },
+    "recovers %s once for 2,000 concurrent requests that get a 401",
+    { timeout: 180_000 },
     async (name, endpoint, times) => {
       await using authority = await startTestAuthority();
       await using session = await signedIn(authority, named(name));

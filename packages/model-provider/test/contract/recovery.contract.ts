@@ -140,7 +140,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       expect(server.seen[0]?.body).toBe("prompt");
     });
 
-    it("of 2,000 concurrent requests leads to one recovery", { timeout: 60_000 }, async () => {
+    it("of 2,000 concurrent requests leads to one recovery", { timeout: 180_000 }, async () => {
       await using server = await startServer((request, response) =>
         answer(response, request.headers.authorization === "Bearer new" ? 200 : 401),
       );

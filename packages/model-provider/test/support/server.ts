@@ -32,8 +32,9 @@ export const startServer = async (respond: Respond) => {
       void respond(one, response, seen.length);
     });
   });
-  server.keepAliveTimeout = 0; // On a slow machine, connections would be closed while clients use them.
-  server.listen(0, "127.0.0.1");
+  // On a slow machine, connections would be closed while clients use them, or refused while many are opened.
+  server.keepAliveTimeout = 0;
+  server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 });
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
