@@ -141,6 +141,16 @@ describe("taskApiBaseUrl", () => {
     [{ chatgptBaseUrl: "https://chatgpt.com/backend-api" }, "https://auth.openai.com/api/accounts"],
     [{ chatgptBaseUrl: "https://own.example/backend-api" }, "https://auth.openai.com/api/accounts"],
     [
+      { chatgptBaseUrl: " https://ChatGPT-staging.com/backend-api/" },
+      "https://auth.api.openai.org/api/accounts",
+    ],
+    [{ chatgptBaseUrl: "https://chatgpt-staging.com" }, "https://auth.api.openai.org/api/accounts"],
+    [
+      { chatgptBaseUrl: "https://chatgpt-staging.com.own.example" },
+      "https://auth.openai.com/api/accounts",
+    ],
+    [{ chatgptBaseUrl: "http://chatgpt-staging.com" }, "https://auth.openai.com/api/accounts"],
+    [
       { chatgptBaseUrl: " http://127.0.0.1:8080/backend-api/ " },
       "http://127.0.0.1:8080/backend-api",
     ],

@@ -18,6 +18,10 @@ export const defaultChatgptBaseUrl = "https://chatgpt.com/backend-api";
 /** Base of OpenAI's accounts API: agent tasks are registered and personal access tokens looked up there by default. */
 export const defaultAccountsApiBaseUrl = "https://auth.openai.com/api/accounts";
 
+/** The accounts API that belongs to ChatGPT's staging backend. */
+const stagingOrigin = "https://chatgpt-staging.com";
+const stagingAccountsApiBaseUrl = "https://auth.api.openai.org/api/accounts";
+
 const chatgptOrigins: ReadonlySet<string> = new Set([
   "https://chatgpt.com",
   "https://chat.openai.com",
@@ -173,7 +177,8 @@ export const jwksUrl = Effect.fnUntraced(function* (
 
 /**
  * Returns the normalised base URL of the API that registers tasks: the override, else a loopback ChatGPT base itself, else
- * `defaultAccountsApiBaseUrl`. Fails as `normalizeBaseUrl` does.
+ * the accounts API of ChatGPT's staging backend if that is the base, else `defaultAccountsApiBaseUrl`. Fails as
+ * `normalizeBaseUrl` does.
  *
  * @example
  * ```ts
@@ -191,9 +196,13 @@ export const taskApiBaseUrl = (
   if (from.override !== undefined && from.override.trim() !== "") {
     return normalizeBaseUrl(from.override, options);
   }
-  return isLoopbackUrl(from.chatgptBaseUrl.trim())
-    ? normalizeBaseUrl(from.chatgptBaseUrl, options)
-    : Effect.succeed(defaultAccountsApiBaseUrl);
+  const base = from.chatgptBaseUrl.trim();
+  if (isLoopbackUrl(base)) return normalizeBaseUrl(base, options);
+  return Effect.succeed(
+    URL.parse(base)?.origin === stagingOrigin
+      ? stagingAccountsApiBaseUrl
+      : defaultAccountsApiBaseUrl,
+  );
 };
 
 /**
