@@ -16,7 +16,7 @@ const stale = sweepStale(new URL("dist", import.meta.url).pathname);
 
 const licenses = thirdPartyLicenses("THIRD-PARTY-LICENSES.txt");
 
-/** The launcher finds the other bundles beside it, and takes their exports as they are, not a copy of them. */
+/** The launcher loads the other bundles from its own folder and uses their exports, not a copy of them. */
 const launcherLoadsSiblings: Plugin = {
   name: "launcher-loads-siblings",
   resolveId(id, importer) {

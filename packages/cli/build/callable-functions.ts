@@ -3,7 +3,7 @@ import { parseAst } from "rolldown/parseAst";
 /** Where something begins and ends, in UTF-16 units. */
 export type Range = readonly [start: number, end: number];
 
-/** Every function expression and arrow function of a script: those that may stand in parentheses. */
+/** Every function expression and arrow function of a script: those that may be put in parentheses. */
 export const callableFunctions = (code: string): readonly Range[] => {
   const found: Range[] = [];
   visit(parseAst(code, { sourceType: "commonjs" }), undefined, found);

@@ -88,7 +88,7 @@ const calledIn = (coverage: string): Called => {
 /** Names a range. */
 export const keyOf = ([start, end]: Range): string => `${start}-${end}`;
 
-/** The same program: parentheses change neither what a function is nor the name that it gets from where it stands. */
+/** The same program: parentheses change neither what a function is nor the name that it gets from its position. */
 export const parenthesized = (code: string, called: ReadonlySet<string>): string => {
   const opens = new Map<number, number>();
   const closes = new Map<number, number>();

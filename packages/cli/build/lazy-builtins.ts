@@ -8,7 +8,7 @@ const costly =
  * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from
  * "node:crypto"` becomes `c = require("node:crypto")` with uses `c.sign` in our output, so an object that asks the real
  * module for each property does the same work later. Only our own code passes through here: undici's bundle takes
- * builtins apart at its top level. A chunk that holds somebody's default import of a builtin copies the module's
+ * builtins apart at its top level. A chunk with a default import of a builtin copies the module's
  * properties, which loads it at once: without the last two traps the copy would be empty.
  */
 export const lazyBuiltins = (): Plugin => ({

@@ -29,7 +29,7 @@ const chatgpt = (nowMs: number): string => {
   return JSON.stringify({ OPENAI_API_KEY: null, tokens, last_refresh }, null, 2);
 };
 
-/** Nobody verifies its signature here. */
+/** Its signature is not verified here. */
 const jwt = (claims: object): string =>
   [{ alg: "RS256", typ: "JWT" }, claims, "signature"]
     .map((part) => Buffer.from(typeof part === "string" ? part : JSON.stringify(part)))

@@ -4,7 +4,7 @@ import type { Plugin } from "rolldown";
 
 /**
  * Removes what earlier builds left in the output folder, after this one is whole: so the program keeps working while it
- * is built anew, also where two builds overlap (what is younger than this build is left alone).
+ * is rebuilt, also if two builds overlap (files younger than this build are kept).
  */
 export const sweepStale = (folder: string) => {
   const startedAtMs = Date.now();

@@ -3,11 +3,11 @@ import { open } from "node:fs/promises";
 
 const MAX_BYTES = 1024 * 1024;
 
-// Without O_NONBLOCK, opening a FIFO waits for a writer, where not even Ctrl-C gets through. Windows does not know it.
+// Without O_NONBLOCK, opening a FIFO waits for a writer, and even Ctrl-C has no effect. Windows does not have the flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * The text of a file of at most 1 MiB that somebody named on the command line. Rejects for anything else: `whyUnread`
+ * The text of a file of at most 1 MiB that was named on the command line. Rejects for anything else: `whyUnread`
  * tells people why.
  */
 export const readRegularFile = async (path: string): Promise<string> => {
@@ -26,7 +26,7 @@ export const readRegularFile = async (path: string): Promise<string> => {
 /** A file that is there and cannot be what was asked for. */
 class Unfit extends Error {}
 
-/** To stand behind `cannot read <path>`: the reason, as far as it is known. */
+/** The reason why a file could not be read, to follow `cannot read <path>`. */
 export const whyUnread = (error: unknown): string => {
   if (error instanceof Unfit) return `: ${error.message}`;
   return error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

@@ -20,7 +20,7 @@ export const signerLayer = (
 
 /**
  * The signer, for callbacks that no fiber of the command runs, such as undici's: what it warns of reaches people on
- * stderr like every warning of the command. Effect's own logger would write it to stdout, into the midst of an answer.
+ * stderr like every warning of the command. Effect's own logger would write it to stdout, into the output.
  */
 export const signerForCallbacks = Effect.gen(function* () {
   const signer = yield* RequestSigner;

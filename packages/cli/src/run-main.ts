@@ -19,7 +19,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs a command to its end and ends the process. Ctrl-C interrupts it: whatever it holds is released first, and the
+ * Runs a command to its end and ends the process. Ctrl-C interrupts it: its resources are released first, and the
  * exit code is 2. A second Ctrl-C does not wait.
  */
 export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): void => {
@@ -60,7 +60,7 @@ const endOf = (
   return exitCode.failed;
 };
 
-/** A bug of ours. Its message could hold anything, so only its name is shown, and where it happened if asked for. */
+/** A bug of ours. Its message could hold anything, so only its name is shown, and its location with --verbose. */
 const reportDefect = (defect: unknown, verbose: boolean) => {
   const name = defect instanceof Error ? defect.name : typeof defect;
   const where = verbose && defect instanceof Error ? stackFrames(defect) : [];

@@ -16,7 +16,7 @@ export interface FlagSpec {
 
 export type FlagTable = Readonly<Record<string, FlagSpec>>;
 
-/** A positional argument. A variadic one takes what is left and stands last. */
+/** A positional argument. A variadic one takes the remaining words and must be the last. */
 export interface ArgumentSpec {
   readonly name: string;
   readonly summary: string;
@@ -43,7 +43,7 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly mayNeedSignIn?: true;
   /** Everything after `--` belongs to another program. */
   readonly passesThrough?: true;
-  /** Runs until it is told to stop, so Ctrl-C and SIGTERM are its proper end: exit code 0. */
+  /** Runs until it is stopped: Ctrl-C and SIGTERM end it with exit code 0. */
   readonly endsOnSignal?: true;
   /** Deals with signals itself, once its work is under way. */
   readonly handlesSignals?: true;
@@ -67,9 +67,9 @@ export const globalFlags = {
     short: "c",
     value: "KEY=VALUE",
     multiple: true,
-    summary: "override a key of config.toml; the value is TOML, or text where it does not parse",
+    summary: "override a key of config.toml; the value is TOML, or a string if it does not parse",
   },
-  quiet: { type: "boolean", short: "q", summary: "say nothing but answers and errors" },
+  quiet: { type: "boolean", short: "q", summary: "print only results and errors" },
   verbose: { type: "boolean", summary: "log each request to stderr, without secrets" },
   help: { type: "boolean", short: "h", summary: "explain the command" },
 } as const satisfies FlagTable;

@@ -33,7 +33,7 @@ const pathPattern = (commands: readonly CommandWords[]) =>
     .map(({ path }) => quoted(path))
     .join("|");
 
-/** What may stand as the value of a flag. */
+/** Returns the possible values of a flag. */
 const valueCases = ({ path, flags }: CommandWords): readonly string[] =>
   flags
     .filter((flag) => flag.takesValue)

@@ -46,7 +46,7 @@ const stepForRemedy: Readonly<Record<Remedy, Step>> = {
 /** The step for one error: that of its remedy, unless its code or its fields allow a better one. */
 const stepForError = (error: ModelProviderError): Step => {
   switch (error.code) {
-    // The token may have been piped in; for one that was found, explainCredentialError says where it belongs.
+    // The token may have been piped in; for one from a source, explainCredentialError names the source.
     case "AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN":
     case "AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED":
     case "AGENT_IDENTITY_JWT_AUDIENCE_MISMATCH":

@@ -11,7 +11,7 @@ export interface Destination {
 }
 
 /**
- * A path put below the provider's base URL; `null` where it climbs out of it (`../`, `/%2e%2e/`), or would for a server
+ * A path put below the provider's base URL; `null` if it leaves it (`../`, `/%2e%2e/`), or would for a server
  * that decodes before it splits (`..%2f`).
  */
 export const belowBase = (path: string, target: Target): Destination | null => {

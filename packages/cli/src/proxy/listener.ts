@@ -63,7 +63,7 @@ const listenOnSocket = (
     return { socketPath };
   });
 
-/** Whoever can rename in the folder can put a socket of their own in the place of ours. */
+/** A user who can rename files in the folder could replace our socket by another one. */
 const checkFolder = (socketPath: string): void => {
   const { uid, mode } = statSync(dirname(socketPath));
   const isOwn = process.getuid === undefined || uid === process.getuid() || uid === 0;
@@ -76,7 +76,7 @@ const checkFolder = (socketPath: string): void => {
   });
 };
 
-/** Whether the path is a socket on which nobody listens. */
+/** Whether the path is a socket on which no process listens. */
 const isAbandoned = (socketPath: string): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     if (lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket() !== true)
@@ -106,7 +106,7 @@ const listening = (
   failure: (error: NodeJS.ErrnoException) => CliError,
 ): Effect.Effect<void, CliError> =>
   Effect.callback<void, CliError>((resume) => {
-    // The listener stays: a connection that cannot be accepted later is no reason to end the process.
+    // The listener stays: a later connection that cannot be accepted must not end the process.
     server.on("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(failure(error))));
     server.once("listening", () => resume(Effect.void));
     start();

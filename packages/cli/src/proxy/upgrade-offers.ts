@@ -49,7 +49,7 @@ export const afterAnswer = (
 
 /**
  * Lets the server parse a request again without its `Upgrade` header, so that it is handled like any other request.
- * (`shouldUpgradeCallback` of newer Node versions is no alternative: Node 24 loses bytes that arrived together with a
+ * (`shouldUpgradeCallback` of newer Node versions is not an alternative: Node 24 loses bytes that arrived together with a
  * request whose offer it ignores.)
  */
 export const readAgain = (

@@ -15,7 +15,7 @@ export interface SecretPrompt {
 }
 
 /**
- * Refuses to read a secret from a terminal, where it would be echoed and nobody knows when it ends.
+ * Fails if stdin is a terminal, where the secret would be echoed and would have no clear end.
  *
  * @returns nothing where stdin is a pipe or a file
  */

@@ -18,7 +18,7 @@ export interface StatusLine {
   ) => Effect.Effect<A, E, R>;
 }
 
-/** Nothing but `say` where stderr is no terminal: a log keeps no spinner. The line is gone when the effect ends. */
+/** Only `say` if stderr is not a terminal: a log needs no spinner. The line is erased when the effect ends. */
 export const makeStatusLine = (
   terminal: TerminalEnvironment,
   write: (text: string) => void = writeError,

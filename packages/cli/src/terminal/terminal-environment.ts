@@ -1,9 +1,9 @@
-/** What a person sees stderr on, and whether a browser could show itself there. Read once, at the front door. */
+/** The terminal of stderr, and whether a browser can be opened. Read once, at the start of the program. */
 export interface TerminalEnvironment {
   /** Whether stderr is a terminal that moves its cursor. */
   readonly isTerminal: boolean;
   readonly hasColour: boolean;
-  /** Columns of the terminal now; a wide one where there is none. */
+  /** The terminal's present number of columns; a large number if there is no terminal. */
   readonly columns: () => number;
   /** Whether the person sits at another machine. */
   readonly isRemote: boolean;

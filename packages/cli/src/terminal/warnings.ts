@@ -3,15 +3,15 @@ import * as Logger from "effect/Logger";
 import { printable } from "./safe-text.ts";
 import { makeNotify, type Notify } from "./write.ts";
 
-/** Milliseconds for which a text that was told is not told again. */
+/** Milliseconds for which a text is not repeated. */
 const QUIET_MS = 10 * 60_000;
 
-/** As many texts are remembered at most; whoever floods us with ever new ones hears some of them again sooner. */
+/** The most texts that are remembered; if there are more, some are repeated sooner. */
 const REMEMBERED_TEXTS = 50;
 
 /**
  * Tells people, on stderr and one line each, what the packages underneath warn of. Effect's own logger would write it
- * to stdout, into the midst of an answer. `--quiet` silences it.
+ * to stdout, into the output. `--quiet` silences it.
  */
 export const withWarnings =
   (globals: { readonly quiet: boolean }) =>
@@ -35,7 +35,7 @@ export const makeWarn = (notify: Notify) => {
     const text = printable(message);
     const lastMs = toldAtMs.get(text);
     if (lastMs !== undefined && Math.abs(nowMs - lastMs) < QUIET_MS) return;
-    toldAtMs.delete(text); // so that the map stays in the order in which texts were told
+    toldAtMs.delete(text); // keeps the map in the order in which texts were printed
     toldAtMs.set(text, nowMs);
     for (const oldest of toldAtMs.keys()) {
       if (toldAtMs.size <= REMEMBERED_TEXTS) break;

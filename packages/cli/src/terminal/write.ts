@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from "node:fs";
 import { CliError } from "../errors/cli-error.ts";
 
-/** Thrown where the reader of stdout has gone (`agent-auth api … | head -1`). Not a failure. */
+/** Thrown if the reader of stdout has closed it (`agent-auth api … | head -1`). Not a failure. */
 export class StdoutClosed extends Error {
   override readonly name = "ReaderGone";
 }
@@ -40,7 +40,7 @@ const isFile = (fd: number): boolean => {
 /** What it means that stdout does not take an answer: nothing, where its reader has gone, else a failure. */
 export const toOutputError = (error: unknown): StdoutClosed | CliError =>
   isGone(error)
-    ? new StdoutClosed("nobody reads stdout any more")
+    ? new StdoutClosed("stdout was closed by its reader")
     : new CliError({
         code: "CLI_OUTPUT_FAILED",
         message: `Cannot write to stdout (${isErrno(error) ? error.code : "unknown"}).`,
@@ -50,7 +50,7 @@ export const toOutputError = (error: unknown): StdoutClosed | CliError =>
 /**
  * An answer, to stdout.
  *
- * @throws StdoutClosed where nobody reads any more, else CliError where it cannot be written
+ * @throws StdoutClosed if its reader has closed it, else CliError if it cannot be written
  */
 export const writeAnswer = (text: string | Uint8Array): void => {
   try {
@@ -60,14 +60,14 @@ export const writeAnswer = (text: string | Uint8Array): void => {
   }
 };
 
-/** Text for a person, to stderr. Where it cannot be written, it is dropped: there is nobody left to tell. */
+/** Text for a person, to stderr. It is dropped if it cannot be written. */
 export const writeError = (text: string): void => {
   try {
     writeWhole(2, text);
   } catch {}
 };
 
-/** A line for a person, to stderr. Where nobody reads, it is dropped. */
+/** A line for a person, to stderr. It is dropped if it cannot be written. */
 export const writeLine = (line: string): void => writeError(`${line}\n`);
 
 /** A value for a program, to stdout: JSON with two spaces of indentation and a newline at its end. */

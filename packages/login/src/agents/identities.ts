@@ -85,7 +85,7 @@ export const makeAgentIdentities = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AgentIdentities, LoginError, HttpTransport | Scope.Scope> {
   const tasks = yield* agentTasks;
   const taskApi = yield* taskApiBase(options);
-  // The JWKS is built with the services of the manager's layer, not with those of whoever asks first.
+  // The JWKS is built with the services of the manager's layer, not with those of the first caller.
   const context = yield* Effect.context<HttpTransport | Scope.Scope>();
   const jwks = yield* Effect.cached(Effect.provideContext(jwksSource(options), context));
 

@@ -13,7 +13,7 @@ export interface CodexHome {
   readonly explicit: boolean;
   /**
    * Why there is no such folder, usually because the user's home folder cannot be found. `path` is then a path
-   * that cannot exist. Whatever needs the folder fails with `CodexHomeUnusable`; everything else works.
+   * that cannot exist. Everything that needs the folder fails with `CodexHomeUnusable`; everything else works.
    */
   readonly notFound?: string;
 }

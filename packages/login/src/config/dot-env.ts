@@ -6,7 +6,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface DotEnv {
   readonly variables: Variables;
-  /** Why the file could not be read. Absent if the folder is what is wrong: that fails where the folder is needed. */
+  /** Why the file could not be read. Absent if the folder itself is unusable: what needs the folder fails. */
   readonly problem?: { readonly path: string; readonly reason: string };
 }
 

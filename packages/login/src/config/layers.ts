@@ -81,7 +81,7 @@ const userFile = ({ codexHome }: ConfigSources): LoadedLayer =>
     return textLayer(new TextDecoder().decode(file.bytes), where, codexHome.path);
   });
 
-/** Relative paths start in CODEX_HOME: the variable is inherited, whatever folder a child process works in. */
+/** Relative paths start in CODEX_HOME: child processes inherit the variable but may have another working directory. */
 const environmentVariable = ({ codexHome, configToml }: ConfigSources): LoadedLayer =>
   configToml === undefined
     ? Effect.succeed(undefined)
@@ -153,7 +153,7 @@ const parseValue = (raw: string): Effect.Effect<unknown> =>
     Effect.orElseSucceed(() => raw),
   );
 
-/** A value that is in the way of a table is replaced, as in Codex. */
+/** A value where a table is needed is replaced by one, as in Codex. */
 const setAt = (table: TomlTable, { path, value }: Override): TomlTable => {
   const [key, ...rest] = path;
   if (key === undefined) return table;

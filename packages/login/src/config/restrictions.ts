@@ -124,7 +124,7 @@ const findViolation = (
 };
 
 /**
- * Returns the workspace that requests carry and those that the credential's tokens claim, whatever the mode of the stored
+ * Returns the workspace that requests carry and those that the credential's tokens claim, for any mode of the stored
  * document is; none if requests carry none. The decoder is loaded only here: an API key and an unrestricted sign-in do
  * not need it.
  */

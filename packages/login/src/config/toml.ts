@@ -21,7 +21,7 @@ export const valueAt = (table: TomlTable, path: ReadonlyArray<string>): unknown 
   return value;
 };
 
-/** Returns a copy of a table with one key replaced, whatever the key is. */
+/** Returns a copy of a table with one key replaced; the key may be any string. */
 export const withValue = (table: TomlTable, key: string, value: unknown): TomlTable =>
   Object.fromEntries([...Object.entries(table).filter(([name]) => name !== key), [key, value]]);
 

@@ -13,7 +13,7 @@ export interface CommandTokenConfig {
   readonly refreshIntervalMs: number;
   /**
    * The folder that the command runs in. `loadConfig` makes it absolute: it starts in the folder of the file that has the
-   * key, never in the folder that the process works in, which may be somebody's checkout.
+   * key, never in the folder that the process works in, which may be an untrusted checkout.
    */
   readonly cwd?: string;
   /** The file that has this table; absent if it is not from a file. Root runs no command that another user names. */

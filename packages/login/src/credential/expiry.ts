@@ -16,7 +16,7 @@ export const jwtClockToleranceMs = 60_000;
  *   eight days after the last refresh.
  * - An agent identity JWT is due for a *reload* of its source when it no longer verifies: 60 s after its `exp`. Requests
  *   are signed with the agent's key, so the JWT does not have to be replaced earlier.
- * - Other credentials are replaced only after a 401, or by whoever supplied them.
+ * - Other credentials are replaced only after a 401, or by the program that supplied them.
  *
  * @example
  * ```ts

@@ -2,7 +2,7 @@ import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 import type { CredentialSource } from "../credential/index.ts";
 
-/** A source holds something that is no usable credential. It is left as it is, and no weaker source is asked. */
+/** A source contains something that is not a usable credential. It is left unchanged, and no later source is used. */
 export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly source: CredentialSource;
   /** What is wrong with it; never its value. */

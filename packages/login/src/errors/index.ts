@@ -1,6 +1,6 @@
 /**
  * Every error of the package: `_tag` for Effect, `code` stable for everyone else, `message` says what happened, `hint`
- * one next operation. Fields are printed wherever an error is printed, so none holds a secret. Texts of docs/protocol.md
+ * one next operation. Fields are printed with the error, so none contains a secret. Texts of docs/protocol.md
  * §9, §10 and §13 are kept to the letter, which is why some are sentences.
  */
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
@@ -47,7 +47,7 @@ export type LoginError =
 export type LoginErrorCode = LoginError["code"];
 
 /**
- * Tells an error of this package, or of the floor below it, from anything else that was thrown.
+ * Returns whether a thrown value is an error of this package or of the packages that it uses.
  *
  * @example
  * ```ts

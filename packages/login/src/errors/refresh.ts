@@ -64,7 +64,7 @@ export class RefreshFailed extends Data.TaggedError("RefreshFailed")<{
 }
 
 /**
- * A server rejected a credential that was obtained moments ago, so that replacing it once more would not help. It is
+ * A server rejected a credential that was obtained moments ago, so that replacing it again would not help. It is
  * not replaced again before `retryAtMs`.
  */
 export class NewCredentialRejected extends Data.TaggedError("NewCredentialRejected")<{

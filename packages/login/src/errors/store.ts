@@ -80,7 +80,7 @@ export class EncryptedStoreNotSupported extends Data.TaggedError("EncryptedStore
   }
 }
 
-/** The OS keyring cannot be used: no native package, no service, or a locked collection that nobody unlocked. */
+/** The OS keyring cannot be used: no native package, no service, or a collection that stayed locked. */
 export class KeyringUnavailable extends Data.TaggedError("KeyringUnavailable")<{
   readonly operation: "open" | "load" | "save" | "remove";
   readonly reason: string;

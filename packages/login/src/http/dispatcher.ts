@@ -25,7 +25,7 @@ const limits = { maxHeaderSize: maxResponseHeaderBytes };
  * - The CA bundle adds root certificates, for servers and for https proxies.
  * - An https request goes through the proxy of `HTTPS_PROXY`, else `ALL_PROXY`, else `HTTP_PROXY`; an http request through
  *   `HTTP_PROXY`, else `ALL_PROXY`. Only http and https proxies are supported.
- * - Hosts in `NO_PROXY` are reached directly, and so are loopback hosts, whatever the variables say: plain http is
+ * - Hosts in `NO_PROXY` are reached directly, and so are loopback hosts, also if a proxy is set: plain http is
  *   allowed to them because it does not leave the machine.
  *
  * Loads undici and reads the certificate file when it runs. Fails with `CaBundleUnusable` or `ProxyUnusable`; a proxy

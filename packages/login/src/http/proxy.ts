@@ -21,7 +21,7 @@ type Undici = Pick<typeof import("undici"), "Pool" | "ProxyAgent">;
 
 /**
  * Parses the URL of a proxy variable. A URL without a scheme is an http one, as in curl; percent-encoding in the user
- * name and password is decoded, and a `%` that encodes nothing stands for itself. Fails with `ProxyUnusable`.
+ * name and password is decoded, and a `%` that encodes nothing is kept. Fails with `ProxyUnusable`.
  */
 export const parseProxy = ({
   variable,

@@ -1,4 +1,4 @@
-/** Returns what a JSON text stands for, or `undefined` if the text is not JSON. */
+/** Returns the value of a JSON text, or `undefined` if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);

@@ -73,7 +73,7 @@ export const chatgptCredential = Effect.fnUntraced(function* (
 });
 
 /**
- * The agent identity record beside the tokens. An unreadable one is ignored, since the sign-in does not need it: a new
+ * The agent identity record that is stored with the tokens. An unreadable one is ignored, since the sign-in does not need it: a new
  * agent is registered if one is wanted. A JWT there is not verified, so it is not an identity.
  */
 const ownedIdentity = (document: AuthDocument): Effect.Effect<AgentIdentityRecord | undefined> => {

@@ -53,7 +53,7 @@ export const ensureLoaded = (deps: ManagerDeps): Operation<MaybeCredential> =>
   });
 
 /**
- * The credential for the next request, refreshed or reloaded if it is due. A failed refresh is no error while the old
+ * The credential for the next request, refreshed or reloaded if it is due. A failed refresh is not an error while the old
  * credential is still accepted: it is logged, and tried again later.
  */
 export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (

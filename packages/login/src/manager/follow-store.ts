@@ -14,7 +14,7 @@ import { encodeAuthJson } from "../storage/auth-json/index.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import type { CredentialStore } from "../storage/index.ts";
 
-/** A file is checked this often; where the system reports changes of its folder, at once. */
+/** A file is checked this often, and at once if the system reports changes of its folder. */
 const CHECK_FILE_EVERY_MS = 1_000;
 /** A keyring, or another store, is read this often: it has no sign of a change but its content. */
 const READ_EVERY_MS = 5_000;
@@ -109,7 +109,7 @@ const readerOf = Effect.fnUntraced(function* ({ codexHome, store }: FollowStoreO
   return makeKeyringStore({ codexHome }).load;
 });
 
-/** A digest of what is stored. No answer is no change: a locked keyring does not end what was loaded from it. */
+/** A digest of what is stored. If the store cannot be read, nothing has changed: a locked keyring does not sign anyone out. */
 const contentStamp = (load: Load) =>
   Effect.sync(() => {
     let known = "unknown";

@@ -23,7 +23,7 @@ export type {
 } from "./types.ts";
 
 /**
- * Loads, refreshes and replaces the credential of a program, and reports its changes. Whatever shares a manager shares
+ * Loads, refreshes and replaces the credential of a program, and reports its changes. All callers of a manager share
  * its loads, its agent task and its refreshes. Managers of other processes that share the CODEX_HOME share the refreshes.
  *
  * @example

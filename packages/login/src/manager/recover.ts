@@ -123,7 +123,7 @@ const reloadOther = Effect.fnUntraced(function* (
 const WARN_AGAIN_MS = 60_000;
 
 /**
- * Logs that a rejected credential could not be replaced: whoever only sees the 401 would not know why. The same error is
+ * Logs that a rejected credential could not be replaced: a caller sees only the 401, not the reason. The same error is
  * logged once a minute at most.
  */
 export const makeRecoveryWarning = (): ((error: LoginError) => Effect.Effect<void>) => {

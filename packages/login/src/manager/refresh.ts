@@ -106,7 +106,7 @@ const answersFor = (failure: RefreshFailure, isDemanded: boolean, nowMs: number)
     ? !failure.isReported && nowMs - failure.endedAtMs < SAME_OPERATION_MS
     : nowMs < failure.retryAtMs;
 
-/** Waits for the lock and spends the token, or shares the outcome of whoever held the lock. */
+/** Waits for the lock and spends the token, or shares the outcome of the previous holder of the lock. */
 const takeTurn = (
   call: RefreshCall,
   token: string,
@@ -164,7 +164,7 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   if (isAdoptable(mine, found, nowMs)) return found;
   const last = yield* deps.refreshLock.lastOutcome;
   yield* refuseKnownFailure(call, found, last);
-  // Before anything is spent: the store can be written, and nobody is writing it.
+  // Before anything is spent: checks that the store can be written and that no other process is writing it.
   const current = yield* deps.homeLock.withLock(
     Effect.gen(function* () {
       yield* deps.store.savePending;

@@ -108,7 +108,7 @@ const asFinding = (stored: StoredDocument): Finding => ({ _tag: "Document", ...s
 export const isStoreInMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): boolean =>
   deps.ephemeral === deps.store;
 
-/** Beside another store, memory holds external tokens only. */
+/** In addition to another store, memory holds external tokens only. */
 const fromMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): Source =>
   Effect.map(deps.ephemeral.load, (stored) =>
     stored.pipe(

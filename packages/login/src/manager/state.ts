@@ -86,7 +86,7 @@ export const makeCredentialState: Effect.Effect<CredentialState, never, Scope.Sc
       overtake: () => ++version,
       accept: (credential, since) => {
         if (isOvertaken(since)) return;
-        // A reload that finds the same credential is no change: nobody gets a new object, and no refresh is overtaken.
+        // A reload that finds the same credential is not a change: callers keep the same object, and a running refresh still counts.
         const held = state._tag === "Loaded" ? state.credential : Option.none();
         if (
           Option.isSome(held) &&

@@ -100,7 +100,7 @@ export interface AuthManagerOptions {
   readonly jwksMaxStaleMs?: number;
   /**
    * Caches key sets under CODEX_HOME, so that the next process sends no request while they are fresh. Default false:
-   * whoever can write there decides which identities are accepted. Ignored if the layer is given a `JwksCache`.
+   * any program that can write there decides which identities are accepted. Ignored if the layer is given a `JwksCache`.
    */
   readonly keepJwksOnDisk?: boolean;
   /**

@@ -67,7 +67,7 @@ const defaultWaitMs = 2_000;
  * PKCE and a loopback redirect (RFC 8252, RFC 7636, docs/protocol.md §9).
  *
  * Returns after `save` has saved the tokens and the browser was answered. The callback server is closed when this Effect
- * ends, for whatever reason: success, failure, `/cancel`, interruption or timeout. A sign-in that fails has saved nothing.
+ * ends for any reason: success, failure, `/cancel`, interruption or timeout. A sign-in that fails has saved nothing.
  *
  * @example
  * ```ts
@@ -162,7 +162,7 @@ const showSignInUrl = Effect.fnUntraced(function* <E, R>(flow: Flow<E, R>, serve
   );
 });
 
-/** From the callback to the tokens. Whatever happens, the browser is answered. */
+/** From the callback to the tokens. The browser always gets a response. */
 const completeSignIn = <E, R>(
   flow: Flow<E, R>,
   { handler, redirectUri }: CallbackServer,

@@ -1,7 +1,7 @@
 /**
  * How oauth4webapi is used for this sign-in. It makes the state and the PKCE challenge, validates the authorization
  * response (RFC 6749 §4.1.2, RFC 9207 `iss`, repeated parameters, implicit and JARM responses) and builds the token
- * requests. Three things it cannot do with this authority, and they are implemented beside it:
+ * requests. Three things it cannot do with this authority, and they are implemented here:
  *
  * - token responses: they have no `token_type`, which the library requires, and their errors come in three shapes, of
  *   which it knows one (`code-exchange.ts`). It would also check claims of an id token that is not verified;
@@ -71,7 +71,7 @@ const failOrDie = (session: OAuthSession, cause: unknown): Effect.Effect<never, 
 };
 
 /**
- * Lets the library build one token request, sends it, and returns the response, whatever its status. `fieldOrder` names the
+ * Lets the library build one token request, sends it, and returns the response of any status. `fieldOrder` names the
  * form's fields in the order that Codex sends.
  */
 export const sendTokenRequest = (

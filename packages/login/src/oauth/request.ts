@@ -15,7 +15,7 @@ import { parseJson } from "../internal/json.ts";
 /** Milliseconds for one request to the authority, body included. */
 export const requestTimeoutMs = 30_000;
 
-/** Posts JSON to an endpoint of the authority and returns the response, whatever its status. */
+/** Posts JSON to an endpoint of the authority and returns the response of any status. */
 export const postJson = Effect.fnUntraced(function* (
   url: string,
   body: Readonly<Record<string, string>>,

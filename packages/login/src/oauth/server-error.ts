@@ -8,8 +8,8 @@ export interface ServerError {
 }
 
 /**
- * Parses the body of an error response. This authority uses three shapes: `error` as a string beside `error_description`
- * (RFC 6749 §5.2), `error` as an object with `code` and `message`, and `code` beside `message`. Any other body, such as
+ * Parses the body of an error response. This authority uses three shapes: `error` as a string with `error_description`
+ * (RFC 6749 §5.2), `error` as an object with `code` and `message`, and `code` with `message`. Any other body, such as
  * HTML, gives an empty object. `secrets` are the secrets of the request: if the response repeats them, they are removed.
  */
 export const parseServerError = (

@@ -73,7 +73,7 @@ export interface CallOptions {
  */
 export interface PromiseAuthManager extends AsyncDisposable {
   /**
-   * The credential for the next request: loaded once, refreshed when it is due; `null` if nobody is signed in. A failed
+   * The credential for the next request: loaded once, refreshed when it is due; `null` if signed out. A failed
    * load is the rejection of every call until `reload` or a login.
    */
   readonly current: (call?: CallOptions) => Promise<Credential | null>;
@@ -83,7 +83,7 @@ export interface PromiseAuthManager extends AsyncDisposable {
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
   /**
    * What the next request would use, found out without changing anything: nothing is refreshed, removed, stored or made
-   * current. `null` if nobody is signed in.
+   * current. `null` if signed out.
    */
   readonly inspect: (call?: CallOptions) => Promise<Inspection | null>;
   /** Spends the refresh token, or adopts the tokens that another process received for it. */
@@ -169,7 +169,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
       ? Promise.reject(new ManagerClosed())
       : runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
           call.signal?.throwIfAborted();
-          // Closing interrupts what may be interrupted, which is no error that a caller knows.
+          // Closing interrupts running operations; callers do not know an interruption as an error.
           throw isClosed && !isLoginError(error) ? new ManagerClosed() : error;
         });
   const close = () => {

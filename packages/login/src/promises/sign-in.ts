@@ -52,7 +52,7 @@ export interface PromiseDeviceSignInOptions
  *     // openBrowser: (link) => open(link), with the package `open`
  *   });
  * } catch (error) {
- *   console.log(String(error)); // nobody came back within 100 ms
+ *   console.log(String(error)); // no callback within 100 ms
  * }
  * ```
  */

@@ -23,7 +23,7 @@ export const command: Command<typeof addSpec.flags, AddOptions> = {
     const options = login.options({ flags, args: [], globals: { ...globals, account: name } });
     if (flags.current && options.sources.length > 0) {
       throw new UsageError(
-        "--current signs nobody in, so it takes no way of signing in",
+        "--current keeps the current sign-in, so no other login flag may be given",
         addSpec.path,
       );
     }
@@ -31,7 +31,7 @@ export const command: Command<typeof addSpec.flags, AddOptions> = {
   },
 };
 
-/** Keeps a sign-in under a name: the current one, or a new one made beside it. */
+/** Keeps a sign-in under a name: the current one, or a new one. */
 export const run = (options: AddOptions) =>
   add(options).pipe(
     Effect.catch((error) => Effect.sync(() => reportError("Error adding an account", error))),

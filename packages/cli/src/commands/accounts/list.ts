@@ -93,7 +93,7 @@ const brokenJson = ({ name, error }: BrokenAccount) => ({
 interface Row {
   readonly name: string;
   readonly mark: string;
-  /** Empty where it is not known. */
+  /** Empty if it is not known. */
   readonly method: string;
   readonly text: string;
   readonly json: ReturnType<typeof accountJson> | ReturnType<typeof brokenJson>;

@@ -12,20 +12,20 @@ export const listSpec = defineSpec({
   path: ["accounts", "list"],
   summary: "list kept sign-ins",
   description: [
-    "Shows every sign-in that is kept under a name, and marks the one that requests use now. Asks no network and verifies nothing.",
+    "Shows every sign-in that is kept under a name, and marks the one that requests use now. Sends no request and verifies nothing.",
   ],
   args: [],
-  flags: { json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" } },
-  examples: [{ line: "agent-auth accounts list", does: "Which sign-ins do I have?" }],
+  flags: { json: { type: "boolean", summary: "print JSON (docs/json-output.md)" } },
+  examples: [{ line: "agent-auth accounts list", does: "List the kept sign-ins" }],
 });
 
 export const addSpec = defineSpec({
   path: ["accounts", "add"],
-  summary: "sign in under a name, beside the current sign-in",
+  summary: "sign in under a name, and keep the current sign-in",
   description: [
     "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and none of its tokens is revoked. Switch to it with agent-auth accounts use.",
-    "--current signs nobody in: it keeps the current sign-in under the name.",
-    "Kept sign-ins lie in $CODEX_HOME/accounts/<name>, in the same store as the current one (file or keyring). Codex does not look there: what it reads stays $CODEX_HOME/auth.json.",
+    "With --current, there is no new sign-in: the current one is kept under the name.",
+    "Kept sign-ins are in $CODEX_HOME/accounts/<name>, or in the OS keyring if the current one is. Codex does not read them.",
   ],
   args: [name],
   flags: {
@@ -34,11 +34,11 @@ export const addSpec = defineSpec({
   },
   mayNeedSignIn: true,
   examples: [
-    { line: "agent-auth accounts add work --current", does: "Keep who I am now as `work`" },
-    { line: "agent-auth accounts add personal", does: "Sign in as somebody else, too" },
+    { line: "agent-auth accounts add work --current", does: "Keep the current sign-in as `work`" },
+    { line: "agent-auth accounts add personal", does: "Sign in with a second account" },
     {
       line: "agent-auth accounts add robot --with-agent-identity < agent.jwt",
-      does: "Keep an agent beside the people",
+      does: "Add an agent",
     },
   ],
 });
@@ -47,21 +47,21 @@ export const useSpec = defineSpec({
   path: ["accounts", "use"],
   summary: "switch to a kept sign-in, without signing out",
   description: [
-    "Puts the current sign-in aside, with the tokens that it was renewed with since, and makes the named one the current one, for this program and for Codex. Nobody is signed out, nothing is revoked.",
-    "Where the current sign-in is not kept under any name, it would be lost: then nothing is changed.",
+    "Saves the current sign-in under its name, with the tokens that were refreshed since, and makes the named one current, for agent-auth and for Codex. Nothing is signed out or revoked.",
+    "If the current sign-in is not kept under a name, it would be lost: the command fails and changes nothing.",
   ],
   args: [name],
   flags: {},
-  examples: [{ line: "agent-auth accounts use work", does: "Be `work` from now on" }],
+  examples: [{ line: "agent-auth accounts use work", does: "Switch to `work`" }],
 });
 
 export const removeSpec = defineSpec({
   path: ["accounts", "remove"],
-  summary: "sign a kept account out and forget it",
+  summary: "sign out of a kept account and remove it",
   description: [
-    "Revokes the tokens of a kept ChatGPT sign-in, as far as the authority can be reached, and removes it. The current sign-in cannot be removed this way: agent-auth logout does that.",
+    "Revokes the tokens of a kept ChatGPT sign-in, if the authority can be reached, and removes it. The current sign-in cannot be removed this way: agent-auth logout does that.",
   ],
   args: [name],
   flags: {},
-  examples: [{ line: "agent-auth accounts remove robot", does: "Forget `robot`" }],
+  examples: [{ line: "agent-auth accounts remove robot", does: "Remove `robot`" }],
 });

@@ -27,7 +27,7 @@ export const parseRawField = (given: string): Field => {
 };
 
 /**
- * Reads `-F KEY=VALUE`: like `-f`, but `true`, `false`, `null` and whole numbers get their JSON type, and `@FILE` stands
+ * Reads `-F KEY=VALUE`: like `-f`, but `true`, `false`, `null` and whole numbers get their JSON type, and `@FILE` is
  * for a file's text.
  */
 export const parseTypedField = (given: string): Field => {

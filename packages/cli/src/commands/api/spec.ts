@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["api"],
   summary: "send an authenticated request and stream the response",
   description: [
-    "PATH is joined to the base URL of the configured model provider. The response streams to stdout as it arrives, whatever its status. A whole URL is accepted only if its origin is that of the base URL: the credential never goes to another host.",
+    "PATH is joined to the base URL of the configured model provider. The response, with any status, streams to stdout as it arrives. A whole URL is accepted only if its origin is that of the base URL: the credential never goes to another host.",
     "The method is GET, or POST if there is a body. A body without a Content-Type header is sent as application/json. With -X GET, fields go into the query string.",
     "On a terminal, JSON is laid out and coloured, and control characters of the response are replaced. A pipe or file gets the response byte for byte.",
   ],

@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["assertion", "verify"],
   summary: "verify an AgentAssertion header as a server would",
   description: [
-    "Checks the Ed25519 signature under the agent's public key, the clock window, and the runtime and task where they are named. stdin holds the header's value (`AgentAssertion …`), or the whole header line.",
+    "Checks the Ed25519 signature with the agent's public key, the timestamp, and the runtime and task if they are given. stdin is the header's value (`AgentAssertion …`), or the whole header line.",
     "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent who is signed in here.",
   ],
   args: [],
@@ -19,19 +19,19 @@ export const spec = defineSpec({
     window: {
       type: "string",
       value: "SECONDS",
-      summary: "how far its time may lie from now; default 300",
+      summary: "how far its timestamp may be from now; default 300",
     },
-    json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
+    json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
   exitCodes: { 0: "the assertion is good", 1: "it is not" },
   examples: [
     {
       line: "agent-auth headers | grep -i ^authorization | agent-auth assertion verify",
-      does: "Is what I would send what a server accepts?",
+      does: "Verify the header that the next request would have",
     },
     {
       line: "agent-auth assertion verify --public-key agent.pub --json < header.txt",
-      does: "Somebody else's, for a script",
+      does: "Verify the header of another agent, for a script",
     },
   ],
 });

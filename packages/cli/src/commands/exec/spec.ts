@@ -17,7 +17,7 @@ export const spec = defineSpec({
   handlesSignals: true,
   exitCodes: {
     126: "the program cannot be executed",
-    127: "there is no such program",
+    127: "the program does not exist",
     n: "any other code is the program's own; 128 + n if signal n ended it",
   },
   mayNeedSignIn: true,

@@ -6,12 +6,12 @@ export const spec = defineSpec({
   description: [
     "Prints every header that this program would put on a request to the configured model provider, one per line. An agent identity's assertion names the second it was made in, and servers accept it for a few minutes: ask again for later requests.",
     "On a terminal values are masked unless --show is given; a pipe or file gets them whole.",
-    "--curl prints them as a curl configuration, to be piped into `curl -K -`: so no secret stands in a process list.",
+    "--curl prints them as a curl configuration, to be piped into `curl -K -`, so that no secret appears in a process list.",
   ],
   args: [],
   flags: {
     show: { type: "boolean", summary: "print values whole on a terminal too" },
-    json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
+    json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
     curl: { type: "boolean", summary: "print a curl configuration" },
   },
   mayNeedSignIn: true,
@@ -20,6 +20,6 @@ export const spec = defineSpec({
       line: "agent-auth headers --curl | curl -K - https://chatgpt.com/backend-api/codex/models",
       does: "Let curl send an authenticated request",
     },
-    { line: "agent-auth headers --json | jq .baseUrl", does: "Where do requests go?" },
+    { line: "agent-auth headers --json | jq .baseUrl", does: "Show the base URL of requests" },
   ],
 });

@@ -10,7 +10,7 @@ export interface KeyFacts {
   readonly bits: number | null;
   /** Whether it may verify agent identity JWTs. */
   readonly usable: boolean;
-  /** Why not; `null` where it is usable. */
+  /** Why not; `null` if it is usable. */
   readonly because: string | null;
 }
 
@@ -23,7 +23,7 @@ function nothing() {
   return { kid: null, kty: null, alg: null, use: null, n: null };
 }
 
-/** Reads the keys of a set for display; whatever is not text is left out. Nothing is judged. */
+/** Reads the keys of a set for display; members that are not strings are omitted. Nothing is checked. */
 export const keyFacts = (jwks: unknown): readonly Omit<KeyFacts, "usable" | "because">[] => {
   const read = Keys.safeParse(jwks);
   if (!read.success) return [];

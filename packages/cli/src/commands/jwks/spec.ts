@@ -4,19 +4,19 @@ export const spec = defineSpec({
   path: ["jwks"],
   summary: "fetch, show and check a set of verification keys",
   description: [
-    "Fetches the JWKS of the configured backend (or reads the file or URL that is named), and says of each key whether it may verify agent identity JWTs, and if not, why: another use or algorithm, too few bits, no id.",
+    "Fetches the JWKS of the configured backend, or of a file or URL, and shows for each key whether it can verify agent identity JWTs, and if not, why: another use or algorithm, too few bits, no id.",
   ],
   args: [{ name: "from", required: false, summary: "a file or URL", completes: "file" }],
   flags: {
-    kid: { type: "string", value: "KID", summary: "fail unless this key is there and usable" },
-    json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
+    kid: { type: "string", value: "KID", summary: "fail unless this key is present and usable" },
+    json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
-  exitCodes: { 1: "no set was found, no key of it is usable, or the key asked for is not" },
+  exitCodes: { 1: "no key set was found, it has no usable key, or the given key is not usable" },
   examples: [
-    { line: "agent-auth jwks", does: "Can tokens of my backend be verified from here?" },
+    { line: "agent-auth jwks", does: "Check the keys of the configured backend" },
     {
       line: "agent-auth jwks jwks.json --kid key-1",
-      does: "Is this key in that file, and usable?",
+      does: "Check one key in a file",
     },
   ],
 });

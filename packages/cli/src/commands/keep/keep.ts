@@ -48,7 +48,7 @@ const keep = Effect.fnUntraced(function* (options: KeepOptions) {
   return yield* watch(session, options.wait).pipe(Effect.provide(managerLayer(session, "keep")));
 });
 
-/** How often the state is looked at besides its changes: an expired credential is no change. */
+/** How often the state is checked in addition to its changes: an expiry is not reported as a change. */
 const CHECK_EVERY_MS = 15_000;
 
 const watch = Effect.fnUntraced(function* (session: Session, wait: boolean) {

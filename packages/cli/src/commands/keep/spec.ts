@@ -5,7 +5,7 @@ export const spec = defineSpec({
   summary: "keep the sign-in fresh until stopped",
   description: [
     "Refreshes the access token of the stored ChatGPT sign-in ten minutes before it expires, so that no other program, Codex included, finds it due. A refresh token can be used only once: programs that refresh at the same time can end the sign-in.",
-    "Also notices when another program signs in, refreshes or signs out. Without --wait, the command ends if nobody is signed in any more, or if only a new sign-in helps.",
+    "Also notices when another program signs in, refreshes or signs out. Without --wait, the command ends after a logout, or if a new sign-in is needed.",
     "docs/keep-fresh.md has a systemd user unit and a launchd agent.",
   ],
   args: [],
@@ -20,7 +20,7 @@ export const spec = defineSpec({
     0: "stopped by Ctrl-C or SIGTERM",
     1: "the stored credential cannot be refreshed, such as an API key, or the command failed",
     2: "the command line is wrong",
-    4: "nobody is signed in, or a new sign-in is needed",
+    4: "a sign-in is needed",
   },
   examples: [
     { line: "agent-auth keep", does: "Keep the sign-in fresh while this terminal is open" },

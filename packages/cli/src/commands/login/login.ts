@@ -24,7 +24,7 @@ export const command: Command<typeof spec.flags, LoginOptions> = {
   }),
 };
 
-/** Signs in the way that was asked for; the browser where none was. */
+/** Signs in with the requested method; by default in the browser. */
 export const run = (options: LoginOptions): Effect.Effect<ExitCode> => {
   const [source = "browser", ...others] = options.sources;
   if (others.length > 0) return Effect.sync(() => reportError("Error logging in", conflict));

@@ -29,7 +29,7 @@ export const browserOpener = (
   return platform === "darwin" ? openOnMacOs : openWithSystem;
 };
 
-/** A program and its arguments. `%s` in them stands for the link; without `%s`, the link is the last argument. */
+/** A program and its arguments. `%s` in them is replaced by the link; without `%s`, the link is the last argument. */
 export type BrowserCommand = readonly [program: string, ...args: ReadonlyArray<string>];
 
 /**

@@ -11,7 +11,7 @@ import { withAccounts } from "../accounts/named-account.ts";
 
 /**
  * What can be refused before a secret is read, a browser opened or anything sent: a way of signing in that the
- * configuration rules out, a variable that would rule anyway, a store that keeps nothing.
+ * configuration does not allow, a variable that provides the credential, a store that keeps nothing.
  */
 export const checkBeforeSignIn = Effect.fnUntraced(function* (
   method: LoginMethod,
@@ -40,5 +40,5 @@ const isKept = (name: string) =>
   new CliError({
     code: "CLI_ACCOUNT_IN_USE",
     message: `the current sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
-    hint: "To sign in beside it, run: agent-auth accounts add NAME",
+    hint: "To keep it and sign in with another account, run: agent-auth accounts add NAME",
   });

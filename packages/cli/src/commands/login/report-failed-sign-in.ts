@@ -8,7 +8,7 @@ import { type Reportable, reportError } from "../../errors/report.ts";
  */
 export const reportFailedSignIn = (prefix: string, error: Reportable): ExitCode => {
   const { code, message } = error;
-  // Another sign-in goes on, so there is no next step.
+  // Another sign-in is running, so there is no next step.
   if (code === "LOGIN_SIGN_IN_CANCELLED") {
     const stopped = {
       code,

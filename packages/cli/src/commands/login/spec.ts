@@ -4,10 +4,10 @@ export const spec = defineSpec({
   path: ["login"],
   summary: "sign in, and keep the credential",
   description: [
-    "Without a flag, opens the browser to sign in with ChatGPT. The other ways in read one secret from stdin, so that it never stands in a process list or a shell history.",
-    "The credential is kept in $CODEX_HOME/auth.json (default ~/.codex), mode 0600, or in the OS keyring where config.toml sets cli_auth_credentials_store. An agent identity is verified against the JWKS of chatgpt_base_url before anything is saved. The keys of that set are kept in $CODEX_HOME/agent-auth while they are fresh, so that not every command has to fetch them. An earlier sign-in stays until the new one is stored.",
+    "Without a flag, opens the browser to sign in with ChatGPT. The --with-… flags read a secret from stdin, so that it never appears in a process list or a shell history.",
+    "The credential is kept in $CODEX_HOME/auth.json (default ~/.codex), mode 0600, or in the OS keyring if config.toml sets cli_auth_credentials_store. An agent identity is verified against the JWKS of chatgpt_base_url before anything is saved. The keys of that set are kept in $CODEX_HOME/agent-auth while they are fresh, so that not every command has to fetch them. An earlier sign-in is kept until the new one is stored.",
     "To see who is signed in: agent-auth login status. To sign out: agent-auth logout.",
-    "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, it rules every request: login says so and changes nothing.",
+    "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, it provides the credential of every request: login says so and changes nothing.",
   ],
   args: [],
   flags: {

@@ -21,7 +21,7 @@ export const command: Command<typeof spec.flags, LogoutOptions> = {
   options: ({ globals }) => ({ globals }),
 };
 
-/** Removes what is stored. Nothing stored is no failure. */
+/** Removes the stored credential. Succeeds if nothing is stored. */
 export const run = (options: LogoutOptions) =>
   logout(options).pipe(
     Effect.catch((error) => Effect.sync(() => reportError("Error logging out", error))),
@@ -30,7 +30,7 @@ export const run = (options: LogoutOptions) =>
 const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
   const session = yield* openSession(globals);
   const kept = yield* keptCopy(session);
-  // Where the tokens could not be revoked, the manager warns of it.
+  // The manager warns if the tokens could not be revoked.
   const { removed } = yield* AuthManager.use((manager) => manager.logout).pipe(
     Effect.provide(managerLayer(session, "signInOrOut")),
   );

@@ -84,7 +84,7 @@ const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
 const serve = Effect.fnUntraced(function* (options: ProxyOptions, session: Session) {
   const signer = yield* signerForCallbacks;
   const services = yield* Effect.context();
-  // Whoever cannot sign now should hear it now, not with the first request.
+  // If requests cannot be signed, report it now, not with the first request.
   yield* signer.sign();
   const dispatcher = yield* makeDispatcher(session.environment);
   const { tokenFile } = options;

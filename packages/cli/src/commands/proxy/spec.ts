@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["proxy"],
   summary: "authenticate every request of any program, on a loopback port",
   description: [
-    "Listens on 127.0.0.1 and forwards requests to the configured model provider with fresh credentials. Set a program's base URL to the URL that is printed, with or without /v1 behind it; whatever API key the program sends is replaced.",
+    "Listens on 127.0.0.1 and forwards requests to the configured model provider with fresh credentials. Set a program's base URL to the URL that is printed, with or without /v1 at its end. The API key that the program sends is replaced.",
     "Bodies stream in both directions and WebSocket upgrades are forwarded. After a 401 the credential is recovered and the request is sent again if its body is at most 1 MiB.",
     "Requests from web pages are rejected. On Linux, only the user who started the proxy, and root, can use it. To keep other users out elsewhere, use --token-file or --listen.",
     "GET /healthz and GET /readyz are answered by the proxy itself. The base URL goes to stdout; an access log without queries, headers or bodies goes to stderr. Ctrl-C stops the proxy after the requests in progress have finished.",

@@ -4,13 +4,13 @@ export const spec = defineSpec({
   path: ["token"],
   summary: "print the token that a request would carry",
   description: [
-    "Prints what stands behind the scheme of the Authorization header: an API key, an access token (renewed first where it is about to expire), or, for an agent identity, an assertion signed for this second.",
+    "Prints the credential of the Authorization header, without its scheme: an API key, an access token (refreshed first if it is due), or, for an agent identity, an assertion signed for the current second.",
     "On a terminal the token is masked unless --show is given; a pipe or file gets it whole.",
   ],
   args: [],
   flags: {
     show: { type: "boolean", summary: "print it whole on a terminal too" },
-    json: { type: "boolean", summary: "answer in JSON (docs/json-output.md)" },
+    json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
   mayNeedSignIn: true,
   examples: [

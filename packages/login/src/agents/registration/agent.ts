@@ -16,7 +16,7 @@ import type { LoginError } from "../../errors/index.ts";
 import { biscuitFor, taskApi, type Core } from "./core.ts";
 import { ensureRecord } from "./register.ts";
 
-/** An agent that exists, where it was found, and how its tasks are registered. */
+/** An existing agent, its source, and how its tasks are registered. */
 export interface Agent {
   readonly record: AgentIdentityRecord;
   readonly identity: AgentTaskIdentity;
@@ -25,7 +25,7 @@ export interface Agent {
 }
 
 /**
- * The agent of whoever is signed in: of an agent identity, itself; of a ChatGPT sign-in, where that is enabled, the one
+ * The agent of the current sign-in: of an agent identity, itself; of a ChatGPT sign-in, if that is enabled, the one
  * that it owns or gets now; of anything else none.
  */
 export const currentAgent = Effect.fnUntraced(function* (

@@ -11,7 +11,7 @@ import type { LoginError } from "../../errors/index.ts";
 import type { HomeLock } from "../../storage/lock/index.ts";
 import { compact } from "../../internal/compact.ts";
 
-/** What a registration has to know beside the manager's options. */
+/** The options of a registration in addition to the manager's. */
 export interface IdentityRegistrationOptions extends AuthManagerOptions {
   /** Whether a ChatGPT sign-in gets an agent identity. A credential that is nothing else has one regardless. */
   readonly enabled: boolean;
@@ -28,8 +28,7 @@ export interface IdentityRegistrationOptions extends AuthManagerOptions {
 /** The service `IdentityRegistration`. */
 export interface IdentityRegistrationShape {
   /**
-   * The agent identity of whoever is signed in, with this process's task. A stored record is used again while its
-   * workspace and user match; else it is dropped and an agent registered anew. `None`: signed out, a credential
+   * The agent identity of the current sign-in, with this process's task. A stored record is used while its workspace and `None`: signed out, a credential
    * that owns no identity, or not enabled.
    */
   readonly identity: Effect.Effect<Option.Option<AgentIdentityCredential>, LoginError>;

@@ -11,7 +11,7 @@ export type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./c
 
 /**
  * Agent identities of people (docs/protocol.md §11): registers an agent for a ChatGPT sign-in, keeps its record
- * beside the tokens, and registers its tasks, with biscuits where the user has an access token and without where
+ * beside the tokens, and registers its tasks, with biscuits if the user has an access token and without if
  * there is none.
  *
  * @example
@@ -22,7 +22,7 @@ export type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./c
  *
  * const header = Effect.gen(function* () {
  *   const registration = yield* IdentityRegistration;
- *   const agent = yield* registration.identity; // None if nobody is signed in
+ *   const agent = yield* registration.identity; // None if signed out
  *   return Option.map(agent, ({ signer }) => signer.authorizationAt(Date.now()));
  * });
  * ```

@@ -16,7 +16,7 @@ import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts
 
 /**
  * The agent of a ChatGPT sign-in, one for all processes: under the home lock, a stored record that is the user's own is
- * used, whoever put it there; else a new agent is registered and its record stored beside the tokens.
+ * used, also if another program stored it; else a new agent is registered and its record stored with the tokens.
  */
 export const ensureRecord = (
   core: Core,

@@ -17,7 +17,7 @@ import type { Account } from "../../credential/index.ts";
 
 type StoredRecord = Extract<StoredAgentIdentity, { readonly _tag: "Record" }>;
 
-/** The stored record, where it is one and reads; anything else is as good as none: a new agent is registered. */
+/** The stored record, if it can be read. Anything else counts as absent: a new agent is registered. */
 export const readIdentity = (
   document: AuthDocument,
 ): Effect.Effect<Option.Option<AgentIdentityRecord>> => {

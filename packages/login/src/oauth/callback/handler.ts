@@ -123,7 +123,7 @@ export class CallbackHandler {
 
   /**
    * Other users of this machine can read the link in the browser's arguments, and its target contains `state`. So it is
-   * for the user of this process (and root) only. Where the system does not tell who is connected, it works once: if it is
+   * for the user of this process (and root) only. If the system cannot identify the connected user, it works once: if it is
    * opened a second time, one of the two was someone else, and the sign-in ends.
    */
   #handleLink(url: URL, request: IncomingMessage, response: ServerResponse): void {
