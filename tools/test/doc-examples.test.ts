@@ -1,7 +1,6 @@
-import { globSync, readFileSync } from "node:fs";
+import { globSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
 import { runExamples, typecheckExamples, writeExamples } from "../src/doc-examples/check.ts";
 import { type DocumentedExport, documentedExports } from "../src/doc-examples/extract.ts";
 
@@ -18,11 +17,6 @@ const withExamples = [...packages]
   .filter(([, exports]) => exports.some(({ examples }) => examples.length > 0))
   .map(([name]) => name);
 
-/** Exports that have no example yet. Entries may only be removed; with the last one, this file and its use go. */
-const allowed = z
-  .array(z.string())
-  .parse(JSON.parse(readFileSync(join(root, "tools/doc-examples-missing.json"), "utf8")));
-
 const idsOf = (exports: ReadonlyArray<DocumentedExport>) => exports.map(({ id }) => id);
 
 describe("docstrings", () => {
@@ -34,10 +28,7 @@ describe("docstrings", () => {
   // An error class is shown by the example of the predicate of its module, such as isLoginError.
   it("have an @example for every exported function and class but errors", () => {
     const required = all.filter(({ kind }) => kind === "function" || kind === "class");
-    const missing = required.filter(({ examples }) => examples.length === 0);
-    expect(idsOf(missing).filter((id) => !allowed.includes(id))).toEqual([]);
-    const outdated = allowed.filter((id) => !idsOf(missing).includes(id));
-    expect(outdated, "remove from tools/doc-examples-missing.json").toEqual([]);
+    expect(idsOf(required.filter(({ examples }) => examples.length === 0))).toEqual([]);
   });
 });
 

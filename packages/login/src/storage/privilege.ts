@@ -20,7 +20,16 @@ import { StoreUnwritable } from "../errors/store.ts";
 // written that this user could not have read or written. No permission check of the operating system stops root, and
 // that user may put links and other folders in its way.
 
-/** Whether no permission check of the operating system applies to this process: it is root. Never on Windows. */
+/**
+ * Whether no permission check of the operating system applies to this process: it is root. Never on Windows.
+ *
+ * @example
+ * ```ts
+ * import { isRoot } from "@agent-auth/login/storage/privilege";
+ *
+ * if (isRoot()) console.warn("files that are created here may belong to root");
+ * ```
+ */
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** What decides where a path leads. Nothing, unless this process is root. */
@@ -35,7 +44,16 @@ export interface PathControl {
 
 const MAX_LINKS = 40;
 
-/** Walks a path as the operating system does, and notes who owns the folders and links on the way. */
+/**
+ * Walks a path as the operating system does, and notes who owns the folders and links on the way.
+ *
+ * @example
+ * ```ts
+ * import { controlOf } from "@agent-auth/login/storage/privilege";
+ *
+ * const { hasLink, real, uids } = controlOf("/home/ada/.codex/auth.json");
+ * ```
+ */
 export const controlOf = (path: string): PathControl => {
   if (!isRoot()) return { uids: [], hasLink: false, real: path };
   const uids = new Set<number>();
@@ -69,6 +87,16 @@ export const controlOf = (path: string): PathControl => {
  * Why root must not read or write what a path leads to; `undefined` if it may. `stats` are those of the file or folder
  * itself, or of the folder in which a missing file will be. What root owns and no link of another user leads to was put
  * there by root.
+ *
+ * @example
+ * ```ts
+ * import { controlOf, crossing } from "@agent-auth/login/storage/privilege";
+ * import { statSync } from "node:fs";
+ *
+ * const path = process.execPath;
+ * const reason = crossing(controlOf(path), statSync(path), "read");
+ * if (reason !== undefined) throw new Error(reason);
+ * ```
  */
 export const crossing = (
   control: PathControl,
@@ -92,7 +120,20 @@ const isReadableByAll = (path: string, stats: Stats): boolean => {
   }
 };
 
-/** The `crossing` of an open file, asked again after it was opened, so that the name cannot be changed in between. */
+/**
+ * The `crossing` of an open file, asked again after it was opened, so that the name cannot be changed in between.
+ *
+ * @example
+ * ```ts
+ * import { crossingOfOpenFile } from "@agent-auth/login/storage/privilege";
+ * import { closeSync, fstatSync, openSync } from "node:fs";
+ *
+ * const path = process.execPath;
+ * const fd = openSync(path, "r");
+ * const reason = crossingOfOpenFile(path, fd, fstatSync(fd)); // undefined: the file may be read
+ * closeSync(fd);
+ * ```
+ */
 export const crossingOfOpenFile = (path: string, fd: number, stats: Stats): string | undefined => {
   if (!isRoot()) return undefined;
   // The walk takes as long as reading the file. Without a link on the way, root's own file needs none.
@@ -132,7 +173,17 @@ export const assertOwnerTrusted = (path: string): Effect.Effect<void, OwnerNotTr
       : Effect.fail(new OwnerNotTrusted({ path, ownerUid }));
   });
 
-/** The user other than root who decides what a file or folder holds; `undefined` for processes that are not root. */
+/**
+ * The user other than root who decides what a file or folder holds; `undefined` for processes that are not root.
+ *
+ * @example
+ * ```ts
+ * import { foreignOwner } from "@agent-auth/login/storage/privilege";
+ *
+ * const uid = foreignOwner(process.execPath);
+ * if (uid !== undefined) console.warn(`user ${uid} controls ${process.execPath}`);
+ * ```
+ */
 export const foreignOwner = (path: string): number | undefined => {
   if (!isRoot()) return undefined;
   const { real, uids } = controlOf(path);
@@ -140,7 +191,17 @@ export const foreignOwner = (path: string): number | undefined => {
   return owner === 0 ? uids[0] : owner;
 };
 
-/** Whether this process is root and others may put things into the folder. */
+/**
+ * Whether this process is root and others may put things into the folder.
+ *
+ * @example
+ * ```ts
+ * import { isFolderOfOthers } from "@agent-auth/login/storage/privilege";
+ * import { tmpdir } from "node:os";
+ *
+ * console.log(isFolderOfOthers(tmpdir())); // true for root: every user can write there
+ * ```
+ */
 export const isFolderOfOthers = (folder: string): boolean => {
   if (!isRoot()) return false;
   const { gid, mode, uid } = statSync(folder);
@@ -151,6 +212,19 @@ export const isFolderOfOthers = (folder: string): boolean => {
 /**
  * Gives a file or folder to the owner of the folder that it is in, if root created it: it would lock that user out of
  * the sign-in. Only for what this process has just created: what was there before may be anything, by a link.
+ *
+ * @example
+ * ```ts
+ * import { giveToFolderOwner } from "@agent-auth/login/storage/privilege";
+ * import { closeSync, mkdtempSync, openSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const path = join(mkdtempSync(join(tmpdir(), "codex-home-")), "auth.json");
+ * const fd = openSync(path, "wx", 0o600);
+ * giveToFolderOwner(fd, path);
+ * closeSync(fd);
+ * ```
  */
 export const giveToFolderOwner = (created: number, path: string): void => {
   if (!isRoot()) return;
@@ -162,7 +236,19 @@ export const giveToFolderOwner = (created: number, path: string): void => {
 export const openFolderFlags =
   constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
 
-/** Creates a folder (0700) and those above it. What root creates belongs to the owner of the folder above. */
+/**
+ * Creates a folder (0700) and those above it. What root creates belongs to the owner of the folder above.
+ *
+ * @example
+ * ```ts
+ * import { createFolder } from "@agent-auth/login/storage/privilege";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * createFolder(join(mkdtempSync(join(tmpdir(), "home-")), ".codex", "accounts"));
+ * ```
+ */
 export const createFolder = (path: string): void => {
   if (isRoot()) assertMayCreate(path);
   const firstCreated = mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -202,6 +288,19 @@ export interface PinnedFolder {
  * Opens the folder of a file (links resolved), so that work in it cannot be led elsewhere. Only root needs that, and only
  * Linux offers it (`/proc/self/fd`); elsewhere the paths are the usual ones. Throws what `refuse` makes of a reason if
  * root must not write there.
+ *
+ * @example
+ * ```ts
+ * import { controlOf, pinFolder } from "@agent-auth/login/storage/privilege";
+ * import { mkdtempSync, writeFileSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * const file = join(mkdtempSync(join(tmpdir(), "codex-home-")), "auth.json");
+ * const folder = pinFolder(file, controlOf(file), (reason) => new Error(reason));
+ * writeFileSync(folder.path("auth.json"), "{}", { mode: 0o600 });
+ * folder.close();
+ * ```
  */
 export const pinFolder = (
   file: string,
