@@ -1,8 +1,6 @@
-import type * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
-import * as Logger from "effect/Logger";
 import * as ManagedRuntime from "effect/ManagedRuntime";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
@@ -25,8 +23,14 @@ import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "
 import { compact } from "../internal/compact.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./external-provider.ts";
+import { callerContext, type CallerOptions } from "./caller-context.ts";
 import { toChatgptTokens, toRedacted, type PlainChatgptTokens, type Secret } from "./secrets.ts";
 
+export {
+  createKeptAccounts,
+  type CreateKeptAccountsOptions,
+  type PromiseKeptAccounts,
+} from "./accounts.ts";
 export { isLoginError } from "../errors/index.ts";
 export type { LoginMethod } from "../config/restrictions.ts";
 export type { PromiseAuthProvider } from "./external-provider.ts";
@@ -41,7 +45,7 @@ export {
 type PreparedOptions = Omit<AuthManagerOptions, "config" | "environment" | "externalProvider">;
 
 /** As `AuthManagerOptions`, for programs that have not read the environment and the configuration themselves. */
-export interface CreateAuthManagerOptions extends PreparedOptions {
+export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions {
   /** Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
   /** Default: `process.env`. */
@@ -51,15 +55,6 @@ export interface CreateAuthManagerOptions extends PreparedOptions {
   /** `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
   readonly externalProvider?: PromiseAuthProvider;
-  /**
-   * An Effect context, for example with your loggers and tracer, in which everything of the manager runs. Warnings go to
-   * its loggers then, unless there is an `onWarning`.
-   */
-  readonly context?: Context.Context<never>;
-  /**
-   * Called with each warning: one line, without secrets. Default: writes a line to stderr. What it throws is ignored.
-   */
-  readonly onWarning?: (message: string) => void;
 }
 
 /** Options of every call. An abort ends the wait; work that other calls wait for as well goes on. */
@@ -276,24 +271,3 @@ const prepare = Effect.fnUntraced(function* (
     externalProvider === undefined ? undefined : fromPromiseProvider(externalProvider);
   return { ...rest, environment, config, ...compact({ externalProvider: provider }) };
 });
-
-const callerContext = ({ context, onWarning }: CreateAuthManagerOptions): Layer.Layer<never> => {
-  const given = context === undefined ? Layer.empty : Layer.succeedContext(context);
-  return context !== undefined && onWarning === undefined
-    ? given
-    : Layer.merge(given, warningLogger(onWarning ?? toStderr));
-};
-
-const toStderr = (message: string): void => console.error(`agent-auth: ${message}`);
-
-const warningLogger = (onWarning: (message: string) => void) =>
-  Logger.layer([
-    Logger.make(({ logLevel, message }) => {
-      if (logLevel !== "Warn" && logLevel !== "Error") return;
-      try {
-        onWarning([message].flat().join(" "));
-      } catch {
-        // A program that cannot be warned must not lose a refresh that is running.
-      }
-    }),
-  ]);

@@ -117,7 +117,8 @@ export const inHeldFolder = async <A>(
     return await use(held);
   } catch (error) {
     if (!(error instanceof StoreUnwritable)) throw error;
-    const { fix, reason, systemCode } = error;
+    const { reason, systemCode } = error;
+    const fix = error.fix?.replaceAll(dirname(folder.path("x")), dirname(where));
     throw new StoreUnwritable({
       where,
       operation,
