@@ -64,7 +64,7 @@ export interface TestAuthority extends AsyncDisposable {
   readonly jwks: () => Promise<KeySet>;
   /** Signs with a new key from now on. Returns its key id. `keepOld: false` stops publishing the others. */
   readonly rotateSigningKey: (options?: { readonly keepOld?: boolean }) => Promise<string>;
-  /** Publishes these keys, unchecked, beside the authority's own. */
+  /** Publishes these keys, unchecked, in addition to the authority's own. */
   readonly publishKeys: (keys: ReadonlyArray<Readonly<Record<string, unknown>>>) => void;
 
   /**
@@ -91,7 +91,7 @@ export interface TestAuthority extends AsyncDisposable {
   readonly revokeTask: (taskId?: string) => void;
   /** Revokes an access token, personal access token or API key. Returns whether it was known. */
   readonly revokeAccessToken: (token: string) => boolean;
-  /** Makes a bearer token expire now, whatever its claims say. Returns whether it was known. */
+  /** Makes a bearer token expire now, regardless of its claims. Returns whether it was known. */
   readonly expireAccessToken: (token: string) => boolean;
 
   /** Revokes all tokens of the sign-in that a refresh token belongs to. Returns whether it was known. */

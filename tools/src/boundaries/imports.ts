@@ -1,4 +1,4 @@
-// Reads which modules a TypeScript file names, in whatever way it names them.
+// Reads which modules a TypeScript file names, with any syntax.
 import { parseSync, Visitor } from "rolldown/utils";
 
 export interface ReadImports {

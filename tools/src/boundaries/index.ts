@@ -1,5 +1,5 @@
 // Fails if a package imports, or declares, anything but the layers below it; if modules import each other in a circle,
-// for types only or dynamically included; if a file stands beside a folder of the same name; or if a docstring or README
+// for types only or dynamically included; if a file has a folder of the same name beside it; or if a docstring or README
 // imports a module that the package does not export. Neither TypeScript's project references nor a lint rule that works
 // with this compiler sees all of these (docs/decisions/0002-boundaries-by-own-script.md).
 import { resolve } from "node:path";

@@ -42,7 +42,9 @@ const checkNames = (dir: string, modules: ReadonlyArray<Module>): ReadonlyArray<
   modules.flatMap(({ file }) => {
     const folder = join(dirname(file), basename(file, extname(file)));
     const isFolder = existsSync(join(dir, folder)) && statSync(join(dir, folder)).isDirectory();
-    return isFolder ? `${file} stands beside the folder ${folder}: make it ${folder}/index.ts` : [];
+    return isFolder
+      ? `${file} and the folder ${folder} have the same name: move the file to ${folder}/index.ts`
+      : [];
   });
 
 /** Everything that is wrong with a package's modules among themselves, a line each. */

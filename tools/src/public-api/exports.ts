@@ -1,4 +1,4 @@
-// What each entry point of a package exports, with the declaration behind every name, wherever that stands.
+// What each entry point of a package exports, with the declaration of every name, in whichever file that is.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";

@@ -72,7 +72,7 @@ const makeAdmit = ({ maxUses, capacity }: Limits) => {
   const uses = new Map<string, Use>();
   let sweptAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Once a second, even when full: a full walk for each request would help an attacker who filled the store. */
+  /** Once a second, even when full: scanning the whole store for each request would help an attacker who filled it. */
   const sweep = (nowMs: number) => {
     if (Math.abs(nowMs - sweptAtMs) < sweepIntervalMs) return;
     sweptAtMs = nowMs;

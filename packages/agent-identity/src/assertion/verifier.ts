@@ -137,7 +137,7 @@ const isPublicKey = (
 ): key is { readonly verify: (message: string, signature: string) => unknown } =>
   typeof key === "object" && key !== null && "verify" in key && typeof key.verify === "function";
 
-/** What a use is counted under: a digest of fixed size of agent runtime, task and second, whatever the ids contain. */
+/** The key of a use: a digest of agent runtime, task and second. Its size does not depend on the ids. */
 const replayKey = ({ agentRuntimeId, taskId, timestamp }: UnverifiedAgentAssertion): string =>
   hash("sha256", JSON.stringify([agentRuntimeId, taskId, timestamp]), "base64url");
 

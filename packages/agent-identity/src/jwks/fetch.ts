@@ -19,7 +19,7 @@ export interface FetchOptions {
   readonly timeoutMs: number;
   /** Lifetime of a response that states none. */
   readonly defaultLifetimeMs: number;
-  /** The longest lifetime, whatever the response states. */
+  /** The longest lifetime, even if the response states a longer one. */
   readonly maxLifetimeMs: number;
 }
 

@@ -133,7 +133,7 @@ export const sealToAgent = (
 
 /**
  * Decrypts a message that was sealed to an agent's key: base64 (standard, padded) in, bytes out. Fails with
- * `SealedBoxDecryptionFailed`; a changed message cannot be told from one for another key.
+ * `SealedBoxDecryptionFailed`; a changed message cannot be distinguished from one for another key.
  *
  * @example
  * ```ts

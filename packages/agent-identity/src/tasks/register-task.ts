@@ -37,7 +37,7 @@ export interface RegisterTaskOptions {
 const timeoutMs = 30_000;
 const maxAttempts = 3;
 const firstBackoffMs = 500;
-/** If the server asks to wait longer, the caller is told at once instead. */
+/** If the server asks to wait longer, the registration fails at once instead. */
 const maxRetryAfterMs = 60_000;
 
 /**

@@ -38,7 +38,7 @@ import { createFolder } from "./privilege.ts";
 
 type Warn = (warning: StoreWarning) => Effect.Effect<void>;
 
-/** Replaces the file that the path leads to, under Codex's lock beside it. Creates the file and its folder. */
+/** Replaces the file that the path leads to, under Codex's lock for it. Creates the file and its folder. */
 export const saveAuthFile = (
   path: string,
   home: CodexHome,
@@ -105,7 +105,7 @@ export const removeAuthFile = (path: string, warn: Warn): Effect.Effect<boolean,
     );
     // No lock file is created beside a file that is not an auth.json.
     if (target.stats === undefined || isOther) return yield* remove;
-    // Nobody who holds the lock can prevent the removal of a credential.
+    // A program that holds the lock cannot prevent the removal of a credential.
     const lock = Effect.catch(acquireTargetLock(target), warn);
     const isRemoved = yield* Effect.scoped(Effect.andThen(lock, remove));
     if (isRemoved && target.stats.nlink > 1) {

@@ -10,7 +10,7 @@ import { makeCredentialStore } from "./pending-tokens.ts";
 export type AutoStoreOptions = KeyringStoreOptions;
 
 /**
- * The keyring, and the file where the keyring has nothing or cannot be reached; the latter with a warning each time.
+ * The keyring, or the file if the keyring has no entry or cannot be reached, with a warning each time.
  * An entry of the keyring that is there and broken is an error: the file may be older. What is saved to the file takes
  * the keyring's entry away, where that can be done.
  *
@@ -28,8 +28,8 @@ export const layer = (options: AutoStoreOptions): Layer.Layer<CredentialStore> =
   Layer.sync(CredentialStore, () => makeCredentialStore(makeAutoStore(options)));
 
 /**
- * A keyring may hold an older sign-in and have no room for the newer one (Credential Manager's limit), and what it holds
- * is found first. One that does not answer at all is not waited for a second time.
+ * Limits the removal of an older keyring entry, which would be found first. A keyring may be too small for the newer
+ * sign-in (Credential Manager); one that does not respond at all is not waited for again.
  */
 const MAX_TIDYING_MS = 2_000;
 

@@ -17,7 +17,7 @@ export type StoreSource = Extract<
 
 export interface StoredDocument {
   readonly document: AuthDocument;
-  /** Where it was found; of an `auto` store, the place that had it. */
+  /** Where it was found; for an `auto` store, the store that had it. */
   readonly source: StoreSource;
 }
 
@@ -37,7 +37,7 @@ export interface StoreImplementation {
    * that something is stored, or may be, and cannot be read.
    */
   readonly load: Effect.Effect<Option.Option<StoredDocument>, StoreError>;
-  /** Replaces the whole stored document or nothing, durably, and answers where it was stored. */
+  /** Replaces the stored document, atomically and durably, and returns where it was stored. */
   readonly save: (document: AuthDocument) => Effect.Effect<StoreSource, StoreError, HomeLockHeld>;
   /** Removes the credential from every place of this store, readable or not; false if there was none. */
   readonly remove: Effect.Effect<boolean, StoreError, HomeLockHeld>;
@@ -60,7 +60,7 @@ export interface SavedTokens {
 
 /**
  * Stores one `auth.json` document. Layers: `storage/configured` (the one that `config.toml` names), `storage/file`,
- * `storage/keyring`, `storage/auto`, `storage/ephemeral`; `makeCredentialStore` for one of your own. Whatever changes
+ * `storage/keyring`, `storage/auto`, `storage/ephemeral`; `makeCredentialStore` for your own. Everything that changes
  * the store requires `HomeLockHeld`, so it runs inside `HomeLock.withLock`. Nothing is shared between two layers but
  * what is on disk or in the keyring.
  *

@@ -39,7 +39,7 @@ const makeEphemeralStore = (): CredentialStore["Service"] => {
 export const layer: Layer.Layer<CredentialStore> = Layer.sync(CredentialStore, makeEphemeralStore);
 
 /**
- * The memory beside the configured store, which holds external ChatGPT tokens. A manager has one of its own unless it
+ * The in-memory store in addition to the configured one, for external ChatGPT tokens. A manager has its own unless it
  * is given this service; give it to several managers to share the tokens.
  *
  * @example

@@ -17,14 +17,14 @@ export const keyringAccount = (home: CodexHome): string => {
 
 /** One entry of the OS keyring. */
 export interface KeyringEntry {
-  /** `null` where the keyring, unlocked and reachable, has no such entry. */
+  /** `null` if the keyring can be read and has no such entry. */
   readonly get: Effect.Effect<string | null, KeyringUnavailable>;
   readonly set: (value: string) => Effect.Effect<void, KeyringUnavailable>;
-  /** False where there was none. */
+  /** False if there was none. */
   readonly delete: Effect.Effect<boolean, KeyringUnavailable>;
 }
 
-/** A person may have to unlock it; a service that hangs must not hang us for ever. */
+/** Long enough for a person to unlock the keyring; a service that hangs must not block us longer. */
 const MAX_WAIT_MS = 60_000;
 
 type StoreOperation = KeyringUnavailable["operation"];

@@ -18,7 +18,7 @@ interface Pending {
 
 /**
  * Makes a `CredentialStore` of an implementation: adds the memory for refreshed tokens that could not be saved, reads a
- * half-written document once more, and dies if a change is attempted after the home lock was released.
+ * half-written document again, and dies if a change is attempted after the home lock was released.
  *
  * @example
  * ```ts
@@ -95,7 +95,7 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
 
 const SETTLE_MS = 50;
 
-/** Other programs write in place, so what does not parse may be half written: it is read once more before it counts. */
+/** Other programs write in place, so a document that does not parse may be half written: it is read again before it counts as broken. */
 const loadSettled = (store: StoreImplementation): StoreImplementation["load"] =>
   Effect.catchTag(store.load, "AuthJsonInvalid", () =>
     Effect.andThen(Effect.sleep(SETTLE_MS), store.load),

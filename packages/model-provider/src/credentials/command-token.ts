@@ -51,7 +51,7 @@ const assertConfig = (config: CommandTokenConfig): void => {
   if (!(timeoutMs > 0)) throw new TypeError("timeoutMs must be a number of milliseconds above 0");
   if (!(refreshIntervalMs >= 0))
     throw new TypeError("refreshIntervalMs must be a number of milliseconds, 0 or more");
-  // The working directory may be a checkout that somebody else wrote.
+  // The working directory may be an untrusted checkout.
   if (cwd !== undefined && !isAbsolute(cwd)) throw new TypeError("cwd must be an absolute path");
   if (cwd === undefined && /[\\/]/.test(command) && !isAbsolute(command))
     throw new TypeError("command must be an absolute path or the name of a program, or cwd be set");

@@ -16,7 +16,7 @@ export interface AttemptHost {
   started: boolean;
   /** Decides by its status what happens to a response, before any of it is passed on. */
   readonly judge: (attempt: Attempt, status: number, headers: IncomingHeaders) => Verdict;
-  /** Returns whether a failure without a response is not the caller's: another attempt follows, or it was told already. */
+  /** Returns whether a failure without a response is not the caller's: another attempt follows, or it was reported already. */
   readonly handlesFailure: (error: Error) => boolean;
 }
 

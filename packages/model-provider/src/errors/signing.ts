@@ -3,7 +3,7 @@ import type { LoginError } from "@agent-auth/login/errors";
 import * as Data from "effect/Data";
 import type { IllegalHeader } from "./configuration.ts";
 
-/** The provider needs the signed-in credential, and nobody is signed in. */
+/** The provider needs the signed-in credential, and there is none. */
 export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   readonly providerId: string;
 }> {

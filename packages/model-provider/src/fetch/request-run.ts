@@ -82,7 +82,7 @@ export const runRequest = async (
   }
 };
 
-/** Headers of whoever is signed in now, which may be another account than before. */
+/** Headers of the current sign-in, which may be another account than before. */
 const freshHeaders = async (
   { signer, runtime }: FetchTools,
   init: RequestInit,
@@ -156,7 +156,7 @@ const runAttempts = async (
   }
 };
 
-/** Whether another account is known to have signed in. If that cannot be told at once, it is checked after the wait. */
+/** Whether another account is known to have signed in. If that is not known yet, it is checked after the wait. */
 const isKnownToDiffer = (first: SignedHeaders, now: SignedHeaders | null): boolean =>
   now !== null && !first.mayBeReplacedBy(now);
 

@@ -40,7 +40,7 @@ const signedOut: AccountState = { _tag: "SignedOut" };
 
 /**
  * Returns the account that the next request to `provider` is sent for, or why there is none. Never fails: a credential
- * that cannot be loaded is the state `Unavailable`. Without `provider`, it describes whoever is signed in. Pass `null` if
+ * that cannot be loaded is the state `Unavailable`. Without `provider`, it describes the current sign-in. Pass `null` if
  * there is no manager.
  *
  * @example

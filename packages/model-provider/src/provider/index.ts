@@ -139,7 +139,7 @@ export const resolveProvider = (
   });
 
 /**
- * Returns where a request with this credential goes; `null` stands for a request without one.
+ * Returns where a request with this credential goes; `null` means a request without one.
  *
  * @example
  * ```ts

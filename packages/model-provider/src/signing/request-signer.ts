@@ -69,7 +69,7 @@ export const signerFrom = (options: SignerOptions): RequestSignerShape =>
  *     recoverUnauthorized: () => Promise.resolve(null),
  *   },
  * });
- * signer.signNow(); // null: nobody is signed in
+ * signer.signNow(); // null: signed out
  * ```
  */
 export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerShape => {

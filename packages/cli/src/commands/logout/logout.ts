@@ -44,8 +44,8 @@ const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
 });
 
 /**
- * The kept copy of the current sign-in: its tokens are revoked as well, so it would only mislead. If nobody can tell
- * whether there is one, the person is told: signing out is what was asked for.
+ * The kept copy of the current sign-in, which is removed because its tokens are revoked as well. If it cannot be found
+ * out whether there is one, the command warns and signs out all the same.
  */
 const keptCopy = Effect.fnUntraced(function* (session: Session) {
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;

@@ -28,7 +28,8 @@ export interface IdentityRegistrationOptions extends AuthManagerOptions {
 /** The service `IdentityRegistration`. */
 export interface IdentityRegistrationShape {
   /**
-   * The agent identity of the current sign-in, with this process's task. A stored record is used while its workspace and `None`: signed out, a credential
+   * The agent identity of the current sign-in, with this process's task. A stored record is used while its workspace and
+   * user match; else it is dropped and a new agent is registered. `None`: signed out, a credential
    * that owns no identity, or not enabled.
    */
   readonly identity: Effect.Effect<Option.Option<AgentIdentityCredential>, LoginError>;

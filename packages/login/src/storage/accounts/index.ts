@@ -11,7 +11,7 @@ export type * from "./types.ts";
 
 /**
  * Several sign-ins under one CODEX_HOME (docs/accounts.md): the current one, which Codex uses, and others that are kept
- * under names. Accounts are told apart by whom they speak for. Every operation moves whole documents and runs under the
+ * under names. Accounts are compared by user and workspace. Every operation moves whole documents and runs under the
  * home lock, so no refresh or sign-in of any process comes in between; nothing is lost if it is killed.
  *
  * @example

@@ -162,7 +162,7 @@ export const makeKeptAccounts = (
     return yield* lockedIn(home)(replace);
   });
 
-  /** Nobody who holds a lock file can prevent the removal. */
+  /** A program that holds a lock file cannot prevent the removal. */
   const removeStored = <R>(name: string, before: Effect.Effect<unknown, never, R>) =>
     HomeLock.use((lock) =>
       lock.withLockIfAvailable(

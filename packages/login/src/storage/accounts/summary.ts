@@ -25,11 +25,11 @@ export interface SignInSummary {
 export interface SignIn {
   readonly document: AuthDocument;
   readonly summary: SignInSummary;
-  /** The same for two documents of one sign-in, whatever tokens it was refreshed with since. A digest. */
+  /** A digest that is the same for all documents of one sign-in, also after refreshes. */
   readonly key: string;
 }
 
-/** Summarizes a stored document; sends nothing. A broken identity is told apart by its bytes. */
+/** Summarizes a stored document; sends nothing. A broken identity is compared by its bytes. */
 export const identifySignIn = (document: AuthDocument): Effect.Effect<SignIn> =>
   Effect.map(describe(document), ({ key, ...summary }) => ({ document, summary, key }));
 
@@ -95,7 +95,7 @@ const agentRecord = Effect.fnUntraced(function* (stored: StoredAgentIdentity | u
   return unverifiedRecord;
 });
 
-/** A credential that Codex stores and that is not usable here: told apart by its members. */
+/** A credential that Codex stores and that is not usable here: compared by its members. */
 const describeOther = ({ unknown = [] }: AuthDocument, mode: AuthMode): Described => ({
   method: "other",
   key: keyOf(mode, ...unknown.flatMap(({ json, key }) => [textOf(key), textOf(json)])),

@@ -22,7 +22,7 @@ export interface KeptAccount {
   readonly summary: SignInSummary;
 }
 
-/** A kept account that cannot be read, so nobody can tell whose sign-in it is. */
+/** A kept account that cannot be read, so its owner is not known. */
 export interface BrokenAccount {
   readonly name: string;
   readonly error: LoginError;

@@ -12,24 +12,24 @@ export const authModes = [
 ] as const;
 
 /**
- * The modes that Codex writes. `headers` and the two of Amazon Bedrock are not usable here; their members are unknown
- * ones, which a rewrite keeps.
+ * The modes that Codex writes. `headers` and the two of Amazon Bedrock cannot be used here; a rewrite keeps their members
+ * as unknown ones.
  */
 export type AuthMode = (typeof authModes)[number];
 
 /**
- * Members of an object that we do not know: a newer program may own them, so a rewrite keeps them, numbers to the
- * digit. Both halves may be secrets: who knows what a stranger keeps there.
+ * An unknown member of an object. A newer program may own it, so a rewrite keeps it, numbers to the digit. Key and value
+ * may be secrets.
  */
 export interface UnknownMember {
   readonly key: Redacted.Redacted;
   /** JSON text as it was read. */
   readonly json: Redacted.Redacted;
-  /** The known key that stood before it; absent where none did. */
+  /** The known key before it; absent if there was none. */
   readonly after?: string;
 }
 
-/** The authority that tokens came from, where the file names it. */
+/** The authority that issued the tokens, if the file names it. */
 export interface OauthProvenance {
   readonly issuer: string;
   readonly clientId: string;
@@ -55,8 +55,8 @@ export type StoredAgentIdentity =
   | { readonly _tag: "Record"; readonly json: Redacted.Redacted };
 
 /**
- * The content of an `auth.json` (docs/protocol.md §2). Types are checked; whether it amounts to a sign-in is not. To
- * change one, spread it: what is not known to us lies in `unknown` and survives.
+ * The content of an `auth.json` (docs/protocol.md §2). Types were checked; whether it is a complete sign-in was not.
+ * To change one, spread it: `unknown` keeps the members that are not known here.
  */
 export interface AuthDocument {
   readonly authMode?: AuthMode;
@@ -98,7 +98,7 @@ const defaultMode = (document: AuthDocument): AuthMode => {
 };
 
 /**
- * `last_refresh` in milliseconds since the epoch; absent where the document has none.
+ * `last_refresh` in milliseconds since the epoch; absent if the document has none.
  *
  * @example
  * ```ts

@@ -7,19 +7,19 @@ export interface EncodeOptions {
   readonly layout?: JsonLayout;
 }
 
-/** A known key and its JSON text; no text where the key is left out. */
+/** A known key and its JSON text; no text if the key is omitted. */
 type Slot = readonly [key: string, json: string | undefined];
 
-/** How deep an object stands, and how it is laid out. */
+/** The depth of an object, and its layout. */
 interface Place {
   readonly layout: JsonLayout;
   readonly depth: number;
 }
 
 /**
- * The text of a document, without a newline at the end: known keys in the order of docs/protocol.md §2, unknown ones
- * where they stood. `pretty` leaves the values of unknown keys as they stood, or a file would grow with each rewrite
- * by what others keep in it. The answer holds secrets in clear.
+ * Returns the text of a document, without a newline at the end: known keys in the order of docs/protocol.md §2, unknown
+ * ones in their old places. `pretty` does not reformat the values of unknown keys, so that a file does not grow with each
+ * rewrite. The text contains secrets.
  *
  * @example
  * ```ts

@@ -3,8 +3,8 @@ export type JsonLayout = "pretty" | "compact";
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /**
- * Lays valid JSON text out anew, as it stands `outerDepth` objects deep. Only white space changes: numbers, escapes and
- * the order of keys stay.
+ * Reformats valid JSON text that is nested in `outerDepth` objects. Only white space changes: numbers, escapes and the
+ * order of keys stay.
  */
 export const reformatJson = (json: string, layout: JsonLayout, outerDepth = 0): string => {
   const tokens = json.match(token) ?? [];
@@ -14,7 +14,7 @@ export const reformatJson = (json: string, layout: JsonLayout, outerDepth = 0): 
 const pretty = (tokens: ReadonlyArray<string>, outerDepth: number): string => {
   let out = "";
   let depth = outerDepth;
-  let isFresh = true; // nothing stands yet in the innermost object or array
+  let isFresh = true; // the innermost object or array is still empty
   const newLine = (): void => {
     out += `\n${"  ".repeat(depth)}`;
   };

@@ -1,5 +1,4 @@
-// Reads JSON text member by member (RFC 8259), strictly. `JSON.parse` will not do here: it forgets which of two equal
-// keys came first, rounds numbers, and cannot say where something stands.
+// Reads JSON text member by member (RFC 8259), strictly. `JSON.parse` accepts duplicate keys, rounds numbers and has no positions.
 
 /** Thrown by `Scanner` and `readAuthJson` only, and caught by `parseAuthJson`; never seen outside. */
 export class ScanFailure extends Error {
@@ -19,10 +18,10 @@ const MAX_DEPTH = 128;
 const plainString = /"[^"\\\u0000-\u001f]*"/y;
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
-/** Names that may be shown. Text of another shape could be a secret that slipped into the place of a key. */
+/** Names that may be shown. Other text could be a secret that was written as a key by mistake. */
 const plainName = /^(?!ey)[A-Za-z_][A-Za-z0-9_]{0,39}$/;
 
-/** `tokens` and `id_token` make `tokens.id_token`; a key that is no plain name becomes `[…]`. */
+/** `tokens` and `id_token` make `tokens.id_token`; a key that is not a plain name becomes `[…]`. */
 export const joinPath = (parent: string, key: string): string => {
   if (!plainName.test(key)) return `${parent}[…]`;
   return parent === "" ? key : `${parent}.${key}`;
@@ -64,7 +63,7 @@ export class Scanner {
     }
   }
 
-  /** Whether the literal stands here, or what is left of it where the text is cut. */
+  /** Whether the literal is here, or its beginning if the text ends within it. */
   #mayBe(literal: string): boolean {
     const here = this.text.slice(this.offset, this.offset + literal.length);
     const isCut = this.offset + literal.length > this.text.length;
@@ -136,7 +135,7 @@ export class Scanner {
     return true;
   }
 
-  /** Consumes any value and answers its text as it stands. */
+  /** Consumes any value and returns its text unchanged. */
   raw(path: string): string {
     this.#skipSpace();
     const start = this.offset;

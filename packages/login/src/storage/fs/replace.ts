@@ -117,7 +117,7 @@ const temporaryPath = (target: string, unique = randomBytes(8).toString("hex")):
 /** A pid may be in use again; a write never takes this long. */
 const ABANDONED_AFTER_MS = 10 * 60 * 1000;
 
-/** Removes what dead writers left beside the target; they hold secrets. Failures are left for the next time. */
+/** Removes temporary files of dead writers, which contain secrets. If that fails, the next write tries again. */
 export const sweepTemporaries = async (target: string): Promise<void> => {
   const folder = dirname(target);
   const names = await readdir(folder).catch((): Array<string> => []);

@@ -25,7 +25,7 @@ const words: Readonly<Record<string, string>> = {
 
 export interface SystemError {
   readonly reason: string;
-  /** Such as `ENOSPC`; absent where the error was not the system's. */
+  /** Such as `ENOSPC`; absent if the error did not come from the system. */
   readonly systemCode?: string;
 }
 

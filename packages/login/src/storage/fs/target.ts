@@ -70,7 +70,7 @@ const pointerOf = async (link: string): Promise<string> => {
   return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;
 };
 
-/** One name for one file, so that `<target>.lock` is the same whatever path led there. */
+/** One name for one file, so that `<target>.lock` is the same for every path to it. */
 const inRealFolder = async (path: string): Promise<string> => {
   try {
     return join(await realpath(dirname(path)), basename(path));
@@ -133,7 +133,7 @@ export const inHeldFolder = async <A>(
 
 /**
  * Throws `StoreUnwritable` if a file must not or cannot be replaced: a rename would cut a hard link, override a file
- * that someone made read-only, or fail in a folder that lets nobody but the owner replace a file.
+ * that someone made read-only, or fail in a folder where only the owner may replace a file.
  */
 export const assertReplaceable = async (target: AuthFileTarget): Promise<void> => {
   const { path, stats } = target;
@@ -161,7 +161,7 @@ export const assertReplaceable = async (target: AuthFileTarget): Promise<void> =
   await file.close();
 };
 
-/** Throws `StoreUnwritable` for a folder, a FIFO and whatever else is not a file. */
+/** Throws `StoreUnwritable` for a folder, a FIFO and anything else that is not a regular file. */
 export const assertRegularFile = (
   { path, stats }: AuthFileTarget,
   operation: StoreOperation,

@@ -34,10 +34,10 @@ interface Folder {
   readonly control: PathControl;
 }
 
-/** The link may be changed while this waits for a lock; the locks are taken anew this often at most. */
+/** The link may be changed while this waits for a lock; the locks are then taken again, at most this often. */
 const MAX_ATTEMPTS = 3;
 
-/** Locks every folder that stands for the sign-in of a CODEX_HOME, until the scope closes. */
+/** Locks every folder that the sign-in of a CODEX_HOME depends on, until the scope closes. */
 export const acquireHome = Effect.fnUntraced(function* (
   options: AcquireOptions,
 ): Effect.fn.Return<Acquired, HomeLockError, Scope.Scope> {
@@ -117,7 +117,7 @@ const checkFolder = Effect.fnUntraced(function* ({
   return isOthers;
 });
 
-/** Returns the folders that stand for the sign-in of a CODEX_HOME: canonical paths. */
+/** Returns the folders that the sign-in of a CODEX_HOME depends on: canonical paths. */
 export const homeFolders = (
   options: Pick<AcquireOptions, "home" | "path">,
 ): Effect.Effect<ReadonlyArray<string>> =>

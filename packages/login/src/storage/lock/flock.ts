@@ -101,7 +101,7 @@ const openForFlock = (path: string): number => {
   }
 };
 
-/** Codex creates `auth.lock` 0666 less the umask. Whoever can open a lock file can hold it and block everyone else. */
+/** Codex creates `auth.lock` 0666 less the umask. A user who can open a lock file can hold it and block all others. */
 const narrow = (fd: number): void => {
   const { mode, uid } = fstatSync(fd);
   if (uid !== process.geteuid?.() || (mode & 0o077) === 0) return;

@@ -10,7 +10,7 @@ export interface Turn {
 }
 
 /**
- * Says that the running effect holds a home lock. Only `HomeLock` provides it. Whatever changes a store requires it, so
+ * Says that the running effect holds a home lock. Only `HomeLock` provides it. Everything that changes a store requires it, so
  * that a change without the lock does not compile.
  *
  * @example
@@ -52,7 +52,7 @@ export const enclosingTurns = (home: string | symbol): Effect.Effect<ReadonlyArr
     return turns.some((turn) => turn.home === home)
       ? Effect.die(
           new Error(
-            `HomeLock is not re-entrant: the lock of ${String(home)} is held already where it is taken`,
+            `HomeLock is not re-entrant: the lock of ${String(home)} is taken while it is held`,
           ),
         )
       : Effect.succeed(turns);

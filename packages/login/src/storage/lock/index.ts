@@ -48,7 +48,7 @@ export interface WithoutLockOptions {
  * Mutual exclusion of everything that shares a CODEX_HOME, or the file that its `auth.json` links to: the tasks of this
  * process, other processes that use agent-auth (`agent-auth.lock`), and Codex (`auth.lock`). Without the optional
  * package koffi Codex is not excluded. The operating system releases the locks of a process that ends, so a killed
- * holder blocks nobody. The default CODEX_HOME is created if it is missing. See docs/storage.md.
+ * holder does not block others. The default CODEX_HOME is created if it is missing. See docs/storage.md.
  *
  * @example
  * ```ts
@@ -76,14 +76,14 @@ export class HomeLock extends Context.Service<
     ) => Effect.Effect<A, E | HomeLockError, Exclude<R, HomeLockHeld>>;
     /**
      * Runs the effect while holding the lock, or without it if the lock cannot be taken. Only for removing a
-     * credential: nobody who holds a lock file must be able to prevent that.
+     * credential: a program that holds a lock file must not be able to prevent that.
      */
     readonly withLockIfAvailable: <A, E, R>(
       effect: Effect.Effect<A, E, R>,
       options: WithoutLockOptions,
     ) => Effect.Effect<A, E | CodexHomeUnusable, Exclude<R, HomeLockHeld>>;
     /**
-     * Takes the lock without waiting, releases it at once, and tells whether it was free. Fails if nobody could take
+     * Takes the lock without waiting, releases it at once, and returns whether it was free. Fails if it is impossible to take
      * it: a lock file is not usable, or the file system has no locks.
      */
     readonly tryLock: Effect.Effect<HomeLockState, HomeLockError>;

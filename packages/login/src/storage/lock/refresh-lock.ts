@@ -14,8 +14,8 @@ export type { RefreshOutcome } from "./refresh-outcome.ts";
 
 /**
  * One refresh at a time over all tasks and processes that share a sign-in. Held while a refresh token is sent, which may
- * take half a minute if the authority does not respond; `HomeLock`, which logins and logouts take as well, is not. Whoever
- * waits for this lock waits for the outcome, too: it answers for a failure as well as for a success.
+ * take half a minute if the authority does not respond; `HomeLock`, which logins and logouts take as well, is not. Callers
+ * that wait for this lock share the outcome of its holder, success or failure.
  *
  * Give a manager a service of your own if the processes share a store that is not on one machine.
  *

@@ -6,7 +6,7 @@ import { readStateFile, stateFilePath, writeStateFile } from "../fs/state-file.t
 
 /** What came of an attempt series at refreshing a sign-in. Holds no secret: tokens are SHA-256 fingerprints. */
 export interface RefreshOutcome {
-  /** Another for each series, so that it can be told which outcome is new without comparing clocks. */
+  /** Unique for each series, so that a new outcome is recognized without comparing clocks. */
   readonly id: string;
   /** Fingerprint of the refresh token that was sent. */
   readonly refreshToken: string;
@@ -56,7 +56,7 @@ const Outcome = z.object({
   ]),
 });
 
-/** The outcome in a folder's state file. It is read anew only when the file has changed. */
+/** The outcome in a folder's state file. It is read again only when the file has changed. */
 export const makeOutcomeReader = () => {
   let seen: { readonly stamp: string; readonly outcome: RefreshOutcome | undefined } | undefined;
   return (folder: string): RefreshOutcome | undefined => {

@@ -90,7 +90,7 @@ const beginExclusive = (database: DatabaseSync): boolean => {
 const isBusy = (error: unknown): boolean =>
   error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
 
-/** Throws if not even a new file, which nobody else knows, can be locked. */
+/** Throws if not even a new private file can be locked. */
 const assertLocksSupported = (Database: typeof DatabaseSync, path: string): void => {
   const probe = `${path}-${process.pid}-${randomBytes(8).toString("hex")}.tmp`;
   closeSync(openSync(probe, "wx", 0o600));
