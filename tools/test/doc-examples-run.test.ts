@@ -80,7 +80,7 @@ describe("documentedExports", () => {
 });
 
 describe("runExamples", () => {
-  it("runs each example, whatever became of the one before it", async () => {
+  it("runs each example, also after a failed one", async () => {
     write("a.ts", 'throw new Error("this example fails");');
     write("b.ts", "console.log(1); process.exitCode = 1; export {};");
     write("c.ts", "process.exit(0);");

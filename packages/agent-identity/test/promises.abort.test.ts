@@ -15,7 +15,7 @@ const key = makeSigningKey("key-1");
 const http = { originator: "tests", userAgent: "tests/1" };
 const jwt = () => mint(key, { exp: Math.floor(Date.now() / 1000) + 3600 });
 
-/** A server that responds when told to, a client of its JWKS, and a promise of its first request. */
+/** A server that responds on request, a client of its JWKS, and a promise of its first request. */
 const setUp = Effect.gen(function* () {
   const came = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();

@@ -214,7 +214,7 @@ describe("registerTask: retries", () => {
     }),
   );
 
-  it.effect("signs each attempt anew and may succeed", () =>
+  it.effect("signs each attempt again and may succeed", () =>
     Effect.gen(function* () {
       const key = yield* generateAgentKey;
       const { run, requests } = whileTimeFlies(key, (nth) =>

@@ -55,7 +55,7 @@ describe("agent-auth accounts use, of a file that cannot be read", () => {
 });
 
 describe("accounts", () => {
-  it("switches between sign-ins, to and fro, and revokes nothing", async () => {
+  it("switches between sign-ins and back, and revokes nothing", async () => {
     await using home = await codexHome();
     await signInAs(home, "work@example.com");
     const work = await home.readAuth();

@@ -87,7 +87,7 @@ describe("the body of api", () => {
   it.each([
     ["strings", ["-f", "model=gpt-5", "-f", "n=1"], { model: "gpt-5", n: "1" }],
     ["typed", ["-F", "n=1", "-F", "stream=true", "-F", "x=null"], { n: 1, stream: true, x: null }],
-    ["typed, text that is no literal", ["-F", "n=1.50", "-F", "a=a=b"], { n: "1.50", a: "a=b" }],
+    ["typed, text that is not a literal", ["-F", "n=1.50", "-F", "a=a=b"], { n: "1.50", a: "a=b" }],
     ["nested", ["-f", "a[b][c]=1", "-f", "a[d]=2"], { a: { b: { c: "1" }, d: "2" } }],
     ["a list", ["-f", "tags[]=x", "-F", "tags[]=2"], { tags: ["x", 2] }],
     [

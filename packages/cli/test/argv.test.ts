@@ -188,7 +188,7 @@ describe("findCommand", () => {
     );
   });
 
-  it("finds nothing where no word is a command", () => {
+  it("finds nothing if no word is a command", () => {
     expect(findCommand(specs, [])).toBeNull();
     expect(findCommand(specs, ["--version"])).toBeNull();
   });

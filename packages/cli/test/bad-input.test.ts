@@ -109,7 +109,7 @@ describe.concurrent("a bad token", () => {
   });
 
   it.each(["login status", "token", "headers", "api models", "exec -- true", "proxy"])(
-    "is refused by %s, where it is stored, with the command that takes a better one",
+    "if stored, is refused by %s with the command that replaces it",
     async (line) => {
       await using authority = await startTestAuthority();
       await using home = await homeAt(authority);
@@ -123,7 +123,7 @@ describe.concurrent("a bad token", () => {
     },
   );
 
-  it("is to be replaced where it is, when it was piped in", async () => {
+  it("is to be replaced in its source if it was piped in", async () => {
     await using authority = await startTestAuthority();
     await using home = await homeAt(authority);
     const jwt = await authority.mintAgentIdentityJwt({ expiresInSeconds: -120 });
@@ -134,7 +134,7 @@ describe.concurrent("a bad token", () => {
 });
 
 describe.concurrent("an auth.json that cannot be read", () => {
-  it("is mended by what the hint says, pasted", async () => {
+  it("is fixed by running the command of the hint", async () => {
     await using home = await CliHome.make();
     await home.writeAuth("{broken");
     const { stderr } = await home.run(["login", "status"]);
@@ -159,7 +159,7 @@ describe.concurrent("a key in the environment that the server refuses", () => {
 });
 
 describe.concurrent("a provider's own key that the server refuses", () => {
-  it("is what the hint names, whatever else is set", async () => {
+  it("is named by the hint, also if other variables are set", async () => {
     await using authority = await startTestAuthority();
     await using home = await CliHome.make(
       `model_provider = "own"\n[model_providers.own]\nname = "own"\nbase_url = "${authority.openaiBaseUrl}"\nenv_key = "OWN_KEY"\n`,
@@ -224,14 +224,17 @@ describe.concurrent("a JWKS endpoint", () => {
 
 describe.concurrent("a broken auth.json", () => {
   it.each([
-    ["that is no JSON", "not json"],
+    ["that is not JSON", "not json"],
     ["that is cut", '{"OPENAI_API_KEY": "sk-x"'],
     ["that is empty", ""],
     ["of the wrong shape", '{"OPENAI_API_KEY": 7}'],
     ["that is a list", "[]"],
     ["of an unknown mode", '{"auth_mode": "telepathy", "OPENAI_API_KEY": null}'],
     ["that holds nothing", "{}"],
-    ["with an identity that is no JWT", '{"auth_mode": "agentIdentity", "agent_identity": "xyz"}'],
+    [
+      "with an identity that is not a JWT",
+      '{"auth_mode": "agentIdentity", "agent_identity": "xyz"}',
+    ],
   ])("%s is told in one line and left as it is", async (_, content) => {
     await using authority = await startTestAuthority();
     await using home = await homeAt(authority);

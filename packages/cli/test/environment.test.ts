@@ -250,7 +250,7 @@ const unknownProviderToml = () =>
   `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nmodel_provider = "nope"\n`;
 
 describe("an unknown model_provider", () => {
-  it("is reported by login status, whatever the credential", async () => {
+  it("is reported by login status with any credential", async () => {
     await using home = await CliHome.make(unknownProviderToml());
     for (const env of [{}, apiKey]) {
       const { exitCode, stderr } = await home.run(["login", "status"], { env });

@@ -90,7 +90,7 @@ describe("exec", () => {
     expect([exitCode, said]).toEqual([3, "up\nbye\n"]);
   });
 
-  it("names a program that is not there, and runs nothing where nobody is signed in", async () => {
+  it("names a program that does not exist, and runs nothing when signed out", async () => {
     await using home = await codexHome();
     const missing = await home.run(["exec", "--", "no-such-program"], {
       env: { CODEX_API_KEY: "sk-x" },

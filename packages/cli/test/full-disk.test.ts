@@ -85,7 +85,7 @@ describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("takes nobody's exit code away where it is stderr", async () => {
+  it("does not change the exit code if it is stderr's", async () => {
     await using home = await CliHome.make();
     const child = spawn(
       "bash",

@@ -80,7 +80,7 @@ const filesIn = async (home: CliHome) =>
 describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
   "accounts, store %s",
   (mode) => {
-    it("keeps, lists, switches to and fro, and writes no secret to disk", async () => {
+    it("keeps, lists and switches accounts, and writes no secret to disk", async () => {
       await using it = await makeHome(mode);
       const { done, home } = it;
       const person = await chatgptEntry("person@example.com");
@@ -209,7 +209,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
   },
 );
 
-/** Sends one request; for whom it arrived, `undefined` where it did not. The authority knows neither key. */
+/** Sends one request and returns its credential, or `undefined` if none arrived. The authority knows neither key. */
 const speaksFor = async (proxy: RunningProxy) => {
   const before = authority.count("models");
   const answer = await request(`${proxy.baseUrl}/models`);
@@ -234,7 +234,7 @@ describe.skipIf(missingKeyring !== undefined)("when the keyring goes away", () =
     await using auto = await makeHome("auto");
     await auto.done(["accounts", "add", "one", "--with-api-key"], keyOne);
 
-    // The bus starts another one, and nobody unlocks that.
+    // The bus starts another keyring, which stays locked.
     desktop.killKeyring();
     await vi.waitFor(async () => {
       expect(await speaksFor(proxy)).toBe(`Bearer ${keyOne}`);

@@ -32,7 +32,7 @@ describe("login --with-api-key", () => {
     ["nothing", "", "No API key provided via stdin."],
     ["white space", " \r\n\t ", "No API key provided via stdin."],
     ["two lines", "sk-one\nsk-two\n", "more than one line"],
-    ["bytes that are no text", new Uint8Array([0xff, 0xfe, 0x00]), "not UTF-8"],
+    ["bytes that are not text", new Uint8Array([0xff, 0xfe, 0x00]), "not UTF-8"],
     ["too much", "x".repeat(1024 * 1024 + 1), "longer than 1048576 bytes"],
   ])("refuses %s and keeps what was stored", async (_, stdin, complaint) => {
     await using home = await homeHere();

@@ -61,7 +61,7 @@ describe("login status", () => {
     expect([exitCode, stderr]).toEqual([0, ""]);
   });
 
-  it("knows no one where nothing is stored", async () => {
+  it("is signed out if nothing is stored", async () => {
     await using home = await codexHome();
     const text = await home.run(["login", "status"]);
     expect([text.exitCode, text.stdout, text.stderr]).toEqual([1, "", "Not logged in\n"]);
@@ -92,7 +92,7 @@ describe("login status", () => {
     expect(exitCode).toBe(0);
   });
 
-  it("signs out where a restriction is violated, and says why", async () => {
+  it("signs out if a restriction is violated, and says why", async () => {
     await using home = await signedIn();
     const restricted = ["-c", 'forced_chatgpt_workspace_id=["ws-other"]'];
     const { exitCode, stderr } = await home.run(["login", "status", ...restricted]);
@@ -155,7 +155,7 @@ describe("api", () => {
     }
   });
 
-  it("sends method and headers as told, but never another identity", async () => {
+  it("sends the given method and headers, but never another identity", async () => {
     await using home = await signedIn();
     const { exitCode } = await home.run([
       "api",
@@ -233,7 +233,7 @@ describe("api", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("stops quietly when nobody reads the answer any more", async () => {
+  it("stops quietly when the reader of stdout is gone", async () => {
     await using home = await signedIn();
     authority.behave(
       "responses",
@@ -290,7 +290,7 @@ describe("verification keys", () => {
     expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600);
   });
 
-  it("are fetched anew for a token of a key that came later", async () => {
+  it("are fetched again for a token with a newer key", async () => {
     await using authority = await startTestAuthority();
     await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
     const old = await authority.mintAgentIdentityJwt();

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => authority.close());
 
-/** An HTTP proxy that knows one name, `localhost.`: unlike `localhost`, it is no loopback host. */
+/** An HTTP proxy that knows one name, `localhost.`, which is not a loopback host, unlike `localhost`. */
 const startProxy = async () => {
   const tunnels: string[] = [];
   const server = createServer((_, answer) => answer.writeHead(405).end());

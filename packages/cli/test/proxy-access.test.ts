@@ -105,7 +105,7 @@ describe("requests that a browser makes", () => {
     expect(seen).toEqual([]);
   });
 
-  it("are told from those of Node's fetch, which sends Sec-Fetch-Mode", async () => {
+  it("are distinguished from those of Node's fetch, which sends Sec-Fetch-Mode", async () => {
     await using proxy = await start();
     const answer = await fetch(`${proxy.baseUrl}/models`);
     expect(answer.status).toBe(200);

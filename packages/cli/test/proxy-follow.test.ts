@@ -85,7 +85,7 @@ describe("a proxy that runs", () => {
     expect(refused.speaksFor).toBeUndefined();
   });
 
-  // Elsewhere a keyring is always there, and it would be the one of whoever runs the tests.
+  // Elsewhere there is always a keyring: that of the person who runs the tests.
   it.runIf(process.platform === "linux")(
     "warns on stderr, once, also of what it finds while it serves",
     async () => {

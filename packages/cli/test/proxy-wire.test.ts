@@ -80,8 +80,8 @@ const json = 'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"mode
 describe("what a proxy passes on, byte by byte", () => {
   it.each([
     ["h2c, as curl --http2 and Java send it", h2c],
-    ["a protocol nobody knows", "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"],
-    ["websocket, on a request that is no GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n"],
+    ["an unknown protocol", "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"],
+    ["websocket, on a request that is not a GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n"],
   ])("ignores the offer of %s", async (_, offer) => {
     const got = await exchange(`${post}${host}${offer}${json}`);
     expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
@@ -125,7 +125,7 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(proxy.log.join("\n")).not.toContain("Warning");
   });
 
-  it("reads a body as a body, however many headers and offers stand before it", async () => {
+  it("reads a body as a body, also after many headers and offers", async () => {
     const many = "a: 1\r\n".repeat(2500);
     const body = `GET /v1/smuggled HTTP/1.1\r\n${host}`;
     const length = `Content-Length: ${body.length}\r\n\r\n`;
@@ -154,7 +154,7 @@ describe("what a proxy passes on, byte by byte", () => {
 
   it.each([
     ["is not ASCII", "\xe2\x82\xac"],
-    ["is no UTF-8", "a\x80b"],
+    ["is not UTF-8", "a\x80b"],
     ["holds an escape sequence", "a\x1bb"],
     ["is empty", ""],
   ])("answers where the provider's reason phrase %s", async (_, reason) => {
@@ -244,7 +244,7 @@ describe("a client that breaks its connection off", () => {
     expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
   });
 
-  it("behind an upgrade that waits for an earlier answer lets go of the provider", async () => {
+  it("behind an upgrade that waits for an earlier response releases the provider", async () => {
     answer = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
     hangsUp = false;
     const client = connect(proxy.port, "127.0.0.1");

@@ -76,7 +76,7 @@ describe("proxy", () => {
     expect(String(second)).toBe("second");
   });
 
-  it("mends a 401 and sends the request again", async () => {
+  it("recovers the credential after a 401 and sends the request again", async () => {
     await using running = await start();
     authority.revokeTask();
     const answer = await request(`${running.proxy.baseUrl}/responses`, {
@@ -185,7 +185,7 @@ describe("proxy", () => {
     await expect(answer.body.text()).rejects.toThrow(/terminated|closed|aborted/u);
   });
 
-  it("lets go of the provider when the client goes away", async () => {
+  it("closes the provider's connection when the client disconnects", async () => {
     await using running = await start();
     authority.behave("responses", "hang", { times: 1 });
     const seen = authority.count("responses");
@@ -220,7 +220,7 @@ describe("proxy", () => {
     expect(await answer).toBeInstanceOf(Error);
   });
 
-  it("does not start where nobody is signed in", async () => {
+  it("does not start when signed out", async () => {
     await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
     const result = await home.run(["proxy"]);
     expect(result.stderr).toContain("Run: agent-auth login");

@@ -133,7 +133,7 @@ describe.concurrent("a sign-in that fails", () => {
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", null]);
   });
 
-  it("with a personal access token that nobody knows is exit code 1, not 4", async () => {
+  it("with an unknown personal access token is exit code 1, not 4", async () => {
     const result = await inHome(["login", "--with-access-token"], {
       stdin: "at-unknown",
       env: { CODEX_AUTHAPI_BASE_URL: authority.accountsBaseUrl },
@@ -158,7 +158,7 @@ describe.concurrent("a sign-in that fails", () => {
 });
 
 describe.concurrent("logout", () => {
-  it("that cannot be done is told in one line", async () => {
+  it("that fails is reported in one line", async () => {
     await using home = await CliHome.make();
     const missing = join(home.path, "missing");
     const result = await home.run(["logout"], { env: { CODEX_HOME: missing } });
@@ -178,7 +178,7 @@ describe.concurrent("logout", () => {
   });
 });
 
-// Elsewhere a keyring is always there, and it would be the one of whoever runs the tests.
+// Elsewhere there is always a keyring: that of the person who runs the tests.
 describe.skipIf(process.platform !== "linux").concurrent("store auto without a keyring", () => {
   const config = 'cli_auth_credentials_store = "auto"\n';
   const env = { DBUS_SESSION_BUS_ADDRESS: "unix:path=/no/such/bus" };

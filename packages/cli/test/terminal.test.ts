@@ -53,7 +53,7 @@ describe("timeText", () => {
 });
 
 describe("stackFrames", () => {
-  it("are where an error was created, without its message", () => {
+  it("say where an error was created, without its message", () => {
     const message = "sk-canary\n    at sk-canary (looks like a frame)";
     const frames = stackFrames(new TypeError(message));
     expect(frames[0]).toMatch(/^ {4}at .*terminal\.test/u);

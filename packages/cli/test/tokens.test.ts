@@ -48,7 +48,7 @@ describe("token", () => {
     expect(response.status).toBe(200);
   });
 
-  it("says so where requests carry none, and where nobody is signed in", async () => {
+  it("says that requests carry none, or that nobody is signed in", async () => {
     const none = await home.run(
       [
         "token",
@@ -116,7 +116,7 @@ describe("verify", () => {
 
   it.each([
     ["a file that is not there", ["--jwks", "/no/such/file"], /cannot read \/no\/such\/file/u],
-    ["a file that is no set", ["--jwks", binary], /failed to decode agent identity JWKS/u],
+    ["a file that is not a key set", ["--jwks", binary], /failed to decode agent identity JWKS/u],
     ["a folder", ["--jwks", "/"], /cannot read \/: it is a folder/u],
   ])("names %s", async (_, flags, words) => {
     const jwt = await authority.mintAgentIdentityJwt();
@@ -127,7 +127,7 @@ describe("verify", () => {
 });
 
 describe.skipIf(process.platform === "win32")("verify --jwks with what is no file", () => {
-  it("refuses a FIFO that nobody writes to, and does not wait", async () => {
+  it("refuses a FIFO without a writer at once", async () => {
     const fifo = join(home.path, "fifo");
     execFileSync("mkfifo", [fifo]);
     const jwt = await authority.mintAgentIdentityJwt();
@@ -147,7 +147,7 @@ describe.skipIf(process.platform === "win32")("verify --jwks with what is no fil
 });
 
 describe.skipIf(process.platform === "win32")("assertion verify --public-key", () => {
-  it("refuses a FIFO that nobody writes to, and does not wait", async () => {
+  it("refuses a FIFO without a writer at once", async () => {
     const fifo = join(home.path, "key-fifo");
     execFileSync("mkfifo", [fifo]);
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
@@ -206,7 +206,7 @@ describe("jwks", () => {
 
   const named = / Name a JWKS file, or a URL that starts with https:\/\/\.\n$/u;
   it.each([
-    ["a file that is no set", [binary], named],
+    ["a file that is not a key set", [binary], named],
     ["plain http to another machine", ["http://jwks.example/keys"], named],
     ["a URL that nothing answers", ["http://127.0.0.1:1/keys"], / Check that URL and the network/u],
     ["a set without a key that counts", [], / Check that chatgpt_base_url points at/u],
@@ -225,7 +225,7 @@ describe("jwks", () => {
   });
 });
 
-describe("verify, where no token is judged", () => {
+describe("verify, without a token to check", () => {
   it.each([
     ["a broken configuration", "broken = \n", [], /config\.toml:1/u],
     ["no keys", "", ["--jwks", "no-such-file.json"], /no-such-file\.json/u],
@@ -267,7 +267,7 @@ describe("assertion verify", () => {
     expect(exitCode).toBe(0);
   });
 
-  it("refuses another agent's key, another task, and what is no assertion", async () => {
+  it("rejects another agent's key, another task, and text that is not an assertion", async () => {
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
     const stdin = `AgentAssertion ${(await home.run(["token"], { env })).stdout}`;
     const other = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };

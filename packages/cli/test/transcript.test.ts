@@ -1,5 +1,4 @@
-// The console blocks of the README and of docs/ are run as they stand, one shell for each page, and what they print is
-// compared with what the page says. `…` stands for anything. Where a page has a person enter a code, the test does.
+// Runs the console blocks of the README and of docs/, one shell for each page, and compares their output with the page. `…` matches anything. The test enters device codes that a page asks for.
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";

@@ -33,7 +33,7 @@ describe("makeWarn", () => {
     expect(lines).toHaveLength(2);
   });
 
-  it("remembers fifty texts, those that were told last", () => {
+  it("remembers the last fifty texts", () => {
     const { lines, warn } = setUp();
     for (let n = 0; n < 51; n += 1) warn(`fault ${n}`, n);
     warn("fault 1", 51);

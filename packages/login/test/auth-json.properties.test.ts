@@ -97,7 +97,7 @@ describe("the codec, for any JSON", () => {
       expect(refusal(full.slice(0, length)).code).toBe("LOGIN_AUTH_JSON_INVALID");
   });
 
-  it("never throws, whatever the bytes", () => {
+  it("never throws for any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         const exit = Effect.runSyncExit(parseAuthJson(bytes));

@@ -102,7 +102,7 @@ describe("no secret is shown", () => {
     const wrong = [canary, [canary], { [canary]: canary }, { x: canary }, true, 17];
     const variants = wrong.flatMap((by) => replaced(document, by));
     const exits = variants.map((it) => Effect.runSyncExit(parseAuthJson(JSON.stringify(it))));
-    // Names and ids are no secrets; a document that holds one in the place of an id is a good document.
+    // Names and ids are not secrets; a document with the canary as an id is valid.
     const failures = exits.filter((exit) => Exit.isFailure(exit));
     expect(failures.length).toBeGreaterThan(50);
     for (const failure of failures) expect(shown(failure)).not.toContain(canary);
@@ -115,7 +115,7 @@ describe("no secret is shown", () => {
       for (const text of fc.sample(damaged(toml), 2_000)) {
         writeFileSync(join(codexHome.path, "config.toml"), text);
         const exit = yield* Effect.exit(loadConfig({ codexHome }));
-        // Arguments of a command are no secrets of ours: they stand in the process list.
+        // Arguments of a command are not our secrets: they are in the process list.
         const safe = Exit.isSuccess(exit) ? "" : shown(exit);
         expect(safe).not.toContain(canary);
       }
@@ -132,7 +132,7 @@ describe("no secret is shown", () => {
     }),
   );
 
-  it.live("by stores, whatever goes wrong, nor by what they log", () =>
+  it.live("by stores in any failure, nor in their log", () =>
     Effect.gen(function* () {
       const secret: AuthDocument = yield* parseAuthJson(JSON.stringify(document));
       const lines: Array<unknown> = [];
@@ -190,7 +190,7 @@ describe("no secret is shown", () => {
     }),
   );
 
-  it("but the canary would be seen where it is shown", () => {
+  it("and the check would find the canary", () => {
     expect(shown(Exit.fail(new Error(canary)))).toContain(canary);
     expect(shown(Exit.die({ value: Redacted.value(Redacted.make(canary)) }))).toContain(canary);
   });

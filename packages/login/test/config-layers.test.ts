@@ -197,7 +197,7 @@ describe("configForChild", () => {
     }),
   );
 
-  it.effect("returns TOML that gives a child the same configuration, wherever it runs", () =>
+  it.effect("returns TOML that gives a child the same configuration in any working directory", () =>
     Effect.gen(function* () {
       const { path, sources } = sourcesOf({
         file: `[model_providers.a]\nname = "A"\nauth = { command = "./file", cwd = "sub" }\n[model_providers.b.auth]\ncommand = "./b"`,

@@ -12,7 +12,7 @@ import { locked } from "./support/lock.ts";
 
 const kept = new Map<string, string>();
 
-// Stands in for Windows' Credential Manager, which no machine here has: an entry holds 2560 bytes at most.
+// Simulates Windows' Credential Manager, whose entries have at most 2560 bytes.
 vi.mock("@napi-rs/keyring", () => ({
   AsyncEntry: class {
     readonly #account: string;
@@ -64,7 +64,7 @@ describe("CredentialStore.save, auto, with a keyring whose entries are small", (
     }),
   );
 
-  it.live("goes back to the keyring as soon as that has room", () =>
+  it.live("uses the keyring again as soon as the sign-in fits", () =>
     Effect.gen(function* () {
       const { file, load, save } = open();
       yield* save(`sk-${"x".repeat(4_000)}`);

@@ -67,7 +67,7 @@ describe("CredentialStore.save, file", () => {
     }),
   );
 
-  it.live("goes up from where a linked folder leads, as the system does", () =>
+  it.live("resolves .. in the target of a linked folder, as the system does", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       const elsewhere = temporaryFolder();
@@ -152,7 +152,7 @@ describe("CredentialStore.save, file", () => {
 });
 
 describe("CredentialStore.save, file, of much that is unknown", () => {
-  it.live("stays readable: without white space where it would else be too large", () =>
+  it.live("is written without white space if it would otherwise be too large to read", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       const { file, load } = openFileStore(home);
@@ -173,7 +173,7 @@ describe("CredentialStore.save, file, of much that is unknown", () => {
 });
 
 describe("CredentialStore.remove, file", () => {
-  it.live("removes the secret where a link leads, and then the link", () =>
+  it.live("removes the target of a link, and then the link", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       const target = join(temporaryFolder(), "real.json");
@@ -186,7 +186,7 @@ describe("CredentialStore.remove, file", () => {
     }),
   );
 
-  it.live("removes only the link where it leads to what is no auth.json", () =>
+  it.live("removes only the link if its target is not an auth.json", () =>
     Effect.gen(function* () {
       for (const content of ["root:x:0:0\n", '{"a":1}', "{}", ""]) {
         const home = temporaryHome();

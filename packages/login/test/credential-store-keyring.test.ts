@@ -100,7 +100,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
       }),
     );
 
-    it.live("fails on an entry that is no document, and leaves it", () =>
+    it.live("fails on an entry that is not a document, and keeps it", () =>
       Effect.gen(function* () {
         const home = temporaryHome();
         yield* Effect.promise(() => entryOf(home).setPassword("canary"));
@@ -183,7 +183,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
           yield* keyring.use((store) => store.save(apiKey));
           const newer: AuthDocument = { ...apiKey, openaiApiKey: Redacted.make("sk-newer") };
 
-          // The bus starts another keyring at once, but nobody unlocks that one: the old credential is in it, out of reach.
+          // The bus starts another keyring at once, which stays locked: the old credential in it cannot be read.
           running().killKeyring();
           for (const operation of [
             keyring.use((store) => Effect.asVoid(store.load)),

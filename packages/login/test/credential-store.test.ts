@@ -13,7 +13,7 @@ import { program, start } from "./support/start-program.ts";
 credentialStoreContract("file", "File");
 credentialStoreContract("ephemeral", "Ephemeral");
 
-it("the auto store keeps to the file, with a warning, where no native package is installed", async () => {
+it("the auto store uses the file, with a warning, if no native package is installed", async () => {
   const { path } = temporaryHome();
   const { stdout, stderr } = await start(program("without-natives", path)).ended;
   expect(stderr).toBe("");

@@ -70,7 +70,7 @@ describe("CredentialStore.save, file, on a disk without space", () => {
   );
 
   it.skipIf(!canLimit)(
-    "fails where a limit cuts the temporary file, and keeps the old credential",
+    "fails if a limit truncates the temporary file, and keeps the old credential",
     async () => {
       const { path } = temporaryHome();
       const limited = ["prlimit", "--fsize=8192", ...program("fill-disk", path)];

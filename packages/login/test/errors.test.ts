@@ -33,7 +33,7 @@ describe("errors", () => {
     }
   });
 
-  it("are told from what else is thrown", () => {
+  it("are distinguished from other thrown values", () => {
     for (const error of samples) expect(errors.isLoginError(error)).toBe(true);
     const systemError = Object.assign(new Error("no such file"), { code: "ENOENT" });
     for (const other of [new Error("x"), systemError, { code: "LOGIN_X" }, "text", null])

@@ -43,7 +43,7 @@ describe.each([
   ["promises.ts", "ApiKey from File\n", 1],
   ["effect.ts", "ApiKey\n", 0],
 ])("README.md, %s", (name, answer, failureCode) => {
-  it("stands there as it is tested", async () => {
+  it("shows the program that is tested", async () => {
     expect(await read(readme)).toContain(await read(example(name)));
   });
 
@@ -84,7 +84,7 @@ const signIn = async (home: Home, authority: TestAuthority, jwt: string) => {
 };
 
 describe("README.md, agent.ts", () => {
-  it("stands there as it is tested", async () => {
+  it("shows the program that is tested", async () => {
     expect(await read(readme)).toContain(await read(example("agent.ts")));
   });
 

@@ -15,7 +15,7 @@ const linkedHome = (target: string): CodexHome => {
 
 describe("HomeLock.withLock", () => {
   describe("of homes whose auth.json links to one file", () => {
-    it.live.each(["flock", "floor"])("is one lock, also between processes (%s)", (kind) =>
+    it.live.each(["flock", "sqlite"])("is one lock, also between processes (%s)", (kind) =>
       Effect.gen(function* () {
         const owner = temporaryHome();
         const target = join(owner.path, "auth.json");
@@ -36,7 +36,7 @@ describe("HomeLock.withLock", () => {
       }),
     );
 
-    it.live("is taken in one order, so that links across each other do not stand still", () =>
+    it.live("is taken in one order, so that links to each other do not deadlock", () =>
       Effect.gen(function* () {
         const homes = [temporaryHome(), temporaryHome()];
         const locks = homes.map((home, index) => {

@@ -15,10 +15,10 @@ import { program, start, type Started } from "./support/start-program.ts";
 import { locked } from "./support/lock.ts";
 
 describe("HomeLock.withLock", () => {
-  describe.each(["flock", "floor"])("between processes (%s)", (kind) => {
+  describe.each(["flock", "sqlite"])("between processes (%s)", (kind) => {
     const useFlock = kind === "flock";
 
-    it.live("waits for the holder while the process goes on, and until it lets go", () =>
+    it.live("waits until the holder releases it, without blocking the process", () =>
       Effect.gen(function* () {
         const home = temporaryHome();
         const other = holder(home, kind);
@@ -79,7 +79,7 @@ describe("HomeLock.withLock", () => {
   it.live("excludes programs that have no flock from those that do", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
-      const other = holder(home, "floor");
+      const other = holder(home, "sqlite");
       yield* said(other, "held");
       const fiber = yield* waiting(openLock({ codexHome: home }).withLock(Effect.succeed("in")));
       other.child.stdin?.end();
@@ -96,7 +96,7 @@ describe("HomeLock.withLock", () => {
         writeFileSync(file, "0");
         const counters = Array.from({ length: 32 }, (_, index) =>
           start(
-            program("count-under-lock", home.path, file, "10", index % 4 === 0 ? "floor" : "flock"),
+            program("count-under-lock", home.path, file, "10", index % 4 === 0 ? "sqlite" : "flock"),
           ),
         );
         const ended = yield* Effect.promise(() => Promise.all(counters.map((it) => it.ended)));

@@ -71,7 +71,7 @@ describe("HomeLock.withLock", () => {
     }),
   );
 
-  it.live("goes through no link, and into no FIFO, that stands in a lock file's place", () =>
+  it.live("does not follow a link or open a FIFO in place of a lock file", () =>
     Effect.gen(function* () {
       const hasFlock = (yield* Effect.promise(loadFlock)) !== undefined;
       for (const name of hasFlock ? ["agent-auth.lock", "auth.lock"] : ["agent-auth.lock"]) {

@@ -96,7 +96,7 @@ describe("IdentityRegistration.identity", () => {
   });
 
   it.each([["workspace_id"], ["chatgpt_user_id"]])(
-    "drops a record of another %s and registers anew",
+    "drops a record of another %s and registers a new agent",
     async (member) => {
       const home = await openHome();
       const authority = await openAuthority();
@@ -111,7 +111,7 @@ describe("IdentityRegistration.identity", () => {
     },
   );
 
-  it("registers nothing where it is not enabled", async () => {
+  it("registers nothing if it is not enabled", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority));
@@ -120,7 +120,7 @@ describe("IdentityRegistration.identity", () => {
     expect(authority.requests).toHaveLength(0);
   });
 
-  it("is the credential itself where that is an agent identity only, whatever the switch says", async () => {
+  it("is the credential itself if that is an agent identity only, enabled or not", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const { agentRuntimeId, account, privateKey } = await authority.mintAgentIdentity();

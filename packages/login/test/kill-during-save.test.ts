@@ -61,7 +61,7 @@ describe("CredentialStore.save, file", () => {
         if (readdirSync(home).some((name) => name.endsWith(".tmp"))) leftOver++;
       }
 
-      // The kills did hit: nearly all of them in the midst of a save, some between its temporary file and the rename.
+      // Nearly all kills hit a save, some between its temporary file and the rename.
       expect(kills).toBeGreaterThanOrEqual(SAVES / (2 * SAVES_A_KILL));
       expect(midway).toBeGreaterThan(kills / 2);
       console.log(

@@ -182,7 +182,7 @@ describe("HomeLock.tryLock", () => {
       const home = temporaryHome();
       const lock = openLock({ codexHome: home });
       expect(yield* lock.tryLock).toEqual({ _tag: "Free", excludesCodex: hasFlock });
-      const other = holder(home, "floor");
+      const other = holder(home, "sqlite");
       yield* said(other, "held");
       expect(yield* lock.tryLock).toEqual({
         _tag: "Held",

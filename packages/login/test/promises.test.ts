@@ -208,7 +208,7 @@ describe("createAuthManager", () => {
     expect(after.tokens?.refresh_token).not.toBe(before.tokens.refresh_token);
   });
 
-  it("says that it is closed, and knows nobody any more", async () => {
+  it("says that it is closed, and has no credential any more", async () => {
     const home = await openHome();
     await home.write({ auth_mode: "apikey", OPENAI_API_KEY: "sk-test" });
     const manager = createAuthManager(options(home));

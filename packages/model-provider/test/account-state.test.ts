@@ -31,7 +31,7 @@ describe("accountState", () => {
     });
   });
 
-  it("says that nobody is signed in", async () => {
+  it("reports that nobody is signed in", async () => {
     expect(await Effect.runPromise(accountState(managerOf(null)))).toEqual({ _tag: "SignedOut" });
   });
 

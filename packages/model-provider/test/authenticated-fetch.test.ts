@@ -155,7 +155,7 @@ describe("createAuthenticatedFetch: addresses", () => {
     expect(sent.some((headers) => "authorization" in headers)).toBe(isSame);
   });
 
-  it("sends the credential to the provider's origin only, whatever the address", async () => {
+  it("sends the credential to the provider's origin only", async () => {
     const sent: Array<string> = [];
     const fetch = createAuthenticatedFetch({
       provider: providerAt("https://api.example/v1"),

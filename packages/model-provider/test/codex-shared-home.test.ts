@@ -15,7 +15,7 @@ import {
 } from "./support/codex.ts";
 import { makeHome } from "./support/sign-ins.ts";
 
-// One CODEX_HOME, two programs: whatever one of them wrote, the other one uses as it is.
+// Two programs share a CODEX_HOME: each uses what the other one wrote.
 
 if (missingCodex !== undefined) console.warn(`skipped: ${missingCodex}`);
 
@@ -208,7 +208,7 @@ describe
 
 interface Beyond {
   readonly name: string;
-  /** What Codex says of it, asked for its status where no other arguments are given. */
+  /** What Codex says; by default, its login status. */
   readonly answer: string;
   readonly env?: (authority: TestAuthority) => Promise<Readonly<Record<string, string>>>;
   readonly authJson?: (authority: TestAuthority) => Promise<unknown>;

@@ -235,7 +235,7 @@ describe("runTokenCommand", () => {
     await expect.poll(async () => isAlive(Number(await readFile(pidFile, "utf8")))).toBe(false);
   });
 
-  it("kills the command when nobody waits for it any more", async () => {
+  it("kills the command when no caller waits for it any more", async () => {
     const pidFile = join(folder, "interrupted.pid");
     const controller = new AbortController();
     const running = Effect.runPromise(

@@ -78,7 +78,7 @@ describe("a server that answers and closes while a body of 3 MB is being sent", 
     await Effect.runPromise(Scope.close(scope, Exit.void));
   });
 
-  it.each(bodies)("is heard by the authenticated fetch: %s", async (_kind, body) => {
+  it.each(bodies)("is received by the authenticated fetch: %s", async (_kind, body) => {
     await using server = await refusing(401);
     const fetch = createAuthenticatedFetch({
       provider: providerAt(server.url),

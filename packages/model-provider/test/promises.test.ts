@@ -228,7 +228,7 @@ describe("createModelProvider: nothing is sent to the model if", () => {
       "LOGIN_CREDENTIAL_FORBIDDEN",
     ],
     [
-      "the token is signed by somebody else",
+      "the token is signed with another key",
       async () => {
         await using stranger = await startTestAuthority();
         return { env: { CODEX_ACCESS_TOKEN: await stranger.mintAgentIdentityJwt() } };
@@ -260,7 +260,7 @@ describe("createModelProvider: nothing is sent to the model if", () => {
       "PROVIDER_TOKEN_COMMAND_FAILED",
     ],
     [
-      "the base URL is no http",
+      "the base URL is not http",
       async () => ({ config: provider('base_url = "ftp://files.example/v1"') }),
       "PROVIDER_INVALID_BASE_URL",
     ],

@@ -88,7 +88,7 @@ describe("authInterceptor: a handler that throws at a 401 that was held", () => 
   });
 });
 
-/** A handler that writes down what it is told. */
+/** A handler that records its calls. */
 const recorder = () => {
   const told: Array<string> = [];
   const started = Promise.withResolvers<Dispatcher.DispatchController>();
@@ -120,7 +120,7 @@ const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-describe("authInterceptor: what a handler is told", () => {
+describe("authInterceptor: calls of a handler", () => {
   it("is one start, however many attempts it takes", async () => {
     await using server = await startServer((_request, response, count) =>
       answer(response, [401, 503, 200][count - 1] ?? 500),

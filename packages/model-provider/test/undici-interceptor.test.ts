@@ -56,7 +56,7 @@ describe("authInterceptor: with undici's other functions", () => {
     await client.close();
   });
 
-  it("authenticates redirected requests anew, and only those of the provider's origin", async () => {
+  it("signs redirected requests again, and only those to the provider's origin", async () => {
     await using home = await startServer((request, response) =>
       answer(response, 307, "", {
         location: request.url === "/a" ? "/b" : `${other.url}/c`,

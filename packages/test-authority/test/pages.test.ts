@@ -23,7 +23,7 @@ const openPage = async (browser: Browser) => {
 const scrollsSideways = (page: Page) =>
   page.evaluate("document.documentElement.scrollWidth > innerWidth");
 
-/** Stands in for the program that waits for its callback. */
+/** Simulates the program that waits for its callback. */
 const startProgram = async () => {
   const visits: Array<URL> = [];
   const server = createServer((incoming, outgoing) => {

@@ -65,7 +65,7 @@ describe("mintAgentIdentityJwt", () => {
     ["one that is not valid yet", { notBeforeInSeconds: 60 }, "ERR_JWT_CLAIM_VALIDATION_FAILED"],
     ["one by an unknown key", { signature: "unknownKey" }, "ERR_JWKS_NO_MATCHING_KEY"],
     [
-      "one by a stranger under the published kid",
+      "one of another key with the published kid",
       { signature: "forgedKey" },
       "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
     ],

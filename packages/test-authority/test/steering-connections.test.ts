@@ -7,7 +7,7 @@ import { refresh } from "./support/oauth.ts";
 
 const jwksPath = "/api/codex/agent-identities/jwks";
 
-/** Posts 3 MB piece by piece with node:http, and reads the response whatever becomes of the body. */
+/** Posts 3 MB piece by piece with node:http, and reads the response even if the body fails. */
 const postSlowly = (authority: TestAuthority) =>
   new Promise<{ status: number; body: string; sent: number }>((resolve, reject) => {
     const piece = Buffer.alloc(64 * 1024);

@@ -25,7 +25,7 @@ export interface RemoteJwksOptions {
   readonly timeoutMs?: number;
   /** Lifetime of a response that states none. Default 5 minutes. */
   readonly defaultLifetimeMs?: number;
-  /** The longest lifetime, even if a response states a longer one, so that a withdrawn key stops being trusted. Default 24 hours. */
+  /** The longest lifetime, even if a response states a longer one: a withdrawn key must stop being trusted. Default one day. */
   readonly maxLifetimeMs?: number;
   /** How long past its lifetime a set may be used while the endpoint is unavailable. 0 disables it. Default one hour. */
   readonly maxStaleMs?: number;

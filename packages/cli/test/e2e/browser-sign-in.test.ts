@@ -40,14 +40,14 @@ const isFree = (port: number): Promise<boolean> =>
     probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 
-/** A stranger who listens on a port and lets go of it for nobody. */
+/** Another program that listens on a port and never releases it. */
 const hold = (port: number): Promise<Server> =>
   new Promise((resolve) => {
     const server = createServer((_request, response) => response.end("mine"));
     server.listen(port, "127.0.0.1", () => resolve(server));
   });
 
-/** What stands in auth.json; fails where it is missing. */
+/** Returns the content of auth.json; fails if it is missing. */
 const stored = async (): Promise<Record<string, unknown>> =>
   JSON.parse((await home.readAuth()) ?? "null");
 

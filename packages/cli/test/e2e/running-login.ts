@@ -6,7 +6,7 @@ export interface RunningLogin extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Everything it has said to the person. */
   readonly said: () => string;
-  /** The first match in what it says, now or later; rejects where it ends without. */
+  /** The first match in its output, now or later; rejects if it ends without one. */
   readonly says: (pattern: RegExp) => Promise<string>;
   /** Its exit code. */
   readonly exit: Promise<number | null>;

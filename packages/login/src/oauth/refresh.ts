@@ -39,7 +39,7 @@ export interface RefreshedTokens {
 
 /**
  * Spends a refresh token (docs/protocol.md §9) and returns what `keep` makes of the response. One attempt series: three
- * attempts of 10 s at most, with backoff and `Retry-After`, for failures that may pass. Any 2xx response ends the series,
+ * attempts of 10 s at most, with backoff and `Retry-After`, for transient failures. Any 2xx response ends the series,
  * since the token is spent then.
  *
  * An attempt and `keep` cannot be interrupted, so that the only copy of the new tokens is not lost; the pauses between

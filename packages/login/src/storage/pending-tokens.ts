@@ -95,7 +95,7 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
 
 const SETTLE_MS = 50;
 
-/** Other programs write in place, so a document that does not parse may be half written: it is read again before it counts as broken. */
+/** Other programs write in place, so a document that does not parse may be half written: it is read twice. */
 const loadSettled = (store: StoreImplementation): StoreImplementation["load"] =>
   Effect.catchTag(store.load, "AuthJsonInvalid", () =>
     Effect.andThen(Effect.sleep(SETTLE_MS), store.load),

@@ -168,7 +168,7 @@ describe("HttpClient.layer", () => {
 /** The same server under a name that is not loopback; only the test's proxy can resolve it. */
 const away = (url: string): string => url.replace("127.0.0.1", "authority.test");
 
-/** As `away`, with a name that the authority's certificate is good for; `localhost.` is looked up, so it is no loopback. */
+/** As `away`, with a name that the authority's certificate is good for; `localhost.` is looked up, so it is not loopback. */
 const awayWithTls = (url: string): string => url.replace("127.0.0.1", "localhost.");
 
 describe("HttpClient.layer, proxies", () => {
@@ -208,7 +208,7 @@ describe("HttpClient.layer, proxies", () => {
     expect(proxy.seen).toEqual([]);
   });
 
-  it("does not use the proxy for loopback hosts, whatever the variables say", async () => {
+  it("does not use the proxy for loopback hosts", async () => {
     await using authority = await startTestAuthority();
     await using proxy = await startProxy();
     const variables = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: "example.com" };

@@ -78,7 +78,7 @@ export interface ManagerSetup {
   readonly options?: Partial<AuthManagerOptions>;
 }
 
-/** What a front door hands over: everything points at the authority. */
+/** The options that a command line would pass: all URLs are the authority's. */
 export const managerOptions = async (setup: ManagerSetup): Promise<AuthManagerOptions> => {
   const { authority } = setup;
   const environment = parseEnvironment(

@@ -58,7 +58,7 @@ describe("AuthManager.inspect", () => {
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 0]);
   });
 
-  it("is none if nobody is signed in, and an error if the store is broken", async () => {
+  it("is none when signed out, and an error if the store is broken", async () => {
     const home = await openHome();
     expect((await inspect({ home })).inspected).toBeNull();
     await home.write("{");

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { openAuthority, openHome, secret, withManager } from "./fixture.ts";
 
 describe("AuthManager.changes", () => {
-  it("tells each change once: loaded anew, signed in, signed out", async () => {
+  it("reports each change once: reloaded, signed in, signed out", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const changes = await withManager({ home }, (manager) =>

@@ -37,7 +37,7 @@ const mintRecord = async (authority: TestAuthority) => {
 };
 
 describe("AuthManager.current", () => {
-  it("is none where nothing is stored", async () => {
+  it("is none if nothing is stored", async () => {
     expect(await current({ home: await openHome() })).toBeNull();
   });
 
@@ -230,7 +230,7 @@ describe("order of sources", () => {
   });
 });
 
-describe("what is no credential", () => {
+describe("an unusable credential", () => {
   it.each([
     ["{}", "it holds neither an API key, nor tokens, nor an agent identity"],
     ['{"auth_mode":"chatgpt"}', "it holds neither an API key, nor tokens, nor an agent identity"],
@@ -257,20 +257,20 @@ describe("what is no credential", () => {
     expect(await readFile(home.authJson, "utf8")).toBe(text);
   });
 
-  it("refuses an agent_identity string that is no JWT, and deletes nothing", async () => {
+  it("refuses an agent_identity string that is not a JWT, and deletes nothing", async () => {
     const home = await openHome();
     await home.write('{"agent_identity":"not a jwt"}');
     expect((await failure({ home })).message).toContain("invalid ID token format");
     expect(home.isSignedIn()).toBe(true);
   });
 
-  it("is an error for every caller until somebody reloads", async () => {
+  it("is an error for every caller until a reload", async () => {
     const home = await openHome();
     await home.write("{}");
     const seen = await withManager({ home }, (manager) =>
       Effect.gen(function* () {
         const first = yield* Effect.flip(manager.current);
-        yield* Effect.promise(() => home.write({ OPENAI_API_KEY: "sk-mended" }));
+        yield* Effect.promise(() => home.write({ OPENAI_API_KEY: "sk-repaired" }));
         const second = yield* Effect.flip(manager.current);
         const snapshot = manager.snapshot();
         const reloaded = yield* manager.reload;

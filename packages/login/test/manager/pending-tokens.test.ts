@@ -91,7 +91,7 @@ const openUnsavable = async () => {
 };
 
 describe("refreshed tokens that cannot be saved", () => {
-  it("stand in for the spent ones, and are saved as soon as that works", async () => {
+  it("replace the spent ones, and are saved as soon as possible", async () => {
     const { disk, full, store } = openStore(pair("spent"));
     disk.isFull = true;
     const saved = await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
@@ -111,7 +111,7 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(await run(loadPair(store))).toBe("access-newer");
   });
 
-  it("give way to whatever somebody else has stored since", async () => {
+  it("are dropped if another program has stored a sign-in since", async () => {
     const { disk, store } = openStore(pair("spent"));
     disk.isFull = true;
     await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
@@ -129,7 +129,7 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(await run(loadPair(store))).toBe("none");
   });
 
-  it("stand in for no other store, though that holds the spent ones as well", async () => {
+  it("are not used for another store that contains the spent ones as well", async () => {
     const [first, second] = [openStore(pair("shared")), openStore(pair("shared"))];
     first.disk.isFull = true;
     await run(first.store.saveRefreshed(pair("new"), stored(pair("shared"))));
@@ -159,7 +159,7 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("are saved by whoever asks half a minute later, without another refresh", async () => {
+  it("are saved at the next use half a minute later, without another refresh", async () => {
     const { home, authority, accessToken } = await openUnsavable();
     await withManager({ home, authority }, (manager) =>
       Effect.gen(function* () {
@@ -179,7 +179,7 @@ describe("refreshed tokens that cannot be saved", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("are told of when their manager ends", async () => {
+  it("are reported when their manager ends", async () => {
     const { home, authority } = await openUnsavable();
     const warnings: Array<string> = [];
     const { config, environment } = await managerOptions({ home, authority });

@@ -147,7 +147,7 @@ describe("AuthManager.recoverUnauthorized where the tokens name no account", () 
     return { home: await openHome(), authority, mint };
   };
 
-  it("does not go on as somebody else who signed in meanwhile", async () => {
+  it("does not continue with another account that signed in meanwhile", async () => {
     const { home, authority, mint } = await openNameless();
     await home.write(await mint("alice@example.com"));
     const theirs = await mint("mallory@example.com");

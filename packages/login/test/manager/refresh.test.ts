@@ -89,7 +89,7 @@ describe("AuthManager.refresh", () => {
     expect(authority.count("refresh")).toBe(2);
   });
 
-  it("adopts a pair that somebody else stored meanwhile", async () => {
+  it("adopts a pair that another program stored meanwhile", async () => {
     const { home, authority, document } = await openSignIn();
     const credential = await withManager({ home, authority }, (manager) =>
       Effect.gen(function* () {
@@ -105,7 +105,7 @@ describe("AuthManager.refresh", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("waits for the pair of whoever spent the token first, where that one is still writing", async () => {
+  it("waits for the pair of the program that spent the token first and is still writing", async () => {
     const { home, authority, document } = await openSignIn();
     authority.configure({ punishReuse: false });
     const other = await renewElsewhere(home, authority, document.tokens.refresh_token);

@@ -27,7 +27,7 @@ const onlyWorkspaces = (...ids: ReadonlyArray<string>) => [
 ];
 
 describe("restrictions at start-up", () => {
-  it("log out of a ChatGPT sign-in where an API key is required", async () => {
+  it("log out of a ChatGPT sign-in if an API key is required", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority));
@@ -203,7 +203,7 @@ describe("restrictions and a sign-in of another process", () => {
     );
   };
 
-  it("leave it alone where it came after a forbidden one was loaded", async () => {
+  it("keep it if it was stored after a forbidden one was loaded", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const config = ["forced_login_method=chatgpt"];
@@ -212,7 +212,7 @@ describe("restrictions and a sign-in of another process", () => {
     expect(await home.read()).toEqual(other);
   });
 
-  it("leave it alone where it came after a refresh that brought forbidden tokens", async () => {
+  it("keep it if it was stored after a refresh returned forbidden tokens", async () => {
     const home = await openHome();
     const authority = await openAuthority({ account: { accountId: "ws-a" } });
     await home.write(await chatgptDocument(authority, { expiresInSeconds: -10 }));
@@ -266,7 +266,7 @@ describe("restrictions before a login is saved", () => {
     },
   );
 
-  it("refuse ChatGPT tokens where an API key is required", async () => {
+  it("refuse ChatGPT tokens if an API key is required", async () => {
     const home = await openHome();
     const tokens = { idToken: secret(""), accessToken: secret(""), refreshToken: secret("") };
     const error = await withManager({ home, config: ["forced_login_method=api"] }, (manager) =>

@@ -33,7 +33,7 @@ const signedIn = async (
 describe("AuthManager.checkLogin", () => {
   const stored = { auth_mode: "apikey", OPENAI_API_KEY: "sk-old" };
 
-  it("passes where a login would, and changes nothing", async () => {
+  it("succeeds if a login would, and changes nothing", async () => {
     const home = await openHome();
     await withManager({ home }, (manager) => manager.checkLogin("chatgpt"));
     expect(home.isSignedIn()).toBe(false);
@@ -130,7 +130,7 @@ describe("AuthManager.loginWithApiKey", () => {
     expect((await home.read()).OPENAI_API_KEY).toBe("sk-new");
   });
 
-  it("changes nothing where a variable rules", async () => {
+  it("changes nothing if a variable provides the credential", async () => {
     const home = await openHome();
     const error = await failing({ home, env: { CODEX_API_KEY: "sk-environment" } }, (manager) =>
       manager.loginWithApiKey(secret("sk-new")),
@@ -170,7 +170,7 @@ describe("AuthManager.loginWithAccessToken", () => {
     expect(await home.read()).toEqual({ OPENAI_API_KEY: null, personal_access_token: token });
   });
 
-  it("refuses what is no JWT without any request", async () => {
+  it("refuses text that is not a JWT without any request", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const error = await failing({ home, authority }, (manager) =>
@@ -283,7 +283,7 @@ describe("AuthManager.loginWithChatgptTokens", () => {
     expect(authority.count("revoke")).toBe(0);
   });
 
-  it("refuses an id token that is no JWT", async () => {
+  it("refuses an id token that is not a JWT", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const { tokens } = await signedIn(authority);
@@ -361,7 +361,7 @@ describe("AuthManager.logout", () => {
     expect([authority.count("revoke"), elsewhere.count("revoke")]).toEqual([0, 1]);
   });
 
-  it("lets go of what is in memory, which comes before CODEX_ACCESS_TOKEN, and of nothing twice", async () => {
+  it("drops the credential in memory, which comes before CODEX_ACCESS_TOKEN, once", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const setup = {
@@ -382,7 +382,7 @@ describe("AuthManager.logout", () => {
     expect(error.code).toBe("LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES");
   });
 
-  it("changes nothing where a variable rules", async () => {
+  it("changes nothing if a variable provides the credential", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const error = await failing(

@@ -1,4 +1,4 @@
-/** What goes to `https://auth.openai.com` where nothing names another authority: the real client, no real network. */
+/** Requests to `https://auth.openai.com`, the default authority, with the real client and no real network. */
 import { setupNetwork } from "@agent-auth/tools/network";
 import { http, HttpResponse } from "msw";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -32,7 +32,7 @@ const start = Effect.fnUntraced(function* (
   return { signIn, prompt };
 });
 
-/** The flow's error, where no code is ever shown. */
+/** The error of a flow that never shows a code. */
 const failureBeforeCode = (fake: MemoryAuthority) =>
   signInWithDeviceCode({
     issuer: fake.issuer,

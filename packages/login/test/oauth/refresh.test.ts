@@ -56,7 +56,7 @@ const spend = (service: HttpTransport["Service"]) =>
 
 describe("spendRefreshToken", () => {
   it.effect(
-    "sends one JSON request with 10 s to answer, and brings back whatever tokens came",
+    "sends one JSON request with a timeout of 10 s, and returns the tokens of the response",
     () =>
       Effect.gen(function* () {
         const { requests, service } = transport([

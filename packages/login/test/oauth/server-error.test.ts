@@ -85,7 +85,7 @@ const page = (text: string, application = "") =>
   ).html;
 
 describe("renderPage", () => {
-  it("escapes every inserted value, whatever it is", () => {
+  it("escapes every inserted value", () => {
     const bare = tags(page(""));
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string(), (text, application) => {

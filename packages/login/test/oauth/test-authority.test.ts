@@ -174,7 +174,7 @@ describe("signInWithBrowser at test-authority", () => {
     );
   }
 
-  it.live("leaves out the API key if its request fails, in whatever way", () =>
+  it.live("omits the API key if its request fails in any way", () =>
     Effect.gen(function* () {
       const authority = yield* running();
       authority.behave("apiKeyExchange", "reset", { times: 1 });

@@ -29,11 +29,11 @@ const everything = `{"a":1.0,"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens
 
 const compact = (document: AuthDocument): string => encodeAuthJson(document, { layout: "compact" });
 
-/** What every store has to do, whatever it is made of. */
+/** What every store has to do. */
 export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string): void => {
   const open = () => {
     const codexHome = temporaryHome();
-    // Built anew for each use, as by another program: what one writes the other has to see. Memory is one layer's own.
+    // Built for each use, as by another program: each must see what the others write. Memory belongs to one layer.
     const built = Effect.scoped(Layer.build(layer({ mode, codexHome })));
     const stores =
       mode === "ephemeral"
@@ -59,7 +59,7 @@ export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string)
       }),
     );
 
-    it.live("gives back all that was saved, unknown keys included, and says where it lies", () =>
+    it.live("loads all that was saved, unknown keys included, and says where it is", () =>
       Effect.gen(function* () {
         const { use, stored } = open();
         const document = yield* parseAuthJson(everything);

@@ -35,7 +35,7 @@ export const openFileStore = (codexHome: CodexHome) => {
   };
 };
 
-/** Names in a folder that belong to nobody's lock. */
+/** Names in a folder that are not those of locks. */
 export const namesIn = (path: string): ReadonlyArray<string> =>
   readdirSync(path)
     .filter((name) => !name.endsWith(".lock"))

@@ -23,7 +23,7 @@ export const said = (started: Started, word: string): Effect.Effect<void> =>
 export const holder = (home: CodexHome, kind = "flock"): Started =>
   start(program("hold-lock", home.path, kind), { stdio: ["pipe", "pipe", "pipe"] });
 
-/** Starts an effect whose pauses can be heard: whoever finds a lock taken pauses before looking again. */
+/** Starts an effect whose pauses are observed: a caller that finds a lock taken pauses before it tries again. */
 export const startHeard = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock;
@@ -45,7 +45,7 @@ export const startHeard = <A, E>(effect: Effect.Effect<A, E>) =>
       hear = () => resume(Effect.void);
     });
     const fiber = yield* Effect.forkChild(Effect.provideService(effect, Clock.Clock, heard));
-    /** Ends when the effect pauses the next time; fails the test where it ends instead. */
+    /** Ends when the effect pauses the next time; fails the test if it ends instead. */
     const pauses = Effect.gen(function* () {
       yield* Effect.raceFirst(nextPause, Fiber.await(fiber));
       expect(fiber.pollUnsafe()).toBeUndefined();

@@ -20,7 +20,7 @@ import type {
 
 type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
 
-/** Who can mend it. The switch compiles only while it knows every code of this package, and no other. */
+/** Who can fix it. The switch compiles only if it has every code of this package, and no other. */
 const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" => {
   switch (code) {
     case "LOGIN_NOT_SIGNED_IN":
@@ -108,7 +108,7 @@ const exportedCodes = (): ReadonlyArray<string> =>
   });
 
 describe("errors, as types", () => {
-  it("codes are literals, those of this floor and of the one below", () => {
+  it("codes are literals, those of this package and of agent-identity", () => {
     expectTypeOf<LoginErrorCode>().toEqualTypeOf<LoginError["code"]>();
     expectTypeOf<LoginErrorCode>().toEqualTypeOf<OwnCode | AgentIdentityErrorCode>();
     expectTypeOf<string>().not.toExtend<LoginErrorCode>();
@@ -120,7 +120,7 @@ describe("errors, as types", () => {
     const codes = exportedCodes();
     expect(codes).toContain("LOGIN_NOT_SIGNED_IN");
     expect(new Set(codes).size).toBe(codes.length);
-    // What is no `OwnCode` falls through the switch.
+    // Other codes fall through the switch.
     const menders = codes.map((code) => Reflect.apply(mender, undefined, [code]));
     expect(codes.filter((_, index) => menders[index] === undefined)).toEqual([]);
   });

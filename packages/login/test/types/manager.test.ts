@@ -19,7 +19,7 @@ import type { ConfigError, LoginError, SignInError } from "../../src/errors/inde
 import type { HomeLock } from "../../src/storage/lock/index.ts";
 import type { signInWithBrowser } from "../../src/oauth/browser.ts";
 
-describe("the manager's door, as types", () => {
+describe("the types of the manager", () => {
   it("the usual layer needs nothing, and cannot fail", () => {
     expectTypeOf<ReturnType<typeof layer>>().toEqualTypeOf<Layer.Layer<AuthManager>>();
     expectTypeOf<ReturnType<typeof layerNoDeps>>().toEqualTypeOf<
@@ -67,7 +67,7 @@ const change = (credential: Credential) => {
 };
 
 describe("a credential, as a type", () => {
-  it("is told apart by its tag, and each kind has its own secret", () => {
+  it("is distinguished by its tag, and each kind has its own secret", () => {
     expectTypeOf<Credential["_tag"]>().toEqualTypeOf<
       "AgentIdentity" | "ApiKey" | "Bearer" | "Chatgpt" | "ExternalChatgpt" | "PersonalAccessToken"
     >();

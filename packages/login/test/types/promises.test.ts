@@ -63,7 +63,7 @@ type Leaks<T, Path extends string = "", Depth extends ReadonlyArray<unknown> = [
     ? Leaks<Output, `${Path}()`, [...Depth, 0]> | Leaks<Input[number], `${Path}(…)`, [...Depth, 0]>
   : { [K in keyof T & string]-?: Leaks<T[K], `${Path}.${K}`, [...Depth, 0]> }[keyof T & string];
 
-describe("the Promise door, as types", () => {
+describe("the types of the Promise API", () => {
   it("shows no Effect type, however deep one looks", () => {
     expectTypeOf<Leaks<typeof door>>().toBeNever();
     expectTypeOf<Leaks<PromiseAuthManager>>().toBeNever();
@@ -99,7 +99,7 @@ describe("the Promise door, as types", () => {
     expectTypeOf<PromiseAuthManager>().toExtend<AsyncDisposable>();
   });
 
-  it("takes a signal wherever it makes wait", () => {
+  it("takes a signal for everything that waits", () => {
     type Waits = Exclude<
       keyof PromiseAuthManager,
       "changes" | "close" | "snapshot" | "subscribe" | symbol
@@ -121,7 +121,7 @@ describe("the Promise door, as types", () => {
 });
 
 describe("createAuthManager, as types", () => {
-  it("needs to be told one thing: whether variables count", () => {
+  it("requires one option: whether variables count", () => {
     expectTypeOf<{ environmentCredentials: false }>().toExtend<CreateAuthManagerOptions>();
     // @ts-expect-error environmentCredentials has no default
     expectTypeOf<{}>().toExtend<CreateAuthManagerOptions>();

@@ -29,7 +29,7 @@ export const environment = (variables: Readonly<Record<string, string>> = {}) =>
   },
 });
 
-/** A provider at `baseUrl` that wants the signed-in credential, unless told otherwise. */
+/** A provider at `baseUrl` that needs the signed-in credential by default. */
 export const providerAt = (
   baseUrl: string,
   more: Partial<ModelProviderConfig> = {},

@@ -15,7 +15,7 @@ export type Respond = (
   count: number,
 ) => void | Promise<void>;
 
-/** A real server on loopback that records what it is asked, and answers as told. */
+/** A server on loopback that records requests and sends given responses. */
 export const startServer = async (respond: Respond) => {
   const seen: Array<Seen> = [];
   const server = createServer((request, response) => {

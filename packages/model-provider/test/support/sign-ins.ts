@@ -69,7 +69,7 @@ export const agentRecordAuthJson = async (authority: TestAuthority) => {
   };
 };
 
-/** Every kind of credential, in every place where it can come from. */
+/** Every kind of credential, from every possible source. */
 export const signIns: ReadonlyArray<SignIn> = [
   {
     name: "an API key in auth.json",

@@ -1,4 +1,4 @@
-// Reads JSON text member by member (RFC 8259), strictly. `JSON.parse` accepts duplicate keys, rounds numbers and has no positions.
+// A strict JSON reader (RFC 8259). `JSON.parse` accepts duplicate keys, rounds numbers and has no positions.
 
 /** Thrown by `Scanner` and `readAuthJson` only, and caught by `parseAuthJson`; never seen outside. */
 export class ScanFailure extends Error {
@@ -53,13 +53,15 @@ export class Scanner {
       case '"':
         return "a string";
       case "n":
-        return this.#mayBe("null") ? "null" : "no JSON value";
+        return this.#mayBe("null") ? "null" : "something that is not JSON";
       case "t":
-        return this.#mayBe("true") ? "a boolean" : "no JSON value";
+        return this.#mayBe("true") ? "a boolean" : "something that is not JSON";
       case "f":
-        return this.#mayBe("false") ? "a boolean" : "no JSON value";
+        return this.#mayBe("false") ? "a boolean" : "something that is not JSON";
       default:
-        return first === "-" || (first >= "0" && first <= "9") ? "a number" : "no JSON value";
+        return first === "-" || (first >= "0" && first <= "9")
+          ? "a number"
+          : "something that is not JSON";
     }
   }
 
@@ -166,7 +168,7 @@ export class Scanner {
         return this.#literal("null", path);
       case "a number":
         number.lastIndex = this.offset;
-        if (!number.test(this.text)) this.fail(path, "is no JSON number");
+        if (!number.test(this.text)) this.fail(path, "is not a JSON number");
         this.offset = number.lastIndex;
         return;
       default:
@@ -198,7 +200,7 @@ export class Scanner {
   #unexpected(path: string, wanted: string): never {
     this.#skipSpace();
     if (this.offset >= this.text.length) this.fail(path, "is cut off");
-    this.fail(path, `is no JSON: expected ${wanted}`);
+    this.fail(path, `is not JSON: expected ${wanted}`);
   }
 
   #skipSpace(): void {

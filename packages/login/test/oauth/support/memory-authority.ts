@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 
-/** Planted wherever an authority hands out a secret; none of them may turn up in a page, a URL or an error. */
+/** The secrets that the authority issues; none of them may appear in a page, a URL or an error. */
 export const CANARIES = {
   access: "canary-access-token",
   refresh: "canary-refresh-token",
@@ -65,7 +65,7 @@ export const memoryAuthority = () => {
         return Effect.succeed({ status, statusText: "", headers: {}, body: json(answer.body) });
       }),
   });
-  // Nobody listens there, and nobody is asked.
+  // No server listens there, and no request is sent.
   return { issuer: "http://127.0.0.1:9", ...script, layer };
 };
 
@@ -100,7 +100,7 @@ const makeScript = () => {
 const plain = (value: string | Redacted.Redacted | undefined): string | undefined =>
   Redacted.isRedacted(value) ? Redacted.value(value) : value;
 
-/** A browser that goes where it is sent, one step at a time. */
+/** A browser that follows redirects one at a time. */
 export const visit = (url: string, headers: Record<string, string> = {}) =>
   Effect.promise(async () => {
     const answer = await fetch(url, { redirect: "manual", headers });

@@ -49,7 +49,7 @@ export const isListening = (origin: string): Effect.Effect<boolean> =>
     ),
   );
 
-/** Fails where a planted secret shows. */
+/** Fails if a text contains one of the secrets. */
 export const assertNoCanary = (value: unknown): void => {
   const text =
     typeof value === "string" ? value : `${inspect(value, { depth: 9 })} ${String(value)}`;

@@ -1,5 +1,5 @@
 // Adds one to the number in the file argv[3], argv[4] times, each time under the home lock of argv[2]: in a way that
-// loses counts unless it is alone. argv[5] "floor" leaves flock alone.
+// loses counts unless it is alone. argv[5] "sqlite" does not use flock.
 import { readFile, writeFile } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import { HomeLock, layer } from "../../../src/storage/lock/index.ts";
@@ -17,6 +17,6 @@ await Effect.runPromise(
     Effect.flatMap(HomeLock, (lock) =>
       Effect.repeat(lock.withLock(count), { times: Number(times) - 1 }),
     ),
-    layer({ codexHome, useFlock: kind !== "floor" }),
+    layer({ codexHome, useFlock: kind !== "sqlite" }),
   ),
 );

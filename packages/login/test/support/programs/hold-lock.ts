@@ -1,4 +1,4 @@
-// Holds the home lock of argv[2] until standard input ends. argv[3] "floor" leaves flock alone.
+// Holds the home lock of argv[2] until standard input ends. argv[3] "sqlite" does not use flock.
 import { writeSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import { HomeLock, layer } from "../../../src/storage/lock/index.ts";
@@ -13,6 +13,6 @@ const holding = Effect.promise(async () => {
 await Effect.runPromise(
   Effect.provide(
     Effect.flatMap(HomeLock, (lock) => lock.withLock(holding)),
-    layer({ codexHome: { path: home, explicit: true }, useFlock: kind !== "floor" }),
+    layer({ codexHome: { path: home, explicit: true }, useFlock: kind !== "sqlite" }),
   ),
 );
