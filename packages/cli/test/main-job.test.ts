@@ -92,14 +92,16 @@ describe("login status", () => {
     expect(exitCode).toBe(0);
   });
 
-  it("signs out if a restriction is violated, and says why", async () => {
+  it("reports a violated restriction and removes nothing", async () => {
     await using home = await signedIn();
+    const before = await home.readAuth();
     const restricted = ["-c", 'forced_chatgpt_workspace_id=["ws-other"]'];
     const { exitCode, stderr } = await home.run(["login", "status", ...restricted]);
-    expect(stderr).toMatch(/^Login is restricted to workspace ws-other, but .* Logging out\./u);
-    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(
+      /^Login is restricted to workspace ws-other, but [^\n]* belong to \S+\.\n$/u,
+    );
     expect(exitCode).toBe(1);
-    expect(await home.readAuth()).toBeNull();
+    expect(await home.readAuth()).toBe(before);
   });
 });
 
@@ -326,8 +328,8 @@ describe("verification keys", () => {
   });
 });
 
-/** A ChatGPT sign-in about to end, and an authority that does not renew it. */
-const notRenewed = async () => {
+/** A ChatGPT sign-in that is about to expire, and an authority that does not refresh it. */
+const notRefreshed = async () => {
   const authority = await startTestAuthority();
   const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
   const tokens = await authority.mintChatgptTokens({ expiresInSeconds: 60 });
@@ -335,6 +337,7 @@ const notRenewed = async () => {
   authority.behave("refresh", { status: 400 });
   return {
     home,
+    refreshes: () => authority.count("refresh"),
     [Symbol.asyncDispose]: async () => {
       await home[Symbol.asyncDispose]();
       await authority.close();
@@ -342,22 +345,29 @@ const notRenewed = async () => {
   };
 };
 
-describe("a warning of what is underneath", () => {
+describe("a warning of the packages", () => {
   it.each([
-    ["login status, a bundle of its own", ["login", "status", "--json"]],
+    ["token, a bundle of its own", ["token", "--json"]],
     ["headers, in the main bundle", ["headers", "--json"]],
   ])("is a line on stderr, and stdout stays JSON: %s", async (_, args) => {
-    await using running = await notRenewed();
+    await using running = await notRefreshed();
     const { exitCode, stdout, stderr } = await running.home.run(args);
     expect(() => JSON.parse(stdout)).not.toThrow();
-    expect(stderr).toMatch(/^warning: the sign-in could not be renewed yet: .+\n$/u);
+    expect(stderr).toMatch(/^warning: the access token could not be refreshed yet: .+\n$/u);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(exitCode).toBe(0);
   });
 
+  it("is no matter of login status, which refreshes nothing", async () => {
+    await using running = await notRefreshed();
+    const { exitCode, stderr } = await running.home.run(["login", "status", "--json"]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(running.refreshes()).toBe(0);
+  });
+
   it("is silenced by --quiet", async () => {
-    await using running = await notRenewed();
-    const { exitCode, stderr } = await running.home.run(["login", "status", "--json", "-q"]);
+    await using running = await notRefreshed();
+    const { exitCode, stderr } = await running.home.run(["token", "--json", "-q"]);
     expect([exitCode, stderr]).toEqual([0, ""]);
   });
 });

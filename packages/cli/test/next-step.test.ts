@@ -130,6 +130,7 @@ const commands: Readonly<Record<ModelProviderErrorCode, string | null>> = {
   LOGIN_DEVICE_CODE_EXPIRED: "agent-auth login --device-auth",
   LOGIN_DEVICE_CODE_NOT_ENABLED: "agent-auth login",
   LOGIN_DEVICE_CODE_REJECTED: "agent-auth login",
+  LOGIN_ENCRYPTED_STORE_NOT_SUPPORTED: null,
   LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES: null,
   LOGIN_EXTERNAL_PROVIDER_FAILED: null,
   LOGIN_HOME_LOCK_BUSY: null,

@@ -33,7 +33,7 @@ const identityHere = async () =>
     agent_identity: await authority.mintAgentIdentityJwt(),
   });
 
-describe.concurrent("a way of signing in that the configuration rules out", () => {
+describe.concurrent("a login method that the configuration forbids", () => {
   it.each([
     ["chatgpt", "--with-api-key", "API key login is disabled. Use ChatGPT login instead.\n"],
     [
@@ -81,14 +81,14 @@ describe.concurrent("a stored credential that the configuration forbids", () => 
       'forced_chatgpt_workspace_id = ["ws-a"]',
       () => `Login is restricted to workspace ws-a, ${belongs()}. Logging out.\n`,
     ],
-  ])("is removed: %s", async (line, stderr) => {
+  ])("is removed by a command that would use it, %s", async (line, stderr) => {
     const auth = await identityHere();
-    const result = await inHome(["login", "status"], { config: `${line}\n`, auth });
+    const result = await inHome(["token"], { config: `${line}\n`, auth });
     expect(result.stderr).toBe(stderr());
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", null]);
   });
 
-  it("is removed by whichever command meets it, an API key too", async () => {
+  it("is removed if it is an API key", async () => {
     const config = 'forced_login_method = "chatgpt"\n';
     const result = await inHome(["token"], { config, auth: apiKey });
     expect(result.stderr).toBe(
@@ -97,18 +97,22 @@ describe.concurrent("a stored credential that the configuration forbids", () => 
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", null]);
   });
 
-  it("comes with a hint in JSON only", async () => {
+  it("is reported by login status, which removes nothing, with a hint in JSON only", async () => {
     const config = 'forced_login_method = "api"\n';
     const auth = await identityHere();
-    const { stderr, stdout } = await inHome(["login", "status", "--json"], { config, auth });
-    const message = "API key login is required, but ChatGPT is currently being used. Logging out.";
-    expect(stderr).toBe(`${message}\n`);
+    const { exitCode, stderr, stdout, stored } = await inHome(["login", "status", "--json"], {
+      config,
+      auth,
+    });
+    const message = "API key login is required, but ChatGPT is currently being used.";
+    expect([exitCode, stderr, stored]).toEqual([1, `${message}\n`, auth]);
     expect(JSON.parse(stdout)).toEqual({
       loggedIn: false,
       error: {
         code: "LOGIN_CREDENTIAL_FORBIDDEN",
         message,
         hint: "Sign in with the method that your configuration requires. Run: agent-auth login",
+        remedy: "signIn",
       },
     });
   });
@@ -125,7 +129,7 @@ describe.concurrent("a sign-in that fails", () => {
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", apiKey]);
   });
 
-  it("with a token that has not the form of one", async () => {
+  it("with a token that is malformed", async () => {
     const result = await inHome(["login", "--with-access-token"], { stdin: "not-a-token" });
     expect(result.stderr).toBe(
       `${reading}Error logging in with access token: invalid agent identity JWT format: it does not have three parts. Pass the whole agent identity JWT, and nothing else.\n`,
@@ -133,7 +137,7 @@ describe.concurrent("a sign-in that fails", () => {
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", null]);
   });
 
-  it("with an unknown personal access token is exit code 1, not 4", async () => {
+  it("with an unknown personal access token ends with 1, not 4", async () => {
     const result = await inHome(["login", "--with-access-token"], {
       stdin: "at-unknown",
       env: { CODEX_AUTHAPI_BASE_URL: authority.accountsBaseUrl },
@@ -168,7 +172,7 @@ describe.concurrent("logout", () => {
     expect([result.exitCode, result.stdout]).toEqual([1, ""]);
   });
 
-  it("is refused while a variable rules", async () => {
+  it("is refused while a variable provides the credential", async () => {
     const env = { CODEX_API_KEY: "sk-a" };
     const result = await inHome(["logout"], { env, auth: apiKey });
     expect(result.stderr).toBe(
