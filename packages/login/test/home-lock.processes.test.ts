@@ -96,7 +96,13 @@ describe("HomeLock.withLock", () => {
         writeFileSync(file, "0");
         const counters = Array.from({ length: 32 }, (_, index) =>
           start(
-            program("count-under-lock", home.path, file, "10", index % 4 === 0 ? "sqlite" : "flock"),
+            program(
+              "count-under-lock",
+              home.path,
+              file,
+              "10",
+              index % 4 === 0 ? "sqlite" : "flock",
+            ),
           ),
         );
         const ended = yield* Effect.promise(() => Promise.all(counters.map((it) => it.ended)));

@@ -170,15 +170,18 @@ describe.skipIf(!isRoot)(`root in another user's home${why}`, () => {
   );
 });
 
-describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
-  const file = () => {
-    const folder = temporaryFolder();
-    const path = join(folder, "config.toml");
-    writeFileSync(path, "");
-    return { folder, path };
-  };
+/** A configuration file of root. */
+const rootsFile = () => {
+  const folder = temporaryFolder();
+  const path = join(folder, "config.toml");
+  writeFileSync(path, "");
+  return { folder, path };
+};
 
-  it.live("accepts root's own file in root's own folder", () => assertOwnerTrusted(file().path));
+describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
+  it.live("accepts root's own file in root's own folder", () =>
+    assertOwnerTrusted(rootsFile().path),
+  );
 
   it.live.each([
     ["a file of another user", ({ path }: { path: string }) => chownSync(path, USER, USER)],
@@ -188,7 +191,7 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
     ],
   ] as const)("refuses %s, and names that user", ([, change]) =>
     Effect.gen(function* () {
-      const made = file();
+      const made = rootsFile();
       change(made);
       const error = yield* Effect.flip(assertOwnerTrusted(made.path));
       expect(error).toMatchObject({
@@ -201,7 +204,7 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
 
   it.live("refuses root's file that a link of another user leads to", () =>
     Effect.gen(function* () {
-      const { path } = file();
+      const { path } = rootsFile();
       const link = join(temporaryFolder(), "link");
       symlinkSync(path, link);
       lchownSync(link, USER, USER);

@@ -56,12 +56,12 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
  * a library must not write to stderr, so that one warning is dropped; the module loads synchronously, so no other can be.
  */
 const loadSqlite = () => {
-  const { emitWarning } = process;
+  const emitWarning = Object.getOwnPropertyDescriptor(process, "emitWarning");
   process.emitWarning = () => {};
   try {
     return process.getBuiltinModule("node:sqlite");
   } finally {
-    process.emitWarning = emitWarning;
+    if (emitWarning !== undefined) Object.defineProperty(process, "emitWarning", emitWarning);
   }
 };
 
