@@ -1,6 +1,6 @@
 type Files = Readonly<Record<string, string>>;
 
-/** CODEX_HOMEs of people who are signed in and need no network: an API key, with and without configuration, and ChatGPT. */
+/** CODEX_HOMEs with sign-ins that need no network: an API key, with and without configuration, and ChatGPT. */
 export const rehearsalHomes = (): Readonly<Record<string, Files>> => ({
   "api-key": { "auth.json": apiKey },
   configured: { "auth.json": apiKey, "config.toml": config },

@@ -11,7 +11,7 @@ import { readRegularFile, whyUnread } from "./read-regular-file.ts";
 import type { Reportable } from "./errors/report.ts";
 import type { Session } from "./session.ts";
 
-/** Where a set of verification keys is looked for. */
+/** The source of a set of verification keys. */
 export type JwksOrigin =
   | { readonly _tag: "Url"; readonly url: string }
   | { readonly _tag: "File"; readonly path: string };
@@ -25,7 +25,7 @@ export interface FoundJwks {
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 
-/** What was named on the command line, else the configured backend's JWKS (docs/protocol.md §5). */
+/** The file or URL of the command line, else the configured backend's JWKS (docs/protocol.md §5). */
 export const jwksOrigin = Effect.fnUntraced(function* (
   named: string | undefined,
   session: Session,

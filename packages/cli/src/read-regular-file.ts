@@ -7,8 +7,8 @@ const MAX_BYTES = 1024 * 1024;
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * The text of a file of at most 1 MiB that was named on the command line. Rejects for anything else: `whyUnread`
- * tells people why.
+ * The text of a file of at most 1 MiB that was named on the command line. Rejects for anything else; `whyUnread`
+ * has the reason.
  */
 export const readRegularFile = async (path: string): Promise<string> => {
   const file = await open(path, flags);
@@ -23,7 +23,7 @@ export const readRegularFile = async (path: string): Promise<string> => {
   }
 };
 
-/** A file that is there and cannot be what was asked for. */
+/** A file that exists but cannot be used. */
 class Unfit extends Error {}
 
 /** The reason why a file could not be read, to follow `cannot read <path>`. */

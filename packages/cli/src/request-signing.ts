@@ -19,7 +19,7 @@ export const signerLayer = (
     : RequestSigner.layerNoManager(provider);
 
 /**
- * The signer, for callbacks that no fiber of the command runs, such as undici's: what it warns of reaches people on
+ * The signer, for callbacks that no fiber of the command runs, such as undici's: its warnings go to
  * stderr like every warning of the command. Effect's own logger would write it to stdout, into the output.
  */
 export const signerForCallbacks = Effect.gen(function* () {
@@ -33,7 +33,7 @@ export const signerForCallbacks = Effect.gen(function* () {
   return bound;
 });
 
-/** The headers that one request of this session would carry now. */
+/** The headers that a request of this session would have now. */
 export const signOnce = Effect.fnUntraced(function* (session: Session) {
   const provider = yield* sessionProvider(session);
   return yield* RequestSigner.use((signer) => signer.sign()).pipe(

@@ -60,7 +60,7 @@ const endOf = (
   return exitCode.failed;
 };
 
-/** A bug of ours. Its message could hold anything, so only its name is shown, and its location with --verbose. */
+/** A bug in this program. Its message could contain anything, so only its name is shown, and its location with --verbose. */
 const reportDefect = (defect: unknown, verbose: boolean) => {
   const name = defect instanceof Error ? defect.name : typeof defect;
   const where = verbose && defect instanceof Error ? stackFrames(defect) : [];

@@ -53,7 +53,7 @@ export class HttpConnectionFailed extends Data.TaggedError("HttpConnectionFailed
   }
 }
 
-/** The response body is larger than allowed; what was read of it is discarded. */
+/** The response body is larger than allowed; the part that was read is discarded. */
 export class HttpBodyTooLarge extends Data.TaggedError("HttpBodyTooLarge")<
   RequestFacts & { readonly maxBodyBytes: number }
 > {

@@ -26,7 +26,7 @@ import { type CallOptions, makePromiseRuntime } from "./runtime.ts";
 
 /**
  * Caches fetched JWKS beyond the life of the process. Its contents decide which tokens are trusted: only the user may be
- * able to write them. If it fails or returns something else than an entry, the JWKS is fetched.
+ * able to write them. If it fails or returns something that is not an entry, the JWKS is fetched.
  */
 export interface JwksStore {
   /** The JWKS last saved for a URL, or null. */

@@ -72,7 +72,7 @@ const requestFor = (options: RegisterTaskOptions, url: string, nowMs: number): H
 
 type AttemptError = TaskRegistrationRejected | TaskRegistrationRequestFailed;
 
-/** One request, signed anew, since the server rejects an old timestamp. */
+/** One request with a new signature, since the server rejects an old timestamp. */
 const attempt = Effect.fnUntraced(function* (
   options: RegisterTaskOptions,
   url: string,
@@ -157,7 +157,7 @@ const decrypt = Effect.fnUntraced(function* (
 /**
  * Registers a task of an agent runtime and returns the task id (docs/protocol.md §7); an encrypted id is decrypted with
  * the agent's key. 5xx, 429 and transport failures are retried, three attempts in all, after 0.5 to 2 s or as long as
- * `Retry-After` says (up to a minute); every attempt is signed anew. Other statuses are final. Fails with
+ * `Retry-After` says (up to a minute); every attempt has a new signature. Other statuses are final. Fails with
  * `AgentTaskError`, which quotes at most 512 characters of an error response.
  *
  * @example

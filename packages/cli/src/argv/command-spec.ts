@@ -2,7 +2,7 @@
 export interface FlagSpec {
   readonly type: "boolean" | "string";
   readonly short?: string;
-  /** What help calls the value, such as `FILE`. Present exactly where `type` is `string`. */
+  /** What help calls the value, such as `FILE`. Present if and only if `type` is `string`. */
   readonly value?: string;
   /** May be given several times; its value is then a list. */
   readonly multiple?: true;
@@ -37,7 +37,7 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly args: readonly ArgumentSpec[];
   readonly flags: Flags;
   readonly examples: readonly { readonly line: string; readonly does: string }[];
-  /** What its exit codes mean where that differs from every other command's. */
+  /** The meaning of its exit codes, if that differs from the default. */
   readonly exitCodes?: Readonly<Record<string, string>>;
   /** May end with 4, since only a new sign-in helps. */
   readonly mayNeedSignIn?: true;
@@ -89,7 +89,7 @@ export interface Invocation<Flags extends FlagTable = FlagTable> {
 /** A command: what it is, and how flags become the options of its `run`. */
 export interface Command<Flags extends FlagTable, Options> {
   readonly spec: CommandSpec<Flags>;
-  /** @throws UsageError where flags or arguments do not go together */
+  /** @throws UsageError if flags or arguments cannot be combined */
   readonly options: (invocation: Invocation<Flags>) => Options;
 }
 

@@ -18,7 +18,7 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
   whoami: ["login", "status"],
 };
 
-/** What people may mean by a word that is not similar to the name of a command. */
+/** Commands for words that are not similar to the name of a command. */
 const synonyms: Readonly<Record<string, string>> = {
   account: "accounts list",
   auth: "login",

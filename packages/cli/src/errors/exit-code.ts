@@ -1,8 +1,8 @@
-/** What this program's exit codes mean, for every command that does not say otherwise. */
+/** The exit codes of every command whose specification has no others. */
 export const exitCode = {
   done: 0,
   failed: 1,
-  /** A command line that makes no sense, or a person who pressed Ctrl-C. */
+  /** Wrong usage, or cancelled with Ctrl-C. */
   usageOrCancelled: 2,
   signInNeeded: 4,
 } as const;

@@ -99,7 +99,7 @@ const stepForError = (error: ModelProviderError): Step => {
 };
 
 /**
- * The next step after an error, with the command of ours that does it. The lower packages say what to do without
+ * The next step after an error, with the agent-auth command that does it. The lower packages say what to do without
  * knowing this command line; the tables above add the command. A `CliError` already names its command.
  *
  * @param options.inDoctor leaves out `agent-auth doctor`, for `doctor` itself

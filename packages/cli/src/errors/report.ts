@@ -33,7 +33,7 @@ export const errorLine = (prefix: string, error: Reportable): string => {
   return `${/[.!?]$/u.test(told) ? told : `${told}.`} ${printable(step)}`;
 };
 
-/** 4 if only a new sign-in helps, so that a script can tell this from a failure that may pass; else 1. */
+/** 4 if only a new sign-in helps, so that a script can distinguish this from a transient failure; else 1. */
 export const exitCodeOf = (error: Reportable): ExitCode => {
   if (error.exitCode !== undefined) return error.exitCode;
   const needsSignIn = error.remedy === "signIn" && !messageOnly.has(error.code);

@@ -10,14 +10,14 @@ export interface SecretPrompt {
   readonly noun: string;
   /** The flag that asked for it: `--with-api-key`. */
   readonly flag: string;
-  /** A line that would work, shown where stdin is a terminal. */
+  /** An example command line, shown if stdin is a terminal. */
   readonly example: string;
 }
 
 /**
  * Fails if stdin is a terminal, where the secret would be echoed and would have no clear end.
  *
- * @returns nothing where stdin is a pipe or a file
+ * @returns nothing if stdin is a pipe or a file
  */
 export const refuseTerminal = (prompt: SecretPrompt): Effect.Effect<void, CliError> =>
   isTerminal(0)

@@ -10,7 +10,7 @@ const QUIET_MS = 10 * 60_000;
 const REMEMBERED_TEXTS = 50;
 
 /**
- * Tells people, on stderr and one line each, what the packages underneath warn of. Effect's own logger would write it
+ * Prints the warnings of the other packages on stderr, one line each. Effect's own logger would write it
  * to stdout, into the output. `--quiet` silences it.
  */
 export const withWarnings =

@@ -37,7 +37,7 @@ const isFile = (fd: number): boolean => {
   }
 };
 
-/** What it means that stdout does not take an answer: nothing, where its reader has gone, else a failure. */
+/** The error for a failed write to stdout: not a failure if its reader has closed it. */
 export const toOutputError = (error: unknown): StdoutClosed | CliError =>
   isGone(error)
     ? new StdoutClosed("stdout was closed by its reader")

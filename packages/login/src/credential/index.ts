@@ -122,7 +122,7 @@ export type Credential =
   | PersonalAccessTokenCredential
   | BearerCredential;
 
-/** What is known of a credential without the means to sign: an agent identity has no task yet. */
+/** The properties of a credential without its signer: an agent identity has no task yet. */
 export type CredentialFacts =
   | Exclude<Credential, AgentIdentityCredential>
   | Omit<AgentIdentityCredential, "signer">;

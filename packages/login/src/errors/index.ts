@@ -43,7 +43,7 @@ export type LoginError =
   | SignInError
   | StoreWarning;
 
-/** Every `code` that this package can answer with, so that a switch over them is checked for completeness. */
+/** Every `code` of this package's errors, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];
 
 /**

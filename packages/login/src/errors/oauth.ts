@@ -129,7 +129,7 @@ export class CodeExchangeRejected extends Data.TaggedError("CodeExchangeRejected
 /** An endpoint of the authority reported success, but its response cannot be used. */
 export class AuthorityResponseInvalid extends Data.TaggedError("AuthorityResponseInvalid")<{
   readonly endpoint: string;
-  /** What is wrong with the response; never a value of it. */
+  /** What is wrong with the response, without its values. */
   readonly reason: string;
 }> {
   readonly code = "LOGIN_AUTHORITY_RESPONSE_INVALID";

@@ -23,7 +23,7 @@ export class RefreshRejected extends Data.TaggedError("RefreshRejected")<{
   }
 }
 
-/** The stored sign-in was removed or belongs to another account by now. Nothing was spent. */
+/** The stored sign-in was removed, or now belongs to another account. Nothing was spent. */
 export class RefreshAccountChanged extends Data.TaggedError("RefreshAccountChanged")<{
   readonly expectedAccountId?: string;
   readonly foundAccountId?: string;

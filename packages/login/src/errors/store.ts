@@ -129,7 +129,7 @@ export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   }
 }
 
-/** The credential was removed, but a copy of it is left that this program does not remove. */
+/** The credential was removed, but a copy remains that this program does not remove. */
 export class CredentialCopyRemains extends Data.TaggedError("CredentialCopyRemains")<{
   readonly where: string;
   readonly reason: string;

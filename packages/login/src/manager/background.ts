@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 
 /**
- * Runs an endless effect until the scope closes. Its pauses do not keep the process alive: a program that forgets to close
+ * Runs an endless effect until the scope closes. Its pauses do not keep the process alive: a program that does not close
  * its manager still ends.
  */
 export const runInBackground = <R>(

@@ -208,7 +208,7 @@ const removeForbidden = (
   );
 };
 
-/** Empties every store and forgets the external provider. True if anything was there. */
+/** Empties every store and drops the external provider. True if anything was removed. */
 export const removeEverywhere = Effect.fnUntraced(function* (
   deps: ManagerDeps,
 ): Effect.fn.Return<boolean, LoginError, HomeLockHeld> {

@@ -50,7 +50,7 @@ export const loginWithAccessToken = Effect.fn("AuthManager.loginWithAccessToken"
   return (yield* storeAndLoad(deps, document)).credential;
 });
 
-/** `AuthManager.saveAccessToken`. The credential is loaded when it is next asked for. */
+/** `AuthManager.saveAccessToken`. The credential is loaded at its next use. */
 export const saveAccessToken = Effect.fn("AuthManager.saveAccessToken")(function* (
   deps: ManagerDeps,
   token: Redacted.Redacted,

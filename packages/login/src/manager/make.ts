@@ -199,7 +199,7 @@ const makeDeps = Effect.fnUntraced(function* (
   };
 });
 
-/** The memory for external tokens: the one that the manager is given, else one of its own. */
+/** The in-memory store for external tokens: the given one, else a new one. */
 const openEphemeralStore = Effect.flatMap(
   Effect.serviceOption(EphemeralStore),
   Option.match({
@@ -208,7 +208,7 @@ const openEphemeralStore = Effect.flatMap(
   }),
 );
 
-/** The lock that the manager is given, else one that excludes only its own tasks. */
+/** The given lock, else one that excludes only the manager's own tasks. */
 const openRefreshLock = Effect.flatMap(
   Effect.serviceOption(RefreshLock),
   Option.match({

@@ -118,7 +118,7 @@ export interface AuthManagerOptions {
   /**
    * Refreshes the credential in the background as soon as it is due, ten minutes before it expires, so that neither this
    * program's requests nor another program of the same CODEX_HOME find it due. Failed refreshes are logged and repeated
-   * with back-off. Default false: refreshed when `current` is asked for.
+   * with back-off. Default false: refreshed when `current` is used.
    */
   readonly keepFresh?: boolean;
 }

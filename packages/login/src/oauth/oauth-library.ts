@@ -50,7 +50,7 @@ class RequestNotSent extends Error {
 }
 
 /**
- * Returns the library's complaint about a response as a typed error, or `undefined` for anything else that it throws. Its
+ * Returns the library's error about a response as a typed error, or `undefined` for anything else that it throws. Its
  * messages name parameters and quote none.
  */
 export const fromLibraryError = (

@@ -86,7 +86,7 @@ export const checkAuthFile = (path: string, home: CodexHome): Effect.Effect<void
 
 /**
  * Removes the file that the path leads to, and then the path, if that is a link: the other way round, a failure in
- * between would leave a secret that nothing points to. A link to something else than an auth.json is removed alone, a
+ * between would leave a secret that nothing points to. A link to a file that is not an auth.json is removed alone; a
  * link to nothing stays. A mount point cannot be removed and is emptied. False if there is no file.
  */
 export const removeAuthFile = (path: string, warn: Warn): Effect.Effect<boolean, StoreError> =>
@@ -142,7 +142,7 @@ const removeLink = async (path: string): Promise<void> => {
   });
 };
 
-/** Whether a file reads as an auth.json and has a value that one would have. */
+/** Whether a file can be parsed as an auth.json and has at least one known member. */
 const isAuthJson = (path: string): boolean => {
   const parsed = Effect.runSync(Effect.option(readDocument(path)));
   return Option.isSome(parsed) && Object.keys(parsed.value).some((key) => key !== "unknown");

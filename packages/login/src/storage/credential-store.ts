@@ -21,7 +21,7 @@ export interface StoredDocument {
   readonly source: StoreSource;
 }
 
-/** What a store is, for people and for `doctor`. */
+/** A description of a store, for people and for `doctor`. */
 export interface StoreDescription {
   readonly mode: CredentialsStoreMode;
   /** Every place it may read or write, the preferred one first. */

@@ -68,8 +68,8 @@ const loadPackage = Effect.tryPromise({
     }),
 });
 
-// Pinned: without a Secret Service the package would silently fall back to the kernel's keyring, which forgets
-// everything at the next boot and says "no entry" where it should say "no keyring".
+// Pinned: without a Secret Service the package would silently fall back to the kernel's keyring, which is lost at
+// the next boot and reports "no entry" if there is no keyring.
 const openEntry = (account: string): Effect.Effect<AsyncEntry, KeyringUnavailable> =>
   Effect.flatMap(loadPackage, ({ AsyncEntry }) =>
     Effect.try({
@@ -78,7 +78,7 @@ const openEntry = (account: string): Effect.Effect<AsyncEntry, KeyringUnavailabl
     }),
   );
 
-/** The first line of what the package says; it speaks of storage, not of values. */
+/** The first line of the package's error, which describes the storage and has no values. */
 const reasonOf = (error: unknown): string => {
   const [line = ""] = error instanceof Error ? error.message.split("\n") : [];
   return line === "" ? "an unexpected failure" : line.slice(0, 200);

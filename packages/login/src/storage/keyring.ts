@@ -65,7 +65,7 @@ export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementat
     ),
     save: Effect.fnUntraced(function* (document) {
       yield* entry.set(encodeAuthJson(document, { layout: "compact" }));
-      // The credential is safe by now. A file that stays is not read in this mode, but people should know.
+      // The credential is stored. A remaining file is not read in this mode, but its owner should know of it.
       yield* Effect.catch(file.remove, warn);
       return source;
     }),

@@ -1,7 +1,7 @@
 import { type FetchBody, RecordedBody, snapshotBody } from "../requests/body.ts";
 import { type HeadersLike, snapshotHeaders } from "../signing/header-record.ts";
 
-/** What a caller of `fetch` asked for. Nothing in it changes if the caller changes what was passed. */
+/** The request of a caller of `fetch`. It does not change if the caller changes its arguments later. */
 export interface CallerRequest {
   readonly url: string;
   readonly method: string;

@@ -66,7 +66,7 @@ export class RecordedBody {
   #current = 0;
   /** The read of the source that is under way. */
   #reading: Promise<void> | undefined;
-  /** No further stream will be asked for. */
+  /** No further stream will be requested. */
   #isFinal = false;
   #isCancelled = false;
 

@@ -20,7 +20,7 @@ export interface ResponseOutput {
   readonly end: (outcome: "complete" | "broken") => string;
 }
 
-/** JSON of up to this many bytes is laid out on a terminal; more of it is printed as it comes. */
+/** JSON of up to this many bytes is laid out on a terminal; larger JSON is printed as it arrives. */
 const LAYOUT_BYTES = 16 * 1024 * 1024;
 
 /** A pipe or file gets the bytes as they come, a terminal gets safe text, and `jq` gets the whole response first. */

@@ -8,7 +8,7 @@ import { CliError } from "../../errors/cli-error.ts";
 import { readRegularFile, whyUnread } from "../../read-regular-file.ts";
 import { managerLayer, openSession } from "../../session.ts";
 
-/** The key that was named, else that of the agent who is signed in here. */
+/** The key that was given, else that of the signed-in agent. */
 export const findPublicKey = Effect.fnUntraced(function* (options: {
   readonly publicKey?: string;
   readonly globals: GlobalValues;

@@ -52,7 +52,7 @@ export const authorityOptions = ({ options, session }: SignInContext) => ({
 });
 
 /**
- * Runs a sign-in by a person and prints how it ended. What can be refused is refused before it starts, such as a store
+ * Runs a sign-in by a person and prints how it ended. Foreseeable failures come before it starts, such as a store
  * that cannot be written. The stored credential changes only if the sign-in succeeds. Ctrl-C ends it.
  */
 export const signInAsPerson = (

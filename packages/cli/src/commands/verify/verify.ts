@@ -35,7 +35,7 @@ export const command: Command<typeof spec.flags, VerifyOptions> = {
   }),
 };
 
-/** Exit code 0 means that the token is good. */
+/** Exit code 0 means that the token is valid. */
 export const run = (options: VerifyOptions) =>
   verify(options).pipe(
     Effect.mapError(explainNamedJwksError(options.jwks)),

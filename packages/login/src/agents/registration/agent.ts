@@ -26,7 +26,7 @@ export interface Agent {
 
 /**
  * The agent of the current sign-in: of an agent identity, itself; of a ChatGPT sign-in, if that is enabled, the one
- * that it owns or gets now; of anything else none.
+ * that it owns or gets now; other credentials have none.
  */
 export const currentAgent = Effect.fnUntraced(function* (
   core: Core,

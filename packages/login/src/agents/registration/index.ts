@@ -10,7 +10,7 @@ import { makeIdentityRegistration } from "./make.ts";
 export type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./core.ts";
 
 /**
- * Agent identities of people (docs/protocol.md §11): registers an agent for a ChatGPT sign-in, keeps its record
+ * Agent identities of users (docs/protocol.md §11): registers an agent for a ChatGPT sign-in, keeps its record
  * beside the tokens, and registers its tasks, with biscuits if the user has an access token and without if
  * there is none.
  *

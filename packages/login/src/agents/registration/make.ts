@@ -60,7 +60,7 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   };
 });
 
-/** Kept in the stored record, where that is the agent's; else, by runtime id, for as long as this process lives. */
+/** Kept in the stored record if that is the agent's; else in memory, by runtime id. */
 const backgroundTask = (
   { lock, store }: Core,
   remembered: Map<string, string>,

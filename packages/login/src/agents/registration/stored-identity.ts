@@ -27,7 +27,7 @@ export const readIdentity = (
     : Effect.succeedNone;
 };
 
-/** Whether a record is of the signed-in person: the same workspace and, where both say so, the same user. */
+/** Whether a record belongs to the signed-in user: the same workspace and, if both name one, the same user. */
 export const belongsTo =
   (account: Account) =>
   (record: AgentIdentityRecord): boolean =>

@@ -100,7 +100,7 @@ const listenOn = (server: Server, port: number): Effect.Effect<Server, PortTaken
     return Effect.sync(() => server.close());
   });
 
-/** Asks the program on a port to cancel its sign-in. The response does not matter, nor whether there is one. */
+/** Asks the program on a port to cancel its sign-in. The response is ignored. */
 const requestCancellation = (port: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     const done = () => resume(Effect.void);

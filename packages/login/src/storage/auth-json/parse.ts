@@ -19,7 +19,7 @@ type Draft<T> = { -readonly [K in keyof T]: T[K] };
  * Reads the text or bytes of an `auth.json` (docs/protocol.md §2). Everything is kept, so `encodeAuthJson` loses
  * nothing. Fails on anything but exactly one JSON object in UTF-8 without a byte order mark, on keys that occur twice
  * at any depth, and on known keys of the wrong type; the error names key, line and column, never a value. An optional
- * key may be `null`. JWTs are not read, let alone verified. `where` is the name that errors use.
+ * key may be `null`. JWTs are neither decoded nor verified. `where` is the name that errors use.
  *
  * @example
  * ```ts

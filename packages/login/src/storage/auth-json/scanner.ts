@@ -145,7 +145,7 @@ export class Scanner {
     return this.text.slice(start, this.offset);
   }
 
-  /** Fails unless nothing but white space is left. */
+  /** Fails unless only white space is left. */
   end(): void {
     this.#skipSpace();
     if (this.offset < this.text.length) this.fail("", "there is text after the end of the object");

@@ -4,14 +4,14 @@ import { crossingOfOpenFile } from "../privilege.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 const MIB = 1024 * 1024;
-/** An auth.json or config.toml has a few KiB. What is larger is something else, and is not read. */
+/** An auth.json or config.toml has a few KiB. A larger file is not one of them, and is not read. */
 export const MAX_BYTES = MIB;
 
 // Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a small regular file, links followed; `undefined` if there is none. Throws `StoreUnreadable` for all else:
+ * The bytes of a small regular file, links followed; `undefined` if there is none. Throws `StoreUnreadable` for others:
  * folders, FIFOs, devices, files of more than `maxBytes` (default 1 MiB), and what root must not read for another user.
  * Synchronous: for one small local file the way through the thread pool would take ten times as long.
  */

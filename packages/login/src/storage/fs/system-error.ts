@@ -1,4 +1,4 @@
-// Translates errors of the operating system: a name and plain words, and nothing else of the original.
+// Translates errors of the operating system: a code and a description, without the original error.
 
 import { StoreUnwritable } from "../../errors/store.ts";
 

@@ -154,7 +154,7 @@ export const assertReplaceable = async (target: AuthFileTarget): Promise<void> =
     refuse("its folder is sticky, so only the owner of the file can replace it", {
       systemCode: "EPERM",
     });
-  // Opened and not only asked for: that also fails for a file that can only be appended to.
+  // Opens the file instead of checking its mode: this also fails for an append-only file.
   const file = await open(path, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0)).catch(
     (error: unknown) => refuse("it is read-only", { systemCode: systemCodeOf(error) ?? "EACCES" }),
   );

@@ -28,7 +28,7 @@ export interface Acquired {
   readonly excludesCodex: boolean;
 }
 
-/** A folder to lock: canonical, with what decides where the path to it leads. */
+/** A folder to lock: its canonical path, and who controls that path. */
 interface Folder {
   readonly path: string;
   readonly control: PathControl;
