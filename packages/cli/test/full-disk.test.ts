@@ -55,7 +55,7 @@ describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
     await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
     const { exitCode, stderr } = await toFullDisk(home, line.split(" "));
     expect(stderr).toBe(
-      "Cannot write to stdout (ENOSPC). The answer is not whole. Free some space, or write it elsewhere.\n",
+      "Cannot write to stdout (ENOSPC). The output is incomplete. Free some space, or write it elsewhere.\n",
     );
     expect(exitCode).toBe(1);
   });
