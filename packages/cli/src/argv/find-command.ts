@@ -2,7 +2,7 @@ import { closestName } from "./closest-name.ts";
 import { type CommandSpec, globalFlags } from "./command-spec.ts";
 import { redactWord, UsageError } from "./usage-error.ts";
 
-/** The command that a command line calls, and the words that are left for its flags and arguments. */
+/** The command that a command line calls, and the remaining words, for its flags and arguments. */
 export interface CommandMatch<Spec> {
   readonly spec: Spec;
   readonly words: readonly string[];

@@ -149,7 +149,7 @@ const printer = ({ width, colour }: HelpStyle) => {
         ...(at === 0 ? [] : [""]),
         ...wrapText(text, width - 2).map((line) => `  ${line}`),
       ]),
-    /** Two columns. A left cell that is too wide gets a line of its own. */
+    /** Two columns. A left cell that is too wide gets its own line. */
     columns: (rows: readonly (readonly [string, string])[]): readonly string[] => {
       const indent = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)) + 4);
       const padding = " ".repeat(indent);

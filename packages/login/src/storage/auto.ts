@@ -11,7 +11,7 @@ export type AutoStoreOptions = KeyringStoreOptions;
 
 /**
  * The keyring, or the file if the keyring has no entry or cannot be reached, with a warning each time.
- * An entry of the keyring that is there and broken is an error: the file may be older. What is saved to the file takes
+ * An entry of the keyring that is there and broken is an error: the file may be older. A save to the file removes
  * the keyring's entry, if possible.
  *
  * @example

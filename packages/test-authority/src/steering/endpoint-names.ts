@@ -27,7 +27,7 @@ export const endpoints = [
   "unknown",
 ] as const;
 
-/** The name of an endpoint; `unknown` stands for every path without an endpoint. */
+/** The name of an endpoint; `unknown` is every path without an endpoint. */
 export type Endpoint = (typeof endpoints)[number];
 
 const known: ReadonlySet<string> = new Set(endpoints);
@@ -38,10 +38,10 @@ export const assertEndpoint = (name: Endpoint): void => {
     throw new TypeError(`unknown endpoint ${name}; the endpoints are ${endpoints.join(", ")}`);
 };
 
-/** `token` stands for all three grants of the token endpoint; each grant also has its own name. */
+/** `token` is all three grants of the token endpoint; each grant also has its own name. */
 const tokenGrants: ReadonlySet<Endpoint> = new Set(["codeExchange", "refresh", "apiKeyExchange"]);
 
-/** Whether only the request's body tells this endpoint from others at the same path. */
+/** Whether only the request's body distinguishes this endpoint from others with the same path. */
 export const isTokenGrant = (endpoint: Endpoint): boolean => tokenGrants.has(endpoint);
 
 /** Whether a request to `actual` counts as one to `asked`. */

@@ -61,7 +61,7 @@ const list = Effect.fnUntraced(function* (options: ListOptions) {
     current === undefined || accounts.some(({ isCurrent }) => isCurrent) || broken.length > 0;
   if (rows.length > 0 && !isKept) {
     session.notify(
-      "The current sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current",
+      "The current sign-in is not kept under a name. To keep it, run: agent-auth accounts add NAME --current",
     );
   }
   return exitCode.done;
@@ -78,7 +78,7 @@ const accountJson = ({ name, isCurrent, summary: facts }: KeptAccount) => ({
   error: null,
 });
 
-/** Nothing is known of it, not even whether it is the current sign-in. */
+/** Its values are unknown, including whether it is the current sign-in. */
 const brokenJson = ({ name, error }: BrokenAccount) => ({
   name,
   isCurrent: null,

@@ -16,7 +16,7 @@ export const command: Command<typeof removeSpec.flags, RemoveOptions> = {
   options: ({ args: [name], globals }) => ({ name: accountName(name, removeSpec.path), globals }),
 };
 
-/** Signs a kept account out and forgets it, unless it is the current sign-in. */
+/** Signs out of a kept account and removes it, unless it is the current sign-in. */
 export const run = (options: RemoveOptions) =>
   remove(options).pipe(
     Effect.catch((error) => Effect.sync(() => reportError("Error removing an account", error))),

@@ -16,7 +16,7 @@ export const command: Command<typeof useSpec.flags, UseOptions> = {
   options: ({ args: [name], globals }) => ({ name: accountName(name, useSpec.path), globals }),
 };
 
-/** Switches to a kept sign-in. The one before it is put back under its name, with its newest tokens. */
+/** Switches to a kept sign-in. The previous one is saved under its name, with its newest tokens. */
 export const run = (options: UseOptions) =>
   use(options).pipe(
     Effect.catch((error) => Effect.sync(() => reportError("Error switching accounts", error))),

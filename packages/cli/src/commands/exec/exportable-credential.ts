@@ -9,7 +9,7 @@ import type * as Redacted from "effect/Redacted";
 import { CliError } from "../../errors/cli-error.ts";
 import { managerLayer, type Session } from "../../session.ts";
 
-/** A credential as another program takes it from its environment. */
+/** A credential in the form that another program reads from its environment. */
 export interface ExportedCredential {
   readonly variable: "CODEX_API_KEY" | "CODEX_ACCESS_TOKEN";
   readonly secret: Redacted.Redacted;
@@ -47,7 +47,7 @@ const inVariable = (
   secret: Redacted.Redacted,
 ): ExportedCredential => ({ variable, secret });
 
-/** The JWT that an identity was read from; a stored record has none. */
+/** The JWT of an identity; a stored record has none. */
 const agentJwt = (credential: AgentIdentityCredential, { environment, config }: Session) => {
   const { source } = credential;
   if (source._tag === "Environment") {

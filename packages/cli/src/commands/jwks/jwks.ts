@@ -36,7 +36,7 @@ export const command: Command<typeof spec.flags, JwksOptions> = {
   }),
 };
 
-/** Shows a set of keys and judges each of them. */
+/** Shows a key set and whether each key is usable. */
 export const run = (options: JwksOptions) =>
   show(options).pipe(
     Effect.mapError(explainNamedJwksError(options.from)),
