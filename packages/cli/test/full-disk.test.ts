@@ -73,7 +73,7 @@ describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
     // 100 KiB, and an error instead of a signal where they are over.
     const line = `trap "" XFSZ; ulimit -f 100; exec "$0" "$@" > "${file}"`;
     const { exitCode, stderr } = await inShell(home, line, ["api", "models"]);
-    expect(stderr).toMatch(/^Cannot write to stdout \(EFBIG\)\. The answer is not whole\./u);
+    expect(stderr).toMatch(/^Cannot write to stdout \(EFBIG\)\. The output is incomplete\./u);
     expect(exitCode).toBe(1);
     expect((await stat(file)).size).toBe(102_400);
   });

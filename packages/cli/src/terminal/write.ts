@@ -44,7 +44,7 @@ export const toOutputError = (error: unknown): StdoutClosed | CliError =>
     : new CliError({
         code: "CLI_OUTPUT_FAILED",
         message: `Cannot write to stdout (${isErrno(error) ? error.code : "unknown"}).`,
-        hint: "The answer is not whole. Free some space, or write it elsewhere.",
+        hint: "The output is incomplete. Free some space, or write it elsewhere.",
       });
 
 /**
