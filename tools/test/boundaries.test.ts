@@ -200,7 +200,7 @@ describe("file names", () => {
       write(`packages/low/${folder}/jwt.ts`, "export {};\n");
       write(`packages/low/${folder}/jwt/verify.ts`, "export {};\n");
       expect(problemsOf("low")).toEqual([
-        `${folder}/jwt.ts stands beside the folder ${folder}/jwt: make it ${folder}/jwt/index.ts`,
+        `${folder}/jwt.ts and the folder ${folder}/jwt have the same name: move the file to ${folder}/jwt/index.ts`,
       ]);
     },
   );

@@ -219,7 +219,7 @@ describe("accounts", () => {
     expect(again.exitCode).toBe(1);
   });
 
-  it("lists methods in one column, and mentions a current sign-in that is kept under no name", async () => {
+  it("lists methods in one column, and mentions a current sign-in that is not kept under a name", async () => {
     await using home = await codexHome();
     await signInAs(home, "one@example.com");
     await done(home, ["accounts", "add", "person", "--current"]);
@@ -233,7 +233,7 @@ describe("accounts", () => {
     const unkept = await done(home, ["accounts", "list"]);
     expect(unkept.stdout).not.toMatch(/^\*/mu);
     expect(unkept.stderr).toBe(
-      "The current sign-in is kept under no name. Keep it: agent-auth accounts add NAME --current\n",
+      "The current sign-in is not kept under a name. To keep it, run: agent-auth accounts add NAME --current\n",
     );
   });
 

@@ -128,7 +128,7 @@ describe("keep", () => {
       { OPENAI_API_KEY: "sk-proj-1234567890ABCDE" },
       {},
       1,
-      /\(apiKey\) is not refreshed by anyone\. Only a ChatGPT sign-in/u,
+      /\(apiKey\) is never refreshed\. Only a ChatGPT sign-in/u,
     ],
     ["nothing", undefined, {}, 4, /not signed in\. Run: agent-auth login/u],
     [

@@ -58,7 +58,7 @@ export class AccountInUse extends Data.TaggedError("AccountInUse")<{
   }
 }
 
-/** The current sign-in is kept under no name, so replacing it would lose it. Nothing was changed. */
+/** The current sign-in is not kept under a name, so replacing it would lose it. Nothing was changed. */
 export class CurrentSignInNotKept extends Data.TaggedError("CurrentSignInNotKept")<{}> {
   readonly code = "LOGIN_ACCOUNT_NOT_KEPT";
   readonly remedy: Remedy = "fixInput";

@@ -58,7 +58,9 @@ const show = Effect.fnUntraced(function* (options: JwksOptions) {
   if (options.json) writeJson({ from: placeOf(origin), keys });
   else writeAnswer(`${[placeOf(origin), ...keys.map(keyLine)].join("\n")}\n`);
   const complaint = complain(keys, options);
-  return complaint === undefined ? exitCode.done : reportError("The set is of no use", complaint);
+  return complaint === undefined
+    ? exitCode.done
+    : reportError("The key set cannot be used", complaint);
 });
 
 const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {

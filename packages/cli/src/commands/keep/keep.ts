@@ -108,6 +108,6 @@ const makeReport = ({ notify }: Session, wait: boolean) => {
 const notRefreshable = (credential: Credential) =>
   new CliError({
     code: "CLI_NOTHING_TO_REFRESH",
-    message: `the stored credential (${methodOf(credential)}) is not refreshed by anyone`,
+    message: `the stored credential (${methodOf(credential)}) is never refreshed`,
     hint: "Only a ChatGPT sign-in has to be kept fresh. Run: agent-auth login",
   });
