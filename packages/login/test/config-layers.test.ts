@@ -357,7 +357,7 @@ describe("files of CODEX_HOME", () => {
       const read = () => loadConfig(loadEnvironment({ CODEX_HOME: path }));
       const error = await Effect.runPromise(Effect.flip(read()));
       expect(error.message).toBe(
-        `cannot read ${path}/${name}: this process is root, and user 12345, who decides where the path leads, may not read what is there`,
+        `cannot read ${path}/${name}: this process is root, and user 12345, who controls the path, may not read what is there`,
       );
       chmodSync(roots, 0o644);
       chmodSync(dirname(roots), 0o755);

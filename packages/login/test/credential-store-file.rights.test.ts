@@ -46,8 +46,7 @@ const foreignHome = () => {
 const intact = { uid: 0, content: text("sk-root"), names: ["real.json"] };
 const distrust = {
   code: "LOGIN_STORE_UNWRITABLE",
-  reason:
-    "this process is root, and user 4242, who decides where the path leads, may not write what is there",
+  reason: "this process is root, and user 4242, who controls the path, may not write what is there",
 };
 
 describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () => {

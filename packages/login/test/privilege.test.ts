@@ -110,7 +110,7 @@ describe.skipIf(!isRoot)(`root in another user's home${why}`, () => {
       const store = openFileStore({ path, explicit: true });
       for (const operation of [store.save("sk-1"), store.load, store.checkWritable])
         expect(yield* Effect.flip(Effect.asVoid<unknown, unknown, never>(operation))).toMatchObject(
-          { reason: expect.stringContaining(`user ${USER}, who decides where the path leads`) },
+          { reason: expect.stringContaining(`user ${USER}, who controls the path`) },
         );
       expect(untouched()).toEqual(intact);
     }),

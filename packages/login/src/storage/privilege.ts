@@ -32,7 +32,7 @@ import { StoreUnwritable } from "../errors/store.ts";
  */
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
-/** What decides where a path leads. Nothing, unless this process is root. */
+/** Who controls a path. No one, unless this process is root. */
 export interface PathControl {
   /** Users other than root who own a folder or a link on the way. They can make the path lead elsewhere. */
   readonly uids: ReadonlyArray<number>;
@@ -109,7 +109,7 @@ export const crossing = (
   const stranger = control.uids.find((uid) => uid !== stats.uid);
   if (stranger === undefined) return undefined;
   if (access === "read" && isReadableByAll(control.real, stats)) return undefined;
-  return `this process is root, and user ${stranger}, who decides where the path leads, may not ${access} what is there`;
+  return `this process is root, and user ${stranger}, who controls the path, may not ${access} what is there`;
 };
 
 const isReadableByAll = (path: string, stats: Stats): boolean => {
