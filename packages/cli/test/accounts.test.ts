@@ -126,7 +126,7 @@ describe("accounts", () => {
     });
   });
 
-  it("changes nothing where the current sign-in would be lost", async () => {
+  it("changes nothing if the current sign-in would be lost", async () => {
     await using home = await codexHome();
     await done(home, ["accounts", "add", "key", "--with-api-key"], "sk-other");
     await signInAs(home, "unkept@example.com");
@@ -312,7 +312,7 @@ describe("accounts", () => {
       expect(await readdir(join(home.path, "accounts"))).toEqual(["work"]);
     });
 
-    it("signs out, forgets the copy, and warns where there may be another", async () => {
+    it("signs out, removes the copy, and warns if there may be another", async () => {
       await using home = await withBroken();
       const known = await done(home, ["logout"]);
       expect(known.stderr).toContain("Removed work from the kept accounts\n");

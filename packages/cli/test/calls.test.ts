@@ -125,7 +125,7 @@ describe("help", () => {
     ["doctor", false],
     ["completion", false],
     ["login status", false],
-  ])("lists exit code 4 where a command can end with it: %s %s", async (path, isListed) => {
+  ])("lists exit code 4 if a command can end with it: %s %s", async (path, isListed) => {
     const { stdout } = await call(`${path} --help`);
     expect(/^ {2}4 {2}/mu.test(stdout)).toBe(isListed);
   });

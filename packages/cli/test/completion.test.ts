@@ -106,7 +106,7 @@ describe.skipIf(!has("zsh"))("completion zsh, behind a flag that takes a value",
     [["verify", "--jwks", ""], "files"],
     [["api", "--input", "a"], "files"],
     [["proxy", "--port", ""], ""],
-  ])("offers files where one is meant, and nothing else: %j", async (words, offered) => {
+  ])("offers files if one is meant, and nothing else: %j", async (words, offered) => {
     const path = await script("zsh");
     const body = [
       "compdef() { : }; _normal() { : }; compadd() { print $@ }; _describe() { print $@ }",

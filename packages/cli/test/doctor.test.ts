@@ -32,7 +32,7 @@ const examine = async (home: CliHome, env: Readonly<Record<string, string>> = {}
 };
 
 describe("doctor", () => {
-  it("finds nothing wrong where nothing is", async () => {
+  it("finds nothing wrong if nothing is", async () => {
     await using home = await codexHome();
     const jwt = await authority.mintAgentIdentityJwt({});
     await home.run(["login", "--with-agent-identity"], { stdin: jwt });

@@ -99,7 +99,7 @@ describe("login", () => {
     },
   );
 
-  it("refuses where the store keeps nothing", async () => {
+  it("refuses if the store keeps nothing", async () => {
     await using home = await homeHere('cli_auth_credentials_store = "ephemeral"\n');
     const result = await home.run(["login", "--with-api-key"], { stdin: "sk-new" });
     expect(lastLine(result)).toContain("ephemeral");

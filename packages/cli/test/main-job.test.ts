@@ -358,7 +358,7 @@ describe("a warning of the packages", () => {
     expect(exitCode).toBe(0);
   });
 
-  it("is no matter of login status, which refreshes nothing", async () => {
+  it("is ignored by login status, which refreshes nothing", async () => {
     await using running = await notRefreshed();
     const { exitCode, stderr } = await running.home.run(["login", "status", "--json"]);
     expect([exitCode, stderr]).toEqual([0, ""]);

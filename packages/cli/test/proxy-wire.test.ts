@@ -112,7 +112,7 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(sent).toContain("GET /v1/second HTTP/1.1\r\n");
   });
 
-  it("answers requests in their order where each of them makes such an offer", async () => {
+  it("answers requests in their order if each of them makes such an offer", async () => {
     const offers = Array.from(
       { length: 12 },
       (_, at) => `GET /v1/at/${at} HTTP/1.1\r\n${host}${h2c}\r\n`,
@@ -157,7 +157,7 @@ describe("what a proxy passes on, byte by byte", () => {
     ["is not UTF-8", "a\x80b"],
     ["holds an escape sequence", "a\x1bb"],
     ["is empty", ""],
-  ])("answers where the provider's reason phrase %s", async (_, reason) => {
+  ])("answers if the provider's reason phrase %s", async (_, reason) => {
     answer = `HTTP/1.1 200 ${reason}\r\ncontent-length: 2\r\n\r\nok`;
     const got = await exchange(`GET /models HTTP/1.1\r\n${host}\r\n`);
     expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);

@@ -150,7 +150,7 @@ describe("proxy", () => {
     expect(running.proxy.log.join("\n")).not.toMatch(/canary|AgentAssertion|Bearer/u);
   });
 
-  it("answers 502 with what to do where the provider gives no answer", async () => {
+  it("answers 502 with what to do if the provider gives no answer", async () => {
     await using running = await start();
     authority.behave("models", "reset", { times: 1 });
     const answer = await request(`${running.proxy.baseUrl}/models`);
@@ -174,7 +174,7 @@ describe("proxy", () => {
     expect(text.length).toBeGreaterThan(0);
   });
 
-  it("cuts the client's connection where the provider's breaks in mid-answer", async () => {
+  it("cuts the client's connection if the provider's breaks in mid-answer", async () => {
     await using running = await start();
     authority.behave("responses", "cut", { times: 1 });
     const answer = await request(`${running.proxy.baseUrl}/responses`, {

@@ -126,25 +126,30 @@ describe("verify", () => {
   });
 });
 
-describe.skipIf(process.platform === "win32")("verify --jwks with what is no file", () => {
-  it("refuses a FIFO without a writer at once", async () => {
-    const fifo = join(home.path, "fifo");
-    execFileSync("mkfifo", [fifo]);
-    const jwt = await authority.mintAgentIdentityJwt();
-    const result = await home.run(["verify", "--jwks", fifo], { stdin: jwt });
-    expect(result.stderr).toBe(
-      `Error verifying the token: cannot read ${fifo}: it is not a regular file. Name a JWKS file, or a URL that starts with https://.\n`,
-    );
-    expect([result.exitCode, result.stdout]).toEqual([1, ""]);
-  });
+describe.skipIf(process.platform === "win32")(
+  "verify --jwks with something that is not a file",
+  () => {
+    it("refuses a FIFO without a writer at once", async () => {
+      const fifo = join(home.path, "fifo");
+      execFileSync("mkfifo", [fifo]);
+      const jwt = await authority.mintAgentIdentityJwt();
+      const result = await home.run(["verify", "--jwks", fifo], { stdin: jwt });
+      expect(result.stderr).toBe(
+        `Error verifying the token: cannot read ${fifo}: it is not a regular file. Name a JWKS file, or a URL that starts with https://.\n`,
+      );
+      expect([result.exitCode, result.stdout]).toEqual([1, ""]);
+    });
 
-  it("refuses a device", async () => {
-    const jwt = await authority.mintAgentIdentityJwt();
-    const { exitCode, stderr } = await home.run(["verify", "--jwks", "/dev/zero"], { stdin: jwt });
-    expect(stderr).toMatch(/cannot read \/dev\/zero: it is not a regular file/u);
-    expect(exitCode).toBe(1);
-  });
-});
+    it("refuses a device", async () => {
+      const jwt = await authority.mintAgentIdentityJwt();
+      const { exitCode, stderr } = await home.run(["verify", "--jwks", "/dev/zero"], {
+        stdin: jwt,
+      });
+      expect(stderr).toMatch(/cannot read \/dev\/zero: it is not a regular file/u);
+      expect(exitCode).toBe(1);
+    });
+  },
+);
 
 describe.skipIf(process.platform === "win32")("assertion verify --public-key", () => {
   it("refuses a FIFO without a writer at once", async () => {
@@ -218,7 +223,7 @@ describe("jwks", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("fails where the key asked for is not there", async () => {
+  it("fails if the key asked for is not there", async () => {
     const { exitCode, stderr } = await home.run(["jwks", "--kid", "missing"]);
     expect(stderr).toContain("it has no usable key missing");
     expect(exitCode).toBe(1);

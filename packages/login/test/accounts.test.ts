@@ -151,7 +151,7 @@ describe("KeptAccounts", () => {
     expect(await name()).toEqual(Option.some("one"));
   });
 
-  it("waits for whoever holds the lock of CODEX_HOME", async () => {
+  it("waits for the holder of the lock of CODEX_HOME", async () => {
     const { home, run } = await open();
     await home.write(apiKey("sk-one"));
     await keep(home, "one", apiKey("sk-one"));

@@ -289,7 +289,7 @@ describe("encodeAuthJson", () => {
     );
   });
 
-  it("keeps unknown keys where they stood, numbers to the digit, at every level", () => {
+  it("keeps unknown keys in their place, numbers to the digit, at every level", () => {
     const text = `{
   "first": 1.0,
   "auth_mode": "chatgpt",

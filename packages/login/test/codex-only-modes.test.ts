@@ -25,7 +25,7 @@ describe.each(modes)("auth_mode %s", (mode, members, reason) => {
     expect(JSON.parse(encodeAuthJson(parsed))).toEqual(document);
   });
 
-  it("is no usable credential, and the error names what can use it", async () => {
+  it("is not a usable credential, and the error names the program that can use it", async () => {
     const home = await openHome();
     await home.write(document);
     const error = await withManager({ home }, (manager) => Effect.flip(manager.current));

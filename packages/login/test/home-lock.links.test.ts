@@ -79,7 +79,7 @@ describe("HomeLock.withLock", () => {
       }),
     );
 
-    it.live("is the home's own where the link leads nowhere that can be written", () =>
+    it.live("is the home's own if the link leads nowhere that can be written", () =>
       Effect.gen(function* () {
         const nowhere = join(temporaryFolder(), "missing", "auth.json");
         const loop = temporaryHome();

@@ -93,7 +93,7 @@ describe("HomeLock.withLock", () => {
     }),
   );
 
-  it.live("refuses to run where the lock's own file is something else", () =>
+  it.live("refuses to run if something else is in place of the lock file", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       writeFileSync(join(home.path, "agent-auth.lock"), "no database".repeat(200));

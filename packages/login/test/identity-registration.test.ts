@@ -71,7 +71,7 @@ describe("IdentityRegistration.identity", () => {
     ).toBeDefined();
   });
 
-  it("registers as Codex does now where that is chosen", async () => {
+  it("registers as Codex does now if that is chosen", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const document = await chatgptDocument(authority);
@@ -139,7 +139,7 @@ describe("IdentityRegistration.identity", () => {
     ).toBeUndefined();
   });
 
-  it("registers nothing beside the sign-in of somebody else in the same workspace", async () => {
+  it("registers nothing for the sign-in of another user in the same workspace", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority));
@@ -157,7 +157,7 @@ describe("IdentityRegistration.identity", () => {
     expect(await home.read()).toEqual(theirs);
   });
 
-  it("stores no agent where its registration fails", async () => {
+  it("stores no agent if its registration fails", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const document = await chatgptDocument(authority);

@@ -91,7 +91,7 @@ describe("jwks-cache-file", () => {
     expect(await load()).toEqual(Option.none());
   });
 
-  it("saves nothing, and fails nothing, where the home does not exist", async () => {
+  it("saves nothing, and fails nothing, if the home does not exist", async () => {
     rmSync(codexHome, { recursive: true });
     await save();
     expect(await load()).toEqual(Option.none());

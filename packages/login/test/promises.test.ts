@@ -55,7 +55,7 @@ describe("createAuthManager", () => {
     });
   });
 
-  it("rejects every call where the configuration does not read", async () => {
+  it("rejects every call if the configuration does not read", async () => {
     const home = await openHome();
     await using manager = createAuthManager(
       options(home, { configOverrides: ["forced_login_method=sometimes"] }),
@@ -107,7 +107,7 @@ describe("createAuthManager", () => {
       "RefreshFailed, LOGIN_REFRESH_FAILED",
     ],
     ["no error at all", (key: string) => key, "string"],
-  ])("goes on where a listener or onWarning throws %s, and names it", async (_, made, name) => {
+  ])("goes on if a listener or onWarning throws %s, and names it", async (_, made, name) => {
     const home = await openHome();
     const warnings: Array<string> = [];
     await using manager = createAuthManager(

@@ -168,7 +168,7 @@ describe("authInterceptor: calls of a handler", () => {
 
   it("is the reason of an abort, at once and once, while the next attempt waits for a connection", async () => {
     await using server = await startServer((_request, response) => {
-      response.writeHead(401).write("x"); // It holds the only connection until it is let go of.
+      response.writeHead(401).write("x"); // It holds the only connection until it is released.
     });
     const recovering = Promise.withResolvers<void>();
     const manager = {

@@ -99,7 +99,7 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("does not refresh at every call where the clock here is ahead of the authority's by hours", async () => {
+  it("does not refresh at every call if the clock here is ahead of the authority's by hours", async () => {
     const home = await openHome();
     const authority = await openAuthority({ now: () => Date.now() - 7_200_000 });
     await home.write(await chatgptDocument(authority));

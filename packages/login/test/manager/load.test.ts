@@ -162,7 +162,7 @@ describe("order of sources", () => {
     ]);
   });
 
-  it("ignores CODEX_API_KEY and CODEX_AGENT_IDENTITY where the caller does not enable them", async () => {
+  it("ignores CODEX_API_KEY and CODEX_AGENT_IDENTITY if the caller does not enable them", async () => {
     const home = await openHome();
     await home.write({ auth_mode: "apikey", OPENAI_API_KEY: "sk-stored" });
     const credential = await current({
@@ -198,7 +198,7 @@ describe("order of sources", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("asks memory before CODEX_ACCESS_TOKEN where that is the configured store", async () => {
+  it("asks memory before CODEX_ACCESS_TOKEN if that is the configured store", async () => {
     const home = await openHome();
     const setup = {
       home,

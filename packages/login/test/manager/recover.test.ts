@@ -132,7 +132,7 @@ describe("AuthManager.recoverUnauthorized", () => {
   });
 });
 
-describe("AuthManager.recoverUnauthorized where the tokens name no account", () => {
+describe("AuthManager.recoverUnauthorized for tokens without an account", () => {
   const nameless = { "https://api.openai.com/auth": {} };
   const openNameless = async () => {
     const authority = await openAuthority();
@@ -237,7 +237,7 @@ describe("external tokens", () => {
     ]);
   });
 
-  it("offer nothing where the provider has no newer ones, and no other account's", async () => {
+  it("offer nothing if the provider has no newer ones, and no other account's", async () => {
     const home = await openHome();
     const same = provider([{ token: "t-1" }, { token: "t-1" }]);
     const none = await withManager(
@@ -257,7 +257,7 @@ describe("external tokens", () => {
     expect(error.code).toBe("LOGIN_REFRESH_ACCOUNT_CHANGED");
   });
 
-  it("are an error of their own where the provider fails, never a weaker credential", async () => {
+  it("are an error of their own if the provider fails, never a weaker credential", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const { external } = provider([]);

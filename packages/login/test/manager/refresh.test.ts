@@ -120,7 +120,7 @@ describe("AuthManager.refresh", () => {
     expect(accessTokenOf(adopted)).toBe(other.access_token);
   });
 
-  it("spends nothing where the store holds another account, or none", async () => {
+  it("spends nothing if the store holds another account, or none", async () => {
     const { home, authority } = await openSignIn();
     const text =
       "Your access token could not be refreshed because you have since logged out or signed in to another account. Please sign in again.";
@@ -140,7 +140,7 @@ describe("AuthManager.refresh", () => {
     expect(authority.count("refresh")).toBe(0);
   });
 
-  it("spends nothing where the new pair could not be stored", async () => {
+  it("spends nothing if the new pair could not be stored", async () => {
     const { home, authority } = await openSignIn();
     await chmod(home.authJson, 0o400);
     const error = await refreshFails({ home, authority });
@@ -186,7 +186,7 @@ describe("AuthManager.refresh", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("keeps a new refresh token even where the answer lacks an access token", async () => {
+  it("keeps a new refresh token even if the answer lacks an access token", async () => {
     const { home, authority } = await openSignIn();
     authority.behave("refresh", { status: 200, body: { refresh_token: "rt-next" } });
     const error = await refreshFails({ home, authority });
@@ -194,7 +194,7 @@ describe("AuthManager.refresh", () => {
     expect((await home.read()).tokens?.refresh_token).toBe("rt-next");
   });
 
-  it("keeps the id and refresh token where the answer leaves them out", async () => {
+  it("keeps the id and refresh token if the answer leaves them out", async () => {
     const { home, authority, document } = await openSignIn();
     const fresh = await authority.mintChatgptTokens();
     authority.behave("refresh", { status: 200, body: { access_token: fresh.accessToken } });
@@ -241,7 +241,7 @@ describe("AuthManager.refresh", () => {
     expect(error.message).toContain("tokens.oauth_provenance.issuer must be an https URL");
   });
 
-  it("checks the restrictions again, and logs out where the new tokens break them", async () => {
+  it("checks the restrictions again, and logs out if the new tokens break them", async () => {
     const { home, authority } = await openSignIn();
     const other = authority.createAccount({ accountId: "ws-other" });
     const foreign = await authority.mintChatgptTokens({ account: other });

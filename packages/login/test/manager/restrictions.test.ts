@@ -81,7 +81,7 @@ describe("restrictions at start-up", () => {
     );
   });
 
-  it("want a workspace where the credential names none", async () => {
+  it("want a workspace if the credential names none", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const document = await chatgptDocument(authority, {
@@ -295,7 +295,7 @@ describe("restrictions before a login is saved", () => {
     expect((await home.read()).OPENAI_API_KEY).toBe("sk-stored");
   });
 
-  it("keep what is stored where the new sign-in is of another workspace", async () => {
+  it("keep what is stored if the new sign-in is of another workspace", async () => {
     const home = await openHome();
     const authority = await openAuthority({ account: { accountId: "ws-mine" } });
     await home.write({ OPENAI_API_KEY: "sk-stored" });

@@ -55,7 +55,7 @@ describe("AuthManager.checkLogin", () => {
     expect(error.code).toBe(code);
   });
 
-  it("fails as saving would where the file is read-only", async () => {
+  it("fails as saving would if the file is read-only", async () => {
     const home = await openHome();
     await home.write(stored);
     await chmod(home.authJson, 0o400);
@@ -180,7 +180,7 @@ describe("AuthManager.loginWithAccessToken", () => {
     expect(authority.requests).toHaveLength(0);
   });
 
-  it("stores nothing where the signature is by an unknown key, and keeps what was there", async () => {
+  it("stores nothing if the signature is by an unknown key, and keeps what was there", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write({ auth_mode: "apikey", OPENAI_API_KEY: "sk-old" });
@@ -312,7 +312,7 @@ describe("AuthManager.logout", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("revokes the access token where there is no refresh token", async () => {
+  it("revokes the access token if there is no refresh token", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const document = await chatgptDocument(authority);
@@ -333,7 +333,7 @@ describe("AuthManager.logout", () => {
     expect(authority.count("revoke")).toBe(0);
   });
 
-  it("removes all the same where the authority cannot be reached", async () => {
+  it("removes all the same if the authority cannot be reached", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority));
@@ -351,7 +351,7 @@ describe("AuthManager.logout", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("revokes at CODEX_REVOKE_TOKEN_URL_OVERRIDE where that is set", async () => {
+  it("revokes at CODEX_REVOKE_TOKEN_URL_OVERRIDE if that is set", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const elsewhere = await openAuthority();

@@ -83,7 +83,7 @@ describe("CallbackHandler, the link for the browser", () => {
   );
 
   it.live(
-    "works once where the system does not tell who is connected; a second use ends the sign-in",
+    "works once if the system does not tell who is connected; a second use ends the sign-in",
     () =>
       Effect.gen(function* () {
         const { handler, link } = yield* openWithLink({ userIdOf: () => undefined });

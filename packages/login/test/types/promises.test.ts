@@ -127,7 +127,7 @@ describe("createAuthManager, as types", () => {
     expectTypeOf<{}>().toExtend<CreateAuthManagerOptions>();
   });
 
-  it("takes no Effect where the layer does", () => {
+  it("takes no Effect if the layer does", () => {
     expectTypeOf<CreateAuthManagerOptions["externalProvider"]>().toEqualTypeOf<
       PromiseAuthProvider | undefined
     >();

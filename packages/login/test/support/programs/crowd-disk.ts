@@ -1,4 +1,4 @@
-// In the CODEX_HOME argv[2], on a disk of 64 KiB: stores a credential beside 24 KiB that somebody else keeps in the file,
+// In the CODEX_HOME argv[2], on a disk of 64 KiB: stores a credential in a file with 24 KiB of another program,
 // and leaves room for less than that. Prints what asking beforehand brings, and the content's first key afterwards.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
