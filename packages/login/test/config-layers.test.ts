@@ -21,6 +21,15 @@ const sourcesOf = ({ file, variable, overrides = [] }: Layers) => {
   return { path, sources: { ...environment, overrides } };
 };
 
+/** The configuration file that a command is remembered to come from, and the one of the home. */
+const configFileOf = (layers: Layers) => {
+  const { path, sources } = sourcesOf(layers);
+  return Effect.map(loadConfig(sources), ({ modelProviders }) => [
+    modelProviders.get("a")?.auth?.configFile,
+    join(path, "config.toml"),
+  ]);
+};
+
 const load = (layers: Layers) => loadConfig(sourcesOf(layers).sources);
 
 describe("the layers of a configuration", () => {
@@ -165,19 +174,15 @@ describe("relative paths of a token command", () => {
 
   it.effect("remember the file, unless no part of the command comes from one", () =>
     Effect.gen(function* () {
-      const fileOf = (layers: Layers) => {
-        const { path, sources } = sourcesOf(layers);
-        return Effect.map(loadConfig(sources), ({ modelProviders }) => [
-          modelProviders.get("a")?.auth?.configFile,
-          join(path, "config.toml"),
-        ]);
-      };
       const command = "model_providers.a.auth.command=x";
-      const [whole, wholePath] = yield* fileOf({ file: auth() });
+      const [whole, wholePath] = yield* configFileOf({ file: auth() });
       expect(whole).toBe(wholePath);
-      const [part, partPath] = yield* fileOf({ file: auth('cwd = "."'), overrides: [command] });
+      const [part, partPath] = yield* configFileOf({
+        file: auth('cwd = "."'),
+        overrides: [command],
+      });
       expect(part).toBe(partPath);
-      const [none] = yield* fileOf({ file: auth("timeout_ms = 9"), overrides: [command] });
+      const [none] = yield* configFileOf({ file: auth("timeout_ms = 9"), overrides: [command] });
       expect(none).toBeUndefined();
     }),
   );
