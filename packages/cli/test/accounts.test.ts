@@ -196,7 +196,11 @@ describe("accounts", () => {
     [["accounts", "add", "x", "--current"], 4, "not signed in"],
     [["accounts", "add", "../x", "--current"], 2, "an account's name is"],
     [["accounts", "add", ".hidden", "--current"], 2, "an account's name is"],
-    [["accounts", "add", "x", "--current", "--with-api-key"], 2, "--current signs nobody in"],
+    [
+      ["accounts", "add", "x", "--current", "--with-api-key"],
+      2,
+      "--current keeps the current sign-in",
+    ],
     [["accounts", "nonsense"], 2, "accounts needs one of: accounts list, accounts use"],
   ])("%j ends with %d and one line", async (args, exitCode, words) => {
     await using home = await codexHome();

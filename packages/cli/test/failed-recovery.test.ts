@@ -6,7 +6,9 @@ import { CliHome } from "./support/cli.ts";
 
 const setUp = async () => {
   const authority = await startTestAuthority();
-  const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+  const home = await CliHome.make(
+    `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
+  );
   authority.behave("responses", { status: 401 });
   const send = async (env: Readonly<Record<string, string>> = {}) => {
     const { exitCode, stderr } = await home.run(["api", "responses", "-d", "{}"], { env });
@@ -26,8 +28,8 @@ const setUp = async () => {
 
 const last = "Error: the server responded with 401 Unauthorized";
 
-describe.concurrent("a 401 whose recovery failed", () => {
-  it("reports first that the authority is down", async () => {
+describe.concurrent("a failed recovery after a 401", () => {
+  it("is reported first: the authority is down", async () => {
     await using at = await setUp();
     const { authority, home, send } = at;
     await home.writeAuth(chatgptSignIn(authority, await authority.mintChatgptTokens()));
@@ -43,7 +45,7 @@ describe.concurrent("a 401 whose recovery failed", () => {
     expect(exitCode).toBe(4);
   });
 
-  it("reports first that the refresh token has expired, with the command that helps", async () => {
+  it("is reported first: the refresh token has expired, with the command that helps", async () => {
     await using at = await setUp();
     const { authority, home, send } = at;
     await home.writeAuth(chatgptSignIn(authority, await authority.mintChatgptTokens()));
@@ -56,7 +58,7 @@ describe.concurrent("a 401 whose recovery failed", () => {
     ]);
   });
 
-  it("reports first that an agent could not register a new task", async () => {
+  it("is reported first: an agent could not register a new task", async () => {
     await using at = await setUp();
     const { authority, home, send } = at;
     const stdin = await authority.mintAgentIdentityJwt();
@@ -73,11 +75,9 @@ describe.concurrent("a 401 whose recovery failed", () => {
     expect(lines.at(-1)).toBe(last);
   });
 
-  it("says to sign in if there is nothing to recover from", async () => {
+  it("is not mentioned for an API key, which cannot be recovered", async () => {
     await using at = await setUp();
-    const { lines } = await at.send({
-      CODEX_ACCESS_TOKEN: await at.authority.mintAgentIdentityJwt(),
-    });
-    expect(lines).toEqual([`${last}. Correct or unset CODEX_ACCESS_TOKEN.`]);
+    const { lines } = await at.send({ CODEX_API_KEY: "sk-proj-1234567890ABCDE" });
+    expect(lines).toEqual([`${last}. Correct or unset CODEX_API_KEY.`]);
   });
 });

@@ -43,14 +43,14 @@ describe("agent-auth", () => {
     },
   );
 
-  it("says of Ctrl-C in the proxy's page that it is the proper end, and no more", async () => {
+  it("has exit codes of its own in the help of proxy, which Ctrl-C ends", async () => {
     await using home = await CliHome.make();
     const { stdout } = await home.run(["proxy", "--help"]);
     expect(stdout.split("EXIT CODES\n")[1]?.split("\n\n")[0]).toBe(
       [
         "  0  stopped by Ctrl-C or SIGTERM",
         "  1  it could not start",
-        "  2  the command line makes no sense",
+        "  2  invalid command line",
         "  4  a sign-in is needed",
       ].join("\n"),
     );

@@ -152,8 +152,9 @@ describe("proxy", () => {
 
   it("answers 502 with what to do if the provider gives no answer", async () => {
     await using running = await start();
-    authority.behave("models", "reset", { times: 1 });
+    const release = authority.behave("models", "reset");
     const answer = await request(`${running.proxy.baseUrl}/models`);
+    release();
     expect(answer.statusCode).toBe(502);
     const text = await answer.body.text();
     expect(JSON.parse(text)).toMatchObject({
