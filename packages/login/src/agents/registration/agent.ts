@@ -13,7 +13,7 @@ import type {
   CredentialSource,
 } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
-import { biscuitFor, taskApi, type Core } from "./core.ts";
+import { biscuitFor, taskApi, type RegistrationDeps } from "./deps.ts";
 import { ensureRecord } from "./register.ts";
 
 /** An existing agent, its source, and how its tasks are registered. */
@@ -29,34 +29,34 @@ export interface Agent {
  * that it owns or gets now; other credentials have none.
  */
 export const currentAgent = Effect.fnUntraced(function* (
-  core: Core,
+  deps: RegistrationDeps,
 ): Effect.fn.Return<Agent | undefined, LoginError, HttpTransport> {
-  const current = Option.getOrUndefined(yield* core.manager.current);
-  if (current?._tag === "AgentIdentity") return yield* agentAlone(core, current);
+  const current = Option.getOrUndefined(yield* deps.manager.current);
+  if (current?._tag === "AgentIdentity") return yield* agentAlone(deps, current);
   const accountId = current?.account.accountId;
-  const isOffered = current?._tag === "Chatgpt" && accountId !== undefined && core.options.enabled;
-  return isOffered ? yield* agentOfUser(core, current, accountId) : undefined;
+  const isOffered = current?._tag === "Chatgpt" && accountId !== undefined && deps.options.enabled;
+  return isOffered ? yield* agentOfUser(deps, current, accountId) : undefined;
 });
 
 /** There is no user access token, so no biscuit. */
 const agentAlone = Effect.fnUntraced(function* (
-  core: Core,
+  deps: RegistrationDeps,
   { form, record, source }: AgentIdentityCredential,
 ): Effect.fn.Return<Agent, LoginError> {
   const key = yield* importAgentKey(record.privateKey);
-  return { record, form, source, identity: { record, key, taskApiBaseUrl: yield* taskApi(core) } };
+  return { record, form, source, identity: { record, key, taskApiBaseUrl: yield* taskApi(deps) } };
 });
 
 const agentOfUser = Effect.fnUntraced(function* (
-  core: Core,
+  deps: RegistrationDeps,
   credential: ChatgptCredential,
   accountId: string,
 ): Effect.fn.Return<Agent, LoginError, HttpTransport> {
-  const record = yield* ensureRecord(core, credential, accountId);
-  const taskApiBaseUrl = yield* taskApi(core);
+  const record = yield* ensureRecord(deps, credential, accountId);
+  const taskApiBaseUrl = yield* taskApi(deps);
   const url = yield* taskRegistrationUrl(taskApiBaseUrl, record.agentRuntimeId);
   const key = yield* importAgentKey(record.privateKey);
-  const biscuit = biscuitFor(core, credential, url);
+  const biscuit = biscuitFor(deps, credential, url);
   const { source } = credential;
   return { record, form: "record", source, identity: { record, key, taskApiBaseUrl, biscuit } };
 });

@@ -4,10 +4,10 @@ import * as Layer from "effect/Layer";
 import type { AuthManager } from "../../manager/index.ts";
 import type { CredentialStore } from "../../storage/index.ts";
 import type { HomeLock } from "../../storage/lock/index.ts";
-import type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./core.ts";
+import type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./deps.ts";
 import { makeIdentityRegistration } from "./make.ts";
 
-export type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./core.ts";
+export type { IdentityRegistrationOptions, IdentityRegistrationShape } from "./deps.ts";
 
 /**
  * Agent identities of users (docs/protocol.md §11): registers an agent for a ChatGPT sign-in, keeps its record

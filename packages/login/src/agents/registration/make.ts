@@ -12,11 +12,11 @@ import { type LoginError } from "../../errors/index.ts";
 import { HomeLock } from "../../storage/lock/index.ts";
 import { currentAgent, withTask, type Agent } from "./agent.ts";
 import type {
-  Core,
+  RegistrationDeps,
   IdentityRegistrationOptions,
   IdentityRegistrationShape,
   Requesting,
-} from "./core.ts";
+} from "./deps.ts";
 import { readIdentity, withBackgroundTask } from "./stored-identity.ts";
 
 type Needs = AuthManager | CredentialStore | HomeLock | HttpTransport | Scope.Scope;
@@ -25,7 +25,7 @@ type Needs = AuthManager | CredentialStore | HomeLock | HttpTransport | Scope.Sc
 export const makeIdentityRegistration = Effect.fnUntraced(function* (
   options: IdentityRegistrationOptions,
 ): Effect.fn.Return<IdentityRegistrationShape, never, Needs> {
-  const core: Core = {
+  const deps: RegistrationDeps = {
     options,
     manager: yield* AuthManager,
     store: yield* CredentialStore,
@@ -41,7 +41,7 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   const withTaskOf = (taskOf: (agent: Agent) => Requesting<string>) =>
     inTurn(
       Effect.gen(function* () {
-        const agent = yield* currentAgent(core);
+        const agent = yield* currentAgent(deps);
         if (agent === undefined) return Option.none();
         return Option.some(withTask(agent, yield* taskOf(agent)));
       }),
@@ -50,19 +50,19 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   const registered = withTaskOf((agent) => tasks.task(agent.identity));
   return {
     // The manager has registered the task of an agent identity already.
-    identity: Effect.flatMap(core.manager.current, (current) =>
+    identity: Effect.flatMap(deps.manager.current, (current) =>
       Option.isSome(current) && current.value._tag === "AgentIdentity"
         ? Effect.succeedSome(current.value)
         : registered,
     ),
     backgroundIdentity: ({ rejectedTaskId } = {}) =>
-      withTaskOf((agent) => backgroundTask(core, remembered, agent, rejectedTaskId)),
+      withTaskOf((agent) => backgroundTask(deps, remembered, agent, rejectedTaskId)),
   };
 });
 
 /** Kept in the stored record if that is the agent's; else in memory, by runtime id. */
 const backgroundTask = (
-  { lock, store }: Core,
+  { lock, store }: RegistrationDeps,
   remembered: Map<string, string>,
   agent: Agent,
   rejectedTaskId: string | undefined,

@@ -11,7 +11,13 @@ import { readSignIn } from "../../manager/chatgpt.ts";
 import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
 import type { HomeLockHeld } from "../../storage/lock/index.ts";
-import { biscuitFor, insecureHttp, taskApi, type Core, type Requesting } from "./core.ts";
+import {
+  biscuitFor,
+  insecureHttp,
+  taskApi,
+  type RegistrationDeps,
+  type Requesting,
+} from "./deps.ts";
 import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";
 
 /**
@@ -19,44 +25,44 @@ import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts
  * used, also if another program stored it; else a new agent is registered and its record stored with the tokens.
  */
 export const ensureRecord = (
-  core: Core,
+  deps: RegistrationDeps,
   credential: ChatgptCredential,
   accountId: string,
 ): Requesting<AgentIdentityRecord> =>
-  core.lock.withLock(
+  deps.lock.withLock(
     Effect.gen(function* () {
-      const { document } = (yield* readSignIn(core.store, credential)).stored;
+      const { document } = (yield* readSignIn(deps.store, credential)).stored;
       const known = Option.filter(yield* readIdentity(document), belongsTo(credential.account));
       if (Option.isSome(known)) return known.value;
-      yield* core.store.checkWritable;
-      return yield* Effect.uninterruptible(registerAndStore(core, document, credential, accountId));
+      yield* deps.store.checkWritable;
+      return yield* Effect.uninterruptible(registerAndStore(deps, document, credential, accountId));
     }),
   );
 
 /** An agent that was registered and not stored would be lost, so nothing may come between. */
 const registerAndStore = Effect.fnUntraced(function* (
-  core: Core,
+  deps: RegistrationDeps,
   document: AuthDocument,
   credential: ChatgptCredential,
   accountId: string,
 ): Effect.fn.Return<AgentIdentityRecord, LoginError, HttpTransport | HomeLockHeld> {
   const key = yield* generateAgentKey;
-  const agentRuntimeId = yield* registerKey(core, credential, key);
+  const agentRuntimeId = yield* registerKey(deps, credential, key);
   const nowMs = yield* Clock.currentTimeMillis;
   const account = { ...credential.account, accountId };
   const agentIdentity = newStoredIdentity({ account, agentRuntimeId, key, nowMs });
-  yield* core.store.save({ ...document, agentIdentity });
+  yield* deps.store.save({ ...document, agentIdentity });
   return yield* Effect.orDie(Effect.flatMap(readIdentity({ agentIdentity }), Effect.fromOption));
 });
 
 const registerKey = Effect.fnUntraced(function* (
-  core: Core,
+  deps: RegistrationDeps,
   credential: ChatgptCredential,
   key: AgentKey,
 ): Effect.fn.Return<string, LoginError, HttpTransport> {
-  const { agentVersion, config, design = "v1", sessionSource: source } = core.options;
-  const { platform = process.platform } = core.options;
-  const allow = insecureHttp(core);
+  const { agentVersion, config, design = "v1", sessionSource: source } = deps.options;
+  const { platform = process.platform } = deps.options;
+  const allow = insecureHttp(deps);
   const shared = {
     key,
     billOfMaterials: describeAgent({ agentVersion, source, platform }),
@@ -64,9 +70,9 @@ const registerKey = Effect.fnUntraced(function* (
   };
   if (design === "v2") {
     const { accessToken } = credential;
-    return yield* registerAgent({ ...shared, design, accessToken, baseUrl: yield* taskApi(core) });
+    return yield* registerAgent({ ...shared, design, accessToken, baseUrl: yield* taskApi(deps) });
   }
   const baseUrl = yield* normalizeBaseUrl(config.chatgptBaseUrl, allow);
-  const biscuit = yield* biscuitFor(core, credential, `${baseUrl}/v1/agent/register`);
+  const biscuit = yield* biscuitFor(deps, credential, `${baseUrl}/v1/agent/register`);
   return yield* registerAgent({ ...shared, design, biscuit, baseUrl });
 });

@@ -17,7 +17,8 @@ export type { RefreshOutcome } from "./refresh-outcome.ts";
  * take half a minute if the authority does not respond; `HomeLock`, which logins and logouts take as well, is not. Callers
  * that wait for this lock share the outcome of its holder, success or failure.
  *
- * Give a manager a service of your own if the processes share a store that is not on one machine.
+ * Give a manager a service of your own if the processes share a store that is not on one machine. Why there are two locks:
+ * docs/decisions/0030-refresh-lock-and-outcome.md.
  *
  * @example
  * ```ts

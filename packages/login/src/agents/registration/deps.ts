@@ -43,7 +43,7 @@ export interface IdentityRegistrationShape {
 }
 
 /** What the operations of one registration share. */
-export interface Core {
+export interface RegistrationDeps {
   readonly options: IdentityRegistrationOptions;
   readonly manager: AuthManager["Service"];
   readonly store: CredentialStore["Service"];
@@ -53,23 +53,27 @@ export interface Core {
 export type Requesting<A> = Effect.Effect<A, LoginError, HttpTransport>;
 
 /** The caller's word on plain http, for functions that take it. */
-export const insecureHttp = ({ options }: Core) =>
+export const insecureHttp = ({ options }: RegistrationDeps) =>
   compact({ allowInsecureHttp: options.allowInsecureHttp });
 
 /** The base of the API that registers tasks (docs/protocol.md §5). */
-export const taskApi = (core: Core) => {
-  const { config, environment, taskApiBaseUrl: chosen } = core.options;
+export const taskApi = (deps: RegistrationDeps) => {
+  const { config, environment, taskApiBaseUrl: chosen } = deps.options;
   const override = chosen ?? environment.agentIdentityAuthApiBaseUrl;
   const from = compact({ chatgptBaseUrl: config.chatgptBaseUrl, override });
-  return taskApiBaseUrl(from, insecureHttp(core));
+  return taskApiBaseUrl(from, insecureHttp(deps));
 };
 
 /** A biscuit for one POST, in the name of the signed-in user. */
-export const biscuitFor = (core: Core, { accessToken }: ChatgptCredential, originalUrl: string) =>
+export const biscuitFor = (
+  deps: RegistrationDeps,
+  { accessToken }: ChatgptCredential,
+  originalUrl: string,
+) =>
   mintBiscuit({
-    baseUrl: core.options.config.chatgptBaseUrl,
+    baseUrl: deps.options.config.chatgptBaseUrl,
     accessToken,
     originalMethod: "POST",
     originalUrl,
-    ...insecureHttp(core),
+    ...insecureHttp(deps),
   });
