@@ -109,7 +109,7 @@ describe("HomeLock.withLock", () => {
         expect(ended.map((it) => it.stderr)).toEqual(ended.map(() => ""));
         expect(readFileSync(file, "utf8")).toBe("320");
       }),
-    60_000,
+    180_000, // each process takes seconds to start on a busy machine
   );
 });
 

@@ -19,6 +19,8 @@ interface AcquireOptions {
   /** For each lock file. */
   readonly maxWaitMs: number;
   readonly useFlock: boolean;
+  /** Files that are known to be in a file system with locks; more are added. */
+  readonly lockableFiles: Set<string>;
 }
 
 /** What was locked, until the scope closes. */
@@ -92,11 +94,12 @@ const needsFlock =
 /** Takes the lock files of one folder. True if Codex is excluded. */
 const acquireFolder = Effect.fnUntraced(function* (
   { control, path: folder }: Folder,
-  { maxWaitMs, useFlock }: AcquireOptions,
+  { lockableFiles, maxWaitMs, useFlock }: AcquireOptions,
 ): Effect.fn.Return<boolean, HomeLockError, Scope.Scope> {
   const codexLock = join(folder, codexLockName);
   const isOthers = yield* checkFolder({ control, path: folder });
-  if (!isOthers) yield* acquireSqliteLock(join(folder, sqliteLockName), maxWaitMs);
+  if (!isOthers)
+    yield* acquireSqliteLock(join(folder, sqliteLockName), { maxWaitMs, lockableFiles });
   const isTaken =
     useFlock || isOthers ? yield* acquireFlock({ path: codexLock, control, maxWaitMs }) : false;
   if (isOthers && !isTaken)
@@ -126,12 +129,12 @@ export const homeFolders = (
 /** Takes a lock file that Codex does not know in each of these folders, until the scope closes. */
 export const acquireOwnLock = Effect.fnUntraced(function* (
   name: string,
-  options: Pick<AcquireOptions, "home" | "maxWaitMs" | "path">,
+  options: Pick<AcquireOptions, "home" | "lockableFiles" | "maxWaitMs" | "path">,
 ): Effect.fn.Return<void, HomeLockError, Scope.Scope> {
   const { maxWaitMs } = options;
   for (const folder of yield* foldersToLock(options)) {
     const path = join(folder.path, name);
-    if (!(yield* checkFolder(folder))) yield* acquireSqliteLock(path, maxWaitMs);
+    if (!(yield* checkFolder(folder))) yield* acquireSqliteLock(path, options);
     else if (!(yield* acquireFlock({ path, control: folder.control, maxWaitMs })))
       return yield* new HomeLockFailed({ path, reason: needsFlock });
   }

@@ -127,8 +127,9 @@ export class HomeLock extends Context.Service<
  * ```
  */
 export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
-  Layer.sync(HomeLock, () =>
-    makeHomeLock({
+  Layer.sync(HomeLock, () => {
+    const lockableFiles = new Set<string>();
+    return makeHomeLock({
       home: () => canonicalCodexHome(options.codexHome),
       acquire: ({ createHome = true, heldFolders, maxWaitMs = options.maxWaitMs ?? 60_000 }) =>
         Effect.gen(function* () {
@@ -142,10 +143,17 @@ export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
           const { useFlock = true } = options;
           const { path } = options.codexHome;
           const home = canonicalCodexHome(options.codexHome);
-          return yield* acquireHome({ path, home, heldFolders, maxWaitMs, useFlock });
+          return yield* acquireHome({
+            path,
+            home,
+            heldFolders,
+            maxWaitMs,
+            useFlock,
+            lockableFiles,
+          });
         }),
-    }),
-  );
+    });
+  });
 
 const nothing: Acquired = { folders: [], excludesCodex: false };
 

@@ -96,6 +96,7 @@ export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
     Effect.gen(function* () {
       /** Tasks that share the layer queue here, so that they do not poll the file against each other. */
       const queue = Semaphore.makeUnsafe(1);
+      const lockableFiles = new Set<string>();
       /** For homes in which nothing can be written. */
       const memory = outcomeMemory();
       const files = yield* Effect.cached(
@@ -113,7 +114,11 @@ export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
             (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
           );
           const { acquireOwnLock } = yield* Effect.promise(() => import("./acquire.ts"));
-          yield* acquireOwnLock(refreshLockName, { ...homeOf(codexHome), maxWaitMs });
+          yield* acquireOwnLock(refreshLockName, {
+            ...homeOf(codexHome),
+            maxWaitMs,
+            lockableFiles,
+          });
         }),
         lastOutcome: Effect.gen(function* () {
           const folders = yield* foldersOf(codexHome);

@@ -17,7 +17,7 @@ import { waitUntil } from "./wait.ts";
 const SQLITE_BUSY = 5;
 
 /** After this wait it is checked whether the file system has locks at all: SQLite reports both as busy. */
-const CHECK_SUPPORT_AFTER_MS = 100;
+const CHECK_SUPPORT_AFTER_MS = 250;
 
 /**
  * Takes the lock until the scope closes. The file is created 0600 if it is missing. Not for root in a folder in which
@@ -25,7 +25,7 @@ const CHECK_SUPPORT_AFTER_MS = 100;
  */
 export const acquireSqliteLock = Effect.fnUntraced(function* (
   path: string,
-  maxWaitMs: number,
+  { lockableFiles, maxWaitMs }: { readonly maxWaitMs: number; readonly lockableFiles: Set<string> },
 ): Effect.fn.Return<void, HomeLockBusy | HomeLockFailed, Scope.Scope> {
   const failed = lockFailed(path);
   const { DatabaseSync } = loadSqlite();
@@ -43,9 +43,13 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
   const attempt = Effect.try({ try: () => beginExclusive(database), catch: failed });
   const wait = (maxWaitMs: number) => waitUntil(attempt, { path, maxWaitMs, maxPauseMs: 25 });
   const firstMs = Math.min(CHECK_SUPPORT_AFTER_MS, maxWaitMs);
+  if (lockableFiles.has(path)) return yield* wait(maxWaitMs);
   yield* Effect.catchTag(wait(firstMs), "HomeLockBusy", (busy) =>
     Effect.try({
-      try: () => assertLocksSupported(DatabaseSync, path),
+      try: () => {
+        assertLocksSupported(DatabaseSync, path);
+        lockableFiles.add(path);
+      },
       catch: failed,
     }).pipe(Effect.andThen(maxWaitMs > firstMs ? wait(maxWaitMs - firstMs) : Effect.fail(busy))),
   );
