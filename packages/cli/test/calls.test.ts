@@ -106,7 +106,7 @@ describe("a command line", () => {
 describe("help", () => {
   it("says how to see the flags that are rarely needed", async () => {
     const { stdout: short } = await call("login --help");
-    expect(short).toContain("For flags that are rarely needed: agent-auth login --help --verbose");
+    expect(short).toContain("For rarely needed flags: agent-auth login --help --verbose");
     expect(short).not.toContain("--issuer");
     const { stdout: long } = await call("login --help --verbose");
     expect(long).toMatch(/--issuer URL[\s\S]*--client-id ID/u);
@@ -142,7 +142,7 @@ describe("help", () => {
 
 describe("--json", () => {
   it.each(["token", "headers", "proxy", "jwks -c chatgpt_base_url=http://127.0.0.1:1"])(
-    "tells a failure on stdout too: %s",
+    "prints a failure on stdout as well: %s",
     async (line) => {
       const { exitCode, stdout, stderr } = await call(`${line} --json`);
       const answer = JSON.parse(stdout);
@@ -151,6 +151,7 @@ describe("--json", () => {
           code: expect.stringMatching(/^[A-Z_]+$/u),
           message: expect.any(String),
           hint: expect.any(String),
+          remedy: expect.stringMatching(/^(?:signIn|fixNetwork)$/u),
         },
       });
       expect(stderr).toContain(answer.error.message);
