@@ -114,6 +114,7 @@ const contentStamp = (load: Load) =>
   Effect.sync(() => {
     let known = "unknown";
     let readAtMs = -Infinity;
+    const unavailable: Array<LoginError> = [];
     const read = load.pipe(
       Effect.map(
         Option.match({
@@ -121,7 +122,10 @@ const contentStamp = (load: Load) =>
           onSome: ({ document }) => fingerprint(Redacted.make(encodeAuthJson(document))),
         }),
       ),
-      Effect.catchTag("KeyringUnavailable", () => Effect.succeed(undefined)),
+      Effect.catchTag("KeyringUnavailable", (error) => {
+        unavailable.push(error);
+        return Effect.succeed(undefined);
+      }),
       // What is broken is there: the reload says more.
       Effect.catch((error) => Effect.succeed(error.code)),
       Effect.timeoutOrElse({ duration: READ_WITHIN_MS, orElse: () => Effect.succeed(undefined) }),
@@ -131,6 +135,8 @@ const contentStamp = (load: Load) =>
       const nowMs = yield* Clock.currentTimeMillis;
       if (nowMs < readAtMs && readAtMs - nowMs <= READ_AGAIN_AFTER_FAILURE_MS) return known;
       const found = yield* read;
+      for (const { code, message } of unavailable.splice(0))
+        yield* Effect.logWarning(`${message} (${code})`);
       readAtMs = nowMs + (found === undefined ? READ_AGAIN_AFTER_FAILURE_MS : READ_EVERY_MS);
       known = found ?? known;
       return known;
