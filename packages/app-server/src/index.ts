@@ -1,0 +1,1 @@
+export type { ClientConnection, RequestId, RpcError } from "./rpc/connection.ts";
