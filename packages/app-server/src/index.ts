@@ -1,1 +1,12 @@
-export type { ClientConnection, RequestId, RpcError } from "./rpc/connection.ts";
+export type {
+  AccountMethodsOptions,
+  ClientCapabilities,
+  ClientDescription,
+} from "./methods/options.ts";
+export type {
+  AccountConnection,
+  ClientConnection,
+  RequestId,
+  RpcAnswer,
+  RpcError,
+} from "./rpc/connection.ts";

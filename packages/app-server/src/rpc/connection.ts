@@ -8,16 +8,41 @@ export interface RpcError {
   readonly data?: unknown;
 }
 
+/** The answer to one request, without its id. */
+export type RpcAnswer = { readonly result: unknown } | { readonly error: RpcError };
+
 /**
  * A connection to one client, for servers that dispatch requests by method themselves. A transport calls
  * `AccountConnection.request` and `.notification` with what it received, and the methods send through these functions.
  */
 export interface ClientConnection {
-  /** Sends a notification. Must not throw; a closed connection ignores it. */
-  readonly notify: (method: string, params: unknown) => void;
+  /**
+   * Sends a notification. Must not throw; a closed connection ignores it. All connections get the same `params` object for
+   * the same notification, so that a transport can serialize it once. A transport of Codex's kind adds `emittedAtMs` beside
+   * `params`.
+   */
+  readonly notify: (method: string, params: object) => void;
   /**
    * Sends a request to the client and resolves to its result. Rejects with an `RpcError` if the client answers with an error,
    * and if the connection closes or `signal` aborts.
    */
-  readonly request: (method: string, params: unknown, signal: AbortSignal) => Promise<unknown>;
+  readonly request: (method: string, params: object, signal: AbortSignal) => Promise<unknown>;
+}
+
+/**
+ * The account methods for one connection. Pass requests and notifications in the order in which they were received. No
+ * function throws or rejects.
+ */
+export interface AccountConnection {
+  /** Whether `request` or `notification` is meant for this method. Methods that are refused by name are included. */
+  readonly handles: (method: string) => boolean;
+  /**
+   * Returns the answer to a request; pass `params` as received, `undefined` if absent. An answer that needs no waiting is
+   * returned at once. Notifications that a request causes are sent after a turn of the event loop that follows the answer,
+   * so that a caller who sends an answer as soon as it has it sends it first.
+   */
+  readonly request: (method: string, params: unknown) => RpcAnswer | Promise<RpcAnswer>;
+  readonly notification: (method: string, params: unknown) => void;
+  /** The client has gone. Tokens that it lent end, unless the service keeps them; a login that it started goes on. */
+  readonly close: () => void;
 }

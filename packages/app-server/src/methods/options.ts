@@ -1,0 +1,32 @@
+/** What a client says of itself in `initialize`. */
+export interface ClientDescription {
+  /** Becomes the originator of the service's requests if the client is the first. A legal header value. */
+  readonly name: string;
+  readonly title?: string | null;
+  readonly version: string;
+}
+
+/** What a client asked for in `initialize`. */
+export interface ClientCapabilities {
+  /** Experimental methods and variants are refused without it. */
+  readonly experimentalApi?: boolean;
+  /** Exact names of notifications that this connection does not want. */
+  readonly optOutNotificationMethods?: ReadonlyArray<string>;
+}
+
+/** The options of `handleAccountMethods`. */
+export interface AccountMethodsOptions {
+  /**
+   * What the client said, for a server that has a handshake of its own: the connection is ready at once, and `initialize` is
+   * not among its methods. Absent: `initialize` is answered here, and everything else is refused before it.
+   */
+  readonly initialized?: {
+    readonly clientInfo?: ClientDescription;
+    readonly capabilities?: ClientCapabilities;
+  };
+  /** Called after a successful `initialize`. */
+  readonly onInitialized?: (client: {
+    readonly clientInfo: ClientDescription;
+    readonly capabilities: ClientCapabilities;
+  }) => void;
+}
