@@ -7,7 +7,8 @@ import {
   loadLayers,
   mergeLayers,
 } from "./layers.ts";
-import { InvalidKey, readConfig } from "./read-config.ts";
+import { readConfig } from "./read-config.ts";
+import { InvalidKey } from "./table-reader.ts";
 import { formatToml, isTable, mergeTables, type TomlTable, valueAt } from "./toml.ts";
 import type { Config } from "./types.ts";
 import {
