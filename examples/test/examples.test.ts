@@ -10,7 +10,7 @@ import { generateAgentKey } from "@agent-auth/agent-identity/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it, vi } from "vitest";
 
-// A program loads all its modules from source: a machine that does other work, too, may need long for it.
+// A program loads all its modules from source, which may take long on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 const folder = join(import.meta.dirname, "..");

@@ -1,6 +1,6 @@
-// A benchmark compares a subject with a reference in the same run, in alternating rounds: on a shared machine, a ratio is
-// stable where an absolute time is not. The best rounds are compared, because noise only adds time. A row over its limit
-// is marked OVER, and the process exits with 1.
+// A benchmark compares a subject with a reference in the same run, in alternating rounds: on a shared machine, a ratio
+// is more stable than an absolute time. The best rounds are compared, because noise only adds time. A row over its
+// limit is marked OVER, and the process exits with 1.
 
 type Work = () => unknown;
 

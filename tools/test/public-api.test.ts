@@ -139,6 +139,6 @@ const sum: (a: number, b: number) => number;
     writeManifest("index");
     expect(() => apiReport(root)).toThrow("dist/index.d.ts is missing: run npm run build");
     write("dist/index.d.ts", "export { lost };");
-    expect(() => apiReport(root)).toThrow("exports lost, which is nowhere");
+    expect(() => apiReport(root)).toThrow("exports lost, which is not declared");
   });
 });

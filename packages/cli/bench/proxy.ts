@@ -1,5 +1,5 @@
-// The proxy against the least that a reverse proxy over undici can be: requests per second, added latency at a steady
-// 500 requests a second, memory over 100,000 requests. Each program runs in a process of its own.
+// Compares the proxy with a minimal reverse proxy over undici: requests per second, added latency at a steady 500
+// requests a second, memory over 100,000 requests. Each program runs in a process of its own.
 import { makeBench } from "@agent-auth/tools/bench";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -58,7 +58,10 @@ const throughput = async (pool: Pool, requests: number): Promise<number> => {
   return requests / ((performance.now() - startedAtMs) / 1000);
 };
 
-/** Milliseconds that the slowest 1 % take at least, at a steady rate, whatever the answers do. */
+/**
+ * The 99th percentile of the latency in milliseconds. The rate is constant: a request does not wait for earlier
+ * responses.
+ */
 const p99 = async (pool: Pool, perSecond: number, seconds: number): Promise<number> => {
   const times: number[] = [];
   const startedAtMs = performance.now();

@@ -1,5 +1,5 @@
-// How much longer than `node -e 0` a command takes, from spawn to exit (`api`: to its first byte). Certificate variables
-// are unset: where they name a system bundle, every start of Node reads it, which hides the ratios.
+// How much longer than `node -e 0` a command takes, from spawn to exit (`api`: to its first byte). Certificate
+// variables are unset: if they name a system bundle, every start of Node reads it, which hides the differences.
 import { makeBench } from "@agent-auth/tools/bench";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

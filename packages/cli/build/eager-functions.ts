@@ -7,10 +7,10 @@ import { callableFunctions, type Range } from "./callable-functions.ts";
 import { rehearsalHomes } from "./rehearsal-homes.ts";
 
 /**
- * Puts the functions that a command calls at every start into parentheses, which tells V8 to compile them with the file.
- * Node's compile cache holds what is compiled when a file is loaded; without parentheses functions are compiled at their
- * first call, again at each start, and that was a third of a command's time. Which functions they are is seen by running
- * the bundle as people do, signed in and offline.
+ * Puts the functions that a command calls at every start into parentheses, which tells V8 to compile them with the
+ * file. Node's compile cache holds what is compiled when a file is loaded; without parentheses functions are compiled
+ * at their first call, again at each start, and that was a third of a command's time. A run of the bundle, signed in
+ * and offline, shows which functions these are.
  */
 export const eagerFunctions = (): Plugin => ({
   name: "eager-functions",

@@ -1,15 +1,15 @@
 import type { Plugin } from "rolldown";
 
-/** Builtins that cost milliseconds to load and that many runs never touch (node:crypto about 4, node:tls about 3). */
+/** Builtins that take milliseconds to load and that many runs do not use (node:crypto about 4, node:tls about 3). */
 const costly =
   /require\(([`"'])node:(crypto|tls|net|http|https|child_process|fs\/promises|os)\1\)/gu;
 
 /**
- * Loads costly builtins when they are first touched instead of when a bundle starts. `import { sign } from
- * "node:crypto"` becomes `c = require("node:crypto")` with uses `c.sign` in our output, so an object that asks the real
- * module for each property does the same work later. Only our own code passes through here: undici's bundle takes
- * builtins apart at its top level. A chunk with a default import of a builtin copies the module's
- * properties, which loads it at once: without the last two traps the copy would be empty.
+ * Loads slow builtins when they are first used instead of when a bundle starts. `import { sign } from "node:crypto"`
+ * becomes `c = require("node:crypto")` with uses `c.sign` in our output, so an object that asks the real module for
+ * each property does the same work later. Only our own code passes through here: undici's bundle takes builtins apart
+ * at its top level. A chunk with a default import of a builtin copies the module's properties, which loads it at once:
+ * without the last two traps the copy would be empty.
  */
 export const lazyBuiltins = (): Plugin => ({
   name: "lazy-builtins",

@@ -6,8 +6,8 @@ const probes = new Map([
 ]);
 
 /**
- * Answers at build time what Effect finds out at every start: whether its own calls show in stack traces, which it reads
- * off the traces of two errors. V8 shows them, and the first trace that a process looks at costs it half a millisecond.
+ * Answers at build time what Effect finds out at every start: whether stack traces show its own calls, for which it
+ * creates two errors. V8 shows them, and the first stack trace of a process costs half a millisecond.
  */
 export const leanEffect = (): Plugin => ({
   name: "lean-effect",

@@ -3,7 +3,7 @@ import type { Plugin } from "rolldown";
 const lazyH2 = "const connectH2 = (...args) => require('./client-h2.js')(...args)";
 
 /**
- * Keeps undici's bundle from loading, at its start, what a request over HTTP/1.1 never touches: the HTTP/2 client (it
+ * Keeps undici's bundle from loading, at its start, what a request over HTTP/1.1 does not use: the HTTP/2 client (it
  * loads node:http2, node:tls and node:crypto, about 6 ms), and node:assert (it opens a stream on stderr to look for
  * colours, about 2 ms), which is wanted only when an assertion fails.
  */

@@ -3,8 +3,8 @@ import type { OutputChunk, Plugin } from "rolldown";
 const passedOn = /exports\.([\w$]+)=[\w$]+\.([\w$]+);?/gu;
 
 /**
- * Puts what a bundle starts with into its entry file. Rolldown leaves the entry as a file that only passes the chunk's
- * exports on, and the helpers of its own in a third one; each file more costs a third of a millisecond at every start.
+ * Puts the code that a bundle starts with into its entry file. Rolldown writes an entry that only re-exports a chunk,
+ * and its own helpers to a third file; each additional file costs a third of a millisecond at every start.
  */
 export const oneStartFile = (): Plugin => ({
   name: "one-start-file",

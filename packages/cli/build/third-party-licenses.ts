@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Plugin } from "rolldown";
 
 /**
- * Bundled packages' licences want their text to travel with the copies. Collects them over all bundles; the last one
- * writes the file.
+ * Licences of bundled packages require that their text is distributed as well. Collects the texts over all bundles; the
+ * last bundle writes the file.
  */
 export const thirdPartyLicenses = (fileName: string) => {
   const packages = new Map<string, string>();

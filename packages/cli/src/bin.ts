@@ -21,7 +21,7 @@ const tellVersion = () => {
     writeSync(1, `${version}\n`);
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? error.code : undefined;
-    if (errno === "EPIPE") return; // the reader has gone
+    if (errno === "EPIPE") return; // the reader has closed the pipe
     process.exitCode = 1;
     tell(`Cannot write to stdout (${String(errno)}).`);
   }

@@ -30,8 +30,8 @@ export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): 
     interruptedWith = code;
     fiber.interruptUnsafe();
   };
-  // Behind the promises that are settled already, and before anything is waited for: what ends until then, as a hot
-  // command does, needs no handlers, which cost half a millisecond.
+  // Runs after the microtasks that are already queued, before the first wait. A fast command has ended by then and
+  // needs no handlers, which cost half a millisecond.
   if (options.handlesSignals !== true) {
     process.nextTick(() => {
       const isProperEnd = options.endsOnSignal === true;

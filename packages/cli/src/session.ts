@@ -41,7 +41,7 @@ export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep";
 /** The manager of the process. The command line enables environment credentials. */
 export const managerLayer = (session: Session, use: ManagerUse) =>
   AuthManager.layer({
-    // Without a CODEX_HOME there are no kept accounts; the store says why.
+    // Without a CODEX_HOME there are no kept accounts; the store reports why.
     ...(session.account !== undefined &&
       session.environment.codexHome.notFound === undefined && {
         codexHome: accountHome(session.environment.codexHome.path, session.account),

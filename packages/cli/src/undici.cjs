@@ -1,5 +1,5 @@
-// What the bundles get for "undici" (rolldown.config.ts): the parts that this program uses, each loaded when it is first
-// used. undici's own index also loads its mocks, caches and sqlite, and doubles the start-up time of `api`.
+// Replaces "undici" in the bundles (rolldown.config.ts) with the parts that this program uses. Each part is loaded when
+// it is first used. undici's own index also loads its mocks, caches and sqlite, and doubles the start-up time of `api`.
 "use strict";
 
 /** undici's `request`, for callers that always pass a dispatcher. */

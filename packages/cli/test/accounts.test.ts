@@ -255,7 +255,7 @@ describe("accounts", () => {
       /Choose another name, or run: agent-auth accounts remove there\n$/u,
     );
     expect(await add("again", "--current")).toMatch(
-      /kept as here already\. Nothing is left to do\. Run: agent-auth accounts list\n$/u,
+      /kept as here already\. No action is needed\. Run: agent-auth accounts list\n$/u,
     );
   });
 

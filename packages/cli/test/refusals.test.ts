@@ -144,7 +144,7 @@ describe.concurrent("a sign-in that fails", () => {
       auth: apiKey,
     });
     expect(result.stderr).toBe(
-      `${reading}Error logging in with access token: personal access token was rejected with status 401. Make a new personal access token.\n`,
+      `${reading}Error logging in with access token: personal access token was rejected with status 401. Create a new personal access token.\n`,
     );
     expect([result.exitCode, result.stdout, result.stored]).toEqual([1, "", apiKey]);
   });

@@ -87,7 +87,7 @@ describe("verify", () => {
   it("tells whose a good token is, without its private key", async () => {
     const agent = await authority.mintAgentIdentity();
     const text = await home.run(["verify"], { stdin: agent.jwt });
-    expect(text.stdout).toContain(`The token is good.\n  agent:     ${agent.agentRuntimeId}\n`);
+    expect(text.stdout).toContain(`The token is valid.\n  agent:     ${agent.agentRuntimeId}\n`);
     const json = await home.run(["verify", "--json"], { stdin: agent.jwt });
     expect(JSON.parse(json.stdout)).toMatchObject({
       valid: true,
@@ -197,13 +197,13 @@ describe("jwks", () => {
     expect(from).toBe(`${authority.chatgptBaseUrl}/wham/agent-identities/jwks`);
     expect(keys).toEqual([
       expect.objectContaining({ kid: "curve", usable: false }),
-      expect.objectContaining({ kid: null, usable: false, because: "it has no id" }),
+      expect.objectContaining({ kid: null, usable: false, reason: "it has no id" }),
       expect.objectContaining({
         kty: "RSA",
         alg: "RS256",
         bits: 2048,
         usable: true,
-        because: null,
+        reason: null,
       }),
     ]);
     expect(exitCode).toBe(0);

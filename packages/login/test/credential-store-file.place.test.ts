@@ -117,7 +117,7 @@ describe("CredentialStore.checkWritable, file, refuses beforehand", () => {
         for (const error of found._tag === "Some" ? found.value : [])
           expect(error).toMatchObject({
             code: "LOGIN_STORE_UNWRITABLE",
-            reason: "its folder lets no file be replaced or removed (append-only)",
+            reason: "files in its folder cannot be replaced or removed (append-only)",
             hint: `Run: sudo chattr -a ${home.path}`,
           });
         const left = namesIn(home.path).filter((name) => name.endsWith(".tmp"));

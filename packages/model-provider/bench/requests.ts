@@ -1,5 +1,5 @@
 // Requests per second through our faces ÷ requests per second of bare undici, which sends the same requests with the
-// same headers written by hand: the price of an identity. 32 callers over one Agent, each of which sends its next
+// same headers written by hand: the cost of authentication. 32 callers over one Agent, each of which sends its next
 // request when it has read its answer. Short rounds of the two alternate, and the best quarter of each counts: noise
 // only ever takes requests away, and with long rounds it decides the ratio.
 import type { makeBench } from "@agent-auth/tools/bench";

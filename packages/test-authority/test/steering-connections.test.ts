@@ -97,7 +97,7 @@ describe("behave, on the connection", () => {
     "cannot steer %s before the body that names the grant has arrived",
     async (endpoint) => {
       await using authority = await startTestAuthority();
-      expect(() => authority.behave(endpoint, "resetReused")).toThrow("steer token instead");
+      expect(() => authority.behave(endpoint, "resetReused")).toThrow("use the endpoint token");
       expect(() => authority.behave(endpoint, { status: 401, early: true })).toThrow(TypeError);
     },
   );

@@ -115,7 +115,7 @@ const checkExports = ({ pkg, workspace }: Rules): ReadonlyArray<string> => {
   return problems;
 };
 
-/** Everything that is wrong with one package, a line each. */
+/** Everything that is wrong with one package, one line per problem. */
 export const checkPackage = (workspace: Workspace, pkg: Package): ReadonlyArray<string> => {
   const constraint = workspace.constraints.find(({ sourceTag }) => sourceTag === pkg.tags[0]);
   if (pkg.tags.length !== 1)

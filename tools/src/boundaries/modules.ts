@@ -47,7 +47,7 @@ const checkNames = (dir: string, modules: ReadonlyArray<Module>): ReadonlyArray<
       : [];
   });
 
-/** Everything that is wrong with a package's modules among themselves, a line each. */
+/** Everything that is wrong with a package's modules among themselves, one line per problem. */
 export const checkModules = (
   dir: string,
   manifest: Manifest,

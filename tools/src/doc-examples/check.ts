@@ -1,4 +1,4 @@
-// Typechecks and runs the examples of docstrings: one compiler run for all, one process a package.
+// Typechecks and runs the examples of docstrings: one compiler run for all, one process per package.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

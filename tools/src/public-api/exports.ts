@@ -1,4 +1,4 @@
-// What each entry point of a package exports, with the declaration of every name, in whichever file that is.
+// What each entry point of a package exports, with the declaration of every name, in any file.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
@@ -107,7 +107,8 @@ export const readPublicApi = (
     const exports = new Map<string, Target>();
     for (const name of [...exportedNames(file)].toSorted()) {
       const found = findExport(file, name);
-      if (found === undefined) throw new Error(`${file.path} exports ${name}, which is nowhere`);
+      if (found === undefined)
+        throw new Error(`${file.path} exports ${name}, which is not declared`);
       exports.set(name, found);
     }
     return [{ id: `${manifest.name}${subpath.slice(1)}`, exports }];

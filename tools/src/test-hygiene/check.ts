@@ -142,7 +142,7 @@ const globsSource = (call: Call, text: string): boolean =>
   /(?:^|\.)(?:globSync|glob)$/.test(call.callee) &&
   call.arguments.some(({ start, end }) => /["'`]src\/|\/src\//.test(text.slice(start, end)));
 
-/** Everything that is wrong with a test file, a line each. */
+/** Everything that is wrong with a test file, one line per problem. */
 export const checkTestFile = (path: string): ReadonlyArray<string> => {
   const file = readTestFile(path);
   const { text, calls } = file;

@@ -23,7 +23,7 @@ export interface VerifyAssertionOptions {
   readonly clockWindowSeconds?: number;
 }
 
-/** Options that were checked. Throws, since a wrong type is a programming error that could accept every assertion. */
+/** Returns the options with defaults. Throws if one has the wrong type, because that could accept every assertion. */
 export const checkVerifyAssertionOptions = (options: VerifyAssertionOptions) => {
   const { isKnownTask, clockWindowSeconds = 300 } = options;
   if (isKnownTask !== null && typeof isKnownTask !== "function") {

@@ -31,11 +31,12 @@ export class AssertionReplayStore extends Context.Service<
   }
 >()("@agent-auth/agent-identity/assertion-replay-store") {
   /**
-   * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an agent sends the same assertion with
-   * every request of a second, and 1 admits a single request per second. `capacity` limits the number of assertions kept
-   * (default 100,000, about 20 MB, all of them signed by known agents); a full store fails with `AssertionLookupFailed`.
-   * An agent can fill a clock window's worth of seconds for each task that it may name, so check tasks if agents do not
-   * trust one another. Throws `TypeError` or `RangeError` unless both are whole numbers of one or more.
+   * Counts in memory. `maxUses` has no default: timestamps have whole seconds, so an agent sends the same assertion
+   * with every request of a second, and 1 admits a single request per second. `capacity` limits the number of
+   * assertions kept (default 100,000, about 20 MB, all of them signed by known agents); a full store fails with
+   * `AssertionLookupFailed`. An agent can add one entry for each second of the clock window and each task that it
+   * names, so look tasks up if agents do not trust one another. Throws `TypeError` or `RangeError` unless both are
+   * whole numbers of one or more.
    */
   static readonly layerMemory = (options: {
     readonly maxUses: number;

@@ -82,7 +82,7 @@ const lookupFailed = (service: Service, problem: string) =>
   new AssertionLookupFailed({ service, problem });
 
 const wrongType = (service: Service, expected: string, value: unknown) => {
-  // A Promise in the wrong place that rejects later would end the process.
+  // An unhandled rejection of a Promise that was returned by mistake would end the process.
   if (value instanceof Promise) value.catch(() => undefined);
   return lookupFailed(service, `it must return ${expected}, found ${describeType(value)}`);
 };

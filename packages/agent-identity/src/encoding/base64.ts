@@ -25,9 +25,9 @@ const isCanonicalBase64Url = (text: string): boolean => {
 };
 
 /**
- * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Node's decoder must only see the
- * alphabet: it skips some other characters, and reads the low byte of those beyond Latin-1, so that `ť` (U+0165) would
- * decode like `e`.
+ * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Other characters are rejected before
+ * Node's decoder sees them: it skips some, and reads only the low byte of those beyond Latin-1, so that `ť` (U+0165)
+ * would decode like `e`.
  */
 export const decodeBase64Url = (text: string): Buffer | null =>
   isBase64UrlAlphabet(text) && isCanonicalBase64Url(text) ? Buffer.from(text, "base64url") : null;

@@ -1,4 +1,4 @@
-export * from "./node-version.ts"; // first, so that nothing of the package runs on too old a Node
+export * from "./node-version.ts"; // first: checks the version of Node before any other module of the package runs
 import * as Data from "effect/Data";
 import type { AgentKeyError, StoredAgentIdentityInvalid } from "./agent.ts";
 import type { AssertionError } from "./assertion.ts";

@@ -1,8 +1,8 @@
 import type { Remedy } from "./remedy.ts";
 
 /**
- * Thrown when one of these packages is imported by a Node older than 22.19, before anything else of it runs. Older
- * versions lack functions that the packages call much later.
+ * Thrown when one of these packages is imported by Node older than 22.19, before any other module of it runs. Older
+ * versions lack functions that the packages call later.
  *
  * @example
  * ```ts

@@ -33,7 +33,9 @@ export interface RemoteSet {
   readonly recentFailure: (nowMs: number) => JwksError | undefined;
 }
 
-/** Whether `nowMs` is less than `spanMs` after `thenMs`. A time in the future, before the clock was set back, is not. */
+/**
+ * Whether `nowMs` is less than `spanMs` after `thenMs`. False if `thenMs` is in the future, as after a clock change.
+ */
 export const isWithin = (thenMs: number, nowMs: number, spanMs: number): boolean =>
   thenMs <= nowMs && nowMs < thenMs + spanMs;
 
@@ -54,7 +56,7 @@ const parseEntry = (loaded: unknown): CachedJwks | undefined => {
   return { jwks, ...dates, mustRevalidate, ...(typeof etag === "string" ? { etag } : {}) };
 };
 
-/** A cache never fails or delays a verification: a defect or a call without end counts as a miss. */
+/** A cache must not fail or delay a verification: a defect, or a call that takes too long, counts as a miss. */
 const useCache = <A>(call: () => Effect.Effect<A>, timeoutMs: number): Effect.Effect<unknown> =>
   Effect.suspend(call).pipe(
     Effect.timeoutOption(timeoutMs),

@@ -50,7 +50,7 @@ const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
   return { ...options, timeoutMs, ...times };
 };
 
-/** Why the URL must not be requested, nor a set used that a cache has for it; undefined if it may. */
+/** Returns why the URL must not be requested and a cached set of it must not be used; undefined if both are allowed. */
 const problemOfUrl = (
   url: URL | null,
   allowInsecureHttp: boolean,
@@ -71,9 +71,11 @@ const make = Effect.fnUntraced(function* (options: CheckedOptions) {
   const remote = yield* makeRemoteSet({ ...options, shownUrl: url === null ? "" : redactUrl(url) });
   let lastMissMs = Number.NEGATIVE_INFINITY;
 
-  /** A set without the key may be older than the key: a rotation is followed at once, arbitrary ids are not. */
+  /**
+   * A set that lacks the key may be older than the key, so it is fetched again: at once, then once per `cooldownMs`.
+   */
   const newerThan = Effect.fnUntraced(function* (lacking: FetchedJwks, fetchCountBefore: number) {
-    if (remote.fetchCount() > fetchCountBefore) return lacking; // it was fetched for this very call
+    if (remote.fetchCount() > fetchCountBefore) return lacking; // it was fetched during this call
     if (remote.isFetching()) return yield* remote.refetch;
     const nowMs = yield* Clock.currentTimeMillis;
     const failure = remote.recentFailure(nowMs);

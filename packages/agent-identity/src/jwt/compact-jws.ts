@@ -59,7 +59,7 @@ const parseHeader = (segment: string): AgentIdentityJwtHeader | JwsShapeError =>
   return { alg, kid };
 };
 
-/** Tells the two results of `decodeUnverifiedJws` apart. */
+/** Whether `decodeUnverifiedJws` returned an error. */
 export const isShapeError = (
   value: UnverifiedJws | AgentIdentityJwtHeader | JwsShapeError,
 ): value is JwsShapeError => "_tag" in value;

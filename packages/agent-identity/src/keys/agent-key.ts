@@ -16,7 +16,7 @@ export interface AgentKey {
   readonly sign: (message: string) => string;
 }
 
-/** OpenSSL's key objects are created at first use: that takes longer than the verification of the token with the key. */
+/** OpenSSL's key objects are created at first use, because creating them takes longer than verifying a token. */
 export class ImportedAgentKey implements AgentKey {
   readonly #seed: Uint8Array;
   #privateKey: KeyObject | undefined;

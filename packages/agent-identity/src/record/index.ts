@@ -36,7 +36,7 @@ export interface AgentIdentityRecord {
   readonly backgroundTaskId?: string;
 }
 
-// Plain shapes: the record derives its values from the texts, which keeps the shapes cheap to check.
+// These schemas only check the input. Values are derived from it later, because transformations in a schema are slow.
 const id = z.string().check(z.refine(isId, idExpectation));
 const secretText = z.string().check(z.minLength(1, "a non-empty string"));
 const isTime = (text: string): boolean => normalizeRfc3339(text) !== null;

@@ -14,7 +14,7 @@ import { quoteResponse } from "../http/quote-response.ts";
 import type { AgentKey } from "../keys/index.ts";
 import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 
-/** The agent's bill of materials. */
+/** The agent's bill of materials (`abom`): which program it is, and where it runs. */
 export interface AgentBillOfMaterials {
   /** Version of the program that is the agent. */
   readonly agentVersion: string;

@@ -1,4 +1,4 @@
-// The least that a reverse proxy over undici can be: no signing, no checks, no log. Prints its port.
+// A minimal reverse proxy over undici: no signing, no checks, no log. Prints its port.
 import { createServer } from "node:http";
 import { Agent } from "undici";
 

@@ -92,7 +92,7 @@ export class Machine implements AsyncDisposable {
     return response.status === 200;
   }
 
-  /** Refresh requests from the `first` on: by whom, and how many of them sent a token that was sent before. */
+  /** Counts the refresh requests from the `first` on, by client, and those that sent a token for the second time. */
   refreshesSince(first: number): {
     readonly keeper: number;
     readonly codex: number;

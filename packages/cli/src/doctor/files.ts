@@ -20,7 +20,7 @@ export const checkHome = ({ environment }: Session): Check => {
     const { hint, message } = new CodexHomeUnusable({ reason: notFound });
     return credentialVariable(environment) === undefined
       ? warn("home", message, hint)
-      : ok("home", `${message}; nothing needs it`);
+      : ok("home", `${message}; it is not needed, because a variable provides the credential`);
   }
   const named = explicit ? `${path} (CODEX_HOME)` : path;
   const stat = statOf(path);

@@ -3,7 +3,7 @@ import * as Data from "effect/Data";
 import type { ExitCode } from "./exit-code.ts";
 
 /**
- * A failure of the command line itself. `message` says what happened; `hint` is the next step, already with the command
+ * A failure of the command line itself. `message` says what happened; `hint` is the next step, including the command
  * that does it. Failures of the lower packages keep their own classes.
  */
 export class CliError extends Data.TaggedError("CliError")<{

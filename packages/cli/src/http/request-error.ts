@@ -3,8 +3,9 @@ import { isModelProviderError, type ModelProviderError } from "@agent-auth/model
 import { CliError } from "../errors/cli-error.ts";
 
 /**
- * The error that a rejected request means. Errors of our packages stay as they are. Anything else is a network
- * failure, of which only the system's error code is kept: foreign messages may quote a URL with a secret in it.
+ * Returns the error to report for a request that was rejected with `error`. Errors of our packages are returned
+ * unchanged. Of a network failure, only the system's error code is kept, because messages of other libraries may quote
+ * a URL with a secret.
  */
 export const toRequestError = (error: unknown): ModelProviderError | CliError => {
   if (isModelProviderError(error)) return error;

@@ -84,7 +84,7 @@ export const makeTokenGuard = (token: string): ((request: IncomingMessage) => Re
   };
 };
 
-/** Request headers that may hold the client token, which is not the provider's to see. */
+/** Request headers that may hold the client token, which the provider must not get. */
 export const tokenHeaders: ReadonlySet<string> = new Set(["authorization", ...keyHeaders]);
 
 const single = (headers: IncomingHttpHeaders, name: string): string | undefined => {

@@ -11,7 +11,10 @@ const hopByHop = [
   "upgrade",
 ] as const;
 
-/** Request headers that end here besides: those that the proxy answers itself, and those that only browsers need. */
+/**
+ * Further request headers that are not forwarded: those that the proxy handles itself, and those that only browsers
+ * need.
+ */
 const requestOnly = [
   "expect",
   "host",
@@ -25,7 +28,7 @@ const requestOnly = [
 export interface HeaderFilterOptions {
   /** Forwards `Cookie` and `Set-Cookie`. Default false: the cookies of one program must not become those of another. */
   readonly cookies: boolean;
-  /** Further request headers that end here, in lower case. */
+  /** Further request headers that are not forwarded, in lower case. */
   readonly dropRequestHeaders?: ReadonlySet<string>;
 }
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 /** Bodies up to this many bytes are buffered, so that the request can be retried after a 401. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-/** No body, bytes that can be sent again, or the client's stream, which cannot. */
+/** No body, bytes that can be sent again, or the client's stream, which can be sent once. */
 export type ProxyBody = null | Buffer | IncomingMessage;
 
 /** Whether a request has no body at all (RFC 9112 §6.3). */

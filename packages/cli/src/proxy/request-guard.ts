@@ -45,7 +45,8 @@ const hostsOf = (port: number): ReadonlySet<string> =>
   );
 
 /**
- * `Sec-Fetch-Mode` alone is not a sign of a browser: the fetch of Node sends `cors`. No program sends the rest of them.
+ * `Sec-Fetch-Mode` alone is not a sign of a browser: the fetch of Node sends `cors`. Other programs than browsers do
+ * not send the other headers.
  */
 const isFromBrowser = ({ headers }: IncomingMessage): boolean =>
   headers.origin !== undefined ||

@@ -7,7 +7,7 @@ const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "
 const FRAME_MS = 100;
 const CLEAR = "\r\u001b[2K";
 
-/** A line that is drawn over and over while something lasts. */
+/** A line that is redrawn while an operation runs. */
 export interface StatusLine {
   /** Writes a line above it. */
   readonly print: (line: string) => void;

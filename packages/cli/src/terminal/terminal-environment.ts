@@ -5,7 +5,7 @@ export interface TerminalEnvironment {
   readonly hasColour: boolean;
   /** The terminal's present number of columns; a large number if there is no terminal. */
   readonly columns: () => number;
-  /** Whether the person sits at another machine. */
+  /** Whether the person uses another machine (SSH). */
   readonly isRemote: boolean;
   /** Whether a window could open here. */
   readonly hasDisplay: boolean;

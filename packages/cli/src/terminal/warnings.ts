@@ -26,8 +26,8 @@ export const withWarnings =
 const told: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
 
 /**
- * Tells a text once in ten minutes: several steps of one command can find the same fault, such as a keyring that is
- * missing, and a proxy that runs for days finds it again and again.
+ * Prints each text at most once in ten minutes: several steps of one command can find the same fault, such as a missing
+ * keyring, and a proxy that runs for days finds it again and again.
  */
 export const makeWarn = (notify: Notify) => {
   const toldAtMs = new Map<string, number>();

@@ -25,7 +25,7 @@ const writeWhole = (fd: 1 | 2, text: string | Uint8Array) => {
   }
 };
 
-/** A closed pipe, or a terminal that was hung up, which says EIO as broken disks do. */
+/** A closed pipe or terminal. The latter gives EIO, as a broken disk does. */
 const isGone = (error: unknown) =>
   isErrno(error) && (error.code === "EPIPE" || (error.code === "EIO" && !isFile(1)));
 

@@ -56,7 +56,7 @@ export interface AgentIdentities {
     stored: StoredRecord,
     source: CredentialSource,
   ) => Effect.Effect<AgentIdentityFacts, LoginError>;
-  /** The same identity with another task than the one that a server rejected. */
+  /** Returns the identity with a new task, after a server rejected its task. */
   readonly withFreshTask: (
     rejected: AgentIdentityCredential,
   ) => Effect.Effect<AgentIdentityCredential, LoginError>;

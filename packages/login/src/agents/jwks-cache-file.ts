@@ -23,8 +23,8 @@ const Entry = z.object({
 export interface JwksCacheFileOptions {
   readonly codexHome: string;
   /**
-   * Identifies the trusted roots and the proxies of this process: `networkSettingsKey`. A set that was fetched with other
-   * settings is not used, since a process with extra roots may have believed another server. Default: none.
+   * Identifies the trusted roots and the proxies of this process: `networkSettingsKey`. A set that was fetched with
+   * other settings is not used: with other trusted roots, it may have come from another server. Default: none.
    */
   readonly network?: string;
 }

@@ -18,7 +18,7 @@ export interface CodexHome {
   readonly notFound?: string;
 }
 
-/** Below a device, so that nothing can be read or written there, least of all in the working directory. */
+/** Below a device file, so that nothing can be read or written there. */
 const impossiblePath = process.platform === "win32" ? "\\\\.\\NUL\\.codex" : "/dev/null/.codex";
 
 /**

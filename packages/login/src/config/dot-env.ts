@@ -6,7 +6,10 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface DotEnv {
   readonly variables: Variables;
-  /** Why the file could not be read. Absent if the folder itself is unusable: what needs the folder fails. */
+  /**
+   * Why the file could not be read. Absent if the folder itself is unusable: everything that needs the folder reports
+   * that.
+   */
   readonly problem?: { readonly path: string; readonly reason: string };
 }
 

@@ -166,7 +166,7 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
       apiKey: secret("CODEX_API_KEY"),
       agentIdentity: secret("CODEX_AGENT_IDENTITY"),
       accessToken: secret("CODEX_ACCESS_TOKEN"),
-      // Not trimmed, so that errors count its lines right.
+      // Not trimmed, so that errors have the right line numbers.
       configToml:
         filled(variables["AGENT_AUTH_CONFIG"]) === undefined
           ? undefined

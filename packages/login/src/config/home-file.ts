@@ -31,7 +31,7 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
   return failedOr(home, { _tag: "Absent" });
 };
 
-/** What is wrong with the folder explains more than what is wrong with a file in it. */
+/** If the folder itself cannot be used, that is the better explanation. */
 const failedOr = (home: CodexHome, otherwise: HomeFile): HomeFile => {
   const error = codexHomeProblem(home);
   return error === undefined ? otherwise : { _tag: "Failed", error };

@@ -96,7 +96,7 @@ const withFolders = (table: TomlTable, { modelProviders }: Config): TomlTable =>
   return mergeTables(table, { model_providers: Object.fromEntries(folders) });
 };
 
-/** The providers that Codex knows without a table. */
+/** The providers that are built into Codex. */
 const builtInProviders: ReadonlySet<string> = new Set([
   "openai",
   "amazon-bedrock",

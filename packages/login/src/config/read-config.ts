@@ -46,7 +46,7 @@ const readBaseUrl = (reader: TableReader, key: string): string | undefined => {
   return withoutUserInfo(reader, key, text);
 };
 
-/** A password in a URL would be shown wherever the URL is shown, and no request is sent with one. */
+/** A URL with a password is an error: messages show URLs, and no request is sent with a password in its URL. */
 const withoutUserInfo = (reader: TableReader, key: string, text: string): string => {
   const url = URL.parse(text);
   const isPlain = url === null || (url.username === "" && url.password === "");

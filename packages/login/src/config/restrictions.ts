@@ -124,9 +124,8 @@ const findViolation = (
 };
 
 /**
- * Returns the workspace that requests carry and those that the credential's tokens claim, for any mode of the stored
- * document is; none if requests carry none. The decoder is loaded only here: an API key and an unrestricted sign-in do
- * not need it.
+ * Returns the workspace that requests carry and those that the credential's tokens claim; none if requests carry none.
+ * The decoder is loaded only here, because an API key and an unrestricted sign-in do not need it.
  */
 const workspacesOf = Effect.fnUntraced(function* (credential: CredentialFacts) {
   const carried = credential.account.accountId;

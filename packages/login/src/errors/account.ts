@@ -34,7 +34,7 @@ export class AccountExists extends Data.TaggedError("AccountExists")<{
   readonly code = "LOGIN_ACCOUNT_EXISTS";
   readonly remedy: Remedy = "fixInput";
   get hint(): string {
-    if (this.what === "signIn") return "Nothing is left to do.";
+    if (this.what === "signIn") return "No action is needed.";
     return this.isCurrent
       ? "It is the current sign-in. Choose another name."
       : "Choose another name, or remove that account first.";

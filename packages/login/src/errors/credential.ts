@@ -32,7 +32,7 @@ export class NotSignedIn extends Data.TaggedError("NotSignedIn")<{}> {
   }
 }
 
-/** A program that owns ChatGPT tokens was asked for them and gave none. */
+/** The program that owns the ChatGPT tokens did not supply them. */
 export class ExternalProviderFailed extends Data.TaggedError("ExternalProviderFailed")<{
   readonly provider: string;
   readonly reason: string;
@@ -45,12 +45,12 @@ export class ExternalProviderFailed extends Data.TaggedError("ExternalProviderFa
   }
 }
 
-/** The accounts API does not know this personal access token (any more). */
+/** The accounts API rejected this personal access token. */
 export class PersonalAccessTokenRejected extends Data.TaggedError("PersonalAccessTokenRejected")<{
   readonly status: number;
 }> {
   readonly code = "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED";
-  readonly hint = "Make a new personal access token.";
+  readonly hint = "Create a new personal access token.";
   readonly remedy: Remedy = "signIn";
   override get message(): string {
     return `personal access token was rejected with status ${this.status}`;

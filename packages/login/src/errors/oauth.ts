@@ -3,7 +3,7 @@ import * as Data from "effect/Data";
 import type { WorkspaceNotAllowed } from "./restriction.ts";
 
 // What can go wrong while a person signs in. A sign-in that fails with one of these has saved nothing. Texts from an
-// authority or a browser are cut and freed of control characters (`sanitizeText`) before they become a field.
+// authority or a browser are shortened and stripped of control characters (`sanitizeText`) before they become a field.
 
 const startAgain = "Start the sign-in again.";
 
@@ -214,7 +214,7 @@ export class SignInCancelled extends Data.TaggedError("SignInCancelled")<{}> {
   }
 }
 
-/** The browser did not come back in time. */
+/** The browser did not request the callback in time. */
 export class SignInTimedOut extends Data.TaggedError("SignInTimedOut")<{
   readonly limitMs: number;
 }> {

@@ -1,4 +1,4 @@
-/** Where something is wrong, as editors and terminals link it: `path:line:column`, counted from 1. */
+/** Returns a position in a file in the form that editors and terminals link: `path:line:column`, counted from 1. */
 export const place = (where: string, line?: number, column?: number): string => {
   if (line === undefined) return where;
   return column === undefined ? `${where}:${line}` : `${where}:${line}:${column}`;

@@ -108,7 +108,7 @@ export class HomeLockBusy extends Data.TaggedError("HomeLockBusy")<{
   }
 }
 
-/** A lock of this CODEX_HOME cannot be taken by anyone, so nothing that needs it was done. */
+/** A lock of this CODEX_HOME cannot be used, so nothing that needs it was done. */
 export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   readonly path: string;
   readonly reason: string;
@@ -144,7 +144,7 @@ export class CredentialCopyRemains extends Data.TaggedError("CredentialCopyRemai
 
 export type HomeLockError = CodexHomeUnusable | HomeLockBusy | HomeLockFailed;
 
-/** What a store that did its work may warn of. */
+/** What a store may warn of although its operation succeeded. */
 export type StoreWarning = StoreError | CredentialCopyRemains;
 
 export type StoreError =

@@ -22,7 +22,8 @@ export const earlyResponseConnector = (
 ): Connector => {
   const connect = readingEarlyResponses(undici.buildConnector(options));
   const connectHttp1 = readingEarlyResponses(undici.buildConnector({ ...options, allowH2: false }));
-  // A WebSocket's connection must not negotiate HTTP/2. undici says so to each call, but its own connectors do not listen.
+  // A WebSocket's connection must not negotiate HTTP/2. undici passes that setting to each call, but its own connectors
+  // ignore it.
   return (to, callback) =>
     (Reflect.get(to, "allowH2") === false ? connectHttp1 : connect)(to, callback);
 };

@@ -5,8 +5,9 @@ import type { ProxySetting } from "../config/environment.ts";
 import type { NetworkEnvironment } from "./dispatcher.ts";
 
 /**
- * Identifies the route that a client's requests take and the root certificates that it trusts. Clients with the same key
- * would get, and believe, the same responses, so they may share them. A client without a key shares nothing.
+ * Identifies the route that a client's requests take and the root certificates that it trusts. Clients with the same
+ * key get their responses from the same servers, so they may share cached responses. A client without a key shares
+ * nothing.
  */
 export class NetworkKey extends Context.Service<NetworkKey, string>()(
   "@agent-auth/login/http/network-key",

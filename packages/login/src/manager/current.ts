@@ -14,7 +14,7 @@ import type { ManagerDeps, Operation } from "./deps.ts";
 import { enforceRestrictions, loadCredential } from "./load.ts";
 import type { MaybeCredential } from "./state.ts";
 
-// Loads and refreshes, and what they make of the manager's state.
+// Loads and refreshes the credential, and updates the manager's state.
 
 /** Loads the credential and makes the outcome current: a credential, none, or the error. */
 export const loadAndAccept = Effect.fnUntraced(function* (
@@ -140,8 +140,8 @@ export const refreshAndAccept = Effect.fnUntraced(function* (
 });
 
 /**
- * When a new credential that is due at once is due again: after half of its life, so that an authority with short-lived
- * tokens gets two refreshes in a life; after 30 s at least, since by a clock that is ahead every new token has expired.
+ * Milliseconds after which a new credential is due again if it was due as soon as it was issued: half of its lifetime,
+ * but at least 30 s, because every new token looks expired if the local clock is ahead.
  */
 const shortLifeMs = (credential: Credential, nowMs: number): number =>
   Math.max(30_000, ((expiresAtMs(credential) ?? nowMs) - nowMs) / 2);
@@ -173,11 +173,11 @@ const rememberFailure = (
     state.setFailure({ error, count, endedAtMs, retryAtMs: endedAtMs + pauseMs, isReported: true });
   });
 
-/** Nothing was attempted, and what the store holds decides what comes next: there is nothing to wait for. */
+/** Whether no refresh was attempted, so that there is no failure to back off from. */
 const isVerdict = ({ _tag }: LoginError): boolean =>
   _tag === "RefreshAccountChanged" || _tag === "NewCredentialRejected";
 
-/** Asks the external provider again and makes its answer current; `None` without a provider. */
+/** Asks the external provider again and makes its tokens current; `None` without a provider. */
 export const askExternalAndAccept = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   credential: ExternalChatgptCredential,

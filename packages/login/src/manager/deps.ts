@@ -15,7 +15,7 @@ export interface ManagerDeps {
   readonly options: AuthManagerOptions;
   /** The configured store. */
   readonly store: CredentialStore["Service"];
-  /** The memory for external tokens; the same as `store` if that is what is configured. */
+  /** The memory for external tokens; the same as `store` if `cli_auth_credentials_store` is `ephemeral`. */
   readonly ephemeral: CredentialStore["Service"];
   readonly homeLock: HomeLock["Service"];
   readonly refreshLock: RefreshLock["Service"];

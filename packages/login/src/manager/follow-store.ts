@@ -16,7 +16,7 @@ import type { CredentialStore } from "../storage/index.ts";
 
 /** A file is checked this often, and at once if the system reports changes of its folder. */
 const CHECK_FILE_EVERY_MS = 1_000;
-/** A keyring, or another store, is read this often: it has no sign of a change but its content. */
+/** A keyring, or another store, is read this often, because only its content shows a change. */
 const READ_EVERY_MS = 5_000;
 /** A keyring that did not respond may have asked the user to unlock it. */
 const READ_AGAIN_AFTER_FAILURE_MS = 60_000;
@@ -109,7 +109,7 @@ const readerOf = Effect.fnUntraced(function* ({ codexHome, store }: FollowStoreO
   return makeKeyringStore({ codexHome }).load;
 });
 
-/** A digest of what is stored. If the store cannot be read, nothing has changed: a locked keyring does not sign anyone out. */
+/** A digest of what is stored. A store that cannot be read counts as unchanged: a locked keyring is not a logout. */
 const contentStamp = (load: Load) =>
   Effect.sync(() => {
     let known = "unknown";
@@ -126,7 +126,7 @@ const contentStamp = (load: Load) =>
         unavailable.push(error);
         return Effect.succeed(undefined);
       }),
-      // What is broken is there: the reload says more.
+      // A broken credential counts as a change: the reload reports what is wrong with it.
       Effect.catch((error) => Effect.succeed(error.code)),
       Effect.timeoutOrElse({ duration: READ_WITHIN_MS, orElse: () => Effect.succeed(undefined) }),
       Effect.provideService(References.MinimumLogLevel, "None"),

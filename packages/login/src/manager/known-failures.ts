@@ -11,7 +11,7 @@ import type { AuthTokens } from "../storage/auth-json/index.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import { isSameSecret } from "./state.ts";
 
-// What a manager remembers so that it does not send what is known to be useless.
+// Remembers what servers rejected, so that a manager does not send requests that are known to fail.
 
 /** The last refresh token that must not be sent again, and why. */
 export interface SpentTokens {

@@ -18,8 +18,8 @@ import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken, withTasks 
 import { overridingEnvVar } from "../config/environment.ts";
 import { isStoreInMemory } from "./sources.ts";
 
-// Each login is refused if an environment variable or a restriction rules it out, then checked, then stored. What it
-// replaces is revoked last.
+// Each login fails if an environment variable would override it or a restriction forbids it. Then the credential is
+// checked and stored. The credential that it replaces is revoked last.
 
 /** `AuthManager.checkLogin`. */
 export const checkLogin = Effect.fn("AuthManager.checkLogin")(function* (
@@ -177,13 +177,15 @@ interface StoredAndLoaded {
 interface Replacement {
   readonly source: StoreSource;
   readonly replaced: StoredDocument | undefined;
-  /** Of the manager's state. Loads and refreshes that were running then do not count any more. */
+  /**
+   * Version of the manager's state after the change. Results of loads and refreshes that started before it are ignored.
+   */
   readonly version: number;
 }
 
 /**
- * Replaces the stored document. Unknown members stay. External tokens, which would be used instead, are dropped. Waiting
- * for the lock can be interrupted, the change cannot.
+ * Replaces the stored document. Unknown members are kept. External tokens are dropped, because they would be used
+ * instead. Waiting for the lock can be interrupted, the change cannot.
  */
 const replaceStored = (
   deps: ManagerDeps,

@@ -36,7 +36,7 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
   const revoked = tokens === undefined ? "notNeeded" : yield* revoke(deps, tokens);
   const removed = yield* Effect.fromResult(removal);
   deps.state.accept(Option.none());
-  // The variable that memory had come before is used from now on, as in a new process.
+  // From now on the variable is used over which memory had precedence, as in a new process.
   if (overridingEnvVar(deps.options.environment, deps.options) !== undefined) deps.state.unload();
   return { removed, revoked, ...(!isLocked && { withoutLock: true }) };
 });

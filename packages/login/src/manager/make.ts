@@ -52,7 +52,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
 
   const loads = Semaphore.makeUnsafe(1);
   let loadsBegun = 0;
-  /** Can be joined until it begins to read, so that no caller gets an answer that is older than its question. */
+  /** Callers can join it until it begins to read, so that no caller gets a result from before its call. */
   const reload = Effect.suspend(() =>
     shared(
       `load ${loadsBegun}`,
@@ -153,9 +153,12 @@ export const makeAuthManager = Effect.fnUntraced(function* (
   };
 });
 
-/** How long a request waits for a refresh while the old credential is good. The refresh goes on without it. */
+/** How long a request waits for a refresh while the old credential is still valid. The refresh continues after that. */
 const MAX_WAIT_MS = 2_000;
-/** After a wait in vain no request waits for so long: about what an attempt series takes to fail. */
+/**
+ * After a wait that timed out, no request waits for this long, which is about the time in which an attempt series
+ * fails.
+ */
 const SLOW_AUTHORITY_MS = 30_000;
 
 // A program that only sends requests does not need these.

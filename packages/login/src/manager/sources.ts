@@ -45,7 +45,7 @@ type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProvide
 
 type SourceDeps = Pick<ManagerDeps, "ephemeral" | "external" | "options" | "store">;
 
-/** Returns what the first source holds that holds anything, in the order of docs/protocol.md §4. */
+/** Returns the content of the first source that is not absent, in the order of docs/protocol.md §4. */
 export const findCredential = Effect.fnUntraced(function* (deps: SourceDeps) {
   for (const source of sourcesInOrder(deps)) {
     const finding = yield* source;

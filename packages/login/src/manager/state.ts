@@ -37,13 +37,13 @@ export type ManagerState =
 
 /**
  * The credential of a manager. Loads and refreshes run concurrently with logins, so each remembers the `version` it
- * started from: an outcome that something newer has overtaken is dropped.
+ * started from: an outcome is dropped if the state has changed since.
  */
 export interface CredentialState {
   readonly get: () => ManagerState;
   /** Increases with every change. */
   readonly version: () => number;
-  /** Makes loads and refreshes that are running count for nothing; returns the new version. */
+  /** Invalidates loads and refreshes that are running; returns the new version. */
   readonly overtake: () => number;
   /** Makes this the current credential, unless the state has changed since `version`. */
   readonly accept: (credential: MaybeCredential, version?: number) => void;
@@ -126,7 +126,7 @@ const closed: Closed = { _tag: "Closed" };
 const isChange = (value: MaybeCredential | Closed): value is MaybeCredential =>
   value._tag !== "Closed";
 
-/** Whether a request would carry the same: the same secret, or the same key and task. */
+/** Whether requests would carry the same secret, or be signed with the same key and for the same task. */
 export const isSameSecret = (a: Credential, b: Credential): boolean => {
   if (a === b) return true;
   if (a._tag === "AgentIdentity" || b._tag === "AgentIdentity") {

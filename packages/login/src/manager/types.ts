@@ -129,9 +129,10 @@ export interface AuthManagerShape {
    * The credential for the next request: loaded once, refreshed when it is due. `None` means signed out. A failed load
    * is the error of every call until `reload` or a login.
    *
-   * While the old credential is good, a refresh is waited for two seconds at most, and not at all for half a minute
-   * after such a wait, so that an authority that does not respond delays no requests. If an expired credential cannot be
-   * refreshed, that is the error; a refresh is attempted again after a back-off of two seconds, doubled up to a minute.
+   * While the old credential is valid, a call waits for a refresh for two seconds at most, and not at all for half a
+   * minute after such a wait, so that an authority that does not respond delays no requests. If an expired credential
+   * cannot be refreshed, that is the error; a refresh is attempted again after a back-off of two seconds, doubled up to
+   * a minute.
    */
   readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
   /** The credential as last loaded, at once; `None` before the first load and after a failed one. */
@@ -155,7 +156,7 @@ export interface AuthManagerShape {
     rejected: Credential,
   ) => Effect.Effect<Option.Option<Credential>, LoginError>;
   /**
-   * Fails as a login foreseeably would: an environment variable or a restriction rules it out, or the store cannot be
+   * Fails if a login would fail: an environment variable overrides it, a restriction forbids it, or the store cannot be
    * read or written. Nothing is changed. Run it before the user is sent to a browser.
    */
   readonly checkLogin: (method: LoginMethod) => Effect.Effect<void, LoginError>;

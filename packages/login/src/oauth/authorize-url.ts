@@ -15,9 +15,9 @@ export interface AuthorizeRequest {
 }
 
 /**
- * Returns the URL that a person opens to sign in, `<issuer>/oauth/authorize`. The parameters are in the order that Codex
- * sends (docs/protocol.md §9), with spaces as `+`. The URL contains `state`: who knows it can complete the sign-in with
- * another account, so it must not be in the arguments of a process.
+ * Returns the URL that a person opens to sign in, `<issuer>/oauth/authorize`. The parameters are in the order that
+ * Codex sends (docs/protocol.md §9), with spaces as `+`. The URL contains `state`: anyone who knows it can complete the
+ * sign-in with another account, so it must not be in the arguments of a process.
  */
 export const authorizeUrl = (request: AuthorizeRequest): string => {
   const query = new URLSearchParams([

@@ -17,7 +17,7 @@ import { contentForError, notSaved } from "./pages/contents.ts";
 export interface AuthorizePrompt {
   /**
    * The authority's sign-in page. Show it to the person, but do not pass it to a process as an argument: every user of
-   * the machine can read arguments, and who has this URL can complete the sign-in with another account.
+   * the machine can read arguments, and anyone who has this URL can complete the sign-in with another account.
    */
   readonly url: string;
   readonly redirectUri: string;

@@ -20,7 +20,7 @@ import { parseServerError } from "./server-error.ts";
 
 /** A code that a person has to enter. */
 export interface PendingDeviceCode {
-  /** The authority's id of this sign-in. It is a secret: who has it can fetch the authorization code. */
+  /** The authority's id of this sign-in. A secret: anyone who has it can fetch the authorization code. */
   readonly deviceAuthId: Redacted.Redacted;
   readonly userCode: string;
   readonly intervalMs: number;

@@ -112,7 +112,7 @@ const sendOnce = Effect.fnUntraced(function* (
   return yield* readResponse(response, yield* Clock.currentTimeMillis, request.accountId);
 });
 
-/** A 2xx response that broke off: the authority has spent the token, and its answer is gone. */
+/** A 2xx response that broke off: the authority has spent the token, and the new tokens are lost. */
 const isResponseLost = (error: HttpTransportError): boolean =>
   error._tag === "HttpConnectionFailed" && error.status !== undefined && error.status < 300;
 

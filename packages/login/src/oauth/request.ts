@@ -57,7 +57,7 @@ export const fromTransportError = (url: string, error: HttpTransportError): Sign
       return new AuthorityUnreachable({
         origin,
         reason: describeConnectionCode(reason),
-        // A failed proxy knows better what to do.
+        // The error of a failed proxy has a more specific hint and remedy.
         ...(error.causeCode !== undefined && { hint, remedy }),
       });
     }

@@ -32,7 +32,7 @@ const warningLogger = (onWarning: (message: string) => void) =>
       try {
         onWarning([message].flat().join(" "));
       } catch {
-        // A program that cannot be warned must not lose a refresh that is running.
+        // An error of the callback must not end a refresh that is running.
       }
     }),
   ]);

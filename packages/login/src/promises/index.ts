@@ -93,8 +93,8 @@ export interface PromiseAuthManager extends AsyncDisposable {
     call?: CallOptions,
   ) => Promise<Credential | null>;
   /**
-   * Rejects as a login foreseeably would: an environment variable or a restriction rules it out, or the store cannot be
-   * read or written. Call it before `signInWithBrowser` or `signInWithDeviceCode` sends the user to a browser.
+   * Rejects if a login would fail: an environment variable overrides it, a restriction forbids it, or the store cannot
+   * be read or written. Call it before `signInWithBrowser` or `signInWithDeviceCode` sends the user to a browser.
    */
   readonly checkLogin: (method: LoginMethod, call?: CallOptions) => Promise<void>;
   /** Stores an API key. It is not checked before the first request. */
@@ -103,7 +103,9 @@ export interface PromiseAuthManager extends AsyncDisposable {
   readonly loginWithAccessToken: (token: Secret, call?: CallOptions) => Promise<Credential>;
   /** As `loginWithAccessToken`, but registers no task: for programs that end after the login. */
   readonly saveAccessToken: (token: Secret, call?: CallOptions) => Promise<SavedSignIn>;
-  /** Stores what `signInWithBrowser` and `signInWithDeviceCode` end in; tokens that it replaces are revoked. */
+  /**
+   * Stores the tokens that `signInWithBrowser` and `signInWithDeviceCode` return, and revokes those that they replace.
+   */
   readonly loginWithChatgptTokens: (
     tokens: PlainChatgptTokens,
     call?: CallOptions,
@@ -143,7 +145,7 @@ export interface PromiseAuthManager extends AsyncDisposable {
  * ```
  */
 export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAuthManager => {
-  // Merged, so that later calls run in it as well.
+  // Merged into the runtime's context, so that later calls use the caller's context as well.
   const runtime = ManagedRuntime.make(
     Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), callerContext(options)),
   );
@@ -164,7 +166,8 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
       ? Promise.reject(new ManagerClosed())
       : runtime.runPromise(AuthManager.use(use), call).catch((error: unknown) => {
           call.signal?.throwIfAborted();
-          // Closing interrupts running operations; callers do not know an interruption as an error.
+          // Closing interrupts running operations. Callers get `ManagerClosed` instead of Effect's error for an
+          // interruption.
           throw isClosed && !isLoginError(error) ? new ManagerClosed() : error;
         });
   const close = () => {

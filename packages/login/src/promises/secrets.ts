@@ -1,7 +1,7 @@
 import * as Redacted from "effect/Redacted";
 import type { ChatgptTokens } from "../manager/index.ts";
 
-/** Text, or text that does not print. */
+/** A secret as plain text, or as `Redacted`. */
 export type Secret = string | Redacted.Redacted;
 
 /** `ChatgptTokens` whose secrets may be plain text. */
@@ -15,7 +15,7 @@ export interface PlainChatgptTokens extends Omit<
   readonly apiKey?: Secret;
 }
 
-/** Wraps text so that nothing prints it; what is wrapped already stays as it is. */
+/** Returns the secret as `Redacted`, which is never printed. */
 export const toRedacted = (secret: Secret, label: string): Redacted.Redacted =>
   typeof secret === "string" ? Redacted.make(secret, { label }) : secret;
 

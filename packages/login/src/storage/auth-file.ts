@@ -69,8 +69,8 @@ const replaceOrOverwrite = async (held: AuthFileTarget, content: string): Promis
 };
 
 /**
- * Fails as `saveAuthFile` foreseeably would. Changes nothing, but takes the lock beside the file for a moment: a program
- * that holds it for longer than the wait would keep the new tokens from being saved.
+ * Fails if `saveAuthFile` would fail. Changes nothing, but takes the lock beside the file for a moment: a program that
+ * holds it for longer than the wait would keep the new tokens from being saved.
  */
 export const checkAuthFile = (path: string, home: CodexHome): Effect.Effect<void, StoreError> =>
   Effect.gen(function* () {
@@ -166,7 +166,7 @@ const prepareTarget = (path: string, home: CodexHome): Effect.Effect<AuthFileTar
     }),
   );
 
-/** What new tokens may take more than the old ones. */
+/** By how many bytes new tokens may be larger than the old ones. */
 const ROOM_FOR_TOKENS = 64 * 1024;
 
 /**

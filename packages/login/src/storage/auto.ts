@@ -10,9 +10,9 @@ import { makeCredentialStore } from "./pending-tokens.ts";
 export type AutoStoreOptions = KeyringStoreOptions;
 
 /**
- * The keyring, or the file if the keyring has no entry or cannot be reached, with a warning each time.
- * An entry of the keyring that is there and broken is an error: the file may be older. A save to the file removes
- * the keyring's entry, if possible.
+ * The keyring, or the file if the keyring has no entry or cannot be reached, with a warning each time. A keyring entry
+ * that exists but is broken is an error, because the file may be older. A save to the file removes the keyring's entry,
+ * if possible.
  *
  * @example
  * ```ts

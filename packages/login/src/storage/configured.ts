@@ -59,7 +59,7 @@ const loadConfigured = async (
 const loadStore = async (
   options: ConfiguredStoreOptions,
 ): Promise<Layer.Layer<CredentialStore>> => {
-  // Without a CODEX_HOME, no keyring entry belongs to it: the file store fails with the reason.
+  // Without a CODEX_HOME there is no keyring entry for it; the file store fails with the reason.
   const hasHome = options.codexHome.notFound === undefined;
   switch (hasHome || options.mode === "ephemeral" ? options.mode : "file") {
     case "file":

@@ -42,15 +42,15 @@ export interface StoreImplementation {
   /** Removes the credential from every place of this store, readable or not; false if there was none. */
   readonly remove: Effect.Effect<boolean, StoreError, HomeLockHeld>;
   /**
-   * Fails as `save` foreseeably would (a read-only file, a folder that cannot be written, a full disk, a lock beside
-   * the file that another program holds) and changes nothing. Run it before something is spent whose result has to be
-   * stored, such as a refresh token.
+   * Fails if `save` would fail (a read-only file, a folder that cannot be written, a full disk, a lock beside the file
+   * that another program holds) and changes nothing. Run it before something is spent whose result has to be stored,
+   * such as a refresh token.
    */
   readonly checkWritable: Effect.Effect<void, StoreError>;
   readonly describe: StoreDescription;
 }
 
-/** What became of refreshed tokens. */
+/** What happened to refreshed tokens. */
 export interface SavedTokens {
   /** Where they are now; where they were before, if they could not be saved. */
   readonly source: StoreSource;
@@ -65,8 +65,8 @@ export interface SavedTokens {
  * what is on disk or in the keyring.
  *
  * Refreshed tokens are never lost while the layer lives: if saving them fails, although that was checked before the
- * refresh token was spent, they are kept in memory. `load` answers them in place of the spent ones until they are
- * saved, or until another program stores another sign-in.
+ * refresh token was spent, they are kept in memory. `load` returns them instead of the spent ones until they are saved,
+ * or until another program stores another sign-in.
  *
  * @example
  * ```ts
@@ -105,7 +105,7 @@ export class CredentialStore extends Context.Service<
   }
 >()("@agent-auth/login/storage") {}
 
-/** For stores that can do their work and still have something to report. */
+/** Options of stores that can succeed and still have something to report. */
 export interface StoreWarningOptions {
   /** Called for each failure that the store worked around. Default: a warning in Effect's log. */
   readonly onWarning?: (warning: StoreWarning) => Effect.Effect<void>;

@@ -32,7 +32,7 @@ import { StoreUnwritable } from "../errors/store.ts";
  */
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
-/** Who controls a path. No one, unless this process is root. */
+/** Who controls a path. Empty unless this process is root. */
 export interface PathControl {
   /** Users other than root who own a folder or a link on the way. They can make the path lead elsewhere. */
   readonly uids: ReadonlyArray<number>;
@@ -277,7 +277,7 @@ const assertMayCreate = (path: string): void => {
   if (reason !== undefined) throw new StoreUnwritable({ where: path, operation: "save", reason });
 };
 
-/** A folder that stays the same one while its name may be made to lead elsewhere. */
+/** An open folder. It stays the same folder even if its path is changed to lead elsewhere. */
 export interface PinnedFolder {
   /** The path of a file in the folder. */
   readonly path: (name: string) => string;
@@ -285,7 +285,7 @@ export interface PinnedFolder {
 }
 
 /**
- * Opens the folder of a file (links resolved), so that work in it cannot be led elsewhere. Only root needs that, and only
+ * Opens the folder of a file (links resolved), so that work in it cannot be redirected. Only root needs that, and only
  * Linux offers it (`/proc/self/fd`); elsewhere the paths are the usual ones. Throws what `refuse` makes of a reason if
  * root must not write there.
  *

@@ -76,8 +76,8 @@ const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenC
 
 /**
  * Returns access to the token that a command prints. One run serves every caller that waits for it, and later callers
- * for `refreshIntervalMs` (0: until a 401). A failed run is not remembered. After a 401 the command runs again, once for
- * all callers; if it prints the same token, there is nothing to retry with.
+ * for `refreshIntervalMs` (0: until a 401). A failed run is not remembered. After a 401 the command runs again, once
+ * for all callers; if it prints the same token, there is no other credential.
  *
  * `now` returns milliseconds since the epoch; default `Date.now`. Throws `TypeError` for an invalid configuration, as `runTokenCommand` does.
  *

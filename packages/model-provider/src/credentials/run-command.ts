@@ -93,7 +93,7 @@ const programPath = (toRun: CommandToRun): string => {
   return isPath && toRun.cwd !== undefined ? resolve(toRun.cwd, toRun.command) : toRun.command;
 };
 
-/** Variables that carry a Codex credential, which is none of the command's business. */
+/** Variables that carry a Codex credential. The command does not get them. */
 const credentialVariables: ReadonlySet<string> = new Set([
   "CODEX_ACCESS_TOKEN",
   "CODEX_AGENT_IDENTITY",

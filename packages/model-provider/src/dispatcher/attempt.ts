@@ -16,7 +16,10 @@ export interface AttemptHost {
   started: boolean;
   /** Decides by its status what happens to a response, before any of it is passed on. */
   readonly judge: (attempt: Attempt, status: number, headers: IncomingHeaders) => Verdict;
-  /** Returns whether a failure without a response is not the caller's: another attempt follows, or it was reported already. */
+  /**
+   * Returns whether a failure without a response is not passed to the caller: another attempt follows, or it was
+   * reported already.
+   */
   readonly handlesFailure: (error: Error) => boolean;
 }
 
@@ -36,7 +39,7 @@ interface Held {
 
 type Ending = { readonly trailers: IncomingHeaders } | { readonly error: Error };
 
-/** Bytes and milliseconds spent on reading a dropped response, to get its connection back. */
+/** Limits for reading a dropped response to its end, so that its connection can be reused: bytes and milliseconds. */
 const maxDroppedBytes = 64 * 1024;
 const maxDroppedMs = 1000;
 

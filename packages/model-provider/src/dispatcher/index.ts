@@ -6,8 +6,8 @@ import { makeInterceptor } from "./interceptor.ts";
 export type AuthInterceptorOptions = SignerOptions & RequestOptions;
 
 /**
- * Returns an interceptor for `dispatcher.compose(...)` that authenticates requests to the provider, whichever of undici's
- * functions sends them: `request`, `stream`, `pipeline`, `fetch`, `WebSocket`.
+ * Returns an interceptor for `dispatcher.compose(...)` that authenticates requests to the provider, sent by any of
+ * undici's functions: `request`, `stream`, `pipeline`, `fetch`, `WebSocket`.
  *
  * - Every attempt has fresh headers. On a 401 the credential is recovered and the request is repeated, at most twice, if
  *   its body can be sent again: text, bytes, `Blob`, `FormData`, but no stream (and undici's fetch makes a stream of
@@ -23,8 +23,8 @@ export type AuthInterceptorOptions = SignerOptions & RequestOptions;
  * interceptors that share responses (cache, deduplicate) before this one, so that they see whose request it is:
  * `agent.compose(interceptors.cache(), authInterceptor(options))`.
  *
- * If a credential is needed and cannot be had, the request fails with a `ModelProviderError` and nothing is sent; the same
- * holds for TRACE, TRACK and CONNECT to the provider's origin. Throws `TypeError` for invalid options.
+ * If a credential is needed and not available, the request fails with a `ModelProviderError` and nothing is sent.
+ * TRACE, TRACK and CONNECT to the provider's origin fail as well. Throws `TypeError` for invalid options.
  *
  * @example
  * ```ts

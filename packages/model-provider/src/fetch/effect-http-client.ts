@@ -19,10 +19,10 @@ export interface HttpClientOptions extends Omit<RequestOptions, "context"> {
 }
 
 /**
- * Effect's `HttpClient` over `createAuthenticatedFetch`: everything it promises holds for every request, except relative
- * URLs. A body that is a `Stream` is streamed and not sent again after a 401. Credentials are loaded and recovered in the
- * context of the request, so that its logger and tracer are used. The request's own span shows it without the credential.
- * If authentication failed, `signFailure` finds the reason.
+ * Effect's `HttpClient` over `createAuthenticatedFetch`, with the same behaviour, except that URLs must be absolute. A
+ * body that is a `Stream` is streamed and not sent again after a 401. Credentials are loaded and recovered in the
+ * context of the request, so that its logger and tracer are used. The request's own span shows it without the
+ * credential. If authentication failed, `signFailure` finds the reason.
  *
  * @example
  * ```ts

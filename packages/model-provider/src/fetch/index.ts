@@ -37,8 +37,8 @@ export type AuthenticatedFetchOptions = SignerOptions &
  * - The credential is sent to the provider's origin only, and not after a redirect has left it. A relative input is a path
  *   below the provider's base URL.
  *
- * If a credential is needed and cannot be had, the promise rejects with a `ModelProviderError` and nothing is sent; the
- * same holds for TRACE, TRACK and CONNECT. Throws `TypeError` for invalid options.
+ * If a credential is needed and not available, the promise rejects with a `ModelProviderError` and nothing is sent.
+ * TRACE, TRACK and CONNECT are rejected as well. Throws `TypeError` for invalid options.
  *
  * @example
  * ```ts
@@ -70,6 +70,6 @@ export const createAuthenticatedFetch = (
     tools ??= { ...shared, send: await loadUndiciFetch(options.dispatcher) };
     return await runRequest(tools, request, signed);
   };
-  // The openai SDK looks here to find out whether this fetch knows the global FormData. It does: it converts it.
+  // The openai SDK reads this to find out whether this fetch supports the global FormData. It does, by converting it.
   return Object.defineProperty(authenticated, "Response", { get: () => Response });
 };

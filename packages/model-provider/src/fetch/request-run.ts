@@ -89,8 +89,8 @@ const freshHeaders = async (
 ): Promise<SignedHeaders> => signer.signNow() ?? (await runtime.run(signer.sign(), init.signal));
 
 /**
- * Sends a request to one URL until the outcome is the caller's, every time for the account of `first` (`null`: without a
- * credential). Rejects with `AccountChanged` if another account signs in and the last response is gone.
+ * Sends a request to one URL until there is an outcome for the caller, every time for the account of `first` (`null`:
+ * without a credential). Rejects with `AccountChanged` if another account signs in and the last response is gone.
  */
 const runAttempts = async (
   tools: FetchTools,

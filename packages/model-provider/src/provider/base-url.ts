@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { InvalidBaseUrl } from "../errors/index.ts";
 
-/** Where a provider's requests go. Credentials are written on requests to `origin` only. */
+/** Where a provider's requests go. Only requests to `origin` get a credential. */
 export interface RequestTarget {
   /** Absolute http(s) URL without a trailing slash: paths are appended to it. */
   readonly baseUrl: string;
@@ -58,7 +58,8 @@ const chatgptHosts: ReadonlySet<string> = new Set(["chatgpt.com", "chat.openai.c
 /**
  * Returns the base URL for model requests to a backend at `chatgpt_base_url` (docs/protocol.md §12). A path with the
  * segment `backend-api` gives base + `/codex`, a path that ends in `/api/codex` is used as it is, and any other gives
- * base + `/api/codex`. A final `/codex` is not doubled. ChatGPT hosts without a path mean `/backend-api`, as in §5.
+ * base + `/api/codex`. A final `/codex` is not doubled. For ChatGPT hosts without a path, the path is `/backend-api`,
+ * as in §5.
  */
 export const codexBaseUrl = (chatgptBase: RequestTarget): string => {
   const segments = chatgptBase.basePath.split("/").slice(1);

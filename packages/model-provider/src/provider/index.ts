@@ -29,7 +29,7 @@ export type ProviderAuth =
   | { readonly _tag: "BearerToken"; readonly token: Redacted.Redacted }
   /** With the output of a command. */
   | { readonly _tag: "Command"; readonly command: CommandTokenConfig }
-  /** With the signed-in credential, of whichever kind. */
+  /** With the signed-in credential. */
   | { readonly _tag: "SignedIn" }
   /** Not at all, or with a header of `http_headers` or `env_http_headers`. */
   | { readonly _tag: "None" };

@@ -112,7 +112,7 @@ export class RecordedBody {
     );
   }
 
-  /** Says that the current stream is the last one: if it is cancelled, so is the source. */
+  /** Marks the current stream as the last one: if it is cancelled, so is the source. */
   finish(): void {
     this.#isFinal = true;
     if (this.#isCancelled) this.#cancelSource(undefined);
@@ -138,7 +138,7 @@ export class RecordedBody {
   }
 }
 
-/** Bytes and milliseconds spent on reading a discarded response, to get its connection back. */
+/** Limits for reading a discarded response to its end, so that its connection can be reused: bytes and milliseconds. */
 const maxDiscardedBytes = 64 * 1024;
 const maxDiscardMs = 1000;
 

@@ -125,8 +125,9 @@ const originOf = (url: string | URL | undefined): string | undefined =>
   (typeof url === "string" ? URL.parse(url) : url)?.origin;
 
 /**
- * Throws `MethodNotAllowed` for the methods that the Fetch standard forbids too. A server answers TRACE (RFC 9110 §9.3.8)
- * and TRACK with the headers of the request, and CONNECT opens a tunnel. In any case, since some servers ignore it.
+ * Throws `MethodNotAllowed` for the methods that the Fetch standard forbids too. A server answers TRACE (RFC 9110
+ * §9.3.8) and TRACK with the headers of the request, and CONNECT opens a tunnel. Compared without regard to case,
+ * because some servers ignore it.
  *
  * @example
  * ```ts

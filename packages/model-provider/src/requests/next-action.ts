@@ -76,7 +76,7 @@ export type NextAction =
    */
   | { readonly _tag: "SendAgain"; readonly delayMs?: number };
 
-/** Returns whether a response is always the caller's, so that nothing about it has to be looked up. */
+/** Returns whether a response is always passed to the caller, so that nothing else about it has to be found out. */
 export const isFinalStatus = (status: number): boolean =>
   status !== 401 && status !== 429 && status < 500;
 
@@ -157,7 +157,7 @@ const permanentCodes: ReadonlySet<string> = new Set([
 const isPermanent = (code: string): boolean =>
   permanentCodes.has(code) || code.startsWith("PROVIDER_") || isUntrustedCertificateCode(code);
 
-/** The code of a transport failure, which fetch wraps once. Anything without a code is the caller's own error. */
+/** The code of a transport failure, which fetch wraps once. An error without a code is one of the caller. */
 const failureCode = (error: unknown): string | undefined =>
   codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
 

@@ -14,7 +14,7 @@ export {
 } from "./request-signer.ts";
 
 /**
- * Service: writes a credential on requests to one provider, and gets another credential after a 401.
+ * Service that authenticates requests to one provider, and gets another credential after a 401.
  *
  * @example
  * ```ts

@@ -15,12 +15,12 @@ import { type ModelProvider, requestTarget } from "../provider/index.ts";
 import { authHeaders } from "./auth-headers.ts";
 import { SignedHeaders } from "./signed-headers.ts";
 
-/** Writes a credential on requests to one provider, and gets another credential after a 401. */
+/** Authenticates requests to one provider, and gets another credential after a 401. */
 export interface RequestSignerShape {
   readonly provider: ModelProvider;
-  /** Returns fresh headers for one attempt of a request. Fails if a credential is needed and cannot be had. */
+  /** Returns fresh headers for one attempt of a request. Fails if a credential is needed and not available. */
   readonly sign: () => Effect.Effect<SignedHeaders, SignError>;
-  /** As `sign`, but at once; `null` if `sign` has to be waited for (and would report what is wrong). */
+  /** As `sign`, but without waiting; `null` if only `sign` can return headers or the error. */
   readonly signNow: () => SignedHeaders | null;
   /**
    * After a 401: returns headers of another credential for one more attempt, or `None` if there is no other, or only one

@@ -82,8 +82,8 @@ export class SignedHeaders {
   }
 
   /**
-   * Returns a caller's headers together with these, under lower-case names. These win, and a caller's own credential
-   * (`Authorization`, a key in a WebSocket subprotocol) is dropped if the provider has one.
+   * Returns a caller's headers together with these, under lower-case names. These take precedence, and a caller's own
+   * credential (`Authorization`, a key in a WebSocket subprotocol) is dropped if the provider has one.
    */
   mergeInto(headers: HeadersLike | null | undefined): HeaderRecord {
     if (headers === null || headers === undefined) return this.#lowerCased;
@@ -94,8 +94,8 @@ export class SignedHeaders {
   }
 
   /**
-   * The same as a flat list of names and values. Returns `null` if a value is not text, or if more has to be done than
-   * to replace headers: then use `mergeInto`. Faster than that, for requests that are sent often.
+   * The same as a flat list of names and values. Returns `null` if a value is not text, or if headers have to be
+   * changed and not only replaced: use `mergeInto` then, which is slower.
    */
   mergeFlat(headers: Readonly<Record<string, unknown>>): Array<string> | null {
     const flat = [...this.#flat];
@@ -103,7 +103,7 @@ export class SignedHeaders {
       const value = headers[name];
       if (typeof value !== "string" || (this.isAuthenticated && isProtocolHeader(name)))
         return null;
-      // Lengths are compared first: it is much cheaper than to lower the case of every name.
+      // Lengths are compared first: that is much cheaper than converting every name to lower case.
       if (!this.#replacedLengths.has(name.length) || !this.#replaced.has(name.toLowerCase()))
         flat.push(name, value);
     }
@@ -112,7 +112,7 @@ export class SignedHeaders {
 
   /**
    * Returns whether later headers may be sent with a request that was made for these: same origin, same kind of
-   * credential, same account. Nothing else may repeat a request, since another account did not make it.
+   * credential, same account. Otherwise the request must not be repeated, because it would be sent for another account.
    */
   mayBeReplacedBy(later: SignedHeaders): boolean {
     return (

@@ -16,7 +16,8 @@ const generateRsa = (): Promise<RsaPair> =>
   promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
 
 // Generating a 2048-bit pair takes about 100 ms of CPU. All authorities of a process start with the same pair, each
-// under its own kid; rotation generates a new one. Tokens that must not verify are signed with the stranger's key.
+// under its own kid; rotation generates a new one. Tokens that must not verify are signed with a key that is never
+// published.
 const once = (): (() => Promise<RsaPair>) => {
   let pair: Promise<RsaPair> | undefined;
   return () => (pair ??= generateRsa());

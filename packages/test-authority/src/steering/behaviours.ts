@@ -73,7 +73,9 @@ export class Behaviours {
   add(endpoint: Endpoint, behaviour: Behaviour, options: BehaviourOptions = {}): () => void {
     assertEndpoint(endpoint);
     if ((behaviour === "resetReused" || isEarly(behaviour)) && isTokenGrant(endpoint))
-      throw new TypeError(`the body tells ${endpoint} from other grants: steer token instead`);
+      throw new TypeError(
+        `only the body distinguishes ${endpoint} from other grants: use the endpoint token`,
+      );
     const entry = { endpoint, behaviour, left: options.times ?? Number.POSITIVE_INFINITY };
     this.#entries.push(entry);
     return () => {
@@ -81,7 +83,7 @@ export class Behaviours {
     };
   }
 
-  /** The behaviour of the next request to this endpoint; undefined means business as usual. */
+  /** The behaviour of the next request to this endpoint; undefined if it responds as usual. */
   take(endpoint: Endpoint): Behaviour | undefined {
     const entry = this.#next(endpoint);
     // Only a request on a reused connection counts, and it was taken before its body was read.

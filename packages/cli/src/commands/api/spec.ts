@@ -63,7 +63,7 @@ export const spec = defineSpec({
   examples: [
     {
       line: `agent-auth api responses -d '{"model":"gpt-5","input":"Say hello.","stream":true}'`,
-      does: "Ask a model and watch the response stream",
+      does: "Send a model request and stream the response",
     },
     { line: "agent-auth api models --jq '.data[].id'", does: "List the ids of models" },
     {

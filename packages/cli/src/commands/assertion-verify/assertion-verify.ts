@@ -77,7 +77,7 @@ const verifiedJson = (verified: VerifiedAgentAssertion) => ({
 });
 
 const verifiedLines = (verified: VerifiedAgentAssertion, ssh: string) => [
-  "The assertion is good.",
+  "The assertion is valid.",
   ...formatRows([
     ["agent", verified.agentRuntimeId],
     ["task", verified.taskId],
@@ -88,6 +88,6 @@ const verifiedLines = (verified: VerifiedAgentAssertion, ssh: string) => [
 
 const refuse = (options: AssertionVerifyOptions, error: Reportable) => {
   if (options.json) writeJson({ valid: false, error: errorToJson(error) });
-  reportError("The assertion is refused", error);
+  reportError("The assertion was rejected", error);
   return exitCode.failed;
 };

@@ -23,7 +23,7 @@ export const spec = defineSpec({
     },
     json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
-  exitCodes: { 0: "the assertion is good", 1: "it is not" },
+  exitCodes: { 0: "the assertion is valid", 1: "it is not" },
   examples: [
     {
       line: "agent-auth headers | grep -i ^authorization | agent-auth assertion verify",

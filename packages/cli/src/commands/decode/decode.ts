@@ -23,7 +23,7 @@ export const command: Command<typeof spec.flags, DecodeOptions> = {
   options: ({ flags }) => ({ json: flags.json }),
 };
 
-/** Shows claims that nothing has verified. Asks no network and reads no configuration. */
+/** Shows claims that nothing has verified. Sends no request and reads no configuration. */
 export const run = (options: DecodeOptions) =>
   decode(options).pipe(Effect.catch((error) => Effect.sync(() => refuse(options, error))));
 

@@ -68,14 +68,14 @@ const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
   const facts: KeyFacts[] = [];
   for (const key of keyFacts(jwks)) {
     if (key.kid === null) {
-      facts.push({ ...key, usable: false, because: "it has no id" });
+      facts.push({ ...key, usable: false, reason: "it has no id" });
       continue;
     }
     const verdict = yield* Effect.result(set.key(key.kid));
     facts.push(
       verdict._tag === "Success"
-        ? { ...key, usable: true, because: null }
-        : { ...key, usable: false, because: verdict.failure.problem ?? "it is not understood" },
+        ? { ...key, usable: true, reason: null }
+        : { ...key, usable: false, reason: verdict.failure.problem ?? "it is not understood" },
     );
   }
   return facts;
@@ -84,7 +84,7 @@ const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
 const keyLine = (key: KeyFacts) => {
   const kind = [key.kty, key.alg, key.bits === null ? null : `${key.bits} bits`];
   const words = kind.filter((word) => word !== null).join(", ");
-  const verdict = key.usable ? "ok" : `ignored: ${key.because ?? ""}`;
+  const verdict = key.usable ? "ok" : `ignored: ${key.reason ?? ""}`;
   return `  ${printable(`${key.kid ?? "(no id)"}  ${words}  ${verdict}`)}`;
 };
 
@@ -96,7 +96,7 @@ const complain = (
   if (isThere) return undefined;
   return new CliError({
     code: "CLI_NO_USABLE_KEY",
-    message: kid === undefined ? "no key of it is usable" : `it has no usable key ${kid}`,
+    message: kid === undefined ? "it has no usable key" : `it has no usable key ${kid}`,
     hint:
       from === undefined
         ? "Check that chatgpt_base_url points at the service that issued the token."

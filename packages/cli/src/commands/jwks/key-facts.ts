@@ -11,7 +11,7 @@ export interface KeyFacts {
   /** Whether it may verify agent identity JWTs. */
   readonly usable: boolean;
   /** Why not; `null` if it is usable. */
-  readonly because: string | null;
+  readonly reason: string | null;
 }
 
 const orElse = z.catch;
@@ -24,7 +24,7 @@ function nothing() {
 }
 
 /** Reads the keys of a set for display; members that are not strings are omitted. Nothing is checked. */
-export const keyFacts = (jwks: unknown): readonly Omit<KeyFacts, "usable" | "because">[] => {
+export const keyFacts = (jwks: unknown): readonly Omit<KeyFacts, "usable" | "reason">[] => {
   const read = Keys.safeParse(jwks);
   if (!read.success) return [];
   return read.data.keys.map(({ kid, kty, alg, use, n }) => ({

@@ -10,7 +10,7 @@ import { spec } from "./spec.ts";
 export type LoginSource = "browser" | "deviceAuth" | "apiKey" | "agentIdentity" | "accessToken";
 
 export interface LoginOptions extends PersonSignInOptions {
-  /** More than one is refused when it runs. */
+  /** At most one; more are a usage error when the command runs. */
   readonly sources: readonly LoginSource[];
 }
 

@@ -10,8 +10,8 @@ const settledMs = 3_000;
 type Opener = (link: string) => Effect.Effect<void, Error>;
 
 /**
- * Returns how to open a link here. Returns `undefined` if no window can open, or only on a screen that the person does not
- * sit at. `BROWSER` takes precedence over the system's browser; `none` means no browser.
+ * Returns how to open a link here. Returns `undefined` if no window can open, or only on the screen of another machine.
+ * `BROWSER` takes precedence over the system's browser; `none` means no browser.
  */
 export const browserOpener = (
   {
@@ -66,7 +66,7 @@ const openWithFirst = (commands: ReadonlyArray<BrowserCommand>, link: string) =>
 const openOnMacOs: Opener = (link) =>
   untilSettled(() => {
     const child = start("osascript", [], { stdio: ["pipe", "ignore", "ignore"] });
-    child.stdin?.on("error", () => {}); // its exit tells
+    child.stdin?.on("error", () => {}); // its exit code shows whether that worked
     child.stdin?.end(`open location "${link}"\n`);
     return succeeds(child);
   }).pipe(Effect.catch(() => openWithSystem(link)));
@@ -77,7 +77,7 @@ const openWithSystem: Opener = (link) =>
     await succeeds(await open(link));
   });
 
-/** It outlives this process. */
+/** The browser keeps running after this process. */
 const start = (
   program: string,
   args: ReadonlyArray<string>,

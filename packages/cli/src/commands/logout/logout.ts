@@ -39,21 +39,21 @@ const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
     yield* kept.forget;
     session.notify(`Removed ${kept.name} from the kept accounts`);
   }
-  if (kept?._tag === "Unknown") session.notify(`warning: ${printable(kept.because)}`);
+  if (kept?._tag === "Unknown") session.notify(`warning: ${printable(kept.reason)}`);
   return exitCode.done;
 });
 
 /**
- * The kept copy of the current sign-in, which is removed because its tokens are revoked as well. If it cannot be found
- * out whether there is one, the command warns and signs out all the same.
+ * The kept copy of the current sign-in, which is removed because its tokens are revoked as well. If it is not known
+ * whether there is one, the command warns and signs out all the same.
  */
 const keptCopy = Effect.fnUntraced(function* (session: Session) {
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;
   const found = yield* Effect.result(withAccounts(session, (accounts) => accounts.nameOfCurrent));
   if (Result.isFailure(found)) {
-    // A current sign-in that cannot be read has no kept copy that is known, and is removed all the same.
+    // It is not known whether a current sign-in that cannot be read has a kept copy. It is removed all the same.
     return found.failure.code === "LOGIN_ACCOUNT_UNREADABLE"
-      ? ({ _tag: "Unknown", because: found.failure.message } as const)
+      ? ({ _tag: "Unknown", reason: found.failure.message } as const)
       : undefined;
   }
   return Option.getOrUndefined(

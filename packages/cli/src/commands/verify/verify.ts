@@ -76,7 +76,7 @@ const verifiedJson = (verified: VerifiedAgentIdentity) => ({
 });
 
 const verifiedLines = (verified: VerifiedAgentIdentity, nowMs: number) => [
-  "The token is good.",
+  "The token is valid.",
   ...formatRows([
     ...identityRows(verified.record),
     ["key", verified.kid],
@@ -84,10 +84,12 @@ const verifiedLines = (verified: VerifiedAgentIdentity, nowMs: number) => [
   ]),
 ];
 
-/** A token that was not judged (no configuration, no keys, no stdin) is not refused. */
+/**
+ * If the token could not be checked (no configuration, no keys, no stdin), the line does not say that it was rejected.
+ */
 const prefixOf = ({ code }: Reportable) =>
   /^AGENT_IDENTITY_(?!HTTP_|JWKS_)/u.test(code)
-    ? "The token is refused"
+    ? "The token was rejected"
     : "Error verifying the token";
 
 const refuse = (options: VerifyOptions, error: Reportable) => {

@@ -25,8 +25,8 @@ export interface Agent {
 }
 
 /**
- * The agent of the current sign-in: of an agent identity, itself; of a ChatGPT sign-in, if that is enabled, the one
- * that it owns or gets now; other credentials have none.
+ * Returns the agent of the current sign-in. An agent identity is an agent itself. A ChatGPT sign-in has the agent that
+ * is stored with it, or a new one, if registration is enabled. Other credentials have none.
  */
 export const currentAgent = Effect.fnUntraced(function* (
   deps: RegistrationDeps,

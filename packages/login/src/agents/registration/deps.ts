@@ -28,14 +28,14 @@ export interface IdentityRegistrationOptions extends AuthManagerOptions {
 /** The service `IdentityRegistration`. */
 export interface IdentityRegistrationShape {
   /**
-   * The agent identity of the current sign-in, with this process's task. A stored record is used while its workspace and
-   * user match; else it is dropped and a new agent is registered. `None`: signed out, a credential
-   * that owns no identity, or not enabled.
+   * The agent identity of the current sign-in, with this process's task. A stored record is used while its workspace
+   * and user match; else it is dropped and a new agent is registered. `None` if signed out, if the credential has no
+   * identity, or if registration is not enabled.
    */
   readonly identity: Effect.Effect<Option.Option<AgentIdentityCredential>, LoginError>;
   /**
    * The same identity with the task for background requests, which is kept in the record and so shared with other
-   * processes. `rejectedTaskId` is one that a 401 came back for; another one is registered in its place.
+   * processes. `rejectedTaskId` is a task that a server rejected with 401; a new one replaces it.
    */
   readonly backgroundIdentity: (call?: {
     readonly rejectedTaskId?: string;
@@ -52,7 +52,7 @@ export interface RegistrationDeps {
 
 export type Requesting<A> = Effect.Effect<A, LoginError, HttpTransport>;
 
-/** The caller's word on plain http, for functions that take it. */
+/** The option `allowInsecureHttp`, for functions that take it. */
 export const insecureHttp = ({ options }: RegistrationDeps) =>
   compact({ allowInsecureHttp: options.allowInsecureHttp });
 
@@ -64,7 +64,7 @@ export const taskApi = (deps: RegistrationDeps) => {
   return taskApiBaseUrl(from, insecureHttp(deps));
 };
 
-/** A biscuit for one POST, in the name of the signed-in user. */
+/** Mints a biscuit for one POST request of the signed-in user. */
 export const biscuitFor = (
   deps: RegistrationDeps,
   { accessToken }: ChatgptCredential,

@@ -33,7 +33,7 @@ export class IdentityRegistration extends Context.Service<
 >()("@agent-auth/login/agents/registration") {}
 
 /**
- * Over the store, lock and transport that the manager uses as well.
+ * Uses the same store, lock and transport as the manager.
  *
  * @example
  * ```ts

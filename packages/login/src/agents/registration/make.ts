@@ -60,7 +60,7 @@ export const makeIdentityRegistration = Effect.fnUntraced(function* (
   };
 });
 
-/** Kept in the stored record if that is the agent's; else in memory, by runtime id. */
+/** The task is kept in the stored record if that belongs to the agent, else in memory, by agent runtime id. */
 const backgroundTask = (
   { lock, store }: RegistrationDeps,
   remembered: Map<string, string>,

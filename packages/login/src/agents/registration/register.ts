@@ -21,8 +21,8 @@ import {
 import { belongsTo, newStoredIdentity, readIdentity } from "./stored-identity.ts";
 
 /**
- * The agent of a ChatGPT sign-in, one for all processes: under the home lock, a stored record that is the user's own is
- * used, also if another program stored it; else a new agent is registered and its record stored with the tokens.
+ * Returns the agent of a ChatGPT sign-in, the same for all processes. Under the home lock, the stored record is used if
+ * it belongs to the user; else a new agent is registered and its record is stored with the tokens.
  */
 export const ensureRecord = (
   deps: RegistrationDeps,
@@ -39,7 +39,7 @@ export const ensureRecord = (
     }),
   );
 
-/** An agent that was registered and not stored would be lost, so nothing may come between. */
+/** Uninterruptible, because an agent that is registered but not stored would be lost. */
 const registerAndStore = Effect.fnUntraced(function* (
   deps: RegistrationDeps,
   document: AuthDocument,

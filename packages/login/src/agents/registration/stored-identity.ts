@@ -36,7 +36,7 @@ export const belongsTo =
       account.userId === undefined ||
       record.chatgptUserId === account.userId);
 
-/** The record of a new agent, in the members and the order of the first design (docs/protocol.md §2). */
+/** Returns the record of a new agent, with the members of a v1 record and in their order (docs/protocol.md §2). */
 export const newStoredIdentity = (of: {
   readonly account: Account & { readonly accountId: string };
   readonly agentRuntimeId: string;
@@ -51,7 +51,7 @@ export const newStoredIdentity = (of: {
     registered_at: `${new Date(of.nowMs).toISOString().slice(0, 19)}Z`,
   });
 
-/** The same record with another background task; members that we do not know stay. */
+/** Returns the record with another background task. Unknown members are kept. */
 export const withBackgroundTask = (stored: StoredRecord, taskId: string): StoredRecord => {
   const fields = recordFields(stored);
   const kept = Predicate.isObject(fields) ? fields : {};

@@ -52,8 +52,8 @@ export const accountHome = (codexHome: string, name: string): string =>
   join(accountsFolder(codexHome), name);
 
 /**
- * Returns whether a text can be the name of a kept account. It is the name of a folder: it must not climb, hide, or mean
- * something to a shell.
+ * Returns whether a text can be the name of a kept account. It becomes the name of a folder, so it has no path
+ * separators, no leading dot, and no special characters of shells.
  *
  * @example
  * ```ts

@@ -78,8 +78,8 @@ export const makeKeptAccounts = (
     );
 
   /**
-   * Loads what is to be copied. As root in another user's home, a file that is not that user's is not copied: the copy
-   * would be.
+   * Loads what is to be copied. As root in another user's home, a file that does not belong to that user is not copied,
+   * because the copy would.
    */
   const loadToCopy = (home: CodexHome) =>
     Effect.suspend((): Effect.Effect<Option.Option<SignIn>, StoreError | OwnerNotTrusted> => {
@@ -103,7 +103,10 @@ export const makeKeptAccounts = (
     return { kept, broken };
   });
 
-  /** The kept account of a sign-in. Fails if none is known to be, and one that cannot be read may be. */
+  /**
+   * Returns the kept account of a sign-in. If none matches but one cannot be read, it fails, because that one may
+   * match.
+   */
   const accountOf = Effect.fnUntraced(function* (signIn: SignIn) {
     const { broken, kept } = yield* all;
     const same = kept.find((one) => one.signIn.key === signIn.key);
@@ -286,6 +289,6 @@ const save = (document: AuthDocument) =>
 const unreadable = ({ error, name }: BrokenSignIn, mayBeCurrent: boolean) =>
   Effect.fail(new AccountUnreadable({ name, reason: error.message, mayBeCurrent }));
 
-/** Both are of one sign-in. A manager that works with the kept copy may have refreshed that. */
+/** Returns the newer of two documents of one sign-in. A manager that works with the kept copy may have refreshed it. */
 const newer = (present: AuthDocument, kept: AuthDocument): AuthDocument =>
   (lastRefreshMs(kept) ?? 0) > (lastRefreshMs(present) ?? 0) ? kept : present;

@@ -39,14 +39,16 @@ export interface AccountList {
 export interface RemovedAccount {
   /**
    * Whether the authority revoked the tokens. `notNeeded`: the credential has none. `unreadable`: the account could not
-   * be read and was removed without.
+   * be read and was removed without revocation.
    */
   readonly revoked: "revoked" | "failed" | "notNeeded" | "unreadable";
 }
 
 /** The shape of the `KeptAccounts` service. */
 export interface KeptAccountsShape {
-  /** All kept accounts, and the current sign-in. A broken account hides none of the others. Sends nothing. */
+  /**
+   * All kept accounts, and the current sign-in. An account that cannot be read is in the list as well. Sends nothing.
+   */
   readonly list: Effect.Effect<AccountList, LoginError>;
   /**
    * The name under which the current sign-in is kept; `None` if it is not, or if there is none. Fails with
@@ -64,8 +66,8 @@ export interface KeptAccountsShape {
     signIn: (codexHome: CodexHome) => Effect.Effect<A, E, R>,
   ) => Effect.Effect<A, E | LoginError, R>;
   /**
-   * Makes a kept account the current sign-in. False if it is that already. The sign-in before it is put back under its
-   * name, with the tokens that it was refreshed with since. Fails with `CurrentSignInNotKept` if it has none.
+   * Makes a kept account the current sign-in. False if it is that already. The previous sign-in is first saved under
+   * its name, with its newest tokens. Fails with `CurrentSignInNotKept` if it has no name.
    */
   readonly use: (name: string) => Effect.Effect<boolean, LoginError>;
   /** Removes a kept account that is not the current sign-in, after trying to revoke its tokens. */

@@ -78,7 +78,7 @@ const readAuthJson = (text: string): AuthDocument => {
   return document;
 };
 
-/** `read` answers false, with nothing consumed, for a key that it does not know. */
+/** `read` returns false and consumes nothing for a key that it does not know. */
 const readMembers = (
   scanner: Scanner,
   path: string,
@@ -133,7 +133,7 @@ const readSecret = (scanner: Scanner, path: string, label: string): Redacted.Red
 
 const isAuthMode = (text: string): text is AuthMode => authModes.some((mode) => mode === text);
 
-/** Words that may be shown: nothing that could be a key or token put in the wrong place. */
+/** Words that errors may show: text that could be a key or token does not match. */
 const showable = /^(?!sk-|at-|ey)[A-Za-z][A-Za-z0-9_-]{0,39}$/;
 
 const readAuthMode = (scanner: Scanner, path: string): AuthMode => {

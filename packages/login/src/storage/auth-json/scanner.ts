@@ -92,7 +92,7 @@ export class Scanner {
       if (this.peek() !== "a string") this.#unexpected(path, "a key in double quotes");
       const key = this.string(path);
       const keyPath = joinPath(path, key);
-      if (seen.has(key)) this.fail(keyPath, "the key is there twice", start);
+      if (seen.has(key)) this.fail(keyPath, "the key occurs twice", start);
       seen.add(key);
       if (!this.#take(":")) this.#unexpected(path, "a colon after a key");
       member(key, keyPath);
@@ -130,7 +130,7 @@ export class Scanner {
     return value;
   }
 
-  /** Consumes `null` and answers true, or consumes nothing. */
+  /** Consumes `null` and returns true, or consumes nothing and returns false. */
   takeNull(path: string): boolean {
     if (this.peek() !== "null") return false;
     this.#literal("null", path);

@@ -17,7 +17,8 @@ export const overwriteFile = async (path: string, content: string): Promise<void
     const before = await file.readFile();
     const bytes = Buffer.from(content);
     try {
-      // The space first, as white space after the old content: a full disk is found out before that is touched.
+      // First adds the space, as white space after the old content: a full disk is detected before that content
+      // changes.
       const growth = Buffer.alloc(Math.max(0, bytes.length - before.length), " ");
       await writeAt(file, growth, before.length);
       await file.sync();

@@ -13,7 +13,7 @@ const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
 /**
  * The bytes of a small regular file, links followed; `undefined` if there is none. Throws `StoreUnreadable` for others:
  * folders, FIFOs, devices, files of more than `maxBytes` (default 1 MiB), and what root must not read for another user.
- * Synchronous: for one small local file the way through the thread pool would take ten times as long.
+ * Synchronous: for one small local file, an asynchronous read takes ten times as long.
  */
 export const readSmallFile = (path: string, maxBytes = MAX_BYTES): Uint8Array | undefined => {
   let fd: number;

@@ -8,8 +8,8 @@ import { giveToFolderOwner, isRoot } from "../privilege.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";
 
-// Written here instead of using write-file-atomic: that one does not sync the folder (after a power cut the old name may
-// be back), opens its temporary file without O_EXCL, and does not sweep what a killed predecessor left.
+// Written here instead of using write-file-atomic: that one does not sync the folder (after a power cut the old name
+// may be back), opens its temporary file without O_EXCL, and does not remove the temporary files of killed processes.
 
 type Target = Pick<AuthFileTarget, "path" | "stats">;
 
@@ -37,7 +37,7 @@ export const replaceFile = async (target: Target, content: string): Promise<void
 };
 
 const writeDurably = async (path: string, content: string, target: Target): Promise<void> => {
-  // Never through a link that someone put there, and never readable for others, not even for a moment.
+  // Does not follow a link that another process put there, and is not readable by others at any time.
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const flags = O_WRONLY | O_CREAT | O_EXCL | (constants.O_NOFOLLOW ?? 0);
   const file = await open(path, flags, 0o600);
@@ -50,7 +50,7 @@ const writeDurably = async (path: string, content: string, target: Target): Prom
   }
 };
 
-/** Root may write another user's file, which has to stay that user's. */
+/** If root replaces another user's file, the new file keeps its owner. */
 const keepOwner = async (file: FileHandle, { path, stats }: Target): Promise<void> => {
   if (!isRoot()) return;
   if (stats === undefined) giveToFolderOwner(file.fd, path);
@@ -73,7 +73,7 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** About the size of a sign-in, so that a full disk is noticed; what the file holds besides is added. */
+/** About the size of a sign-in, so that a full disk is detected; the size of the present file is added. */
 export const PROBE_BYTES = 16 * 1024;
 
 /**
@@ -99,7 +99,7 @@ const removeProbe = async (probe: string, where: string): Promise<void> => {
     throw new StoreUnwritable({
       where,
       operation: "save",
-      reason: "its folder lets no file be replaced or removed (append-only)",
+      reason: "files in its folder cannot be replaced or removed (append-only)",
       systemCode: systemCodeOf(error) ?? "EPERM",
       fix: `sudo chattr -a ${quoteForShell(dirname(where))}`,
     });
@@ -114,7 +114,10 @@ const prefixOf = (target: string): string => `.${basename(target)}`;
 const temporaryPath = (target: string, unique = randomBytes(8).toString("hex")): string =>
   join(dirname(target), `${prefixOf(target)}-${process.pid}-${unique}.tmp`);
 
-/** A pid may be in use again; a write never takes this long. */
+/**
+ * Age at which a temporary file counts as abandoned although its pid is in use: pids are reused, and no write takes
+ * this long.
+ */
 const ABANDONED_AFTER_MS = 10 * 60 * 1000;
 
 /** Removes temporary files of dead writers, which contain secrets. If that fails, the next write tries again. */

@@ -132,8 +132,8 @@ export const inHeldFolder = async <A>(
 };
 
 /**
- * Throws `StoreUnwritable` if a file must not or cannot be replaced: a rename would cut a hard link, override a file
- * that someone made read-only, or fail in a folder where only the owner may replace a file.
+ * Throws `StoreUnwritable` if a file must not or cannot be replaced: a rename would cut a hard link, replace a file
+ * that was made read-only, or fail in a folder where only the owner may replace a file.
  */
 export const assertReplaceable = async (target: AuthFileTarget): Promise<void> => {
   const { path, stats } = target;

@@ -58,10 +58,10 @@ export const acquireTargetLock = ({ control, path }: Pick<AuthFileTarget, "contr
     acquireFlock({ path: `${path}.lock`, control, maxWaitMs: TARGET_LOCK_MAX_WAIT_MS }),
   );
 
-/** How often a file may vanish or appear between two looks before it is a failure. */
+/** How often the file may appear or disappear between two checks before that is a failure. */
 const MAX_ATTEMPTS = 10;
 
-// Never through a link: in another user's folder it may lead anywhere. Without O_NONBLOCK, opening a FIFO may wait.
+// Links are not followed: in another user's folder they may lead anywhere. Without O_NONBLOCK, opening a FIFO may wait.
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
 const noLinkNoWait =
   (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);

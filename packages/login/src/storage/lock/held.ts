@@ -45,7 +45,7 @@ export const assertHomeLockHeld: Effect.Effect<void, never, HomeLockHeld> = Effe
       : Effect.void,
 );
 
-/** The turns that the running effect is inside of. Dies if one of them is of the same home. */
+/** Returns the locks that the running effect holds. Dies if one of them is of the same home. */
 export const enclosingTurns = (home: string | symbol): Effect.Effect<ReadonlyArray<Turn>> =>
   Effect.flatMap(Effect.serviceOption(HomeLockHeld), (held) => {
     const turns = Option.isSome(held) ? held.value.turns.filter((turn) => !turn.isOver) : [];

@@ -12,8 +12,8 @@ export interface WaitOptions {
 }
 
 /**
- * Repeats an attempt, with growing, jittered pauses, until it answers true. The process is free between two attempts,
- * and the wait can be interrupted. Fails with `HomeLockBusy` after `maxWaitMs`.
+ * Repeats an attempt, with growing, jittered pauses, until it returns true. The process is not blocked between two
+ * attempts, and the wait can be interrupted. Fails with `HomeLockBusy` after `maxWaitMs`.
  */
 export const waitUntil = <E>(
   attempt: Effect.Effect<boolean, E>,
