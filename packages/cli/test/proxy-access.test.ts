@@ -260,20 +260,27 @@ const canSwitchUser =
 if (!canSwitchUser)
   console.warn("proxy: no request of another user is tried: that needs Linux, root and setpriv");
 
-/** The status that another user's process gets from the proxy. */
-const statusForOtherUser = async (port: number, host: string): Promise<string> => {
-  const program = `
-    const sent = require("node:http").request(
-      { host: ${JSON.stringify(host)}, port: ${port}, path: "/models", headers: { host: "127.0.0.1:${port}" } },
-      (response) => { console.log(response.statusCode); response.resume(); },
-    );
-    sent.on("error", (error) => console.log(error.code));
-    sent.end();`;
+/** Runs a program as another user and returns what it prints. */
+const asOtherUser = async (program: string): Promise<string> => {
   const user = ["--reuid", "12345", "--regid", "12345", "--clear-groups"];
   const args = [...user, process.execPath, "-e", program];
   const { stdout } = await promisify(execFile)("setpriv", args, { env: {} });
   return stdout.trim();
 };
+
+/** The status that another user's process gets from the proxy. */
+const statusForOtherUser = (
+  port: number,
+  host: string,
+  from: { readonly localAddress?: string; readonly localPort?: number } = {},
+): Promise<string> =>
+  asOtherUser(`
+    const sent = require("node:http").request(
+      { host: ${JSON.stringify(host)}, port: ${port}, path: "/models", headers: { host: "127.0.0.1:${port}" }, ...${JSON.stringify(from)} },
+      (response) => { console.log(response.statusCode); response.resume(); },
+    );
+    sent.on("error", (error) => console.log(error.code));
+    sent.end();`);
 
 describe.skipIf(!canSwitchUser)("another user of the machine", () => {
   it.each(["127.0.0.1", "::ffff:127.0.0.1"])("is kept out on %s", async (host) => {
@@ -282,6 +289,37 @@ describe.skipIf(!canSwitchUser)("another user of the machine", () => {
     expect(seen).toEqual([]);
     expect(await proxy.logged(/CLI_PROXY_OTHER_USER/u)).toContain(" GET /models 403 ");
     expect((await send({ port: proxy.port }, "/models")).status).toBe(200);
+  });
+
+  it("is kept out if the connection is closed before the request is read", async () => {
+    await using proxy = await start();
+    const text = `GET /models HTTP/1.1\\r\\nHost: 127.0.0.1:${proxy.port}\\r\\n\\r\\n`;
+    await asOtherUser(`
+      for (let sent = 0; sent < 10; sent++) {
+        const client = require("node:net").connect(${proxy.port}, "127.0.0.1", () => {
+          client.write("${text}", () => client.destroy());
+        });
+      }`);
+    await expect
+      .poll(() => proxy.log.filter((line) => line.includes("CLI_PROXY_OTHER_USER")).length)
+      .toBe(10);
+    expect(seen).toEqual([]);
+  });
+
+  it("is kept out on the port of a client of ours, at another loopback address", async () => {
+    await using proxy = await start();
+    const ours = connect(proxy.port, "127.0.0.1");
+    await new Promise((resolve) => ours.once("connect", resolve));
+    const { localPort = 0 } = ours;
+    // Which of two connections the table lists first depends on their addresses.
+    const statuses = await Promise.all(
+      [2, 3, 4, 5, 6, 7].map((last) =>
+        statusForOtherUser(proxy.port, "127.0.0.1", { localAddress: `127.0.0.${last}`, localPort }),
+      ),
+    );
+    ours.destroy();
+    expect(statuses).toEqual(["403", "403", "403", "403", "403", "403"]);
+    expect(seen).toEqual([]);
   });
 
   it("is let in with --allow-other-users", async () => {

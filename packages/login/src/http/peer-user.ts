@@ -1,12 +1,17 @@
 import { readFileSync } from "node:fs";
-import type { Socket } from "node:net";
 
-const TIME_WAIT = "06";
+/** The two ends of a connection, as `Socket` of `node:net` has them. */
+export interface SocketEnds {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
 
 /**
- * Returns the user id of the process at the other end of a loopback TCP connection, from Linux's table of sockets
- * (proc_pid_net(5)). Returns `undefined` if the table does not list the connection, and on other systems, which have no
- * such table.
+ * Returns the user id of the process at the other end of a TCP connection over IPv4 loopback, from Linux's table of
+ * sockets (proc_pid_net(5)). Returns `null` if no process has that end open (any more), and `undefined` on other systems,
+ * which have no such table.
  *
  * @example
  * ```ts
@@ -19,33 +24,42 @@ const TIME_WAIT = "06";
  * });
  * ```
  */
-export const peerUserId = ({
-  localPort,
-  remotePort,
-}: Pick<Socket, "localPort" | "remotePort">): number | undefined => {
-  if (localPort === undefined || remotePort === undefined) return undefined;
-  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    for (const line of readTable(table).split("\n").slice(1)) {
-      const [, local = "", remote = "", state, , , , uid] = line.trim().split(/\s+/u);
-      if (portOf(local) !== remotePort || portOf(remote) !== localPort) continue;
-      // A connection in TIME_WAIT has no owner any more, and the table says 0.
-      if (state !== TIME_WAIT && isLoopback(local) && isLoopback(remote)) return Number(uid);
+export const peerUserId = (socket: SocketEnds): number | null | undefined => {
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readTable);
+  if (tables[0] === undefined) return undefined;
+  // Ports alone do not identify a connection: another user may bind the same port of another loopback address.
+  const remote = endpointsOf(socket.remoteAddress, socket.remotePort);
+  const local = endpointsOf(socket.localAddress, socket.localPort);
+  for (const [at, table] of tables.entries()) {
+    for (const line of (table ?? "").split("\n").slice(1)) {
+      const [, itsLocal, itsRemote, , , , , uid, , inode] = line.trim().split(/\s+/u);
+      if (itsLocal !== remote?.[at] || itsRemote !== local?.[at]) continue;
+      // A socket that its process has closed has no inode, and the table says 0 for its user.
+      if (inode !== "0") return Number(uid);
     }
   }
-  return undefined;
+  return null;
 };
 
-const portOf = (address: string): number =>
-  Number.parseInt(address.slice(address.lastIndexOf(":") + 1), 16);
+/** An IPv4 endpoint as the kernel prints it, alone and mapped into IPv6: 32-bit words in the order of the machine. */
+const endpointsOf = (
+  address: string | undefined,
+  port: number | undefined,
+): readonly [string, string] | undefined => {
+  const bytes = (address ?? "").replace(/^::ffff:/iu, "").split(".");
+  if (bytes.length !== 4 || port === undefined) return undefined;
+  const words = new Uint32Array(Uint8Array.of(0, 0, 0xff, 0xff, ...bytes.map(Number)).buffer);
+  const [mapped, plain] = Array.from(words, (word) => hex(word, 8));
+  return [`${plain}:${hex(port, 4)}`, `${hex(0, 16)}${mapped}${plain}:${hex(port, 4)}`];
+};
 
-/** 127.0.0.0/8 as a little-endian kernel prints it, alone or mapped into IPv6. */
-const isLoopback = (address: string): boolean =>
-  /(?:^|0000FFFF|FFFF0000)[0-9A-F]{6}7F:/u.test(address);
+const hex = (value: number, digits: number): string =>
+  value.toString(16).toUpperCase().padStart(digits, "0");
 
-const readTable = (path: string): string => {
+const readTable = (path: string): string | undefined => {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    return "";
+    return undefined;
   }
 };

@@ -75,6 +75,18 @@ describe("CallbackHandler, the link for the browser", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.live(
+    "gives nothing to a connection that its client has closed, and is not used up by it",
+    () =>
+      Effect.gen(function* () {
+        let userId: number | null | undefined = null;
+        const { link } = yield* openWithLink({ userIdOf: () => userId });
+        for (const _ of [1, 2]) assert.strictEqual((yield* visit(link)).status, 403);
+        userId = undefined;
+        assert.strictEqual((yield* visit(link)).location, authorityUrl);
+      }).pipe(Effect.scoped),
+  );
+
   it.live("redirects root, which can read the address anyway", () =>
     Effect.gen(function* () {
       const { link } = yield* openWithLink({ userIdOf: () => 0 });
