@@ -55,7 +55,7 @@ describe("checkTestFile", () => {
     expect(problemsOf(text)).toEqual([]);
   });
 
-  it("finds assertions in imported helpers, also where files import each other", () => {
+  it("finds assertions in imported helpers, also if files import each other", () => {
     write("one.ts", 'import { two } from "./two.ts"; export const one = () => two();');
     write(
       "two.ts",

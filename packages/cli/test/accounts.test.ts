@@ -42,7 +42,7 @@ const withBroken = async () => {
 };
 
 describe("agent-auth accounts use, of a file that cannot be read", () => {
-  it("names that account's way out, and leaves the current sign-in alone", async () => {
+  it("names the command that removes that account, and leaves the current sign-in alone", async () => {
     await using home = await codexHome();
     await home.writeAuth({ OPENAI_API_KEY: "sk-present" });
     const present = await home.readAuth();
@@ -74,7 +74,7 @@ describe("accounts", () => {
     expect(authority.count("revoke")).toBe(0);
   });
 
-  it("writes renewed tokens back to the account they belong to", async () => {
+  it("writes refreshed tokens back to the account that they belong to", async () => {
     await using home = await codexHome();
     await signInAs(home, "renewed@example.com", 60);
     const before = (await home.readAuth()) ?? "";
@@ -90,7 +90,7 @@ describe("accounts", () => {
     expect(JSON.parse(renewed)).toMatchObject({ future: { kept: true } });
   });
 
-  it("lists what is kept, the present one marked, without secrets", async () => {
+  it("lists the kept accounts, the current one marked, without secrets", async () => {
     await using home = await codexHome();
     const account = await signInAs(home, "list@example.com");
     await done(home, ["accounts", "add", "a", "--current"]);
@@ -151,7 +151,7 @@ describe("accounts", () => {
     expect(await home.readAuth()).toBe(before);
   });
 
-  it("removes an account and revokes its tokens, but not the present one", async () => {
+  it("removes an account and revokes its tokens, but not the current one", async () => {
     await using home = await codexHome();
     await signInAs(home, "gone@example.com");
     await done(home, ["accounts", "add", "gone", "--current"]);
@@ -167,7 +167,7 @@ describe("accounts", () => {
     expect(stdout).toBe("* key apiKey  ***\n");
   });
 
-  it("says once that tokens could not be revoked, and removes them all the same", async () => {
+  it("warns once that tokens could not be revoked, and removes them all the same", async () => {
     await using home = await codexHome();
     await signInAs(home, "unrevoked@example.com");
     authority.behave("revoke", { status: 500 }, { times: 1 });
@@ -210,7 +210,7 @@ describe("accounts", () => {
     expect(result.exitCode).toBe(exitCode);
   });
 
-  it("leaves nothing behind where signing in failed, and refuses a name that is taken", async () => {
+  it("leaves nothing behind if the sign-in failed, and rejects a name that is taken", async () => {
     await using home = await codexHome();
     const failed = await home.run(["accounts", "add", "x", "--with-api-key"]);
     expect([failed.exitCode, failed.stderr]).toEqual([
@@ -241,7 +241,7 @@ describe("accounts", () => {
     );
   });
 
-  it("suggests no removal that would be refused", async () => {
+  it("suggests no removal that would fail", async () => {
     await using home = await codexHome();
     await signInAs(home, "here@example.com");
     await done(home, ["accounts", "add", "here", "--current"]);
@@ -271,7 +271,7 @@ describe("accounts", () => {
       expect(authority.count("revoke")).toBe(revoked);
     });
 
-    it("refuses what may revoke the broken one's tokens, and says what to do", async () => {
+    it("rejects commands that may revoke the tokens of the broken account, and says what to do", async () => {
       await using home = await withBroken();
       await signInAs(home, "another@example.com");
       const before = await home.readAuth();

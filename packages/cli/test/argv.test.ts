@@ -99,7 +99,7 @@ describe("parseInvocation", () => {
     );
   });
 
-  it("needs no arguments where help is wanted", () => {
+  it("needs no arguments to show help", () => {
     expect(parseInvocation(send, ["--help"]).globals.help).toBe(true);
   });
 
@@ -110,7 +110,7 @@ describe("parseInvocation", () => {
     });
   });
 
-  it("wants the -- before another program's flags could be taken for ours", () => {
+  it("requires -- before the flags of the other program", () => {
     expect(usageOf(() => parseInvocation(execute, ["ls", "--", "-l"]))).toContain("put --");
     expect(usageOf(() => parseInvocation(execute, ["ls"]))).toContain("put --");
     expect(usageOf(() => parseInvocation(execute, ["--"]))).toContain(
@@ -146,7 +146,7 @@ describe("findCommand", () => {
     [["auth", "status"], "login status", []],
     [["auth", "logout"], "logout", []],
     [["-c", "a=b", "auth", "-q", "token", "--show"], "token", ["-c", "a=b", "-q", "--show"]],
-  ])("knows the name that other tools have for a command: %j", (argv, path, words) => {
+  ])("accepts the name that other tools have for a command: %j", (argv, path, words) => {
     const found = findCommand(
       commands.map(({ spec }) => spec),
       argv,

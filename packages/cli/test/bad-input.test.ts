@@ -148,7 +148,7 @@ describe.concurrent("an auth.json that cannot be read", () => {
 });
 
 describe.concurrent("a key in the environment that the server refuses", () => {
-  it("is to be corrected there, since no sign-in would count", async () => {
+  it("leads to a hint to correct the variable, because a login would have no effect", async () => {
     await using authority = await startTestAuthority();
     await using home = await CliHome.make(`openai_base_url = "${authority.openaiBaseUrl}"\n`);
     const env = { CODEX_API_KEY: "sk-unknown" };
@@ -253,7 +253,7 @@ describe.concurrent("a broken auth.json", () => {
     expect(authority.count("responses")).toBe(0);
   });
 
-  it("is an answer for scripts too", async () => {
+  it("is also reported as JSON", async () => {
     await using home = await CliHome.make();
     await home.writeAuth("not json");
     const result = await home.run(["login", "status", "--json"]);
@@ -298,7 +298,7 @@ describe.concurrent("a config.toml", () => {
   });
 });
 
-describe.concurrent("a command line that makes no sense", () => {
+describe.concurrent("an invalid command line", () => {
   it.each([
     [["login", "--nope"], "unknown option '--nope' (try: agent-auth login --help)"],
     [["telepathy"], "no such command: telepathy"],

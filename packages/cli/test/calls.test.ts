@@ -65,13 +65,13 @@ describe("a command line", () => {
     expect([exitCode, stdout]).toEqual([2, ""]);
   });
 
-  it("takes flags of every command before it", async () => {
+  it("accepts flags of every command before its name", async () => {
     const { exitCode, stdout } = await call("-q --verbose -c a.b=1 login status --json");
     expect([exitCode, JSON.parse(stdout)]).toEqual([1, { loggedIn: false }]);
   });
 
   it.each(["-c foo", "-c =foo", "--config==x"])(
-    "takes no override without a key: %s",
+    "rejects an override without a key: %s",
     async (flag) => {
       const { exitCode, stderr } = await call(`token ${flag}`);
       expect(stderr).toBe("error: -c takes KEY=VALUE (try: agent-auth token --help)\n");
@@ -79,7 +79,7 @@ describe("a command line", () => {
     },
   );
 
-  it("takes no empty override, which is most often a variable that is not set", async () => {
+  it("rejects an empty override, which is usually a variable that is not set", async () => {
     const { exitCode, stderr } = await call("token -c chatgpt_base_url=");
     expect(stderr).toBe(
       "error: -c takes KEY=VALUE, and the value is missing (try: agent-auth token --help)\n",

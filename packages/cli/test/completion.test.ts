@@ -121,7 +121,7 @@ describe.skipIf(!has("zsh"))("completion zsh, behind a flag that takes a value",
 });
 
 describe("completion", () => {
-  it("knows three shells", async () => {
+  it("supports three shells", async () => {
     const { exitCode, stderr } = await home.run(["completion", "tcsh"]);
     expect(stderr).toContain("shell is one of bash, zsh, fish");
     expect(exitCode).toBe(2);

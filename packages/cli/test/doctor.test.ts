@@ -32,7 +32,7 @@ const examine = async (home: CliHome, env: Readonly<Record<string, string>> = {}
 };
 
 describe("doctor", () => {
-  it("finds nothing wrong if nothing is", async () => {
+  it("finds no problem if there is none", async () => {
     await using home = await codexHome();
     const jwt = await authority.mintAgentIdentityJwt({});
     await home.run(["login", "--with-agent-identity"], { stdin: jwt });
@@ -59,7 +59,7 @@ describe("doctor", () => {
     expect(text.stdout).not.toContain("\u001b");
   });
 
-  it("says how to sign in where nobody is", async () => {
+  it("says how to sign in if no account is signed in", async () => {
     await using home = await codexHome();
     const { exitCode, line } = await examine(home);
     expect(line("credential")).toEqual({
@@ -71,7 +71,7 @@ describe("doctor", () => {
     expect(exitCode).toBe(1);
   });
 
-  it("warns of a file that others may read, and of a variable that rules", async () => {
+  it("warns of a file that others may read, and of a variable that provides the credential", async () => {
     await using home = await keysHere();
     await home.writeAuth({ OPENAI_API_KEY: "sk-stored" });
     await chmod(home.authFile, 0o644);
@@ -129,7 +129,7 @@ describe("doctor", () => {
     expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
   });
 
-  it("names a violated restriction and signs nobody out", async () => {
+  it("names a violated restriction and removes nothing", async () => {
     await using home = await codexHome('forced_chatgpt_workspace_id = ["ws-other"]\n');
     const jwt = await authority.mintAgentIdentityJwt();
     await home.writeAuth({ auth_mode: "agentIdentity", OPENAI_API_KEY: null, agent_identity: jwt });

@@ -29,7 +29,7 @@ describe("parentheses round functions", () => {
     expect(runInNewContext(changed)).toEqual(runInNewContext(code));
   });
 
-  it("are put only where something was called", () => {
+  it("are added only to functions that were called", () => {
     expect(parenthesized(code, new Set())).toBe(code);
   });
 });

@@ -57,7 +57,7 @@ const makeTokenCommand = async (where: string, token: string) => {
 
 describe("the home folder", () => {
   it.each(["", " ", ".", "./", "x/.."])(
-    "is never a folder of the working directory: HOME=%j",
+    "is never below the working directory: HOME=%j",
     async (HOME) => {
       const cwd = await makeCheckout("checkout-home");
       const status = await run(["login", "status", "--json"], { env: { HOME }, cwd });
@@ -105,7 +105,7 @@ describe("the home folder", () => {
   });
 
   it.for([["login", "status"], ["logout"], ["token"], ["accounts", "list"]])(
-    "is what the error is about if it is needed and cannot be found: %j",
+    "is named in the error if it is needed and cannot be found: %j",
     async (args, { skip }) => {
       if (!isRoot) skip("needs root on Linux, to become another user");
       for (const args_ of [args, [...args, "-c", "cli_auth_credentials_store=keyring"]]) {
@@ -261,7 +261,7 @@ describe("an unknown model_provider", () => {
     }
   });
 
-  it("does not keep anyone from signing in or out, nor does a provider that Codex has built in", async () => {
+  it("does not prevent a login or logout, nor does a provider that is built into Codex", async () => {
     await using home = await CliHome.make(unknownProviderToml());
     const login = await home.run(["login", "--with-api-key"], { stdin: "sk-proj-1234567890ABCDE" });
     expect(login.exitCode).toBe(0);

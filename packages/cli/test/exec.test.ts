@@ -41,7 +41,7 @@ describe("exec", () => {
     expect(JSON.parse(stdout)).toEqual({ t: jwt, args: [] });
   });
 
-  it("lets exactly one identity rule, the one that rules here", async () => {
+  it("passes on only the credential that is in use", async () => {
     await using home = await codexHome();
     const jwt = await authority.mintAgentIdentityJwt();
     const env = { CODEX_AGENT_IDENTITY: jwt, CODEX_ACCESS_TOKEN: "another" };

@@ -52,7 +52,7 @@ describe.skipIf(process.platform === "win32")("api, its body from a named pipe",
     ["SIGINT", 2],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
-  ] as const)("ends at once on %s, while nobody writes any more", async (signal, exitCode) => {
+  ] as const)("ends at once on %s while it waits for more input", async (signal, exitCode) => {
     await using running = await start();
     running.child.kill(signal);
     expect(await running.end).toMatchObject({ exitCode, signal: null, stdout: "first" });

@@ -138,7 +138,7 @@ describe("keep", () => {
       1,
       /CODEX_API_KEY is set and is used .* Unset CODEX_API_KEY first\./u,
     ],
-  ])("has nothing to do for %s", async (_, auth, env, code, message) => {
+  ])("does nothing for %s", async (_, auth, env, code, message) => {
     await using at = await setUp();
     if (auth !== undefined) await at.home.writeAuth(auth);
     const { exitCode, stderr } = await at.home.run(["keep"], { env });

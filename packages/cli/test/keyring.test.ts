@@ -110,7 +110,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       expect(authority.count("revoke")).toBe(revoked);
     });
 
-    it("writes renewed tokens back to the account they belong to", async () => {
+    it("writes refreshed tokens back to the account that they belong to", async () => {
       await using it = await makeHome(mode);
       const { done, home } = it;
       await entryOf(home).setPassword(await chatgptEntry("renewed@example.com", 60));
@@ -127,7 +127,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       expect(JSON.parse(renewed ?? "")).toMatchObject({ future: { kept: true } });
     });
 
-    it("lets neither a switch nor a sign-in lose the present one", async () => {
+    it("loses the current sign-in neither in a switch nor in a sign-in", async () => {
       await using it = await makeHome(mode);
       const { done, run, home } = it;
       await done(["accounts", "add", "b", "--with-api-key"], keyOne);
@@ -170,7 +170,7 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       expect(await readdir(join(home.path, "accounts"))).toEqual([]);
     });
 
-    it("leaves nothing behind where signing in failed", async () => {
+    it("leaves nothing behind if the sign-in failed", async () => {
       await using it = await makeHome(mode);
       const failed = await it.run(["accounts", "add", "a", "--with-agent-identity"], "no jwt");
       expect(failed.exitCode).toBe(1);
@@ -223,8 +223,8 @@ const soonSpeaksFor = (proxy: RunningProxy, expected: string | undefined) =>
   vi.waitFor(async () => expect(await speaksFor(proxy)).toBe(expected), soon);
 
 // Last, since the keyring of this file's desktop dies in it.
-describe.skipIf(missingKeyring !== undefined)("when the keyring goes away", () => {
-  it("accounts say so and lose nothing, and a proxy goes on with what it has", async () => {
+describe.skipIf(missingKeyring !== undefined)("when the keyring stops", () => {
+  it("accounts report it and lose nothing, and a proxy keeps its credential", async () => {
     await using it = await makeHome("keyring");
     const { done, run, home } = it;
     await done(["login", "--with-api-key"], keyOne);

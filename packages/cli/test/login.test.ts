@@ -84,7 +84,7 @@ describe("login with an agent identity", () => {
 
 describe("login", () => {
   it.each(["CODEX_API_KEY", "CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"])(
-    "changes nothing while %s rules, nor does logout",
+    "changes nothing while %s provides the credential, nor does logout",
     async (variable) => {
       await using home = await homeHere();
       await home.writeAuth({ OPENAI_API_KEY: "sk-earlier" });

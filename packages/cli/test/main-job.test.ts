@@ -25,7 +25,7 @@ const signedIn = async (options = {}) => {
 };
 
 describe("login status", () => {
-  it("says who an agent is, where that is stored and until when", async () => {
+  it("shows which agent is signed in, where it is stored and when it expires", async () => {
     const account = authority.createAccount({ email: "status@example.com", planType: "team" });
     await using home = await signedIn({ account });
     const { exitCode, stdout, stderr } = await home.run(["login", "status"]);
@@ -80,7 +80,7 @@ describe("login status", () => {
     expect(exitCode).toBe(0);
   });
 
-  it("tells a personal access token and whose it is", async () => {
+  it("shows a personal access token and its owner", async () => {
     await using home = await codexHome();
     const env = {
       CODEX_ACCESS_TOKEN: authority.mintPersonalAccessToken(),

@@ -197,7 +197,7 @@ describe("the next step of an error", () => {
     expect(step.match(/agent-auth [a-z -]*[a-z]/gu)?.join(" && ") ?? null).toBe(command);
   });
 
-  it("knows no code that no class has any more", () => {
+  it("has only codes of existing classes", () => {
     const gone = [...errors.keys()].filter((code) => !Object.hasOwn(commands, code));
     // Thrown while a module is imported, so no command can report it.
     expect(gone).toEqual(["AGENT_IDENTITY_NODE_TOO_OLD"]);

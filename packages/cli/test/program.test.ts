@@ -16,7 +16,7 @@ const status = (home: CliHome) =>
 
 describe("agent-auth", () => {
   it.each([["--version"], ["-V"], ["-q", "--version"], ["version"]])(
-    "tells its version: %j",
+    "prints its version: %j",
     async (...args) => {
       await using home = await CliHome.make();
       const { exitCode, stdout, stderr } = await home.run(args);
@@ -43,7 +43,7 @@ describe("agent-auth", () => {
     },
   );
 
-  it("has exit codes of its own in the help of proxy, which Ctrl-C ends", async () => {
+  it("shows the exit codes of proxy in its help", async () => {
     await using home = await CliHome.make();
     const { stdout } = await home.run(["proxy", "--help"]);
     expect(stdout.split("EXIT CODES\n")[1]?.split("\n\n")[0]).toBe(
@@ -94,7 +94,7 @@ describe("agent-auth", () => {
     expect([status, stderr]).toEqual([0, ""]);
   });
 
-  it("tells its version on any Node", () => {
+  it("prints its version on any Node", () => {
     const { status, stdout } = runOnNode("12.22.12", ["--version"]);
     expect([status, stdout]).toEqual([0, `${manifest.version}\n`]);
   });

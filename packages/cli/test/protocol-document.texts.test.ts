@@ -167,7 +167,7 @@ describe("§12 and §13 of docs/protocol.md", () => {
     ]);
   });
 
-  it("has no text of the command line that no other test compares", () => {
+  it("has only texts of the command line that another test compares", () => {
     const tests = packageFiles("*/test/**/*.test.ts");
     const compared = textOf(tests.filter(({ path }) => !path.includes("protocol-document")));
     const texts = [

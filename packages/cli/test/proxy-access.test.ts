@@ -114,7 +114,7 @@ describe("requests that a browser makes", () => {
 });
 
 describe("headers", () => {
-  it("let no upstream page run scripts, and carry no cookies either way", async () => {
+  it("do not let upstream pages run scripts, and carry no cookies in either direction", async () => {
     await using proxy = await start();
     const { headers } = await send({ port: proxy.port }, "/models", { cookie: "mine=1" });
     expect(headers["content-security-policy"]).toBe("sandbox");
@@ -322,7 +322,7 @@ describe.skipIf(!canSwitchUser)("another user of the machine", () => {
     expect(seen).toEqual([]);
   });
 
-  it("is let in with --allow-other-users", async () => {
+  it("may connect with --allow-other-users", async () => {
     await using proxy = await start(["--allow-other-users"]);
     expect(await statusForOtherUser(proxy.port, "127.0.0.1")).toBe("200");
   });

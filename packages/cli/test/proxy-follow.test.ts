@@ -44,7 +44,7 @@ const ask = async (proxy: RunningProxy) => {
 const soon = { timeout: 8000, interval: 200 };
 
 describe("a proxy that runs", () => {
-  it("speaks for the account that another process switched to", async () => {
+  it("uses the account that another process switched to", async () => {
     await using running = await start();
     expect((await ask(running.proxy)).speaksFor).toBe(`Bearer ${keyOne}`);
     await running.home.run(["accounts", "use", "two"]);

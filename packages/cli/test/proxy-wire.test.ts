@@ -134,7 +134,7 @@ describe("what a proxy passes on, byte by byte", () => {
     expect(sent.endsWith(body)).toBe(true);
   });
 
-  it("sees a Host header behind however many others", async () => {
+  it("finds a Host header after any number of other headers", async () => {
     const many = "a: 1\r\n".repeat(2500);
     const got = await exchange(
       `GET /a HTTP/1.1\r\n${host}${many}Host: evil.example\r\n\r\n`,
@@ -234,7 +234,7 @@ describe("a client that breaks its connection off", () => {
       "an upgrade behind a request",
       () => `GET /a HTTP/1.1\r\n${host}\r\nGET /b HTTP/1.1\r\n${host}${h2c}\r\n`,
     ],
-  ])("while it asks for %s does the proxy no harm", async (_, text) => {
+  ])("while it asks for %s does not end the proxy", async (_, text) => {
     answer = ""; // the provider hangs up
     const more = "x".repeat(50_000);
     for (const moment of moments) await breakOff(text() + more, moment);
@@ -284,7 +284,7 @@ auth = { command = "sh", args = ["-c", "${script}"], cwd = "${slow.path}", refre
 };
 
 describe("a client that goes away while the proxy signs its request", () => {
-  it("has nothing sent", async () => {
+  it("causes no request to the provider", async () => {
     await using slow = await startSlowSigning();
     const { port } = slow.running;
     const client = connect(port, "127.0.0.1");

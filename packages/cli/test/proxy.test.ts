@@ -164,7 +164,7 @@ describe("proxy", () => {
     expect(line).toContain(` 502 ${Buffer.byteLength(text)}B `);
   });
 
-  it("logs how large its refusals are", async () => {
+  it("logs the size of its error responses", async () => {
     await using running = await start();
     const answer = await request(`${running.proxy.baseUrl}/models`, {
       headers: { origin: "https://evil.example" },
@@ -211,7 +211,7 @@ describe("proxy", () => {
     expect([statusCode, await exitCode]).toEqual([200, 0]);
   });
 
-  it("cuts what does not finish within its grace", async () => {
+  it("closes requests that do not finish within the grace period", async () => {
     await using running = await start(["--grace", "0"]);
     authority.behave("models", "hang", { times: 1 });
     const seen = authority.count("models");

@@ -68,7 +68,7 @@ describe.skipIf(!hasTmux)("in a terminal", { timeout: 30_000 }, () => {
     expect(await terminal.shows(/\[exit 2\]/u)).toBe("^C[exit 2]");
   });
 
-  it("api tells of an error on a line of its own", async () => {
+  it("api reports an error on its own line", async () => {
     await using home = await codexHome();
     const env = { CODEX_API_KEY: authority.addApiKey() };
     const body = "no newline";
@@ -87,7 +87,7 @@ describe.skipIf(!hasTmux)("in a terminal", { timeout: 30_000 }, () => {
     expect(piped.stdout).toBe(body);
   });
 
-  it("Ctrl-C is the proxy's proper end", async () => {
+  it("Ctrl-C ends the proxy with exit code 0", async () => {
     await using home = await codexHome();
     const env = { CODEX_API_KEY: authority.addApiKey() };
     await using terminal = await Terminal.start(home, ["proxy"], { env });

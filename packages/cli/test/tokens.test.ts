@@ -48,7 +48,7 @@ describe("token", () => {
     expect(response.status).toBe(200);
   });
 
-  it("says that requests carry none, or that nobody is signed in", async () => {
+  it("says that requests carry none, or that no account is signed in", async () => {
     const none = await home.run(
       [
         "token",
@@ -84,7 +84,7 @@ describe("headers", () => {
 });
 
 describe("verify", () => {
-  it("tells whose a good token is, without its private key", async () => {
+  it("prints the owner of a valid token, without its private key", async () => {
     const agent = await authority.mintAgentIdentity();
     const text = await home.run(["verify"], { stdin: agent.jwt });
     expect(text.stdout).toContain(`The token is valid.\n  agent:     ${agent.agentRuntimeId}\n`);
@@ -97,7 +97,7 @@ describe("verify", () => {
     expect([text.exitCode, json.exitCode]).toEqual([0, 0]);
   });
 
-  it("takes keys from a file or URL, and another issuer and audience", async () => {
+  it("accepts keys from a file or URL, and another issuer and audience", async () => {
     const jwt = await authority.mintAgentIdentityJwt({ issuer: "me", audience: "you" });
     const file = join(home.path, "jwks.json");
     await writeFile(file, JSON.stringify(await authority.jwks()));
@@ -178,7 +178,7 @@ describe("decode", () => {
     expect(text.stdout + json.stdout).not.toContain(agent.privateKey);
   });
 
-  it("refuses what has not the shape", async () => {
+  it("rejects text that is not a JWT", async () => {
     const { exitCode, stderr } = await home.run(["decode"], { stdin: "nonsense" });
     expect(stderr).toContain("invalid agent identity JWT format");
     expect(exitCode).toBe(1);
@@ -215,13 +215,16 @@ describe("jwks", () => {
     ["plain http to another machine", ["http://jwks.example/keys"], named],
     ["a URL that nothing answers", ["http://127.0.0.1:1/keys"], / Check that URL and the network/u],
     ["a set without a key that counts", [], / Check that chatgpt_base_url points at/u],
-  ])("blames what was named, not the configuration: %s", async (_, args, words) => {
-    if (args.length === 0)
-      authority.behave("jwks", { status: 200, body: '{"keys":[]}' }, { times: 1 });
-    const { exitCode, stderr } = await home.run(["jwks", ...args]);
-    expect(stderr).toMatch(words);
-    expect(exitCode).toBe(1);
-  });
+  ])(
+    "refers to the file or URL that was given, not to the configuration: %s",
+    async (_, args, words) => {
+      if (args.length === 0)
+        authority.behave("jwks", { status: 200, body: '{"keys":[]}' }, { times: 1 });
+      const { exitCode, stderr } = await home.run(["jwks", ...args]);
+      expect(stderr).toMatch(words);
+      expect(exitCode).toBe(1);
+    },
+  );
 
   it("fails if the key asked for is not there", async () => {
     const { exitCode, stderr } = await home.run(["jwks", "--kid", "missing"]);

@@ -138,7 +138,7 @@ const workshop = async () => {
 };
 
 describe.skipIf(!canRun)("the console blocks of", () => {
-  it.each(pages)("%s print what they say", { timeout: 60_000 }, async (page) => {
+  it.each(pages)("%s print the documented output", { timeout: 60_000 }, async (page) => {
     const port = await freePort();
     const markdown = await readFile(join(repository, page), "utf8");
     const steps = stepsOf(asPlayedHere(markdown, port));

@@ -9,7 +9,7 @@ const setUp = () => {
 };
 
 describe("makeWarn", () => {
-  it("tells a text once in ten minutes", () => {
+  it("prints a text once in ten minutes", () => {
     const { lines, warn } = setUp();
     warn("no keyring", 0);
     warn("no keyring", 10 * minute - 1);
@@ -19,14 +19,14 @@ describe("makeWarn", () => {
     expect(lines).toEqual(["warning: no keyring", "warning: no keyring"]);
   });
 
-  it("tells another text at once, and each as one line", () => {
+  it("prints another text at once, and each as one line", () => {
     const { lines, warn } = setUp();
     warn("no keyring", 0);
     warn("no\nauthority", 1);
     expect(lines).toEqual(["warning: no keyring", "warning: no authority"]);
   });
 
-  it("tells again after the clock was set back by more than that", () => {
+  it("prints it again after the clock was set back by more than that", () => {
     const { lines, warn } = setUp();
     warn("no keyring", 60 * minute);
     warn("no keyring", 40 * minute);

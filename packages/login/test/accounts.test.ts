@@ -64,7 +64,7 @@ describe("KeptAccounts", () => {
     expect(inspect(accounts, { depth: 9, showHidden: true })).not.toContain("sk-");
   });
 
-  it("puts the tokens back that the current sign-in was refreshed with", async () => {
+  it("saves the refreshed tokens of the current sign-in under its name", async () => {
     const authority = await openAuthority();
     const { home, run } = await open(authority);
     const account = authority.createAccount({ email: "ada@example.com" });
@@ -118,14 +118,14 @@ describe("KeptAccounts", () => {
     expect(existsSync(fileOf(home, "bad"))).toBe(false);
   });
 
-  it("leaves nothing behind of a new sign-in that stored none, and passes its failure on", async () => {
+  it("leaves nothing behind if the new sign-in stores nothing, and passes its failure on", async () => {
     const { home, failure } = await open();
     const error = await failure((accounts) => accounts.addNew("new", () => Effect.fail("refused")));
     expect(error).toBe("refused");
     expect(await readdir(join(home.path, "accounts"))).toEqual([]);
   });
 
-  it("keeps what a new sign-in has stored, though it fails afterwards", async () => {
+  it("keeps what a new sign-in has stored even if it fails afterwards", async () => {
     const { home, failure, run } = await open();
     await failure((accounts) =>
       accounts.addNew("new", ({ path }) =>
@@ -141,7 +141,7 @@ describe("KeptAccounts", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("tells whose copy the current sign-in is", async () => {
+  it("returns the name under which the current sign-in is kept", async () => {
     const { home, run } = await open();
     const name = () => run((accounts) => accounts.nameOfCurrent);
     expect(await name()).toEqual(Option.none());
@@ -183,7 +183,7 @@ describe("KeptAccounts", () => {
     expect((await failure((accounts) => accounts.addCurrent(name))).code).toBe(code);
   });
 
-  it("refuses to keep the current sign-in twice", async () => {
+  it("rejects keeping the current sign-in twice", async () => {
     const { home, failure } = await open();
     await home.write(apiKey("sk-one"));
     await keep(home, "one", apiKey("sk-one"));

@@ -57,7 +57,7 @@ describe("the codec, for any JSON", () => {
     );
   });
 
-  it("agrees with JSON.parse on what is JSON, but for what it refuses on purpose", () => {
+  it("agrees with JSON.parse, except for what it rejects on purpose", () => {
     const piece = fc.constantFrom(
       "{",
       "}",

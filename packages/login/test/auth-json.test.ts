@@ -67,7 +67,7 @@ describe("parseAuthJson", () => {
     expect(reveal(jwt.agentIdentity.jwt)).toBe("aaa.bbb.ccc");
   });
 
-  it("takes null for every optional key as absent", () => {
+  it("treats null for an optional key as absent", () => {
     const text = `{"auth_mode":null,"OPENAI_API_KEY":null,"tokens":null,"last_refresh":null,"agent_identity":null,"personal_access_token":null}`;
     expect(parse(text)).toEqual({});
   });

@@ -190,7 +190,7 @@ describe("no secret is shown", () => {
     }),
   );
 
-  it("and the check would find the canary", () => {
+  it("would be found by the check if there were one", () => {
     expect(shown(Exit.fail(new Error(canary)))).toContain(canary);
     expect(shown(Exit.die({ value: Redacted.value(Redacted.make(canary)) }))).toContain(canary);
   });

@@ -50,7 +50,7 @@ const open = () => {
 };
 
 describe("CredentialStore.save, auto, with a keyring whose entries are small", () => {
-  it.live("gives what went to the file its turn before what the keyring held", () =>
+  it.live("loads the newer sign-in from the file, not the older one from the keyring", () =>
     Effect.gen(function* () {
       const { load, save, warnings } = open();
       const long = `sk-${"x".repeat(4_000)}`;

@@ -50,7 +50,7 @@ const distrust = {
 };
 
 describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () => {
-  it.live("follows no link of that user's to what is not theirs", () =>
+  it.live("does not follow a link of that user to a file of another owner", () =>
     Effect.gen(function* () {
       const { checkWritable, file, link, remove, save, secret, untouched } = foreignHome();
       link(secret, 4242);
@@ -61,7 +61,7 @@ describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () 
     }),
   );
 
-  it.live("makes nothing where such a link leads", () =>
+  it.live("creates nothing at the target of such a link", () =>
     Effect.gen(function* () {
       const { link, save, secrets, untouched } = foreignHome();
       link(join(secrets, "new.json"), 4242);
@@ -88,31 +88,29 @@ describe.skipIf(process.getuid?.() !== 0)("root, in another user's folder,", () 
     }),
   );
 
-  it.live(
-    "stays in the folder that it looked at when the name leads elsewhere meanwhile",
-    (context) =>
-      Effect.gen(function* () {
-        const tryFlock = yield* Effect.promise(loadFlock);
-        if (tryFlock === undefined || process.platform !== "linux")
-          return context.skip("needs flock and /proc");
-        const { home, link, save, secrets, untouched } = foreignHome();
-        const mine = join(home.path, "mine");
-        mkdirSync(join(mine, "sub"), { recursive: true });
-        writeFileSync(join(mine, "sub", "real.json"), text("sk-old"));
-        for (const name of ["mine", "mine/sub", "mine/sub/real.json"])
-          chownSync(join(home.path, name), 4242, 4243);
-        link("mine/sub/real.json", 4242);
-        const held = openSync(join(mine, "sub", "real.json.lock"), "w");
-        tryFlock(held);
-        // The lock is held, so the save has looked at the target when it waits.
-        const fiber = yield* waiting(Effect.flip(save("sk-1")));
-        renameSync(mine, `${mine}.old`);
-        mkdirSync(mine);
-        symlinkSync(secrets, join(mine, "sub"));
-        closeSync(held);
-        expect((yield* Fiber.join(fiber)).code).toBe("LOGIN_STORE_UNWRITABLE");
-        expect(untouched()).toEqual(intact);
-      }),
+  it.live("uses the folder that it checked, even if its path leads elsewhere by then", (context) =>
+    Effect.gen(function* () {
+      const tryFlock = yield* Effect.promise(loadFlock);
+      if (tryFlock === undefined || process.platform !== "linux")
+        return context.skip("needs flock and /proc");
+      const { home, link, save, secrets, untouched } = foreignHome();
+      const mine = join(home.path, "mine");
+      mkdirSync(join(mine, "sub"), { recursive: true });
+      writeFileSync(join(mine, "sub", "real.json"), text("sk-old"));
+      for (const name of ["mine", "mine/sub", "mine/sub/real.json"])
+        chownSync(join(home.path, name), 4242, 4243);
+      link("mine/sub/real.json", 4242);
+      const held = openSync(join(mine, "sub", "real.json.lock"), "w");
+      tryFlock(held);
+      // The lock is held, so the save has looked at the target when it waits.
+      const fiber = yield* waiting(Effect.flip(save("sk-1")));
+      renameSync(mine, `${mine}.old`);
+      mkdirSync(mine);
+      symlinkSync(secrets, join(mine, "sub"));
+      closeSync(held);
+      expect((yield* Fiber.join(fiber)).code).toBe("LOGIN_STORE_UNWRITABLE");
+      expect(untouched()).toEqual(intact);
+    }),
   );
 });
 
@@ -147,7 +145,7 @@ describe("an ordinary user", () => {
     }),
   );
 
-  it.live("is told where not even the lock can be made", () =>
+  it.live("reports a folder in which the lock file cannot be created", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       chmodSync(home.path, 0o500);
@@ -156,7 +154,7 @@ describe("an ordinary user", () => {
     }),
   );
 
-  it.live("is told of a file that cannot be read, which is not the same as none", () =>
+  it.live("reports a file that cannot be read, instead of no credential", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       const { file, load, save } = openFileStore(home);
@@ -169,7 +167,7 @@ describe("an ordinary user", () => {
     }),
   );
 
-  it.live("is told of a folder that cannot be looked into", () =>
+  it.live("reports a folder that cannot be opened", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
       yield* openFileStore(home).save("sk-old");

@@ -151,7 +151,7 @@ describe("CredentialStore.save, file", () => {
   );
 });
 
-describe("CredentialStore.save, file, of much that is unknown", () => {
+describe("CredentialStore.save, file, of many unknown members", () => {
   it.live("is written without white space if it would otherwise be too large to read", () =>
     Effect.gen(function* () {
       const home = temporaryHome();
@@ -215,7 +215,7 @@ describe("CredentialStore.remove, file", () => {
     }),
   );
 
-  it.live("removes a file that cannot be understood, and one that is read-only", () =>
+  it.live("removes a file that cannot be parsed, and one that is read-only", () =>
     Effect.gen(function* () {
       const { file, remove } = openFileStore(temporaryHome());
       writeFileSync(file, "{{{");

@@ -172,7 +172,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
     );
   });
 
-  describe("when the keyring goes away mid-way", () => {
+  describe("when the keyring stops in between", () => {
     it.live(
       "fails with a typed error, keeps the old credential, and auto goes on with the file",
       () =>

@@ -57,7 +57,7 @@ describe("CredentialStore.save, file, on a disk without space", () => {
   );
 
   it.skipIf(!canMount)(
-    "is foreseen where a file that holds much more than a sign-in would not fit a second time",
+    "is detected in advance if a file with much more than a sign-in would not fit a second time",
     async () => {
       const { path } = temporaryHome();
       const outcome = await outcomeOf(onSmallDisk(path, program("crowd-disk", path)));

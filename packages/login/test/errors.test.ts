@@ -24,7 +24,7 @@ const samples = [
 ];
 
 describe("errors", () => {
-  it("have a code of their own, a message and one next operation", () => {
+  it("have their own code, a message and one next step", () => {
     expect(new Set(samples.map(({ code }) => code)).size).toBe(samples.length);
     for (const { code, hint, message } of samples) {
       expect(code).toMatch(/^LOGIN_[A-Z_]+$/);

@@ -47,7 +47,7 @@ describe.each([
     expect(await read(readme)).toContain(await read(example(name)));
   });
 
-  it("says who is signed in, and that nobody is", async () => {
+  it("says which account is signed in, and that none is", async () => {
     const home = await openHome();
     expect(await outcome(name, { CODEX_HOME: home.path })).toEqual({
       out: "signed out\n",

@@ -149,7 +149,7 @@ describe.skipIf(!hasFlockTool || !hasFlock)(
       }),
     );
 
-    it.live("saves and removes only while nobody holds the lock beside the file", () =>
+    it.live("saves and removes only while no program holds the lock beside the file", () =>
       Effect.gen(function* () {
         const home = temporaryHome();
         const target = join(temporaryFolder(), "elsewhere.json");

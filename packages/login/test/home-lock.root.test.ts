@@ -32,7 +32,7 @@ const foreignHome = () => {
 describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
   "HomeLock of root in another user's folder",
   () => {
-    it.live("gives away no file that stood in a lock file's place, linked or not", () =>
+    it.live("does not change the owner of a file or link in the place of a lock file", () =>
       Effect.gen(function* () {
         for (const name of ["auth.lock", "auth.json.lock"]) {
           const { home, ownerOfSecret, secret } = foreignHome();
@@ -49,7 +49,7 @@ describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
       }),
     );
 
-    it.live("gives the lock files that it makes to that user, and lets SQLite near none", () =>
+    it.live("gives the lock files that it creates to that user, and opens none with SQLite", () =>
       Effect.gen(function* () {
         const { home } = foreignHome();
         const lock = openLock({ codexHome: home });
@@ -64,7 +64,7 @@ describe.skipIf(process.getuid?.() !== 0 || (await loadFlock()) === undefined)(
       }),
     );
 
-    it.live("refuses where flock cannot be had, since SQLite would be all there is", () =>
+    it.live("fails if flock is not available, since SQLite is not safe there", () =>
       Effect.gen(function* () {
         const { home } = foreignHome();
         const { status, stderr } = yield* Effect.promise(

@@ -45,7 +45,7 @@ const save = () => withCache((cache) => cache.save(url, entry));
 const load = (from = url) => withCache((cache) => cache.load(from));
 
 describe("jwks-cache-file", () => {
-  it("gives a fresh process what an earlier one saved, under that URL alone", async () => {
+  it("returns what an earlier process saved, for that URL only", async () => {
     await save();
     expect(await load()).toEqual(Option.some(entry));
     expect(await load("https://other.example/jwks")).toEqual(Option.none());
@@ -85,7 +85,7 @@ describe("jwks-cache-file", () => {
     ["cut", '{"url":"https://auth.ex'],
     ["of another shape", '{"url":"https://auth.example/jwks","jwks":{}}'],
     ["of another URL", JSON.stringify({ url: "https://evil.example/jwks", ...entry })],
-  ])("takes a file that is %s for none", async (_, content) => {
+  ])("treats a file that is %s as absent", async (_, content) => {
     await save();
     writeFileSync(file(), content);
     expect(await load()).toEqual(Option.none());

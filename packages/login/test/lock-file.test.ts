@@ -87,7 +87,7 @@ describe("a lock file that cannot be used", () => {
 });
 
 describe("a file system without locks", () => {
-  it.live("is told from a lock that is held, at once", ({ skip }) =>
+  it.live("is distinguished from a held lock at once", ({ skip }) =>
     Effect.gen(function* () {
       const library = join(temporaryFolder(), "no-locks.so");
       const source = `${library}.c`;

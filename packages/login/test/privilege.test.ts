@@ -65,7 +65,7 @@ describe.skipIf(!isRoot)(`root in another user's home${why}`, () => {
       "accounts/work/auth.json",
       (roots: string) => join(roots, "accounts/work/auth.json"),
     ],
-  ] as const)("follows no link of that user's for %s", ([, name, target]) =>
+  ] as const)("does not follow a link of that user for %s", ([, name, target]) =>
     Effect.gen(function* () {
       const { home, intact, roots, untouched, use, users } = setUp();
       mkdirSync(dirname(join(home, name)), { recursive: true });
@@ -99,7 +99,7 @@ describe.skipIf(!isRoot)(`root in another user's home${why}`, () => {
     }),
   );
 
-  it.live("goes through no link of that user's in the place of CODEX_HOME", () =>
+  it.live("does not follow a link of that user in the place of CODEX_HOME", () =>
     Effect.gen(function* () {
       const { intact, roots, untouched } = setUp();
       const folder = temporaryFolder();
@@ -146,27 +146,29 @@ describe.skipIf(!isRoot)(`root in another user's home${why}`, () => {
     }),
   );
 
-  it.live("leaves to that user whatever it creates, in a CODEX_HOME that it creates as well", () =>
-    Effect.gen(function* () {
-      const folder = temporaryFolder();
-      chownSync(folder, USER, USER);
-      const codexHome = { path: join(folder, ".codex"), explicit: false };
-      yield* openFileStore(codexHome).save("sk-1");
-      const accounts = accountsLayer({
-        environment: { ...parseEnvironment({ CODEX_HOME: folder }), codexHome },
-        config: { credentialsStore: "file" },
-        environmentCredentials: false,
-      });
-      yield* Effect.provide(
-        KeptAccounts.use((kept) => kept.addCurrent("work")),
-        accounts,
-      );
-      const owners = readdirSync(folder, { recursive: true, encoding: "utf8" }).map(
-        (name) => `${name} ${statSync(join(folder, name)).uid}`,
-      );
-      expect(owners.toSorted()).toContain(`.codex/accounts/work/auth.json ${USER}`);
-      expect(owners.filter((line) => !line.endsWith(` ${USER}`))).toEqual([]);
-    }),
+  it.live(
+    "gives everything that it creates to that user, in a CODEX_HOME that it creates as well",
+    () =>
+      Effect.gen(function* () {
+        const folder = temporaryFolder();
+        chownSync(folder, USER, USER);
+        const codexHome = { path: join(folder, ".codex"), explicit: false };
+        yield* openFileStore(codexHome).save("sk-1");
+        const accounts = accountsLayer({
+          environment: { ...parseEnvironment({ CODEX_HOME: folder }), codexHome },
+          config: { credentialsStore: "file" },
+          environmentCredentials: false,
+        });
+        yield* Effect.provide(
+          KeptAccounts.use((kept) => kept.addCurrent("work")),
+          accounts,
+        );
+        const owners = readdirSync(folder, { recursive: true, encoding: "utf8" }).map(
+          (name) => `${name} ${statSync(join(folder, name)).uid}`,
+        );
+        expect(owners.toSorted()).toContain(`.codex/accounts/work/auth.json ${USER}`);
+        expect(owners.filter((line) => !line.endsWith(` ${USER}`))).toEqual([]);
+      }),
   );
 });
 

@@ -80,7 +80,7 @@ describe("createAuthManager", () => {
     silent.close();
   });
 
-  it("tells listeners of each change, until they unsubscribe", async () => {
+  it("notifies listeners of each change, until they unsubscribe", async () => {
     const home = await openHome();
     await using manager = createAuthManager(options(home));
     await manager.current();
@@ -146,7 +146,7 @@ describe("createAuthManager", () => {
     expect(heard).toEqual(["ApiKey"]);
   });
 
-  it("takes tokens from a provider that speaks promises, and its refusal as an error", async () => {
+  it("takes tokens from a provider with promises, and its rejection as an error", async () => {
     const home = await openHome();
     await using manager = createAuthManager(
       options(home, {

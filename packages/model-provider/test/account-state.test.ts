@@ -31,7 +31,7 @@ describe("accountState", () => {
     });
   });
 
-  it("reports that nobody is signed in", async () => {
+  it("reports that no account is signed in", async () => {
     expect(await Effect.runPromise(accountState(managerOf(null)))).toEqual({ _tag: "SignedOut" });
   });
 

@@ -58,7 +58,7 @@ describe("a server that answers and closes while a body of 3 MB is being sent", 
     [401, 403, 413, 503].flatMap((status) =>
       bodies.map(([kind, body]) => [status, kind, body] as const),
     ),
-  )("is heard by authInterceptor: %i to %s", async (status, _kind, body) => {
+  )("is followed by authInterceptor: %i to %s", async (status, _kind, body) => {
     await using server = await refusing(status);
     const scope = Scope.makeUnsafe();
     const network = makeDispatcher(parseEnvironment({ HOME: "/nonexistent" }));

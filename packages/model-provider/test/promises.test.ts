@@ -213,7 +213,7 @@ describe("createModelProvider: nothing is sent to the model if", () => {
   const cases: ReadonlyArray<
     readonly [string, (authority: TestAuthority) => ReturnType<SignIn["prepare"]>, string]
   > = [
-    ["nobody is signed in", async () => ({}), "PROVIDER_SIGN_IN_REQUIRED"],
+    ["no account is signed in", async () => ({}), "PROVIDER_SIGN_IN_REQUIRED"],
     [
       "auth.json is broken",
       async () => ({ authJson: { auth_mode: "chatgpt" } }),

@@ -247,7 +247,7 @@ describe("authInterceptor: requests as undici takes them", () => {
     expect([statusCode, server.seen.map((seen) => seen.body)]).toEqual([200, ["prompt", "prompt"]]);
   });
 
-  it("knows the provider's origin however it is written", async () => {
+  it("recognizes the provider's origin in every spelling", async () => {
     await using server = await startServer(always(200));
     await using one = agentFor({
       provider: providerAt(server.url),

@@ -126,7 +126,7 @@ describe("connectWebSocket", () => {
     expect(server.seen[0]?.headers).not.toHaveProperty("sec-websocket-protocol");
   });
 
-  it("sends nothing to another origin, and nothing if nobody is signed in", async () => {
+  it("sends nothing to another origin, and nothing if no account is signed in", async () => {
     await using home = await startServer((_request, response) => answer(response, 200));
     await using other = await startServer((_request, response) => answer(response, 200));
     const provider = providerAt(home.url);

@@ -87,7 +87,7 @@ describe("the authorize page", () => {
     ["response_type", "token"],
     ["code_challenge", "short"],
     ["code_challenge_method", "plain"],
-  ])("tells the program that %s is wrong", async (name, value) => {
+  ])("reports to the program that %s is wrong", async (name, value) => {
     await using authority = await startTestAuthority();
     const { answer } = await openPage(authority, { [name]: value });
     const callback = new URL(answer.headers.get("location") ?? "");

@@ -72,7 +72,7 @@ describe("mintAgentIdentityJwt", () => {
     ["one by HMAC over the public key", { signature: "hs256" }, "ERR_JOSE_ALG_NOT_ALLOWED"],
     ["one with alg none", { signature: "none" }, "ERR_JOSE_ALG_NOT_ALLOWED"],
     ["one under a kid of the test's choice", { kid: "nobody" }, "ERR_JWKS_NO_MATCHING_KEY"],
-  ])("spoils exactly what is asked for: %s", async (_name, options, code) => {
+  ])("makes exactly the requested part invalid: %s", async (_name, options, code) => {
     await using authority = await startTestAuthority();
     const jwt = await authority.mintAgentIdentityJwt(options);
     await expect(verify(authority, jwt)).rejects.toMatchObject({ code });

@@ -73,7 +73,7 @@ describe("task registration", () => {
     ["just within five minutes ahead", 5 * minute, 200],
     ["a second too old", -5 * minute - 1000, 401],
     ["a second too far ahead", 5 * minute + 1000, 401],
-  ])("judges a timestamp that is %s", async (_name, offset, status) => {
+  ])("checks a timestamp that is %s", async (_name, offset, status) => {
     const now = Date.UTC(2026, 3, 13);
     await using authority = await startTestAuthority({ now: () => now });
     const agent = await authority.mintAgentIdentity();

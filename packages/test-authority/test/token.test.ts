@@ -97,7 +97,7 @@ describe("POST /oauth/token with a code", () => {
     ],
     ["string", { error: "invalid_grant", error_description: expect.any(String) }],
     ["code", { code: "invalid_grant", message: expect.any(String) }],
-  ] as const)("spells its refusals in the shape '%s'", async (tokenErrorShape, body) => {
+  ] as const)("sends errors in the shape '%s'", async (tokenErrorShape, body) => {
     await using authority = await startTestAuthority({ settings: { tokenErrorShape } });
     const answer = await exchangeCode(authority, "ac_made-up", "v".repeat(43));
     expect(await answer.json()).toEqual(body);

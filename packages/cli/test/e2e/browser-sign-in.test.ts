@@ -360,7 +360,7 @@ describe("agent-auth login, on a terminal", () => {
     expect(lines.join("\n")).not.toContain("Waiting");
   });
 
-  it("speaks of port forwarding over SSH, opens nothing there, and draws nothing on a dumb terminal", async () => {
+  it("mentions port forwarding over SSH, opens nothing there, and draws nothing on a dumb terminal", async () => {
     await using running = login({
       columns: 80,
       env: { SSH_CONNECTION: "a b c d", BROWSER: "", DISPLAY: ":0", TERM: "dumb" },

@@ -106,7 +106,7 @@ describe.skipIf(missing !== null)("a web page in Chromium", () => {
   it.each([
     ["of another site", "127.0.0.1"],
     ["of the same site, on another port", "localhost"],
-  ])("%s knocks in vain, whichever way it tries", async (_, host) => {
+  ])("%s cannot send any kind of request through the proxy", async (_, host) => {
     const before = authority.requests.length;
     const logged = proxy.log.length;
     const tab = await browser.newPage();

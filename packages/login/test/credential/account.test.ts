@@ -20,7 +20,7 @@ describe("isSameAccount", () => {
     ],
     [{ email: "u@example.com" }, { email: "u@example.com" }],
     [{}, {}],
-  ])("takes %j and %j for one", (one, other) => {
+  ])("treats %j and %j as the same account", (one, other) => {
     expect(isSameAccount(account(one), account(other))).toBe(true);
     expect(isSameAccount(account(other), account(one))).toBe(true);
   });
@@ -40,7 +40,7 @@ describe("isSameAccount", () => {
     [{ userId: "u" }, { email: "u@example.com" }],
     [{ email: "u@example.com" }, { email: "v@example.com" }],
     [{ email: "u@example.com" }, {}],
-  ])("tells %j from %j", (one, other) => {
+  ])("treats %j and %j as different accounts", (one, other) => {
     expect(isSameAccount(account(one), account(other))).toBe(false);
     expect(isSameAccount(account(other), account(one))).toBe(false);
   });

@@ -193,7 +193,7 @@ describe("ALL_PROXY", () => {
     },
   );
 
-  it("with an unsupported scheme is ignored where HTTP_PROXY and HTTPS_PROXY are set", async () => {
+  it("with an unsupported scheme is ignored if HTTP_PROXY and HTTPS_PROXY are set", async () => {
     await using proxy = await startProxy({ refuseWith: 403 });
     const variables = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, ALL_PROXY: "socks5://x" };
     expect(await get(target["http:"], variables)).toMatchObject({ status: 403 });

@@ -16,7 +16,7 @@ const current = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
 
 describe("AuthManager.current of a ChatGPT sign-in", () => {
-  it("renews an expired access token and stores the new pair", async () => {
+  it("refreshes an expired access token and stores the new pair", async () => {
     const { home, authority, document } = await openSignIn({ expiresInSeconds: -10 });
     const credential = await current({ home, authority });
     const stored = await home.read();

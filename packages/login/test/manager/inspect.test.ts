@@ -28,7 +28,7 @@ describe("AuthManager.inspect", () => {
     expect(await readFile(home.authJson, "utf8")).toBe(before);
   });
 
-  it("tells when a refresh is due: ten minutes before the token expires", async () => {
+  it("returns when a refresh is due: ten minutes before the token expires", async () => {
     const { home, authority } = await openSignIn({ expiresInSeconds: 3_600 });
     const { inspected } = await inspect({ home, authority });
     expect(inspected).toMatchObject({ isDue: false, isExpired: false });

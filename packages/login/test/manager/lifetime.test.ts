@@ -35,7 +35,7 @@ describe("AuthManager.changes", () => {
 });
 
 describe("AuthManager.reload", () => {
-  it("never answers with something older than the question", async () => {
+  it("never returns a state from before the call", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-0" });
     const keys = await withManager({ home }, (manager) =>

@@ -95,7 +95,7 @@ describe("AuthManager.current", () => {
   });
 
   it.each(["chatgpt", "chatgptAuthTokens", undefined])(
-    "takes mode %s without tokens for an agent identity",
+    "treats mode %s without tokens as an agent identity",
     async (auth_mode) => {
       const home = await openHome();
       const authority = await openAuthority();
@@ -215,7 +215,7 @@ describe("order of sources", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("takes CODEX_ACCESS_TOKEN for a JWT unless it begins with at-", async () => {
+  it("treats CODEX_ACCESS_TOKEN as a JWT unless it begins with at-", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const env = { CODEX_ACCESS_TOKEN: await authority.mintAgentIdentityJwt() };
@@ -286,14 +286,11 @@ describe("an unusable credential", () => {
   it.each([
     [401, "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED"],
     [500, "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED"],
-  ])(
-    "tells a personal access token that is refused with %i from one that is not",
-    async (status, code) => {
-      const home = await openHome();
-      const authority = await openAuthority();
-      authority.behave("whoami", { status });
-      const env = { CODEX_ACCESS_TOKEN: "at-any" };
-      expect((await failure({ home, authority, env })).code).toBe(code);
-    },
-  );
+  ])("reports whether a personal access token was rejected with %i", async (status, code) => {
+    const home = await openHome();
+    const authority = await openAuthority();
+    authority.behave("whoami", { status });
+    const env = { CODEX_ACCESS_TOKEN: "at-any" };
+    expect((await failure({ home, authority, env })).code).toBe(code);
+  });
 });

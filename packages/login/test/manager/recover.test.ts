@@ -97,7 +97,7 @@ describe("AuthManager.recoverUnauthorized", () => {
     expect(authority.count("jwks")).toBe(1);
   });
 
-  it("has nothing to offer for API keys and personal access tokens", async () => {
+  it("returns no other credential for API keys and personal access tokens", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     for (const env of [
@@ -198,7 +198,7 @@ const provider = (
 };
 
 describe("external tokens", () => {
-  it("beat CODEX_ACCESS_TOKEN and the store, and are asked for once", async () => {
+  it("take precedence over CODEX_ACCESS_TOKEN and the store, and are requested once", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const { asked, external } = provider([{ token: "t-1" }]);
@@ -267,7 +267,7 @@ describe("external tokens", () => {
     expect(error.message).toBe("the editor did not supply ChatGPT tokens: the window was closed");
   });
 
-  it("give way to the store when the provider is taken away", async () => {
+  it("are replaced by the stored credential when the provider is removed", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const { external } = provider([{ token: "t-1" }]);

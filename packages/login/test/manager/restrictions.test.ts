@@ -40,7 +40,7 @@ describe("restrictions at start-up", () => {
     expect(home.isSignedIn()).toBe(false);
   });
 
-  it("log out of an API key where ChatGPT is required", async () => {
+  it("log out of an API key if ChatGPT is required", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const error = await failure({ home, config: ["forced_login_method=chatgpt"] });
@@ -81,7 +81,7 @@ describe("restrictions at start-up", () => {
     );
   });
 
-  it("want a workspace if the credential names none", async () => {
+  it("require a workspace even if the credential names none", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const document = await chatgptDocument(authority, {
@@ -94,7 +94,7 @@ describe("restrictions at start-up", () => {
     );
   });
 
-  it("want both workspaces allowed where account_id and id token differ", async () => {
+  it("require both workspaces to be allowed if account_id and id token differ", async () => {
     const home = await openHome();
     const authority = await openAuthority({ account: { accountId: "ws-token" } });
     const write = async () => {

@@ -14,7 +14,7 @@ import { createAuthManager } from "../../src/promises/index.ts";
 import { managerOptions, openAuthority, openHome, withManager } from "./fixture.ts";
 
 describe("two managers of one process", () => {
-  it("share a key set and a task where their layers are given the same ones", async () => {
+  it("share a key set and a task if their layers get the same services", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
@@ -39,7 +39,7 @@ describe("two managers of one process", () => {
     expect([authority.count("jwks"), authority.count("registerTask")]).toEqual([1, 1]);
   });
 
-  it("share nothing if their layers are given nothing", async () => {
+  it("share nothing if their layers get no services", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const env = { CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() };
@@ -84,7 +84,7 @@ describe("a manager that keeps key sets on disk", () => {
     expect(authority.count("jwks")).toBe(2);
   });
 
-  it("keeps the one that a sign-in fetched for the programs that load it", async () => {
+  it("keeps the set that a sign-in fetched for the programs that load it", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const jwt = Redacted.make(await authority.mintAgentIdentityJwt());

@@ -44,12 +44,12 @@ describe("AuthManager.checkLogin", () => {
 
   it.each<[string, Omit<ManagerSetup, "home">, string]>([
     [
-      "a variable rules",
+      "a variable provides the credential",
       { env: { CODEX_ACCESS_TOKEN: "at-x" }, options: { loadAtStart: false } },
       "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES",
     ],
     ["the method is ruled out", { config: ["forced_login_method=api"] }, "LOGIN_METHOD_DISABLED"],
-  ])("fails where %s", async (_, setup, code) => {
+  ])("fails if %s", async (_, setup, code) => {
     const home = await openHome();
     const error = await failing({ ...setup, home }, (manager) => manager.checkLogin("chatgpt"));
     expect(error.code).toBe(code);
@@ -69,7 +69,7 @@ describe("AuthManager.checkLogin", () => {
     expect(checked).toEqual(saved);
   });
 
-  it("fails where what is stored does not read", async () => {
+  it("fails if the stored document cannot be read", async () => {
     const home = await openHome();
     await home.write("no json");
     const error = await failing({ home }, (manager) => manager.checkLogin("chatgpt"));
@@ -239,7 +239,7 @@ describe("AuthManager.loginWithChatgptTokens", () => {
     expect(Date.parse(stored.last_refresh ?? "")).toBeGreaterThan(Date.now() - 60_000);
   });
 
-  it("tells which account the replaced sign-in had, and whether it is the same", async () => {
+  it("returns the account of the replaced sign-in, and whether it is the same", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     const first = await signedIn(authority);

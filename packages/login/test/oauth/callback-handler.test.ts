@@ -107,7 +107,7 @@ describe("CallbackHandler, the link for the browser", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.live("exists only with its secret, and only once there is an address to redirect to", () =>
+  it.live("works only with its secret, and only after there is an address to redirect to", () =>
     Effect.gen(function* () {
       const { link } = yield* openWithLink();
       for (const wrong of [`${link}x`, link.slice(0, -1), link.replace("secret", "")]) {

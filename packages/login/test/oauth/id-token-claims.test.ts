@@ -46,7 +46,7 @@ describe("decodeUnverifiedClaims", () => {
     [{ exp: -1, [auth]: { chatgpt_account_id: "", chatgpt_account_is_fedramp: "yes" } }],
     [{ exp: 1e30 }],
     [{}],
-  ])("takes claims of the wrong type for absent: %j", (claims) => {
+  ])("treats claims of the wrong type as absent: %j", (claims) => {
     expect(decode(claims)).toEqual({ isFedrampAccount: false });
   });
 

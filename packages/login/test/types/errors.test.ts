@@ -147,7 +147,7 @@ describe("errors, as types", () => {
     expectTypeOf((error: LoginError) => error.reason);
   });
 
-  it("each has a message and one next operation", () => {
+  it("each has a message and one next step", () => {
     expectTypeOf<LoginError["message"]>().toEqualTypeOf<string>();
     expectTypeOf<LoginError["hint"]>().toExtend<string>();
     expectTypeOf(errors.isLoginError).guards.toEqualTypeOf<LoginError>();

@@ -40,7 +40,7 @@ describe("the types of the manager", () => {
     >();
   });
 
-  it("which credentials count is said aloud", () => {
+  it("environmentCredentials is required", () => {
     type Said = Pick<AuthManagerOptions, "config" | "environment">;
     // @ts-expect-error environmentCredentials has no default
     expectTypeOf<Said>().toExtend<AuthManagerOptions>();

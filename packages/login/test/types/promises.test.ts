@@ -69,7 +69,7 @@ describe("the types of the Promise API", () => {
     expectTypeOf<Leaks<PromiseAuthManager>>().toBeNever();
   });
 
-  it("would not hide one that was there", () => {
+  it("would find an Effect type", () => {
     interface Leaky {
       readonly plain: string;
       readonly current: (call?: { readonly wait: Option.Option<number> }) => Promise<Credential>;
@@ -99,7 +99,7 @@ describe("the types of the Promise API", () => {
     expectTypeOf<PromiseAuthManager>().toExtend<AsyncDisposable>();
   });
 
-  it("takes a signal for everything that waits", () => {
+  it("accepts a signal in every call that waits", () => {
     type Waits = Exclude<
       keyof PromiseAuthManager,
       "changes" | "close" | "snapshot" | "subscribe" | symbol
@@ -111,7 +111,7 @@ describe("the types of the Promise API", () => {
     expectTypeOf<{ readonly signal: AbortSignal }>().toExtend<Call<Waits>>();
   });
 
-  it("takes secrets as text or wrapped, and gives them wrapped", () => {
+  it("accepts secrets as text or Redacted, and returns them Redacted", () => {
     expectTypeOf<Secret>().toEqualTypeOf<string | Redacted.Redacted>();
     expectTypeOf<ChatgptTokens>().toExtend<PlainChatgptTokens>();
     expectTypeOf<typeof door.revealSecret>().toEqualTypeOf<(secret: Redacted.Redacted) => string>();
@@ -127,7 +127,7 @@ describe("createAuthManager, as types", () => {
     expectTypeOf<{}>().toExtend<CreateAuthManagerOptions>();
   });
 
-  it("takes no Effect if the layer does", () => {
+  it("takes a Promise provider where the layer takes an Effect one", () => {
     expectTypeOf<CreateAuthManagerOptions["externalProvider"]>().toEqualTypeOf<
       PromiseAuthProvider | undefined
     >();
@@ -138,7 +138,7 @@ describe("createAuthManager, as types", () => {
     }>();
   });
 
-  it("knows no option that is misspelt, and none that is undefined on purpose", () => {
+  it("rejects a misspelt option, and one that is undefined", () => {
     // @ts-expect-error there is no such option
     const misspelt: CreateAuthManagerOptions = { environmentCredentials: true, codexhome: "/home" };
     // @ts-expect-error an option that is there has a value

@@ -130,7 +130,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
       expect(authorizations(server)).toEqual(["Basic configured"]);
     });
 
-    it("of a client keep its Authorization beside configured headers that are no credential", async () => {
+    it("of a client keep its Authorization beside configured headers that are not a credential", async () => {
       await using server = await startServer(statuses(200));
       const httpHeaders = { "X-Feature": Redacted.make("on"), "X-Author": Redacted.make("me") };
       const provider = providerAt(server.url, { requiresOpenaiAuth: false, httpHeaders });

@@ -35,7 +35,7 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
       ]
     > = [
       [
-        "nobody is signed in",
+        "no account is signed in",
         (url) => ({ provider: providerAt(url), manager: managerOf(null) }),
         "PROVIDER_SIGN_IN_REQUIRED",
       ],
