@@ -21,11 +21,15 @@ const { lock, store } = await Effect.runPromise(
 const save = (document: AuthDocument) => Effect.runPromise(lock.withLock(store.save(document)));
 await save({ authMode: "apikey", openaiApiKey: Redacted.make(`sk-proj-${"x".repeat(48)}`) });
 
+// Root also finds out who controls the path (storage/privilege.ts), which costs about 5 µs.
+const isRoot = process.geteuid?.() === 0;
+const against = `against JSON.parse(readFileSync)${isRoot ? ", as root" : ""}`;
+
 const bench = makeBench("login: storage");
-await bench.compare("load an API key from its file, against JSON.parse(readFileSync)", {
+await bench.compare(`load an API key from its file, ${against}`, {
   reference: () => JSON.parse(readFileSync(path, "utf8")),
   subject: () => Effect.runSync(store.load),
-  limit: 2,
+  limit: isRoot ? 3 : 2,
 });
 await save({
   authMode: "chatgpt",
@@ -37,10 +41,10 @@ await save({
   },
   lastRefresh: "2026-04-13T12:00:00.123456Z",
 });
-await bench.compare("load ChatGPT tokens from their file, against JSON.parse(readFileSync)", {
+await bench.compare(`load ChatGPT tokens from their file, ${against}`, {
   reference: () => JSON.parse(readFileSync(path, "utf8")),
   subject: () => Effect.runSync(store.load),
-  limit: 2.5,
+  limit: isRoot ? 3.5 : 2.5,
 });
 rmSync(home, { recursive: true });
 bench.report();

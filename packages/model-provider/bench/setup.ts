@@ -46,7 +46,7 @@ export const agentSigner = (origin: string) => {
         openaiBaseUrl: `${origin}/v1`,
         modelProviders: new Map(),
       },
-      environment: { variable: () => Redacted.make("") },
+      environment: { variable: () => undefined },
     }),
   );
   return makeRequestSigner({
