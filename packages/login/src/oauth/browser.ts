@@ -38,6 +38,8 @@ export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOpt
   readonly ports?: ReadonlyArray<number>;
   /** Milliseconds to wait for another sign-in to release the first port. Default 2000. */
   readonly portRetryMs?: number;
+  /** The last page that the browser is sent to, without any parameters. Default: one of the callback server. */
+  readonly successUrl?: string;
   /** Milliseconds to wait for the browser to fetch the last page, once it was answered. Default 2000. */
   readonly successPageTimeoutMs?: number;
   /** Shows the sign-in URL to the person. Called once the callback server listens, before the browser is opened. */
@@ -105,6 +107,7 @@ export const signInWithBrowser = <E = never, R = never>(
         applicationName: options.applicationName ?? "agent-auth",
         ports: options.ports ?? defaultPorts,
         portRetryMs: options.portRetryMs ?? defaultWaitMs,
+        ...compact({ successUrl: options.successUrl }),
         onRejectedCallback: () => {
           rejectedCallbacks += 1;
           options.onRejectedCallback?.();

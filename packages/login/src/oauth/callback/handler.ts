@@ -22,6 +22,8 @@ export interface CallbackHandlerOptions {
   readonly applicationName: string;
   /** Called for each callback that was rejected because of its `state`. */
   readonly onRejectedCallback: () => void;
+  /** Where the browser is sent after a sign-in. Default: `/success` of this server. */
+  readonly successUrl?: string;
   /** Returns the user at the other end of a connection, if the system tells. Default: `peerUserId`. */
   readonly userIdOf?: typeof peerUserId;
 }
@@ -60,7 +62,7 @@ export class CallbackHandler {
     return Deferred.await(this.#cancelled);
   }
 
-  /** Done when the page at `/success` was sent. */
+  /** Done when the page at `/success` was sent, or if the last page is another one. */
   get successShown(): Effect.Effect<void> {
     return Deferred.await(this.#successShown);
   }
@@ -74,9 +76,13 @@ export class CallbackHandler {
     });
   }
 
-  /** Redirects the callback to `/success`. Done when that response was sent. */
+  /** Redirects the callback to the last page. Done when that response was sent. */
   get succeed(): Effect.Effect<void> {
-    return Effect.promise(() => this.#settle("succeeded", contents.signedIn));
+    return Effect.promise(async () => {
+      await this.#settle("succeeded", contents.signedIn);
+      if (this.#options.successUrl !== undefined)
+        Deferred.doneUnsafe(this.#successShown, Effect.void);
+    });
   }
 
   /** Answers the callback with a page. Done when that response was sent. Has no effect after an earlier outcome. */
@@ -153,7 +159,9 @@ export class CallbackHandler {
     }
     Deferred.doneUnsafe(this.#callback, Effect.succeed(parameters));
     void this.#outcome.promise.then((page) =>
-      page === contents.signedIn ? sendRedirect(response, "/success") : this.#send(response, page),
+      page === contents.signedIn
+        ? sendRedirect(response, this.#options.successUrl ?? "/success")
+        : this.#send(response, page),
     );
   }
 

@@ -1,0 +1,50 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import * as Data from "effect/Data";
+
+/** An app server answered a request with an error. */
+export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFailed")<{
+  readonly method: string;
+  readonly rpcCode: number;
+  /** The server's message. */
+  readonly text: string;
+  /** `data` of the error, if the server sent it. Servers of this package send `code`, `hint` and `remedy`. */
+  readonly data?: unknown;
+}> {
+  readonly code = "APP_SERVER_REQUEST_FAILED";
+  get remedy(): Remedy {
+    return this.rpcCode === -32600 ? "fixInput" : "retry";
+  }
+  readonly hint = "Act on the server's message.";
+  override get message(): string {
+    return `${this.method} failed: ${this.text} (${this.rpcCode})`;
+  }
+}
+
+/** The connection to an app server closed before it answered. */
+export class AppServerClosed extends Data.TaggedError("AppServerClosed")<{
+  readonly method: string;
+}> {
+  readonly code = "APP_SERVER_CLOSED";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Connect again.";
+  override get message(): string {
+    return `the app server closed the connection before it answered ${this.method}`;
+  }
+}
+
+/** An app server's answer does not have the form of the protocol. */
+export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInvalid")<{
+  readonly method: string;
+  /** Which member is wrong, without its value. */
+  readonly reason: string;
+}> {
+  readonly code = "APP_SERVER_ANSWER_INVALID";
+  readonly remedy: Remedy = "fixConfig";
+  readonly hint = "Check that the server is a Codex app server of a supported version.";
+  override get message(): string {
+    return `the app server's answer to ${this.method} is invalid: ${this.reason}`;
+  }
+}
+
+/** Errors of the client and of hosting. */
+export type ClientError = AppServerAnswerInvalid | AppServerClosed | AppServerRequestFailed;

@@ -1,0 +1,220 @@
+/**
+ * The errors of this package: `_tag` for Effect, `code` for programs, `message` for people. Texts that Codex's app server
+ * sends are kept to the letter, which is why some are sentences. No field contains a secret.
+ */
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import type { LoginError } from "@agent-auth/login/errors";
+import type { ModelProviderError } from "@agent-auth/model-provider/errors";
+import type { ClientError } from "./client.ts";
+import type { RequestError } from "./request.ts";
+import * as Data from "effect/Data";
+
+export * from "./client.ts";
+export * from "./request.ts";
+
+/** Tokens that a client lent are in use, so that another sign-in would not take effect. Nothing was changed. */
+export class ExternalAuthActive extends Data.TaggedError("ExternalAuthActive")<{}> {
+  readonly code = "APP_SERVER_EXTERNAL_AUTH_ACTIVE";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Log out first, or lend other tokens.";
+  override get message(): string {
+    return "External auth is active. Use account/login/start (chatgptAuthTokens) to update it or account/logout to clear it.";
+  }
+}
+
+/** The host of this server configured the credential, and its clients must not change it. Nothing was changed. */
+export class HostOwnsAuth extends Data.TaggedError("HostOwnsAuth")<{}> {
+  readonly code = "APP_SERVER_HOST_OWNS_AUTH";
+  readonly remedy: Remedy = "contactAdmin";
+  readonly hint = "Change the credential where this server is configured.";
+  override get message(): string {
+    return "Configured external authentication is owned by the app-server host and cannot be changed through account RPCs.";
+  }
+}
+
+/** `forced_login_method` does not allow tokens that a client lends. Nothing was changed. */
+export class ExternalAuthDisabled extends Data.TaggedError("ExternalAuthDisabled")<{}> {
+  readonly code = "APP_SERVER_EXTERNAL_AUTH_DISABLED";
+  readonly remedy: Remedy = "contactAdmin";
+  readonly hint = "Use an API key, or change forced_login_method.";
+  override get message(): string {
+    return "External ChatGPT auth is disabled. Use API key login instead.";
+  }
+}
+
+/** Lent tokens belong to a workspace that `forced_chatgpt_workspace_id` does not list. They are not used. */
+export class ExternalWorkspaceNotAllowed extends Data.TaggedError("ExternalWorkspaceNotAllowed")<{
+  readonly allowed: ReadonlyArray<string>;
+  readonly found: string;
+}> {
+  readonly code = "APP_SERVER_EXTERNAL_WORKSPACE_NOT_ALLOWED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Lend tokens of an allowed workspace.";
+  override get message(): string {
+    const allowed = JSON.stringify(this.allowed).replaceAll('","', '", "');
+    return `External auth must use one of workspace(s) ${allowed}, but received ${JSON.stringify(this.found)}.`;
+  }
+}
+
+/** A lent access token is not a JWT. It is not used. */
+export class LentTokenInvalid extends Data.TaggedError("LentTokenInvalid")<{}> {
+  readonly code = "APP_SERVER_LENT_TOKEN_INVALID";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Lend an access token that is a JWT.";
+  override get message(): string {
+    return "failed to set external auth: invalid ID token format";
+  }
+}
+
+/** The client that lent tokens was asked for new ones and gave none. */
+export class LentTokensNotRenewed extends Data.TaggedError("LentTokensNotRenewed")<{
+  /** A text of Codex, with the client's own message if it sent one. */
+  readonly reason: string;
+}> {
+  readonly code = "APP_SERVER_LENT_TOKENS_NOT_RENEWED";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in again in the client that lends its tokens.";
+  override get message(): string {
+    return this.reason;
+  }
+}
+
+/** The login server could not listen, because other programs hold all of its ports. */
+export class LoginServerPortTaken extends Data.TaggedError("LoginServerPortTaken")<{
+  readonly ports: ReadonlyArray<number>;
+}> {
+  readonly code = "APP_SERVER_LOGIN_PORT_TAKEN";
+  readonly remedy: Remedy = "retry";
+  get hint(): string {
+    return `End the program that holds port ${this.ports.join(" or ")}, or sign in with a device code.`;
+  }
+  override get message(): string {
+    return `failed to start login server: Port 127.0.0.1:${this.ports.at(-1)} is already in use`;
+  }
+}
+
+/** The authority does not offer device codes. */
+export class DeviceCodeLoginNotEnabled extends Data.TaggedError("DeviceCodeLoginNotEnabled")<{}> {
+  readonly code = "APP_SERVER_DEVICE_CODE_NOT_ENABLED";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Use the browser login.";
+  override get message(): string {
+    return "device code login is not enabled for this Codex server. Use the browser login or verify the server URL.";
+  }
+}
+
+/** The authority gave no device code. */
+export class DeviceCodeUnavailable extends Data.TaggedError("DeviceCodeUnavailable")<{
+  readonly reason: string;
+  readonly remedy: Remedy;
+  readonly hint: string;
+}> {
+  readonly code = "APP_SERVER_DEVICE_CODE_UNAVAILABLE";
+  override get message(): string {
+    return `failed to request device code: ${this.reason}`;
+  }
+}
+
+/** A login id is not a UUID. */
+export class InvalidLoginId extends Data.TaggedError("InvalidLoginId")<{
+  readonly loginId: string;
+}> {
+  readonly code = "APP_SERVER_INVALID_LOGIN_ID";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Pass the loginId that account/login/start returned.";
+  override get message(): string {
+    return `invalid login id: ${this.loginId}`;
+  }
+}
+
+/** A request to the account's backend needs a ChatGPT sign-in, and there is none. Nothing was sent. */
+export class AccountAuthRequired extends Data.TaggedError("AccountAuthRequired")<{
+  /** What the sign-in is needed for, as in `to read rate limits`. */
+  readonly purpose: string;
+  /** Whether there is a credential of another kind. */
+  readonly isSignedIn: boolean;
+}> {
+  readonly code = "APP_SERVER_ACCOUNT_AUTH_REQUIRED";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in with ChatGPT.";
+  override get message(): string {
+    const kind = this.isSignedIn ? "chatgpt" : "codex account";
+    return `${kind} authentication required ${this.purpose}`;
+  }
+}
+
+/** The account's backend failed, or its response cannot be used. */
+export class BackendRequestFailed extends Data.TaggedError("BackendRequestFailed")<{
+  /** What was attempted, as in `failed to fetch codex rate limits`. */
+  readonly attempt: string;
+  readonly reason: string;
+  readonly status?: number;
+}> {
+  readonly code = "APP_SERVER_BACKEND_REQUEST_FAILED";
+  get remedy(): Remedy {
+    const { status } = this;
+    if (status === undefined) return "fixNetwork";
+    return status === 401 || status === 403 ? "signIn" : "retry";
+  }
+  readonly hint = "Try again in a minute; check chatgpt_base_url if this is a backend of your own.";
+  override get message(): string {
+    return `${this.attempt}: ${this.reason}`;
+  }
+}
+
+/** A workspace cannot be selected. */
+export class WorkspaceSwitchRefused extends Data.TaggedError("WorkspaceSwitchRefused")<{
+  readonly reason: string;
+}> {
+  readonly code = "APP_SERVER_WORKSPACE_SWITCH_REFUSED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Choose a workspace of accountSession/list.";
+  override get message(): string {
+    return this.reason;
+  }
+}
+
+/** Errors of the account service beside those of login and model-provider. */
+export type AccountServiceOwnError =
+  | AccountAuthRequired
+  | BackendRequestFailed
+  | DeviceCodeLoginNotEnabled
+  | DeviceCodeUnavailable
+  | ExternalAuthActive
+  | ExternalAuthDisabled
+  | ExternalWorkspaceNotAllowed
+  | HostOwnsAuth
+  | InvalidLoginId
+  | LentTokenInvalid
+  | LentTokensNotRenewed
+  | LoginServerPortTaken
+  | WorkspaceSwitchRefused;
+
+/** Everything that the account service can fail with. */
+export type AccountServiceError = AccountServiceOwnError | LoginError | ModelProviderError;
+
+/** Everything that this package can fail with. */
+export type AppServerError = AccountServiceError | ClientError | RequestError;
+
+/** Every `code` of an `AppServerError`. */
+export type AppServerErrorCode = AppServerError["code"];
+
+/**
+ * Returns whether a thrown value is an error of this package or of the packages that it uses. The shape decides, not the
+ * class.
+ *
+ * @example
+ * ```ts
+ * import { ExternalAuthActive, isAppServerError } from "@agent-auth/app-server/errors";
+ *
+ * isAppServerError(new ExternalAuthActive()); // true
+ * isAppServerError(new Error("no")); // false
+ * ```
+ */
+export const isAppServerError = (error: unknown): error is AppServerError =>
+  error instanceof Error &&
+  "_tag" in error &&
+  "hint" in error &&
+  "code" in error &&
+  typeof error.code === "string" &&
+  /^(?:AGENT_IDENTITY|APP_SERVER|LOGIN|PROVIDER)_/.test(error.code);

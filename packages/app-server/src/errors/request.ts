@@ -1,0 +1,103 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import * as Data from "effect/Data";
+
+/** The request is not one that the protocol allows: an unknown method, or missing or ill-typed parameters. */
+export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
+  /** A text as serde writes it. It quotes strings and numbers of the request. */
+  readonly problem: string;
+}> {
+  readonly code = "APP_SERVER_INVALID_REQUEST";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Compare the request with the JSON Schema of the method.";
+  override get message(): string {
+    return `Invalid request: ${this.problem}`;
+  }
+}
+
+/** A request came before `initialize`. */
+export class NotInitialized extends Data.TaggedError("NotInitialized")<{}> {
+  readonly code = "APP_SERVER_NOT_INITIALIZED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Send initialize first.";
+  override get message(): string {
+    return "Not initialized";
+  }
+}
+
+/** `initialize` came a second time on one connection. */
+export class AlreadyInitialized extends Data.TaggedError("AlreadyInitialized")<{}> {
+  readonly code = "APP_SERVER_ALREADY_INITIALIZED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Send initialize once for each connection.";
+  override get message(): string {
+    return "Already initialized";
+  }
+}
+
+/** `clientInfo.name` cannot be the value of a header. */
+export class InvalidClientName extends Data.TaggedError("InvalidClientName")<{
+  readonly clientName: string;
+}> {
+  readonly code = "APP_SERVER_INVALID_CLIENT_NAME";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Use visible ASCII characters.";
+  override get message(): string {
+    return `Invalid clientInfo.name: '${this.clientName}'. Must be a valid HTTP header value.`;
+  }
+}
+
+/** A method or variant needs a capability that the client did not ask for in `initialize`. */
+export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRequired")<{
+  readonly what: string;
+}> {
+  readonly code = "APP_SERVER_EXPERIMENTAL_API_REQUIRED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Set capabilities.experimentalApi in initialize.";
+  override get message(): string {
+    return `${this.what} requires experimentalApi capability`;
+  }
+}
+
+/** Codex's app server has this method or variant, and this one refuses it by name. */
+export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
+  readonly what: string;
+  readonly area: string;
+}> {
+  readonly code = "APP_SERVER_METHOD_NOT_SUPPORTED";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Use codex app-server for it.";
+  override get message(): string {
+    return `${this.what} is not supported: this server has no ${this.area}`;
+  }
+}
+
+/** More requests are waiting than the server queues. */
+export class ServerOverloaded extends Data.TaggedError("ServerOverloaded")<{}> {
+  readonly code = "APP_SERVER_OVERLOADED";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Wait for answers before sending more requests.";
+  override get message(): string {
+    return "Server overloaded; retry later.";
+  }
+}
+
+/** Something failed that no error class describes. The cause is in the server's log, not in the answer. */
+export class InternalError extends Data.TaggedError("InternalError")<{}> {
+  readonly code = "APP_SERVER_INTERNAL_ERROR";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Look at the log of the server.";
+  override get message(): string {
+    return "internal error";
+  }
+}
+
+/** Errors that the methods answer with, before the account service is asked. */
+export type RequestError =
+  | AlreadyInitialized
+  | ExperimentalApiRequired
+  | InternalError
+  | InvalidClientName
+  | InvalidRequest
+  | MethodNotSupported
+  | NotInitialized
+  | ServerOverloaded;

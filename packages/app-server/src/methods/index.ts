@@ -1,0 +1,172 @@
+import * as Cause from "effect/Cause";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import {
+  AlreadyInitialized,
+  type AppServerError,
+  ExperimentalApiRequired,
+  InvalidClientName,
+  InvalidRequest,
+  MethodNotSupported,
+  NotInitialized,
+} from "../errors/index.ts";
+import type { AccountConnection, ClientConnection, RpcAnswer } from "../rpc/connection.ts";
+import { InitializeParams } from "../schema/handshake.ts";
+import type { AccountServiceShape, TokenOwner } from "../service/types.ts";
+import type { AccountMethodsOptions, ClientCapabilities } from "./options.ts";
+import { parseParams, unknownVariant } from "./parse-params.ts";
+import { toRpcError } from "./rpc-error.ts";
+import { findMethod, type AnyMethod, methods, unsupportedArea } from "./table.ts";
+
+export type {
+  AccountConnection,
+  ClientConnection,
+  RpcAnswer,
+  RpcError,
+} from "../rpc/connection.ts";
+export type { AccountMethodsOptions, ClientCapabilities, ClientDescription } from "./options.ts";
+export { toRpcError } from "./rpc-error.ts";
+
+/** An account service of this package: with Effects, or with Promises. */
+export type AnyAccountService = AccountServiceShape | HasAccountService;
+
+/** The account service below a face with Promises, and the context that its Effects run in. */
+export interface HasAccountService {
+  readonly effects: AccountServiceShape;
+  readonly context: Context.Context<never>;
+}
+
+/**
+ * Answers the account methods on one connection, beside whatever else the connection serves. Requests of all connections
+ * of a service are worked off in the order in which they arrive; answers come before the notifications that they cause.
+ *
+ * The connection gets every notification of the service from `initialize` on, and is asked for new tokens if it lent some.
+ *
+ * @example
+ * ```ts
+ * import { handleAccountMethods } from "@agent-auth/app-server/methods";
+ * import { openAccountService } from "@agent-auth/app-server/promises";
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ *
+ * await using service = await openAccountService({
+ *   variables: { CODEX_HOME: mkdtempSync(join(tmpdir(), "codex-home-")) },
+ * });
+ * const account = handleAccountMethods(service, {
+ *   notify: (method, params) => console.log(method, params), // send it to the client
+ *   request: () => Promise.reject(new Error("this client answers no requests")),
+ * });
+ * await account.request("initialize", { clientInfo: { name: "example", version: "1.0.0" } });
+ * console.log(await account.request("account/read", {})); // { result: { account: null, … } }
+ * ```
+ */
+export const handleAccountMethods = (
+  service: AnyAccountService,
+  connection: ClientConnection,
+  options: AccountMethodsOptions = {},
+): AccountConnection => {
+  const { context, effects } =
+    "effects" in service ? service : { effects: service, context: Context.empty() };
+  const runFork = Effect.runForkWith(context);
+  const ownHandshake = options.initialized !== undefined;
+  let capabilities: ClientCapabilities | undefined;
+  let stopListening = (): void => {};
+  let owner: TokenOwner = tokenOwner("a client", connection);
+
+  const begin = (
+    client: { readonly name: string } | undefined,
+    asked: ClientCapabilities,
+  ): void => {
+    capabilities = asked;
+    if (client !== undefined) owner = tokenOwner(client.name, connection);
+    const unwanted = new Set(asked.optOutNotificationMethods ?? []);
+    stopListening = effects.listen(({ method, params }) => {
+      if (!unwanted.has(method)) connection.notify(method, params);
+    });
+  };
+  if (options.initialized !== undefined) {
+    const { capabilities: asked = {}, clientInfo } = options.initialized;
+    if (clientInfo !== undefined) effects.describe(clientInfo);
+    begin(clientInfo, asked);
+  }
+
+  const initialize = (params: unknown): RpcAnswer => {
+    if (capabilities !== undefined) return refuse(new AlreadyInitialized());
+    const parsed = parseParams("required", InitializeParams, params);
+    if ("problem" in parsed) return refuse(new InvalidRequest(parsed));
+    const { clientInfo, capabilities: asked } = parsed.value;
+    if (!/^[\t\x20-\x7e]*$/.test(clientInfo.name))
+      return refuse(new InvalidClientName({ clientName: clientInfo.name }));
+    const { experimentalApi = false, optOutNotificationMethods } = asked ?? {};
+    const known = {
+      experimentalApi,
+      optOutNotificationMethods: optOutNotificationMethods ?? [],
+    };
+    begin(clientInfo, known);
+    options.onInitialized?.({
+      clientInfo: {
+        name: clientInfo.name,
+        version: clientInfo.version,
+        title: clientInfo.title ?? null,
+      },
+      capabilities: known,
+    });
+    return { result: effects.describe(clientInfo) };
+  };
+
+  const run = (
+    name: string,
+    method: AnyMethod,
+    params: unknown,
+  ): RpcAnswer | Promise<RpcAnswer> => {
+    const call = method.check(params);
+    if ("problem" in call) return refuse(new InvalidRequest(call));
+    const experimental = call.experimentalPart(name);
+    if (experimental !== undefined && capabilities?.experimentalApi !== true)
+      return refuse(new ExperimentalApiRequired({ what: experimental }));
+    const fiber = runFork(call.run({ service: effects, owner }));
+    const answer = (exit: Exit.Exit<unknown, AppServerError>): RpcAnswer =>
+      Exit.isSuccess(exit)
+        ? { result: exit.value }
+        : { error: toRpcError(Cause.squash(exit.cause), method.prefix) };
+    const done = fiber.pollUnsafe();
+    return done === undefined
+      ? new Promise((resolve) => fiber.addObserver((exit) => resolve(answer(exit))))
+      : answer(done);
+  };
+
+  return {
+    handles: (name) =>
+      findMethod(name) !== undefined ||
+      unsupportedArea(name) !== undefined ||
+      (!ownHandshake && (name === "initialize" || name === "initialized")),
+    request: (name, params) => {
+      if (name === "initialize" && !ownHandshake) return initialize(params);
+      if (capabilities === undefined) return refuse(new NotInitialized());
+      const method = findMethod(name);
+      if (method !== undefined) return run(name, method, params);
+      const area = unsupportedArea(name);
+      if (area === undefined)
+        return refuse(new InvalidRequest({ problem: unknownVariant(name, methodNames) }));
+      return capabilities.experimentalApi === true
+        ? refuse(new MethodNotSupported({ what: name, area }))
+        : refuse(new ExperimentalApiRequired({ what: name }));
+    },
+    notification: () => {},
+    close: () => {
+      stopListening();
+      runFork(effects.releaseOwner(owner));
+    },
+  };
+};
+
+const methodNames = ["initialize", ...Object.keys(methods)];
+
+const refuse = (error: AppServerError): RpcAnswer => ({ error: toRpcError(error) });
+
+const tokenOwner = (name: string, connection: ClientConnection): TokenOwner => ({
+  name,
+  renew: (ask, signal) => connection.request("account/chatgptAuthTokens/refresh", ask, signal),
+});

@@ -1,0 +1,189 @@
+import {
+  type AppServerError,
+  type AppServerErrorCode,
+  InternalError,
+  isAppServerError,
+} from "../errors/index.ts";
+import type { RpcError } from "../rpc/connection.ts";
+
+/** Something that the client has to change: its request, or who is signed in. */
+const client = -32600;
+/** A failure inside: network, storage, the authority. */
+const internal = -32603;
+const overloaded = -32001;
+
+/** The JSON-RPC code of every error. */
+const rpcCodes = {
+  AGENT_IDENTITY_ACCESS_TOKEN_UNAVAILABLE: internal,
+  AGENT_IDENTITY_AGENT_REGISTRATION_REJECTED: internal,
+  AGENT_IDENTITY_AGENT_REGISTRATION_REQUEST_FAILED: internal,
+  AGENT_IDENTITY_AGENT_REGISTRATION_RESPONSE_MALFORMED: internal,
+  AGENT_IDENTITY_ASSERTION_AGENT_MISMATCH: internal,
+  AGENT_IDENTITY_ASSERTION_AGENT_UNKNOWN: internal,
+  AGENT_IDENTITY_ASSERTION_LOOKUP_FAILED: internal,
+  AGENT_IDENTITY_ASSERTION_MALFORMED: internal,
+  AGENT_IDENTITY_ASSERTION_OUTSIDE_CLOCK_WINDOW: internal,
+  AGENT_IDENTITY_ASSERTION_REPLAYED: internal,
+  AGENT_IDENTITY_ASSERTION_SIGNATURE_INVALID: internal,
+  AGENT_IDENTITY_ASSERTION_TASK_MISMATCH: internal,
+  AGENT_IDENTITY_BASE_URL_INSECURE: internal,
+  AGENT_IDENTITY_BASE_URL_INVALID: internal,
+  AGENT_IDENTITY_BISCUIT_REJECTED: internal,
+  AGENT_IDENTITY_BISCUIT_REQUEST_FAILED: internal,
+  AGENT_IDENTITY_CLIENT_CLOSED: internal,
+  AGENT_IDENTITY_HTTP_BODY_TOO_LARGE: internal,
+  AGENT_IDENTITY_HTTP_CONFIGURATION_INVALID: internal,
+  AGENT_IDENTITY_HTTP_CONNECTION_FAILED: internal,
+  AGENT_IDENTITY_HTTP_INSECURE_URL: internal,
+  AGENT_IDENTITY_HTTP_REDIRECT_NOT_ALLOWED: internal,
+  AGENT_IDENTITY_HTTP_REQUEST_INVALID: internal,
+  AGENT_IDENTITY_HTTP_TIMED_OUT: internal,
+  AGENT_IDENTITY_JWKS_ENDPOINT_ERROR: internal,
+  AGENT_IDENTITY_JWKS_KEY_NOT_FOUND: internal,
+  AGENT_IDENTITY_JWKS_MALFORMED: internal,
+  AGENT_IDENTITY_JWKS_REQUEST_FAILED: internal,
+  AGENT_IDENTITY_JWT_ALGORITHM_NOT_ALLOWED: internal,
+  AGENT_IDENTITY_JWT_AUDIENCE_MISMATCH: internal,
+  AGENT_IDENTITY_JWT_CLAIM_INVALID: internal,
+  AGENT_IDENTITY_JWT_CRITICAL_HEADER_UNSUPPORTED: internal,
+  AGENT_IDENTITY_JWT_EXPIRED: internal,
+  AGENT_IDENTITY_JWT_FORMAT_INVALID: internal,
+  AGENT_IDENTITY_JWT_HEADER_MALFORMED: internal,
+  AGENT_IDENTITY_JWT_ISSUER_MISMATCH: internal,
+  AGENT_IDENTITY_JWT_KID_MISSING: internal,
+  AGENT_IDENTITY_JWT_NOT_YET_VALID: internal,
+  AGENT_IDENTITY_JWT_SIGNATURE_INVALID: internal,
+  AGENT_IDENTITY_KEY_MALFORMED: internal,
+  AGENT_IDENTITY_PATH_SEGMENT_INVALID: internal,
+  AGENT_IDENTITY_PUBLIC_KEY_MALFORMED: internal,
+  AGENT_IDENTITY_SEALED_BOX_DECRYPTION_FAILED: internal,
+  AGENT_IDENTITY_STORED_RECORD_INVALID: internal,
+  AGENT_IDENTITY_TASK_ID_DECRYPTION_FAILED: internal,
+  AGENT_IDENTITY_TASK_ID_MISSING: internal,
+  AGENT_IDENTITY_TASK_REGISTRATION_REJECTED: internal,
+  AGENT_IDENTITY_TASK_REGISTRATION_REQUEST_FAILED: internal,
+  AGENT_IDENTITY_TASK_REGISTRATION_RESPONSE_MALFORMED: internal,
+  APP_SERVER_ACCOUNT_AUTH_REQUIRED: client,
+  APP_SERVER_ALREADY_INITIALIZED: client,
+  APP_SERVER_ANSWER_INVALID: internal,
+  APP_SERVER_BACKEND_REQUEST_FAILED: internal,
+  APP_SERVER_CLOSED: internal,
+  APP_SERVER_DEVICE_CODE_NOT_ENABLED: client,
+  APP_SERVER_DEVICE_CODE_UNAVAILABLE: internal,
+  APP_SERVER_EXPERIMENTAL_API_REQUIRED: client,
+  APP_SERVER_EXTERNAL_AUTH_ACTIVE: client,
+  APP_SERVER_EXTERNAL_AUTH_DISABLED: client,
+  APP_SERVER_EXTERNAL_WORKSPACE_NOT_ALLOWED: client,
+  APP_SERVER_HOST_OWNS_AUTH: client,
+  APP_SERVER_INTERNAL_ERROR: internal,
+  APP_SERVER_INVALID_CLIENT_NAME: client,
+  APP_SERVER_INVALID_LOGIN_ID: client,
+  APP_SERVER_INVALID_REQUEST: client,
+  APP_SERVER_LENT_TOKENS_NOT_RENEWED: internal,
+  APP_SERVER_LENT_TOKEN_INVALID: internal,
+  APP_SERVER_LOGIN_PORT_TAKEN: internal,
+  APP_SERVER_METHOD_NOT_SUPPORTED: client,
+  APP_SERVER_NOT_INITIALIZED: client,
+  APP_SERVER_OVERLOADED: overloaded,
+  APP_SERVER_REQUEST_FAILED: internal,
+  APP_SERVER_WORKSPACE_SWITCH_REFUSED: client,
+  LOGIN_ACCOUNT_EXISTS: client,
+  LOGIN_ACCOUNT_FOLDER_UNUSABLE: internal,
+  LOGIN_ACCOUNT_IN_USE: client,
+  LOGIN_ACCOUNT_NAME_INVALID: client,
+  LOGIN_ACCOUNT_NOT_FOUND: client,
+  LOGIN_ACCOUNT_NOT_KEPT: client,
+  LOGIN_ACCOUNT_UNREADABLE: internal,
+  LOGIN_AUTHORITY_RESPONSE_INVALID: internal,
+  LOGIN_AUTHORITY_UNREACHABLE: internal,
+  LOGIN_AUTHORIZATION_CODE_MISSING: internal,
+  LOGIN_AUTHORIZATION_DENIED: internal,
+  LOGIN_AUTHORIZATION_FAILED: internal,
+  LOGIN_AUTH_JSON_INVALID: internal,
+  LOGIN_CALLBACK_PORTS_TAKEN: internal,
+  LOGIN_CA_BUNDLE_UNUSABLE: internal,
+  LOGIN_CODEX_ENTITLEMENT_MISSING: internal,
+  LOGIN_CODEX_HOME_UNUSABLE: internal,
+  LOGIN_CODE_EXCHANGE_REJECTED: internal,
+  LOGIN_CONFIG_KEY_INVALID: internal,
+  LOGIN_CONFIG_SYNTAX: internal,
+  LOGIN_CONFIG_UNREADABLE: internal,
+  LOGIN_CREDENTIAL_COPY_REMAINS: internal,
+  LOGIN_CREDENTIAL_FORBIDDEN: client,
+  LOGIN_CREDENTIAL_UNUSABLE: internal,
+  LOGIN_DEVICE_CODE_EXPIRED: internal,
+  LOGIN_DEVICE_CODE_NOT_ENABLED: internal,
+  LOGIN_DEVICE_CODE_REJECTED: internal,
+  LOGIN_ENCRYPTED_STORE_NOT_SUPPORTED: internal,
+  LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES: client,
+  LOGIN_EXTERNAL_PROVIDER_FAILED: internal,
+  LOGIN_HOME_LOCK_BUSY: internal,
+  LOGIN_HOME_LOCK_FAILED: internal,
+  LOGIN_INVALID_INPUT: client,
+  LOGIN_INVALID_ISSUER: internal,
+  LOGIN_KEYRING_UNAVAILABLE: internal,
+  LOGIN_MANAGER_CLOSED: internal,
+  LOGIN_METHOD_DISABLED: client,
+  LOGIN_MODEL_PROVIDER_NOT_FOUND: internal,
+  LOGIN_NEW_CREDENTIAL_REJECTED: internal,
+  LOGIN_NOT_SIGNED_IN: client,
+  LOGIN_OWNER_NOT_TRUSTED: internal,
+  LOGIN_PERSISTENT_STORE_REQUIRED: client,
+  LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED: internal,
+  LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED: internal,
+  LOGIN_PROXY_REQUEST_FAILED: internal,
+  LOGIN_PROXY_UNUSABLE: internal,
+  LOGIN_REFRESH_ACCOUNT_CHANGED: internal,
+  LOGIN_REFRESH_FAILED: internal,
+  LOGIN_REFRESH_REJECTED: internal,
+  LOGIN_REFRESH_UNSUPPORTED: client,
+  LOGIN_SIGN_IN_CANCELLED: internal,
+  LOGIN_SIGN_IN_LINK_REUSED: internal,
+  LOGIN_SIGN_IN_STATE_MISMATCH: internal,
+  LOGIN_SIGN_IN_TIMED_OUT: internal,
+  LOGIN_STORE_UNREADABLE: internal,
+  LOGIN_STORE_UNWRITABLE: internal,
+  LOGIN_WORKSPACE_NOT_ALLOWED: client,
+  PROVIDER_ACCOUNT_CHANGED: internal,
+  PROVIDER_CERTIFICATE_UNTRUSTED: internal,
+  PROVIDER_CREDENTIAL_UNAVAILABLE: internal,
+  PROVIDER_ENV_KEY_MISSING: internal,
+  PROVIDER_ILLEGAL_HEADER: internal,
+  PROVIDER_INTERCEPTOR_ORDER_INVALID: internal,
+  PROVIDER_INVALID_BASE_URL: internal,
+  PROVIDER_METHOD_NOT_ALLOWED: internal,
+  PROVIDER_REDIRECT_NOT_FOLLOWED: internal,
+  PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED: internal,
+  PROVIDER_SIGNING_FAILED: internal,
+  PROVIDER_SIGN_IN_REQUIRED: client,
+  PROVIDER_TOKEN_COMMAND_FAILED: internal,
+  PROVIDER_UNKNOWN: client,
+  PROVIDER_WEBSOCKET_NOT_OPENED: internal,
+} as const satisfies Record<AppServerErrorCode, number>;
+
+const isKnown = (code: string): code is AppServerErrorCode => Object.hasOwn(rpcCodes, code);
+
+/**
+ * Returns the JSON-RPC error for an error of this package or of those that it uses: its message, and `code`, `hint` and
+ * `remedy` as `data`. Anything else is an `InternalError`, whose cause is not told. `prefix` is put before the message of a
+ * failure inside, as in `logout failed: …`.
+ *
+ * @example
+ * ```ts
+ * import { ExternalAuthActive } from "@agent-auth/app-server/errors";
+ * import { toRpcError } from "@agent-auth/app-server/methods";
+ *
+ * toRpcError(new ExternalAuthActive()).code; // -32600
+ * ```
+ */
+export const toRpcError = (thrown: unknown, prefix = ""): RpcError => {
+  const error: AppServerError = isAppServerError(thrown) ? thrown : new InternalError();
+  const { code, hint, message, remedy } = error;
+  // A package below may be newer than this table.
+  const rpcCode = isKnown(code) ? rpcCodes[code] : internal;
+  return {
+    code: rpcCode,
+    message: rpcCode === internal ? `${prefix}${message}` : message,
+    data: { code, hint, remedy },
+  };
+};

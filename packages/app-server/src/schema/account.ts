@@ -1,0 +1,208 @@
+import * as z from "zod/mini";
+
+export const AuthMode = z.enum([
+  "apikey",
+  "chatgpt",
+  "chatgptAuthTokens",
+  "headers",
+  "agentIdentity",
+  "personalAccessToken",
+  "bedrockApiKey",
+  "bedrockAccessKeys",
+]);
+
+export const PlanType = z.enum([
+  "free",
+  "go",
+  "plus",
+  "pro",
+  "prolite",
+  "promax",
+  "team",
+  "self_serve_business_prolite",
+  "self_serve_business_usage_based",
+  "business",
+  "ent26",
+  "enterprise_cbp_automation",
+  "enterprise_cbp_usage_based",
+  "enterprise",
+  "edu",
+  "edu_plus",
+  "edu_pro",
+  "sci",
+  "sci_plus",
+  "unknown",
+]);
+
+const Remedy = z.enum([
+  "signIn",
+  "retry",
+  "fixInput",
+  "fixEnvironment",
+  "fixConfig",
+  "fixStore",
+  "fixNetwork",
+  "contactAdmin",
+]);
+
+export const Account = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("apiKey") }),
+  z.object({
+    type: z.literal("chatgpt"),
+    email: z.nullable(z.string()),
+    planType: PlanType,
+    workspaceName: z.nullable(z.string()),
+  }),
+  z.object({ type: z.literal("amazonBedrock"), usesCodexManagedCredentials: z.boolean() }),
+  z.object({ type: z.literal("gcp") }),
+]);
+
+export const WorkspaceRouting = z.object({
+  chatgptAccountId: z.string(),
+  backendOrigin: z.string(),
+  accountRoutingOverride: z.enum(["NO_CONSTRAINT", "us", "us_cr"]),
+});
+
+/**
+ * Why there is no account. Not in Codex.
+ *
+ * - `signedOut`: nobody has signed in.
+ * - `otherProvider`: the model provider uses a credential of its own, or none.
+ * - `unusable`: there is a credential, and it cannot be used; `code`, `hint` and `remedy` are those of the error.
+ */
+export const AccountUnavailable = z.object({
+  reason: z.enum(["signedOut", "otherProvider", "unusable"]),
+  message: z.string(),
+  code: z.nullable(z.string()),
+  hint: z.nullable(z.string()),
+  remedy: z.nullable(Remedy),
+});
+
+export const GetAccountParams = z.object({ refreshToken: z.optional(z.boolean()) });
+
+export const GetAccountResponse = z.object({
+  account: z.nullable(Account),
+  userId: z.nullable(z.string()),
+  requiresOpenaiAuth: z.boolean(),
+  workspaceRouting: z.nullable(WorkspaceRouting),
+  /** Present if `account` is null. Not in Codex. */
+  accountUnavailable: z.optional(AccountUnavailable),
+});
+
+export const GetAuthStatusParams = z.object({
+  includeToken: z.optional(z.nullable(z.boolean())),
+  refreshToken: z.optional(z.nullable(z.boolean())),
+});
+
+export const GetAuthStatusResponse = z.object({
+  authMethod: z.nullable(AuthMode),
+  authToken: z.nullable(z.string()),
+  requiresOpenaiAuth: z.nullable(z.boolean()),
+});
+
+export const LoginAccountParams = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("apiKey"), apiKey: z.string() }),
+  z.object({
+    type: z.literal("chatgpt"),
+    codexStreamlinedLogin: z.optional(z.boolean()),
+    useHostedLoginSuccessPage: z.optional(z.boolean()),
+    appBrand: z.optional(z.nullable(z.enum(["codex", "chatgpt"]))),
+  }),
+  z.object({ type: z.literal("chatgptDeviceCode") }),
+  z.object({
+    type: z.literal("chatgptAuthTokens"),
+    accessToken: z.string(),
+    chatgptAccountId: z.string(),
+    chatgptPlanType: z.optional(z.nullable(z.string())),
+  }),
+  z.object({ type: z.literal("amazonBedrock"), apiKey: z.string(), region: z.string() }),
+  z.object({
+    type: z.literal("amazonBedrockAccessKeys"),
+    accessKeyId: z.string(),
+    secretAccessKey: z.string(),
+    sessionToken: z.optional(z.nullable(z.string())),
+    region: z.string(),
+  }),
+]);
+
+export const LoginAccountResponse = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("apiKey") }),
+  z.object({ type: z.literal("chatgpt"), loginId: z.string(), authUrl: z.string() }),
+  z.object({
+    type: z.literal("chatgptDeviceCode"),
+    loginId: z.string(),
+    verificationUrl: z.string(),
+    userCode: z.string(),
+  }),
+  z.object({ type: z.literal("chatgptAuthTokens") }),
+  z.object({ type: z.literal("amazonBedrock") }),
+]);
+
+export const CancelLoginAccountParams = z.object({ loginId: z.string() });
+export const CancelLoginAccountResponse = z.object({ status: z.enum(["canceled", "notFound"]) });
+
+export const LogoutAccountResponse = z.object({});
+
+export const AccountLoginCompletedNotification = z.object({
+  loginId: z.nullable(z.string()),
+  success: z.boolean(),
+  error: z.nullable(z.string()),
+  onboardingEntrypoint: z.nullable(z.literal("life_sciences")),
+});
+
+export const AccountUpdatedNotification = z.object({
+  authMode: z.nullable(AuthMode),
+  planType: z.nullable(PlanType),
+  reason: z.nullable(z.enum(["workspaceRoutingReady", "unknown"])),
+});
+
+export const ChatgptAuthTokensRefreshParams = z.object({
+  reason: z.enum(["unauthorized"]),
+  previousAccountId: z.optional(z.nullable(z.string())),
+});
+
+export const ChatgptAuthTokensRefreshResponse = z.object({
+  accessToken: z.string(),
+  chatgptAccountId: z.string(),
+  chatgptPlanType: z.optional(z.nullable(z.string())),
+});
+
+const AccountSession = z.object({
+  sessionId: z.string(),
+  email: z.nullable(z.string()),
+  userId: z.nullable(z.string()),
+  displayName: z.nullable(z.string()),
+  imageUrl: z.nullable(z.string()),
+  /** Unix time in seconds. */
+  lastUsedAt: z.int(),
+  isActive: z.boolean(),
+  selectedWorkspaceAccountId: z.nullable(z.string()),
+  workspaces: z.array(
+    z.object({
+      accountId: z.string(),
+      name: z.nullable(z.string()),
+      imageUrl: z.nullable(z.string()),
+      kind: z.nullable(z.enum(["personal", "workspace"])),
+    }),
+  ),
+});
+
+export const AccountSessionsListParams = z.object({
+  refreshWorkspaceMetadata: z.optional(z.boolean()),
+});
+
+export const AccountSessionsResponse = z.object({
+  activeSessionId: z.nullable(z.string()),
+  sessions: z.array(AccountSession),
+});
+
+export const AccountSessionsSwitchParams = z.object({
+  sessionId: z.string(),
+  accountId: z.string(),
+  allowBrowserLogin: z.optional(z.boolean()),
+});
+
+export const AccountSessionsSwitchResponse = z.union([
+  AccountSessionsResponse,
+  z.object({ loginId: z.string(), authUrl: z.string() }),
+]);

@@ -1,0 +1,240 @@
+import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
+import * as z from "zod/mini";
+import { RateLimitReachedType } from "../schema/usage.ts";
+import type { AccountServiceShape, RateLimits, TokenUsage, WorkspaceMessages } from "./types.ts";
+import type * as Effect from "effect/Effect";
+
+// Responses of the account's backend. Members that are absent or of another type count as unknown, since newer backends
+// may change them.
+
+const nullish = <A extends z.ZodMiniType>(schema: A) =>
+  z.catch(z.optional(z.nullable(schema)), undefined);
+const text = nullish(z.string());
+const integer = nullish(z.int());
+const flag = nullish(z.boolean());
+
+const Window = z.object({
+  used_percent: z.number(),
+  limit_window_seconds: integer,
+  reset_at: integer,
+});
+const Limit = z.object({ primary_window: nullish(Window), secondary_window: nullish(Window) });
+const Usage = z.object({
+  plan_type: text,
+  account_id: text,
+  rate_limit: nullish(Limit),
+  additional_rate_limits: nullish(
+    z.array(z.object({ limit_name: text, metered_feature: text, rate_limit: nullish(Limit) })),
+  ),
+  credits: nullish(z.object({ has_credits: z.boolean(), unlimited: z.boolean(), balance: text })),
+  spend_control: nullish(
+    z.object({
+      reached: flag,
+      individual_limit: nullish(
+        z.object({
+          limit: z.string(),
+          used: z.string(),
+          remaining_percent: z.int(),
+          reset_at: z.int(),
+        }),
+      ),
+    }),
+  ),
+  rate_limit_reached_type: nullish(z.object({ type: RateLimitReachedType })),
+  rate_limit_reset_credits: nullish(z.object({ available_count: z.int() })),
+  rate_limit_upsell: z.optional(z.unknown()),
+});
+const ResetCredits = z.object({
+  credits: z.array(
+    z.object({
+      id: z.string(),
+      reset_type: text,
+      status: text,
+      granted_at: integer,
+      expires_at: integer,
+      title: text,
+      description: text,
+    }),
+  ),
+});
+
+type Snapshot = RateLimits["rateLimits"];
+
+const mainLimit = "codex";
+
+/** Returns the answer to `account/rateLimits/read` for the response of `/usage`; `undefined` if it is not one. */
+export const readRateLimits = (json: unknown, details: unknown): RateLimits | undefined => {
+  const usage = Usage.safeParse(json);
+  if (!usage.success) return undefined;
+  const { data } = usage;
+  const planType = data.plan_type == null ? null : parsePlanType(data.plan_type);
+  const plain: Snapshot = {
+    limitId: null,
+    limitName: null,
+    normalModelSlug: null,
+    primary: null,
+    secondary: null,
+    credits: null,
+    individualLimit: null,
+    spendControlReached: null,
+    planType,
+    rateLimitReachedType: null,
+  };
+  const individual = data.spend_control?.individual_limit;
+  const rateLimits: Snapshot = {
+    ...plain,
+    ...windowsOf(data.rate_limit),
+    limitId: mainLimit,
+    credits: data.credits
+      ? {
+          hasCredits: data.credits.has_credits,
+          unlimited: data.credits.unlimited,
+          balance: data.credits.balance ?? null,
+        }
+      : null,
+    individualLimit: individual
+      ? {
+          limit: individual.limit,
+          used: individual.used,
+          remainingPercent: individual.remaining_percent,
+          resetsAt: individual.reset_at,
+        }
+      : null,
+    spendControlReached: data.spend_control?.reached ?? null,
+    rateLimitReachedType: data.rate_limit_reached_type?.type ?? null,
+  };
+  const others = (data.additional_rate_limits ?? []).map((limit): [string, Snapshot] => {
+    const limitId = limit.metered_feature ?? limit.limit_name ?? "unknown";
+    const limitName = limit.limit_name ?? null;
+    return [limitId, { ...plain, ...windowsOf(limit.rate_limit), limitId, limitName }];
+  });
+  return {
+    ordinaryUsageAllowed: null,
+    rateLimits,
+    rateLimitsByLimitId: Object.fromEntries([[mainLimit, rateLimits], ...others]),
+    rateLimitResetCredits: resetCreditsOf(data.rate_limit_reset_credits, details),
+    accountId: data.account_id ?? null,
+    rateLimitUpsell: data.rate_limit_upsell ?? null,
+  };
+};
+
+const windowsOf = (
+  limit: z.infer<typeof Limit> | null | undefined,
+): Pick<Snapshot, "primary" | "secondary"> => ({
+  primary: windowOf(limit?.primary_window),
+  secondary: windowOf(limit?.secondary_window),
+});
+
+const windowOf = (window: z.infer<typeof Window> | null | undefined): Snapshot["primary"] =>
+  window == null
+    ? null
+    : {
+        usedPercent: Math.round(window.used_percent),
+        windowDurationMins:
+          window.limit_window_seconds == null ? null : Math.ceil(window.limit_window_seconds / 60),
+        resetsAt: window.reset_at ?? null,
+      };
+
+const resetCreditsOf = (
+  summary: { readonly available_count: number } | null | undefined,
+  details: unknown,
+): RateLimits["rateLimitResetCredits"] => {
+  const parsed = ResetCredits.safeParse(details);
+  if (summary == null && !parsed.success) return null;
+  const credits = parsed.success ? parsed.data.credits : null;
+  return {
+    availableCount: summary?.available_count ?? credits?.length ?? 0,
+    credits:
+      credits?.map((credit) => ({
+        id: credit.id,
+        resetType: credit.reset_type === "codex_rate_limits" ? "codexRateLimits" : "unknown",
+        status: isStatus(credit.status) ? credit.status : "unknown",
+        grantedAt: credit.granted_at ?? 0,
+        expiresAt: credit.expires_at ?? null,
+        title: credit.title ?? null,
+        description: credit.description ?? null,
+      })) ?? null,
+  };
+};
+
+const isStatus = (status: unknown): status is "available" | "redeeming" | "redeemed" =>
+  status === "available" || status === "redeeming" || status === "redeemed";
+
+const Profile = z.object({
+  stats: z.object({
+    lifetime_tokens: integer,
+    peak_daily_tokens: integer,
+    longest_running_turn_sec: integer,
+    current_streak_days: integer,
+    longest_streak_days: integer,
+    daily_usage_buckets: nullish(z.array(z.object({ start_date: z.string(), tokens: z.int() }))),
+  }),
+});
+
+/** Returns the answer to `account/usage/read` for the response of `/profiles/me`; `undefined` if it is not one. */
+export const readTokenUsage = (json: unknown): TokenUsage | undefined => {
+  const profile = Profile.safeParse(json);
+  if (!profile.success) return undefined;
+  const { stats } = profile.data;
+  return {
+    summary: {
+      lifetimeTokens: stats.lifetime_tokens ?? null,
+      peakDailyTokens: stats.peak_daily_tokens ?? null,
+      longestRunningTurnSec: stats.longest_running_turn_sec ?? null,
+      currentStreakDays: stats.current_streak_days ?? null,
+      longestStreakDays: stats.longest_streak_days ?? null,
+    },
+    dailyUsageBuckets:
+      stats.daily_usage_buckets?.map(({ start_date, tokens }) => ({
+        startDate: start_date,
+        tokens,
+      })) ?? null,
+  };
+};
+
+const Messages = z.object({
+  messages: z.array(
+    z.object({
+      message_id: z.string(),
+      message_type: text,
+      message_body: z.string(),
+      created_at: integer,
+      archived_at: integer,
+    }),
+  ),
+});
+
+/** Returns the answer to `account/workspaceMessages/read`; `undefined` for another response. */
+export const readWorkspaceMessages = (json: unknown): WorkspaceMessages | undefined => {
+  const parsed = Messages.safeParse(json);
+  if (!parsed.success) return undefined;
+  return {
+    featureEnabled: true,
+    messages: parsed.data.messages.map((message) => ({
+      messageId: message.message_id,
+      messageType:
+        message.message_type === "headline" || message.message_type === "announcement"
+          ? message.message_type
+          : "unknown",
+      messageBody: message.message_body,
+      createdAt: message.created_at ?? null,
+      archivedAt: message.archived_at ?? null,
+    })),
+  };
+};
+
+type Outcome = Effect.Success<ReturnType<AccountServiceShape["consumeRateLimitResetCredit"]>>;
+
+const outcomes: ReadonlyMap<string, Outcome["outcome"]> = new Map([
+  ["reset", "reset"],
+  ["nothing_to_reset", "nothingToReset"],
+  ["no_credit", "noCredit"],
+  ["already_redeemed", "alreadyRedeemed"],
+]);
+
+/** Returns the answer to `account/rateLimitResetCredit/consume`; `undefined` for another response. */
+export const readConsumeOutcome = (json: unknown): Outcome | undefined => {
+  const parsed = z.object({ code: z.string() }).safeParse(json);
+  const outcome = parsed.success ? outcomes.get(parsed.data.code) : undefined;
+  return outcome === undefined ? undefined : { outcome };
+};
