@@ -2,10 +2,26 @@
 // it is first used. undici's own index also loads its mocks, caches and sqlite, and doubles the start-up time of `api`.
 "use strict";
 
+const util = require("node:util");
+
+/**
+ * Loads a part without debug output: under NODE_DEBUG=undici it prints the URL of every request, whose query may hold a
+ * provider's credential.
+ */
+const untraced = (load) => {
+  const { debuglog } = util;
+  util.debuglog = () => Object.assign(() => {}, { enabled: false });
+  try {
+    return load();
+  } finally {
+    util.debuglog = debuglog;
+  }
+};
+
 /** undici's `request`, for callers that always pass a dispatcher. */
 const request = (url, { dispatcher, ...options }) => {
   const { origin, pathname, search } = new URL(url);
-  const send = require("undici/lib/api/api-request.js");
+  const send = untraced(() => require("undici/lib/api/api-request.js"));
   return send.call(dispatcher, { ...options, origin, path: pathname + search });
 };
 
@@ -27,5 +43,5 @@ const parts = {
 };
 
 for (const [name, load] of Object.entries(parts)) {
-  Object.defineProperty(module.exports, name, { enumerable: true, get: load });
+  Object.defineProperty(module.exports, name, { enumerable: true, get: () => untraced(load) });
 }

@@ -26,6 +26,7 @@ const json = '{"object":"list","data":[{"id":"gpt-5","size":12345678901234567890
 
 let server: Server;
 let home: CliHome;
+let openaiBaseUrl: string;
 const received: Received[] = [];
 const env = { CODEX_API_KEY: "sk-proj-1234567890ABCDE" };
 
@@ -56,7 +57,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  home = await CliHome.make(`openai_base_url = "http://127.0.0.1:${port}/v1"\n`);
+  openaiBaseUrl = `http://127.0.0.1:${port}/v1`;
+  home = await CliHome.make(`openai_base_url = "${openaiBaseUrl}"\n`);
 });
 afterAll(async () => {
   server.close();
@@ -69,6 +71,23 @@ const sentBy = async (...args: readonly string[]) => {
   expect([exitCode, stderr]).toEqual([0, ""]);
   return received.at(-1);
 };
+
+describe("NODE_DEBUG", () => {
+  it.each(["undici", "fetch,undici", "*"])(
+    "%s prints no URL, whose query may hold a provider's credential",
+    async (NODE_DEBUG) => {
+      const provider = [
+        "model_provider=acme",
+        `model_providers.acme.base_url="${openaiBaseUrl}"`,
+        'model_providers.acme.query_params={key="canary-in-query"}',
+      ].flatMap((override) => ["-c", override]);
+      const ended = await home.run(["api", ...provider, "/query"], { env: { NODE_DEBUG } });
+      expect(ended.exitCode).toBe(0);
+      expect(received.at(-1)?.url).toBe("/v1/query?key=canary-in-query");
+      expect(ended.stderr).not.toContain("canary");
+    },
+  );
+});
 
 describe("the body of api", () => {
   it("is a file with -d @FILE, sent unchanged", async () => {

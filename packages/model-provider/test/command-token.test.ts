@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { lchown, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -53,6 +53,27 @@ describe("runTokenCommand", () => {
       'let n=0;process.stdin.on("data",d=>n+=d.length).on("end",()=>console.log(n+process.argv[1]))';
     expect(await run({ ...config(""), args: secrets("-e", script, "$HOME;|") })).toBe("0$HOME;|");
   });
+
+  it.each(["child_process", "fs,CHILD_PROCESS"])(
+    "prints neither arguments nor environment under NODE_DEBUG=%s",
+    async (NODE_DEBUG) => {
+      const source = new URL("../src/credentials/command-token.ts", import.meta.url).href;
+      const redacted = import.meta.resolve("effect/Redacted");
+      const effect = import.meta.resolve("effect/Effect");
+      const script = `
+        import { runTokenCommand } from ${JSON.stringify(source)};
+        import * as Redacted from ${JSON.stringify(redacted)};
+        import * as Effect from ${JSON.stringify(effect)};
+        const args = ["-e", "console.log(process.argv[1].length)", "canary-argument"].map((arg) => Redacted.make(arg));
+        const one = { command: process.execPath, args, timeoutMs: 5000, refreshIntervalMs: 0 };
+        console.log(Redacted.value(await Effect.runPromise(runTokenCommand(one))));`;
+      const flags = ["--conditions=@agent-auth/source", "--input-type=module", "-e", script];
+      const env = { ...process.env, NODE_DEBUG, OTHER_SECRET: "canary-variable" };
+      const child = spawnSync(process.execPath, flags, { env, encoding: "utf8" });
+      expect(child.stdout).toBe("15\n");
+      expect(child.stderr).not.toContain("canary");
+    },
+  );
 
   it("resolves a relative path against cwd, and runs there", async () => {
     const one = join(folder, "where.sh");

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { TokenCommandFailed } from "../errors/index.ts";
+import { untraced } from "./untraced.ts";
 
 export interface CommandToRun {
   readonly command: string;
@@ -40,13 +41,15 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
         let child: ChildProcess;
         try {
-          child = spawn(programPath(toRun), toRun.args.map(Redacted.value), {
-            stdio: ["ignore", "pipe", "pipe"],
-            windowsHide: true,
-            detached: ownsGroup,
-            env: withoutCredentials(process.env),
-            ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
-          });
+          child = untraced(() =>
+            spawn(programPath(toRun), toRun.args.map(Redacted.value), {
+              stdio: ["ignore", "pipe", "pipe"],
+              windowsHide: true,
+              detached: ownsGroup,
+              env: withoutCredentials(process.env),
+              ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
+            }),
+          );
         } catch (error) {
           resume(fail({ _tag: "NotStarted", errno: errnoOf(error) }));
           return undefined;

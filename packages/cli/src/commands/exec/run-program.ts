@@ -1,3 +1,4 @@
+import { untraced } from "@agent-auth/model-provider/credentials/untraced";
 import * as Effect from "effect/Effect";
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
@@ -29,21 +30,6 @@ export const runProgram = (
       resume(Effect.succeed(code ?? 128 + constants.signals[signal ?? "SIGKILL"]));
     });
   });
-
-/**
- * Runs a function without the debug output of Node. Under `NODE_DEBUG=child_process`, Node prints the whole environment
- * of a child that it starts to stderr, the credential included.
- */
-const untraced = <A>(start: () => A): A => {
-  if (process.env["NODE_DEBUG"] === undefined) return start();
-  const write = process.stderr.write.bind(process.stderr);
-  process.stderr.write = () => true;
-  try {
-    return start();
-  } finally {
-    process.stderr.write = write;
-  }
-};
 
 /**
  * On a terminal, the program gets Ctrl-C as well, so this process only has to ignore it. Other signals are passed on, and

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
+import { untraced } from "@agent-auth/model-provider/credentials/untraced";
 import * as Effect from "effect/Effect";
 import type { TerminalEnvironment } from "../../terminal/terminal-environment.ts";
 
@@ -82,7 +83,7 @@ const start = (
   program: string,
   args: ReadonlyArray<string>,
   options: SpawnOptions = { stdio: "ignore" },
-): ChildProcess => spawn(program, args, { detached: true, ...options });
+): ChildProcess => untraced(() => spawn(program, args, { detached: true, ...options }));
 
 /** Done when the browser has exited successfully, or still runs after a while. */
 const untilSettled = (open: () => Promise<void>): Effect.Effect<void, Error> =>
