@@ -1,5 +1,15 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
+import { loadEnvironment } from "../src/config/environment.ts";
+import { loadConfig } from "../src/config/index.ts";
 import { parseDotEnv } from "../src/config/dot-env.ts";
+
+/** `A0` has one character, and each further variable twice as many as the one before. */
+const doubling = (lines: number): string =>
+  ["A0=x", ...Array.from({ length: lines }, (_, at) => `A${at + 1}=$A${at}$A${at}`)].join("\n");
 
 describe("parseDotEnv", () => {
   // The first eight were read by Codex 0.163 in the same way.
@@ -36,15 +46,42 @@ describe("parseDotEnv", () => {
     ["A x", undefined],
     ["A.B=x\nA=y", "y"],
   ])("reads %j as %j", (text, expected) => {
-    expect(parseDotEnv(text, { SET: "yes" })["A"]).toBe(expected);
+    expect(parseDotEnv(text, { SET: "yes" })?.["A"]).toBe(expected);
   });
 
   it("reads names that every object inherits as its own", () => {
     const found = parseDotEnv("__proto__=a\nconstructor=b\n", {});
-    expect(Object.entries(found)).toEqual([
+    expect(Object.entries(found ?? {})).toEqual([
       ["__proto__", "a"],
       ["constructor", "b"],
     ]);
+  });
+
+  it.each([
+    ["lines that refer to the previous one twice", doubling(30)],
+    ["many references to one long value", `L=${"x".repeat(1000)}\n${"B=$L\n".repeat(1100)}`],
+    ["many references in one line", `L=${"x".repeat(1000)}\nA=${"${L}".repeat(1100)}`],
+    ["references to a long variable of the process", "A=$LONG\n".repeat(11)],
+  ])("reads nothing of a file that expands to more than 1 MiB: %s", (_, text) => {
+    expect(parseDotEnv(text, { LONG: "x".repeat(100_000) })).toBeUndefined();
+  });
+
+  it("reads references that together have less than 1 MiB", () => {
+    expect(parseDotEnv(doubling(18), {})?.["A18"]).toBe("x".repeat(2 ** 18));
+  });
+
+  it("makes loadConfig fail, with the file's name, if the file expands to more than 1 MiB", async () => {
+    const home = await mkdtemp(join(tmpdir(), "dot-env-"));
+    await writeFile(join(home, ".env"), `${doubling(40)}\nHTTPS_PROXY=$A40`);
+    const environment = loadEnvironment({ CODEX_HOME: home });
+    expect(environment.httpsProxy).toBeUndefined();
+    const error = await Effect.runPromise(Effect.flip(loadConfig(environment)));
+    expect(error).toMatchObject({
+      code: "LOGIN_CONFIG_UNREADABLE",
+      path: join(home, ".env"),
+      reason: "its references to variables expand to more than 1 MiB",
+    });
+    await rm(home, { recursive: true });
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { CodexHome } from "./codex-home.ts";
 import { readHomeFile } from "./home-file.ts";
 
@@ -21,7 +22,10 @@ export const readDotEnv = (home: CodexHome, variables: Variables): DotEnv => {
     return { variables: {}, problem: { path, reason } };
   }
   if (file._tag !== "Read") return { variables: {} };
-  return { variables: parseDotEnv(new TextDecoder().decode(file.bytes), variables) };
+  const parsed = parseDotEnv(new TextDecoder().decode(file.bytes), variables);
+  if (parsed !== undefined) return { variables: parsed };
+  const reason = "its references to variables expand to more than 1 MiB";
+  return { variables: {}, problem: { path: join(home.path, ".env"), reason } };
 };
 
 /**
@@ -30,20 +34,29 @@ export const readDotEnv = (home: CodexHome, variables: Variables): DotEnv => {
  * A `$NAME` ends before the first character that is not a letter or digit, `_` included. Lines that break the rules are
  * skipped, as Codex does. Names that start with `CODEX_` or `AGENT_AUTH_` are left out: such a variable is only ever
  * given to a process.
+ *
+ * Returns `undefined` if the values of all references together have more than 1,048,576 characters: a few lines that each
+ * refer to the previous one twice could have terabytes.
  */
-export const parseDotEnv = (text: string, variables: Variables): Variables => {
+export const parseDotEnv = (text: string, variables: Variables): Variables | undefined => {
   const found = new Map<string, string>();
+  let room = MAX_EXPANDED_CHARACTERS;
   const lookUp = (name: string): string => {
-    const value = variables[name];
-    return typeof value === "string" ? value : (found.get(name) ?? "");
+    const own = variables[name];
+    const value = typeof own === "string" ? own : (found.get(name) ?? "");
+    room -= value.length;
+    return room < 0 ? "" : value;
   };
   for (const line of logicalLines(text)) {
     const [, name = "", raw = ""] = assignment.exec(line) ?? [];
     const value = raw.startsWith("#") ? "" : parseValue(raw, lookUp);
+    if (room < 0) return undefined;
     if (name !== "" && value !== undefined) found.set(name, value);
   }
   return Object.fromEntries([...found].filter(([name]) => !reserved.test(name)));
 };
+
+const MAX_EXPANDED_CHARACTERS = 1024 * 1024;
 
 const assignment = /^\s*(?:export\s+(?!=))?([A-Za-z_][\w.]*)\s*=\s*([^]*)$/;
 
