@@ -1,6 +1,17 @@
 /** Who may use a running proxy, and what of a browser, a cookie or an upstream page gets through it. */
 import { execFile, spawnSync } from "node:child_process";
-import { chmod, lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lchown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import {
   createServer,
   request as httpRequest,
@@ -281,6 +292,31 @@ const statusForOtherUser = (
     );
     sent.on("error", (error) => console.log(error.code));
     sent.end();`);
+
+describe.skipIf(!canSwitchUser)(
+  "root, through the link of another user to a folder of root's",
+  () => {
+    it.each([
+      ["creates no token file", (path: string) => ["--token-file", path]],
+      ["creates no socket", (path: string) => ["--listen", `unix://${path}`]],
+    ])("%s", async (_, args) => {
+      const [users, roots] = [
+        await mkdtemp(join(home.path, "u-")),
+        await mkdtemp(join(home.path, "r-")),
+      ];
+      await symlink(roots, join(users, "link"));
+      await lchown(join(users, "link"), 12_345, 12_345);
+      await chown(users, 12_345, 12_345);
+      const result = await home.run(["proxy", ...args(join(users, "link", "new"))], {
+        env: { CODEX_API_KEY: "sk-provider-key-0123456789" },
+      });
+      expect(result.stderr).toContain(
+        "user 12345, who controls the path, may not write what is there",
+      );
+      expect([result.exitCode, await readdir(roots)]).toEqual([1, []]);
+    });
+  },
+);
 
 describe.skipIf(!canSwitchUser)("another user of the machine", () => {
   it.each(["127.0.0.1", "::ffff:127.0.0.1"])("is kept out on %s", async (host) => {

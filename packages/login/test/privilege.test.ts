@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest";
+import { describe, expect, it, vi } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import {
   chmodSync,
@@ -17,6 +17,7 @@ import { parseEnvironment } from "../src/config/environment.ts";
 import { KeptAccounts, layer as accountsLayer } from "../src/storage/accounts/index.ts";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
+import { writeStateFile } from "../src/storage/fs/state-file.ts";
 import { assertOwnerTrusted } from "../src/storage/privilege.ts";
 import { openFileStore, text } from "./support/file-store.ts";
 import { temporaryFolder } from "./support/home.ts";
@@ -198,9 +199,43 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
       const error = yield* Effect.flip(assertOwnerTrusted(made.path));
       expect(error).toMatchObject({
         code: "LOGIN_OWNER_NOT_TRUSTED",
-        message: `this process is root, but user ${USER} controls ${made.path}`,
+        message: `another user (uid ${USER}) controls ${made.path}`,
         hint: `Run it as that user: sudo -u '#${USER}' …`,
       });
+    }),
+  );
+
+  it.live.each([
+    ["a file that all may write", ({ path }: { path: string }) => chmodSync(path, 0o666)],
+    [
+      "a file that a group may write",
+      ({ path }: { path: string }) => {
+        chownSync(path, 0, USER);
+        chmodSync(path, 0o664);
+      },
+    ],
+    [
+      "a file in a folder that all may write",
+      ({ folder }: { folder: string }) => chmodSync(folder, 0o777),
+    ],
+  ] as const)("refuses %s", ([, change]) =>
+    Effect.gen(function* () {
+      const made = rootsFile();
+      change(made);
+      const error = yield* Effect.flip(assertOwnerTrusted(made.path));
+      expect(error).toMatchObject({
+        code: "LOGIN_OWNER_NOT_TRUSTED",
+        message: `other users may write ${made.path} or replace it`,
+        hint: `Take that permission away: chmod go-w ${made.path}`,
+      });
+    }),
+  );
+
+  it.live("accepts a file in a sticky folder, where others cannot replace it", () =>
+    Effect.suspend(() => {
+      const made = rootsFile();
+      chmodSync(made.folder, 0o1777);
+      return assertOwnerTrusted(made.path);
     }),
   );
 
@@ -211,6 +246,62 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
       symlinkSync(path, link);
       lchownSync(link, USER, USER);
       expect((yield* Effect.flip(assertOwnerTrusted(link))).ownerUid).toBe(USER);
+    }),
+  );
+});
+
+describe.skipIf(!isRoot)(`assertOwnerTrusted, for another user than root${why}`, () => {
+  const as = <A, E>(uid: number, effect: Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      const geteuid = vi.spyOn(process, "geteuid").mockReturnValue(uid);
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => geteuid.mockRestore()),
+      );
+    });
+
+  it.live.each([
+    ["a file of a third user", 4243, 4242],
+    ["their own file in the folder of a third user", 4242, 4243],
+    ["root's file in the folder of a third user", 0, 4243],
+  ] as const)("refuses %s", ([, fileUid, folderUid]) =>
+    Effect.gen(function* () {
+      const { folder, path } = rootsFile();
+      chownSync(path, fileUid, fileUid);
+      chownSync(folder, folderUid, folderUid);
+      expect(yield* Effect.flip(as(USER, assertOwnerTrusted(path)))).toMatchObject({
+        code: "LOGIN_OWNER_NOT_TRUSTED",
+        ownerUid: 4243,
+      });
+    }),
+  );
+
+  it.live.each([
+    ["their own file in their own folder", USER, USER],
+    ["root's file in root's folder", 0, 0],
+    ["their own file in root's folder", USER, 0],
+    ["files whose owner a container does not know", 65_534, 65_534],
+  ] as const)("accepts %s", ([, fileUid, folderUid]) =>
+    Effect.suspend(() => {
+      const { folder, path } = rootsFile();
+      chownSync(path, fileUid, fileUid);
+      chownSync(folder, folderUid, folderUid);
+      return as(USER, assertOwnerTrusted(path));
+    }),
+  );
+});
+
+describe.skipIf(!isRoot)(`state files, for root${why}`, () => {
+  it.live("are not written to a folder of root's that another user's link leads to", () =>
+    Effect.gen(function* () {
+      const [users, roots] = [temporaryFolder(), temporaryFolder()];
+      chownSync(users, USER, USER);
+      const link = join(users, ".codex");
+      symlinkSync(roots, link);
+      lchownSync(link, USER, USER);
+      expect(yield* Effect.promise(() => writeStateFile(link, "refresh.json", "{}"))).toBe(false);
+      expect(readdirSync(roots)).toEqual([]);
+      expect(yield* Effect.promise(() => writeStateFile(roots, "refresh.json", "{}"))).toBe(true);
     }),
   );
 });

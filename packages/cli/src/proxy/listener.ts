@@ -4,6 +4,7 @@ import { connect, type AddressInfo } from "node:net";
 import { dirname } from "node:path";
 import * as Effect from "effect/Effect";
 import { CliError } from "../errors/cli-error.ts";
+import { folderCrossing } from "./folder-crossing.ts";
 import type { ListenAddress } from "./request-guard.ts";
 
 /**
@@ -65,6 +66,13 @@ const listenOnSocket = (
 
 /** A user who can rename files in the folder could replace our socket by another one. */
 const checkFolder = (socketPath: string): void => {
+  const reason = folderCrossing(socketPath);
+  if (reason !== undefined)
+    throw new CliError({
+      code: "CLI_PROXY_SOCKET",
+      message: `cannot listen on ${socketPath}: ${reason}`,
+      hint: "Choose a folder that only you can write to.",
+    });
   const { uid, mode } = statSync(dirname(socketPath));
   const isOwn = process.getuid === undefined || uid === process.getuid() || uid === 0;
   const isShared = (mode & 0o022) !== 0 && process.platform !== "win32";

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   openSync,
   readlinkSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
@@ -154,8 +155,8 @@ const realPathOf = (fd: number): string | undefined => {
 };
 
 /**
- * Fails if a user other than root decides what a file holds while this process is root: then commands that the file
- * names must not run. Succeeds for everyone who is not root.
+ * Fails if another user decides what a file holds: then commands that the file names must not run. A file and its folder
+ * may belong to the user of this process or to root. As root, no one else may control its path or be able to write there.
  *
  * @example
  * ```ts
@@ -167,11 +168,39 @@ const realPathOf = (fd: number): string | undefined => {
  */
 export const assertOwnerTrusted = (path: string): Effect.Effect<void, OwnerNotTrusted> =>
   Effect.suspend(() => {
-    const ownerUid = foreignOwner(path);
-    return ownerUid === undefined
-      ? Effect.void
-      : Effect.fail(new OwnerNotTrusted({ path, ownerUid }));
+    const ownerUid = isRoot() ? foreignOwner(path) : strangerOf(path);
+    if (ownerUid !== undefined) return Effect.fail(new OwnerNotTrusted({ path, ownerUid }));
+    return isRoot() && mayOthersReplace(controlOf(path).real)
+      ? Effect.fail(new OwnerNotTrusted({ path }))
+      : Effect.void;
   });
+
+/** How the kernel shows users that do not exist in a container's user namespace. */
+const OVERFLOW_UID = 65_534;
+
+/** A user other than this one and root who owns the file or its folder; for processes that are not root. */
+const strangerOf = (path: string): number | undefined => {
+  const own = process.geteuid?.();
+  if (own === undefined || !existsSync(path)) return undefined;
+  const real = realpathSync(path);
+  const uids = [real, dirname(real)].map((one) => statSync(one).uid);
+  return uids.find((uid) => uid !== own && uid !== 0 && uid !== OVERFLOW_UID);
+};
+
+/** Whether users other than root may write a file, or put another one in the place of it or of a folder above it. */
+const mayOthersReplace = (file: string): boolean => {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats !== undefined && mayOthersWrite(stats)) return true;
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    const found = statSync(folder);
+    const isSticky = (found.mode & 0o1000) !== 0;
+    if (mayOthersWrite(found) && !isSticky) return true;
+    if (folder === dirname(folder)) return false;
+  }
+};
+
+const mayOthersWrite = ({ gid, mode }: Stats): boolean =>
+  (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
 
 /**
  * The user other than root who decides what a file or folder holds; `undefined` for processes that are not root.
@@ -204,9 +233,8 @@ export const foreignOwner = (path: string): number | undefined => {
  */
 export const isFolderOfOthers = (folder: string): boolean => {
   if (!isRoot()) return false;
-  const { gid, mode, uid } = statSync(folder);
-  const mayOthersWrite = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
-  return uid !== 0 || mayOthersWrite;
+  const stats = statSync(folder);
+  return stats.uid !== 0 || mayOthersWrite(stats);
 };
 
 /**
