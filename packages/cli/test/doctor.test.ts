@@ -42,6 +42,8 @@ describe("doctor", () => {
       "program",
       "home",
       "config",
+      "keys",
+      "requirements",
       "file",
       "store",
       "environment",

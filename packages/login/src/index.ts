@@ -11,11 +11,16 @@ export {
 } from "./config/environment.ts";
 export {
   checkModelProvider,
+  type AdministratorRule,
   type Config,
+  type ConfigExplanation,
+  explainConfig,
   loadConfig,
   type LoadConfigOptions,
 } from "./config/index.ts";
 export {
+  allowedWorkspaceIds,
+  checkAdministratorRules,
   checkLoginMethod,
   checkRestrictions,
   checkWorkspaces,

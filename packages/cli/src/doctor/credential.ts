@@ -1,5 +1,6 @@
 import { AuthManager, type Inspection } from "@agent-auth/login/manager";
 import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
+import { allowedWorkspaceIds, checkLoginMethod } from "@agent-auth/login/config/restrictions";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
@@ -55,11 +56,19 @@ const expiryCheck = ({ credential, ...facts }: Inspection, nowMs: number): Check
 
 const restrictionsCheck = ({ config }: Session, { forbidden }: Inspection): Check => {
   if (forbidden !== undefined) return failed("restrictions", withoutLogout(forbidden));
+  const workspaces = allowedWorkspaceIds(config);
+  const methods = allowedMethods(config);
   const rules = [
-    ...(config.forcedLoginMethod === undefined ? [] : [`method ${config.forcedLoginMethod}`]),
-    ...(config.forcedWorkspaceIds === undefined
-      ? []
-      : [`workspace ${config.forcedWorkspaceIds.join(", ")}`]),
+    ...(methods.length > 1 ? [] : [`method ${methods.join()}`]),
+    ...(workspaces === undefined ? [] : [`workspace ${workspaces.join(", ")}`]),
   ];
   return ok("restrictions", rules.length === 0 ? "none" : `${rules.join("; ")}: allowed`);
 };
+
+const allowedMethods = (config: Session["config"]): readonly string[] => [
+  ...(isAllowed(config, "chatgpt") ? ["chatgpt"] : []),
+  ...(isAllowed(config, "apiKey") ? ["api"] : []),
+];
+
+const isAllowed = (config: Session["config"], method: "chatgpt" | "apiKey") =>
+  Result.isSuccess(Effect.runSync(Effect.result(checkLoginMethod(config, method))));

@@ -1,5 +1,5 @@
 import { overridingEnvVar, parseEnvironment } from "@agent-auth/login/config/environment";
-import type { CredentialForbidden } from "@agent-auth/login/errors";
+import type { CredentialForbidden, ForbiddenByAdministrator } from "@agent-auth/login/errors";
 import { nextStep } from "./next-step.ts";
 import { exitCodeOf, type Reportable } from "./report.ts";
 
@@ -30,7 +30,9 @@ const agentLogin = "agent-auth login --with-agent-identity";
  * The error of a restriction for a command that only looks. Its text is fixed and ends with "Logging out.", which such a
  * command does not do.
  */
-export const withoutLogout = (error: CredentialForbidden): Reportable => ({
+export const withoutLogout = (
+  error: CredentialForbidden | ForbiddenByAdministrator,
+): Reportable => ({
   code: error.code,
   message: error.message.replace(/ Logging out\.$/u, ""),
   remedy: error.remedy,

@@ -22,6 +22,8 @@ export interface ProxySetting {
 /** The settings of one process, read once from its environment. A property is absent if its variable is unset or blank. */
 export interface LoginEnvironment {
   readonly codexHome: CodexHome;
+  /** The folder of an administrator's files. Default: that of the platform, such as `/etc/codex`. */
+  readonly systemFolder?: string;
   /** `CODEX_API_KEY` */
   readonly apiKey?: Redacted.Redacted;
   /** `CODEX_AGENT_IDENTITY`: an agent identity JWT. */
@@ -64,6 +66,8 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 export interface EnvironmentOptions {
   /** The user's home folder. Default: `HOME` (Windows: `USERPROFILE`), else the account database. */
   readonly homeDir?: string;
+  /** The folder of an administrator's files, for tests: no variable can move it. Default: `/etc/codex` or as Codex has it. */
+  readonly systemFolder?: string;
 }
 
 /**
@@ -85,7 +89,7 @@ export const loadEnvironment = (
 ): LoginEnvironment => {
   const codexHome = codexHomeOf(variables, options);
   const dotEnv = readDotEnv(codexHome, variables);
-  return parse(variables, codexHome, dotEnv);
+  return { ...parse(variables, codexHome, dotEnv), ...systemFolderOf(options) };
 };
 
 /**
@@ -105,7 +109,12 @@ export const loadEnvironment = (
 export const parseEnvironment = (
   variables: Variables,
   options: EnvironmentOptions = {},
-): LoginEnvironment => parse(variables, codexHomeOf(variables, options), { variables: {} });
+): LoginEnvironment => ({
+  ...parse(variables, codexHomeOf(variables, options), { variables: {} }),
+  ...systemFolderOf(options),
+});
+
+const systemFolderOf = ({ systemFolder }: EnvironmentOptions) => compact({ systemFolder });
 
 /**
  * Returns the name of the variable that provides the credential instead of any store, or `undefined` if none does.

@@ -8,22 +8,31 @@ import {
   mergeLayers,
 } from "./layers.ts";
 import { readConfig } from "./read-config.ts";
+import {
+  loadRequirements,
+  mergeRequired,
+  replacedValues,
+  type Requirements,
+  requiredLayer,
+  withRules,
+} from "./requirements.ts";
 import { InvalidKey } from "./table-reader.ts";
 import { formatToml, isTable, mergeTables, type TomlTable, valueAt } from "./toml.ts";
 import type { Config } from "./types.ts";
-import {
-  type ConfigError,
-  type ConfigKeyInvalid,
-  ModelProviderNotFound,
-} from "../errors/config.ts";
+import { type ConfigError, ModelProviderNotFound } from "../errors/config.ts";
 
+export { type ConfigExplanation, type ExplainedKey, explainConfig } from "./explain.ts";
 export * from "./types.ts";
 
 /** What `loadConfig` reads. A `LoginEnvironment` has all of it but `overrides`. */
 export type LoadConfigOptions = ConfigSources;
 
 /**
- * Returns the configuration of a CODEX_HOME. Layers, lowest first: `config.toml`, `AGENT_AUTH_CONFIG`, `-c` overrides.
+ * Returns the configuration of a CODEX_HOME. Layers, lowest first: `/etc/codex/config.toml`, the user's `config.toml`,
+ * `AGENT_AUTH_CONFIG`, `-c` overrides, `/etc/codex/managed_config.toml`. `/etc/codex/requirements.toml` restricts the
+ * result: it fixes keys, and it says which credentials may be used. On Windows, the folder is
+ * `C:\ProgramData\OpenAI\Codex`.
+ *
  * Keys that this project does not use are not looked at. Every other mistake is an error that names the layer, the line
  * and the key, and never quotes a value. A missing file has no keys; the file of a default folder that this user may not
  * enter is not used, with a warning. The `.codex/config.toml` of a project is never read.
@@ -45,15 +54,32 @@ export type LoadConfigOptions = ConfigSources;
  * ```
  */
 export const loadConfig = (options: LoadConfigOptions): Effect.Effect<Config, ConfigError> =>
-  Effect.flatMap(loadLayers(options), readLayers);
+  Effect.gen(function* () {
+    const layers = yield* loadLayers(options);
+    const requirements = yield* loadRequirements(options);
+    return yield* readLayers(layers, requirements);
+  });
 
-const readLayers = (layers: ReadonlyArray<ConfigLayer>): Effect.Effect<Config, ConfigKeyInvalid> =>
-  Effect.try({
-    try: () => readConfig(mergeLayers(layers), (path) => layerOf(layers, path) ?? {}),
-    catch: (error) => {
-      if (error instanceof InvalidKey) return keyError(layers, error.path, error.problem);
-      throw error;
-    },
+const readLayers = (
+  layers: ReadonlyArray<ConfigLayer>,
+  requirements: Requirements | undefined,
+): Effect.Effect<Config, ConfigError> =>
+  Effect.gen(function* () {
+    const all = requirements === undefined ? layers : [...layers, requiredLayer(requirements)];
+    const config = yield* Effect.try({
+      try: () =>
+        readConfig(
+          mergeRequired(mergeLayers(layers), requirements),
+          (path) => layerOf(all, path) ?? {},
+        ),
+      catch: (error) => {
+        if (error instanceof InvalidKey) return keyError(all, error.path, error.problem);
+        throw error;
+      },
+    });
+    if (requirements !== undefined)
+      for (const warning of replacedValues(layers, requirements)) yield* Effect.logWarning(warning);
+    return yield* withRules(config, layers, requirements);
   });
 
 /**
@@ -80,7 +106,7 @@ export const configForChild = (
   Effect.gen(function* () {
     if ((options.overrides ?? []).length === 0) return undefined;
     const layers = yield* loadLayers(options);
-    const config = yield* readLayers(layers);
+    const config = yield* readLayers(layers, yield* loadRequirements(options));
     const inherited = mergeLayers(layers.filter(({ file }) => file === undefined));
     return yield* formatToml(withFolders(inherited, config));
   });

@@ -6,6 +6,12 @@ import type { LoginEnvironment } from "./environment.ts";
 import { readHomeFile } from "./home-file.ts";
 import { lineOfKey } from "./key-line.ts";
 import {
+  defaultSystemFolder,
+  hasSystemFolder,
+  readSystemFile,
+  type SystemFileName,
+} from "./system-files.ts";
+import {
   isTable,
   mergeTables,
   parseToml,
@@ -35,11 +41,13 @@ export interface ConfigLayer {
   readonly folder?: string;
   /** The file's path if it is a file, which a child process reads by itself. */
   readonly file?: string;
+  /** Whether an administrator wrote it. */
+  readonly isSystemFile?: true;
 }
 
 export interface ConfigSources extends Pick<
   LoginEnvironment,
-  "codexHome" | "configToml" | "dotEnvProblem"
+  "codexHome" | "configToml" | "dotEnvProblem" | "systemFolder"
 > {
   /** `dotted.key=value`, as after `-c`; later ones win. Default none. */
   readonly overrides?: ReadonlyArray<string>;
@@ -53,19 +61,36 @@ export const loadLayers = (
     if (sources.dotEnvProblem !== undefined)
       return yield* new ConfigUnreadable(sources.dotEnvProblem);
     const layers = [
+      yield* systemFile(sources, "config.toml"),
       yield* userFile(sources),
       yield* environmentVariable(sources),
       yield* overridesLayer(sources.overrides ?? []),
+      yield* systemFile(sources, "managed_config.toml"),
     ];
     return layers.filter((layer) => layer !== undefined);
   });
 
 type LoadedLayer = Effect.Effect<ConfigLayer | undefined, ConfigError>;
 
-const userFile = ({ codexHome }: ConfigSources): LoadedLayer =>
+/** As in Codex, `managed_config.toml` is in CODEX_HOME on Windows. */
+const systemFile = (sources: ConfigSources, name: SystemFileName): LoadedLayer =>
+  Effect.gen(function* () {
+    if (process.platform === "win32" && name === "managed_config.toml")
+      return yield* homeFile(sources, name);
+    const folder = sources.systemFolder ?? defaultSystemFolder;
+    if (!hasSystemFolder(folder)) return undefined;
+    const file = yield* readSystemFile(folder, name);
+    return file === undefined
+      ? undefined
+      : yield* fileLayer(file.bytes, { where: file.path, folder, isSystemFile: true });
+  });
+
+const userFile = (sources: ConfigSources): LoadedLayer => homeFile(sources, "config.toml");
+
+const homeFile = ({ codexHome }: ConfigSources, name: string): LoadedLayer =>
   Effect.suspend((): LoadedLayer => {
-    const where = join(codexHome.path, "config.toml");
-    const file = readHomeFile(codexHome, "config.toml");
+    const where = join(codexHome.path, name);
+    const file = readHomeFile(codexHome, name);
     if (file._tag === "Failed") return Effect.fail(file.error);
     if (file._tag === "NoAccess" && codexHome.explicit) return Effect.fail(file.error);
     if (file._tag === "NoAccess")
@@ -75,28 +100,33 @@ const userFile = ({ codexHome }: ConfigSources): LoadedLayer =>
         undefined,
       );
     if (file._tag === "Absent") return Effect.succeed(undefined);
-    if (!isUtf8(file.bytes))
-      return Effect.fail(new ConfigSyntaxError({ where, reason: "it is not UTF-8" }));
-    // The decoder drops the byte order mark that some editors write.
-    return textLayer(new TextDecoder().decode(file.bytes), where, codexHome.path);
+    return fileLayer(file.bytes, { where, folder: codexHome.path });
   });
+
+interface LayerFacts {
+  readonly where: string;
+  readonly folder: string;
+  readonly isSystemFile?: true;
+}
+
+const fileLayer = (bytes: Uint8Array, facts: LayerFacts): LoadedLayer => {
+  const { folder: _, ...part } = facts;
+  return isUtf8(bytes)
+    ? // The decoder drops the byte order mark that some editors write.
+      textLayer(new TextDecoder().decode(bytes), { ...facts, file: facts.where })
+    : Effect.fail(new ConfigSyntaxError({ ...part, reason: "it is not UTF-8" }));
+};
 
 /** Relative paths start in CODEX_HOME: child processes inherit the variable but may have another working directory. */
 const environmentVariable = ({ codexHome, configToml }: ConfigSources): LoadedLayer =>
   configToml === undefined
     ? Effect.succeed(undefined)
-    : textLayer(Redacted.value(configToml), configVariable, codexHome.path);
+    : textLayer(Redacted.value(configToml), { where: configVariable, folder: codexHome.path });
 
-const textLayer = (text: string, where: string, folder: string): LoadedLayer =>
+const textLayer = (text: string, facts: LayerFacts & { readonly file?: string }): LoadedLayer =>
   text.trim() === ""
     ? Effect.succeed(undefined)
-    : Effect.map(parseToml(text, where), (table) => ({
-        where,
-        table,
-        text,
-        folder,
-        ...(where !== configVariable && { file: where }),
-      }));
+    : Effect.map(parseToml(text, facts), (table) => ({ ...facts, table, text }));
 
 const overridesLayer = (overrides: ReadonlyArray<string>): LoadedLayer =>
   Effect.gen(function* () {
@@ -125,7 +155,7 @@ const parseOverride = (text: string): Effect.Effect<Override, ConfigSyntaxError>
 /** A TOML key, with quoted parts; if it does not parse, its parts are separated at the dots. */
 const parseKey = (key: string): Effect.Effect<ReadonlyArray<string>, ConfigSyntaxError> =>
   Effect.gen(function* () {
-    const parsed = parseToml(`${key} = 0`, commandLine);
+    const parsed = parseToml(`${key} = 0`, { where: commandLine });
     const table = yield* Effect.orElseSucceed(parsed, () => undefined);
     const path = table === undefined ? key.split(".").map((part) => part.trim()) : onlyPath(table);
     if (path.includes(""))
@@ -148,7 +178,7 @@ const onlyPath = (table: TomlTable): ReadonlyArray<string> => {
 };
 
 const parseValue = (raw: string): Effect.Effect<unknown> =>
-  parseToml(`value = ${raw}`, commandLine).pipe(
+  parseToml(`value = ${raw}`, { where: commandLine }).pipe(
     Effect.map((table) => (Object.keys(table).length === 1 ? valueOf(table, "value") : raw)),
     Effect.orElseSucceed(() => raw),
   );
@@ -187,7 +217,8 @@ export const keyError = (
     const layer = layerOf(layers, part);
     if (layer === undefined) continue;
     const line = layer.text === undefined ? undefined : lineOfKey(layer.text, part);
-    return new ConfigKeyInvalid({ where: layer.where, key, problem, ...compact({ line }) });
+    const { isSystemFile, where } = layer;
+    return new ConfigKeyInvalid({ where, key, problem, ...compact({ line, isSystemFile }) });
   }
   return new ConfigKeyInvalid({ where: commandLine, key, problem });
 };

@@ -1,18 +1,26 @@
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
-import type { Config } from "./types.ts";
+import type { AdministratorRule, Config } from "./types.ts";
 import type { CredentialFacts } from "../credential/index.ts";
-import { CredentialForbidden, LoginMethodDisabled, WorkspaceNotAllowed } from "../errors/index.ts";
+import {
+  CredentialForbidden,
+  ForbiddenByAdministrator,
+  LoginMethodDisabled,
+  WorkspaceNotAllowed,
+} from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 
 /** The part of a configuration that restricts sign-ins. */
-export type Restrictions = Pick<Config, "forcedLoginMethod" | "forcedWorkspaceIds">;
+export type Restrictions = Pick<
+  Config,
+  "administratorRules" | "forcedLoginMethod" | "forcedWorkspaceIds"
+>;
 
 /** The login methods that a restriction distinguishes. */
 export type LoginMethod = LoginMethodDisabled["method"];
 
 /**
- * Fails if the configuration does not allow a login method. Call it before a secret is read or anything is sent
+ * Fails if the configuration does not allow a login method, or no workspace for it. Call it before a secret is read or anything is sent
  * (docs/protocol.md §10).
  *
  * @example
@@ -28,11 +36,48 @@ export type LoginMethod = LoginMethodDisabled["method"];
 export const checkLoginMethod = (
   config: Restrictions,
   method: LoginMethod,
-): Effect.Effect<void, LoginMethodDisabled> => {
-  const forbiddenBy = method === "apiKey" ? "chatgpt" : "api";
-  return config.forcedLoginMethod === forbiddenBy
-    ? Effect.fail(new LoginMethodDisabled({ method }))
+): Effect.Effect<void, LoginMethodDisabled | WorkspaceNotAllowed> => {
+  const name = method === "apiKey" ? "api" : "chatgpt";
+  const rule = methodRuleAgainst(config.administratorRules, name);
+  if (rule !== undefined) {
+    const { key, where } = rule;
+    return Effect.fail(new LoginMethodDisabled({ method, rule: { key, where } }));
+  }
+  if ((config.forcedLoginMethod ?? name) !== name)
+    return Effect.fail(new LoginMethodDisabled({ method }));
+  return name === "chatgpt" && allowedWorkspaceIds(config)?.length === 0
+    ? checkWorkspaces(config, [])
     : Effect.void;
+};
+
+type Rules = ReadonlyArray<AdministratorRule> | undefined;
+
+/** The rule of an administrator that does not allow a method. */
+const methodRuleAgainst = (rules: Rules, method: "api" | "chatgpt") =>
+  rules?.find((rule) => rule._tag === "LoginMethods" && !rule.allowed.includes(method));
+
+/**
+ * Returns the ids of the ChatGPT workspaces that a sign-in may belong to: those of every restriction. `undefined` means
+ * any workspace, an empty list means none.
+ *
+ * @example
+ * ```ts
+ * import { allowedWorkspaceIds } from "@agent-auth/login/config/restrictions";
+ *
+ * allowedWorkspaceIds({ forcedWorkspaceIds: ["ws-1"] }); // ["ws-1"]
+ * allowedWorkspaceIds({}); // undefined
+ * ```
+ */
+export const allowedWorkspaceIds = ({
+  administratorRules = [],
+  forcedWorkspaceIds,
+}: Restrictions): ReadonlyArray<string> | undefined => {
+  const lists = administratorRules.flatMap((rule) =>
+    rule._tag === "Workspaces" ? [rule.allowed] : [],
+  );
+  const [first, ...others] =
+    forcedWorkspaceIds === undefined ? lists : [forcedWorkspaceIds, ...lists];
+  return first?.filter((id) => others.every((list) => list.includes(id)));
 };
 
 /**
@@ -52,16 +97,22 @@ export const checkWorkspaces = (
   config: Restrictions,
   workspaceIds: ReadonlyArray<string>,
 ): Effect.Effect<void, WorkspaceNotAllowed> => {
-  const allowed = config.forcedWorkspaceIds;
+  const allowed = allowedWorkspaceIds(config);
   const violation = findViolation(allowed, workspaceIds);
-  return allowed === undefined || violation === undefined
-    ? Effect.void
-    : Effect.fail(new WorkspaceNotAllowed(compact({ allowed, found: violation.found })));
+  if (allowed === undefined || violation === undefined) return Effect.void;
+  const by = workspaceRuleAgainst(config.administratorRules, workspaceIds);
+  const rule = by === undefined ? undefined : { key: by.key, where: by.where };
+  return Effect.fail(new WorkspaceNotAllowed(compact({ allowed, found: violation.found, rule })));
 };
 
+const workspaceRuleAgainst = (rules: Rules, workspaceIds: ReadonlyArray<string>) =>
+  rules?.find(
+    (rule) => rule._tag === "Workspaces" && findViolation(rule.allowed, workspaceIds) !== undefined,
+  );
+
 /**
- * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10). Nothing is removed, so
- * `loggedOut` is false in the error. API keys pass a workspace restriction. For any other credential, the workspace that
+ * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10): with `ForbiddenByAdministrator`
+ * if a rule of an administrator does, else with `CredentialForbidden`. Nothing is removed, so `loggedOut` is false. API keys pass a workspace restriction. For any other credential, the workspace that
  * requests carry has to be allowed, and each one that its ChatGPT tokens claim.
  *
  * @example
@@ -86,12 +137,13 @@ export const checkWorkspaces = (
 export const checkRestrictions = Effect.fnUntraced(function* (
   config: Restrictions,
   credential: CredentialFacts,
-): Effect.fn.Return<void, CredentialForbidden> {
+): Effect.fn.Return<void, CredentialForbidden | ForbiddenByAdministrator> {
   const { source } = credential;
   const forbid = (rule: "method" | "workspace", text: string) =>
     new CredentialForbidden({ rule, text, source, loggedOut: false });
   if (credential._tag === "Bearer") return;
   const isApiKey = credential._tag === "ApiKey";
+  yield* checkAdministratorRules(config.administratorRules, credential);
   if (config.forcedLoginMethod === "api" && !isApiKey) return yield* forbid("method", needsApiKey);
   if (config.forcedLoginMethod === "chatgpt" && isApiKey)
     return yield* forbid("method", needsChatgpt);
@@ -100,6 +152,55 @@ export const checkRestrictions = Effect.fnUntraced(function* (
   const violation = findViolation(allowed, yield* workspacesOf(credential));
   if (violation !== undefined)
     return yield* forbid("workspace", workspaceText(allowed, violation.found));
+});
+
+/**
+ * Fails if a rule of an administrator does not allow a credential: it is kept and not used. API keys pass rules about
+ * workspaces.
+ *
+ * @example
+ * ```ts
+ * import { checkAdministratorRules } from "@agent-auth/login/config/restrictions";
+ * import * as Effect from "effect/Effect";
+ * import * as Redacted from "effect/Redacted";
+ *
+ * const where = "/etc/codex/requirements.toml";
+ * const rule = { _tag: "LoginMethods", key: "allowed_login_methods", where, allowed: ["chatgpt"] } as const;
+ * const check = checkAdministratorRules([rule], {
+ *   _tag: "ApiKey",
+ *   apiKey: Redacted.make("sk-example"),
+ *   account: { isFedrampAccount: false },
+ *   source: { _tag: "Ephemeral" },
+ * });
+ * const error = await Effect.runPromise(Effect.flip(check));
+ * console.log(error.message); // allowed_login_methods in /etc/codex/requirements.toml does not allow API keys
+ * ```
+ */
+export const checkAdministratorRules = Effect.fnUntraced(function* (
+  rules: Rules,
+  credential: CredentialFacts,
+): Effect.fn.Return<void, ForbiddenByAdministrator> {
+  if (rules === undefined || rules.length === 0 || credential._tag === "Bearer") return;
+  const { _tag: kind, source } = credential;
+  const method = methodRuleAgainst(rules, kind === "ApiKey" ? "api" : "chatgpt");
+  if (method !== undefined) {
+    const { allowed, key, where } = method;
+    return yield* new ForbiddenByAdministrator({ key, where, kind, source, allowed });
+  }
+  if (kind === "ApiKey" || !rules.some(({ _tag }) => _tag === "Workspaces")) return;
+  const workspaceIds = yield* workspacesOf(credential);
+  const rule = workspaceRuleAgainst(rules, workspaceIds);
+  if (rule === undefined) return;
+  const { allowed, key, where } = rule;
+  const found = findViolation(allowed, workspaceIds)?.found;
+  return yield* new ForbiddenByAdministrator({
+    key,
+    where,
+    kind,
+    source,
+    allowed,
+    ...compact({ found }),
+  });
 });
 
 const needsApiKey = "API key login is required, but ChatGPT is currently being used. Logging out.";

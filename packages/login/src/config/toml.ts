@@ -44,7 +44,7 @@ const load = Effect.promise(() => import("smol-toml"));
  */
 export const parseToml = (
   text: string,
-  where: string,
+  part: { readonly where: string; readonly isSystemFile?: true },
 ): Effect.Effect<TomlTable, ConfigSyntaxError> =>
   Effect.flatMap(load, ({ parse, TomlError }) =>
     Effect.try({
@@ -52,14 +52,20 @@ export const parseToml = (
       catch: (error) =>
         error instanceof TomlError
           ? new ConfigSyntaxError({
-              where,
+              ...partOf(part),
               line: error.line,
               column: error.column,
               reason: reasonOf(error.message),
             })
-          : new ConfigSyntaxError({ where, reason: "it is not TOML" }),
+          : new ConfigSyntaxError({ ...partOf(part), reason: "it is not TOML" }),
     }),
   );
+
+/** Without other members that a caller's object may have. */
+const partOf = ({ isSystemFile, where }: { where: string; isSystemFile?: true }) => ({
+  where,
+  ...(isSystemFile === true && { isSystemFile }),
+});
 
 /** Returns a table as TOML text. */
 export const formatToml = (table: TomlTable): Effect.Effect<string> =>

@@ -41,6 +41,29 @@ export interface ModelProviderConfig {
   readonly auth?: CommandTokenConfig;
 }
 
+/** The two ways of signing in that a rule distinguishes: `chatgpt` is everything but an API key. */
+export type LoginMethodName = "chatgpt" | "api";
+
+/**
+ * A rule of an administrator about the credentials that may be used: of a system file, or of the policy of a workspace.
+ * What violates it is kept and not used.
+ */
+export type AdministratorRule =
+  | {
+      readonly _tag: "LoginMethods";
+      readonly key: "allowed_login_methods" | "forced_login_method";
+      /** The file's path, or the name of the policy. */
+      readonly where: string;
+      readonly allowed: ReadonlyArray<LoginMethodName>;
+    }
+  | {
+      readonly _tag: "Workspaces";
+      readonly key: "allowed_chatgpt_workspaces" | "forced_chatgpt_workspace_id";
+      readonly where: string;
+      /** None: no ChatGPT workspace is allowed. */
+      readonly allowed: ReadonlyArray<string>;
+    };
+
 /** The configuration of all layers, with defaults filled in. */
 export interface Config {
   /** White space and trailing slashes are trimmed. Default `https://chatgpt.com/backend-api`. */
@@ -56,4 +79,10 @@ export interface Config {
   /** The id of the provider in use. */
   readonly modelProvider?: string;
   readonly modelProviders: ReadonlyMap<string, ModelProviderConfig>;
+  /** The rules of system files. Default none. */
+  readonly administratorRules?: ReadonlyArray<AdministratorRule>;
+  /** `enforce_residency`: requests carry it, so that the backend processes them there. */
+  readonly residency?: "us";
+  /** The `requirements.toml` that fixes `chatgptBaseUrl`: workspace routing must not lead elsewhere. */
+  readonly chatgptBaseUrlRequiredBy?: string;
 }

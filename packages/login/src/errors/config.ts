@@ -30,7 +30,7 @@ export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
 }
 
 /**
- * A file of CODEX_HOME (`config.toml`, `.env`) exists and cannot be read. It is not ignored.
+ * A file of CODEX_HOME (`config.toml`, `.env`) or of an administrator exists and cannot be used. It is not ignored.
  *
  * @example
  * ```ts
@@ -43,12 +43,45 @@ export class CodexHomeUnusable extends Data.TaggedError("CodexHomeUnusable")<{
 export class ConfigUnreadable extends Data.TaggedError("ConfigUnreadable")<{
   readonly path: string;
   readonly reason: string;
+  /** Whether an administrator has to correct it: permissions or the owner of a system file. */
+  readonly isSystemFile?: true;
 }> {
   readonly code = "LOGIN_CONFIG_UNREADABLE";
-  readonly remedy: Remedy = "fixConfig";
-  readonly hint = "Make the file readable, or move it away.";
+  get remedy(): Remedy {
+    return this.isSystemFile === true ? "contactAdmin" : "fixConfig";
+  }
+  get hint(): string {
+    return this.isSystemFile === true
+      ? "A system file has to belong to root, be readable by every user, and be writable by root only."
+      : "Make the file readable, or move it away.";
+  }
   override get message(): string {
-    return `cannot read ${this.path}: ${this.reason}`;
+    return `cannot ${this.isSystemFile === true ? "use" : "read"} ${this.path}: ${this.reason}`;
+  }
+}
+
+/**
+ * The rules of an administrator and `forced_login_method` together allow no way of signing in. The text is Codex's.
+ *
+ * @example
+ * ```ts
+ * import { NoLoginMethodAllowed } from "@agent-auth/login/errors";
+ *
+ * const error = new NoLoginMethodAllowed({ where: "/etc/codex/requirements.toml" });
+ * console.log(error.message); // authentication requirements do not permit any usable login method
+ * ```
+ */
+export class NoLoginMethodAllowed extends Data.TaggedError("NoLoginMethodAllowed")<{
+  /** The file or policy with the rule. */
+  readonly where: string;
+}> {
+  readonly code = "LOGIN_NO_LOGIN_METHOD_ALLOWED";
+  readonly remedy: Remedy = "contactAdmin";
+  get hint(): string {
+    return `Check forced_login_method in config.toml against allowed_login_methods in ${this.where}.`;
+  }
+  override get message(): string {
+    return "authentication requirements do not permit any usable login method";
   }
 }
 
@@ -56,10 +89,23 @@ export class ConfigUnreadable extends Data.TaggedError("ConfigUnreadable")<{
 export const configVariable = "AGENT_AUTH_CONFIG";
 export const commandLine = "-c";
 
-const remedyFor = (where: string): Remedy =>
-  where === configVariable ? "fixEnvironment" : "fixConfig";
+/** Members of every error about a part of the configuration. */
+interface Part {
+  /** The file's path, `AGENT_AUTH_CONFIG`, `-c`, or the name of a workspace's policy. */
+  readonly where: string;
+  /** Whether an administrator wrote it: only an administrator can correct it. */
+  readonly isSystemFile?: true;
+}
 
-const hintFor = (where: string, otherwise: string): string => {
+const remedyFor = ({ isSystemFile, where }: Part): Remedy => {
+  if (isSystemFile === true) return "contactAdmin";
+  return where === configVariable ? "fixEnvironment" : "fixConfig";
+};
+
+const askAdministrator = "Ask the administrator of this machine or workspace to correct it.";
+
+const hintFor = ({ isSystemFile, where }: Part, otherwise: string): string => {
+  if (isSystemFile === true) return askAdministrator;
   if (where === commandLine) return "Correct that override, or leave it out.";
   return where === configVariable ? `Correct or unset ${configVariable}.` : otherwise;
 };
@@ -75,22 +121,19 @@ const hintFor = (where: string, otherwise: string): string => {
  * console.log(error.message, error.remedy); // -c: expected key=value fixConfig
  * ```
  */
-export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<{
-  /** The file's path, `AGENT_AUTH_CONFIG`, or `-c`. */
-  readonly where: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly reason: string;
-}> {
+export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<
+  Part & {
+    readonly line?: number;
+    readonly column?: number;
+    readonly reason: string;
+  }
+> {
   readonly code = "LOGIN_CONFIG_SYNTAX";
   get remedy(): Remedy {
-    return remedyFor(this.where);
+    return remedyFor(this);
   }
   get hint(): string {
-    return hintFor(
-      this.where,
-      this.line === undefined ? "Correct the file." : "Correct that line.",
-    );
+    return hintFor(this, this.line === undefined ? "Correct the file." : "Correct that line.");
   }
   override get message(): string {
     return `${place(this.where, this.line, this.column)}: ${this.reason}`;
@@ -113,21 +156,21 @@ export class ConfigSyntaxError extends Data.TaggedError("ConfigSyntaxError")<{
  * console.log(error.message); // /srv/codex/config.toml:3: model_provider must be a string
  * ```
  */
-export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<{
-  /** The file's path, `AGENT_AUTH_CONFIG`, or `-c`. */
-  readonly where: string;
-  readonly line?: number;
-  /** Dotted, as it is written after `-c`. */
-  readonly key: string;
-  /** A clause that names the key. */
-  readonly problem: string;
-}> {
+export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<
+  Part & {
+    readonly line?: number;
+    /** Dotted, as it is written after `-c`. */
+    readonly key: string;
+    /** A clause that names the key. */
+    readonly problem: string;
+  }
+> {
   readonly code = "LOGIN_CONFIG_KEY_INVALID";
   get remedy(): Remedy {
-    return remedyFor(this.where);
+    return remedyFor(this);
   }
   get hint(): string {
-    return hintFor(this.where, "Correct that line, or remove it.");
+    return hintFor(this, "Correct that line, or remove it.");
   }
   override get message(): string {
     return `${place(this.where, this.line)}: ${this.problem}`;
@@ -163,4 +206,5 @@ export type ConfigError =
   | ConfigUnreadable
   | ConfigSyntaxError
   | ConfigKeyInvalid
-  | ModelProviderNotFound;
+  | ModelProviderNotFound
+  | NoLoginMethodAllowed;

@@ -1,6 +1,6 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
-import type { CredentialSource } from "../credential/index.ts";
+import type { Credential, CredentialSource } from "../credential/index.ts";
 
 /**
  * The configuration forbids the current credential. `loggedOut` says whether stored credentials were removed.
@@ -40,6 +40,69 @@ export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")
   }
 }
 
+/** What an administrator's rule is called, and where it is written. */
+export interface RuleReference {
+  /** Such as `allowed_login_methods`. */
+  readonly key: string;
+  /** The file's path, or the name of the workspace's policy. */
+  readonly where: string;
+}
+
+/**
+ * A rule of an administrator does not allow the current credential. It is kept, and nothing is sent with it.
+ *
+ * @example
+ * ```ts
+ * import { ForbiddenByAdministrator } from "@agent-auth/login/errors";
+ *
+ * const error = new ForbiddenByAdministrator({
+ *   key: "allowed_chatgpt_workspaces",
+ *   where: "/etc/codex/requirements.toml",
+ *   kind: "Chatgpt",
+ *   source: { _tag: "Ephemeral" },
+ *   allowed: ["ws-1"],
+ *   found: "ws-2",
+ * });
+ * console.log(error.message);
+ * // allowed_chatgpt_workspaces in /etc/codex/requirements.toml does not allow workspace ws-2
+ * ```
+ */
+export class ForbiddenByAdministrator extends Data.TaggedError("ForbiddenByAdministrator")<
+  RuleReference & {
+    readonly kind: Credential["_tag"];
+    readonly source: CredentialSource;
+    /** The methods or workspaces that the rule allows. */
+    readonly allowed: ReadonlyArray<string>;
+    /** The workspace that a rule about workspaces does not allow; absent if the credential names none. */
+    readonly found?: string;
+  }
+> {
+  readonly code = "LOGIN_FORBIDDEN_BY_ADMINISTRATOR";
+  readonly remedy: Remedy = "contactAdmin";
+  get hint(): string {
+    const what = isAboutMethods(this) ? "method" : "workspace";
+    const allowed = this.allowed.length === 0 ? "none" : this.allowed.join(", ");
+    const kept =
+      this.source._tag === "Environment"
+        ? `Unset or replace ${this.source.variable}`
+        : `The stored credential was kept and not used. Sign in with an allowed ${what}`;
+    return `${kept}, or ask your administrator (allowed: ${allowed}).`;
+  }
+  override get message(): string {
+    const { found, key, kind, where } = this;
+    const rule = `${key} in ${where}`;
+    if (isAboutMethods(this)) {
+      return `${rule} does not allow ${kind === "ApiKey" ? "API keys" : "ChatGPT sign-ins and access tokens"}`;
+    }
+    return found === undefined
+      ? `${rule} does not allow a credential without a workspace`
+      : `${rule} does not allow workspace ${found}`;
+  }
+}
+
+const isAboutMethods = ({ key }: RuleReference): boolean =>
+  key === "allowed_login_methods" || key === "forced_login_method";
+
 const disabledTexts = {
   apiKey: "API key login is disabled. Use ChatGPT login instead.",
   chatgpt: "ChatGPT login is disabled. Use API key login instead.",
@@ -47,7 +110,7 @@ const disabledTexts = {
 } as const;
 
 /**
- * `forced_login_method` does not allow this login method. Nothing was read, sent or changed.
+ * `forced_login_method`, or a rule of an administrator, does not allow this login method. Nothing was read, sent or changed.
  *
  * @example
  * ```ts
@@ -59,17 +122,24 @@ const disabledTexts = {
  */
 export class LoginMethodDisabled extends Data.TaggedError("LoginMethodDisabled")<{
   readonly method: keyof typeof disabledTexts;
+  /** Absent if the user's own configuration disables it. */
+  readonly rule?: RuleReference;
 }> {
   readonly code = "LOGIN_METHOD_DISABLED";
   readonly remedy: Remedy = "contactAdmin";
-  readonly hint = "Use the other method, or change forced_login_method.";
+  get hint(): string {
+    return this.rule === undefined
+      ? "Use the other method, or change forced_login_method."
+      : `Use the other method: ${this.rule.key} in ${this.rule.where} is a rule of your administrator.`;
+  }
   override get message(): string {
     return disabledTexts[this.method];
   }
 }
 
 /**
- * The new sign-in belongs to a workspace that `forced_chatgpt_workspace_id` does not list. Nothing was saved.
+ * The new sign-in belongs to a workspace that `forced_chatgpt_workspace_id`, or a rule of an administrator, does not list.
+ * Nothing was saved.
  *
  * @example
  * ```ts
@@ -83,13 +153,27 @@ export class WorkspaceNotAllowed extends Data.TaggedError("WorkspaceNotAllowed")
   readonly allowed: ReadonlyArray<string>;
   /** Absent if the sign-in names no workspace. */
   readonly found?: string;
+  /** Absent if the user's own configuration restricts the workspaces. */
+  readonly rule?: RuleReference;
 }> {
   readonly code = "LOGIN_WORKSPACE_NOT_ALLOWED";
   readonly remedy: Remedy = "signIn";
-  readonly hint = "Sign in to an allowed workspace.";
+  get hint(): string {
+    const because =
+      this.rule === undefined
+        ? ""
+        : ` ${this.rule.key} in ${this.rule.where} is a rule of your administrator.`;
+    return `Sign in to an allowed workspace.${because}`;
+  }
   override get message(): string {
-    return `Login is restricted to workspace id(s) ${this.allowed.join(", ")}.`;
+    return this.allowed.length === 0
+      ? "Login is restricted, and no workspace is allowed."
+      : `Login is restricted to workspace id(s) ${this.allowed.join(", ")}.`;
   }
 }
 
-export type RestrictionError = CredentialForbidden | LoginMethodDisabled | WorkspaceNotAllowed;
+export type RestrictionError =
+  | CredentialForbidden
+  | ForbiddenByAdministrator
+  | LoginMethodDisabled
+  | WorkspaceNotAllowed;

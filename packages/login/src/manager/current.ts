@@ -81,6 +81,7 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
 const mayStillServe = (error: LoginError, credential: Credential, nowMs: number): boolean =>
   error._tag !== "RefreshAccountChanged" &&
   error._tag !== "CredentialForbidden" &&
+  error._tag !== "ForbiddenByAdministrator" &&
   !isExpired(credential, nowMs);
 
 const warnUnreported = (deps: ManagerDeps, error: LoginError): Effect.Effect<void> =>

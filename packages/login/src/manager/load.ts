@@ -13,7 +13,12 @@ import type {
   CredentialSource,
   PersonalAccessTokenCredential,
 } from "../credential/index.ts";
-import { CredentialForbidden, CredentialUnusable, type LoginError } from "../errors/index.ts";
+import {
+  CredentialForbidden,
+  CredentialUnusable,
+  type ForbiddenByAdministrator,
+  type LoginError,
+} from "../errors/index.ts";
 import {
   effectiveAuthMode,
   encodeAuthJson,
@@ -162,18 +167,19 @@ export const loadPersonalAccessToken = Effect.fnUntraced(function* (
 });
 
 /**
- * Returns an allowed credential. A forbidden one is removed from every store and fails with `CredentialForbidden`. One of
- * the environment is refused, and nothing on disk is touched (docs/protocol.md §10). `loaded` is the document that the
+ * Returns an allowed credential. One that the user's configuration forbids is removed from every store and fails with
+ * `CredentialForbidden`. One that a rule of an administrator forbids is kept, and one of the environment is refused
+ * without touching anything on disk (docs/protocol.md §10). `loaded` is the document that the
  * credential was made of: if another process has replaced it since, what is stored now stays.
  */
 export const enforceRestrictions = Effect.fnUntraced(function* <A extends Credential>(
   deps: ManagerDeps,
   credential: A,
   loaded?: AuthDocument,
-): Effect.fn.Return<A, CredentialForbidden> {
+): Effect.fn.Return<A, CredentialForbidden | ForbiddenByAdministrator> {
   return yield* checkRestrictions(deps.options.config, credential).pipe(
     Effect.as(credential),
-    Effect.catch((forbidden) =>
+    Effect.catchTag("CredentialForbidden", (forbidden) =>
       Effect.flatMap(removeForbidden(deps, credential, loaded), (loggedOut) =>
         Effect.fail(
           loggedOut ? new CredentialForbidden({ ...fieldsOf(forbidden), loggedOut }) : forbidden,

@@ -10,6 +10,7 @@ import {
   InvalidLoginInput,
   type LoginError,
   type LoginMethodDisabled,
+  type WorkspaceNotAllowed,
 } from "../errors/index.ts";
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
 import type { ChatgptTokens, SavedSignIn, StoredChatgptSignIn } from "./types.ts";
@@ -83,7 +84,10 @@ const chatgpt = Effect.promise(() => import("./chatgpt.ts"));
 const refuseRuledOut = (
   deps: ManagerDeps,
   method: LoginMethod,
-): Effect.Effect<void, EnvironmentCredentialOverrides | LoginMethodDisabled> => {
+): Effect.Effect<
+  void,
+  EnvironmentCredentialOverrides | LoginMethodDisabled | WorkspaceNotAllowed
+> => {
   const variable = overridingEnvVar(deps.options.environment, deps.options);
   const isBeaten = variable === "CODEX_ACCESS_TOKEN" && isStoreInMemory(deps);
   return variable === undefined || isBeaten

@@ -6,7 +6,7 @@ import type { Config } from "../config/index.ts";
 import type { CodexHome, LoginEnvironment } from "../config/environment.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
 import type { Account, Credential, CredentialFacts } from "../credential/index.ts";
-import type { CredentialForbidden, LoginError } from "../errors/index.ts";
+import type { CredentialForbidden, ForbiddenByAdministrator, LoginError } from "../errors/index.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { RefreshReason } from "../oauth/refresh.ts";
 
@@ -46,8 +46,11 @@ export interface Inspection {
   readonly dueAtMs?: number;
   readonly isDue: boolean;
   readonly isExpired: boolean;
-  /** The restriction that forbids the credential. A load would remove it from the store; it is still there. */
-  readonly forbidden?: CredentialForbidden;
+  /**
+   * The restriction that forbids the credential. A load would remove it from the store if it is `CredentialForbidden`; it
+   * is still there.
+   */
+  readonly forbidden?: CredentialForbidden | ForbiddenByAdministrator;
 }
 
 /** ChatGPT tokens that another program owns. */

@@ -75,6 +75,8 @@ export interface ManagerSetup {
   readonly env?: Variables;
   /** `-c` overrides beside `chatgpt_base_url`. */
   readonly config?: ReadonlyArray<string>;
+  /** In place of `/etc/codex`. */
+  readonly systemFolder?: string;
   readonly options?: Partial<AuthManagerOptions>;
 }
 
@@ -99,6 +101,7 @@ export const managerOptions = async (setup: ManagerSetup): Promise<AuthManagerOp
   const config = await Effect.runPromise(
     loadConfig({
       codexHome: environment.codexHome,
+      ...(setup.systemFolder !== undefined && { systemFolder: setup.systemFolder }),
       overrides: [...base, ...(setup.config ?? [])],
     }),
   );

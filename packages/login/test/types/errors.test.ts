@@ -69,6 +69,8 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CREDENTIAL_COPY_REMAINS":
     case "LOGIN_PERSISTENT_STORE_REQUIRED":
     case "LOGIN_CALLBACK_PORTS_TAKEN":
+    case "LOGIN_FORBIDDEN_BY_ADMINISTRATOR":
+    case "LOGIN_NO_LOGIN_METHOD_ALLOWED":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
     case "LOGIN_DEVICE_CODE_NOT_ENABLED":
       return "administrator";

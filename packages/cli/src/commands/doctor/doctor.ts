@@ -1,7 +1,9 @@
+import { explainConfig } from "@agent-auth/login/config";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts";
+import { keysCheck, requirementsCheck } from "../../doctor/config.ts";
 import { checkCredential, inspectCredential } from "../../doctor/credential.ts";
 import {
   checkConfig,
@@ -42,12 +44,14 @@ const program = ok("program", `agent-auth ${version}, Node ${process.versions.no
 
 const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
   openSession(globals).pipe(
-    Effect.flatMap(examineSession),
+    Effect.flatMap((session) => examineSession(session, globals)),
     // Without a configuration, there is nothing else to check.
     Effect.catch((error) => Effect.succeed([program, failed("config", error)])),
   );
 
-const examineSession = Effect.fnUntraced(function* (session: Session) {
+const examineSession = Effect.fnUntraced(function* (session: Session, globals: GlobalValues) {
+  const { environment } = session;
+  const explained = yield* explainConfig({ ...environment, overrides: globals.config });
   const inspected = yield* inspectCredential(session);
   const credential = Result.isSuccess(inspected) ? inspected.success?.credential : undefined;
   const online = Effect.all([checkBackend(session), checkProvider(session, credential)], {
@@ -59,6 +63,8 @@ const examineSession = Effect.fnUntraced(function* (session: Session) {
     program,
     checkHome(session),
     checkConfig(session),
+    keysCheck(explained),
+    requirementsCheck(explained),
     checkFileMode(session),
     ...(yield* checkStoreAndEnvironment(session)),
     yield* checkLock(session),

@@ -4,6 +4,7 @@ import type { Account } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import { layer as httpClient } from "@agent-auth/login/http";
 import * as Clock from "effect/Clock";
+import { allowedWorkspaceIds } from "@agent-auth/login/config/restrictions";
 import * as Effect from "effect/Effect";
 import { credentialLines } from "../../account/describe.ts";
 import type { GlobalValues } from "../../argv/command-spec.ts";
@@ -48,7 +49,7 @@ export interface SignInContext {
 export const authorityOptions = ({ options, session }: SignInContext) => ({
   ...(options.issuer !== undefined && { issuer: options.issuer }),
   ...(options.clientId !== undefined && { clientId: options.clientId }),
-  allowedWorkspaceIds: session.config.forcedWorkspaceIds ?? [],
+  allowedWorkspaceIds: allowedWorkspaceIds(session.config) ?? [],
 });
 
 /**

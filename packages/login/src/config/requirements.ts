@@ -1,0 +1,251 @@
+import { isUtf8 } from "node:buffer";
+import * as Effect from "effect/Effect";
+import { lineOfKey } from "./key-line.ts";
+import { type ConfigLayer, layerOf } from "./layers.ts";
+import { defaultSystemFolder, hasSystemFolder, readSystemFile } from "./system-files.ts";
+import { InvalidKey, TableReader } from "./table-reader.ts";
+import { isTable, parseToml, type TomlTable, valueAt, valueOf, withValue } from "./toml.ts";
+import type { AdministratorRule, Config, LoginMethodName } from "./types.ts";
+import {
+  type ConfigError,
+  ConfigKeyInvalid,
+  ConfigSyntaxError,
+  NoLoginMethodAllowed,
+} from "../errors/config.ts";
+import { compact } from "../internal/compact.ts";
+
+/** What one `requirements.toml`, or one fragment of a workspace's policy, requires. */
+export interface Requirements {
+  /** The file, or the name of the fragment. */
+  readonly where: string;
+  /** Which credentials may be used. */
+  readonly rules: ReadonlyArray<AdministratorRule>;
+  /** Keys of the configuration that replace those of every layer. */
+  readonly required: TomlTable;
+  /** Where requests have to be processed. */
+  readonly residency?: "us";
+  /** What lines are counted in. */
+  readonly text: string;
+}
+
+/** Reads `requirements.toml` of the system folder; `undefined` if there is none. */
+export const loadRequirements = (sources: {
+  readonly systemFolder?: string;
+}): Effect.Effect<Requirements | undefined, ConfigError> =>
+  Effect.gen(function* () {
+    const folder = sources.systemFolder ?? defaultSystemFolder;
+    if (!hasSystemFolder(folder)) return undefined;
+    const file = yield* readSystemFile(folder, "requirements.toml");
+    if (file === undefined) return undefined;
+    const { bytes, path: where } = file;
+    if (!isUtf8(bytes))
+      return yield* new ConfigSyntaxError({ where, reason: "it is not UTF-8", isSystemFile: true });
+    return yield* parseRequirements(new TextDecoder().decode(bytes), where);
+  });
+
+/**
+ * Returns the requirements that a text states. Rules about sandboxes, tools and models are Codex's and are not looked at.
+ * A rule that seems to restrict sign-ins or requests but is not known is an error: it is not ignored.
+ */
+export const parseRequirements = (
+  text: string,
+  where: string,
+): Effect.Effect<Requirements, ConfigSyntaxError | ConfigKeyInvalid> =>
+  Effect.gen(function* () {
+    const table = yield* parseToml(text, { where, isSystemFile: true });
+    return yield* Effect.try({
+      try: () => readRequirements(table, { text, where }),
+      catch: (error) => {
+        if (error instanceof InvalidKey) return requirementError(error, { text, where });
+        throw error;
+      },
+    });
+  });
+
+const requirementError = (
+  { path, problem }: InvalidKey,
+  { text, where }: Pick<Requirements, "text" | "where">,
+): ConfigKeyInvalid => {
+  const line = lineOfKey(text, path);
+  const key = path.join(".");
+  return new ConfigKeyInvalid({ where, key, problem, isSystemFile: true, ...compact({ line }) });
+};
+
+/** Requirements that have the name and the values of a configuration key, and replace it. */
+const requiredKeys = [
+  "cli_auth_credentials_store",
+  "chatgpt_base_url",
+  "model_provider",
+  "model_providers",
+] as const;
+
+const handledKeys: ReadonlySet<string> = new Set([
+  ...requiredKeys,
+  "allowed_login_methods",
+  "allowed_chatgpt_workspaces",
+  "enforce_residency",
+]);
+
+/** Keys of Codex that match the pattern below, but are not about sign-ins or model requests. */
+const unrelatedKeys: ReadonlySet<string> = new Set(["allow_login_shell"]);
+
+const mayMatter =
+  /auth|login|sign_?in|credential|token|workspace|account|provider|residency|base_url|config_server/;
+
+const readRequirements = (
+  table: TomlTable,
+  { text, where }: Pick<Requirements, "text" | "where">,
+): Requirements => {
+  const reader = new TableReader(table, () => ({}));
+  for (const key of reader.keys)
+    if (mayMatter.test(key) && !handledKeys.has(key) && !unrelatedKeys.has(key))
+      reader.fail(key, `${key} is a rule that this version of agent-auth does not know`);
+  const methods = reader.strings("allowed_login_methods");
+  const workspaces = reader.strings("allowed_chatgpt_workspaces");
+  return {
+    where,
+    text,
+    rules: [
+      ...(methods === undefined ? [] : [methodsRule(reader, methods, where)]),
+      ...(workspaces === undefined ? [] : [workspacesRule(workspaces, where)]),
+    ],
+    required: Object.fromEntries(
+      requiredKeys.flatMap((key) => {
+        const value = valueOf(table, key);
+        return value === undefined ? [] : [[key, value]];
+      }),
+    ),
+    ...compact({ residency: reader.oneOf("enforce_residency", ["us"]) }),
+  };
+};
+
+const methodNames: ReadonlyArray<LoginMethodName> = ["chatgpt", "api"];
+
+const methodsRule = (
+  reader: TableReader,
+  names: ReadonlyArray<string>,
+  where: string,
+): AdministratorRule => {
+  const key = "allowed_login_methods";
+  const allowed = names.map(
+    (name) =>
+      methodNames.find((known) => known === name) ??
+      reader.mustBe(key, `a list of ${methodNames.map((known) => `"${known}"`).join(" and ")}`),
+  );
+  return { _tag: "LoginMethods", key, where, allowed };
+};
+
+const workspacesRule = (ids: ReadonlyArray<string>, where: string): AdministratorRule => ({
+  _tag: "Workspaces",
+  key: "allowed_chatgpt_workspaces",
+  where,
+  allowed: ids.map((id) => id.trim()).filter((id) => id !== ""),
+});
+
+/** The required keys as a layer, so that errors name their file and line. */
+export const requiredLayer = ({ required, text, where }: Requirements): ConfigLayer => ({
+  where,
+  table: required,
+  text,
+  file: where,
+  isSystemFile: true,
+});
+
+/** Returns the configuration with the required keys in it. A required provider replaces the whole table of that id. */
+export const mergeRequired = (
+  table: TomlTable,
+  requirements: Pick<Requirements, "required"> | undefined,
+): TomlTable => {
+  let merged = table;
+  for (const [key, value] of Object.entries(requirements?.required ?? {})) {
+    const below = valueOf(merged, key);
+    const isPart = key === "model_providers" && isTable(below) && isTable(value);
+    merged = withValue(merged, key, isPart ? { ...below, ...value } : value);
+  }
+  return merged;
+};
+
+/** Returns a warning for each configured value that a required one replaces. The text is Codex's. */
+export const replacedValues = (
+  layers: ReadonlyArray<ConfigLayer>,
+  { required, where }: Requirements,
+): ReadonlyArray<string> =>
+  Object.entries(required).flatMap(([key, value]) => {
+    if (isTable(value))
+      return Object.keys(value)
+        .filter((id) => layerOf(layers, [key, id]) !== undefined)
+        .map((id) => `The configured \`${key}.${id}\` is overridden by the one in ${where}.`);
+    const layer = layerOf(layers, [key]);
+    return layer === undefined || valueAt(layer.table, [key]) === value
+      ? []
+      : [
+          `Configured value for \`${key}\` is overridden by the required value ${JSON.stringify(value)} from ${where}.`,
+        ];
+  });
+
+/**
+ * Returns the configuration with the rules of administrators: those of the requirements, and `forced_…` keys that a
+ * system file decides. Fails if no way of signing in is left.
+ */
+export const withRules = (
+  config: Config,
+  layers: ReadonlyArray<ConfigLayer>,
+  requirements: Requirements | undefined,
+): Effect.Effect<Config, NoLoginMethodAllowed> => {
+  const administratorRules = [
+    ...(requirements?.rules ?? []),
+    ...forcedByAdministrator(config, layers),
+  ];
+  const isMethodLeft = methodNames.some(
+    (method) =>
+      (config.forcedLoginMethod ?? method) === method &&
+      administratorRules.every(
+        (rule) => rule._tag !== "LoginMethods" || rule.allowed.includes(method),
+      ),
+  );
+  const where = administratorRules.find(({ _tag }) => _tag === "LoginMethods")?.where;
+  if (!isMethodLeft && where !== undefined) return Effect.fail(new NoLoginMethodAllowed({ where }));
+  const isBaseRequired = Object.hasOwn(requirements?.required ?? {}, "chatgpt_base_url");
+  return Effect.succeed({
+    ...config,
+    ...(administratorRules.length > 0 && { administratorRules }),
+    ...compact({
+      residency: requirements?.residency,
+      chatgptBaseUrlRequiredBy: isBaseRequired ? requirements?.where : undefined,
+    }),
+  });
+};
+
+const forcedByAdministrator = (
+  { forcedLoginMethod, forcedWorkspaceIds }: Config,
+  layers: ReadonlyArray<ConfigLayer>,
+): ReadonlyArray<AdministratorRule> => {
+  const decider = (key: string) => {
+    const layer = layerOf(layers, [key]);
+    return layer?.isSystemFile === true ? layer.where : undefined;
+  };
+  const methodBy = decider("forced_login_method");
+  const workspacesBy = decider("forced_chatgpt_workspace_id");
+  return [
+    ...(methodBy === undefined || forcedLoginMethod === undefined
+      ? []
+      : [
+          {
+            _tag: "LoginMethods" as const,
+            key: "forced_login_method" as const,
+            where: methodBy,
+            allowed: [forcedLoginMethod],
+          },
+        ]),
+    ...(workspacesBy === undefined || forcedWorkspaceIds === undefined
+      ? []
+      : [
+          {
+            _tag: "Workspaces" as const,
+            key: "forced_chatgpt_workspace_id" as const,
+            where: workspacesBy,
+            allowed: forcedWorkspaceIds,
+          },
+        ]),
+  ];
+};

@@ -1,0 +1,80 @@
+import { readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import { ConfigUnreadable } from "../errors/config.ts";
+import { StoreUnreadable } from "../errors/store.ts";
+import { readSmallFile } from "../storage/fs/read.ts";
+import { describeSystemError } from "../storage/fs/system-error.ts";
+
+/**
+ * The folder of the files with which an administrator configures every user of a machine, as in Codex: `/etc/codex`, on
+ * Windows `C:\ProgramData\OpenAI\Codex`. No environment variable moves it.
+ */
+export const defaultSystemFolder =
+  process.platform === "win32" ? "C:\\ProgramData\\OpenAI\\Codex" : "/etc/codex";
+
+/** The files of the system folder. On Windows, `managed_config.toml` is in CODEX_HOME instead, as in Codex. */
+export type SystemFileName = "config.toml" | "managed_config.toml" | "requirements.toml";
+
+/**
+ * Reads a file of the system folder; `undefined` if there is none. Fails if the file or its folder cannot be read, or if
+ * another user than root and the current one can change it: a rule that cannot be known is not ignored.
+ */
+export const readSystemFile = (
+  folder: string,
+  name: SystemFileName,
+): Effect.Effect<
+  { readonly path: string; readonly bytes: Uint8Array } | undefined,
+  ConfigUnreadable
+> =>
+  Effect.suspend(() => {
+    const path = join(folder, name);
+    const fail = (reason: string) =>
+      Effect.fail(new ConfigUnreadable({ path, reason, isSystemFile: true }));
+    try {
+      const bytes = readSmallFile(path);
+      if (bytes === undefined) return Effect.undefined;
+      for (const part of [folder, path]) {
+        const reason = untrusted(statSync(part));
+        if (reason !== undefined) return fail(part === path ? reason : `${folder}: ${reason}`);
+      }
+      return Effect.succeed({ path, bytes });
+    } catch (error) {
+      return fail(
+        error instanceof StoreUnreadable ? error.reason : describeSystemError(error).reason,
+      );
+    }
+  });
+
+/** Whether there is a system folder, so that most machines pay for one look instead of one for each file. */
+export const hasSystemFolder = (folder: string): boolean => {
+  try {
+    return statSync(folder, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true; // reading its files says why
+  }
+};
+
+/** Why the content cannot be that of an administrator. Windows has neither owners nor modes here. */
+const untrusted = ({ gid, mode, uid }: Stats): string | undefined => {
+  if (process.platform === "win32") return undefined;
+  const isOwn = uid === 0 || uid === process.geteuid?.() || isOutsideOfNamespace(uid);
+  if (!isOwn) return `it belongs to user ${uid}, not to root`;
+  if ((mode & 0o002) !== 0) return "every user can change it";
+  return (mode & 0o020) !== 0 && gid !== 0 && !isOutsideOfNamespace(gid)
+    ? `group ${gid} can change it`
+    : undefined;
+};
+
+/** In a container without root rights, the kernel shows the host's root as this id. */
+const OVERFLOW_ID = 65_534;
+
+const isOutsideOfNamespace = (id: number): boolean => {
+  if (id !== OVERFLOW_ID) return false;
+  try {
+    // The initial namespace maps all ids to themselves.
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+  } catch {
+    return false;
+  }
+};
