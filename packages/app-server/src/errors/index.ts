@@ -6,10 +6,12 @@ import type { Remedy } from "@agent-auth/agent-identity/errors";
 import type { LoginError } from "@agent-auth/login/errors";
 import type { ModelProviderError } from "@agent-auth/model-provider/errors";
 import type { ClientError } from "./client.ts";
+
 import type { RequestError } from "./request.ts";
 import * as Data from "effect/Data";
 
 export * from "./client.ts";
+export * from "./listener.ts";
 export * from "./request.ts";
 
 /** Tokens that a client lent are in use, so that another sign-in would not take effect. Nothing was changed. */
@@ -193,7 +195,7 @@ export type AccountServiceOwnError =
 /** Everything that the account service can fail with. */
 export type AccountServiceError = AccountServiceOwnError | LoginError | ModelProviderError;
 
-/** Everything that this package can fail with. */
+/** Everything that an answer to a client can say. Errors of opening a listener are `ListenerError`. */
 export type AppServerError = AccountServiceError | ClientError | RequestError;
 
 /** Every `code` of an `AppServerError`. */
