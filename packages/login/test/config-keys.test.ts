@@ -28,11 +28,14 @@ const keysRead = (): ReadonlySet<string> => {
       },
     });
   const provider = recording({ auth: recording({ command: "x" }) });
-  readConfig(recording({ model_providers: { acme: provider } }), () => ({ folder: "/" }));
+  const workload = recording({ source: "file", token_file: "/token" });
+  const agentAuth = recording({ workload_identity: workload });
+  const table = recording({ model_providers: { acme: provider }, agent_auth: agentAuth });
+  readConfig(table, () => ({ folder: "/" }));
   return read;
 };
 
-describe("docs/protocol.md, §1 and §12", () => {
+describe("docs/protocol.md, §1, §12 and §14", () => {
   it("lists every key that is read, and no others", () => {
     const read = keysRead();
     const inFirstColumn = documentedKeys(0);

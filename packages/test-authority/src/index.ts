@@ -10,6 +10,11 @@ export { agentIdentityAudience, agentIdentityIssuer } from "./identities/claims.
 export type { MintBearerOptions, MintedAgentIdentity } from "./identities/mint.ts";
 export type { Decision } from "./oauth/authorize.ts";
 export type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
+export type {
+  MintIdentityTokenOptions,
+  ServiceAccount,
+  WorkloadRuleOptions,
+} from "./identities/workloads.ts";
 export { codexClientId } from "./oauth/tokens.ts";
 export type { RecordedRequest, WaitOptions } from "./steering/request-log.ts";
 export type { Tls } from "./http/certificate.ts";

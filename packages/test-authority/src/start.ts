@@ -9,6 +9,7 @@ import { responsesRoutes } from "./endpoints/responses.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
 import { workspaceRoutes } from "./endpoints/workspace.ts";
 import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./identities/mint.ts";
+import { addFederationRule, addServiceAccount, mintIdentityToken } from "./identities/workloads.ts";
 import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
 import { decideDevice, deviceRoutes } from "./oauth/device.ts";
 import { discoveryRoutes } from "./oauth/discovery.ts";
@@ -19,6 +20,7 @@ import { acceptSockets } from "./http/web-socket.ts";
 import type { Route } from "./http/router.ts";
 import { makeSelfSigned } from "./http/certificate.ts";
 import { makeListener } from "./http/listener.ts";
+import { startProxy } from "./http/proxy.ts";
 import { listen, makeServer } from "./http/server.ts";
 import type { AuthorityState } from "./state.ts";
 import { changeSettings, makeState } from "./state.ts";
@@ -47,6 +49,9 @@ const minting = (state: AuthorityState) => ({
   mintChatgptTokens: mintChatgptTokens.bind(null, state),
   addApiKey: addApiKey.bind(null, state),
   mintPersonalAccessToken: mintPersonalAccessToken.bind(null, state),
+  addFederationRule: addFederationRule.bind(null, state),
+  addServiceAccount: addServiceAccount.bind(null, state),
+  mintIdentityToken: mintIdentityToken.bind(null, state),
   jwks: state.keys.jwks.bind(state.keys),
   rotateSigningKey: async ({ keepOld = true } = {}) => (await state.keys.rotate(keepOld)).kid,
   publishKeys: state.keys.publish.bind(state.keys),
@@ -129,7 +134,9 @@ export const startTestAuthority = async (
   options: TestAuthorityOptions = {},
 ): Promise<TestAuthority> => {
   const { host = "127.0.0.1", port = 0, account = {}, now = Date.now, settings = {} } = options;
-  const tls = options.tls === "self-signed" ? makeSelfSigned(Date.now()) : options.tls;
+  const { proxiedHosts } = options;
+  const tls =
+    options.tls === "self-signed" ? makeSelfSigned(Date.now(), proxiedHosts) : options.tls;
   const name = host.includes(":") ? `[${host}]` : host;
   if (!isLoopbackUrl(`http://${name}`))
     throw new TypeError(`host must be a loopback address, such as 127.0.0.1, not ${host}`);
@@ -143,7 +150,12 @@ export const startTestAuthority = async (
   const url = `${tls === undefined ? "http" : "https"}://${name}:${listening}`;
   state.origin = url;
   state.keys.warmUp();
-  const close = makeClose(server, closing);
+  const proxy =
+    proxiedHosts === undefined ? undefined : await startProxy(name, listening, proxiedHosts);
+  const closeServer = makeClose(server, closing);
+  const close = async () => {
+    await Promise.all([closeServer(), proxy?.close()]);
+  };
   return {
     url,
     issuer: url,
@@ -151,6 +163,7 @@ export const startTestAuthority = async (
     openaiBaseUrl: `${url}/v1`,
     accountsBaseUrl: `${url}/api/accounts`,
     ...(tls === undefined ? {} : { certificate: tls.cert }),
+    ...(proxy === undefined ? {} : { proxyUrl: proxy.url }),
     ...minting(state),
     ...steering(state),
     ...recording(state),

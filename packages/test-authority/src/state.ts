@@ -6,6 +6,7 @@ import { makeClock } from "./steering/clock.ts";
 import { OAuthStore } from "./oauth/store.ts";
 import { RequestLog } from "./steering/request-log.ts";
 import { SigningKeys } from "./identities/signing-keys.ts";
+import { Workloads } from "./identities/workloads.ts";
 
 /** The four names of the field with a registered task's id; in `encrypted…` it is sealed to the agent's key. */
 export type TaskIdField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";
@@ -27,6 +28,8 @@ export interface Settings {
   punishReuse: boolean;
   /** Lifetime of the access and id tokens of a sign-in or refresh. */
   accessTokenSeconds: number;
+  /** Lifetime of the token that an identity token is exchanged for. */
+  workloadTokenSeconds: number;
   /** Lifetime of an authorization code; 0 issues expired codes. */
   authorizationCodeSeconds: number;
   /** Shape of `/oauth/token` errors: `{error:{…}}`, `{error, error_description}`, or `{code, message}`. */
@@ -55,6 +58,7 @@ export interface AuthorityState {
   readonly keys: SigningKeys;
   readonly directory: Directory;
   readonly oauth: OAuthStore;
+  readonly workloads: Workloads;
   readonly behaviours: Behaviours;
   readonly log: RequestLog;
   readonly settings: Settings;
@@ -79,6 +83,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
     keys: new SigningKeys(),
     directory,
     oauth: new OAuthStore(),
+    workloads: new Workloads(),
     behaviours: new Behaviours(),
     log: new RequestLog(),
     account: directory.addAccount(account),
@@ -92,6 +97,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       replyDelayMs: 0,
       punishReuse: true,
       accessTokenSeconds: 3600,
+      workloadTokenSeconds: 3600,
       authorizationCodeSeconds: 600,
       tokenErrorShape: "object",
       tokenErrorCase: "lower",

@@ -4,6 +4,11 @@ import type { AuthorityClock } from "./steering/clock.ts";
 import type { Endpoint } from "./steering/endpoint-names.ts";
 import type { MintAgentIdentityOptions } from "./identities/claims.ts";
 import type { MintBearerOptions, MintedAgentIdentity } from "./identities/mint.ts";
+import type {
+  MintIdentityTokenOptions,
+  ServiceAccount,
+  WorkloadRuleOptions,
+} from "./identities/workloads.ts";
 import type { Decision } from "./oauth/authorize.ts";
 import type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 import type { RecordedRequest, WaitOptions } from "./steering/request-log.ts";
@@ -25,6 +30,11 @@ export interface TestAuthorityOptions {
   readonly clockOffsetMs?: number;
   /** Serves https with this certificate, or with a new self-signed one. Default: http. */
   readonly tls?: Tls | "self-signed";
+  /**
+   * Also starts an HTTP proxy, `proxyUrl`, that leads https requests for these hosts to this authority, and no request to
+   * anywhere else; for programs whose URLs cannot be configured. A self-signed certificate is valid for the hosts.
+   */
+  readonly proxiedHosts?: ReadonlyArray<string>;
   /** Initial settings; `configure` changes them later. */
   readonly settings?: Partial<Settings>;
 }
@@ -41,6 +51,8 @@ export interface TestAuthority extends AsyncDisposable {
   readonly accountsBaseUrl: string;
   /** Certificate (PEM) of an https authority; absent for http. */
   readonly certificate?: string;
+  /** The value for `HTTPS_PROXY`; absent without `proxiedHosts`. */
+  readonly proxyUrl?: string;
   /** The OAuth issuer, the same as `url`. */
   readonly issuer: string;
 
@@ -59,6 +71,13 @@ export interface TestAuthority extends AsyncDisposable {
   readonly addApiKey: (options?: MintBearerOptions & { readonly key?: string }) => string;
   /** Mints a personal access token, which starts with `at-`. */
   readonly mintPersonalAccessToken: (options?: MintBearerOptions) => string;
+
+  /** Adds a rule by which identity tokens are exchanged for a workspace token. Returns its id. */
+  readonly addFederationRule: (options?: WorkloadRuleOptions) => string;
+  /** Adds a service account, for whose API token identity tokens are exchanged. */
+  readonly addServiceAccount: (options?: WorkloadRuleOptions) => ServiceAccount;
+  /** Mints an identity token, as the platform of a program does. */
+  readonly mintIdentityToken: (options?: MintIdentityTokenOptions) => Promise<string>;
 
   /** The published key set. */
   readonly jwks: () => Promise<KeySet>;

@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly body?: string | Redacted.Redacted;
   /** Milliseconds for the whole request, response body included. */
   readonly timeoutMs: number;
+  /** Whether redirects within the origin are followed. Default true; if false, a redirect is a response. */
+  readonly followRedirects?: boolean;
   /** Maximum size of the response body in bytes. Default 1 MiB. */
   readonly maxBodyBytes?: number;
 }

@@ -157,7 +157,7 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
     for (let count = 0; ; count += 1) {
       const response = yield* sendOnce({ undici, dispatcher, request, url, headers });
       const { status } = response;
-      if (!isRedirect(status)) return response;
+      if (!isRedirect(status) || request.followRedirects === false) return response;
       const { location } = response.headers;
       url = yield* followRedirect({ method, status, from: url, location, count });
     }

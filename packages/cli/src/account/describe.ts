@@ -11,6 +11,7 @@ const headlines: Readonly<Record<Exclude<Credential["_tag"], "ApiKey">, string>>
   ExternalChatgpt: "Logged in using ChatGPT",
   AgentIdentity: "Logged in using access token",
   PersonalAccessToken: "Logged in using personal access token",
+  WorkloadIdentity: "Logged in using workload identity",
   Bearer: "Logged in using access token",
 };
 
@@ -53,6 +54,7 @@ const methods: Readonly<Record<Credential["_tag"], string>> = {
   ExternalChatgpt: "externalChatgpt",
   AgentIdentity: "agentIdentity",
   PersonalAccessToken: "personalAccessToken",
+  WorkloadIdentity: "workloadIdentity",
   Bearer: "bearer",
 };
 
@@ -82,6 +84,12 @@ export const sourceJson = (source: CredentialSource) => {
       return { kind: "keyring", service: source.service, account: source.account };
     case "Ephemeral":
       return { kind: "ephemeral" };
+    case "WorkloadIdentity":
+      return {
+        kind: "workloadIdentity",
+        identitySource: source.identitySource,
+        setting: source.setting,
+      };
     case "External":
       return { kind: "external", name: source.name };
   }

@@ -3,6 +3,7 @@ import * as Redacted from "effect/Redacted";
 import { type CodexHome, findCodexHome } from "./codex-home.ts";
 import { type DotEnv, readDotEnv } from "./dot-env.ts";
 import { compact } from "../internal/compact.ts";
+import type { Config } from "./types.ts";
 
 export type { CodexHome } from "./codex-home.ts";
 
@@ -30,6 +31,8 @@ export interface LoginEnvironment {
   readonly agentIdentity?: Redacted.Redacted;
   /** `CODEX_ACCESS_TOKEN`: an agent identity JWT or a personal access token. */
   readonly accessToken?: Redacted.Redacted;
+  /** The variables of a workload identity, as they are; present if one of them selects it. */
+  readonly workloadIdentity?: WorkloadIdentityVariables;
   /** `AGENT_AUTH_CONFIG`: TOML that `loadConfig` applies over `config.toml`. It may contain secrets. */
   readonly configToml?: Redacted.Redacted;
   /** `CODEX_REFRESH_TOKEN_URL_OVERRIDE` */
@@ -59,6 +62,37 @@ export interface LoginEnvironment {
   /** Why `$CODEX_HOME/.env` could not be read. `loadConfig` fails with it. */
   readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
 }
+
+/** The variables that select a workload identity by their presence, even if they are empty. */
+const selectingVariables = [
+  "OPENAI_FEDERATION_RULE_ID",
+  "OPENAI_IDENTITY_TOKEN_SOURCE",
+  "OPENAI_IDENTITY_TOKEN_FILE",
+] as const;
+
+const workloadVariables = [
+  ...selectingVariables,
+  "OPENAI_SPIFFE_AUDIENCE",
+  "OPENAI_SPIFFE_ID",
+  "OPENAI_WORKLOAD_IDENTITY_CONTEXT",
+  "SPIFFE_ENDPOINT_SOCKET",
+] as const;
+
+/**
+ * The variables that carry or select a credential. A child process gets none of them, unless it is meant to use the same
+ * credential. `SPIFFE_ENDPOINT_SOCKET` is not among them: other programs use it as well.
+ */
+export const credentialVariables: ReadonlyArray<string> = [
+  "CODEX_API_KEY",
+  "CODEX_AGENT_IDENTITY",
+  "CODEX_ACCESS_TOKEN",
+  ...workloadVariables.filter((name) => name.startsWith("OPENAI_")),
+];
+
+/** The variables of Codex's workload identity (docs/keyless-ci.md). An empty value is not the same as none. */
+export type WorkloadIdentityVariables = Readonly<
+  Partial<Record<(typeof workloadVariables)[number], Redacted.Redacted>>
+>;
 
 /** The variables of one process, such as `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -118,7 +152,8 @@ const systemFolderOf = ({ systemFolder }: EnvironmentOptions) => compact({ syste
 
 /**
  * Returns the name of the variable that provides the credential instead of any store, or `undefined` if none does.
- * `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count only with `environmentCredentials` (docs/protocol.md §4).
+ * `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count only with `environmentCredentials` (docs/protocol.md §4). If `config`
+ * is given, its workload identity counts as well.
  *
  * @example
  * ```ts
@@ -130,15 +165,36 @@ const systemFolderOf = ({ systemFolder }: EnvironmentOptions) => compact({ syste
  * ```
  */
 export const overridingEnvVar = (
-  environment: Pick<LoginEnvironment, "apiKey" | "agentIdentity" | "accessToken">,
-  options: { readonly environmentCredentials: boolean },
-): "CODEX_API_KEY" | "CODEX_AGENT_IDENTITY" | "CODEX_ACCESS_TOKEN" | undefined => {
+  environment: Pick<
+    LoginEnvironment,
+    "apiKey" | "agentIdentity" | "accessToken" | "workloadIdentity"
+  >,
+  options: {
+    readonly environmentCredentials: boolean;
+    readonly config?: Pick<Config, "workloadIdentity">;
+  },
+): OverridingSetting | undefined => {
+  const { workloadIdentity } = environment;
+  if (workloadIdentity !== undefined)
+    return selectingVariables.find((name) => workloadIdentity[name] !== undefined);
+  if (options.config?.workloadIdentity?.source !== undefined) return workloadIdentityTable;
   if (options.environmentCredentials) {
     if (environment.apiKey !== undefined) return "CODEX_API_KEY";
     if (environment.agentIdentity !== undefined) return "CODEX_AGENT_IDENTITY";
   }
   return environment.accessToken === undefined ? undefined : "CODEX_ACCESS_TOKEN";
 };
+
+/** What provides the credential instead of any store: a variable, or a table of `config.toml`. */
+export type OverridingSetting =
+  | "CODEX_API_KEY"
+  | "CODEX_AGENT_IDENTITY"
+  | "CODEX_ACCESS_TOKEN"
+  | (typeof selectingVariables)[number]
+  | typeof workloadIdentityTable;
+
+/** The table of `config.toml` that selects a workload identity. */
+const workloadIdentityTable = "agent_auth.workload_identity";
 
 const homeVariable = process.platform === "win32" ? "USERPROFILE" : "HOME";
 
@@ -175,6 +231,7 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
       apiKey: secret("CODEX_API_KEY"),
       agentIdentity: secret("CODEX_AGENT_IDENTITY"),
       accessToken: secret("CODEX_ACCESS_TOKEN"),
+      workloadIdentity: readWorkloadIdentity((name) => variables[name] ?? dotEnv.variables[name]),
       // Not trimmed, so that errors have the right line numbers.
       configToml:
         filled(variables["AGENT_AUTH_CONFIG"]) === undefined
@@ -195,6 +252,18 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
       dotEnvProblem: dotEnv.problem,
     }),
   };
+};
+
+const readWorkloadIdentity = (
+  valueOf: (name: string) => unknown,
+): WorkloadIdentityVariables | undefined => {
+  const isSet = (name: string): boolean => typeof valueOf(name) === "string";
+  if (!selectingVariables.some(isSet)) return undefined;
+  return Object.fromEntries(
+    workloadVariables
+      .filter(isSet)
+      .map((name) => [name, Redacted.make(String(valueOf(name)), { label: name })]),
+  );
 };
 
 /** The user name and password before the `@` of a URL, with or without slashes, as the URL standard reads it. */

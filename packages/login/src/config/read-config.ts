@@ -3,7 +3,13 @@ import { resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
 import { type OriginOf, TableReader } from "./table-reader.ts";
 import type { TomlTable } from "./toml.ts";
-import type { CommandTokenConfig, Config, ModelProviderConfig } from "./types.ts";
+import {
+  type CommandTokenConfig,
+  type Config,
+  identitySourceNames,
+  type ModelProviderConfig,
+  type WorkloadIdentityConfig,
+} from "./types.ts";
 import { compact } from "../internal/compact.ts";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
@@ -21,6 +27,9 @@ export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
       forcedWorkspaceIds: readWorkspaceIds(reader),
       modelProvider: reader.nonBlankString("model_provider"),
       secretAuthStorage: reader.tableAt("features")?.boolean("secret_auth_storage"),
+      workloadIdentity: readWorkloadIdentity(
+        reader.tableAt("agent_auth")?.tableAt("workload_identity"),
+      ),
     }),
   };
 };
@@ -154,4 +163,29 @@ const readFolder = (reader: TableReader): string => {
   } catch {
     return reader.mustBe("cwd", "an absolute path, because the working directory does not exist");
   }
+};
+
+/** What the source and the target need is checked when the identity is used: the variables may select another one. */
+const readWorkloadIdentity = (
+  reader: TableReader | undefined,
+): WorkloadIdentityConfig | undefined => {
+  const source = reader?.oneOf("source", [...identitySourceNames, "none"]);
+  if (reader === undefined || source === "none") return undefined;
+  const config = compact({
+    source,
+    audience: reader.nonBlankString("audience"),
+    tokenFile: reader.nonBlankString("token_file"),
+    tokenVariable: reader.nonBlankString("token_variable"),
+    endpoint: reader.nonBlankString("endpoint"),
+    spiffeId: reader.nonBlankString("spiffe_id"),
+    clientId: reader.nonBlankString("client_id"),
+    federationRuleId: reader.nonBlankString("federation_rule_id"),
+    context: reader.string("context"),
+    identityProviderId: reader.nonBlankString("identity_provider_id"),
+    serviceAccountId: reader.nonBlankString("service_account_id"),
+    tokenUrl: readBaseUrl(reader, "token_url"),
+  });
+  if (config.source === undefined && reader.keys.some((key) => key !== "token_url"))
+    return reader.mustBe("source", `set: one of ${identitySourceNames.join(", ")}`);
+  return config;
 };

@@ -139,10 +139,16 @@ export const checkRestrictions = Effect.fnUntraced(function* (
   credential: CredentialFacts,
 ): Effect.fn.Return<void, CredentialForbidden | ForbiddenByAdministrator> {
   const { source } = credential;
+  const isWorkload = credential._tag === "WorkloadIdentity";
   const forbid = (rule: "method" | "workspace", text: string) =>
-    new CredentialForbidden({ rule, text, source, loggedOut: false });
+    new CredentialForbidden({
+      rule,
+      text: isWorkload ? withoutConsequence(text) : text,
+      source,
+      loggedOut: false,
+    });
   if (credential._tag === "Bearer") return;
-  const isApiKey = credential._tag === "ApiKey";
+  const isApiKey = usesApi(credential);
   yield* checkAdministratorRules(config.administratorRules, credential);
   if (config.forcedLoginMethod === "api" && !isApiKey) return yield* forbid("method", needsApiKey);
   if (config.forcedLoginMethod === "chatgpt" && isApiKey)
@@ -182,12 +188,12 @@ export const checkAdministratorRules = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ForbiddenByAdministrator> {
   if (rules === undefined || rules.length === 0 || credential._tag === "Bearer") return;
   const { _tag: kind, source } = credential;
-  const method = methodRuleAgainst(rules, kind === "ApiKey" ? "api" : "chatgpt");
+  const method = methodRuleAgainst(rules, usesApi(credential) ? "api" : "chatgpt");
   if (method !== undefined) {
     const { allowed, key, where } = method;
     return yield* new ForbiddenByAdministrator({ key, where, kind, source, allowed });
   }
-  if (kind === "ApiKey" || !rules.some(({ _tag }) => _tag === "Workspaces")) return;
+  if (usesApi(credential) || !rules.some(({ _tag }) => _tag === "Workspaces")) return;
   const workspaceIds = yield* workspacesOf(credential);
   const rule = workspaceRuleAgainst(rules, workspaceIds);
   if (rule === undefined) return;
@@ -206,6 +212,15 @@ export const checkAdministratorRules = Effect.fnUntraced(function* (
 const needsApiKey = "API key login is required, but ChatGPT is currently being used. Logging out.";
 const needsChatgpt =
   "ChatGPT login is required, but an API key is currently being used. Logging out.";
+
+/** An API key, or the token of an API project: it belongs to no workspace. */
+const usesApi = (credential: CredentialFacts): boolean =>
+  credential._tag === "ApiKey" ||
+  (credential._tag === "WorkloadIdentity" && credential.backend === "api");
+
+/** The texts of Codex for a workload identity, which is not stored: nothing is logged out. */
+const withoutConsequence = (text: string): string =>
+  text.replace(/\. Logging out\.$/, "").replace(/, but (?:ChatGPT|an API key) is .*$/, "");
 
 const workspaceText = (allowed: ReadonlyArray<string>, found: string | undefined): string => {
   const [only, ...more] = allowed;

@@ -64,6 +64,36 @@ export type AdministratorRule =
       readonly allowed: ReadonlyArray<string>;
     };
 
+/** Where the identity token of a program comes from: a file, or the platform that runs the program. */
+export const identitySourceNames = ["file", "spiffe"] as const;
+
+export type IdentitySourceName = (typeof identitySourceNames)[number];
+
+/** The table `[agent_auth.workload_identity]` (docs/keyless-ci.md). Codex does not read it. */
+export interface WorkloadIdentityConfig {
+  /** Selects the workload identity. Without it, the table only supplies settings for the variables of Codex. */
+  readonly source?: IdentitySourceName;
+  /** The audience that the identity token is issued for. */
+  readonly audience?: string;
+  /** Absolute path of a file with the identity token. */
+  readonly tokenFile?: string;
+  /** The variable that contains the identity token. */
+  readonly tokenVariable?: string;
+  /** `unix:///path` of a SPIFFE Workload API, or the URL of a metadata server. */
+  readonly endpoint?: string;
+  readonly spiffeId?: string;
+  /** The client id of a user-assigned managed identity. */
+  readonly clientId?: string;
+  /** For a ChatGPT workspace. */
+  readonly federationRuleId?: string;
+  readonly context?: string;
+  /** For an API project, together with `serviceAccountId`. */
+  readonly identityProviderId?: string;
+  readonly serviceAccountId?: string;
+  /** The token endpoint, if it is not OpenAI's. https, or http to a loopback host. */
+  readonly tokenUrl?: string;
+}
+
 /** The configuration of all layers, with defaults filled in. */
 export interface Config {
   /** White space and trailing slashes are trimmed. Default `https://chatgpt.com/backend-api`. */
@@ -85,4 +115,5 @@ export interface Config {
   readonly residency?: "us";
   /** The `requirements.toml` that fixes `chatgptBaseUrl`: workspace routing must not lead elsewhere. */
   readonly chatgptBaseUrlRequiredBy?: string;
+  readonly workloadIdentity?: WorkloadIdentityConfig;
 }

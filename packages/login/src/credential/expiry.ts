@@ -6,6 +6,9 @@ export const refreshAheadMs = 600_000;
 /** Milliseconds after the last refresh at which one is due if the access token has no `exp` (docs/protocol.md §9). */
 export const maxRefreshAgeMs = 8 * 24 * 3_600_000;
 
+/** Milliseconds before a token of a workload identity expires at which another exchange is due (docs/protocol.md §14). */
+export const exchangeAheadMs = 120_000;
+
 /** Milliseconds past `exp` for which an agent identity JWT still verifies (docs/protocol.md §6). */
 export const jwtClockToleranceMs = 60_000;
 
@@ -16,6 +19,8 @@ export const jwtClockToleranceMs = 60_000;
  *   eight days after the last refresh.
  * - An agent identity JWT is due for a *reload* of its source when it no longer verifies: 60 s after its `exp`. Requests
  *   are signed with the agent's key, so the JWT does not have to be replaced earlier.
+ * - A token of a workload identity is due for another *exchange* two minutes before it expires, or after half of its life
+ *   if that is later.
  * - Other credentials are replaced only after a 401, or by the program that supplied them.
  *
  * @example
@@ -31,6 +36,10 @@ export const dueAtMs = (credential: CredentialFacts): number => {
     return credential.expiresAtMs === undefined
       ? Infinity
       : credential.expiresAtMs + jwtClockToleranceMs;
+  }
+  if (credential._tag === "WorkloadIdentity") {
+    const { expiresAtMs, obtainedAtMs } = credential;
+    return expiresAtMs - Math.min(exchangeAheadMs, (expiresAtMs - obtainedAtMs) / 2);
   }
   if (credential._tag !== "Chatgpt") return Infinity;
   if (credential.expiresAtMs !== undefined) return credential.expiresAtMs - refreshAheadMs;

@@ -2,6 +2,7 @@ import type { AssertionSigner } from "@agent-auth/agent-identity/assertion";
 import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
 import type * as Redacted from "effect/Redacted";
+import type { IdentitySourceName } from "../config/types.ts";
 
 /** Where a credential was found. It decides whether a login can replace the credential, and how to repair it. */
 export type CredentialSource =
@@ -12,6 +13,13 @@ export type CredentialSource =
   | { readonly _tag: "File"; readonly path: string }
   | { readonly _tag: "Keyring"; readonly service: string; readonly account: string }
   | { readonly _tag: "Ephemeral" }
+  /** A workload identity: an identity token from this source was exchanged for it. */
+  | {
+      readonly _tag: "WorkloadIdentity";
+      readonly identitySource: IdentitySourceName;
+      /** The variable, or the key of `config.toml`, that selects it. */
+      readonly setting: string;
+    }
   /** An external auth provider supplied it: an app server's client, or a command. */
   | { readonly _tag: "External"; readonly name: string };
 
@@ -105,6 +113,24 @@ export interface PersonalAccessTokenCredential {
   readonly source: CredentialSource;
 }
 
+/**
+ * A token that the identity of the running program was exchanged for (docs/keyless-ci.md): of a ChatGPT workspace, or of
+ * an API project. It is never stored and has no refresh token; a new one is exchanged when it is due.
+ */
+export interface WorkloadIdentityCredential {
+  readonly _tag: "WorkloadIdentity";
+  /** Where requests go: to the backend of ChatGPT, or to the API. */
+  readonly backend: "chatgpt" | "api";
+  readonly accessToken: Redacted.Redacted;
+  /** The ids that the token endpoint named; those of an API project are unknown. */
+  readonly account: Account;
+  /** When the exchange was requested, milliseconds since the epoch. */
+  readonly obtainedAtMs: number;
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+  readonly source: CredentialSource;
+}
+
 /** A bearer token that a command or another program supplies. Its owner is unknown. */
 export interface BearerCredential {
   readonly _tag: "Bearer";
@@ -120,6 +146,7 @@ export type Credential =
   | ExternalChatgptCredential
   | AgentIdentityCredential
   | PersonalAccessTokenCredential
+  | WorkloadIdentityCredential
   | BearerCredential;
 
 /** The properties of a credential without its signer: an agent identity has no task yet. */

@@ -15,6 +15,7 @@ import type { RefreshError } from "./refresh.ts";
 import type { RestrictionError } from "./restriction.ts";
 import type { SignInError } from "./oauth.ts";
 import type { StoreWarning } from "./store.ts";
+import type { WorkloadIdentityError } from "./workload-identity.ts";
 
 export * from "./account.ts";
 export * from "./config.ts";
@@ -27,6 +28,15 @@ export * from "./refresh.ts";
 export * from "./restriction.ts";
 export * from "./oauth.ts";
 export * from "./store.ts";
+export {
+  IdentityTokenUnavailable,
+  WorkloadIdentityChanged,
+  type WorkloadIdentityError,
+  WorkloadIdentityInvalid,
+  WorkloadIdentityRejected,
+  WorkloadIdentityResponseInvalid,
+  WorkloadIdentityUnavailable,
+} from "./workload-identity.ts";
 
 /** Everything that this package can fail with, agent-identity's errors included. */
 export type LoginError =
@@ -41,7 +51,8 @@ export type LoginError =
   | RefreshError
   | RestrictionError
   | SignInError
-  | StoreWarning;
+  | StoreWarning
+  | WorkloadIdentityError;
 
 /** Every `code` of this package's errors, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];

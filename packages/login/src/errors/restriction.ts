@@ -27,9 +27,12 @@ export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")
 }> {
   readonly code = "LOGIN_CREDENTIAL_FORBIDDEN";
   get remedy(): Remedy {
+    if (this.source._tag === "WorkloadIdentity") return "contactAdmin";
     return this.source._tag === "Environment" ? "fixEnvironment" : "signIn";
   }
   get hint(): string {
+    if (this.source._tag === "WorkloadIdentity")
+      return `Use a workload identity that your configuration allows, or unset ${this.source.setting}.`;
     if (this.source._tag === "Environment") return `Unset or replace ${this.source.variable}.`;
     return this.rule === "method"
       ? "Sign in with the method that your configuration requires."

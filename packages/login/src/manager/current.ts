@@ -2,11 +2,13 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Result from "effect/Result";
 import { dueAtMs, expiresAtMs, isExpired } from "../credential/expiry.ts";
 import type {
   ChatgptCredential,
   Credential,
   ExternalChatgptCredential,
+  WorkloadIdentityCredential,
 } from "../credential/index.ts";
 import { type LoginError, NotSignedIn, RefreshUnsupported } from "../errors/index.ts";
 import type { RefreshReason } from "../oauth/refresh.ts";
@@ -64,6 +66,7 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
   const state = deps.state.get();
   const due = state._tag === "Loaded" ? state.dueAtMs : Infinity;
   if (loaded === undefined || due > nowMs) return Option.fromUndefinedOr(loaded);
+  if (loaded._tag === "WorkloadIdentity") return yield* exchangeAgain(deps, loaded, nowMs);
   if (loaded._tag !== "Chatgpt") return yield* loadAndAccept(deps);
   if (dueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(deps, loaded, nowMs));
   const reason = expiresAtMs(loaded) === undefined ? "scheduled" : "proactive_expiry";
@@ -75,6 +78,31 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
         : Effect.fail(error),
     ),
   );
+});
+
+/** How soon a token whose exchange failed is due again. The workload identity itself decides when to send a request. */
+const EXCHANGE_AGAIN_MS = 2_000;
+
+/** Exchanges the identity token again. If that fails, the old token serves until it expires, and not longer. */
+const exchangeAgain = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  loaded: WorkloadIdentityCredential,
+  nowMs: number,
+): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
+  const version = deps.state.version();
+  const result = yield* Effect.result(loadCredential(deps));
+  if (Result.isSuccess(result)) {
+    deps.state.accept(result.success, version);
+    return currentOr(deps, result.success);
+  }
+  const error = result.failure;
+  if (!mayStillServe(error, loaded, nowMs)) {
+    deps.state.fail(error, version);
+    return yield* Effect.fail(error);
+  }
+  deps.state.postpone(Math.min(nowMs + EXCHANGE_AGAIN_MS, loaded.expiresAtMs));
+  yield* Effect.logWarning(`the workload identity was not exchanged again yet: ${error.message}`);
+  return Option.some(loaded);
 });
 
 /** A logout, or a login to another account, ends the old credential at once. */
@@ -204,6 +232,10 @@ export const refreshNow = Effect.fn("AuthManager.refresh")(function* (
   const loaded = Option.getOrUndefined(yield* ensureLoaded(deps));
   if (loaded === undefined) return yield* new NotSignedIn();
   if (loaded._tag === "Chatgpt") return yield* refreshAndAccept(deps, loaded, reason, true);
+  if (loaded._tag === "WorkloadIdentity" && deps.workloadIdentity !== undefined) {
+    const { replaceWorkloadToken } = yield* Effect.promise(() => import("./recover.ts"));
+    return yield* replaceWorkloadToken(deps, loaded);
+  }
   if (loaded._tag === "ExternalChatgpt") {
     const supplied = yield* askExternalAndAccept(deps, loaded);
     if (Option.isSome(supplied)) return supplied.value;

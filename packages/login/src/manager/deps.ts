@@ -1,6 +1,7 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import type * as Effect from "effect/Effect";
 import type { AgentIdentities } from "../agents/identities.ts";
+import type { WorkloadIdentityCredential } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
 import type { CredentialStore } from "../storage/index.ts";
 import type { HomeLock } from "../storage/lock/index.ts";
@@ -22,6 +23,13 @@ export interface ManagerDeps {
   /** Made at first use. */
   readonly agents: Effect.Effect<AgentIdentities, LoginError>;
   readonly external: ExternalProviderSlot;
+  /** Absent if neither the environment nor the configuration selects one. */
+  readonly workloadIdentity?: {
+    readonly credential: Operation<WorkloadIdentityCredential>;
+    readonly replace: (
+      rejected: WorkloadIdentityCredential,
+    ) => Operation<WorkloadIdentityCredential>;
+  };
   readonly state: CredentialState;
   readonly spentTokens: SpentTokens;
   readonly obtained: ObtainedCredentials;

@@ -74,6 +74,8 @@ type NotAgent = Exclude<Credential, AgentIdentityCredential>;
 /** Makes a credential of what a source holds: checked, verified and looked up as its kind requires. */
 export const loadFinding = <A>(deps: LoadDeps<A>, finding: Finding): Operation<A | NotAgent> => {
   switch (finding._tag) {
+    case "WorkloadIdentity":
+      return finding.load;
     case "ApiKey":
       return apiKeyCredential(finding.apiKey, finding.source);
     case "AgentJwt":
@@ -196,7 +198,8 @@ const removeForbidden = (
   credential: Credential,
   loaded: AuthDocument | undefined,
 ): Effect.Effect<boolean> => {
-  if (credential.source._tag === "Environment") return Effect.succeed(false);
+  const { _tag: source } = credential.source;
+  if (source === "Environment" || source === "WorkloadIdentity") return Effect.succeed(false);
   const { load } = credential.source._tag === "Ephemeral" ? deps.ephemeral : deps.store;
   const isReplaced = Effect.map(load, (stored) =>
     loaded !== undefined && Option.isSome(stored)

@@ -10,6 +10,7 @@ import * as Semaphore from "effect/Semaphore";
 import { overridingEnvVar } from "../config/environment.ts";
 import { isExpired } from "../credential/expiry.ts";
 import type { LoginError } from "../errors/index.ts";
+import { isExchangeError } from "../errors/workload-identity.ts";
 import { compact } from "../internal/compact.ts";
 import { EphemeralStore, ephemeralStore } from "../storage/ephemeral.ts";
 import { CredentialStore } from "../storage/index.ts";
@@ -79,7 +80,9 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     const state = deps.state.get();
     const nowMs = clock.currentTimeMillisUnsafe();
     if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.result;
-    if (state._tag === "Failed") return Effect.fail(state.error);
+    // The workload identity pauses between exchanges by itself, so asking it again costs nothing.
+    if (state._tag === "Failed")
+      return isExchangeError(state.error) ? reload : Effect.fail(state.error);
     if (state._tag === "Unloaded") {
       return Effect.andThen(
         shared("first load", ensureLoaded(deps)),
@@ -196,9 +199,30 @@ const makeDeps = Effect.fnUntraced(function* (
     refreshLock: yield* openRefreshLock,
     agents,
     external: makeExternalProviderSlot(options.externalProvider),
+    ...compact({ workloadIdentity: yield* openWorkloadIdentity(options) }),
     state: yield* makeCredentialState,
     spentTokens: makeSpentTokens(),
     obtained: makeObtainedCredentials(),
+  };
+});
+
+/** What the environment or the configuration selects. Nothing of it is imported before it is used. */
+const openWorkloadIdentity = Effect.fnUntraced(function* ({
+  config,
+  environment,
+}: AuthManagerOptions): Effect.fn.Return<ManagerDeps["workloadIdentity"]> {
+  if (environment.workloadIdentity === undefined && config.workloadIdentity?.source === undefined)
+    return undefined;
+  const open = Effect.gen(function* () {
+    const it = yield* Effect.promise(() => import("../workload-identity/index.ts"));
+    const selected = yield* Effect.fromResult(it.workloadIdentitySettings(environment, config));
+    const settings = yield* Effect.orDie(Effect.fromNullishOr(selected));
+    return yield* it.makeWorkloadIdentity({ settings, environment });
+  });
+  const identity = yield* Effect.cached(open);
+  return {
+    credential: Effect.flatMap(identity, ({ credential }) => credential),
+    replace: (rejected) => Effect.flatMap(identity, ({ replace }) => replace(rejected)),
   };
 });
 

@@ -7,19 +7,20 @@ import {
   type Credential,
   type ExternalChatgptCredential,
   isSameAccount,
+  type WorkloadIdentityCredential,
 } from "../credential/index.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import { askExternalAndAccept, ensureLoaded, refreshAndAccept } from "./current.ts";
 import type { ManagerDeps } from "./deps.ts";
-import { loadCredential } from "./load.ts";
+import { enforceRestrictions, loadCredential } from "./load.ts";
 import { isSameSecret, type MaybeCredential, secretOf } from "./state.ts";
 
 /**
  * What a 401 leads to (docs/protocol.md §9). A caller with a superseded credential gets the newer one. Else the store is
  * read again; if it holds nothing newer, the sign-in is refreshed, a new task is registered, or the external provider is
- * asked. Nothing can be done for API keys and personal access tokens.
+ * asked, or the identity of the program is exchanged again. Nothing can be done for API keys and personal access tokens.
  *
  * A credential that was obtained in this way moments ago, and is rejected as well, is not replaced again for a while.
  */
@@ -40,6 +41,8 @@ export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function
       return yield* recoverExternal(deps, loaded);
     case "AgentIdentity":
       return yield* recoverAgent(deps, loaded);
+    case "WorkloadIdentity":
+      return Option.some(yield* replaceWorkloadToken(deps, loaded));
     case "ApiKey":
     case "Bearer":
     case "PersonalAccessToken":
@@ -104,6 +107,23 @@ const recoverAgent = Effect.fnUntraced(function* (
   yield* deps.obtained.remember(fresh, rejected);
   deps.state.accept(Option.some(fresh), version);
   return Option.some(fresh);
+});
+
+/** Exchanges the identity token again and makes the result current. */
+export const replaceWorkloadToken = Effect.fnUntraced(function* (
+  deps: ManagerDeps,
+  rejected: WorkloadIdentityCredential,
+): Effect.fn.Return<WorkloadIdentityCredential, LoginError, HttpTransport> {
+  if (deps.workloadIdentity === undefined) return rejected;
+  yield* deps.obtained.refuseSoonAgain(rejected);
+  const version = deps.state.version();
+  const fresh = yield* deps.workloadIdentity.replace(rejected);
+  yield* deps.obtained.remember(fresh, rejected);
+  const allowed = yield* Effect.tapError(enforceRestrictions(deps, fresh), (error) =>
+    Effect.sync(() => deps.state.fail(error, version)),
+  );
+  deps.state.accept(Option.some(allowed), version);
+  return allowed;
 });
 
 /** Loads again; makes the outcome current if it is another credential of the same kind and account. */

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
-import type { CredentialSource } from "../credential/index.ts";
+import type { CredentialSource, WorkloadIdentityCredential } from "../credential/index.ts";
 import type { ExternalProviderFailed, StoreError } from "../errors/index.ts";
 import { effectiveAuthMode, type AuthDocument } from "../storage/auth-json/index.ts";
 import type { StoredDocument } from "../storage/index.ts";
-import type { ManagerDeps } from "./deps.ts";
+import type { ManagerDeps, Operation } from "./deps.ts";
 import type { ExternalTokens } from "./types.ts";
 
 /** What a source holds. Nothing in it has been checked yet. */
@@ -31,6 +31,7 @@ export type Finding =
       readonly tokens: ExternalTokens;
       readonly source: CredentialSource;
     }
+  | { readonly _tag: "WorkloadIdentity"; readonly load: Operation<WorkloadIdentityCredential> }
   | {
       readonly _tag: "Document";
       readonly document: AuthDocument;
@@ -43,7 +44,10 @@ export type Finding =
  */
 type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProviderFailed>;
 
-type SourceDeps = Pick<ManagerDeps, "ephemeral" | "external" | "options" | "store">;
+type SourceDeps = Pick<
+  ManagerDeps,
+  "ephemeral" | "external" | "options" | "store" | "workloadIdentity"
+>;
 
 /** Returns the content of the first source that is not absent, in the order of docs/protocol.md §4. */
 export const findCredential = Effect.fnUntraced(function* (deps: SourceDeps) {
@@ -57,8 +61,10 @@ export const findCredential = Effect.fnUntraced(function* (deps: SourceDeps) {
 const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
   const { environment, environmentCredentials } = deps.options;
   const { apiKey, agentIdentity, accessToken } = environment;
+  const { workloadIdentity } = deps;
   const ifEnabled = (source: Source): Source => (environmentCredentials ? source : nothing);
   return [
+    present(workloadIdentity, ({ credential: load }) => ({ _tag: "WorkloadIdentity", load })),
     ifEnabled(
       present(apiKey, (apiKey) => ({ _tag: "ApiKey", apiKey, source: variable("CODEX_API_KEY") })),
     ),

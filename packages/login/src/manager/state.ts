@@ -150,6 +150,7 @@ export const secretOf = (
       return credential.apiKey;
     case "Chatgpt":
     case "ExternalChatgpt":
+    case "WorkloadIdentity":
       return credential.accessToken;
     case "PersonalAccessToken":
     case "Bearer":

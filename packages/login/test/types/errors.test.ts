@@ -16,6 +16,7 @@ import type {
   SignInError,
   OwnerNotTrusted,
   StoreWarning,
+  WorkloadIdentityError,
 } from "../../src/errors/index.ts";
 
 type OwnCode = Exclude<LoginErrorCode, AgentIdentityErrorCode>;
@@ -73,6 +74,11 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_NO_LOGIN_METHOD_ALLOWED":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
     case "LOGIN_DEVICE_CODE_NOT_ENABLED":
+    case "LOGIN_IDENTITY_TOKEN_UNAVAILABLE":
+    case "LOGIN_WORKLOAD_IDENTITY_CHANGED":
+    case "LOGIN_WORKLOAD_IDENTITY_INVALID":
+    case "LOGIN_WORKLOAD_IDENTITY_REJECTED":
+    case "LOGIN_WORKLOAD_IDENTITY_RESPONSE_INVALID":
       return "administrator";
     case "LOGIN_INVALID_INPUT":
     case "LOGIN_INVALID_ISSUER":
@@ -85,6 +91,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_HOME_LOCK_BUSY":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":
     case "LOGIN_REFRESH_FAILED":
+    case "LOGIN_WORKLOAD_IDENTITY_UNAVAILABLE":
       return "time";
   }
 };
@@ -140,6 +147,7 @@ describe("errors, as types", () => {
       | SignInError
       | OwnerNotTrusted
       | StoreWarning
+      | WorkloadIdentityError
     >().toExtend<LoginError>();
   });
 

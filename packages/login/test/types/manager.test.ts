@@ -69,7 +69,13 @@ const change = (credential: Credential) => {
 describe("a credential, as a type", () => {
   it("is distinguished by its tag, and each kind has its own secret", () => {
     expectTypeOf<Credential["_tag"]>().toEqualTypeOf<
-      "AgentIdentity" | "ApiKey" | "Bearer" | "Chatgpt" | "ExternalChatgpt" | "PersonalAccessToken"
+      | "AgentIdentity"
+      | "ApiKey"
+      | "Bearer"
+      | "Chatgpt"
+      | "ExternalChatgpt"
+      | "PersonalAccessToken"
+      | "WorkloadIdentity"
     >();
     // @ts-expect-error an agent identity has a signer and no bearer token
     expectTypeOf<Extract<Credential, { _tag: "AgentIdentity" }>["accessToken"]>();

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
+import { credentialVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { TokenCommandFailed } from "../errors/index.ts";
@@ -96,16 +97,10 @@ const programPath = (toRun: CommandToRun): string => {
   return isPath && toRun.cwd !== undefined ? resolve(toRun.cwd, toRun.command) : toRun.command;
 };
 
-/** Variables that carry a Codex credential. The command does not get them. */
-const credentialVariables: ReadonlySet<string> = new Set([
-  "CODEX_ACCESS_TOKEN",
-  "CODEX_AGENT_IDENTITY",
-  "CODEX_API_KEY",
-]);
-
+/** The command does not get the variables that carry or select a Codex credential. */
 const withoutCredentials = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(
-    Object.entries(variables).filter(([name]) => !credentialVariables.has(name.toUpperCase())),
+    Object.entries(variables).filter(([name]) => !credentialVariables.includes(name.toUpperCase())),
   );
 
 /** On POSIX the command leads a process group, so that it can be killed together with its child processes. */

@@ -158,6 +158,8 @@ export const requestTarget = (
     case "PersonalAccessToken":
     case "AgentIdentity":
       return provider.targets.chatgpt;
+    case "WorkloadIdentity":
+      return credential.backend === "chatgpt" ? provider.targets.chatgpt : provider.targets.apiKey;
     case "ApiKey":
       return hasFedrampPrefix(credential.apiKey)
         ? provider.targets.fedrampApiKey

@@ -32,16 +32,17 @@ const name = sequence(
 );
 // Not a CA certificate: rustls, which Codex uses, rejects a server that presents one.
 const basicConstraints = sequence(objectId("551d13"), isTrue, octetString(sequence()));
-const subjectAltName = sequence(
-  objectId("551d11"),
-  octetString(
-    sequence(
-      der(0x82, Buffer.from("localhost")),
-      der(0x87, Buffer.from([127, 0, 0, 1])),
-      der(0x87, Buffer.concat([Buffer.alloc(15), Buffer.from([1])])),
+const subjectAltName = (hosts: ReadonlyArray<string>) =>
+  sequence(
+    objectId("551d11"),
+    octetString(
+      sequence(
+        ...["localhost", ...hosts].map((host) => der(0x82, Buffer.from(host))),
+        der(0x87, Buffer.from([127, 0, 0, 1])),
+        der(0x87, Buffer.concat([Buffer.alloc(15), Buffer.from([1])])),
+      ),
     ),
-  ),
-);
+  );
 
 const dayMs = 86_400_000;
 
@@ -49,10 +50,10 @@ const pem = (bytes: Buffer): string =>
   `-----BEGIN CERTIFICATE-----\n${bytes.toString("base64").replace(/(.{64})(?!$)/g, "$1\n")}\n-----END CERTIFICATE-----\n`;
 
 /**
- * A new self-signed certificate for `localhost`, 127.0.0.1 and ::1 (RFC 5280), valid for 30 days. No client trusts it
- * until a test configures that.
+ * A new self-signed certificate for `localhost`, 127.0.0.1, ::1 and the given hosts (RFC 5280), valid for 30 days. No
+ * client trusts it until a test configures that.
  */
-export const makeSelfSigned = (nowMs: number): Tls => {
+export const makeSelfSigned = (nowMs: number, hosts: ReadonlyArray<string> = []): Tls => {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const serial = randomBytes(8);
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
@@ -64,7 +65,7 @@ export const makeSelfSigned = (nowMs: number): Tls => {
     sequence(utcTime(nowMs - dayMs), utcTime(nowMs + 30 * dayMs)),
     name,
     publicKey.export({ format: "der", type: "spki" }),
-    der(0xa3, sequence(basicConstraints, subjectAltName)),
+    der(0xa3, sequence(basicConstraints, subjectAltName(hosts))),
   );
   const signature = sign("sha256", certificate, privateKey);
   return {

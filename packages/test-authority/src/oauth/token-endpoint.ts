@@ -13,6 +13,7 @@ import type { AuthorizationCode } from "./store.ts";
 import { challengeOf } from "./store.ts";
 import type { ChatgptTokens } from "./tokens.ts";
 import { issueTokens, killFamily } from "./tokens.ts";
+import { exchangeForApiToken, exchangeForWorkspaceToken } from "./workload-exchange.ts";
 
 const noStore = { "cache-control": "no-store", pragma: "no-cache" };
 
@@ -149,16 +150,22 @@ const grants: ReadonlyMap<string, Endpoint> = new Map([
   ["authorization_code", "codeExchange"],
   ["refresh_token", "refresh"],
   ["urn:ietf:params:oauth:grant-type:token-exchange", "apiKeyExchange"],
+  ["urn:ietf:params:oauth:grant-type:jwt-bearer", "workloadExchange"],
 ]);
 
-const JsonGrant = z.object({ grant_type: z.string() });
+const JsonGrant = z.object({ grant_type: z.string(), identity_provider_id: z.unknown() });
 
-const grantOf = (body: string): string => {
-  if (!body.trimStart().startsWith("{")) return new URLSearchParams(body).get("grant_type") ?? "";
+const grantOf = (body: string): Endpoint => {
+  if (!body.trimStart().startsWith("{"))
+    return grants.get(new URLSearchParams(body).get("grant_type") ?? "") ?? "token";
   try {
-    return JsonGrant.parse(JSON.parse(body)).grant_type;
+    const { grant_type, identity_provider_id } = JsonGrant.parse(JSON.parse(body));
+    const grant = grants.get(grant_type) ?? "token";
+    return grant === "apiKeyExchange" && identity_provider_id !== undefined
+      ? "apiWorkloadExchange"
+      : grant;
   } catch {
-    return "";
+    return "token";
   }
 };
 
@@ -166,6 +173,8 @@ const exchange: Handler = (one) => {
   if (one.request.endpoint === "codeExchange") return exchangeCode(one);
   if (one.request.endpoint === "refresh") return refresh(one);
   if (one.request.endpoint === "apiKeyExchange") return exchangeForApiKey(one);
+  if (one.request.endpoint === "workloadExchange") return exchangeForWorkspaceToken(one);
+  if (one.request.endpoint === "apiWorkloadExchange") return exchangeForApiToken(one);
   throw badRequest("unsupported_grant_type", "this endpoint does not support the grant_type");
 };
 
@@ -188,13 +197,13 @@ const handleToken: Handler = async (one) => {
   }
 };
 
-/** `POST /oauth/token`: code exchange with PKCE, refresh with rotation, exchange of an id token for an API key. */
+/** `POST /oauth/token`: code exchange with PKCE, refresh with rotation, and the exchanges of other tokens. */
 export const tokenRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "token",
     method: "POST",
     pattern: path("/oauth/token"),
-    refine: (body) => grants.get(grantOf(body)) ?? "token",
+    refine: grantOf,
     handle: handleToken,
   },
 ];

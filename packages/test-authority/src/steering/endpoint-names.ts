@@ -18,6 +18,8 @@ export const endpoints = [
   "codeExchange",
   "refresh",
   "apiKeyExchange",
+  "workloadExchange",
+  "apiWorkloadExchange",
   "revoke",
   "deviceUserCode",
   "deviceToken",
@@ -38,8 +40,14 @@ export const assertEndpoint = (name: Endpoint): void => {
     throw new TypeError(`unknown endpoint ${name}; the endpoints are ${endpoints.join(", ")}`);
 };
 
-/** `token` is all three grants of the token endpoint; each grant also has its own name. */
-const tokenGrants: ReadonlySet<Endpoint> = new Set(["codeExchange", "refresh", "apiKeyExchange"]);
+/** `token` is all grants of the token endpoint; each grant also has its own name. */
+const tokenGrants: ReadonlySet<Endpoint> = new Set([
+  "codeExchange",
+  "refresh",
+  "apiKeyExchange",
+  "workloadExchange",
+  "apiWorkloadExchange",
+]);
 
 /** Whether only the request's body distinguishes this endpoint from others with the same path. */
 export const isTokenGrant = (endpoint: Endpoint): boolean => tokenGrants.has(endpoint);

@@ -87,7 +87,7 @@ const withDefaults = (
 const reportStatus = (
   { status, statusText }: ResponseHead,
   failedRecovery: ModelProviderError | undefined,
-  { environment }: Session,
+  { config, environment }: Session,
   { auth }: ModelProvider,
 ): ExitCode => {
   if (status < 400) return exitCode.done;
@@ -98,7 +98,7 @@ const reportStatus = (
   }
   if (failedRecovery === undefined) {
     writeLine(
-      `Error: ${line}${fixFor401(auth, overridingEnvVar(environment, { environmentCredentials: true }))}`,
+      `Error: ${line}${fixFor401(auth, overridingEnvVar(environment, { environmentCredentials: true, config }))}`,
     );
   } else {
     // Why the credential could not be refreshed comes first: "run login" could fail for the same reason.

@@ -1,4 +1,5 @@
 import { configForChild } from "@agent-auth/login/config";
+import { credentialVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
@@ -27,15 +28,18 @@ export const run = (options: ExecOptions) =>
     Effect.catch((error) => Effect.sync(() => reportError("Error running a program", error))),
   );
 
-const credentialVariables = ["CODEX_API_KEY", "CODEX_AGENT_IDENTITY", "CODEX_ACCESS_TOKEN"];
-
 const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOptions) {
   const session = yield* openSession(globals);
-  const { variable, secret } = yield* exportableCredential(session);
+  const { variable, secret, source } = yield* exportableCredential(session);
   const others = Object.entries(process.env).filter(
     ([name]) => !credentialVariables.includes(name),
   );
-  const toml = yield* configForChild({ ...session.environment, overrides: globals.config });
+  // Else a library in the program would exchange the identity itself, instead of using what it is given.
+  const overrides =
+    source._tag === "WorkloadIdentity"
+      ? [...globals.config, "agent_auth.workload_identity.source=none"]
+      : globals.config;
+  const toml = yield* configForChild({ ...session.environment, overrides });
   const env = {
     ...Object.fromEntries(others),
     ...(toml !== undefined && { AGENT_AUTH_CONFIG: toml }),

@@ -1,5 +1,9 @@
 import { AuthManager } from "@agent-auth/login/manager";
-import type { AgentIdentityCredential, Credential } from "@agent-auth/login/credential";
+import type {
+  AgentIdentityCredential,
+  Credential,
+  CredentialSource,
+} from "@agent-auth/login/credential";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { NotSignedIn } from "@agent-auth/login/errors";
@@ -13,6 +17,7 @@ import { managerLayer, type Session } from "../../session.ts";
 export interface ExportedCredential {
   readonly variable: "CODEX_API_KEY" | "CODEX_ACCESS_TOKEN";
   readonly secret: Redacted.Redacted;
+  readonly source: CredentialSource;
 }
 
 /** The current credential, loaded and verified as for a request, in a form that fits into a variable. */
@@ -22,7 +27,8 @@ export const exportableCredential = Effect.fnUntraced(function* (session: Sessio
   );
   if (Option.isNone(current)) return yield* new NotSignedIn();
   const exported = yield* exportOf(current.value, session);
-  return exported ?? (yield* notExportable(current.value));
+  const { source } = current.value;
+  return exported === null ? yield* notExportable(current.value) : { ...exported, source };
 });
 
 const exportOf = (credential: Credential, session: Session) => {
@@ -32,6 +38,13 @@ const exportOf = (credential: Credential, session: Session) => {
     case "Chatgpt":
     case "ExternalChatgpt":
       return Effect.succeed(inVariable("CODEX_ACCESS_TOKEN", credential.accessToken));
+    case "WorkloadIdentity":
+      return Effect.succeed(
+        inVariable(
+          credential.backend === "api" ? "CODEX_API_KEY" : "CODEX_ACCESS_TOKEN",
+          credential.accessToken,
+        ),
+      );
     case "PersonalAccessToken":
     case "Bearer":
       return Effect.succeed(inVariable("CODEX_ACCESS_TOKEN", credential.token));
@@ -45,7 +58,7 @@ const exportOf = (credential: Credential, session: Session) => {
 const inVariable = (
   variable: ExportedCredential["variable"],
   secret: Redacted.Redacted,
-): ExportedCredential => ({ variable, secret });
+): Omit<ExportedCredential, "source"> => ({ variable, secret });
 
 /** The JWT of an identity; a stored record has none. */
 const agentJwt = (credential: AgentIdentityCredential, { environment, config }: Session) => {

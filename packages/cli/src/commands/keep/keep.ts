@@ -42,7 +42,10 @@ export const run = (options: KeepOptions) =>
 
 const keep = Effect.fnUntraced(function* (options: KeepOptions) {
   const session = yield* openSession(options.globals);
-  const variable = overridingEnvVar(session.environment, { environmentCredentials: true });
+  const variable = overridingEnvVar(session.environment, {
+    environmentCredentials: true,
+    config: session.config,
+  });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
   if (session.config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
   return yield* watch(session, options.wait).pipe(Effect.provide(managerLayer(session, "keep")));

@@ -19,7 +19,7 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
 ) {
   const { config, environment } = session;
   yield* checkLoginMethod(config, method);
-  const variable = overridingEnvVar(environment, { environmentCredentials: true });
+  const variable = overridingEnvVar(environment, { environmentCredentials: true, config });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
   if (config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
   return yield* checkNotKept(session);

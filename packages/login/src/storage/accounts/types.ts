@@ -9,7 +9,7 @@ import type { SignInSummary } from "./summary.ts";
 
 export interface KeptAccountsOptions extends HttpClientOptions {
   readonly environment: LoginEnvironment;
-  readonly config: Pick<Config, "credentialsStore" | "secretAuthStorage">;
+  readonly config: Pick<Config, "credentialsStore" | "secretAuthStorage" | "workloadIdentity">;
   /** Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count, as for `AuthManager`. */
   readonly environmentCredentials: boolean;
 }

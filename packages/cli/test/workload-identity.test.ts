@@ -1,0 +1,163 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startTestAuthority } from "@agent-auth/test-authority";
+import { describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+import { RunningProxy } from "./support/proxy.ts";
+
+const table = (keys: Readonly<Record<string, string>>) =>
+  Object.entries(keys).flatMap(([key, value]) => [
+    "-c",
+    `agent_auth.workload_identity.${key}=${value}`,
+  ]);
+
+/** A home whose configuration moves every URL to an authority, and an identity token in a file. */
+const open = async () => {
+  const authority = await startTestAuthority();
+  const home = await CliHome.make(
+    [
+      `chatgpt_base_url = "${authority.chatgptBaseUrl}"`,
+      "[agent_auth.workload_identity]",
+      `token_url = "${authority.url}/oauth/token"`,
+    ].join("\n"),
+  );
+  const tokenFile = join(home.path, "identity.jwt");
+  await writeFile(tokenFile, await authority.mintIdentityToken());
+  const rule = authority.addFederationRule();
+  const { identityProviderId, serviceAccountId } = authority.addServiceAccount();
+  return {
+    authority,
+    home,
+    env: { OPENAI_FEDERATION_RULE_ID: rule, OPENAI_IDENTITY_TOKEN_FILE: tokenFile },
+    /** The arguments that choose an API token instead. */
+    api: [
+      ...table({
+        source: "file",
+        token_file: tokenFile,
+        identity_provider_id: identityProviderId,
+        service_account_id: serviceAccountId,
+      }),
+      "-c",
+      `openai_base_url=${authority.openaiBaseUrl}`,
+    ],
+    async [Symbol.asyncDispose]() {
+      await authority.close();
+      await home[Symbol.asyncDispose]();
+    },
+  };
+};
+
+/** Prints the variables that select or carry a credential. */
+const reporter = [
+  process.execPath,
+  "-p",
+  "JSON.stringify(Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(CODEX_A|OPENAI_|AGENT_AUTH_)/.test(name))))",
+];
+
+describe("with a workload identity", () => {
+  it("login status names it, with account and source", async () => {
+    await using setup = await open();
+    const { authority, env, home } = setup;
+    const { exitCode, stderr, stdout } = await home.run(["login", "status"], { env });
+    expect(stderr.split("\n").slice(0, 5)).toEqual([
+      "Logged in using workload identity",
+      `  account:   ${authority.account.email}`,
+      `  workspace: ${authority.account.accountId}`,
+      "  plan:      pro",
+      "  source:    workload identity (file)",
+    ]);
+    expect([exitCode, stdout]).toEqual([0, ""]);
+    expect(authority.requests.map(({ endpoint }) => endpoint)).toEqual(["workloadExchange"]);
+  });
+
+  it("login status reports what is missing, as Codex does", async () => {
+    await using setup = await open();
+    const env = { OPENAI_FEDERATION_RULE_ID: "" };
+    const { exitCode, stderr } = await setup.home.run(["login", "status"], { env });
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe(
+      "Error checking login status: workload identity variable OPENAI_FEDERATION_RULE_ID is invalid. Set OPENAI_FEDERATION_RULE_ID, or unset all variables of the workload identity.\n",
+    );
+  });
+
+  it("api sends a request with its token, after one exchange", async () => {
+    await using setup = await open();
+    const { authority, env, home } = setup;
+    const { exitCode, stdout } = await home.run(["api", "/models"], { env });
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([0, { object: "list" }]);
+    const [exchange, models] = authority.requests;
+    expect(exchange?.endpoint).toBe("workloadExchange");
+    expect(models?.path).toBe("/backend-api/codex/models");
+    expect(models?.headers["chatgpt-account-id"]).toBe(authority.account.accountId);
+  });
+
+  it("api sends a request to the API with the token of a service account", async () => {
+    await using setup = await open();
+    const { api, authority, home } = setup;
+    const { exitCode } = await home.run(["api", "/models", ...api]);
+    expect(exitCode).toBe(0);
+    const [exchange, models] = authority.requests;
+    expect(exchange?.endpoint).toBe("apiWorkloadExchange");
+    expect(models?.path).toBe("/v1/models");
+    expect(models?.headers["authorization"]).toMatch(/^Bearer sk-wif-/);
+  });
+
+  it("token prints it", async () => {
+    await using setup = await open();
+    const { stdout } = await setup.home.run(["token", ...setup.api]);
+    expect(stdout).toMatch(/^sk-wif-[\w-]+\n$/);
+  });
+
+  it("exec hands a workspace token over, and none of the variables that select the identity", async () => {
+    await using setup = await open();
+    const { authority, home } = setup;
+    const env = { ...setup.env, OPENAI_WORKLOAD_IDENTITY_CONTEXT: "{}", CODEX_API_KEY: "sk-other" };
+    const { stdout } = await home.run(["exec", "--", ...reporter], { env });
+    const given: Record<string, string> = JSON.parse(stdout);
+    expect(Object.keys(given)).toEqual(["AGENT_AUTH_CONFIG", "CODEX_ACCESS_TOKEN"]);
+    expect(given["CODEX_ACCESS_TOKEN"]?.split(".")).toHaveLength(3);
+    expect(authority.count("workloadExchange")).toBe(1);
+  });
+
+  it("exec hands an API token over, which a library in the program uses", async () => {
+    await using setup = await open();
+    const { api, authority, home } = setup;
+    const { stdout } = await home.run(["exec", ...api, "--", ...reporter]);
+    const given: Record<string, string> = JSON.parse(stdout);
+    expect(given["CODEX_API_KEY"]).toMatch(/^sk-wif-/);
+    const child = await home.run(["token"], { env: given });
+    expect(child.stdout).toBe(`${given["CODEX_API_KEY"]}\n`);
+    expect(authority.count("apiWorkloadExchange")).toBe(1);
+  });
+
+  it("the proxy serves many requests after one exchange", async () => {
+    await using setup = await open();
+    const { api, authority, home } = setup;
+    await using proxy = await RunningProxy.start(home, api);
+    const statuses = await Promise.all(
+      Array.from({ length: 5 }, async () => (await fetch(`${proxy.baseUrl}/models`)).status),
+    );
+    expect(statuses).toEqual([200, 200, 200, 200, 200]);
+    expect(authority.count("apiWorkloadExchange")).toBe(1);
+  });
+
+  it("login and logout say that it is used instead of anything stored", async () => {
+    await using setup = await open();
+    const { api, env, home } = setup;
+    const login = await home.run(["login", "--with-api-key"], { env, stdin: "sk-new" });
+    expect(login.stderr).toContain("OPENAI_FEDERATION_RULE_ID is set and is used instead");
+    const logout = await home.run(["logout", ...api]);
+    expect(logout.stderr).toContain("agent_auth.workload_identity is set and is used instead");
+    expect([login.exitCode, logout.exitCode, await home.readAuth()]).toEqual([1, 1, null]);
+  });
+
+  it("never shows the identity token, the access token or a response's text", async () => {
+    await using setup = await open();
+    const { authority, env, home } = setup;
+    authority.behave("workloadExchange", { status: 400, body: "canary-body" });
+    const { exitCode, stderr } = await home.run(["api", "/models", "--verbose"], { env });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("the workload identity token exchange was rejected with HTTP 400");
+    expect(stderr).not.toMatch(/canary|eyJ/);
+  });
+});
