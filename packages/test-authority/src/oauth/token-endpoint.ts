@@ -153,7 +153,10 @@ const grants: ReadonlyMap<string, Endpoint> = new Map([
   ["urn:ietf:params:oauth:grant-type:jwt-bearer", "workloadExchange"],
 ]);
 
-const JsonGrant = z.object({ grant_type: z.string(), identity_provider_id: z.unknown() });
+const JsonGrant = z.object({
+  grant_type: z.string(),
+  identity_provider_id: z.unknown().optional(),
+});
 
 const grantOf = (body: string): Endpoint => {
   if (!body.trimStart().startsWith("{"))
