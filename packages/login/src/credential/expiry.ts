@@ -48,6 +48,33 @@ export const dueAtMs = (credential: CredentialFacts): number => {
     : credential.lastRefreshMs + maxRefreshAgeMs;
 };
 
+/** Codex refreshes five minutes before expiry. A refresh that is due half a minute earlier is made before that. */
+const aheadOfCodexMs = 330_000;
+
+/** A token is not refreshed sooner after its refresh, so that a wrong clock does not cause a refresh for each request. */
+const shortestLifeMs = 30_000;
+
+/**
+ * Returns when a refresh is due again, in milliseconds since the epoch, for the tokens of a refresh that ended at
+ * `refreshedAtMs`. That is {@link dueAtMs} if the access token lives for 20 minutes or longer. A shorter one is refreshed
+ * after half of its life, or earlier, five and a half minutes before it expires, since Codex refreshes at five. If it does
+ * not live that long, half of its life remains. If it has expired by this clock, which is then ahead, it is used for 30 s.
+ *
+ * @example
+ * ```ts
+ * import type { Credential } from "@agent-auth/login/credential";
+ * import { dueAfterRefreshMs } from "@agent-auth/login/credential/expiry";
+ *
+ * const dueAgainAtMs = (credential: Credential): number => dueAfterRefreshMs(credential, Date.now());
+ * ```
+ */
+export const dueAfterRefreshMs = (credential: CredentialFacts, refreshedAtMs: number): number => {
+  const lifeMs = (expiresAtMs(credential) ?? Infinity) - refreshedAtMs;
+  if (lifeMs >= 2 * refreshAheadMs) return dueAtMs(credential);
+  const spareMs = lifeMs > aheadOfCodexMs ? lifeMs - aheadOfCodexMs : lifeMs;
+  return refreshedAtMs + Math.max(Math.min(lifeMs / 2, spareMs), shortestLifeMs);
+};
+
 /**
  * Returns whether a newer credential is due at `nowMs` (milliseconds since the epoch); see {@link dueAtMs}.
  *

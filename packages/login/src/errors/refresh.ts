@@ -36,11 +36,7 @@ export class RefreshAccountChanged extends Data.TaggedError("RefreshAccountChang
   }
 }
 
-/**
- * A refresh failed, and a later one may succeed. The stored tokens are unchanged, unless the response held other tokens
- * but no access token: those are stored.
- */
-export class RefreshFailed extends Data.TaggedError("RefreshFailed")<{
+interface FailedRefresh {
   /** Status of the last response; absent if there was none. */
   readonly status?: number;
   readonly attempts: number;
@@ -49,19 +45,46 @@ export class RefreshFailed extends Data.TaggedError("RefreshFailed")<{
   readonly retryAfterMs?: number;
   /** The authority responded with success, so it has most likely spent the refresh token, and no new one came. */
   readonly isSpent?: true;
-}> {
+  /**
+   * Milliseconds since the epoch before which no program that shares the sign-in sends the refresh token again, unless a
+   * caller demands it.
+   */
+  readonly retryAtMs?: number;
+  /** What the failed request's own error advises, such as for a proxy or a certificate. */
+  readonly advice?: { readonly hint: string; readonly remedy: Remedy };
+  /** Milliseconds since the attempts ended, if an earlier operation or another program made them. Nothing was sent. */
+  readonly ageMs?: number;
+}
+
+/**
+ * A refresh failed, and a later one may succeed. The stored tokens are unchanged, unless the response held other tokens
+ * but no access token: those are stored.
+ */
+export class RefreshFailed extends Data.TaggedError("RefreshFailed")<FailedRefresh> {
   readonly code = "LOGIN_REFRESH_FAILED";
-  readonly remedy: Remedy = "retry";
+  get remedy(): Remedy {
+    return this.advice?.remedy ?? "retry";
+  }
   get hint(): string {
-    return this.isSpent === true
-      ? "Try again in a moment; if that fails, sign in again."
-      : "Try again in a moment.";
+    return this.advice?.hint ?? tryAgain(this);
   }
   override get message(): string {
     const times = this.attempts === 1 ? "" : ` after ${this.attempts} attempts`;
-    return `access token could not be refreshed${times}: ${this.reason}`;
+    const failed = `access token could not be refreshed${times}: ${this.reason}`;
+    if (this.ageMs === undefined || this.retryAtMs === undefined) return failed;
+    const seconds = Math.round(this.ageMs / 1000);
+    return `${failed} (${seconds} s ago; the next attempt is not made before ${timeText(this.retryAtMs)})`;
   }
 }
+
+const tryAgain = ({ isSpent, retryAtMs }: FailedRefresh): string => {
+  const when = retryAtMs === undefined ? "in a moment" : `after ${timeText(retryAtMs)}`;
+  return isSpent === true
+    ? `Try again ${when}; if that fails, sign in again.`
+    : `Try again ${when}.`;
+};
+
+const timeText = (ms: number): string => new Date(ms).toISOString();
 
 /**
  * A server rejected a credential that was obtained moments ago, so that replacing it again would not help. It is
@@ -82,7 +105,7 @@ export class NewCredentialRejected extends Data.TaggedError("NewCredentialReject
     const what =
       this.kind === "AgentIdentity" ? "a new agent task" : "a newly obtained access token";
     const seconds = Math.round(this.ageMs / 1000);
-    const until = new Date(this.retryAtMs).toISOString();
+    const until = timeText(this.retryAtMs);
     return `the server rejected ${what} (${seconds} s old); it is not replaced again before ${until}`;
   }
 }

@@ -13,8 +13,9 @@ import type {
 import { type LoginError, NotSignedIn, RefreshUnsupported } from "../errors/index.ts";
 import type { RefreshReason } from "../oauth/refresh.ts";
 import type { ManagerDeps, Operation } from "./deps.ts";
+import { refreshPauseMs, SAME_OPERATION_MS } from "./known-failures.ts";
 import { enforceRestrictions, loadCredential } from "./load.ts";
-import type { MaybeCredential } from "./state.ts";
+import { isSameSecret, type MaybeCredential } from "./state.ts";
 
 // Loads and refreshes the credential, and updates the manager's state.
 
@@ -153,42 +154,29 @@ export const refreshAndAccept = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Credential, LoginError, HttpTransport> {
   const version = deps.state.version();
   const { refreshChatgpt } = yield* Effect.promise(() => import("./refresh.ts"));
-  const { credential: refreshed, stored } = yield* Effect.tapError(
+  const {
+    credential: refreshed,
+    dueAgainAtMs,
+    stored,
+  } = yield* Effect.tapError(
     refreshChatgpt({ deps, mine: credential, reason, isDemanded }),
-    (error) => rememberFailure(deps, credential, error, version),
+    (error) => rememberFailure(deps, error, version),
   );
   const allowed = yield* Effect.tapError(
     enforceRestrictions(deps, refreshed, stored.document),
     (error) => Effect.sync(() => deps.state.fail(error, version)),
   );
   deps.state.accept(Option.some(allowed), version);
-  const nowMs = yield* Clock.currentTimeMillis;
-  if (deps.store.hasPending()) deps.state.postpone(saveAgainAtMs(allowed, nowMs));
-  else if (dueAtMs(allowed) <= nowMs) deps.state.postpone(nowMs + shortLifeMs(allowed, nowMs));
-  return Option.getOrElse(currentOr(deps, Option.some(allowed)), () => allowed);
+  const current = Option.getOrElse(currentOr(deps, Option.some(allowed)), () => allowed);
+  if (isSameSecret(current, allowed)) {
+    const saveAtMs = saveAgainAtMs(allowed, yield* Clock.currentTimeMillis);
+    deps.state.postpone(deps.store.hasPending() ? saveAtMs : dueAgainAtMs);
+  }
+  return current;
 });
-
-/**
- * Milliseconds after which a new credential is due again if it was due as soon as it was issued: half of its lifetime,
- * but at least 30 s, because every new token looks expired if the local clock is ahead.
- */
-const shortLifeMs = (credential: Credential, nowMs: number): number =>
-  Math.max(30_000, ((expiresAtMs(credential) ?? nowMs) - nowMs) / 2);
-
-/** The back-off after failed refreshes, in milliseconds: doubled each time, and short while requests fail for it. */
-const backOffMs = (count: number, isUsable: boolean, retryAfterMs = 0): number => {
-  const { first, most } = isUsable
-    ? { first: 30_000, most: 300_000 }
-    : { first: 2_000, most: 60_000 };
-  return Math.max(
-    Math.min(first * 2 ** Math.min(count - 1, 10), most),
-    Math.min(retryAfterMs, 300_000),
-  );
-};
 
 const rememberFailure = (
   { state }: ManagerDeps,
-  credential: ChatgptCredential,
   error: LoginError,
   version: number,
 ): Effect.Effect<void> =>
@@ -197,9 +185,10 @@ const rememberFailure = (
     if (now._tag !== "Loaded" || state.version() !== version || isVerdict(error)) return;
     if (error === now.failure?.error) return state.setFailure({ ...now.failure, isReported: true });
     const count = (now.failure?.count ?? 0) + 1;
-    const retryAfterMs = error._tag === "RefreshFailed" ? error.retryAfterMs : undefined;
-    const pauseMs = backOffMs(count, !isExpired(credential, endedAtMs), retryAfterMs);
-    state.setFailure({ error, count, endedAtMs, retryAtMs: endedAtMs + pauseMs, isReported: true });
+    const agreedAtMs = error._tag === "RefreshFailed" ? error.retryAtMs : undefined;
+    const pausedUntilMs = agreedAtMs ?? endedAtMs + refreshPauseMs(count);
+    const retryAtMs = Math.max(pausedUntilMs, endedAtMs + SAME_OPERATION_MS);
+    state.setFailure({ error, count, endedAtMs, retryAtMs, isReported: true });
   });
 
 /** Whether no refresh was attempted, so that there is no failure to back off from. */

@@ -37,6 +37,19 @@ export const makeSpentTokens = (): SpentTokens => {
 export const recoveryPauseMs = (rejections: number): number =>
   Math.min(60_000 * 2 ** Math.min(rejections, 10), 3_600_000);
 
+/**
+ * How long after failed refreshes in a row no program that shares the sign-in attempts the next one: ten seconds, doubled
+ * for each failure, at most a minute; longer if `Retry-After` says so, at most five minutes. In milliseconds.
+ */
+export const refreshPauseMs = (failures: number, retryAfterMs = 0): number =>
+  Math.max(
+    Math.min(10_000 * 2 ** Math.min(failures - 1, 10), 60_000),
+    Math.min(retryAfterMs, 300_000),
+  );
+
+/** An operation that loads first and then asks again spends one attempt series, not two. */
+export const SAME_OPERATION_MS = 2_000;
+
 /** The last agent task, or external token, that was obtained because a server had rejected the one before. */
 export interface ObtainedCredentials {
   /** Fails if this credential was obtained moments ago: the next one would be rejected as well. */

@@ -5,17 +5,16 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import * as Schedule from "effect/Schedule";
-import { isExpired } from "../credential/expiry.ts";
+import { dueAfterRefreshMs, isExpired } from "../credential/expiry.ts";
 import { type ChatgptCredential, isSameAccount } from "../credential/index.ts";
 import {
   CredentialUnusable,
   type LoginError,
-  NewCredentialRejected,
   RefreshFailed,
   RefreshRejected,
 } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
-import { type RefreshedTokens, type RefreshReason, spendRefreshToken } from "../oauth/refresh.ts";
+import { type RefreshedTokens, spendRefreshToken } from "../oauth/refresh.ts";
 import { tokenAuthority } from "../oauth/authority.ts";
 import type { AuthDocument, AuthTokens } from "../storage/auth-json/index.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
@@ -23,38 +22,57 @@ import type { StoredDocument } from "../storage/index.ts";
 import type { RefreshOutcome } from "../storage/lock/refresh-lock.ts";
 import { chatgptCredential, readSignIn, revokeSignIn, type StoredSignIn } from "./chatgpt.ts";
 import type { ManagerDeps } from "./deps.ts";
-import { recoveryPauseMs } from "./known-failures.ts";
-import type { RefreshFailure } from "./state.ts";
+import {
+  errorOf,
+  failuresInARow,
+  isFresh,
+  isOtherPair,
+  type RefreshCall,
+  refreshTimeMs,
+  refuseKnownFailure,
+  refuseSpent,
+  rejectionsInARow,
+} from "./earlier-refreshes.ts";
+import { refreshPauseMs } from "./known-failures.ts";
 
-/** The refreshed credential, and the stored document that it was made of. */
-export type Refreshed = Pick<StoredSignIn, "credential" | "stored">;
+/** The credential, and the stored document that it was made of. */
+type Renewed = Pick<StoredSignIn, "credential" | "stored">;
 
-export interface RefreshCall {
-  readonly deps: ManagerDeps;
-  readonly mine: ChatgptCredential;
-  readonly reason: RefreshReason;
-  /** Whether a caller demands a refresh, which ignores the back-off after a failure. */
-  readonly isDemanded: boolean;
-}
+/** A refreshed credential, and when it is due again, in milliseconds since the epoch. */
+export type Refreshed = Renewed & { readonly dueAgainAtMs: number };
 
 /**
  * Refreshes a ChatGPT sign-in, once for everything that shares the store (docs/protocol.md §9).
  *
  * A token pair that another process stored meanwhile is adopted. Else the refresh token is spent under the refresh lock
  * and the new pair stored under the home lock. Callers that wait for the refresh lock share the outcome of the attempt
- * series that they waited for, a failure included.
+ * series that they waited for, a failure included. After a failed series no process starts the next one for a while.
  *
  * Fails with `RefreshAccountChanged` if the store no longer holds a sign-in of the same account.
  */
 export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* (
   call: RefreshCall,
 ): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  const { deps } = call;
+  const { credential, stored } = yield* adoptOrTakeTurn(call);
+  const nowMs = yield* Clock.currentTimeMillis;
+  const refreshedAtMs = refreshTimeMs(credential, yield* deps.refreshLock.lastOutcome) ?? nowMs;
+  return { credential, stored, dueAgainAtMs: dueAfterRefreshMs(credential, refreshedAtMs) };
+});
+
+const adoptOrTakeTurn = Effect.fnUntraced(function* (
+  call: RefreshCall,
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { deps, mine } = call;
   const stored = yield* readSignIn(deps.store, mine);
   const last = yield* deps.refreshLock.lastOutcome;
-  if (isAdoptable(mine, stored, yield* Clock.currentTimeMillis)) return stored;
-  yield* refuseKnownFailure(call, stored, last);
-  const turn = takeTurn(call, fingerprint(stored.tokens.refreshToken), idOf(last));
+  const nowMs = yield* Clock.currentTimeMillis;
+  if (isAdoptable(mine, stored, nowMs) || isFresh(call, stored, last, nowMs)) return stored;
+  yield* refuseSpent(deps, stored);
+  const turn = Effect.andThen(
+    refuseKnownFailure(call, stored, last),
+    takeTurn(call, fingerprint(stored.tokens.refreshToken), idOf(last)),
+  );
   return yield* Effect.catchTag(turn, "RefreshRejected", (rejection) =>
     rejection.reason === "reused" ? adoptAfterReuse(call, rejection) : Effect.fail(rejection),
   );
@@ -63,55 +81,16 @@ export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* 
 const idOf = (outcome: Option.Option<RefreshOutcome>): string | undefined =>
   Option.getOrUndefined(outcome)?.id;
 
-const isOtherPair = (mine: ChatgptCredential, other: ChatgptCredential): boolean =>
-  fingerprint(mine.accessToken) !== fingerprint(other.accessToken);
-
 /** Also a pair that is due: an authority may issue tokens that live for minutes, and each process would spend one. */
 const isAdoptable = (mine: ChatgptCredential, { credential }: StoredSignIn, nowMs: number) =>
   isOtherPair(mine, credential) && !isExpired(credential, nowMs);
-
-/** Fails if it is known that spending the stored token would not help, or not yet. */
-const refuseKnownFailure = Effect.fnUntraced(function* (
-  { deps, isDemanded, mine, reason }: RefreshCall,
-  { credential, tokens }: StoredSignIn,
-  last: Option.Option<RefreshOutcome>,
-): Effect.fn.Return<void, LoginError> {
-  const final = deps.spentTokens.errorOf(tokens);
-  if (final !== undefined) return yield* final;
-  const nowMs = yield* Clock.currentTimeMillis;
-  const state = deps.state.get();
-  const failure = state._tag === "Loaded" ? state.failure : undefined;
-  const isSame = !isOtherPair(mine, credential);
-  if (failure !== undefined && isSame && answersFor(failure, isDemanded, nowMs)) {
-    return yield* Effect.fail(failure.error);
-  }
-  const result = Option.getOrUndefined(last)?.result;
-  if (reason !== "unauthorized_recovery" || result?._tag !== "Refreshed") return;
-  if (result.accessToken !== fingerprint(credential.accessToken)) return;
-  const endedAtMs = Option.getOrThrow(last).endedAtMs;
-  const retryAtMs = endedAtMs + recoveryPauseMs(result.rejections);
-  if (nowMs < endedAtMs || nowMs >= retryAtMs) return;
-  const ageMs = nowMs - endedAtMs;
-  const { accountId } = credential.account;
-  return yield* new NewCredentialRejected(
-    compact({ kind: "Chatgpt" as const, ageMs, retryAtMs, accountId }),
-  );
-});
-
-/** An operation that loads first and then asks again spends one attempt series, not two. */
-const SAME_OPERATION_MS = 2_000;
-
-const answersFor = (failure: RefreshFailure, isDemanded: boolean, nowMs: number): boolean =>
-  isDemanded
-    ? !failure.isReported && nowMs - failure.endedAtMs < SAME_OPERATION_MS
-    : nowMs < failure.retryAtMs;
 
 /** Waits for the lock and spends the token, or shares the outcome of the previous holder of the lock. */
 const takeTurn = (
   call: RefreshCall,
   token: string,
   lastId: string | undefined,
-): Effect.Effect<Refreshed, LoginError, HttpTransport> =>
+): Effect.Effect<Renewed, LoginError, HttpTransport> =>
   Effect.gen(function* () {
     const { refreshLock } = call.deps;
     const isNews = (outcome: RefreshOutcome) =>
@@ -141,28 +120,25 @@ const untilSome = <A>(effect: Effect.Effect<Option.Option<A>>): Effect.Effect<Op
 const shareOutcome = Effect.fnUntraced(function* (
   { deps, mine }: RefreshCall,
   { result }: RefreshOutcome,
-): Effect.fn.Return<Option.Option<Refreshed>, LoginError> {
-  if (result._tag === "Failed") {
-    const { _tag: _, ...failure } = result;
-    return yield* new RefreshFailed(failure);
-  }
+): Effect.fn.Return<Option.Option<Renewed>, LoginError> {
+  const error = errorOf(result, mine);
+  if (error?._tag === "RefreshFailed") return yield* error;
   const stored = yield* readSignIn(deps.store, mine);
   if (isOtherPair(mine, stored.credential)) return Option.some(stored);
-  if (result._tag === "Refreshed") return Option.none();
-  const { accountId } = mine.account;
-  const rejection = new RefreshRejected(compact({ reason: result.reason, accountId }));
-  deps.spentTokens.remember(stored.tokens, rejection);
-  return yield* rejection;
+  if (error === undefined) return Option.none();
+  deps.spentTokens.remember(stored.tokens, error);
+  return yield* error;
 });
 
 const adoptOrSpend = Effect.fnUntraced(function* (
   call: RefreshCall,
-): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { deps, mine } = call;
   const nowMs = yield* Clock.currentTimeMillis;
   const found = yield* readSignIn(deps.store, mine);
   if (isAdoptable(mine, found, nowMs)) return found;
   const last = yield* deps.refreshLock.lastOutcome;
+  yield* refuseSpent(deps, found);
   yield* refuseKnownFailure(call, found, last);
   // Before anything is spent: checks that the store can be written and that no other process is writing it.
   const current = yield* deps.homeLock.withLock(
@@ -173,30 +149,17 @@ const adoptOrSpend = Effect.fnUntraced(function* (
     }),
   );
   if (isAdoptable(mine, current, nowMs)) return current;
-  return yield* spendAndStore(call, current, rejectionsInARow(call, current, last, nowMs));
+  return yield* spendAndStore(call, current, {
+    failures: failuresInARow(current, last),
+    rejections: rejectionsInARow(call, current, last, nowMs),
+  });
 });
-
-/** How many access tokens in a row a server has rejected soon after they were obtained. */
-const rejectionsInARow = (
-  { reason }: RefreshCall,
-  { credential }: StoredSignIn,
-  last: Option.Option<RefreshOutcome>,
-  nowMs: number,
-): number => {
-  if (reason !== "unauthorized_recovery" || Option.isNone(last)) return 0;
-  const { endedAtMs, result } = last.value;
-  if (result._tag !== "Refreshed") return 0;
-  const isSoon = nowMs - endedAtMs < 2 * recoveryPauseMs(result.rejections);
-  return isSoon && result.accessToken === fingerprint(credential.accessToken)
-    ? result.rejections + 1
-    : 0;
-};
 
 const spendAndStore = Effect.fnUntraced(function* (
   { deps, reason }: RefreshCall,
   signIn: StoredSignIn,
-  rejections: number,
-): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+  { failures, rejections }: { readonly failures: number; readonly rejections: number },
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { tokens } = signIn;
   const { source } = signIn.stored;
   const { environment, allowInsecureHttp = false } = deps.options;
@@ -208,15 +171,14 @@ const spendAndStore = Effect.fnUntraced(function* (
     const reason = "tokens.oauth_provenance.issuer must be an https URL";
     return yield* new CredentialUnusable({ source, reason });
   }
-  const record = (result: RefreshOutcome["result"]) =>
-    Effect.flatMap(Clock.currentTimeMillis, (endedAtMs) =>
-      deps.refreshLock.recordOutcome({
-        id: randomUUID(),
-        refreshToken: fingerprint(tokens.refreshToken),
-        endedAtMs,
-        result,
-      }),
-    );
+  const record = Effect.fnUntraced(function* (result: RefreshOutcome["result"], atMs?: number) {
+    yield* deps.refreshLock.recordOutcome({
+      id: randomUUID(),
+      refreshToken: fingerprint(tokens.refreshToken),
+      endedAtMs: atMs ?? (yield* Clock.currentTimeMillis),
+      result,
+    });
+  });
   const keep = Effect.fnUntraced(function* (fresh: RefreshedTokens) {
     const kept = yield* storeTokens(deps, signIn, fresh);
     if (fresh.accessToken === undefined) {
@@ -236,17 +198,25 @@ const spendAndStore = Effect.fnUntraced(function* (
     reason,
     ...compact({ accountId: signIn.credential.account.accountId }),
   };
-  return yield* Effect.tapError(spendRefreshToken(request, keep), (error) => {
-    if (error._tag === "RefreshRejected") {
+  return yield* spendRefreshToken(request, keep).pipe(
+    Effect.catchTag("RefreshRejected", (error) => {
       deps.spentTokens.remember(tokens, error);
-      return record({ _tag: "Rejected", reason: error.reason });
-    }
-    if (error._tag !== "RefreshFailed") return Effect.void;
-    if (error.isSpent === true) deps.spentTokens.remember(tokens, error);
-    const { attempts, isSpent, reason, retryAfterMs, status } = error;
-    const failure = compact({ attempts, isSpent, reason, retryAfterMs, status });
-    return record({ _tag: "Failed", ...failure });
-  });
+      return Effect.andThen(record({ _tag: "Rejected", reason: error.reason }), Effect.fail(error));
+    }),
+    Effect.catchTag(
+      "RefreshFailed",
+      Effect.fnUntraced(function* ({ advice, attempts, isSpent, reason, retryAfterMs, status }) {
+        const endedAtMs = yield* Clock.currentTimeMillis;
+        const retryAtMs = endedAtMs + refreshPauseMs(failures + 1, retryAfterMs);
+        const facts = compact({ advice, attempts, isSpent, reason, retryAfterMs, status });
+        const error = new RefreshFailed({ ...facts, retryAtMs });
+        if (isSpent === true) deps.spentTokens.remember(tokens, error);
+        const result = { _tag: "Failed" as const, ...facts, failures: failures + 1, retryAtMs };
+        yield* record(result, endedAtMs);
+        return yield* error;
+      }),
+    ),
+  );
 });
 
 /** Stores the new tokens, unless another program has replaced or removed the sign-in while they were requested. */
@@ -254,7 +224,7 @@ const storeTokens = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   spent: StoredSignIn,
   fresh: RefreshedTokens,
-): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const lastRefresh = new Date(yield* Clock.currentTimeMillis).toISOString();
   const tokens: AuthTokens = { ...spent.tokens, ...fresh };
   const withTokens = ({ document }: StoredDocument): AuthDocument => ({
@@ -313,7 +283,7 @@ const afterReplacement = Effect.fnUntraced(function* (
   spent: StoredSignIn,
   fresh: AuthTokens,
   found: Option.Option<StoredDocument>,
-): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
+): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const theirs = Option.getOrUndefined(found)?.document.tokens;
   const isSameSignIn = theirs !== undefined && theirs.loginOwnerId === spent.tokens.loginOwnerId;
   const current = yield* Effect.result(readSignIn(deps.store, spent.credential));
@@ -331,7 +301,7 @@ const afterReplacement = Effect.fnUntraced(function* (
 const adoptAfterReuse = Effect.fnUntraced(function* (
   { deps, mine }: RefreshCall,
   rejection: RefreshRejected,
-): Effect.fn.Return<Refreshed, LoginError> {
+): Effect.fn.Return<Renewed, LoginError> {
   const look = Effect.flatMap(readSignIn(deps.store, mine), (stored) =>
     deps.spentTokens.errorOf(stored.tokens) === undefined
       ? Effect.succeed(stored)

@@ -134,8 +134,8 @@ export interface AuthManagerShape {
    *
    * While the old credential is valid, a call waits for a refresh for two seconds at most, and not at all for half a
    * minute after such a wait, so that an authority that does not respond delays no requests. If an expired credential
-   * cannot be refreshed, that is the error; a refresh is attempted again after a back-off of two seconds, doubled up to
-   * a minute.
+   * cannot be refreshed, that is the error; a refresh is attempted again after a back-off of ten seconds, doubled up to
+   * a minute, which all programs of the CODEX_HOME observe.
    */
   readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
   /** The credential as last loaded, at once; `None` before the first load and after a failed one. */

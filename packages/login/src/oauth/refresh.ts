@@ -58,8 +58,10 @@ export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* 
   });
   return yield* Effect.uninterruptible(Effect.flatMap(attempt, keep)).pipe(
     Effect.retry({ schedule: retries, while: (error) => isAttemptFailed(error) && error.mayPass }),
-    Effect.catchIf(isAttemptFailed, ({ reason, retryAfterMs, status, isSpent }) =>
-      Effect.fail(new RefreshFailed(compact({ attempts, reason, retryAfterMs, status, isSpent }))),
+    Effect.catchIf(isAttemptFailed, ({ advice, isSpent, reason, retryAfterMs, status }) =>
+      Effect.fail(
+        new RefreshFailed(compact({ advice, attempts, isSpent, reason, retryAfterMs, status })),
+      ),
     ),
   );
 });
@@ -72,6 +74,7 @@ class AttemptFailed extends Data.TaggedError("AttemptFailed")<{
   readonly status?: number;
   readonly retryAfterMs?: number;
   readonly isSpent?: true;
+  readonly advice?: RefreshFailed["advice"];
 }> {}
 
 const isAttemptFailed = (error: unknown): error is AttemptFailed => error instanceof AttemptFailed;
@@ -106,7 +109,11 @@ const sendOnce = Effect.fnUntraced(function* (
       Effect.mapError((error: HttpTransportError) =>
         isResponseLost(error)
           ? new AttemptFailed({ reason: error.message, mayPass: false, isSpent: true })
-          : new AttemptFailed({ reason: error.message, mayPass: isTransientHttpError(error) }),
+          : new AttemptFailed({
+              reason: error.message,
+              mayPass: isTransientHttpError(error),
+              advice: { hint: error.hint, remedy: error.remedy },
+            }),
       ),
     );
   return yield* readResponse(response, yield* Clock.currentTimeMillis, request.accountId);

@@ -1,6 +1,12 @@
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
-import { dueAtMs, expiresAtMs, isDue, isExpired } from "../../src/credential/expiry.ts";
+import {
+  dueAfterRefreshMs,
+  dueAtMs,
+  expiresAtMs,
+  isDue,
+  isExpired,
+} from "../../src/credential/expiry.ts";
 import type { Credential } from "../../src/credential/index.ts";
 
 const token = Redacted.make("token");
@@ -59,6 +65,32 @@ describe("dueAtMs", () => {
     ["never for a bearer token", { _tag: "Bearer", token, account, source }, Infinity],
   ])("is %s", (_, credential, expected) => {
     expect(dueAtMs(credential)).toBe(expected);
+  });
+});
+
+describe("dueAfterRefreshMs", () => {
+  const second = 1_000;
+  it.each<[string, number, number]>([
+    ["ten minutes before expiry, for an hour", 3_600, 3_000],
+    ["ten minutes before expiry, for 20 minutes", 1_200, 600],
+    ["after half of the life, for 15 minutes", 900, 450],
+    ["five and a half minutes before expiry, for 11 minutes", 660, 330],
+    ["five and a half minutes before expiry, for 8 minutes", 480, 150],
+    ["after 30 s, before Codex's five minutes, for 340 s", 340, 30],
+    ["after half of the life, for 330 s", 330, 165],
+    ["after half of the life, for two minutes", 120, 60],
+    ["after 30 s, for 40 s", 40, 30],
+    ["after 30 s, for a token that has expired by a clock that is ahead", -7_200, 30],
+  ])("is %s", (_, lifeSeconds, expectedSeconds) => {
+    const refreshedAtMs = 5_000_000;
+    const credential = chatgpt({ expiresAtMs: refreshedAtMs + lifeSeconds * second });
+    expect(dueAfterRefreshMs(credential, refreshedAtMs)).toBe(
+      refreshedAtMs + expectedSeconds * second,
+    );
+  });
+
+  it("is eight days later if the token does not say when it expires", () => {
+    expect(dueAfterRefreshMs(chatgpt({ lastRefreshMs: 5 }), 5)).toBe(691_200_005);
   });
 });
 

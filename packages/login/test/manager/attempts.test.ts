@@ -6,6 +6,7 @@ import type { Credential } from "../../src/credential/index.ts";
 import type { ExternalAuthProvider } from "../../src/manager/index.ts";
 import {
   accessTokenOf,
+  chatgptDocument,
   later,
   openAuthority,
   openHome,
@@ -122,6 +123,111 @@ describe("managers that wait for the refresh of another", () => {
     const found = await together(setup, (manager) => Effect.map(currentOf(manager), accessTokenOf));
     expect(new Set(found).size).toBe(1);
     expect(authority.count("refresh")).toBe(1);
+  });
+});
+
+/** A minute from now, when the program that runs these tests no longer counts as one that has just started. */
+const minute = 60_000;
+
+/** Asks for the credential in a manager of its own, as a program does that starts at that time. */
+const failAt = (setup: ManagerSetup, atMs: number) =>
+  withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
+    later(atMs, Effect.flip(manager.current)),
+  );
+
+describe("a program that starts after an attempt series has failed", () => {
+  it.each<[string, Behaviour, number, string]>([
+    ["a 503", { status: 503 }, 3, "Try again after "],
+    ["a 400", { status: 400 }, 1, "Try again after "],
+    ["a connection that is reset", "reset", 3, "Check the network, then try again."],
+    ["a 200 that is not JSON", "html", 1, "Try again after "],
+  ])(
+    "sends nothing for ten seconds after %s, and says when it will",
+    async (_, behaviour, sent, hint) => {
+      const setup = await openSignIn(expired);
+      setup.authority.behave("refresh", behaviour);
+      const first = await failAt(setup, minute);
+      const second = await failAt(setup, minute + 5_000);
+      expect(setup.authority.count("refresh")).toBe(sent);
+      if (first._tag !== "RefreshFailed" || second._tag !== "RefreshFailed") throw first;
+      const when = new Date(first.retryAtMs ?? 0).toISOString();
+      expect(first.hint).toContain(hint);
+      expect(second).toMatchObject({ reason: first.reason, attempts: sent, hint: first.hint });
+      expect(second.message).toContain(`the next attempt is not made before ${when})`);
+      expect(second.message).toContain(first.message);
+      await failAt(setup, minute + 12_000);
+      expect(setup.authority.count("refresh")).toBe(2 * sent);
+    },
+  );
+
+  it("waits twice as long after each further failure, and a minute at most", async () => {
+    const setup = await openSignIn(expired);
+    setup.authority.behave("refresh", { status: 400 });
+    let atMs = minute;
+    const pauses: Array<number> = [];
+    for (let series = 1; series <= 5; series++) {
+      const before = Date.now() + atMs;
+      const error = await failAt(setup, atMs);
+      expect(setup.authority.count("refresh")).toBe(series);
+      const retryAtMs = error._tag === "RefreshFailed" ? (error.retryAtMs ?? 0) : 0;
+      pauses.push(Math.floor((retryAtMs - before) / 10_000) * 10);
+      atMs = retryAtMs + 1_000 - Date.now();
+    }
+    expect(pauses).toEqual([10, 20, 40, 60, 60]);
+  });
+
+  it("waits as long as Retry-After says, five minutes at most", async () => {
+    const setup = await openSignIn(expired);
+    setup.authority.behave("refresh", { status: 429, headers: { "retry-after": "900" } });
+    await failAt(setup, minute);
+    await failAt(setup, minute + 290_000);
+    expect(setup.authority.count("refresh")).toBe(1);
+    await failAt(setup, minute + 310_000);
+    expect(setup.authority.count("refresh")).toBe(2);
+  });
+
+  it("is not sent away with the failure of another refresh token", async () => {
+    const setup = await openSignIn(expired);
+    setup.authority.behave("refresh", { status: 503 });
+    await failAt(setup, minute);
+    await setup.home.write(await chatgptDocument(setup.authority, expired));
+    await failAt(setup, minute);
+    expect(setup.authority.count("refresh")).toBe(6);
+  });
+
+  it("does not send a rejected token for ten seconds", async () => {
+    const setup = await openSignIn(expired);
+    setup.authority.behave("refresh", { status: 401, body: { error: "refresh_token_expired" } });
+    for (const atMs of [minute, minute + 5_000])
+      expect(await failAt(setup, atMs)).toMatchObject({ reason: "expired" });
+    expect(setup.authority.count("refresh")).toBe(1);
+  });
+
+  it("sends it at once if a refresh is demanded", async () => {
+    const setup = await openSignIn(expired);
+    setup.authority.behave("refresh", { status: 503 }, { times: 3 });
+    await failAt(setup, minute);
+    const options = { loadAtStart: false };
+    const refreshed = await withManager({ ...setup, options }, (manager) =>
+      later(minute, manager.refresh("forced")),
+    );
+    expect(refreshed._tag).toBe("Chatgpt");
+  });
+
+  it("shares the failure if it was started before and took long to start", async () => {
+    const setup = await openSignIn({ expiresInSeconds: -3_600 });
+    setup.authority.behave("refresh", { status: 503 });
+    const sinceStart = (ms: number) => performance.timeOrigin + ms - Date.now();
+    await failAt(setup, sinceStart(1_000));
+    await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
+      Effect.gen(function* () {
+        yield* later(sinceStart(45_000), Effect.flip(manager.current));
+        yield* later(sinceStart(45_000), Effect.flip(manager.current));
+      }),
+    );
+    expect(setup.authority.count("refresh")).toBe(3);
+    await failAt(setup, sinceStart(65_000));
+    expect(setup.authority.count("refresh")).toBe(6);
   });
 });
 

@@ -112,7 +112,7 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     expect(authority.count("refresh")).toBe(1);
   });
 
-  it("fails after three attempts if the token has expired, and tries again after two seconds", async () => {
+  it("fails after three attempts if the token has expired, and tries again after ten seconds", async () => {
     const { home, authority } = await openSignIn({ expiresInSeconds: -10 });
     authority.behave("refresh", { status: 503 }, { times: 3 });
     const { first, requests, second, third } = await withManager(
@@ -122,7 +122,7 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
           const first = yield* Effect.flip(manager.current);
           const second = yield* Effect.flip(manager.current);
           const requests = authority.count("refresh");
-          return { first, second, requests, third: yield* later(2_100, manager.current) };
+          return { first, second, requests, third: yield* later(10_100, manager.current) };
         }),
     );
     expect(first).toMatchObject({
@@ -135,6 +135,30 @@ describe("AuthManager.current of a ChatGPT sign-in", () => {
     expect(requests).toBe(3);
     expect(Option.isSome(third)).toBe(true);
   });
+
+  it.each<[string, number, number]>([
+    ["400 s are refreshed again after 70 s", 400, 70],
+    ["600 s are refreshed again after 270 s", 600, 270],
+    ["900 s are refreshed again after 450 s", 900, 450],
+    ["200 s, which Codex would refresh at once, are refreshed again after 100 s", 200, 100],
+  ])(
+    "tokens that live for %s, in all processes",
+    async (_, accessTokenSeconds, dueAfterSeconds) => {
+      const { home, authority } = await openSignIn({ expiresInSeconds: -10 });
+      authority.configure({ accessTokenSeconds });
+      const options = { loadAtStart: false };
+      const requests = (at: ReadonlyArray<number>) =>
+        withManager({ home, authority, options }, (manager) =>
+          Effect.forEach(at, (seconds) =>
+            Effect.as(later(seconds * 1_000, manager.current), seconds).pipe(
+              Effect.map(() => authority.count("refresh")),
+            ),
+          ),
+        );
+      expect(await requests([0, dueAfterSeconds - 10])).toEqual([1, 1]);
+      expect(await requests([dueAfterSeconds - 10, dueAfterSeconds + 10])).toEqual([1, 2]);
+    },
+  );
 
   it("shares one refresh among 500 callers", async () => {
     const { home, authority } = await openSignIn({ expiresInSeconds: -10 });

@@ -5,11 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startTestAuthority } from "@agent-auth/test-authority";
+import { bundleProgram, type BundledProgram } from "../support/bundle-program.ts";
 
 export interface RoundOptions {
+  /** What `bundleWorker` returned. */
+  readonly worker: BundledProgram;
   readonly processes: number;
   /** Milliseconds by which the authority answers a refresh late. */
   readonly delayMs: number;
+  /** The status of each answer to a refresh. Default: the refresh succeeds. */
+  readonly status?: number;
 }
 
 export interface RoundResult {
@@ -17,42 +22,62 @@ export interface RoundResult {
   readonly successes: number;
   /** What the processes that failed said. */
   readonly failures: ReadonlyArray<string>;
-  /** Whether all processes ended with the access token that is stored. */
+  /** Whether all processes that succeeded ended with the access token that is stored. */
   readonly isOnePair: boolean;
+  /** Milliseconds until all processes had started: they had loaded what they import, and asked for nothing. */
+  readonly startMs: number;
+  /** Milliseconds from then until the last process had its outcome. */
+  readonly waitMs: number;
+  /** Milliseconds between the arrival of the first and the last refresh request. */
+  readonly seriesMs: number;
 }
+
+export const bundleWorker = (): Promise<BundledProgram> =>
+  bundleProgram(join(import.meta.dirname, "refresh-worker.ts"));
 
 /**
  * Starts processes that share a CODEX_HOME with an expired access token, lets all of them loose at once, and counts
  * the refresh requests at an authority that rotates refresh tokens and treats their reuse as theft.
  */
-export const runRound = async ({ delayMs, processes }: RoundOptions): Promise<RoundResult> => {
+export const runRound = async (options: RoundOptions): Promise<RoundResult> => {
+  const { delayMs, processes, status, worker } = options;
   await using authority = await startTestAuthority({ settings: { punishReuse: true } });
   const home = await mkdtemp(join(tmpdir(), "login-stress-"));
   const path = join(home, "auth.json");
   const tokens = await authority.mintChatgptTokens({ expiresInSeconds: -60 });
   await writeFile(path, JSON.stringify(asDocument(tokens)), { mode: 0o600 });
-  if (delayMs > 0) authority.behave("refresh", { delayMs });
+  if (status !== undefined) authority.behave("refresh", { status, delayMs });
+  else if (delayMs > 0) authority.behave("refresh", { delayMs });
+  const startedMs = performance.now();
   const workers = Array.from({ length: processes }, () =>
-    startWorker({
+    startWorker(worker, {
       CODEX_HOME: home,
       CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
     }),
   );
   try {
-    await Promise.all(workers.map((worker) => worker.ready));
-    for (const worker of workers) worker.release();
-    const outcomes = await Promise.all(workers.map((worker) => worker.outcome));
+    await Promise.all(workers.map(({ ready }) => ready));
+    const releasedMs = performance.now();
+    for (const one of workers) one.release();
+    const outcomes = await Promise.all(workers.map(({ outcome }) => outcome));
+    const endedMs = performance.now();
     const stored: { tokens: { access_token: string } } = JSON.parse(await readFile(path, "utf8"));
     const expected = createHash("sha256").update(stored.tokens.access_token).digest("hex");
     const failures = outcomes.flatMap(({ failed }) => (failed === undefined ? [] : [failed]));
+    const arrivals = authority.requestsTo("refresh").map(({ receivedAtMs }) => receivedAtMs);
     return {
-      refreshRequests: authority.count("refresh"),
+      refreshRequests: arrivals.length,
       successes: outcomes.length - failures.length,
       failures,
-      isOnePair: outcomes.every(({ accessTokenSha256 }) => accessTokenSha256 === expected),
+      isOnePair: outcomes.every(
+        ({ accessTokenSha256, failed }) => failed !== undefined || accessTokenSha256 === expected,
+      ),
+      startMs: releasedMs - startedMs,
+      waitMs: endedMs - releasedMs,
+      seriesMs: Math.max(...arrivals) - Math.min(...arrivals),
     };
   } finally {
-    for (const worker of workers) worker.stop();
+    for (const one of workers) one.stop();
     await rm(home, { recursive: true, force: true });
   }
 };
@@ -79,12 +104,12 @@ interface Outcome {
   readonly failed?: string;
 }
 
-const startWorker = (env: Readonly<Record<string, string>>) => {
-  const child = spawn(
-    process.execPath,
-    ["--conditions=@agent-auth/source", join(import.meta.dirname, "refresh-worker.ts")],
-    { env: { PATH: process.env["PATH"], ...env }, stdio: ["pipe", "pipe", "pipe"] },
-  );
+const startWorker = (worker: BundledProgram, env: Readonly<Record<string, string>>) => {
+  const [node, file] = worker.command;
+  const child = spawn(node, [file], {
+    env: { PATH: process.env["PATH"], ...worker.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ready = nextLine(lines, child);
   return {

@@ -20,9 +20,15 @@ export interface RefreshOutcome {
         /** How many access tokens in a row servers had rejected soon after their refresh. */
         readonly rejections: number;
       }
-    | ({ readonly _tag: "Failed" } & Pick<
+    | ({
+        readonly _tag: "Failed";
+        /** How many attempt series with this token have failed in a row. */
+        readonly failures: number;
+        /** No program starts the next series before. Milliseconds since the epoch. */
+        readonly retryAtMs: number;
+      } & Pick<
         RefreshFailed,
-        "attempts" | "isSpent" | "reason" | "retryAfterMs" | "status"
+        "advice" | "attempts" | "isSpent" | "reason" | "retryAfterMs" | "status"
       >)
     | ({ readonly _tag: "Rejected" } & Pick<RefreshRejected, "reason">);
 }
@@ -30,6 +36,8 @@ export interface RefreshOutcome {
 const FILE = "refresh.json";
 const MAX_BYTES = 16_384;
 
+/** What the error of a request may advise. */
+const remedies = ["retry", "fixInput", "fixEnvironment", "fixConfig", "fixNetwork"] as const;
 const optionalNumber = z.optional(z.number());
 const Outcome = z.object({
   id: z.string(),
@@ -44,7 +52,10 @@ const Outcome = z.object({
     z.object({
       _tag: z.literal("Failed"),
       reason: z.string(),
+      advice: z.optional(z.object({ hint: z.string(), remedy: z.enum(remedies) })),
       attempts: z.number(),
+      failures: z.number(),
+      retryAtMs: z.number(),
       status: optionalNumber,
       retryAfterMs: optionalNumber,
       isSpent: z.optional(z.literal(true)),
