@@ -135,6 +135,9 @@ const failAt = (setup: ManagerSetup, atMs: number) =>
     later(atMs, Effect.flip(manager.current)),
   );
 
+/** How far ahead a clock has to be to show this time after the start of this program. */
+const sinceStart = (ms: number) => performance.timeOrigin + ms - Date.now();
+
 describe("a program that starts after an attempt series has failed", () => {
   it.each<[string, Behaviour, number, string]>([
     ["a 503", { status: 503 }, 3, "Try again after "],
@@ -217,7 +220,6 @@ describe("a program that starts after an attempt series has failed", () => {
   it("shares the failure if it was started before and took long to start", async () => {
     const setup = await openSignIn({ expiresInSeconds: -3_600 });
     setup.authority.behave("refresh", { status: 503 });
-    const sinceStart = (ms: number) => performance.timeOrigin + ms - Date.now();
     await failAt(setup, sinceStart(1_000));
     await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
       Effect.gen(function* () {
