@@ -18,6 +18,7 @@ import {
   unreachable,
   url,
 } from "./jwks-remote.fixture.ts";
+import { untyped } from "./untyped.ts";
 
 describe("jwks-remote: stale sets", () => {
   it.effect(
@@ -193,6 +194,22 @@ describe("jwks-remote: without a set", () => {
       }),
     );
   });
+
+  it.effect.each(["false", "no", 1, {}])(
+    "rejects it also if allowInsecureHttp is %j, which is not true",
+    (allowInsecureHttp) => {
+      const jwks = setUp(json(setOf(one)), {
+        url: "http://authority.test/jwks",
+        allowInsecureHttp: untyped(allowInsecureHttp),
+      });
+      return jwks.run(
+        Effect.gen(function* () {
+          expect(yield* Effect.flip(key("one"))).toMatchObject({ code: unreachable });
+          expect(jwks.requests).toHaveLength(0);
+        }),
+      );
+    },
+  );
 
   it.effect("shows no user info, query or fragment of its URL in errors", () => {
     const [secret, shown] = ["https://u:canary@authority.test/jwks?k=canary#canary", url];

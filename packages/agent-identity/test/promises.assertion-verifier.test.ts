@@ -13,6 +13,7 @@ import {
   importAgentPublicKey,
   parseAgentAssertion,
 } from "../src/promises/index.ts";
+import { untyped } from "./untyped.ts";
 
 const setUp = async () => {
   const agentKey = await generateAgentKey();
@@ -145,4 +146,42 @@ describe("parseAgentAssertion", () => {
     expect(await parseAgentAssertion(header)).toMatchObject({ agentRuntimeId: "agent-1" });
     await expect(parseAgentAssertion("Bearer x")).rejects.toBeInstanceOf(AssertionMalformed);
   });
+});
+
+describe("the options of one call of verify", () => {
+  const knowsNoTask = () =>
+    createAssertionVerifier({
+      findPublicKey: async () => agentKeyOf,
+      isKnownTask: async () => false,
+      clockWindowSeconds: 1,
+    });
+  let agentKeyOf: Uint8Array;
+
+  it.each([
+    ["isKnownTask", { isKnownTask: null }, "AGENT_IDENTITY_ASSERTION_TASK_MISMATCH", 0],
+    [
+      "clockWindowSeconds",
+      { clockWindowSeconds: 1e6 },
+      "AGENT_IDENTITY_ASSERTION_OUTSIDE_CLOCK_WINDOW",
+      60_000,
+    ],
+  ])("cannot replace %s of the verifier", async (_, call, code, agoMs) => {
+    const agentKey = await generateAgentKey();
+    agentKeyOf = agentKey.publicKeyRaw;
+    const signer = makeAssertionSigner({ key: agentKey, agentRuntimeId: "agent-1", taskId: "t" });
+    await using verifier = knowsNoTask();
+    const header = signer.authorizationAt(Date.now() - agoMs);
+    await expect(verifier.verify(header, untyped(call))).rejects.toMatchObject({ code });
+  });
+
+  it.each([undefined, null, 1, {}])(
+    "with %j as expectedAgentRuntimeId reject with a TypeError, and accept no agent",
+    async (expectedAgentRuntimeId) => {
+      const { header } = await setUp();
+      await using verifier = knowsNoTask();
+      await expect(
+        verifier.verify(header, untyped({ expectedAgentRuntimeId })),
+      ).rejects.toBeInstanceOf(TypeError);
+    },
+  );
 });

@@ -21,6 +21,19 @@ const options = (
 });
 
 describe("createAuthManager", () => {
+  it.each(["false", "true", 0, undefined, {}])(
+    "rejects every call if environmentCredentials is %j",
+    async (environmentCredentials) => {
+      const home = await openHome();
+      const wrong: object = { environmentCredentials };
+      const variables = { CODEX_API_KEY: "sk-environment" };
+      await using manager = createAuthManager({ ...options(home, { variables }), ...wrong });
+      await expect(manager.current()).rejects.toEqual(
+        new TypeError("environmentCredentials must be true or false"),
+      );
+    },
+  );
+
   it("answers with plain values", async () => {
     const home = await openHome();
     await using manager = createAuthManager(options(home));

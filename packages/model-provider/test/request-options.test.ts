@@ -3,7 +3,7 @@ import * as Fiber from "effect/Fiber";
 import * as Random from "effect/Random";
 import { TestClock } from "effect/testing";
 import { describe, expect, it } from "vitest";
-import { makeRetryWait, retryPolicy } from "../src/requests/options.ts";
+import { makeRetryWait, otherOriginsOf, retryPolicy } from "../src/requests/options.ts";
 
 /** Milliseconds of the waits of one request, by a clock that only the test moves. */
 const waits = (delays: ReadonlyArray<number | undefined>, maxDelayMs = 60_000) =>
@@ -65,6 +65,22 @@ describe("retryPolicy", () => {
     "refuses maxRetries: %s",
     (maxRetries) => {
       expect(() => retryPolicy({ maxRetries }, 0)).toThrow(TypeError);
+    },
+  );
+});
+
+describe("otherOrigins", () => {
+  it.each([["sendUnauthenticated"], ["reject"]] as const)("may be %s", (otherOrigins) => {
+    expect(otherOriginsOf({ otherOrigins })).toBe(otherOrigins);
+  });
+
+  it.each([["Reject"], ["rejected"], [true], [null], [{}]])(
+    "that is %j throws, instead of sending requests to other origins",
+    (otherOrigins) => {
+      const options: object = { otherOrigins };
+      expect(() => otherOriginsOf(options)).toThrow(
+        new TypeError('otherOrigins must be "sendUnauthenticated" or "reject"'),
+      );
     },
   );
 });

@@ -38,13 +38,13 @@ export const plainHeaders = Effect.fnUntraced(function* (
 export const parseRequestUrl = Effect.fnUntraced(function* (
   method: string,
   text: string,
-  allowInsecureHttp: boolean,
+  allowInsecureHttp: boolean | undefined,
 ): Effect.fn.Return<URL, HttpTransportError> {
   const url = URL.parse(text);
   if (url === null || !isHttpUrl(url) || url.username !== "" || url.password !== "") {
     return yield* new HttpRequestInvalid({ method, part: "url" });
   }
-  if (allowInsecureHttp || isHttpsOrLoopback(url)) return url;
+  if (allowInsecureHttp === true || isHttpsOrLoopback(url)) return url;
   return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
 });
 

@@ -53,13 +53,13 @@ const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
 /** Returns why the URL must not be requested and a cached set of it must not be used; undefined if both are allowed. */
 const problemOfUrl = (
   url: URL | null,
-  allowInsecureHttp: boolean,
+  allowInsecureHttp: boolean | undefined,
 ): JwksRequestFailed | undefined => {
   if (url === null) {
     const failure = new HttpRequestInvalid({ method: "GET", part: "url" });
     return new JwksRequestFailed({ url: "", failure });
   }
-  if (allowInsecureHttp || isHttpsOrLoopback(url)) return undefined;
+  if (allowInsecureHttp === true || isHttpsOrLoopback(url)) return undefined;
   const failure = new HttpInsecureUrl({ method: "GET", url: redactUrl(url) });
   return new JwksRequestFailed({ url: redactUrl(url), failure });
 };

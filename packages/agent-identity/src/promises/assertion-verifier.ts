@@ -166,8 +166,15 @@ export const createAssertionVerifier = (options: AssertionVerifierOptions): Asse
     Layer.merge(publicKeysLayer(options), replaysLayer(options)),
   );
   return {
-    verify: async (header, { signal, ...expected } = {}) =>
-      run(verifyAgentAssertion(header, { ...checked, ...expected }), signal && { signal }),
+    verify: async (header, call = {}) => {
+      const { signal } = call;
+      // Nothing else of it: `isKnownTask` or `clockWindowSeconds` in it would undo the options of the verifier.
+      const expected =
+        "expectedAgentRuntimeId" in call
+          ? { expectedAgentRuntimeId: call.expectedAgentRuntimeId }
+          : {};
+      return run(verifyAgentAssertion(header, { ...checked, ...expected }), signal && { signal });
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -36,6 +36,9 @@ type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
 export const makeAuthManager = Effect.fnUntraced(function* (
   options: AuthManagerOptions,
 ): Effect.fn.Return<AuthManagerShape, never, Needs> {
+  // `"false"`, as from a variable, would otherwise count as true.
+  if (typeof options.environmentCredentials !== "boolean")
+    throw new TypeError("environmentCredentials must be true or false");
   const deps = yield* makeDeps(options);
   const transport = yield* HttpTransport;
   const run = <A>(operation: Operation<A>): Effect.Effect<A, LoginError> =>

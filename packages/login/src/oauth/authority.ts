@@ -50,14 +50,17 @@ export const parseAuthority = (
     : Effect.fail(new InvalidIssuer({ issuer: withoutUserInfo(issuer), reason }));
 };
 
-const findIssuerProblem = (issuer: string, allowInsecureHttp: boolean): string | undefined => {
+const findIssuerProblem = (
+  issuer: string,
+  allowInsecureHttp: boolean | undefined,
+): string | undefined => {
   const url = URL.parse(issuer);
   if (url === null) return "it is not an absolute URL";
   if (url.protocol !== "https:" && url.protocol !== "http:") return "it is not an http(s) URL";
   if (url.username !== "" || url.password !== "") return "it has a user name or password";
   if (url.search !== "" || url.hash !== "" || /[?#]/.test(issuer))
     return "it has a query or a fragment";
-  if (url.protocol === "http:" && !allowInsecureHttp && !isLoopbackUrl(issuer))
+  if (url.protocol === "http:" && allowInsecureHttp !== true && !isLoopbackUrl(issuer))
     return "plain http is allowed for loopback hosts only";
   return undefined;
 };
@@ -88,7 +91,7 @@ export interface TokenAuthority {
 export const tokenAuthority = (
   environment: Pick<LoginEnvironment, "refreshTokenUrl" | "revokeTokenUrl">,
   provenance: OauthProvenance | undefined,
-  allowInsecureHttp: boolean,
+  allowInsecureHttp: boolean | undefined,
 ): TokenAuthority | undefined => {
   const issuer = (provenance?.issuer ?? defaultIssuer).replace(/\/+$/, "");
   const override = environment.refreshTokenUrl;
@@ -103,9 +106,10 @@ export const tokenAuthority = (
 const originOf = (url: string | undefined): string | undefined =>
   url === undefined ? undefined : URL.parse(url)?.origin;
 
-const mayReceiveTokens = (issuer: string, allowInsecureHttp: boolean): boolean => {
+const mayReceiveTokens = (issuer: string, allowInsecureHttp: boolean | undefined): boolean => {
   const protocol = URL.parse(issuer)?.protocol;
   return (
-    protocol === "https:" || (protocol === "http:" && (allowInsecureHttp || isLoopbackUrl(issuer)))
+    protocol === "https:" ||
+    (protocol === "http:" && (allowInsecureHttp === true || isLoopbackUrl(issuer)))
   );
 };

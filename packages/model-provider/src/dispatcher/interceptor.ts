@@ -1,6 +1,11 @@
 import type { Dispatcher } from "undici";
 import { assertMethodAllowed, dispatchesToProvider } from "../requests/destination.ts";
-import { type RequestOptions, recoveryReporter, retryPolicy } from "../requests/options.ts";
+import {
+  otherOriginsOf,
+  type RequestOptions,
+  recoveryReporter,
+  retryPolicy,
+} from "../requests/options.ts";
 import { makeRuntime } from "../runtime/index.ts";
 import { type SignerOptions, signerFrom } from "../signing/request-signer.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
@@ -20,7 +25,7 @@ export const makeInterceptor = (
     onRecoveryFailed: recoveryReporter(options, runtime),
     ...(onStatus === undefined ? {} : { onStatus }),
   };
-  const otherOrigins = options.otherOrigins ?? "sendUnauthenticated";
+  const otherOrigins = otherOriginsOf(options);
   /** Whether the request gets the credential. Throws if it must not be sent at all. */
   const isAuthenticated = (request: Dispatcher.DispatchOptions, signed: SignedHeaders): boolean => {
     if (!dispatchesToProvider(request, signed.target, otherOrigins)) return false;

@@ -1,5 +1,10 @@
 import type { Dispatcher } from "undici";
-import { type RequestOptions, recoveryReporter, retryPolicy } from "../requests/options.ts";
+import {
+  otherOriginsOf,
+  type RequestOptions,
+  recoveryReporter,
+  retryPolicy,
+} from "../requests/options.ts";
 import { makeRuntime } from "../runtime/index.ts";
 import { type SignerOptions, signerFrom } from "../signing/request-signer.ts";
 import { readRequest } from "./read-request.ts";
@@ -60,7 +65,7 @@ export const createAuthenticatedFetch = (
     signer,
     runtime,
     retry: retryPolicy(options, signer.provider.requestMaxRetries),
-    otherOrigins: options.otherOrigins ?? "sendUnauthenticated",
+    otherOrigins: otherOriginsOf(options),
     onRecoveryFailed: recoveryReporter(options, runtime),
   } as const;
   let tools = options.fetch === undefined ? undefined : { ...shared, send: options.fetch };

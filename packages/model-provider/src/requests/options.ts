@@ -25,6 +25,14 @@ export interface RequestOptions extends RetryOptions, RuntimeOptions {
   readonly onRecoveryFailed?: (error: ModelProviderError) => void;
 }
 
+/** Returns what happens to requests to other origins. Throws `TypeError` for any other value than the two. */
+export const otherOriginsOf = ({
+  otherOrigins = "sendUnauthenticated",
+}: Pick<RequestOptions, "otherOrigins">): NonNullable<RequestOptions["otherOrigins"]> => {
+  if (otherOrigins === "reject" || otherOrigins === "sendUnauthenticated") return otherOrigins;
+  throw new TypeError('otherOrigins must be "sendUnauthenticated" or "reject"');
+};
+
 /** Returns the policy that options and the provider's `request_max_retries` add up to. Throws `TypeError`. */
 export const retryPolicy = (options: RetryOptions, configuredRetries: number): RetryPolicy => ({
   maxRetries: wholeNumber("maxRetries", options.maxRetries ?? configuredRetries),
