@@ -60,7 +60,7 @@ const bundle = ({
   input: { [name]: input },
   platform: "node",
   // Optional packages with native code or WebAssembly; loaded at run time, if at all.
-  external: ["@napi-rs/keyring", "jq-wasm", "koffi"],
+  external: ["@napi-rs/keyring", "bufferutil", "jq-wasm", "koffi", "utf-8-validate"],
   resolve: { conditionNames: ["@agent-auth/source", "node", "import", "default"] },
   transform: {
     define: { __VERSION__: JSON.stringify(version) },

@@ -34,11 +34,14 @@ export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
 
 /**
  * What a manager is used for: sending requests, signing in or out, looking at the credential without changing anything,
- * or keeping it fresh in the background.
+ * keeping it fresh in the background, or serving clients that sign in and out.
  */
-export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep";
+export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep" | "appServer";
 
-/** The manager of the process. The command line enables environment credentials. */
+/**
+ * The manager of the process. The command line enables environment credentials, but for an app server: as in Codex, API keys
+ * and agent identities in its environment are not its clients' sign-in.
+ */
 export const managerLayer = (session: Session, use: ManagerUse) =>
   AuthManager.layer({
     // Without a CODEX_HOME there are no kept accounts; the store reports why.
@@ -48,11 +51,11 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
       }),
     environment: session.environment,
     config: session.config,
-    environmentCredentials: true,
+    environmentCredentials: use !== "appServer",
     userAgent,
     loadAtStart: use === "requests" || use === "keep",
-    followStore: use === "keep",
-    keepFresh: use === "keep",
+    followStore: use === "keep" || use === "appServer",
+    keepFresh: use === "keep" || use === "appServer",
     // In CODEX_HOME, not in the folder of a kept account: this program runs often, and the keys rarely change.
     keepJwksOnDisk: session.account === undefined,
   });

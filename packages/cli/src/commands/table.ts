@@ -3,6 +3,7 @@ import type { Command, CommandSpec, FlagTable } from "../argv/command-spec.ts";
 import type { ExitCode } from "../errors/exit-code.ts";
 import { runCommand } from "../run-command.ts";
 import * as accounts from "./accounts/specs.ts";
+import * as appServer from "./app-server/specs.ts";
 import { spec as api } from "./api/spec.ts";
 import { spec as assertionVerify } from "./assertion-verify/spec.ts";
 import { spec as completion } from "./completion/spec.ts";
@@ -52,6 +53,8 @@ export const commands: readonly Entry[] = [
   entry(exec, () => import("./exec/exec.ts")),
   entry(proxy, () => import("./proxy/proxy.ts")),
   entry(keep, () => import("./keep/keep.ts")),
+  entry(appServer.serveSpec, () => import("./app-server/serve.ts")),
+  entry(appServer.proxySpec, () => import("./app-server/proxy.ts")),
   entry(accounts.listSpec, () => import("./accounts/list.ts")),
   entry(accounts.useSpec, () => import("./accounts/use.ts")),
   entry(accounts.addSpec, () => import("./accounts/add.ts")),

@@ -20,6 +20,9 @@ export class CliError extends Data.TaggedError("CliError")<{
 
 const remedies = {
   CLI_ACCOUNT_IN_USE: "fixInput",
+  CLI_APP_SERVER_AUTH_FLAGS: "fixInput",
+  CLI_APP_SERVER_NO_TRANSPORT: "fixInput",
+  CLI_APP_SERVER_SOCKET: "fixInput",
   CLI_CREDENTIAL_NOT_EXPORTABLE: "fixInput",
   CLI_INPUT_EMPTY: "fixInput",
   CLI_INPUT_FILE: "fixInput",

@@ -1,0 +1,132 @@
+import { defineSpec } from "../../argv/command-spec.ts";
+
+export const serveSpec = defineSpec({
+  path: ["app-server"],
+  summary: "serve the Codex account methods to editors and apps",
+  description: [
+    "Speaks JSON-RPC: sign in, sign out, who is signed in, usage, and notifications of changes, for any number of clients. Flags, messages and texts are those of `codex app-server`; methods that hold conversations with a model are not served.",
+    "By default there is one client, on stdin and stdout, one message per line; the end of stdin ends the command. With --listen ws://IP:PORT or unix://PATH, clients connect with WebSockets. GET /readyz and GET /healthz answer 200. Web pages cannot connect: a request with an Origin header is refused.",
+    "A ws:// listener needs --ws-auth. `--ws-auth none` lets every user of this machine connect, and works on loopback addresses only. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
+    "docs/run-the-app-server.md has examples, limits and what differs from Codex.",
+  ],
+  args: [],
+  flags: {
+    listen: {
+      type: "string",
+      value: "URL",
+      summary: "stdio:// (default), unix://, unix://PATH, ws://IP:PORT, or off",
+    },
+    stdio: { type: "boolean", summary: "the same as --listen stdio://" },
+    "ws-auth": {
+      type: "string",
+      value: "MODE",
+      summary: "how WebSocket clients authenticate",
+      choices: ["capability-token", "signed-bearer-token", "none"],
+    },
+    "ws-token-file": {
+      type: "string",
+      value: "PATH",
+      summary: "the file with the capability token",
+    },
+    "ws-token-sha256": {
+      type: "string",
+      value: "HEX",
+      summary: "the SHA-256 digest of the capability token, instead of a file",
+    },
+    "ws-shared-secret-file": {
+      type: "string",
+      value: "PATH",
+      summary: "the file with the secret of signed tokens (HS256), at least 32 bytes",
+    },
+    "ws-issuer": { type: "string", value: "ISSUER", summary: "the iss that tokens must have" },
+    "ws-audience": { type: "string", value: "AUDIENCE", summary: "the aud that tokens must have" },
+    "ws-max-clock-skew-seconds": {
+      type: "string",
+      value: "SECONDS",
+      summary: "tolerance for exp and nbf; default 30",
+    },
+    "ws-allowed-host": {
+      type: "string",
+      value: "NAME",
+      multiple: true,
+      summary: "a name that Host may have besides localhost, for a reverse proxy",
+    },
+    "startup-sign-out": {
+      type: "boolean",
+      summary: "sign out first; with --print-startup-config",
+    },
+    "print-startup-config": {
+      type: "boolean",
+      summary: "check the configuration, print its requirements as JSON, and end",
+    },
+    "startup-client-info": {
+      type: "string",
+      value: "JSON",
+      summary: 'the client, {"name","version"}: the originator of requests',
+    },
+    "analytics-default-enabled": {
+      type: "boolean",
+      hidden: true,
+      summary: "accepted for Codex; nothing is reported",
+    },
+    enable: {
+      type: "string",
+      value: "FEATURE",
+      multiple: true,
+      hidden: true,
+      summary: "accepted for Codex",
+    },
+    disable: {
+      type: "string",
+      value: "FEATURE",
+      multiple: true,
+      hidden: true,
+      summary: "accepted for Codex",
+    },
+  },
+  endsOnSignal: true,
+  exitCodes: {
+    0: "stdin ended, or stopped by Ctrl-C or SIGTERM",
+    1: "it could not start",
+    2: "invalid command line",
+  },
+  examples: [
+    { line: "agent-auth app-server", does: "Serve the program that started it" },
+    {
+      line: "agent-auth app-server --listen unix://",
+      does: "Serve every program of this user",
+    },
+    {
+      line: 'agent-auth app-server --listen ws://127.0.0.1:4500 --ws-auth capability-token --ws-token-file "$HOME/app-server-token"',
+      does: "Serve programs that send the token",
+    },
+  ],
+});
+
+export const proxySpec = defineSpec({
+  path: ["app-server", "proxy"],
+  summary: "connect stdin and stdout to a running app server",
+  description: [
+    "Copies bytes in both directions, unchanged: the program at stdin and stdout has to speak WebSocket. It ends when the server closes the connection, or soon after stdin has ended.",
+  ],
+  args: [],
+  flags: {
+    sock: {
+      type: "string",
+      value: "PATH",
+      summary: "the socket; default: that of $CODEX_HOME",
+    },
+  },
+  endsOnSignal: true,
+  exitCodes: {
+    0: "the connection has ended",
+    1: "no server answers at the socket",
+    2: "invalid command line",
+  },
+  examples: [
+    {
+      line: "ssh build.example agent-auth app-server proxy",
+      does: "Reach the app server of another machine",
+    },
+  ],
+});
