@@ -177,6 +177,15 @@ describe(".env in CODEX_HOME", () => {
     expect((await home.run(["token"], { env: { OWN_KEY: "own" } })).stdout).toBe("own\n");
   });
 
+  it("supplies the environment of a token command", async () => {
+    const command = `command = "sh"\nargs = ["-c", "echo $FROM_FILE$OWN$CODEX_API_KEY"]\n`;
+    await using home = await CliHome.make(
+      `model_provider = "own"\n[model_providers.own]\nname = "Own"\nbase_url = "https://own.example/v1"\n[model_providers.own.auth]\n${command}`,
+    );
+    await writeFile(join(home.path, ".env"), "FROM_FILE=file-\nOWN=file\nCODEX_API_KEY=sk-x\n");
+    expect((await home.run(["token"], { env: { OWN: "own" } })).stdout).toBe("file-own\n");
+  });
+
   it("supplies no credential of Codex", async () => {
     await using home = await CliHome.make();
     await writeFile(join(home.path, ".env"), "CODEX_API_KEY=sk-file-0123456789\n");

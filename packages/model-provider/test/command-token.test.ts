@@ -150,6 +150,36 @@ describe("runTokenCommand", () => {
     }
   });
 
+  it("gets the variables of .env that are unset or blank, without the credentials", async () => {
+    const variables = { ENV_UNSET: "file", ENV_BLANK: "file", ENV_SET: "file", CODEX_API_KEY: "x" };
+    const own = { ENV_BLANK: " ", ENV_SET: "own" };
+    const names = JSON.stringify(Object.keys(variables));
+    const secret = Object.entries(variables).map(([name, value]) => [name, Redacted.make(value)]);
+    const path = join(folder, ".env");
+    const dotEnv = { path, variables: Object.fromEntries(secret) };
+    Object.assign(process.env, own);
+    try {
+      const script = `console.log(${names}.map((name) => process.env[name]).join())`;
+      expect(await run(config(script, { dotEnv }))).toBe("file,file,own,");
+    } finally {
+      for (const name of Object.keys(own)) delete process.env[name];
+    }
+  });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "does not run as root with variables of a file that another user controls (needs root)",
+    async () => {
+      const path = join(folder, "theirs.env");
+      await writeFile(path, "LD_PRELOAD=/nonexistent.so");
+      await lchown(path, 4242, 4242);
+      const dotEnv = { path, variables: {} };
+      const error = await Effect.runPromise(
+        Effect.flip(runTokenCommand(config("console.log(1)", { dotEnv }))),
+      );
+      expect(error).toMatchObject({ _tag: "OwnerNotTrusted", path });
+    },
+  );
+
   it.each<[string, Partial<CommandTokenConfig>]>([
     ["timeoutMs: NaN", { timeoutMs: Number.NaN }],
     ["timeoutMs: 0", { timeoutMs: 0 }],

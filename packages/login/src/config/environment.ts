@@ -1,7 +1,8 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
 import { type CodexHome, findCodexHome } from "./codex-home.ts";
 import { type DotEnv, readDotEnv } from "./dot-env.ts";
+import type { EnvFile } from "./types.ts";
 import { compact } from "../internal/compact.ts";
 import type { Config } from "./types.ts";
 
@@ -59,6 +60,8 @@ export interface LoginEnvironment {
   readonly originator?: string;
   /** Returns any other variable by name, such as a provider's `env_key`, trimmed. The value may be a secret. */
   readonly variable: (name: string) => Redacted.Redacted | undefined;
+  /** What `$CODEX_HOME/.env` sets and the process does not. Absent if that is nothing. */
+  readonly dotEnv?: EnvFile;
   /** Why `$CODEX_HOME/.env` could not be read. `loadConfig` fails with it. */
   readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
 }
@@ -249,6 +252,7 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
       allProxy: proxy("all_proxy", "ALL_PROXY"),
       noProxy: text("no_proxy") ?? text("NO_PROXY"),
       originator: text("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"),
+      dotEnv: envFile(variables, codexHome, dotEnv),
       dotEnvProblem: dotEnv.problem,
     }),
   };
@@ -264,6 +268,20 @@ const readWorkloadIdentity = (
       .filter(isSet)
       .map((name) => [name, Redacted.make(String(valueOf(name)), { label: name })]),
   );
+};
+
+const envFile = (
+  variables: Variables,
+  codexHome: CodexHome,
+  dotEnv: DotEnv,
+): EnvFile | undefined => {
+  const unset = Object.entries(dotEnv.variables).flatMap(([name, value]) =>
+    value === undefined || filled(variables[name]) !== undefined
+      ? []
+      : [[name, Redacted.make(value, { label: name })] as const],
+  );
+  if (unset.length === 0) return undefined;
+  return { path: join(codexHome.path, ".env"), variables: Object.fromEntries(unset) };
 };
 
 /** The user name and password before the `@` of a URL, with or without slashes, as the URL standard reads it. */

@@ -1,6 +1,12 @@
 import type * as Redacted from "effect/Redacted";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
+/** The variables of a `.env` file. Values may be secrets. */
+export interface EnvFile {
+  readonly path: string;
+  readonly variables: Readonly<Record<string, Redacted.Redacted>>;
+}
+
 /** A command that prints a provider's bearer token (`[model_providers.<id>.auth]`). */
 export interface CommandTokenConfig {
   /** A program in `PATH`, or a path. A relative path starts in `cwd`. */
@@ -16,6 +22,11 @@ export interface CommandTokenConfig {
    * key, never in the folder that the process works in, which may be an untrusted checkout.
    */
   readonly cwd?: string;
+  /**
+   * Variables for the command that neither this process nor the configuration sets: those of `$CODEX_HOME/.env`. Root runs
+   * no command with the variables of a file that another user controls.
+   */
+  readonly dotEnv?: EnvFile;
   /** The file that has this table; absent if it is not from a file. Root runs no command that another user names. */
   readonly configFile?: string;
 }

@@ -15,7 +15,8 @@ const maxTokenBytes = 64 * 1024;
 /**
  * Runs a provider's token command once and returns its output, trimmed (docs/protocol.md §12). The command runs without
  * a shell and without stdin, and is killed together with its child processes after `timeoutMs`. It inherits the
- * environment of this process except the variables that carry Codex credentials. A relative path with a separator is
+ * environment of this process except the variables that carry Codex credentials, and the variables of `dotEnv` that are
+ * unset or blank in it. A relative path with a separator is
  * resolved against `cwd`, never against the working directory.
  *
  * Fails with `TokenCommandFailed`, or with `OwnerNotTrusted` if this process is root and another user controls
@@ -58,10 +59,11 @@ const assertConfig = (config: CommandTokenConfig): void => {
 };
 
 const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenConfig) {
-  const { command, configFile } = config;
-  if (configFile !== undefined) {
+  const { command, configFile, dotEnv } = config;
+  const files = [configFile, dotEnv?.path].filter((file) => file !== undefined);
+  if (files.length > 0) {
     const privilege = yield* Effect.promise(() => import("@agent-auth/login/storage/privilege"));
-    yield* privilege.assertOwnerTrusted(configFile);
+    yield* Effect.forEach(files, privilege.assertOwnerTrusted, { discard: true });
   }
   const output = yield* runCommand({ ...config, maxStdoutBytes: maxTokenBytes });
   const text = yield* Effect.try({

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
+import type { EnvFile } from "@agent-auth/login/config";
 import { credentialVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -12,6 +13,7 @@ export interface CommandToRun {
   readonly args: ReadonlyArray<Redacted.Redacted>;
   readonly timeoutMs: number;
   readonly cwd?: string;
+  readonly dotEnv?: EnvFile;
   readonly maxStdoutBytes: number;
 }
 
@@ -47,7 +49,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
               stdio: ["ignore", "pipe", "pipe"],
               windowsHide: true,
               detached: ownsGroup,
-              env: withoutCredentials(process.env),
+              env: commandEnvironment(process.env, toRun.dotEnv?.variables),
               ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
             }),
           );
@@ -98,10 +100,21 @@ const programPath = (toRun: CommandToRun): string => {
 };
 
 /** The command does not get the variables that carry or select a Codex credential. */
-const withoutCredentials = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  Object.fromEntries(
-    Object.entries(variables).filter(([name]) => !credentialVariables.includes(name.toUpperCase())),
+/** Codex sets the variables of `.env` in its own process, so that its commands inherit them. */
+const commandEnvironment = (
+  own: NodeJS.ProcessEnv,
+  dotEnv: EnvFile["variables"] = {},
+): NodeJS.ProcessEnv => {
+  const isUnset = (name: string): boolean => (own[name]?.trim() ?? "") === "";
+  const added = Object.entries(dotEnv).flatMap(([name, value]) =>
+    isUnset(name) ? [[name, Redacted.value(value)] as const] : [],
   );
+  return Object.fromEntries(
+    [...Object.entries(own), ...added].filter(
+      ([name]) => !credentialVariables.includes(name.toUpperCase()),
+    ),
+  );
+};
 
 /** On POSIX the command leads a process group, so that it can be killed together with its child processes. */
 const ownsGroup = process.platform !== "win32";

@@ -68,7 +68,7 @@ export interface ResolveProviderOptions {
     Config,
     "chatgptBaseUrl" | "openaiBaseUrl" | "modelProvider" | "modelProviders"
   >;
-  readonly environment: Pick<LoginEnvironment, "variable">;
+  readonly environment: Pick<LoginEnvironment, "dotEnv" | "variable">;
   /** Default: `model_provider` of the configuration, else `openai`. */
   readonly providerId?: string;
   /** Allows the signed-in credential on plain http to another machine. Default false. */
@@ -243,7 +243,11 @@ const resolveAuth = (
   }
   if (table.experimentalBearerToken !== undefined)
     return Result.succeed({ _tag: "BearerToken", token: table.experimentalBearerToken });
-  if (table.auth !== undefined) return Result.succeed({ _tag: "Command", command: table.auth });
+  if (table.auth !== undefined) {
+    const { dotEnv } = environment;
+    const command = dotEnv === undefined ? table.auth : { ...table.auth, dotEnv };
+    return Result.succeed({ _tag: "Command", command });
+  }
   return Result.succeed({ _tag: table.requiresOpenaiAuth ? "SignedIn" : "None" });
 };
 

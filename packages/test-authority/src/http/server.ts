@@ -20,13 +20,19 @@ export const makeServer = (
   return server;
 };
 
+/**
+ * Connections that may wait to be accepted; Node's default is 511. The system refuses those beyond it, so that a test with
+ * thousands of concurrent requests on a busy machine would fail. Linux has a limit of its own, usually 4096.
+ */
+const BACKLOG = 4_096;
+
 /** Listens and returns the port. Rejects with `ListenFailed`. */
 export const listen = (server: Server, host: string, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(new ListenFailed({ host, port, reason: error.code ?? error.message })),
     );
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       const address: AddressInfo | string | null = server.address();
       if (address === null || typeof address === "string")
         reject(new ListenFailed({ host, port, reason: "no TCP address" }));
