@@ -159,6 +159,71 @@ describe("createAuthManager", () => {
     expect(heard).toEqual(["ApiKey"]);
   });
 
+  it("goes on if a listener is an async function that rejects, and does not wait for it", async () => {
+    const home = await openHome();
+    const warnings: Array<string> = [];
+    await using manager = createAuthManager(
+      options(home, { onWarning: (message) => void warnings.push(message) }),
+    );
+    await manager.current();
+    const heard: Array<string | undefined> = [];
+    const listener = async (credential: { readonly _tag: string } | null): Promise<void> => {
+      heard.push(credential?._tag);
+      if (credential !== null) await new Promise(() => {});
+      throw new RangeError("no such view");
+    };
+    manager.subscribe((credential) => listener(credential));
+    await new Promise(setImmediate);
+    await manager.loginWithApiKey("sk-new");
+    await manager.logout();
+    await expect.poll(() => heard).toEqual(["ApiKey", undefined]);
+    await expect.poll(() => warnings).toEqual(["a listener failed (RangeError)"]);
+  });
+
+  it.each([
+    ["undefined", undefined],
+    ["a Promise", Promise.resolve("sk-late")],
+    ["a String object", new String("sk-boxed")],
+    ["an object", {}],
+    ["5", 5],
+  ])("rejects %s as a secret with a TypeError, and stores nothing", async (_, secret) => {
+    const home = await openHome();
+    await using manager = createAuthManager(options(home));
+    const untyped: { readonly value: never } = JSON.parse("{}");
+    Object.assign(untyped, { value: secret });
+    for (const login of [manager.loginWithApiKey, manager.loginWithAccessToken])
+      await expect(login(untyped.value)).rejects.toThrow(TypeError);
+    expect(await manager.current()).toBeNull();
+  });
+
+  it.each([
+    ["nothing", undefined, "Cannot destructure"],
+    ["no account", { accessToken: "t" }, "accountId must be a string"],
+    ["an account that is an object", { accessToken: "t", accountId: {} }, "accountId must be"],
+    [
+      "a Promise of the token",
+      { accessToken: Promise.resolve("t"), accountId: "a" },
+      "accessToken must be",
+    ],
+    [
+      "a plan that is a number",
+      { accessToken: "t", accountId: "a", planType: 1 },
+      "planType must be",
+    ],
+  ])("fails with ExternalProviderFailed if a provider answers %s", async (_, answer, reason) => {
+    const home = await openHome();
+    const externalProvider = {
+      name: "the editor",
+      tokens: async () => ({ accessToken: "t", accountId: "a" }),
+    };
+    Object.assign(externalProvider, { tokens: async () => answer });
+    await using manager = createAuthManager(options(home, { externalProvider }));
+    await expect(manager.current()).rejects.toMatchObject({
+      code: "LOGIN_EXTERNAL_PROVIDER_FAILED",
+      message: expect.stringContaining(reason),
+    });
+  });
+
   it("takes tokens from a provider with promises, and its rejection as an error", async () => {
     const home = await openHome();
     await using manager = createAuthManager(

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Predicate from "effect/Predicate";
+import * as Redacted from "effect/Redacted";
 import { ExternalProviderFailed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { ExternalAuthProvider, ExternalTokens } from "./types.ts";
@@ -34,6 +35,7 @@ export const makeExternalProviderSlot = (
     asked: ExternalAuthProvider,
   ) =>
     Effect.suspend(() => asked.tokens(question)).pipe(
+      Effect.flatMap(checkTokens),
       Effect.mapError((error) => providerFailed(asked, error)),
       Effect.tap((tokens) =>
         Effect.sync(() => {
@@ -64,6 +66,23 @@ export const makeExternalProviderSlot = (
       ),
   };
 };
+
+/** Fails unless the answer has the type that it should have: the provider is the caller's, who may not check types. */
+const checkTokens = (tokens: unknown): Effect.Effect<ExternalTokens, Error> => {
+  const wrong = (problem: string) => Effect.fail(new TypeError(problem));
+  if (!Predicate.hasProperty(tokens, "accessToken") || !Predicate.hasProperty(tokens, "accountId"))
+    return wrong("the answer must have accessToken and accountId");
+  const { accessToken, accountId } = tokens;
+  const planType = "planType" in tokens ? tokens.planType : undefined;
+  if (!isRedactedText(accessToken)) return wrong("accessToken must be a Redacted string");
+  if (typeof accountId !== "string") return wrong("accountId must be a string");
+  if (planType !== undefined && typeof planType !== "string")
+    return wrong("planType must be a string");
+  return Effect.succeed({ accessToken, accountId, ...compact({ planType }) });
+};
+
+const isRedactedText = (value: unknown): value is Redacted.Redacted =>
+  Redacted.isRedacted(value) && typeof Redacted.value(value) === "string";
 
 const providerFailed = (provider: ExternalAuthProvider, error: unknown): ExternalProviderFailed =>
   new ExternalProviderFailed({

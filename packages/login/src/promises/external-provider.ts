@@ -21,13 +21,14 @@ export const fromPromiseProvider = (provider: PromiseAuthProvider): ExternalAuth
   name: provider.name,
   tokens: (ask) =>
     Effect.tryPromise({
-      try: (signal) => provider.tokens(ask, signal),
+      try: async (signal) => {
+        const { accessToken, accountId, planType } = await provider.tokens(ask, signal);
+        return {
+          accessToken: toRedacted(accessToken, "accessToken"),
+          accountId,
+          ...compact({ planType }),
+        };
+      },
       catch: (error) => error,
-    }).pipe(
-      Effect.map(({ accessToken, accountId, planType }) => ({
-        accessToken: toRedacted(accessToken, "access_token"),
-        accountId,
-        ...compact({ planType }),
-      })),
-    ),
+    }),
 });

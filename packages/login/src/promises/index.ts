@@ -223,9 +223,28 @@ const tell = (
   listener: (credential: Credential | null) => void,
   credential: Credential | null,
 ): Effect.Effect<void> =>
-  Effect.try({ try: () => listener(credential), catch: nameOfThrown }).pipe(
-    Effect.catch((name) => Effect.logWarning(`a listener failed (${name})`)),
+  Effect.try({
+    try: () => {
+      const returned: unknown = listener(credential);
+      // An async function fits the type as well. Its rejection would otherwise end the process.
+      return returned instanceof Promise ? returned.then(() => undefined, nameOfThrown) : undefined;
+    },
+    catch: nameOfThrown,
+  }).pipe(
+    Effect.tap((failure) => Effect.forkDetach(reportLater(failure))), // changes do not wait for it
+    Effect.catch(reportListener),
+    Effect.asVoid,
   );
+
+/** Reports the name of the error that an asynchronous listener rejects with. */
+const reportLater = (failure: Promise<string | undefined> | undefined): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.promise(async () => failure),
+    (name) => (name === undefined ? Effect.void : reportListener(name)),
+  );
+
+const reportListener = (name: string): Effect.Effect<void> =>
+  Effect.logWarning(`a listener failed (${name})`);
 
 /** Without the message: the listener was given a credential, which the message may quote. */
 const nameOfThrown = (thrown: unknown): string => {

@@ -15,9 +15,12 @@ export interface PlainChatgptTokens extends Omit<
   readonly apiKey?: Secret;
 }
 
-/** Returns the secret as `Redacted`, which is never printed. */
-export const toRedacted = (secret: Secret, label: string): Redacted.Redacted =>
-  typeof secret === "string" ? Redacted.make(secret, { label }) : secret;
+/** Returns the secret as `Redacted`, which is never printed. Throws `TypeError` if it is neither that nor a string. */
+export const toRedacted = (secret: Secret, label: string): Redacted.Redacted => {
+  if (typeof secret === "string") return Redacted.make(secret, { label });
+  if (Redacted.isRedacted(secret)) return secret;
+  throw new TypeError(`${label} must be a string, or Redacted`);
+};
 
 export const toChatgptTokens = ({ apiKey, ...tokens }: PlainChatgptTokens): ChatgptTokens => ({
   ...tokens,
