@@ -72,7 +72,7 @@ export const handleAccountMethods = (
   const runFork = Effect.runForkWith(context);
   const ownHandshake = options.initialized !== undefined;
   let capabilities: ClientCapabilities | undefined;
-  let stopListening = (): void => {};
+  let stopListening: (() => void) | undefined;
   let owner: TokenOwner = tokenOwner("a client", connection);
 
   const begin = (
@@ -156,7 +156,7 @@ export const handleAccountMethods = (
     },
     notification: () => {},
     close: () => {
-      stopListening();
+      stopListening?.();
       runFork(effects.releaseOwner(owner));
     },
   };

@@ -113,20 +113,6 @@ export const makeBackend = ({
         : Effect.succeed(credential),
     );
 
-  const parse = <A>(
-    { text }: BackendAnswer,
-    attempt: string,
-    read: (json: unknown) => A | undefined,
-  ): Effect.Effect<A, BackendRequestFailed> =>
-    Effect.suspend(() => {
-      const parsed = read(parseJson(text));
-      return parsed === undefined
-        ? Effect.fail(
-            new BackendRequestFailed({ attempt, reason: "unexpected response", status: 200 }),
-          )
-        : Effect.succeed(parsed);
-    });
-
   const methods: Methods = {
     rateLimits: Effect.fnUntraced(function* ({ excludeResetCreditDetails = false } = {}) {
       yield* requireChatgpt("to read rate limits");
@@ -210,6 +196,20 @@ export const makeBackend = ({
   });
   return { methods, close };
 };
+
+const parse = <A>(
+  { text }: BackendAnswer,
+  attempt: string,
+  read: (json: unknown) => A | undefined,
+): Effect.Effect<A, BackendRequestFailed> =>
+  Effect.suspend(() => {
+    const parsed = read(parseJson(text));
+    return parsed === undefined
+      ? Effect.fail(
+          new BackendRequestFailed({ attempt, reason: "unexpected response", status: 200 }),
+        )
+      : Effect.succeed(parsed);
+  });
 
 interface BackendAnswer {
   readonly status: number;

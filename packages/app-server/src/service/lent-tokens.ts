@@ -164,16 +164,15 @@ const toExternal = (tokens: LentTokens): ExternalTokens => ({
 const askOwner = (
   owner: TokenOwner,
   previousAccountId: string | null,
-): Effect.Effect<LentTokens, LentTokensNotRenewed> => {
-  const fail = (reason: string) => Effect.fail(new LentTokensNotRenewed({ reason }));
-  return Effect.tryPromise({
+): Effect.Effect<LentTokens, LentTokensNotRenewed> =>
+  Effect.tryPromise({
     try: (signal) => owner.renew({ reason: "unauthorized", previousAccountId }, signal),
     catch: (refusal) => new LentTokensNotRenewed({ reason: describeRefusal(refusal) }),
   }).pipe(
-    Effect.timeoutOrElse({ duration: ANSWER_WITHIN_MS, orElse: () => fail(timedOut) }),
+    Effect.timeoutOrElse({ duration: ANSWER_WITHIN_MS, orElse: () => notRenewed(timedOut) }),
     Effect.flatMap((answer) => {
       const parsed = ChatgptAuthTokensRefreshResponse.safeParse(answer);
-      if (!parsed.success) return fail("invalid auth refresh response");
+      if (!parsed.success) return notRenewed("invalid auth refresh response");
       const { accessToken, chatgptAccountId, chatgptPlanType } = parsed.data;
       return Effect.succeed({
         accessToken: Redacted.make(accessToken, { label: "access_token" }),
@@ -182,7 +181,8 @@ const askOwner = (
       });
     }),
   );
-};
+
+const notRenewed = (reason: string) => Effect.fail(new LentTokensNotRenewed({ reason }));
 
 const describeRefusal = (refusal: unknown): string => {
   const code = Predicate.hasProperty(refusal, "code") ? refusal.code : undefined;

@@ -38,6 +38,8 @@ interface LoginSessionsOptions {
   readonly options: AccountServiceOptions;
   readonly scope: Scope.Scope;
   readonly originator: () => string;
+  /** Runs the part of a login that stores its credential and reports its end. */
+  readonly whileStored: <A, E>(stored: Effect.Effect<A, E>) => Effect.Effect<A, E>;
   /** A login ended. `error` is null if its credential was stored. */
   readonly onCompleted: (loginId: string, error: string | null) => void;
 }
@@ -55,7 +57,7 @@ const codexHostedPage = "https://chatgpt.com/codex/open-app";
 const defaultTimeoutMs = 10 * 60_000;
 
 export const makeLoginSessions = (deps: LoginSessionsOptions): LoginSessions => {
-  const { manager, onCompleted, originator, scope } = deps;
+  const { manager, onCompleted, originator, scope, whileStored } = deps;
   const { allowInsecureHttp = false, config, environment, login = {} } = deps.options;
   let pending: Session | undefined;
   /** The last browser login, which may still hold its port to show the last page. */
@@ -81,6 +83,7 @@ export const makeLoginSessions = (deps: LoginSessionsOptions): LoginSessions => 
       return Effect.asVoid(manager.loginWithChatgptTokens(tokens));
     }).pipe(
       Effect.tap(() => Effect.sync(() => finish(session, null))),
+      whileStored,
       Effect.ensuring(Deferred.succeed(session.stored, undefined)),
       Effect.uninterruptible,
     );

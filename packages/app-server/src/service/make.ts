@@ -48,22 +48,43 @@ export const makeAccountService = Effect.fnUntraced(function* (
   const inOrder = <A, E>(operation: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     turns.withPermit(operation);
 
-  // The credential that clients know of. A change that no operation here made is another program's, or a refresh.
+  // The credential that clients know of; `undefined` before the first operation. A change that no operation here made is
+  // another program's, or a refresh.
   const snapshot = (): Credential | null => Option.getOrNull(manager.snapshot());
-  let announced: Credential | null = snapshot();
+  let announced: Credential | null | undefined;
   const announce = (): void => {
-    announced = snapshot();
-    source.emit({ method: "account/updated", params: updatedTo(announced) });
+    const now = snapshot();
+    announced = now;
+    source.emit({ method: "account/updated", params: updatedTo(now) });
   };
   /** After an operation that may have refreshed the credential: clients asked for that, so there is nothing to tell. */
   const adoptRefresh = (): void => {
     const now = snapshot();
-    if (isSameSignIn(announced, now)) announced = now;
+    if (announced === undefined || isSameSignIn(announced, now)) announced = now;
   };
+  let loginsBeingStored = 0;
+  const announceChange = (): void => {
+    const now = snapshot();
+    if (loginsBeingStored > 0 || now === announced) return;
+    // Tokens that their owner renewed: only the owner has a use for them.
+    const isRenewed = now?._tag === "ExternalChatgpt" && isSameSignIn(announced ?? null, now);
+    if (isRenewed) announced = now;
+    else announce();
+  };
+  /** A login that is being stored announces its credential itself, after `account/login/completed`. */
+  const whileStored = <A, E>(stored: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      loginsBeingStored += 1;
+      return Effect.ensuring(
+        stored,
+        Effect.sync(() => {
+          loginsBeingStored -= 1;
+          announceChange();
+        }),
+      );
+    });
   yield* Effect.forkIn(
-    Stream.runForEach(manager.changes, () =>
-      inOrder(Effect.sync(() => (snapshot() === announced ? undefined : announce()))),
-    ),
+    Stream.runForEach(manager.changes, () => inOrder(Effect.sync(announceChange))),
     scope,
     { startImmediately: true },
   );
@@ -84,6 +105,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
     options,
     scope,
     originator,
+    whileStored,
     onCompleted: (loginId, error) => {
       completed(loginId, error);
       if (error === null) announce();
@@ -95,12 +117,17 @@ export const makeAccountService = Effect.fnUntraced(function* (
   /** Refreshes a ChatGPT sign-in. Whoever asked before the last such refresh ended shares its outcome. */
   const forceRefresh = Effect.fnUntraced(function* (
     arrival: number,
+    arrivedAtMs: number,
   ): Effect.fn.Return<LoginError | null> {
     if (lastForced !== undefined && arrival <= lastForced.covers) return lastForced.error;
     const loaded = yield* Effect.option(manager.current);
     const credential = Option.getOrNull(Option.flatten(loaded)) ?? snapshot();
     if (credential?._tag !== "Chatgpt") return null;
-    const refreshed = yield* Effect.result(manager.refresh("forced"));
+    // It was due, or another program refreshed it, since the call.
+    const isFresh = (credential.lastRefreshMs ?? 0) >= arrivedAtMs;
+    const refreshed = yield* Effect.result(
+      isFresh ? Effect.succeed(credential) : manager.refresh("forced"),
+    );
     const error = Result.isFailure(refreshed) ? refreshed.failure : null;
     lastForced = { covers: arrivals, error };
     return error;
@@ -108,12 +135,12 @@ export const makeAccountService = Effect.fnUntraced(function* (
 
   /** The credential that a request would carry, null if there is none, or why it cannot be used. */
   const currentFor = (refreshToken: boolean): Effect.Effect<Credential | null, LoginError> =>
-    Effect.suspend(() => {
+    Effect.clockWith((clock) => {
       const arrival = ++arrivals;
       const current = Effect.map(manager.current, Option.getOrNull);
       if (!refreshToken) return inOrder(Effect.ensuring(current, Effect.sync(adoptRefresh)));
       return inOrder(
-        Effect.flatMap(forceRefresh(arrival), (error) =>
+        Effect.flatMap(forceRefresh(arrival, clock.currentTimeMillisUnsafe()), (error) =>
           error?._tag === "RefreshRejected" ? Effect.fail(error) : current,
         ).pipe(Effect.ensuring(Effect.sync(adoptRefresh))),
       );
@@ -127,7 +154,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
     options,
     manager,
     originator,
-    run: Effect.runPromiseWith(yield* Effect.context<never>()),
+    run: Effect.runPromiseWith(yield* Effect.context()),
     current: currentFor(false),
   });
   yield* Effect.addFinalizer(() => backend.close);
@@ -188,8 +215,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
         yield* sessions.cancelPending;
         yield* manager.logout;
         lending.forget();
-        announced = snapshot();
-        source.emit({ method: "account/updated", params: updatedTo(announced, null) });
+        const now = snapshot();
+        announced = now;
+        source.emit({ method: "account/updated", params: updatedTo(now, null) });
       }),
     ),
     lendTokens: (tokens, owner) =>
