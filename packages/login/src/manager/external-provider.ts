@@ -69,7 +69,6 @@ export const makeExternalProviderSlot = (
 
 /** Fails unless the answer has the type that it should have: the provider is the caller's, who may not check types. */
 const checkTokens = (tokens: unknown): Effect.Effect<ExternalTokens, Error> => {
-  const wrong = (problem: string) => Effect.fail(new TypeError(problem));
   if (!Predicate.hasProperty(tokens, "accessToken") || !Predicate.hasProperty(tokens, "accountId"))
     return wrong("the answer must have accessToken and accountId");
   const { accessToken, accountId } = tokens;
@@ -80,6 +79,8 @@ const checkTokens = (tokens: unknown): Effect.Effect<ExternalTokens, Error> => {
     return wrong("planType must be a string");
   return Effect.succeed({ accessToken, accountId, ...compact({ planType }) });
 };
+
+const wrong = (problem: string): Effect.Effect<never, Error> => Effect.fail(new TypeError(problem));
 
 const isRedactedText = (value: unknown): value is Redacted.Redacted =>
   Redacted.isRedacted(value) && typeof Redacted.value(value) === "string";
