@@ -131,6 +131,23 @@ describe("doctor", () => {
     expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
   });
 
+  it.each([
+    ["uses OWN_KEY", 'env_key = "OWN_KEY"'],
+    ["has its own token", 'experimental_bearer_token = "own"'],
+    ["has a token command", 'auth = { command = "true" }'],
+    ["uses no sign-in", 'http_headers = { "x-key" = "own" }'],
+  ])("requires no sign-in if the model provider %s", async (words, toml) => {
+    await using home = await codexHome(
+      `model_provider = "own"\n[model_providers.own]\nname = "Own"\nbase_url = "${authority.openaiBaseUrl}"\n${toml}\n`,
+    );
+    const { checks, exitCode, line } = await examine(home, { OWN_KEY: "own-1" });
+    expect(line("credential")?.detail).toBe(
+      `not signed in, and not needed: model provider own ${words}`,
+    );
+    expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
+    expect(exitCode).toBe(0);
+  });
+
   it("names a violated restriction and removes nothing", async () => {
     await using home = await codexHome('forced_chatgpt_workspace_id = ["ws-other"]\n');
     const jwt = await authority.mintAgentIdentityJwt();

@@ -118,6 +118,30 @@ describe("the home folder", () => {
     },
   );
 
+  it.each(["/dev/null", "/dev/null/ada", "/etc/passwd", "a file .codex in a folder"])(
+    "is not needed if a variable provides the credential, and may be something else: HOME=%s",
+    async (place) => {
+      let HOME = place;
+      if (!place.startsWith("/")) {
+        HOME = join(folder, "with-a-file");
+        await mkdir(HOME);
+        await writeFile(join(HOME, ".codex"), "");
+      }
+      const token = await run(["token"], { env: { HOME, ...apiKey } });
+      expect([token.stderr, token.stdout]).toEqual(["", `${apiKey.CODEX_API_KEY}\n`]);
+      const doctor = await examine({ CODEX_HOME: "", HOME, ...apiKey }, [
+        "-c",
+        `chatgpt_base_url=${authority.chatgptBaseUrl}`,
+        "-c",
+        `openai_base_url=${authority.openaiBaseUrl}`,
+      ]);
+      expect(doctor.faults.filter(({ status }) => status === "fail")).toEqual([]);
+      const withoutKey = await run(["token"], { env: { HOME } });
+      expect(withoutKey.stderr).toContain(`CODEX_HOME ${HOME}/.codex: `);
+      expect(withoutKey.exitCode).toBe(1);
+    },
+  );
+
   it("of another user gets a .codex that belongs to that user", async ({ skip }) => {
     if (!isRoot) skip("needs root on Linux, to work in another user's home");
     const home = join(folder, "ada");
@@ -280,11 +304,11 @@ describe("an unknown model_provider", () => {
   });
 });
 
-const examine = async (env: Readonly<Record<string, string>>) => {
+const examine = async (env: Readonly<Record<string, string>>, args: ReadonlyArray<string> = []) => {
   await using home = await CliHome.make(
     `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,
   );
-  const { stdout } = await home.run(["doctor", "--json"], { env });
+  const { stdout } = await home.run(["doctor", "--json", ...args], { env });
   const { ok, checks }: { ok: boolean; checks: ReadonlyArray<{ status: string }> } =
     JSON.parse(stdout);
   return { ok, faults: checks.filter(({ status }) => status !== "ok"), stdout };

@@ -46,6 +46,11 @@ describe("parseBrowser", () => {
     ["firefox:chromium --incognito", [["firefox"], ["chromium", "--incognito"]]],
     [" : firefox : ", [["firefox"]]],
     [`'my browser' "--profile=a b" %s`, [["my browser", "--profile=a b", "%s"]]],
+    [String.raw`my\ browser --profile=a\'b %s`, [["my browser", "--profile=a'b", "%s"]]],
+    [String.raw`C\\browser %s`, [[String.raw`C\browser`, "%s"]]],
+    [String.raw`a\browser %s`, [[String.raw`a\browser`, "%s"]]],
+    ["firefox %s &", [["firefox", "%s"]]],
+    ["firefox &:w3m", [["firefox"], ["w3m"]]],
     ["none", []],
     ["", []],
   ])("reads %j as %j", (browser, commands) => expect(parseBrowser(browser)).toEqual(commands));

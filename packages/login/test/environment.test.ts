@@ -246,6 +246,11 @@ describe("loadEnvironment", () => {
     expect(environment.codexHome.notFound).toBeDefined();
   });
 
+  it("reports nothing if HOME is not a folder, as that of a service account", () => {
+    for (const HOME of ["/dev/null", "/dev/null/ada"])
+      expect(loadEnvironment({ HOME }).dotEnvProblem).toBeUndefined();
+  });
+
   it("reports nothing if CODEX_HOME does not exist: loading the configuration does", () => {
     const missing = join(temporaryFolder(), "missing");
     expect(loadEnvironment({ CODEX_HOME: missing }).dotEnvProblem).toBeUndefined();

@@ -1,6 +1,7 @@
 import { AuthManager, type Inspection } from "@agent-auth/login/manager";
 import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
 import { allowedWorkspaceIds, checkLoginMethod } from "@agent-auth/login/config/restrictions";
+import { resolveProvider } from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
@@ -27,14 +28,39 @@ export const checkCredential = (
   session: Session,
   inspected: InspectedCredential,
 ): readonly Check[] => {
+  const other = credentialOfProvider(session);
   if (Result.isFailure(inspected)) {
-    return [failed("credential", explainCredentialError(inspected.failure))];
+    const error = explainCredentialError(inspected.failure);
+    return [failed("credential", error, other === undefined ? "fail" : "warn")];
   }
-  if (inspected.success === undefined) return [failed("credential", new NotSignedIn())];
+  if (inspected.success === undefined) {
+    return [
+      other === undefined ? failed("credential", new NotSignedIn()) : ok("credential", other),
+    ];
+  }
   return [
     expiryCheck(inspected.success, Date.now()),
     restrictionsCheck(session, inspected.success),
   ];
+};
+
+/** What requests use instead of a sign-in; `undefined` if they use the sign-in. */
+const credentialOfProvider = ({ config, environment }: Session): string | undefined => {
+  const resolved = resolveProvider({ config, environment });
+  if (Result.isFailure(resolved)) return undefined;
+  const { auth, id } = resolved.success;
+  switch (auth._tag) {
+    case "SignedIn":
+      return undefined;
+    case "EnvKey":
+      return `not signed in, and not needed: model provider ${id} uses ${auth.variable}`;
+    case "BearerToken":
+      return `not signed in, and not needed: model provider ${id} has its own token`;
+    case "Command":
+      return `not signed in, and not needed: model provider ${id} has a token command`;
+    case "None":
+      return `not signed in, and not needed: model provider ${id} uses no sign-in`;
+  }
 };
 
 const expiryCheck = ({ credential, ...facts }: Inspection, nowMs: number): Check => {

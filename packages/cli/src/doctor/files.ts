@@ -24,6 +24,8 @@ export const checkHome = ({ environment }: Session): Check => {
   }
   const named = explicit ? `${path} (CODEX_HOME)` : path;
   const stat = statOf(path);
+  if (stat?.isDirectory() === false || isBelowFile(path))
+    return ok("home", `${named} is not a folder: there is no configuration and nothing is stored`);
   if (stat === undefined)
     return ok("home", `${named} does not exist yet; it is created when something is stored`);
   return hasModeBits(stat, OTHERS_WRITE)
@@ -60,6 +62,15 @@ const statOf = (path: string) => {
     return statSync(path);
   } catch {
     return undefined;
+  }
+};
+
+const isBelowFile = (path: string): boolean => {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOTDIR";
   }
 };
 

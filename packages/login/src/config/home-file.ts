@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
 import { type CodexHome, codexHomeProblem } from "./codex-home.ts";
 import { type CodexHomeUnusable, ConfigUnreadable } from "../errors/config.ts";
@@ -22,6 +22,8 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
     const bytes = readSmallFile(path);
     if (bytes !== undefined) return { _tag: "Read", bytes };
   } catch (cause) {
+    // HOME of a service account is often no folder (`/dev/null`). Its configuration does not exist.
+    if (!home.explicit && isNoFolder(home)) return { _tag: "Absent" };
     const reason = cause instanceof StoreUnreadable ? cause.reason : "an unexpected failure";
     const error = new ConfigUnreadable({ path, reason });
     return isClosedToUser(home)
@@ -35,6 +37,15 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
 const failedOr = (home: CodexHome, otherwise: HomeFile): HomeFile => {
   const error = codexHomeProblem(home);
   return error === undefined ? otherwise : { _tag: "Failed", error };
+};
+
+/** Whether the path, or what it is below, is something other than a folder. */
+const isNoFolder = ({ path }: CodexHome): boolean => {
+  try {
+    return !statSync(path).isDirectory();
+  } catch (error) {
+    return systemCodeOf(error) === "ENOTDIR";
+  }
 };
 
 const isClosedToUser = ({ path }: CodexHome): boolean => {

@@ -52,9 +52,11 @@ export class ProxyRequestFailed extends Data.TaggedError("ProxyRequestFailed")<{
   get hint(): string {
     if (this.isCertificateUntrusted)
       return "Set CODEX_CA_CERTIFICATE to a PEM file with the root certificate of the proxy.";
-    return this.status === 407
-      ? `Put the user name and password of the proxy into ${this.variable}.`
-      : `Check that the proxy in ${this.variable} is running.`;
+    if (this.status === 407)
+      return `Put the right user name and password of the proxy into ${this.variable}.`;
+    return this.status === undefined
+      ? `Check that the proxy in ${this.variable} is running.`
+      : `Ask the proxy's administrator to allow that host, or name the host in NO_PROXY.`;
   }
   override get message(): string {
     const answered = this.status === undefined ? "failed" : `answered with status ${this.status}`;

@@ -21,6 +21,8 @@ export const describeConnectionError = (
 ): { readonly code?: string; readonly reason: string } => {
   // Happy Eyeballs: one error for each address that was tried.
   const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
+  if (first instanceof Error && first.name === "HTTPParserError")
+    return { code: first.name, reason: "its response is not HTTP" };
   return first instanceof Error && "code" in first && typeof first.code === "string"
     ? { code: first.code, reason: describeConnectionCode(first.code) }
     : { reason: "the connection failed" };

@@ -139,14 +139,18 @@ const namedForProxy = (error: unknown, { origin, variable }: Proxy): ProxyReques
   return new ProxyRequestFailed({ variable, proxy: origin, reason, isCertificateUntrusted });
 };
 
-const refusal = ({ origin, variable }: Proxy, status: number): ProxyRequestFailed =>
-  new ProxyRequestFailed({
-    variable,
-    proxy: origin,
-    status,
-    reason: status === 407 ? "it requires a user name and password" : "it opened no tunnel",
-    isCertificateUntrusted: false,
-  });
+const refusal = (
+  { authorization, origin, variable }: Proxy,
+  status: number,
+): ProxyRequestFailed => {
+  const needed =
+    authorization === undefined
+      ? "it requires a user name and password"
+      : "it did not accept the user name and password";
+  const reason = status === 407 ? needed : "it opened no tunnel";
+  const facts = { variable, proxy: origin, status, reason };
+  return new ProxyRequestFailed({ ...facts, isCertificateUntrusted: false });
+};
 
 /** undici turns a proxy's 407 to an http request into an `InvalidArgumentError`, and then goes on with the response. */
 const reportingRefusal = (

@@ -2,7 +2,7 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { fetch as undiciFetch } from "undici";
 import { describe, expect, it } from "vitest";
@@ -64,8 +64,8 @@ describe("a proxy that refuses", () => {
       expect(error).toMatchObject({
         _tag: "HttpConfigurationInvalid",
         causeCode: "LOGIN_PROXY_REQUEST_FAILED",
-        message: `${variable}: the proxy http://${proxy.url} answered with status 407: it requires a user name and password`,
-        hint: `Put the user name and password of the proxy into ${variable}.`,
+        message: `${variable}: the proxy http://${proxy.url} answered with status 407: it did not accept the user name and password`,
+        hint: `Put the right user name and password of the proxy into ${variable}.`,
         remedy: "fixEnvironment",
       });
       expect(inspect(error)).not.toContain("canary");
@@ -75,7 +75,14 @@ describe("a proxy that refuses", () => {
     },
   );
 
-  it.each([403, 502, 503])(
+  it("with status 407 says if it got no user name and password", async () => {
+    await using proxy = await startProxy({ refuseWith: 407 });
+    expect(await get(target["https:"], { ALL_PROXY: proxy.url })).toMatchObject({
+      message: `ALL_PROXY: the proxy http://${proxy.url} answered with status 407: it requires a user name and password`,
+    });
+  });
+
+  it.each([302, 403, 502, 503])(
     "with status %i for a tunnel is not taken for the target",
     async (status) => {
       await using proxy = await startProxy({ refuseWith: status });
@@ -83,6 +90,7 @@ describe("a proxy that refuses", () => {
         _tag: "HttpConnectionFailed",
         causeCode: "LOGIN_PROXY_REQUEST_FAILED",
         reason: `HTTPS_PROXY: the proxy http://${proxy.url} answered with status ${status}: it opened no tunnel`,
+        hint: "Ask the proxy's administrator to allow that host, or name the host in NO_PROXY.",
         remedy: "fixNetwork",
       });
     },
@@ -119,15 +127,23 @@ describe("a proxy that cannot be reached", () => {
     });
   });
 
-  it("because it closes the connection is named", async () => {
-    const server = createServer((socket) => socket.on("data", () => socket.destroy()));
+  it.each<[what: string, reason: string, answer: (socket: Socket) => unknown]>([
+    ["closes the connection", "the connection broke", (socket) => socket.destroy()],
+    ["resets the connection", "the connection broke", (socket) => socket.resetAndDestroy()],
+    [
+      "is a server of another protocol",
+      "its response is not HTTP",
+      (socket) => socket.end("SSH-2.0\r\n"),
+    ],
+  ])("because it %s is named", async (_, reason, answer) => {
+    const server = createServer((socket) => socket.once("data", () => answer(socket)));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
     const error = await get(target["https:"], { HTTPS_PROXY: `127.0.0.1:${port}` });
     await new Promise((resolve) => server.close(resolve));
     expect(error).toMatchObject({
-      reason: `HTTPS_PROXY: the proxy http://127.0.0.1:${port} failed: the connection broke`,
+      reason: `HTTPS_PROXY: the proxy http://127.0.0.1:${port} failed: ${reason}`,
     });
   });
 

@@ -35,8 +35,9 @@ export type BrowserCommand = readonly [program: string, ...args: ReadonlyArray<s
 
 /**
  * Parses the variable `BROWSER` as xdg-open and Python do: a list of commands, separated by `:` (`;` on Windows), of which
- * the first that works is used. A command is split at white space, where quotes keep words together; a command that is
- * the path of an existing file is not split.
+ * the first that works is used. A command is split at white space, where quotes, and backslashes before white space or
+ * quotes, keep words together; a command that is the path of an existing file is not split. An `&` at the end, with
+ * which Python does not wait for the browser, is left out.
  */
 export const parseBrowser = (browser: string): ReadonlyArray<BrowserCommand> =>
   browser.split(delimiter).flatMap((entry): ReadonlyArray<BrowserCommand> => {
@@ -47,8 +48,9 @@ export const parseBrowser = (browser: string): ReadonlyArray<BrowserCommand> =>
   });
 
 const splitWords = (command: string): ReadonlyArray<string> =>
-  Array.from(command.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/gu), ([word]) =>
-    word.replaceAll(/"([^"]*)"|'([^']*)'/gu, "$1$2"),
+  Array.from(
+    command.replace(/\s&$/u, "").matchAll(/(?:\\[\s"'\\]|"[^"]*"|'[^']*'|[^\s"'])+/gu),
+    ([word]) => word.replaceAll(/\\([\s"'\\])|"([^"]*)"|'([^']*)'/gu, "$1$2$3"),
   );
 
 const argumentsWith = (args: ReadonlyArray<string>, link: string): ReadonlyArray<string> =>
