@@ -183,15 +183,23 @@ describe("CredentialStore.checkWritable, file, refuses beforehand", () => {
 });
 
 describe("CredentialStore, file", () => {
-  it.live("creates the missing folder that a dangling link leads to", () =>
+  it.live.each([
+    ["/ROOT/missing/deeper/real.json", "missing/deeper"],
+    ["../missing/deeper/real.json", "missing/deeper"],
+    ["../disk/../missing/real.json", "real/missing"],
+  ] as const)("creates the missing folder that a dangling link leads to: %s", ([pointer, folder]) =>
     Effect.gen(function* () {
-      const { checkWritable, file, save } = openFileStore(temporaryHome());
-      const folder = join(temporaryFolder(), "missing", "deeper");
-      symlinkSync(join(folder, "real.json"), file);
+      const root = temporaryFolder();
+      const codexHome = { path: join(root, "home"), explicit: true };
+      mkdirSync(codexHome.path);
+      mkdirSync(join(root, "real", "disk"), { recursive: true });
+      symlinkSync(join(root, "real", "disk"), join(root, "disk")); // `..` of it is `real`
+      const { checkWritable, file, save } = openFileStore(codexHome);
+      symlinkSync(pointer.replace("/ROOT", root), file);
       yield* checkWritable;
       yield* save("sk-1");
-      expect(readFileSync(join(folder, "real.json"), "utf8")).toBe(text("sk-1"));
-      expect(statSync(folder).mode & 0o777).toBe(0o700);
+      expect(readFileSync(join(root, folder, "real.json"), "utf8")).toBe(text("sk-1"));
+      expect(statSync(join(root, folder)).mode & 0o777).toBe(0o700);
     }),
   );
 

@@ -72,11 +72,22 @@ const pointerOf = async (link: string): Promise<string> => {
 
 /** One name for one file, so that `<target>.lock` is the same for every path to it. */
 const inRealFolder = async (path: string): Promise<string> => {
+  const folder = await realFolder(dirname(path));
+  return folder === undefined ? path : join(folder, basename(path));
+};
+
+/**
+ * A folder with links resolved as far as it exists; the rest is created later. `undefined` if the path goes up from a
+ * folder that does not exist.
+ */
+const realFolder = async (folder: string): Promise<string | undefined> => {
   try {
-    return join(await realpath(dirname(path)), basename(path));
+    return await realpath(folder);
   } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return path;
-    throw error;
+    if (systemCodeOf(error) !== "ENOENT" || dirname(folder) === folder) throw error;
+    if (basename(folder) === "..") return undefined;
+    const above = await realFolder(dirname(folder));
+    return above === undefined ? undefined : join(above, basename(folder));
   }
 };
 
