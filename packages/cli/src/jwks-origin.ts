@@ -16,7 +16,7 @@ export type JwksOrigin =
   | { readonly _tag: "Url"; readonly url: string }
   | { readonly _tag: "File"; readonly path: string };
 
-/** A set as it was found: parsed JSON, nothing judged. */
+/** A set as it was found: parsed JSON, not checked. */
 export interface FoundJwks {
   readonly origin: JwksOrigin;
   readonly jwks: unknown;

@@ -289,7 +289,7 @@ describe("an unknown model_provider", () => {
       const { exitCode, stderr } = await home.run(["login", "status"], { env });
       expect([exitCode, stderr]).toEqual([
         1,
-        "Error checking login status: Model provider `nope` not found. Correct model_provider, or add [model_providers.nope] to config.toml.\n",
+        "Error checking login status: Model provider `nope` not found. Choose one of openai, or add [model_providers.nope] to config.toml.\n",
       ]);
     }
   });

@@ -272,7 +272,7 @@ describe("nothing that is printed, logged or traced holds a secret", () => {
         "LOGIN_REFRESH_REJECTED",
         "LOGIN_REFRESH_FAILED",
         "LOGIN_REFRESH_UNSUPPORTED",
-        "LOGIN_INVALID_INPUT",
+        "LOGIN_INPUT_INVALID",
         "LOGIN_AUTH_JSON_INVALID",
         "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED",
         "LOGIN_EXTERNAL_PROVIDER_FAILED",

@@ -10,7 +10,7 @@ const samples = [
   new errors.ExternalProviderFailed({ provider: "the editor", reason: "closed" }),
   new errors.PersonalAccessTokenRejected({ status: 401 }),
   new errors.PersonalAccessTokenLookupFailed({ reason: "timed out" }),
-  new errors.InvalidLoginInput({ what: "API key", reason: "it is empty" }),
+  new errors.LoginInputInvalid({ what: "API key", reason: "it is empty" }),
   new errors.EnvironmentCredentialOverrides({ variable: "CODEX_API_KEY" }),
   new errors.PersistentStoreRequired(),
   new errors.RefreshRejected({ reason: "other" }),

@@ -1,4 +1,4 @@
-// A body of 1 GiB through each face, in both directions, with the resident set sampled on the way: it must not grow
+// A body of 1 GiB through each client, in both directions, with the resident set sampled on the way: it must not grow
 // with the body. The budget is what undici's buffers and the garbage between two collections may take.
 import type { makeBench } from "@agent-auth/tools/bench";
 import { Readable } from "node:stream";

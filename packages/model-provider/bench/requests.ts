@@ -1,4 +1,4 @@
-// Requests per second through our faces ÷ requests per second of bare undici, which sends the same requests with the
+// Requests per second through our clients ÷ requests per second of bare undici, which sends the same requests with the
 // same headers written by hand: the cost of authentication. 32 callers over one Agent, each of which sends its next
 // request when it has read its answer. Short rounds of the two alternate, and the best quarter of each counts: noise
 // only ever takes requests away, and with long rounds it decides the ratio.

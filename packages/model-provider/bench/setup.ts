@@ -4,7 +4,6 @@ import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { exportPkcs8, generateAgentKey } from "@agent-auth/agent-identity/keys";
 import type { Credential } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
-import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { resolveProvider } from "../src/provider/index.ts";
 import { makeRequestSigner } from "../src/signing/request-signer.ts";

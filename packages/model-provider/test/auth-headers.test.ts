@@ -81,7 +81,7 @@ describe("authHeaders", () => {
   ])("refuses a token with %s, and does not quote it", (_what, token, reason) => {
     const result = authHeaders(apiKey(token), nowMs);
     expect(Result.isFailure(result) && result.failure).toMatchObject({
-      code: "PROVIDER_ILLEGAL_HEADER",
+      code: "PROVIDER_HEADER_INVALID",
       header: "Authorization",
       from: "credential",
       reason,
@@ -95,7 +95,7 @@ describe("authHeaders", () => {
   it("refuses an account id that is not a legal header value, instead of omitting it", () => {
     const result = authHeaders(chatgpt("access-1", { accountId: "acc\n1" }), nowMs);
     expect(Result.isFailure(result) && result.failure).toMatchObject({
-      code: "PROVIDER_ILLEGAL_HEADER",
+      code: "PROVIDER_HEADER_INVALID",
       header: "ChatGPT-Account-ID",
       reason: "controlByte",
     });

@@ -8,10 +8,10 @@ import { agent, bearer, chatgpt } from "./support/credentials.ts";
 import { managerOf, switching } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
 import { answer, type Respond, startServer } from "./support/server.ts";
-import { faceContract } from "./face.contract.ts";
-import { fetchFace } from "./support/faces.ts";
+import { clientContract } from "./client.contract.ts";
+import { fetchClient } from "./support/clients.ts";
 
-faceContract("createAuthenticatedFetch", fetchFace);
+clientContract("createAuthenticatedFetch", fetchClient);
 
 const signedTo = (url: string, more: Partial<AuthenticatedFetchOptions> = {}) =>
   createAuthenticatedFetch({

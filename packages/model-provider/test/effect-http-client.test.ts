@@ -1,4 +1,4 @@
-import { faceContract } from "./face.contract.ts";
-import { effectFace } from "./support/faces.ts";
+import { clientContract } from "./client.contract.ts";
+import { effectClient } from "./support/clients.ts";
 
-faceContract("effect-http-client layer", effectFace);
+clientContract("effect-http-client layer", effectClient);

@@ -248,7 +248,7 @@ describe("createModelProvider: nothing is sent to the model if", () => {
         env: { A_KEY: "a\nb" },
         config: provider(`base_url = "${authority.openaiBaseUrl}"\nenv_key = "A_KEY"`),
       }),
-      "PROVIDER_ILLEGAL_HEADER",
+      "PROVIDER_HEADER_INVALID",
     ],
     [
       "the command hangs",
@@ -262,12 +262,12 @@ describe("createModelProvider: nothing is sent to the model if", () => {
     [
       "the base URL is not http",
       async () => ({ config: provider('base_url = "ftp://files.example/v1"') }),
-      "PROVIDER_INVALID_BASE_URL",
+      "PROVIDER_BASE_URL_INVALID",
     ],
     [
       "there is no such provider",
       async () => ({ config: 'model_provider = "nope"\n' }),
-      "PROVIDER_UNKNOWN",
+      "LOGIN_MODEL_PROVIDER_NOT_FOUND",
     ],
     [
       "config.toml is broken",

@@ -77,7 +77,10 @@ describe("resolveProvider", () => {
     const error = failure(
       resolve({ modelProvider: "azur", modelProviders: new Map([["azure", table()]]) }),
     );
-    expect(error).toMatchObject({ code: "PROVIDER_UNKNOWN", known: ["openai", "azure"] });
+    expect(error).toMatchObject({
+      code: "LOGIN_MODEL_PROVIDER_NOT_FOUND",
+      hint: "Choose one of openai, azure, or add [model_providers.azur] to config.toml.",
+    });
   });
 
   it("prefers env_key to a configured token, that to a command, that to the signed-in credential", () => {
@@ -120,7 +123,7 @@ describe("resolveProvider", () => {
     ["https://x.example/v1?", "holdsQueryOrFragment"],
   ])("refuses the base URL %j: %s", (baseUrl, reason) => {
     expect(failure(withTable({ baseUrl }))).toMatchObject({
-      code: "PROVIDER_INVALID_BASE_URL",
+      code: "PROVIDER_BASE_URL_INVALID",
       setting: "base_url",
       reason,
     });
@@ -170,7 +173,7 @@ describe("resolveProvider", () => {
     [{ envHttpHeaders: { "X-One": "ONE" } }, "env_http_headers", "notAscii"],
   ])("refuses a header that cannot be sent: %j", (one, from, reason) => {
     expect(failure(withTable(one, { ONE: "é" }))).toMatchObject({
-      code: "PROVIDER_ILLEGAL_HEADER",
+      code: "PROVIDER_HEADER_INVALID",
       from,
       reason,
     });

@@ -2,15 +2,15 @@ import { Agent, Client, type Dispatcher, fetch, interceptors, MockAgent, WebSock
 import { describe, expect, it } from "vitest";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { authInterceptor, type AuthInterceptorOptions } from "../src/dispatcher/index.ts";
-import { faceContract } from "./face.contract.ts";
+import { clientContract } from "./client.contract.ts";
 import { agent, bearer, chatgpt } from "./support/credentials.ts";
-import { interceptorFace } from "./support/faces.ts";
+import { interceptorClient } from "./support/clients.ts";
 import { managerOf } from "./support/managers.ts";
 import { providerAt } from "./support/providers.ts";
 import { answer, startServer, startSocketServer } from "./support/server.ts";
 import { signedIn, signIns } from "./support/sign-ins.ts";
 
-faceContract("authInterceptor", interceptorFace);
+clientContract("authInterceptor", interceptorClient);
 
 const signIn = (
   url: string,

@@ -5,6 +5,7 @@ import type { AssertionError } from "./assertion.ts";
 import type { HttpTransportError } from "./http.ts";
 import type { JwksError } from "./jwks.ts";
 import type { JwtVerificationError } from "./jwt.ts";
+import type { NodeTooOld } from "./node-version.ts";
 import type { Remedy } from "./remedy.ts";
 import type { AgentRegistrationError, AgentTaskError } from "./task.ts";
 import type { BaseUrlError, PathSegmentInvalid } from "./urls.ts";
@@ -43,7 +44,8 @@ export type AgentIdentityError =
   | StoredAgentIdentityInvalid
   | BaseUrlError
   | PathSegmentInvalid
-  | ClientClosed;
+  | ClientClosed
+  | NodeTooOld;
 
 /** The stable `code` of each error; TypeScript checks that a switch over it is exhaustive. */
 export type AgentIdentityErrorCode = AgentIdentityError["code"];

@@ -91,7 +91,7 @@ const stepForError = (error: ModelProviderError): Step => {
       return `Run: ${login} (without a browser: ${deviceLogin})`;
     case "LOGIN_WORKSPACE_NOT_ALLOWED":
       return append(login);
-    case "PROVIDER_INVALID_BASE_URL":
+    case "PROVIDER_BASE_URL_INVALID":
       return error.reason === "insecureHttp" ? `Use https in ${error.setting}.` : keep;
     default:
       return stepForRemedy[error.remedy];

@@ -26,10 +26,3 @@ export const destinationOf = (url: URL): Destination => ({
   origin: url.origin,
   path: url.pathname + url.search,
 });
-
-/**
- * Whether a credential must not be sent with this method. A server answers TRACE with the request as it received it,
- * credentials included (RFC 9110 §9.3.8); TRACK does the same; CONNECT opens a tunnel to any host.
- */
-export const isUnsafeMethod = (method: string | undefined): boolean =>
-  method === "TRACE" || method === "TRACK" || method === "CONNECT";

@@ -13,8 +13,8 @@ export const canSeePeerUsers = (): boolean => existsSync("/proc/net/tcp");
 export const makePeerGuard = (ownUserId: number): ((socket: Socket) => Rejection | null) => {
   const known = new WeakMap<Socket, Rejection | null>();
   return (socket) => {
-    const judged = known.get(socket);
-    if (judged !== undefined) return judged;
+    const earlier = known.get(socket);
+    if (earlier !== undefined) return earlier;
     const uid = peerUserId(socket);
     const rejection = uid === ownUserId || uid === 0 ? null : otherUser;
     known.set(socket, rejection);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isUnsafeMethod } from "../http/destination.ts";
+import { isMethodAllowed } from "@agent-auth/model-provider/requests/destination";
 
 /** Why a request is rejected before anything is signed or sent. */
 export interface Rejection {
@@ -34,7 +34,7 @@ export const makeRequestGuard = (
     if (hosts !== null && (host === undefined || !hosts.has(host.toLowerCase())))
       return foreignHost;
     if (isFromBrowser(request)) return fromBrowser;
-    if (isUnsafeMethod(request.method)) return methodNotAllowed;
+    if (!isMethodAllowed(request.method ?? "")) return methodNotAllowed;
     return request.url?.startsWith("/") === true ? null : absoluteForm;
   };
 };

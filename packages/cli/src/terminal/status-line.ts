@@ -32,8 +32,8 @@ export const makeStatusLine = (
     isDrawn = false;
   };
   const draw = (frame: string, text: string) => {
-    const room = terminal.columns() - 1; // a full line would wrap, and the next one could not be drawn over it
-    write(`${CLEAR}${Array.from(`${frame} ${text}`).slice(0, room).join("")}`);
+    const width = terminal.columns() - 1; // a full line would wrap, and the next one could not be drawn over it
+    write(`${CLEAR}${Array.from(`${frame} ${text}`).slice(0, width).join("")}`);
     isDrawn = true;
   };
   const keepDrawing = (text: (nowMs: number) => string) =>

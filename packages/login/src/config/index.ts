@@ -19,7 +19,8 @@ import {
 import { InvalidKey } from "./table-reader.ts";
 import { formatToml, isTable, mergeTables, type TomlTable, valueAt } from "./toml.ts";
 import type { Config } from "./types.ts";
-import { type ConfigError, ModelProviderNotFound } from "../errors/config.ts";
+import type { ConfigError } from "../errors/config.ts";
+import { ModelProviderNotFound } from "../errors/model-provider.ts";
 
 export { type ConfigExplanation, type ExplainedKey, explainConfig } from "./explain.ts";
 export * from "./types.ts";
@@ -151,4 +152,4 @@ export const checkModelProvider = ({
 }: Pick<Config, "modelProvider" | "modelProviders">): Effect.Effect<void, ModelProviderNotFound> =>
   id === undefined || builtInProviders.has(id) || modelProviders.has(id)
     ? Effect.void
-    : Effect.fail(new ModelProviderNotFound({ id }));
+    : Effect.fail(new ModelProviderNotFound({ id, configured: [...modelProviders.keys()] }));

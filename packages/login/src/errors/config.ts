@@ -1,5 +1,6 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
+import type { ModelProviderNotFound } from "./model-provider.ts";
 import { place } from "./place.ts";
 
 /**
@@ -174,30 +175,6 @@ export class ConfigKeyInvalid extends Data.TaggedError("ConfigKeyInvalid")<
   }
   override get message(): string {
     return `${place(this.where, this.line)}: ${this.problem}`;
-  }
-}
-
-/**
- * `model_provider` names a provider that is neither built into Codex nor configured.
- *
- * @example
- * ```ts
- * import { ModelProviderNotFound } from "@agent-auth/login/errors";
- *
- * const error = new ModelProviderNotFound({ id: "acme" });
- * console.log(error.message); // Model provider `acme` not found
- * ```
- */
-export class ModelProviderNotFound extends Data.TaggedError("ModelProviderNotFound")<{
-  readonly id: string;
-}> {
-  readonly code = "LOGIN_MODEL_PROVIDER_NOT_FOUND";
-  readonly remedy: Remedy = "fixConfig";
-  get hint(): string {
-    return `Correct model_provider, or add [model_providers.${this.id}] to config.toml.`;
-  }
-  override get message(): string {
-    return `Model provider \`${this.id}\` not found`;
   }
 }
 

@@ -23,6 +23,7 @@ export * from "./credential.ts";
 export * from "./http.ts";
 export * from "./login-input.ts";
 export * from "./manager.ts";
+export * from "./model-provider.ts";
 export * from "./privilege.ts";
 export * from "./refresh.ts";
 export * from "./restriction.ts";

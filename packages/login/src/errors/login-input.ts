@@ -2,11 +2,11 @@ import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
 /** The value that was given to a login does not have the form that this login takes. Nothing was sent or saved. */
-export class InvalidLoginInput extends Data.TaggedError("InvalidLoginInput")<{
+export class LoginInputInvalid extends Data.TaggedError("LoginInputInvalid")<{
   readonly what: "API key" | "access token" | "ChatGPT tokens";
   readonly reason: string;
 }> {
-  readonly code = "LOGIN_INVALID_INPUT";
+  readonly code = "LOGIN_INPUT_INVALID";
   readonly remedy: Remedy = "fixInput";
   readonly hint = "Check the value that was passed in.";
   override get message(): string {
@@ -44,6 +44,6 @@ export class PersistentStoreRequired extends Data.TaggedError("PersistentStoreRe
 }
 
 export type LoginInputError =
-  | InvalidLoginInput
+  | LoginInputInvalid
   | EnvironmentCredentialOverrides
   | PersistentStoreRequired;

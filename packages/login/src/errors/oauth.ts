@@ -8,11 +8,11 @@ import type { WorkspaceNotAllowed } from "./restriction.ts";
 const startAgain = "Start the sign-in again.";
 
 /** The issuer is not a URL that a sign-in may be sent to. Nothing was opened or sent. */
-export class InvalidIssuer extends Data.TaggedError("InvalidIssuer")<{
+export class IssuerInvalid extends Data.TaggedError("IssuerInvalid")<{
   readonly issuer: string;
   readonly reason: string;
 }> {
-  readonly code = "LOGIN_INVALID_ISSUER";
+  readonly code = "LOGIN_ISSUER_INVALID";
   readonly remedy: Remedy = "fixInput";
   readonly hint = "Give the issuer as https://host, without query or fragment.";
   override get message(): string {
@@ -239,7 +239,7 @@ export type SignInError =
   | DeviceCodeNotEnabled
   | DeviceCodeRejected
   | HttpConfigurationInvalid
-  | InvalidIssuer
+  | IssuerInvalid
   | SignInCancelled
   | SignInLinkReused
   | SignInStateMismatch

@@ -26,7 +26,7 @@ import {
 } from "../credential/index.ts";
 import {
   CredentialUnusable,
-  InvalidLoginInput,
+  LoginInputInvalid,
   type LoginError,
   RefreshAccountChanged,
 } from "../errors/index.ts";
@@ -137,14 +137,14 @@ export const replacedSignIn = (
 /** Returns the document to store for a finished ChatGPT sign-in. Fails if the id token is not a JWT or a token is empty. */
 export const newSignIn = Effect.fnUntraced(function* (
   tokens: ChatgptTokens,
-): Effect.fn.Return<NewSignIn, InvalidLoginInput> {
+): Effect.fn.Return<NewSignIn, LoginInputInvalid> {
   const claims = decodeUnverifiedClaims(tokens.idToken);
   const what = "ChatGPT tokens";
   if (claims === undefined) {
-    return yield* new InvalidLoginInput({ what, reason: "the id token is not a JWT" });
+    return yield* new LoginInputInvalid({ what, reason: "the id token is not a JWT" });
   }
   if (Redacted.value(tokens.accessToken) === "" || Redacted.value(tokens.refreshToken) === "") {
-    return yield* new InvalidLoginInput({ what, reason: "a token is empty" });
+    return yield* new LoginInputInvalid({ what, reason: "a token is empty" });
   }
   const accountId = tokens.accountId ?? claims.accountId;
   const nowMs = yield* Clock.currentTimeMillis;

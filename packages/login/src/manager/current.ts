@@ -182,7 +182,7 @@ const rememberFailure = (
 ): Effect.Effect<void> =>
   Effect.map(Clock.currentTimeMillis, (endedAtMs) => {
     const now = state.get();
-    if (now._tag !== "Loaded" || state.version() !== version || isVerdict(error)) return;
+    if (now._tag !== "Loaded" || state.version() !== version || wasNotAttempted(error)) return;
     if (error === now.failure?.error) return state.setFailure({ ...now.failure, isReported: true });
     const count = (now.failure?.count ?? 0) + 1;
     const agreedAtMs = error._tag === "RefreshFailed" ? error.retryAtMs : undefined;
@@ -192,7 +192,7 @@ const rememberFailure = (
   });
 
 /** Whether no refresh was attempted, so that there is no failure to back off from. */
-const isVerdict = ({ _tag }: LoginError): boolean =>
+const wasNotAttempted = ({ _tag }: LoginError): boolean =>
   _tag === "RefreshAccountChanged" || _tag === "NewCredentialRejected";
 
 /** Asks the external provider again and makes its tokens current; `None` without a provider. */

@@ -7,7 +7,7 @@ import { dueAtMs, expiresAtMs, isDue, isExpired } from "../credential/expiry.ts"
 import type { LoginError } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { ManagerDeps } from "./deps.ts";
-import { loadFinding } from "./load.ts";
+import { loadContent } from "./load.ts";
 import { findCredential } from "./sources.ts";
 import type { Inspection } from "./types.ts";
 
@@ -25,7 +25,7 @@ export const inspect = Effect.fn("AuthManager.inspect")(function* (
     record: factsOfRecord,
   }));
   const { environment, config } = deps.options;
-  const credential = yield* loadFinding({ environment, agents }, finding.value);
+  const credential = yield* loadContent({ environment, agents }, finding.value);
   const forbidden = yield* checkRestrictions(config, credential).pipe(
     Effect.as(undefined),
     Effect.catch((error) => Effect.succeed(error)),

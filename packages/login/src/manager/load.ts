@@ -26,7 +26,7 @@ import {
 } from "../storage/auth-json/index.ts";
 import type { HomeLockHeld } from "../storage/lock/index.ts";
 import type { ManagerDeps, Operation } from "./deps.ts";
-import { findCredential, type Finding } from "./sources.ts";
+import { findCredential, type SourceContent } from "./sources.ts";
 import type { MaybeCredential } from "./state.ts";
 
 // What an API key does not need is imported when it is needed, so that a program that uses one starts fast.
@@ -37,7 +37,7 @@ export const loadCredential = Effect.fn("AuthManager.load")(function* (
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
   const finding = yield* findCredential(deps);
   if (Option.isNone(finding)) return Option.none();
-  const credential = yield* loadFinding(
+  const credential = yield* loadContent(
     { environment: deps.options.environment, agents: Effect.map(deps.agents, withTasks) },
     finding.value,
   );
@@ -72,7 +72,10 @@ export interface LoadDeps<A> {
 type NotAgent = Exclude<Credential, AgentIdentityCredential>;
 
 /** Makes a credential of what a source holds: checked, verified and looked up as its kind requires. */
-export const loadFinding = <A>(deps: LoadDeps<A>, finding: Finding): Operation<A | NotAgent> => {
+export const loadContent = <A>(
+  deps: LoadDeps<A>,
+  finding: SourceContent,
+): Operation<A | NotAgent> => {
   switch (finding._tag) {
     case "WorkloadIdentity":
       return finding.load;

@@ -7,7 +7,7 @@ import type { StoredDocument, StoreSource } from "../storage/index.ts";
 import type { Credential } from "../credential/index.ts";
 import {
   EnvironmentCredentialOverrides,
-  InvalidLoginInput,
+  LoginInputInvalid,
   type LoginError,
   type LoginMethodDisabled,
   type WorkspaceNotAllowed,
@@ -15,7 +15,7 @@ import {
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
 import type { ChatgptTokens, SavedSignIn, StoredChatgptSignIn } from "./types.ts";
 import type { ManagerDeps } from "./deps.ts";
-import { isPersonalAccessToken, loadFinding, loadPersonalAccessToken, withTasks } from "./load.ts";
+import { isPersonalAccessToken, loadContent, loadPersonalAccessToken, withTasks } from "./load.ts";
 import { overridingEnvVar } from "../config/environment.ts";
 import { isStoreInMemory } from "./sources.ts";
 
@@ -144,13 +144,13 @@ const checkAgentJwt = Effect.fnUntraced(function* (
 const oneLine = (
   secret: Redacted.Redacted,
   what: "API key" | "access token",
-): Effect.Effect<Redacted.Redacted, InvalidLoginInput> => {
+): Effect.Effect<Redacted.Redacted, LoginInputInvalid> => {
   const text = Redacted.value(secret).trim();
-  if (text === "") return Effect.fail(new InvalidLoginInput({ what, reason: "it is empty" }));
+  if (text === "") return Effect.fail(new LoginInputInvalid({ what, reason: "it is empty" }));
   return /^[\x21-\x7e]+$/.test(text)
     ? Effect.succeed(Redacted.make(text, { label: what }))
     : Effect.fail(
-        new InvalidLoginInput({ what, reason: "it must be one line of visible ASCII characters" }),
+        new LoginInputInvalid({ what, reason: "it must be one line of visible ASCII characters" }),
       );
 };
 
@@ -161,7 +161,7 @@ const storeAndLoad = Effect.fnUntraced(function* (
 ): Effect.fn.Return<StoredAndLoaded, LoginError, HttpTransport> {
   const { replaced, source, version } = yield* replaceStored(deps, document);
   const { environment } = deps.options;
-  const credential = yield* loadFinding(
+  const credential = yield* loadContent(
     { environment, agents: Effect.map(deps.agents, withTasks) },
     { _tag: "Document", document, source },
   ).pipe(
@@ -205,7 +205,7 @@ const replaceStored = (
         );
         if (!isStoreInMemory(deps)) yield* deps.ephemeral.remove;
         deps.external.set(null);
-        return { replaced, source, version: deps.state.overtake() };
+        return { replaced, source, version: deps.state.invalidate() };
       }),
     ),
   );

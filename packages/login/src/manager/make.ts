@@ -152,7 +152,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     setExternalProvider: (provider) =>
       Effect.suspend(() => {
         deps.external.set(provider);
-        deps.state.overtake();
+        deps.state.invalidate();
         return Effect.asVoid(reload);
       }),
     changes: deps.state.changes,

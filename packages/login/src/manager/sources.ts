@@ -9,7 +9,7 @@ import type { ManagerDeps, Operation } from "./deps.ts";
 import type { ExternalTokens } from "./types.ts";
 
 /** What a source holds. Nothing in it has been checked yet. */
-export type Finding =
+export type SourceContent =
   | {
       readonly _tag: "ApiKey";
       readonly apiKey: Redacted.Redacted;
@@ -42,7 +42,7 @@ export type Finding =
  * A place to look for a credential. `None`: absent, so the next source is tried. An error: present but broken, so the
  * search ends.
  */
-type Source = Effect.Effect<Option.Option<Finding>, StoreError | ExternalProviderFailed>;
+type Source = Effect.Effect<Option.Option<SourceContent>, StoreError | ExternalProviderFailed>;
 
 type SourceDeps = Pick<
   ManagerDeps,
@@ -55,7 +55,7 @@ export const findCredential = Effect.fnUntraced(function* (deps: SourceDeps) {
     const finding = yield* source;
     if (Option.isSome(finding)) return finding;
   }
-  return Option.none<Finding>();
+  return Option.none<SourceContent>();
 });
 
 const sourcesInOrder = (deps: SourceDeps): ReadonlyArray<Source> => {
@@ -101,14 +101,14 @@ export const isMemoryInUse = (
 
 const nothing: Source = Effect.succeedNone;
 
-const present = <A>(value: A | undefined, toFinding: (value: A) => Finding): Source =>
+const present = <A>(value: A | undefined, toFinding: (value: A) => SourceContent): Source =>
   value === undefined ? nothing : Effect.succeedSome(toFinding(value));
 
 type Variable = Extract<CredentialSource, { readonly _tag: "Environment" }>["variable"];
 
 const variable = (name: Variable): CredentialSource => ({ _tag: "Environment", variable: name });
 
-const asFinding = (stored: StoredDocument): Finding => ({ _tag: "Document", ...stored });
+const asFinding = (stored: StoredDocument): SourceContent => ({ _tag: "Document", ...stored });
 
 /** Whether memory is the configured store, which then comes before `CODEX_ACCESS_TOKEN`, not after it. */
 export const isStoreInMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): boolean =>

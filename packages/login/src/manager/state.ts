@@ -44,7 +44,7 @@ export interface CredentialState {
   /** Increases with every change. */
   readonly version: () => number;
   /** Invalidates loads and refreshes that are running; returns the new version. */
-  readonly overtake: () => number;
+  readonly invalidate: () => number;
   /** Makes this the current credential, unless the state has changed since `version`. */
   readonly accept: (credential: MaybeCredential, version?: number) => void;
   readonly fail: (error: LoginError, version?: number) => void;
@@ -83,7 +83,7 @@ export const makeCredentialState: Effect.Effect<CredentialState, never, Scope.Sc
     return {
       get: () => state,
       version: () => version,
-      overtake: () => ++version,
+      invalidate: () => ++version,
       accept: (credential, since) => {
         if (isOvertaken(since)) return;
         // A reload that finds the same credential is not a change: callers keep the same object, and a running refresh still counts.

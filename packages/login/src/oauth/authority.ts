@@ -1,7 +1,7 @@
 import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import type { LoginEnvironment } from "../config/environment.ts";
-import { InvalidIssuer } from "../errors/oauth.ts";
+import { IssuerInvalid } from "../errors/oauth.ts";
 import type { OauthProvenance } from "../storage/auth-json/index.ts";
 import { sanitizeText } from "./server-error.ts";
 
@@ -28,7 +28,7 @@ export interface Authority {
 }
 
 /**
- * Returns the authority that the options name. Fails with `InvalidIssuer`. Sends nothing.
+ * Returns the authority that the options name. Fails with `IssuerInvalid`. Sends nothing.
  *
  * @example
  * ```ts
@@ -41,13 +41,13 @@ export interface Authority {
  */
 export const parseAuthority = (
   options: AuthorityOptions,
-): Effect.Effect<Authority, InvalidIssuer> => {
+): Effect.Effect<Authority, IssuerInvalid> => {
   const issuer = (options.issuer?.trim() ?? defaultIssuer).replace(/\/+$/, "");
   const clientId = options.clientId?.trim() || defaultClientId;
   const reason = findIssuerProblem(issuer, options.allowInsecureHttp ?? false);
   return reason === undefined
     ? Effect.succeed({ issuer, clientId })
-    : Effect.fail(new InvalidIssuer({ issuer: withoutUserInfo(issuer), reason }));
+    : Effect.fail(new IssuerInvalid({ issuer: withoutUserInfo(issuer), reason }));
 };
 
 const findIssuerProblem = (

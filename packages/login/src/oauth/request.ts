@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import {
   AuthorityResponseInvalid,
   AuthorityUnreachable,
-  InvalidIssuer,
+  IssuerInvalid,
   type SignInError,
 } from "../errors/oauth.ts";
 import { describeConnectionCode } from "../http/connection-error.ts";
@@ -70,7 +70,7 @@ export const fromTransportError = (url: string, error: HttpTransportError): Sign
       return error; // it names the setting
     case "HttpInsecureUrl":
     case "HttpRequestInvalid":
-      return new InvalidIssuer({ issuer: origin, reason: error.message });
+      return new IssuerInvalid({ issuer: origin, reason: error.message });
     default:
       return new AuthorityResponseInvalid({ endpoint: url, reason: error.message });
   }

@@ -1,14 +1,16 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
 import { layer as httpClient, type HttpClientOptions } from "../http/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { AuthorizePrompt, BrowserSignInOptions } from "../oauth/browser.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { DeviceCodePrompt, DeviceSignInOptions } from "../oauth/device.ts";
+import { callerContext, type CallerOptions } from "./caller-context.ts";
 
 /** The options of both sign-ins besides their own. */
-interface CommonOptions {
+interface CommonOptions extends CallerOptions {
   /** Decides how the network is reached, and the originator. Default: parsed from `variables`. */
   readonly environment?: LoginEnvironment;
   /** Default: `process.env`. */
@@ -123,7 +125,8 @@ const run = (
   signIn: Effect.Effect<ChatgptTokens, unknown, HttpTransport>,
 ): Promise<ChatgptTokens> => {
   const client = httpClient(environmentOf(common), compact({ allowInsecureHttp, originator }));
-  return Effect.runPromise(Effect.provide(signIn, client), signal && { signal }).catch(
+  const context = Layer.provideMerge(client, callerContext(common));
+  return Effect.runPromise(Effect.provide(signIn, context), signal && { signal }).catch(
     (error: unknown) => {
       signal?.throwIfAborted();
       throw error;

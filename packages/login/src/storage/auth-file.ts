@@ -188,12 +188,12 @@ const checkRoom = (path: string): Effect.Effect<void, StoreError> =>
 
 /**
  * The text to write for a document: pretty, or without white space if it would be larger than what is read back. Throws
- * `StoreUnwritable` if even that, with the given room, is too large.
+ * `StoreUnwritable` if even that, with the given reservedBytes, is too large.
  */
-const contentOf = (document: AuthDocument, path: string, room = 0): string => {
+const contentOf = (document: AuthDocument, path: string, reservedBytes = 0): string => {
   for (const layout of ["pretty", "compact"] as const) {
     const content = encodeAuthJson(document, { layout });
-    if (Buffer.byteLength(content) + room <= MAX_BYTES) return content;
+    if (Buffer.byteLength(content) + reservedBytes <= MAX_BYTES) return content;
   }
   const reason = "the content would be larger than 1 MiB, more than is read";
   throw new StoreUnwritable({ where: path, operation: "save", reason });

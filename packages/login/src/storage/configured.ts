@@ -53,7 +53,7 @@ const loadConfigured = async (
 ): Promise<Layer.Layer<CredentialStore>> => {
   const store = await loadStore(options);
   if (options.secretAuthStorage !== true) return store;
-  return (await import("./encrypted.ts")).besideEncryptedStore(store, options);
+  return (await import("./encrypted.ts")).blockedByEncryptedStore(store, options);
 };
 
 const loadStore = async (

@@ -91,15 +91,15 @@ export const controlOf = (path: string): PathControl => {
  *
  * @example
  * ```ts
- * import { controlOf, crossing } from "@agent-auth/login/storage/privilege";
+ * import { controlOf, rootAccessProblem } from "@agent-auth/login/storage/privilege";
  * import { statSync } from "node:fs";
  *
  * const path = process.execPath;
- * const reason = crossing(controlOf(path), statSync(path), "read");
+ * const reason = rootAccessProblem(controlOf(path), statSync(path), "read");
  * if (reason !== undefined) throw new Error(reason);
  * ```
  */
-export const crossing = (
+export const rootAccessProblem = (
   control: PathControl,
   stats: Stats,
   access: "read" | "write",
@@ -122,20 +122,24 @@ const isReadableByAll = (path: string, stats: Stats): boolean => {
 };
 
 /**
- * The `crossing` of an open file, asked again after it was opened, so that the name cannot be changed in between.
+ * The `rootAccessProblem` of an open file, asked again after it was opened, so that the name cannot be changed in between.
  *
  * @example
  * ```ts
- * import { crossingOfOpenFile } from "@agent-auth/login/storage/privilege";
+ * import { rootAccessProblemOfOpenFile } from "@agent-auth/login/storage/privilege";
  * import { closeSync, fstatSync, openSync } from "node:fs";
  *
  * const path = process.execPath;
  * const fd = openSync(path, "r");
- * const reason = crossingOfOpenFile(path, fd, fstatSync(fd)); // undefined: the file may be read
+ * const reason = rootAccessProblemOfOpenFile(path, fd, fstatSync(fd)); // undefined: the file may be read
  * closeSync(fd);
  * ```
  */
-export const crossingOfOpenFile = (path: string, fd: number, stats: Stats): string | undefined => {
+export const rootAccessProblemOfOpenFile = (
+  path: string,
+  fd: number,
+  stats: Stats,
+): string | undefined => {
   if (!isRoot()) return undefined;
   // The walk takes as long as reading the file. Without a link on the way, root's own file needs none.
   if (stats.uid === 0 && stats.nlink === 1 && realPathOf(fd) === path) return undefined;
@@ -143,7 +147,7 @@ export const crossingOfOpenFile = (path: string, fd: number, stats: Stats): stri
   const named = lstatSync(control.real, { throwIfNoEntry: false });
   if (named?.ino !== stats.ino || named.dev !== stats.dev)
     return "it was replaced while it was being opened";
-  return crossing(control, stats, "read");
+  return rootAccessProblem(control, stats, "read");
 };
 
 const realPathOf = (fd: number): string | undefined => {
@@ -301,7 +305,7 @@ const assertMayCreate = (path: string): void => {
   let found: Stats | undefined;
   for (let above = control.real; found === undefined; above = dirname(above))
     found = statSync(above, { throwIfNoEntry: false });
-  const reason = crossing(control, found, "write");
+  const reason = rootAccessProblem(control, found, "write");
   if (reason !== undefined) throw new StoreUnwritable({ where: path, operation: "save", reason });
 };
 
@@ -340,7 +344,7 @@ export const pinFolder = (
   const fd = openSync(folder, openFolderFlags);
   const close = () => closeSync(fd);
   try {
-    const reason = crossing(control, fstatSync(fd), "write");
+    const reason = rootAccessProblem(control, fstatSync(fd), "write");
     if (reason !== undefined) throw refuse(reason);
     const held = `/proc/self/fd/${fd}`;
     const hasProc = process.platform === "linux" && existsSync(held);

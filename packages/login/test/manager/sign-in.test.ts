@@ -92,7 +92,7 @@ describe("AuthManager.loginWithApiKey", () => {
   it.each(["", "  ", "two words", "two\nlines", "schlüssel"])("refuses %j", async (key) => {
     const home = await openHome();
     const error = await failing({ home }, (manager) => manager.loginWithApiKey(secret(key)));
-    expect(error.code).toBe("LOGIN_INVALID_INPUT");
+    expect(error.code).toBe("LOGIN_INPUT_INVALID");
     expect(home.isSignedIn()).toBe(false);
   });
 
@@ -290,7 +290,7 @@ describe("AuthManager.loginWithChatgptTokens", () => {
     const error = await failing({ home, authority }, (manager) =>
       manager.loginWithChatgptTokens({ ...tokens, idToken: secret("x") }),
     );
-    expect(error.code).toBe("LOGIN_INVALID_INPUT");
+    expect(error.code).toBe("LOGIN_INPUT_INVALID");
     expect(home.isSignedIn()).toBe(false);
   });
 });

@@ -178,7 +178,7 @@ describe("signInWithBrowser, options", () => {
         const error = yield* Effect.flip(
           signInWithBrowser({ issuer, onAuthorizeUrl: () => Effect.die("shown") }),
         );
-        assert.deepInclude(error, { code: "LOGIN_INVALID_ISSUER", reason });
+        assert.deepInclude(error, { code: "LOGIN_ISSUER_INVALID", reason });
         assertNoCanary(error);
       }).pipe(Effect.provide(memoryAuthority().layer)),
     );

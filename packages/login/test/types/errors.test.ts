@@ -80,8 +80,8 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_WORKLOAD_IDENTITY_REJECTED":
     case "LOGIN_WORKLOAD_IDENTITY_RESPONSE_INVALID":
       return "administrator";
-    case "LOGIN_INVALID_INPUT":
-    case "LOGIN_INVALID_ISSUER":
+    case "LOGIN_INPUT_INVALID":
+    case "LOGIN_ISSUER_INVALID":
     case "LOGIN_REFRESH_UNSUPPORTED":
     case "LOGIN_EXTERNAL_PROVIDER_FAILED":
     case "LOGIN_MANAGER_CLOSED":

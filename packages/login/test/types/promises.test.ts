@@ -17,7 +17,7 @@ import type {
   StoredChatgptSignIn,
 } from "../../src/manager/index.ts";
 import type { Credential } from "../../src/credential/index.ts";
-import type * as door from "../../src/promises/index.ts";
+import type * as promises from "../../src/promises/index.ts";
 import type {
   CreateAuthManagerOptions,
   PlainChatgptTokens,
@@ -65,7 +65,7 @@ type Leaks<T, Path extends string = "", Depth extends ReadonlyArray<unknown> = [
 
 describe("the types of the Promise API", () => {
   it("shows no Effect type, however deep one looks", () => {
-    expectTypeOf<Leaks<typeof door>>().toBeNever();
+    expectTypeOf<Leaks<typeof promises>>().toBeNever();
     expectTypeOf<Leaks<PromiseAuthManager>>().toBeNever();
   });
 
@@ -114,7 +114,9 @@ describe("the types of the Promise API", () => {
   it("accepts secrets as text or Redacted, and returns them Redacted", () => {
     expectTypeOf<Secret>().toEqualTypeOf<string | Redacted.Redacted>();
     expectTypeOf<ChatgptTokens>().toExtend<PlainChatgptTokens>();
-    expectTypeOf<typeof door.revealSecret>().toEqualTypeOf<(secret: Redacted.Redacted) => string>();
+    expectTypeOf<typeof promises.revealSecret>().toEqualTypeOf<
+      (secret: Redacted.Redacted) => string
+    >();
     // @ts-expect-error a secret of a credential is not text
     expectTypeOf<Extract<Credential, { _tag: "ApiKey" }>["apiKey"]>().toExtend<string>();
   });

@@ -15,7 +15,7 @@ export interface AttemptHost {
   /** Whether the caller's handler has been told that the request started. */
   started: boolean;
   /** Decides by its status what happens to a response, before any of it is passed on. */
-  readonly judge: (attempt: Attempt, status: number, headers: IncomingHeaders) => Verdict;
+  readonly decide: (attempt: Attempt, status: number, headers: IncomingHeaders) => Decision;
   /**
    * Returns whether a failure without a response is not passed to the caller: another attempt follows, or it was
    * reported already.
@@ -24,7 +24,7 @@ export interface AttemptHost {
 }
 
 /** `hold` keeps the response, unread, until `release` or `drop`. */
-export type Verdict = "deliver" | "drop" | "hold";
+export type Decision = "deliver" | "drop" | "hold";
 
 interface Held {
   readonly controller: Controller;
@@ -47,7 +47,7 @@ const maxDroppedMs = 1000;
 export class Attempt implements Handler {
   readonly signed: SignedHeaders;
   readonly #host: AttemptHost;
-  #state: Verdict | "waiting" = "waiting";
+  #state: Decision | "waiting" = "waiting";
   #held: Held | undefined;
   #droppedBytes = 0;
   #dropTimer: NodeJS.Timeout | undefined;
@@ -88,7 +88,7 @@ export class Attempt implements Handler {
     message?: string,
   ): void {
     const host = this.#host;
-    this.#state = status < 200 ? "waiting" : host.judge(this, status, headers);
+    this.#state = status < 200 ? "waiting" : host.decide(this, status, headers);
     if (this.#state === "waiting" || this.#state === "deliver")
       host.handler.onResponseStart?.(
         host.controller,

@@ -19,7 +19,7 @@ import { makeRetryWait, type RetryWait } from "../requests/options.ts";
 import type { Runtime } from "../runtime/index.ts";
 import type { RequestSignerShape } from "../signing/request-signer.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
-import { Attempt, type AttemptHost, type Verdict } from "./attempt.ts";
+import { Attempt, type AttemptHost, type Decision } from "./attempt.ts";
 import { CallerController } from "./caller-controller.ts";
 import { headerNames, replayableRequest, signedRequest } from "./signed-request.ts";
 
@@ -101,7 +101,7 @@ export class RequestRun implements AttemptHost {
     });
   }
 
-  judge(attempt: Attempt, status: number, headers: Record<string, unknown>): Verdict {
+  decide(attempt: Attempt, status: number, headers: Record<string, unknown>): Decision {
     this.#tools.onStatus?.(status);
     this.#status = status;
     if (isFinalStatus(status)) return "deliver";

@@ -1,23 +1,9 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
+import type { ModelProviderNotFound } from "@agent-auth/login/errors/model-provider";
 import * as Data from "effect/Data";
 
-/** `model_provider`, or the requested provider id, names no configured provider. */
-export class UnknownProvider extends Data.TaggedError("UnknownProvider")<{
-  readonly providerId: string;
-  readonly known: ReadonlyArray<string>;
-}> {
-  readonly code = "PROVIDER_UNKNOWN";
-  readonly remedy: Remedy = "fixConfig";
-  get hint(): string {
-    return `Choose one of ${this.known.join(", ")}, or add [model_providers.${this.providerId}].`;
-  }
-  override get message(): string {
-    return `model provider ${JSON.stringify(this.providerId)} is not configured`;
-  }
-}
-
 /** A base URL is not one that authenticated requests may be sent to. */
-export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
+export class ProviderBaseUrlInvalid extends Data.TaggedError("ProviderBaseUrlInvalid")<{
   readonly providerId: string;
   /** The setting that holds the URL: a key of `config.toml`. */
   readonly setting: string;
@@ -28,7 +14,7 @@ export class InvalidBaseUrl extends Data.TaggedError("InvalidBaseUrl")<{
     | "holdsQueryOrFragment"
     | "insecureHttp";
 }> {
-  readonly code = "PROVIDER_INVALID_BASE_URL";
+  readonly code = "PROVIDER_BASE_URL_INVALID";
   readonly remedy: Remedy = "fixConfig";
   get hint(): string {
     return this.reason === "insecureHttp"
@@ -67,12 +53,12 @@ export class EnvKeyMissing extends Data.TaggedError("EnvKeyMissing")<{
 }
 
 /** A header that would be sent is not legal (RFC 9110 §5.5). Its value is not included. */
-export class IllegalHeader extends Data.TaggedError("IllegalHeader")<{
+export class HeaderInvalid extends Data.TaggedError("HeaderInvalid")<{
   readonly header: string;
   readonly from: "credential" | "http_headers" | "env_http_headers";
   readonly reason: "name" | "reserved" | "empty" | "surroundingSpace" | "controlByte" | "notAscii";
 }> {
-  readonly code = "PROVIDER_ILLEGAL_HEADER";
+  readonly code = "PROVIDER_HEADER_INVALID";
   get remedy(): Remedy {
     if (this.from === "credential") return "signIn";
     return this.from === "http_headers" ? "fixConfig" : "fixEnvironment";
@@ -98,4 +84,8 @@ const headerReasons = {
 } as const;
 
 /** Errors in a provider's configuration. */
-export type ProviderConfigError = UnknownProvider | InvalidBaseUrl | EnvKeyMissing | IllegalHeader;
+export type ProviderConfigError =
+  | ModelProviderNotFound
+  | ProviderBaseUrlInvalid
+  | EnvKeyMissing
+  | HeaderInvalid;

@@ -38,8 +38,7 @@ export const isModelProviderError = (error: unknown): error is ModelProviderErro
 
 /** Errors about a provider's configuration or about sending: signing never fails with one of them. */
 const notFromSigning = {
-  PROVIDER_UNKNOWN: true,
-  PROVIDER_INVALID_BASE_URL: true,
+  PROVIDER_BASE_URL_INVALID: true,
   PROVIDER_ENV_KEY_MISSING: true,
   PROVIDER_REQUEST_ORIGIN_NOT_ALLOWED: true,
   PROVIDER_METHOD_NOT_ALLOWED: true,

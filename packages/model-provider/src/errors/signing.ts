@@ -1,7 +1,7 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import type { LoginError } from "@agent-auth/login/errors";
 import * as Data from "effect/Data";
-import type { IllegalHeader } from "./configuration.ts";
+import type { HeaderInvalid } from "./configuration.ts";
 
 /** The provider needs the signed-in credential, and there is none. */
 export class SignInRequired extends Data.TaggedError("SignInRequired")<{
@@ -84,7 +84,7 @@ const commandOutputs = {
 /** Why a request could not be authenticated. Nothing was sent. */
 export type SignError =
   | LoginError
-  | IllegalHeader
+  | HeaderInvalid
   | SignInRequired
   | CredentialUnavailable
   | SigningFailed

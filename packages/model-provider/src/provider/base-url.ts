@@ -2,7 +2,7 @@ import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 import type { Credential } from "@agent-auth/login/credential";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
-import { InvalidBaseUrl } from "../errors/index.ts";
+import { ProviderBaseUrlInvalid } from "../errors/index.ts";
 
 /** Where a provider's requests go. Only requests to `origin` get a credential. */
 export interface RequestTarget {
@@ -28,16 +28,16 @@ export interface RequestTarget {
 export const parseBaseUrl = (
   text: string,
   about: { readonly providerId: string; readonly setting: string },
-): Result.Result<RequestTarget, InvalidBaseUrl> => {
+): Result.Result<RequestTarget, ProviderBaseUrlInvalid> => {
   const url = URL.parse(text.trim());
   const reason = url === null ? "notAUrl" : flaw(url);
   if (url === null || reason !== null)
-    return Result.fail(new InvalidBaseUrl({ ...about, reason: reason ?? "notAUrl" }));
+    return Result.fail(new ProviderBaseUrlInvalid({ ...about, reason: reason ?? "notAUrl" }));
   const basePath = url.pathname.replace(/\/+$/, "");
   return Result.succeed({ baseUrl: url.origin + basePath, origin: url.origin, basePath });
 };
 
-const flaw = (url: URL): InvalidBaseUrl["reason"] | null => {
+const flaw = (url: URL): ProviderBaseUrlInvalid["reason"] | null => {
   if (url.protocol !== "https:" && url.protocol !== "http:") return "notHttp";
   if (url.username !== "" || url.password !== "") return "holdsCredentials";
   if (url.search !== "" || url.hash !== "" || url.href.endsWith("?") || url.href.endsWith("#"))

@@ -1,4 +1,4 @@
-import { IllegalHeader } from "../errors/index.ts";
+import { HeaderInvalid } from "../errors/index.ts";
 
 /** A header name is a token (RFC 9110 §5.1). */
 const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -25,15 +25,15 @@ const reserved: ReadonlySet<string> = new Set([
 export const checkHeader = (
   header: string,
   value: string,
-  from: IllegalHeader["from"],
-): IllegalHeader | null => {
-  if (!headerName.test(header)) return new IllegalHeader({ header, from, reason: "name" });
+  from: HeaderInvalid["from"],
+): HeaderInvalid | null => {
+  if (!headerName.test(header)) return new HeaderInvalid({ header, from, reason: "name" });
   if (reserved.has(header.toLowerCase()))
-    return new IllegalHeader({ header, from, reason: "reserved" });
-  return headerValue.test(value) ? null : new IllegalHeader({ header, from, reason: flaw(value) });
+    return new HeaderInvalid({ header, from, reason: "reserved" });
+  return headerValue.test(value) ? null : new HeaderInvalid({ header, from, reason: flaw(value) });
 };
 
-const flaw = (value: string): IllegalHeader["reason"] => {
+const flaw = (value: string): HeaderInvalid["reason"] => {
   if (value.trim() === "") return "empty";
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return "controlByte";

@@ -1,6 +1,7 @@
 import type { CommandTokenConfig, Config, ModelProviderConfig } from "@agent-auth/login/config";
 import type { CredentialFacts } from "@agent-auth/login/credential";
 import type { LoginEnvironment } from "@agent-auth/login/config/environment";
+import { ModelProviderNotFound } from "@agent-auth/login/errors/model-provider";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import {
@@ -14,10 +15,9 @@ import {
 } from "./base-url.ts";
 import {
   EnvKeyMissing,
-  InvalidBaseUrl,
-  type IllegalHeader,
+  ProviderBaseUrlInvalid,
+  type HeaderInvalid,
   type ProviderConfigError,
-  UnknownProvider,
 } from "../errors/index.ts";
 import { checkHeader, isCredentialHeader } from "./header-syntax.ts";
 
@@ -116,10 +116,7 @@ export const resolveProvider = (
     const table = config.modelProviders.get(id) ?? (id === defaultProviderId ? openai : undefined);
     if (table === undefined)
       return yield* Result.fail(
-        new UnknownProvider({
-          providerId: id,
-          known: [...new Set([defaultProviderId, ...config.modelProviders.keys()])],
-        }),
+        new ModelProviderNotFound({ id, configured: [...config.modelProviders.keys()] }),
       );
     const targets = yield* resolveTargets(id, table, config);
     const auth = yield* resolveAuth(id, table, environment);
@@ -175,7 +172,7 @@ const resolveTargets = (
   providerId: string,
   table: ModelProviderConfig,
   config: Urls,
-): Result.Result<ProviderTargets, InvalidBaseUrl> => {
+): Result.Result<ProviderTargets, ProviderBaseUrlInvalid> => {
   const fixed = fixedBaseUrl(table, config);
   if (fixed !== undefined)
     return Result.map(
@@ -212,10 +209,10 @@ const refuseInsecure = (
   table: ModelProviderConfig,
   config: Urls,
   targets: ProviderTargets,
-): Result.Result<void, InvalidBaseUrl> =>
+): Result.Result<void, ProviderBaseUrlInvalid> =>
   Object.values(targets).some(isInsecure)
     ? Result.fail(
-        new InvalidBaseUrl({
+        new ProviderBaseUrlInvalid({
           providerId,
           setting: fixedBaseUrl(table, config)?.setting ?? "chatgpt_base_url",
           reason: "insecureHttp",
@@ -254,13 +251,13 @@ const resolveAuth = (
 const resolveHeaders = (
   table: ModelProviderConfig,
   environment: ResolveProviderOptions["environment"],
-): Result.Result<ReadonlyArray<ProviderHeader>, IllegalHeader> => {
+): Result.Result<ReadonlyArray<ProviderHeader>, HeaderInvalid> => {
   const headers = new Map<string, ProviderHeader>();
   const add = (
     from: "http_headers" | "env_http_headers",
     name: string,
     value: Redacted.Redacted,
-  ): IllegalHeader | null => {
+  ): HeaderInvalid | null => {
     headers.set(name.toLowerCase(), { name, value, isCredential: isCredentialHeader(name, from) });
     return checkHeader(name, Redacted.value(value), from);
   };

@@ -125,9 +125,27 @@ const originOf = (url: string | URL | undefined): string | undefined =>
   (typeof url === "string" ? URL.parse(url) : url)?.origin;
 
 /**
- * Throws `MethodNotAllowed` for the methods that the Fetch standard forbids too. A server answers TRACE (RFC 9110
- * §9.3.8) and TRACK with the headers of the request, and CONNECT opens a tunnel. Compared without regard to case,
- * because some servers ignore it.
+ * Returns whether a request with this method may carry a credential. The Fetch standard forbids the same methods. A
+ * server answers TRACE (RFC 9110 §9.3.8) and TRACK with the headers of the request, and CONNECT opens a tunnel. Case
+ * does not matter, because some servers ignore it.
+ *
+ * @example
+ * ```ts
+ * import { isMethodAllowed } from "@agent-auth/model-provider/requests/destination";
+ *
+ * isMethodAllowed("POST"); // true
+ * isMethodAllowed("TRACE"); // false
+ * ```
+ */
+export const isMethodAllowed = (method: string): boolean => forbiddenMethod(method) === undefined;
+
+const forbiddenMethod = (method: string): MethodNotAllowed["method"] | undefined => {
+  const upper = method.toUpperCase();
+  return upper === "TRACE" || upper === "TRACK" || upper === "CONNECT" ? upper : undefined;
+};
+
+/**
+ * Throws `MethodNotAllowed` unless `isMethodAllowed`.
  *
  * @example
  * ```ts
@@ -138,9 +156,8 @@ const originOf = (url: string | URL | undefined): string | undefined =>
  * ```
  */
 export const assertMethodAllowed = (method: string): void => {
-  const upper = method.toUpperCase();
-  if (upper === "TRACE" || upper === "TRACK" || upper === "CONNECT")
-    throw new MethodNotAllowed({ method: upper });
+  const forbidden = forbiddenMethod(method);
+  if (forbidden !== undefined) throw new MethodNotAllowed({ method: forbidden });
 };
 
 /**

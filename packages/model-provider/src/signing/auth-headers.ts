@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { isFedramp } from "../provider/base-url.ts";
 import { checkHeader } from "../provider/header-syntax.ts";
-import { type IllegalHeader, SigningFailed } from "../errors/index.ts";
+import { type HeaderInvalid, SigningFailed } from "../errors/index.ts";
 
 /** The headers that carry a credential (docs/protocol.md §8). The values are secrets in plain text. */
 export interface AuthHeaders {
@@ -45,7 +45,7 @@ export const authHeaderNames: ReadonlySet<string> = new Set([
 export const authHeaders = (
   credential: Credential | null,
   nowMs: number,
-): Result.Result<AuthHeaders, IllegalHeader | SigningFailed> => {
+): Result.Result<AuthHeaders, HeaderInvalid | SigningFailed> => {
   if (credential === null) return Result.succeed({});
   switch (credential._tag) {
     case "AgentIdentity":
@@ -81,7 +81,7 @@ const checked = (
   credential: Credential,
   authorization: string,
   accountId: string | undefined,
-): Result.Result<AuthHeaders, IllegalHeader> => {
+): Result.Result<AuthHeaders, HeaderInvalid> => {
   const token = authorization.startsWith(scheme)
     ? authorization.slice(scheme.length)
     : authorization;

@@ -1,14 +1,14 @@
 import type { Credential } from "@agent-auth/login/credential";
 import { describe, expect, it } from "vitest";
 import { apiKey, chatgpt, personalAccessToken } from "../support/credentials.ts";
-import { textOf } from "../support/faces.ts";
+import { textOf } from "../support/clients.ts";
 import { managerOf, switching } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
-import { rejection, statuses, whoSaidWhat, type OpenFace } from "./open-face.ts";
+import { rejection, statuses, whoSaidWhat, type OpenClient } from "./open-client.ts";
 
 /** Every attempt is for the account of the first. */
-export const accountChangeContract = (name: string, face: OpenFace): void => {
+export const accountChangeContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: if another account signs in between two attempts`, () => {
     const post = { method: "POST", body: "of the first" } as const;
     const others: ReadonlyArray<readonly [string, Credential, Credential]> = [
@@ -25,7 +25,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
         answer(response, 503, `answer ${count}`);
       });
       const provider = providerAt(server.url, { requestMaxRetries: 2 });
-      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const one = openClient({ provider, manager, retryBaseDelayMs: 0 });
       const got = await one.send(`${server.url}/x`, post);
       expect([got.status, await textOf(got)]).toEqual([503, "answer 1"]);
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
@@ -41,7 +41,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
         });
         const { snapshot: _none, ...slow } = manager;
         const provider = providerAt(server.url, { requestMaxRetries: 2 });
-        const one = face({ provider, manager: slow, retryBaseDelayMs: 0 });
+        const one = openClient({ provider, manager: slow, retryBaseDelayMs: 0 });
         expect(await rejection(one, one.send(`${server.url}/x`, post))).toMatchObject({
           code: "PROVIDER_ACCOUNT_CHANGED",
           status: 503,
@@ -57,7 +57,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
         response.destroy();
       });
       const provider = providerAt(server.url, { requestMaxRetries: 2 });
-      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const one = openClient({ provider, manager, retryBaseDelayMs: 0 });
       const error = await rejection(one, one.send(`${server.url}/x`, post));
       expect(error).toMatchObject({ code: "PROVIDER_ACCOUNT_CHANGED" });
       expect(error).not.toHaveProperty("status");
@@ -72,7 +72,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
         response.destroy();
       });
       const provider = providerAt(server.url, { requestMaxRetries: 2 });
-      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const one = openClient({ provider, manager, retryBaseDelayMs: 0 });
       const error = await rejection(one, one.send(`${server.url}/x`, post));
       expect(error).toMatchObject({ code: "PROVIDER_ACCOUNT_CHANGED" });
       expect(error).not.toHaveProperty("status");
@@ -82,7 +82,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
     it.each(others)("there is no second attempt after a 401: %s", async (_which, before, after) => {
       const { manager } = switching(before, after);
       await using server = await startServer(statuses(401, 200));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const got = await one.send(`${server.url}/x`, post);
       expect([got.status, await textOf(got)]).toEqual([401, "answer 1"]);
       expect(whoSaidWhat(server)).toEqual([["Bearer a", "of the first"]]);
@@ -96,7 +96,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
       ];
       await using server = await startServer(statuses(401));
       const manager = managerOf(one, unnamed, other);
-      const got = await face({ provider: providerAt(server.url), manager }).send(
+      const got = await openClient({ provider: providerAt(server.url), manager }).send(
         `${server.url}/x`,
         post,
       );
@@ -114,7 +114,7 @@ export const accountChangeContract = (name: string, face: OpenFace): void => {
         answer(response, count === 1 ? 503 : 200);
       });
       const provider = providerAt(server.url, { requestMaxRetries: 2 });
-      const one = face({ provider, manager, retryBaseDelayMs: 0 });
+      const one = openClient({ provider, manager, retryBaseDelayMs: 0 });
       expect((await one.send(`${server.url}/x`, post)).status).toBe(200);
       expect(whoSaidWhat(server)).toEqual([
         ["Bearer a", "of the first"],

@@ -2,16 +2,16 @@ import type { ModelProviderConfig } from "@agent-auth/login/config";
 import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import { agent, apiKey, chatgpt } from "../support/credentials.ts";
-import { textOf } from "../support/faces.ts";
+import { textOf } from "../support/clients.ts";
 import { managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { startServer } from "../support/server.ts";
-import { rejection, statuses, authorizations, type OpenFace } from "./open-face.ts";
+import { rejection, statuses, authorizations, type OpenClient } from "./open-client.ts";
 
 const secret = (name: string) => ({ [name]: Redacted.make("configured") });
 
 /** Which headers a request has, and where it may go. */
-export const headersContract = (name: string, face: OpenFace): void => {
+export const headersContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: headers`, () => {
     it("are those of the credential, the provider and the caller", async () => {
       await using server = await startServer(statuses(200));
@@ -23,7 +23,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
         },
         { TEAM: "blue" },
       );
-      const one = face({ provider, manager: managerOf(chatgpt("access-1")) });
+      const one = openClient({ provider, manager: managerOf(chatgpt("access-1")) });
       const got = await one.send(`${server.url}/v1/responses?x=caller`, {
         method: "POST",
         headers: { "content-type": "text/plain", "x-own": "1" },
@@ -53,7 +53,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
         { envHttpHeaders: { "X-Team": "TEAM" } },
         { TEAM: "blue" },
       );
-      const one = face({ provider, manager: managerOf(apiKey("sk-real")) });
+      const one = openClient({ provider, manager: managerOf(apiKey("sk-real")) });
       await one.send(`${server.url}/x`, {
         headers: {
           AUTHORIZATION: "Bearer placeholder",
@@ -77,7 +77,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
         "x-kept": Redacted.make("1"),
       };
       const provider = providerAt(server.url, { httpHeaders });
-      await face({ provider, manager: managerOf(apiKey("sk-real")) }).send(`${server.url}/x`);
+      await openClient({ provider, manager: managerOf(apiKey("sk-real")) }).send(`${server.url}/x`);
       const { headers } = server.seen[0] ?? { headers: {} };
       expect(headers).toMatchObject({ authorization: "Bearer sk-real", "x-kept": "1" });
       expect(headers).not.toHaveProperty("chatgpt-account-id");
@@ -110,7 +110,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
           { requiresOpenaiAuth: false, ...table },
           { KEY: "configured" },
         );
-        const one = face({ provider });
+        const one = openClient({ provider });
         await one.send(`${server.url}/x`, {
           headers: { [name.toUpperCase()]: "unused", Authorization: "Bearer unused", "x-own": "1" },
         });
@@ -124,7 +124,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
       await using server = await startServer(statuses(200));
       const httpHeaders = { Authorization: Redacted.make("Basic configured") };
       const provider = providerAt(server.url, { requiresOpenaiAuth: false, httpHeaders });
-      await face({ provider }).send(`${server.url}/x`, {
+      await openClient({ provider }).send(`${server.url}/x`, {
         headers: { authorization: "Bearer unused" },
       });
       expect(authorizations(server)).toEqual(["Basic configured"]);
@@ -134,7 +134,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
       await using server = await startServer(statuses(200));
       const httpHeaders = { "X-Feature": Redacted.make("on"), "X-Author": Redacted.make("me") };
       const provider = providerAt(server.url, { requiresOpenaiAuth: false, httpHeaders });
-      await face({ provider }).send(`${server.url}/x`, {
+      await openClient({ provider }).send(`${server.url}/x`, {
         headers: { authorization: "Bearer own" },
       });
       expect(server.seen[0]?.headers).toMatchObject({
@@ -145,7 +145,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
 
     it("of a client stay as they are if the provider has no credential", async () => {
       await using server = await startServer(statuses(200));
-      const one = face({ provider: providerAt(server.url, { requiresOpenaiAuth: false }) });
+      const one = openClient({ provider: providerAt(server.url, { requiresOpenaiAuth: false }) });
       await one.send(`${server.url}/x`, { headers: { authorization: "Bearer own" } });
       await one.send(`${server.url}/x`);
       expect(authorizations(server)).toEqual(["Bearer own", undefined]);
@@ -154,7 +154,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
     it("are signed anew for every attempt", async () => {
       await using server = await startServer(statuses(503, 503, 200));
       let nowMs = 5_000;
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: managerOf(agent("task-1")),
         now: () => (nowMs += 1_000),
@@ -179,7 +179,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
         { K: "secret" },
       );
       const manager = managerOf(chatgpt(), chatgpt("access-2"));
-      const one = face({ provider, manager });
+      const one = openClient({ provider, manager });
       expect((await one.send(`${other.url}/x`, { headers: { "x-own": "1" } })).status).toBe(401);
       expect(other.seen).toHaveLength(1);
       expect(other.seen[0]?.headers).toMatchObject({ "x-own": "1" });
@@ -191,7 +191,7 @@ export const headersContract = (name: string, face: OpenFace): void => {
     it("get no requests with otherOrigins: reject", async () => {
       await using home = await startServer(statuses(200));
       await using other = await startServer(statuses(200));
-      const one = face({
+      const one = openClient({
         provider: providerAt(home.url),
         manager: managerOf(apiKey()),
         otherOrigins: "reject",

@@ -3,14 +3,14 @@ import { SignInRequired } from "../../src/errors/index.ts";
 import { warningContext } from "../../src/runtime/index.ts";
 import { describe, expect, it } from "vitest";
 import { apiKey, bearer, chatgpt } from "../support/credentials.ts";
-import { textOf } from "../support/faces.ts";
+import { textOf } from "../support/clients.ts";
 import { managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
-import { statuses, authorizations, parts, type OpenFace } from "./open-face.ts";
+import { statuses, authorizations, parts, type OpenClient } from "./open-client.ts";
 
 /** What happens after a 401. */
-export const recoveryContract = (name: string, face: OpenFace): void => {
+export const recoveryContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: a 401`, () => {
     it.each([
       ["text", "prompt"],
@@ -20,7 +20,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       async (_kind, body) => {
         await using server = await startServer(statuses(401, 200));
         const manager = managerOf(bearer("old"), bearer("new"));
-        const one = face({ provider: providerAt(server.url), manager });
+        const one = openClient({ provider: providerAt(server.url), manager });
         const got = await one.send(`${server.url}/x`, { method: "POST", body });
         expect([got.status, await textOf(got)]).toEqual([200, "answer 2"]);
         expect(authorizations(server)).toEqual(["Bearer old", "Bearer new"]);
@@ -31,7 +31,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
     it("leads to at most two more attempts, then the caller gets it", async () => {
       await using server = await startServer(statuses(401));
       const manager = managerOf(bearer("a"), bearer("b"), bearer("c"), bearer("d"));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const got = await one.send(`${server.url}/x`);
       expect([got.status, await textOf(got)]).toEqual([401, "answer 3"]);
       expect(authorizations(server)).toEqual(["Bearer a", "Bearer b", "Bearer c"]);
@@ -57,7 +57,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
         });
       });
       const manager = managerOf(bearer("old"), bearer("new"));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       expect((await one.send(`${server.url}/x`)).status).toBe(200);
       await letGo.promise;
       expect(pieces).toBeLessThan(500); // Those of a second would be twice as many.
@@ -65,7 +65,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
 
     it("is the caller's if there is no other credential", async () => {
       await using server = await startServer(statuses(401));
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
       expect([got.status, await textOf(got), server.seen.length]).toEqual([401, "answer 1", 1]);
     });
@@ -73,7 +73,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
     it("is the caller's in full, however long its body", async () => {
       const long = "x".repeat(300_000);
       await using server = await startServer((_request, response) => answer(response, 401, long));
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       expect(await textOf(await one.send(`${server.url}/x`))).toBe(long);
     });
 
@@ -84,7 +84,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
         ...managerOf(chatgpt()),
         recoverUnauthorized: () => Promise.reject(new SignInRequired({ providerId: "x" })),
       };
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager,
         onRecoveryFailed: (error) => told.push(error.code),
@@ -105,7 +105,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
       };
       const warnings: Array<string> = [];
       const context = warningContext((message) => warnings.push(message));
-      const one = face({ provider: providerAt(server.url), manager, context });
+      const one = openClient({ provider: providerAt(server.url), manager, context });
       expect((await one.send(`${server.url}/x`)).status).toBe(401);
       expect(warnings).toEqual([
         'the credential could not be recovered after a 401: model provider "x" needs a signed-in account, and there is none (PROVIDER_SIGN_IN_REQUIRED). Sign in.',
@@ -118,7 +118,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
         ...managerOf(chatgpt()),
         recoverUnauthorized: () => Promise.reject(new SignInRequired({ providerId: "x" })),
       };
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager,
         onRecoveryFailed: () => {
@@ -132,7 +132,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
     it("does not repeat a stream, but recovers the credential for the next request", async () => {
       await using server = await startServer(statuses(401, 200));
       const manager = managerOf(bearer("old"), bearer("new"));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const got = await one.send(`${server.url}/x`, { method: "POST", body: parts("pro", "mpt") });
       expect([got.status, await textOf(got)]).toEqual([401, "answer 1"]);
       expect((await one.send(`${server.url}/x`)).status).toBe(200);
@@ -145,7 +145,7 @@ export const recoveryContract = (name: string, face: OpenFace): void => {
         answer(response, request.headers.authorization === "Bearer new" ? 200 : 401),
       );
       const manager = managerOf(bearer("old"), bearer("new"), bearer("newer"));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const all = await Promise.all(
         Array.from({ length: 2_000 }, async () => {
           const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });

@@ -7,7 +7,7 @@ import { agent, apiKey, chatgpt } from "../support/credentials.ts";
 import { brokenManager, managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { startServer } from "../support/server.ts";
-import { rejection, statuses, type OpenFace } from "./open-face.ts";
+import { rejection, statuses, type OpenClient } from "./open-client.ts";
 
 const command = (script: string, timeoutMs = 5_000): Partial<Parameters<typeof providerAt>[1]> => ({
   requiresOpenaiAuth: false,
@@ -25,7 +25,7 @@ class StoreBroken extends Data.TaggedError("StoreBroken")<{}> {
 }
 
 /** When nothing is sent. */
-export const refusalsContract = (name: string, face: OpenFace): void => {
+export const refusalsContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: nothing is sent`, () => {
     const cases: ReadonlyArray<
       readonly [
@@ -52,7 +52,7 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
       [
         "the token is not a legal header value",
         (url) => ({ provider: providerAt(url), manager: managerOf(apiKey("a\nb")) }),
-        "PROVIDER_ILLEGAL_HEADER",
+        "PROVIDER_HEADER_INVALID",
       ],
       [
         "the key does not sign",
@@ -79,12 +79,12 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
       [
         "the command prints two lines",
         (url) => ({ provider: providerAt(url, command('console.log("a\\nb")')) }),
-        "PROVIDER_ILLEGAL_HEADER",
+        "PROVIDER_HEADER_INVALID",
       ],
     ];
     it.each(cases)("if %s", async (_when, options, code) => {
       await using server = await startServer(statuses(200));
-      const one = face({ ...options(server.url), maxRetries: 2, retryBaseDelayMs: 0 });
+      const one = openClient({ ...options(server.url), maxRetries: 2, retryBaseDelayMs: 0 });
       const error = await rejection(
         one,
         one.send(`${server.url}/x`, { method: "POST", body: "prompt" }),
@@ -100,7 +100,7 @@ export const refusalsContract = (name: string, face: OpenFace): void => {
       ["after a wait", { ...managerOf(chatgpt()), snapshot: () => null }],
     ])("is refused, since its response repeats the headers: %s", async (_when, manager) => {
       await using server = await startServer(statuses(200));
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const error = await rejection(one, one.send(`${server.url}/x`, { method: "TRACE" }));
       expect(error).toMatchObject({ code: "PROVIDER_METHOD_NOT_ALLOWED", method: "TRACE" });
       expect(server.seen).toEqual([]);

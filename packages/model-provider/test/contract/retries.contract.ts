@@ -1,23 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { apiKey } from "../support/credentials.ts";
-import { textOf } from "../support/faces.ts";
+import { textOf } from "../support/clients.ts";
 import { managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
-import { statuses, parts, type OpenFace } from "./open-face.ts";
+import { statuses, parts, type OpenClient } from "./open-client.ts";
 
-/** Each face wraps it in its own way. */
+/** Each client wraps it in its own way. */
 const brokenConnection = {
   stack: expect.stringMatching(/other side closed|ECONNRESET|fetch failed|Transport error/),
 };
 
 /** When a request is sent again, and after how long. */
-export const retriesContract = (name: string, face: OpenFace): void => {
+export const retriesContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: retries`, () => {
     it("of 5xx and 429 are as many as configured", async () => {
       await using server = await startServer(statuses(500, 429, 502, 200));
       const provider = providerAt(server.url, { requestMaxRetries: 3 });
-      const one = face({ provider, manager: managerOf(apiKey()), retryBaseDelayMs: 0 });
+      const one = openClient({ provider, manager: managerOf(apiKey()), retryBaseDelayMs: 0 });
       const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
       expect([got.status, server.seen.map((request) => request.body)]).toEqual([
         200,
@@ -27,9 +27,12 @@ export const retriesContract = (name: string, face: OpenFace): void => {
 
     it("need a configuration, a 5xx or 429, and a body that can be sent again", async () => {
       await using server = await startServer(statuses(503, 404, 503));
-      const without = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const without = openClient({
+        provider: providerAt(server.url),
+        manager: managerOf(apiKey()),
+      });
       expect((await without.send(`${server.url}/x`)).status).toBe(503);
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: managerOf(apiKey()),
         maxRetries: 3,
@@ -42,7 +45,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
     it("end with the last response", async () => {
       await using server = await startServer(statuses(503));
       const provider = providerAt(server.url);
-      const one = face({
+      const one = openClient({
         provider,
         manager: managerOf(apiKey()),
         maxRetries: 2,
@@ -57,7 +60,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
         answer(response, count === 2 ? 200 : 503, "", { "retry-after": count === 1 ? "0" : "61" }),
       );
       const provider = providerAt(server.url);
-      const one = face({
+      const one = openClient({
         provider,
         manager: managerOf(apiKey()),
         maxRetries: 3,
@@ -74,7 +77,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
         else answer(response, 200);
       });
       const provider = providerAt(server.url);
-      const one = face({
+      const one = openClient({
         provider,
         manager: managerOf(apiKey()),
         maxRetries: 1,
@@ -94,7 +97,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
           if (socket !== null) used.add(socket);
           answer(response, 200, method === "HEAD" ? "" : "ok");
         });
-        const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+        const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
         for (let round = 0; round < 6; round++) {
           const got = await one.send(`${server.url}/x`, { method });
           if (method === "GET") await textOf(got);
@@ -108,7 +111,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
         if (count === 1) response.destroy();
         else answer(response, 200);
       });
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       const got = await one.send(`${server.url}/x`, {
         method: "POST",
         headers: { "Idempotency-Key": "k-1" },
@@ -121,7 +124,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
       await using server = await startServer((_request, response) => {
         response.destroy();
       });
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       await expect(
         one.send(`${server.url}/x`, { method: "POST", body: "p" }),
       ).rejects.toMatchObject(brokenConnection);
@@ -132,7 +135,7 @@ export const retriesContract = (name: string, face: OpenFace): void => {
       await using server = await startServer((_request, response) => {
         response.destroy();
       });
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       await expect(one.send(`${server.url}/x`)).rejects.toMatchObject(brokenConnection);
       expect(server.seen).toHaveLength(4);
     });

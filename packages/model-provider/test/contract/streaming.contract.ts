@@ -1,21 +1,21 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Credential } from "@agent-auth/login/credential";
 import { apiKey, bearer } from "../support/credentials.ts";
-import { textOf } from "../support/faces.ts";
+import { textOf } from "../support/clients.ts";
 import { managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
-import { statuses, type OpenFace } from "./open-face.ts";
+import { statuses, type OpenClient } from "./open-client.ts";
 
 const stop = new Error("changed my mind");
 
 /** Bodies in both directions, and aborting. */
-export const streamingContract = (name: string, face: OpenFace): void => {
+export const streamingContract = (name: string, openClient: OpenClient): void => {
   describe(`${name}: aborting`, () => {
     it("ends the wait for a credential, and sends nothing", async () => {
       await using server = await startServer(statuses(200));
       const asked = Promise.withResolvers<void>();
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: {
           current: () => {
@@ -37,7 +37,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       await using server = await startServer(statuses(200));
       const asked = Promise.withResolvers<void>();
       const loaded = Promise.withResolvers<Credential>();
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: {
           current: () => {
@@ -61,7 +61,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       const arrived = Promise.withResolvers<void>();
       await using server = await startServer(() => arrived.resolve());
       const options = { provider: providerAt(server.url), manager: managerOf(apiKey()) };
-      const one = face({ ...options, maxRetries: 3, retryBaseDelayMs: 0 });
+      const one = openClient({ ...options, maxRetries: 3, retryBaseDelayMs: 0 });
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { signal: controller.signal });
       await arrived.promise;
@@ -74,7 +74,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
     it("ends a request that is running", async () => {
       const arrived = Promise.withResolvers<void>();
       await using server = await startServer(() => arrived.resolve());
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: managerOf(apiKey()),
         maxRetries: 3,
@@ -93,7 +93,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
         answer(response, 503);
         response.on("close", () => arrived.resolve());
       });
-      const one = face({
+      const one = openClient({
         provider: providerAt(server.url),
         manager: managerOf(apiKey()),
         maxRetries: 3,
@@ -117,7 +117,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
           return new Promise<null>(() => {});
         },
       };
-      const one = face({ provider: providerAt(server.url), manager });
+      const one = openClient({ provider: providerAt(server.url), manager });
       const controller = new AbortController();
       const sending = one.send(`${server.url}/x`, { method, signal: controller.signal });
       await asked.promise;
@@ -136,7 +136,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
         await proceed.promise;
         response.end("data: two\n\n");
       });
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
       const seen: Array<string> = [];
       for await (const part of got.chunks) {
@@ -151,7 +151,7 @@ export const streamingContract = (name: string, face: OpenFace): void => {
       await using server = await startServer((request, response) =>
         answer(response, 200, request.body),
       );
-      const one = face({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
+      const one = openClient({ provider: providerAt(server.url), manager: managerOf(apiKey()) });
       async function* body() {
         yield new TextEncoder().encode("one ");
         spy();

@@ -21,11 +21,11 @@ import type { authInterceptor } from "../../src/dispatcher/index.ts";
 /** An exhaustive switch compiles only while it knows every code of a union. */
 const known = (error: ProviderConfigError): string => {
   switch (error.code) {
-    case "PROVIDER_UNKNOWN":
-    case "PROVIDER_INVALID_BASE_URL":
+    case "LOGIN_MODEL_PROVIDER_NOT_FOUND":
+    case "PROVIDER_BASE_URL_INVALID":
     case "PROVIDER_ENV_KEY_MISSING":
       return error.message;
-    case "PROVIDER_ILLEGAL_HEADER":
+    case "PROVIDER_HEADER_INVALID":
       return error.header;
   }
 };

@@ -84,8 +84,8 @@ const readRegistration = ({ state, request }: RequestContext) => {
   return { account, body: parseJson(request, CurrentDesign) };
 };
 
-const registerAgent = async (exchange: RequestContext): Promise<HttpResponse> => {
-  const { account, body } = readRegistration(exchange);
+const registerAgent = async (context: RequestContext): Promise<HttpResponse> => {
+  const { account, body } = readRegistration(context);
   const publicKey = await Effect.runPromise(
     importAgentPublicKey(body.agent_public_key).pipe(
       Effect.catchTag("AgentPublicKeyMalformed", () => Effect.succeed(undefined)),
@@ -94,7 +94,7 @@ const registerAgent = async (exchange: RequestContext): Promise<HttpResponse> =>
   if (publicKey === undefined)
     throw badRequest("invalid_public_key", "agent_public_key is not an ssh-ed25519 key");
   const agentRuntimeId = `agent-${randomUUID()}`;
-  exchange.state.directory.addAgent(agentRuntimeId, publicKey, account);
+  context.state.directory.addAgent(agentRuntimeId, publicKey, account);
   return json(200, { agent_runtime_id: agentRuntimeId });
 };
 

@@ -34,8 +34,8 @@ const taskResponse = async (
   return json(200, { [field]: await Effect.runPromise(sealToAgent(agent.publicKey.raw, taskId)) });
 };
 
-const register = async (exchange: RequestContext): Promise<HttpResponse> => {
-  const { state, request, params } = exchange;
+const register = async (context: RequestContext): Promise<HttpResponse> => {
+  const { state, request, params } = context;
   const { timestamp, signature } = parseJson(request, Registration);
   const agent = state.directory.agents.get(params["agent"] ?? "");
   if (agent === undefined)
@@ -47,7 +47,7 @@ const register = async (exchange: RequestContext): Promise<HttpResponse> => {
     );
   if (!agent.publicKey.verify(`${agent.agentRuntimeId}:${timestamp}`, signature))
     throw unauthorized("bad_signature", "the signature is not the agent's");
-  checkBiscuit(exchange, agent);
+  checkBiscuit(context, agent);
   const taskId = randomToken("task_", 12);
   agent.taskIds.add(taskId);
   return taskResponse(state, agent, taskId);

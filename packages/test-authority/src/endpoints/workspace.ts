@@ -16,9 +16,9 @@ const authenticateMember = async ({ state, request }: RequestContext): Promise<C
 
 // Codex asks for this before a user's model requests and follows it; NO_CONSTRAINT means the configured base URL. It
 // sends nothing to an origin that is not https.
-const checkAccounts = async (exchange: RequestContext): Promise<HttpResponse> => {
-  const { account: current } = await authenticateMember(exchange);
-  const own = exchange.state.directory.accounts.filter(({ userId }) => userId === current.userId);
+const checkAccounts = async (context: RequestContext): Promise<HttpResponse> => {
+  const { account: current } = await authenticateMember(context);
+  const own = context.state.directory.accounts.filter(({ userId }) => userId === current.userId);
   return json(200, {
     accounts: own.map((account) => ({
       id: account.accountId,
@@ -37,9 +37,9 @@ const checkAccounts = async (exchange: RequestContext): Promise<HttpResponse> =>
 const managed = (id: string, name: string, toml: string | null) =>
   toml === null ? null : { enterprise_managed: [{ id, name, contents: toml }] };
 
-const bundleConfig = async (exchange: RequestContext): Promise<HttpResponse> => {
-  await authenticateMember(exchange);
-  const { managedConfig, managedRequirements } = exchange.state.settings;
+const bundleConfig = async (context: RequestContext): Promise<HttpResponse> => {
+  await authenticateMember(context);
+  const { managedConfig, managedRequirements } = context.state.settings;
   return json(200, {
     config_toml: managed("config", "Managed configuration", managedConfig),
     requirements_toml: managed("requirements", "Managed requirements", managedRequirements),

@@ -99,7 +99,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
     for (const socket of open) socket.destroy();
   });
 
-  const judge = async (request: RecordedRequest): Promise<void> => {
+  const authenticateUpgrade = async (request: RecordedRequest): Promise<void> => {
     if (!socketPath.test(request.path))
       throw notFound("unknown_endpoint", `there is no WebSocket endpoint ${request.path}`);
     await authenticate(state, request);
@@ -127,7 +127,7 @@ export const acceptSockets = (server: Server, state: AuthorityState, closed: Abo
       return;
     }
     try {
-      await judge(request);
+      await authenticateUpgrade(request);
       request.status = 101;
       sockets.handleUpgrade(incoming, socket, head, (peer) => converse(state, request, peer));
     } catch (error) {

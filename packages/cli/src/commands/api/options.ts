@@ -1,6 +1,6 @@
 import type { Command, FlagValues, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { isUnsafeMethod } from "../../http/destination.ts";
+import { isMethodAllowed } from "@agent-auth/model-provider/requests/destination";
 import type { BodySource } from "./body.ts";
 import { type Field, fieldsToJson, parseRawField, parseTypedField } from "./fields.ts";
 import { spec } from "./spec.ts";
@@ -67,7 +67,7 @@ const parseMethod = (given: string | undefined, body: BodySource): string => {
   if (!/^[A-Za-z]+$/u.test(given))
     throw new UsageError("--method is not an HTTP method", spec.path);
   const method = given.toUpperCase();
-  if (isUnsafeMethod(method)) {
+  if (!isMethodAllowed(method)) {
     throw new UsageError(`${method} would reveal the credential`, spec.path);
   }
   return method;

@@ -3,12 +3,13 @@ import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
 import type { ModelProviderError } from "@agent-auth/model-provider/errors";
 import type { ModelProvider } from "@agent-auth/model-provider/provider";
+import { RequestSigner } from "@agent-auth/model-provider/signing";
 import * as Effect from "effect/Effect";
 import { explainCredentialError } from "../../errors/credential-error.ts";
 import { exitCode, type ExitCode } from "../../errors/exit-code.ts";
 import { reportError } from "../../errors/report.ts";
 import type { Destination } from "../../http/destination.ts";
-import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
+import { sessionProvider, signerLayer } from "../../request-signing.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeLine } from "../../terminal/write.ts";
 import type { ApiOptions } from "./options.ts";
@@ -30,7 +31,7 @@ export const sendAndPrint = Effect.fnUntraced(function* (options: ApiOptions) {
 
 const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session) {
   const jq = options.jq === undefined ? undefined : yield* loadJqProgram(options.jq);
-  const signer = yield* signerForCallbacks;
+  const signer = yield* RequestSigner;
   let failedRecovery: ModelProviderError | undefined;
   const { target } = yield* signer.sign();
   const destination = yield* resolvePath(options.path, target);
@@ -39,6 +40,7 @@ const send = Effect.fnUntraced(function* (options: ApiOptions, session: Session)
   const dispatcher = network.compose(
     authInterceptor({
       signer,
+      context: yield* Effect.context(),
       otherOrigins: "reject",
       onRecoveryFailed: (error) => {
         failedRecovery = error;

@@ -54,16 +54,14 @@ const show = Effect.fnUntraced(function* (options: JwksOptions) {
   const found = yield* findJwks(origin).pipe(
     Effect.provide(HttpClient.layer(session.environment, { userAgent })),
   );
-  const keys = yield* judge(found);
+  const keys = yield* checkKeys(found);
   if (options.json) writeJson({ from: placeOf(origin), keys });
   else writeAnswer(`${[placeOf(origin), ...keys.map(keyLine)].join("\n")}\n`);
-  const complaint = complain(keys, options);
-  return complaint === undefined
-    ? exitCode.done
-    : reportError("The key set cannot be used", complaint);
+  const problem = problemOf(keys, options);
+  return problem === undefined ? exitCode.done : reportError("The key set cannot be used", problem);
 });
 
-const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
+const checkKeys = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
   const set = yield* parseJwks(jwks, placeOf(origin));
   const facts: KeyFacts[] = [];
   for (const key of keyFacts(jwks)) {
@@ -71,11 +69,11 @@ const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
       facts.push({ ...key, usable: false, reason: "it has no id" });
       continue;
     }
-    const verdict = yield* Effect.result(set.key(key.kid));
+    const result = yield* Effect.result(set.key(key.kid));
     facts.push(
-      verdict._tag === "Success"
+      result._tag === "Success"
         ? { ...key, usable: true, reason: null }
-        : { ...key, usable: false, reason: verdict.failure.problem ?? "it is not understood" },
+        : { ...key, usable: false, reason: result.failure.problem ?? "it is not understood" },
     );
   }
   return facts;
@@ -84,11 +82,11 @@ const judge = Effect.fnUntraced(function* ({ jwks, origin }: FoundJwks) {
 const keyLine = (key: KeyFacts) => {
   const kind = [key.kty, key.alg, key.bits === null ? null : `${key.bits} bits`];
   const words = kind.filter((word) => word !== null).join(", ");
-  const verdict = key.usable ? "ok" : `ignored: ${key.reason ?? ""}`;
-  return `  ${printable(`${key.kid ?? "(no id)"}  ${words}  ${verdict}`)}`;
+  const result = key.usable ? "ok" : `ignored: ${key.reason ?? ""}`;
+  return `  ${printable(`${key.kid ?? "(no id)"}  ${words}  ${result}`)}`;
 };
 
-const complain = (
+const problemOf = (
   keys: readonly KeyFacts[],
   { from, kid }: JwksOptions,
 ): Reportable | undefined => {

@@ -1,5 +1,6 @@
 import { makeDispatcher, defaultHeaders } from "@agent-auth/login/http";
 import { authInterceptor } from "@agent-auth/model-provider/dispatcher";
+import { RequestSigner } from "@agent-auth/model-provider/signing";
 import * as Effect from "effect/Effect";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { parseInteger } from "../../argv/parse.ts";
@@ -14,7 +15,7 @@ import type { ListenAddress } from "../../proxy/request-guard.ts";
 import { serveProxy } from "../../proxy/server.ts";
 import { CliError } from "../../errors/cli-error.ts";
 import { UsageError } from "../../argv/usage-error.ts";
-import { sessionProvider, signerForCallbacks, signerLayer } from "../../request-signing.ts";
+import { sessionProvider, signerLayer } from "../../request-signing.ts";
 import { openSession, type Session, userAgent } from "../../session.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { spec } from "./spec.ts";
@@ -82,7 +83,7 @@ const proxy = Effect.fnUntraced(function* (options: ProxyOptions) {
 });
 
 const serve = Effect.fnUntraced(function* (options: ProxyOptions, session: Session) {
-  const signer = yield* signerForCallbacks;
+  const signer = yield* RequestSigner;
   const services = yield* Effect.context();
   // If requests cannot be signed, report it now, not with the first request.
   yield* signer.sign();
@@ -93,7 +94,7 @@ const serve = Effect.fnUntraced(function* (options: ProxyOptions, session: Sessi
     dispatcher: dispatcher.compose(
       authInterceptor({ signer, context: services, otherOrigins: "reject" }),
     ),
-    signed: () => signer.signNow() ?? Effect.runPromise(signer.sign()),
+    signed: () => signer.signNow() ?? Effect.runPromiseWith(services)(signer.sign()),
     defaults: defaultHeaders(session.environment, { userAgent }),
     headers: makeHeaderFilter({
       cookies: options.cookies,

@@ -20,7 +20,7 @@ import { codexLockName, sqliteLockName } from "../lock/lock-file.ts";
 import { refreshLockName } from "../lock/refresh-lock.ts";
 import {
   controlOf,
-  crossing,
+  rootAccessProblem,
   giveToFolderOwner,
   openFolderFlags,
   pinFolder,
@@ -85,7 +85,7 @@ export const accountNames = (
     try: () => {
       const stats = statSync(path, { throwIfNoEntry: false });
       if (stats === undefined) return [];
-      const reason = crossing(controlOf(path), stats, "read");
+      const reason = rootAccessProblem(controlOf(path), stats, "read");
       if (reason !== undefined)
         throw new AccountFolderUnusable({ path, operation: "read", reason });
       return readdirSync(path, { withFileTypes: true })

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { StoreUnreadable } from "../../errors/store.ts";
-import { crossingOfOpenFile } from "../privilege.ts";
+import { rootAccessProblemOfOpenFile } from "../privilege.ts";
 import { describeSystemError, systemCodeOf } from "./system-error.ts";
 
 const MIB = 1024 * 1024;
@@ -42,7 +42,7 @@ const readRegularFile = (fd: number, path: string, maxBytes: number): Uint8Array
     });
   if (stats.size > maxBytes)
     throw new StoreUnreadable({ where: path, reason: `it is larger than ${maxBytes / MIB} MiB` });
-  const refusal = crossingOfOpenFile(path, fd, stats);
+  const refusal = rootAccessProblemOfOpenFile(path, fd, stats);
   if (refusal !== undefined) throw new StoreUnreadable({ where: path, reason: refusal });
   const buffer = Buffer.allocUnsafe(stats.size);
   let length = 0;

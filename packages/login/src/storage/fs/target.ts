@@ -3,7 +3,7 @@ import { lstat, open, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { quoteForShell } from "../../errors/place.ts";
 import { StoreUnwritable } from "../../errors/store.ts";
-import { controlOf, crossing, isRoot, type PathControl, pinFolder } from "../privilege.ts";
+import { controlOf, rootAccessProblem, isRoot, type PathControl, pinFolder } from "../privilege.ts";
 import { systemCodeOf } from "./system-error.ts";
 
 export type StoreOperation = StoreUnwritable["operation"];
@@ -99,7 +99,7 @@ const assertNoCrossing = async (
   let found = stats;
   for (let folder = dirname(path); found === undefined; folder = dirname(folder))
     found = await ifPresent(stat(folder));
-  const reason = crossing(control, found, "write");
+  const reason = rootAccessProblem(control, found, "write");
   if (reason !== undefined) throw new StoreUnwritable({ where: path, operation, reason });
 };
 

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit";
 import * as Scope from "effect/Scope";
 import { type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
 import { resolveTarget } from "../fs/target.ts";
-import { controlOf, crossing, isFolderOfOthers, type PathControl } from "../privilege.ts";
+import { controlOf, rootAccessProblem, isFolderOfOthers, type PathControl } from "../privilege.ts";
 import { acquireFlock } from "./flock.ts";
 import { codexLockName, lockFailed, sqliteLockName } from "./lock-file.ts";
 import { acquireSqliteLock } from "./sqlite-lock.ts";
@@ -113,7 +113,8 @@ const checkFolder = Effect.fnUntraced(function* ({
   path,
 }: Folder): Effect.fn.Return<boolean, HomeLockFailed> {
   const [reason, isOthers] = yield* Effect.try({
-    try: () => [crossing(control, statSync(path), "write"), isFolderOfOthers(path)] as const,
+    try: () =>
+      [rootAccessProblem(control, statSync(path), "write"), isFolderOfOthers(path)] as const,
     catch: lockFailed(path),
   });
   if (reason !== undefined) return yield* new HomeLockFailed({ path, reason });

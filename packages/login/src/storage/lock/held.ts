@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 
 /** One use of a lock: the home that it locked, its folders, and whether its effect has ended. */
-export interface Turn {
+export interface HeldLock {
   readonly home: string | symbol;
   readonly folders: ReadonlyArray<string>;
   isOver: boolean;
@@ -33,7 +33,7 @@ export interface Turn {
  */
 export class HomeLockHeld extends Context.Service<
   HomeLockHeld,
-  { readonly turns: ReadonlyArray<Turn> }
+  { readonly turns: ReadonlyArray<HeldLock> }
 >()("@agent-auth/login/storage/lock/HomeLockHeld") {}
 
 /** Dies if the lock has been released since: a fiber that outlives its lock must not change a store. */
@@ -46,7 +46,7 @@ export const assertHomeLockHeld: Effect.Effect<void, never, HomeLockHeld> = Effe
 );
 
 /** Returns the locks that the running effect holds. Dies if one of them is of the same home. */
-export const enclosingTurns = (home: string | symbol): Effect.Effect<ReadonlyArray<Turn>> =>
+export const heldLocks = (home: string | symbol): Effect.Effect<ReadonlyArray<HeldLock>> =>
   Effect.flatMap(Effect.serviceOption(HomeLockHeld), (held) => {
     const turns = Option.isSome(held) ? held.value.turns.filter((turn) => !turn.isOver) : [];
     return turns.some((turn) => turn.home === home)

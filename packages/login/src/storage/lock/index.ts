@@ -10,7 +10,7 @@ import type { CodexHomeUnusable } from "../../errors/config.ts";
 import { HomeLockBusy, type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
 import { describeSystemError } from "../fs/system-error.ts";
 import type { Acquired } from "./acquire.ts";
-import { enclosingTurns, HomeLockHeld, type Turn } from "./held.ts";
+import { heldLocks, HomeLockHeld, type HeldLock } from "./held.ts";
 
 export { assertHomeLockHeld, HomeLockHeld } from "./held.ts";
 export { codexLockName, sqliteLockName } from "./lock-file.ts";
@@ -180,11 +180,11 @@ const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
   ): Effect.Effect<A, E | E2, Exclude<R, HomeLockHeld>> =>
     Effect.gen(function* () {
       const here = home();
-      const outer = yield* enclosingTurns(here);
+      const outer = yield* heldLocks(here);
       const alone = Effect.scopedWith((scope) =>
         Effect.gen(function* () {
           const { folders } = yield* Scope.provide(take(foldersOf(outer)), scope);
-          const turn: Turn = { home: here, folders, isOver: false };
+          const turn: HeldLock = { home: here, folders, isOver: false };
           const end = Effect.sync(() => {
             turn.isOver = true;
           });
@@ -208,7 +208,7 @@ const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
       );
     },
     tryLock: Effect.gen(function* () {
-      const heldFolders = foldersOf(yield* enclosingTurns(home()));
+      const heldFolders = foldersOf(yield* heldLocks(home()));
       return yield* Effect.scoped(acquire({ heldFolders, maxWaitMs: 0, createHome: false })).pipe(
         Effect.map(({ excludesCodex }): HomeLockState => ({ _tag: "Free", excludesCodex })),
         Effect.catchTag("HomeLockBusy", ({ path }) =>
@@ -219,4 +219,4 @@ const makeHomeLock = ({ acquire, home }: Mechanism): HomeLock["Service"] => {
   };
 };
 
-const foldersOf = (turns: ReadonlyArray<Turn>) => turns.flatMap(({ folders }) => folders);
+const foldersOf = (turns: ReadonlyArray<HeldLock>) => turns.flatMap(({ folders }) => folders);

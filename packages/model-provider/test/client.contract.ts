@@ -6,16 +6,16 @@ import { recoveryContract } from "./contract/recovery.contract.ts";
 import { refusalsContract } from "./contract/refusals.contract.ts";
 import { retriesContract } from "./contract/retries.contract.ts";
 import { streamingContract } from "./contract/streaming.contract.ts";
-import type { OpenFace } from "./contract/open-face.ts";
-import type { Face, MakeFace } from "./support/faces.ts";
+import type { OpenClient } from "./contract/open-client.ts";
+import type { TestClient, MakeClient } from "./support/clients.ts";
 
 /** What every kind of client does. `name` is the function that a reader looks for. */
-export const faceContract = (name: string, make: MakeFace): void => {
-  const open: Array<Face> = [];
+export const clientContract = (name: string, make: MakeClient): void => {
+  const open: Array<TestClient> = [];
   afterEach(async () => {
-    await Promise.all(open.splice(0).map((face) => face.close()));
+    await Promise.all(open.splice(0).map((client) => client.close()));
   });
-  const face: OpenFace = (options) => {
+  const openClient: OpenClient = (options) => {
     const { provider, manager, now, ...requests } = options;
     const signer = makeRequestSigner({
       provider,
@@ -27,10 +27,10 @@ export const faceContract = (name: string, make: MakeFace): void => {
     return made;
   };
 
-  headersContract(name, face);
-  refusalsContract(name, face);
-  recoveryContract(name, face);
-  retriesContract(name, face);
-  accountChangeContract(name, face);
-  streamingContract(name, face);
+  headersContract(name, openClient);
+  refusalsContract(name, openClient);
+  recoveryContract(name, openClient);
+  retriesContract(name, openClient);
+  accountChangeContract(name, openClient);
+  streamingContract(name, openClient);
 };

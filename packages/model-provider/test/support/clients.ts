@@ -10,26 +10,26 @@ import * as HttpClientError from "effect/http/HttpClientError";
 import * as HttpClientRequest from "effect/http/HttpClientRequest";
 import { Agent } from "undici";
 import { createAuthenticatedFetch, type RequestOptions } from "../../src/fetch/index.ts";
-import * as EffectFace from "../../src/fetch/effect-http-client.ts";
+import * as EffectHttpClient from "../../src/fetch/effect-http-client.ts";
 import type { RequestSignerShape } from "../../src/signing/request-signer.ts";
 import { RequestSigner } from "../../src/signing/index.ts";
 import { authInterceptor } from "../../src/dispatcher/index.ts";
 
-export interface FaceRequest {
+export interface TestRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "TRACE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer> | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
 }
 
-export interface FaceAnswer {
+export interface TestResponse {
   readonly status: number;
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 /** One of the clients that send authenticated requests, as the contract tests use it. */
-export interface Face {
-  readonly send: (url: string, request?: FaceRequest) => Promise<FaceAnswer>;
+export interface TestClient {
+  readonly send: (url: string, request?: TestRequest) => Promise<TestResponse>;
   /** The typed reason inside what `send` rejects with. */
   readonly reason: (error: unknown) => unknown;
   /** What `send` rejects with after an abort with this reason. */
@@ -37,9 +37,11 @@ export interface Face {
   readonly close: () => Promise<void>;
 }
 
-export type MakeFace = (options: RequestOptions & { readonly signer: RequestSignerShape }) => Face;
+export type MakeClient = (
+  options: RequestOptions & { readonly signer: RequestSignerShape },
+) => TestClient;
 
-export const textOf = async (answer: FaceAnswer): Promise<string> => {
+export const textOf = async (answer: TestResponse): Promise<string> => {
   const parts: Array<Uint8Array> = [];
   for await (const part of answer.chunks) parts.push(part);
   return Buffer.concat(parts).toString();
@@ -47,7 +49,7 @@ export const textOf = async (answer: FaceAnswer): Promise<string> => {
 
 const none: AsyncIterable<Uint8Array> = Readable.from([]);
 
-export const fetchFace: MakeFace = (options) => {
+export const fetchClient: MakeClient = (options) => {
   const agent = new Agent();
   const authenticated = createAuthenticatedFetch({ ...options, dispatcher: agent });
   return {
@@ -67,7 +69,7 @@ export const fetchFace: MakeFace = (options) => {
   };
 };
 
-export const interceptorFace: MakeFace = (options) => {
+export const interceptorClient: MakeClient = (options) => {
   const agent = new Agent();
   const composed = agent.compose(authInterceptor(options));
   return {
@@ -94,10 +96,10 @@ export const interceptorFace: MakeFace = (options) => {
   };
 };
 
-export const effectFace: MakeFace = ({ signer, context, ...options }) => {
+export const effectClient: MakeClient = ({ signer, context, ...options }) => {
   const agent = new Agent();
   const runtime = ManagedRuntime.make(
-    EffectFace.layer({ ...options, dispatcher: agent }).pipe(
+    EffectHttpClient.layer({ ...options, dispatcher: agent }).pipe(
       Layer.provide(Layer.succeed(RequestSigner, signer)),
     ),
   );
@@ -114,7 +116,7 @@ export const effectFace: MakeFace = ({ signer, context, ...options }) => {
       return { status: response.status, chunks: Stream.toAsyncIterable(response.stream) };
     },
     reason: (error) =>
-      HttpClientError.isHttpClientError(error) ? EffectFace.signFailure(error) : error,
+      HttpClientError.isHttpClientError(error) ? EffectHttpClient.signFailure(error) : error,
     aborted: () => ({ message: "All fibers interrupted without error" }),
     close: async () => {
       await runtime.dispose();
@@ -123,7 +125,7 @@ export const effectFace: MakeFace = ({ signer, context, ...options }) => {
   };
 };
 
-const bodyOf = (body: FaceRequest["body"]) => {
+const bodyOf = (body: TestRequest["body"]) => {
   if (body === undefined) return HttpBody.empty;
   if (typeof body === "string") return HttpBody.text(body);
   return body instanceof Uint8Array

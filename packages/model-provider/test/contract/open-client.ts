@@ -1,13 +1,13 @@
 import { expect } from "vitest";
 import type { RequestOptions } from "../../src/fetch/index.ts";
 import type { RequestSignerOptions } from "../../src/signing/request-signer.ts";
-import type { Face } from "../support/faces.ts";
+import type { TestClient } from "../support/clients.ts";
 import { answer, type Respond, type Seen } from "../support/server.ts";
 
-/** Opens a face that is closed after the test. */
-export type OpenFace = (options: RequestSignerOptions & RequestOptions) => Face;
+/** Opens a client that is closed after the test. */
+export type OpenClient = (options: RequestSignerOptions & RequestOptions) => TestClient;
 
-export const rejection = async (one: Face, sending: Promise<unknown>): Promise<unknown> =>
+export const rejection = async (one: TestClient, sending: Promise<unknown>): Promise<unknown> =>
   one.reason(
     await sending.then(
       () => expect.fail("it was sent"),
