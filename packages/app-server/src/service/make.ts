@@ -1,6 +1,6 @@
 import { arch, platform, release, type } from "node:os";
 import type { Credential } from "@agent-auth/login/credential";
-import { InvalidLoginInput, type LoginError } from "@agent-auth/login/errors";
+import { LoginInputInvalid, type LoginError } from "@agent-auth/login/errors";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -253,9 +253,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
 });
 
 /** Before the pending login is cancelled for it. */
-const refuseEmpty = (apiKey: Redacted.Redacted): Effect.Effect<void, InvalidLoginInput> =>
+const refuseEmpty = (apiKey: Redacted.Redacted): Effect.Effect<void, LoginInputInvalid> =>
   Redacted.value(apiKey).trim() === ""
-    ? Effect.fail(new InvalidLoginInput({ what: "API key", reason: "it is empty" }))
+    ? Effect.fail(new LoginInputInvalid({ what: "API key", reason: "it is empty" }))
     : Effect.void;
 
 const platformNames: Partial<Record<NodeJS.Platform, string>> = {

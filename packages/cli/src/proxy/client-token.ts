@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { CliError } from "../errors/cli-error.ts";
-import { folderCrossing } from "./folder-crossing.ts";
+import { rootCreationProblem } from "./root-creation-problem.ts";
 import type { Rejection } from "./request-guard.ts";
 
 /** A shorter token could be guessed by another local user. */
@@ -16,8 +16,8 @@ const MAX_BYTES = 4096;
  */
 export const loadClientToken = (path: string): string => {
   try {
-    const crossing = folderCrossing(path);
-    if (crossing !== undefined) throw unusable(path, crossing);
+    const problem = rootCreationProblem(path);
+    if (problem !== undefined) throw unusable(path, problem);
     return createToken(path) ?? readToken(path);
   } catch (error) {
     if (error instanceof CliError) throw error;

@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from "node:net";
 import { dirname } from "node:path";
 import * as Effect from "effect/Effect";
 import { CliError } from "../errors/cli-error.ts";
-import { folderCrossing } from "./folder-crossing.ts";
+import { rootCreationProblem } from "./root-creation-problem.ts";
 import type { ListenAddress } from "./request-guard.ts";
 
 /**
@@ -66,7 +66,7 @@ const listenOnSocket = (
 
 /** A user who can rename files in the folder could replace our socket by another one. */
 const checkFolder = (socketPath: string): void => {
-  const reason = folderCrossing(socketPath);
+  const reason = rootCreationProblem(socketPath);
   if (reason !== undefined)
     throw new CliError({
       code: "CLI_PROXY_SOCKET",

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { lstat, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { controlOf, crossing } from "../privilege.ts";
+import { controlOf, rootAccessProblem } from "../privilege.ts";
 import { replaceFile, sweepTemporaries } from "./replace.ts";
 
 /** Folder below CODEX_HOME for files that only agent-auth knows. Deleting it loses no sign-in. */
@@ -53,7 +53,8 @@ export const writeStateFile = async (
   const path = stateFilePath(folder, name);
   try {
     const found = await stat(folder);
-    if (!isOwn(found) || crossing(controlOf(folder), found, "write") !== undefined) return false;
+    if (!isOwn(found) || rootAccessProblem(controlOf(folder), found, "write") !== undefined)
+      return false;
     const parent = join(folder, FOLDER);
     await mkdir(parent, { mode: 0o700 }).catch(ignoreExisting);
     const stats = await lstat(parent);

@@ -43,7 +43,7 @@ export const resolveTarget = async (
   operation: StoreOperation,
 ): Promise<AuthFileTarget> => {
   const target = { ...(await followLinks(path, operation)), control: controlOf(path) };
-  await assertNoCrossing(target, operation);
+  await assertRootMayUse(target, operation);
   return target;
 };
 
@@ -91,7 +91,7 @@ const realFolder = async (folder: string): Promise<string | undefined> => {
   }
 };
 
-const assertNoCrossing = async (
+const assertRootMayUse = async (
   { control, path, stats }: AuthFileTarget,
   operation: StoreOperation,
 ): Promise<void> => {
@@ -124,7 +124,7 @@ export const inHeldFolder = async <A>(
     const stats = await lstatIfPresent(path);
     const { control, isLinked } = target;
     const held = { path, isLinked, control, ...(stats === undefined ? {} : { stats }) };
-    await assertNoCrossing(held, operation);
+    await assertRootMayUse(held, operation);
     return await use(held);
   } catch (error) {
     if (!(error instanceof StoreUnwritable)) throw error;
