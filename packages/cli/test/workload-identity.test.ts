@@ -54,6 +54,9 @@ const reporter = [
   "JSON.stringify(Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(CODEX_A|OPENAI_|AGENT_AUTH_)/.test(name))))",
 ];
 
+const names =
+  "JSON.stringify(Object.keys(process.env).filter((name) => /^(ACTIONS_|CODEX_A|OPENAI_|AGENT_AUTH_)/.test(name)))";
+
 describe("with a workload identity", () => {
   it("login status names it, with account and source", async () => {
     await using setup = await open();
@@ -128,6 +131,17 @@ describe("with a workload identity", () => {
     const child = await home.run(["token"], { env: given });
     expect(child.stdout).toBe(`${given["CODEX_API_KEY"]}\n`);
     expect(authority.count("apiWorkloadExchange")).toBe(1);
+  });
+
+  it("exec keeps the variables of GitHub Actions, with which it obtained the token, to itself", async () => {
+    await using setup = await open();
+    const { api, authority, home } = setup;
+    const args = [...api, ...table({ source: "github-actions", audience: "aud-1" })];
+    const env = authority.platformVariables("github-actions");
+    const { stdout } = await home.run(["exec", ...args, "--", process.execPath, "-p", names], {
+      env,
+    });
+    expect(JSON.parse(stdout)).toEqual(["AGENT_AUTH_CONFIG", "CODEX_API_KEY"]);
   });
 
   it("the proxy serves many requests after one exchange", async () => {

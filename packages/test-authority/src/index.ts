@@ -1,3 +1,4 @@
+export type { Platform } from "./endpoints/platforms.ts";
 export type { Account } from "./identities/accounts.ts";
 export type { HttpResponse } from "./http/response.ts";
 export type { Behaviour, BehaviourOptions, FixedResponse } from "./steering/behaviours.ts";

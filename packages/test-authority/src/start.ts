@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { accountsApiRoutes } from "./endpoints/accounts-api.ts";
 import { echoRoutes } from "./endpoints/echo.ts";
 import { jwksRoutes } from "./endpoints/jwks.ts";
+import { platformRoutes, platformVariables } from "./endpoints/platforms.ts";
 import { responsesRoutes } from "./endpoints/responses.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
 import { workspaceRoutes } from "./endpoints/workspace.ts";
@@ -33,6 +34,7 @@ const routes: ReadonlyArray<Route> = [
   ...echoRoutes,
   ...accountsApiRoutes,
   ...workspaceRoutes,
+  ...platformRoutes,
   ...tokenRoutes,
   ...revokeRoutes,
   ...authorizeRoutes,
@@ -52,6 +54,7 @@ const minting = (state: AuthorityState) => ({
   addFederationRule: addFederationRule.bind(null, state),
   addServiceAccount: addServiceAccount.bind(null, state),
   mintIdentityToken: mintIdentityToken.bind(null, state),
+  platformVariables: platformVariables.bind(null, state),
   jwks: state.keys.jwks.bind(state.keys),
   rotateSigningKey: async ({ keepOld = true } = {}) => (await state.keys.rotate(keepOld)).kid,
   publishKeys: state.keys.publish.bind(state.keys),

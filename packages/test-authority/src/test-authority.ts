@@ -9,6 +9,7 @@ import type {
   ServiceAccount,
   WorkloadRuleOptions,
 } from "./identities/workloads.ts";
+import type { Platform } from "./endpoints/platforms.ts";
 import type { Decision } from "./oauth/authorize.ts";
 import type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 import type { RecordedRequest, WaitOptions } from "./steering/request-log.ts";
@@ -78,6 +79,9 @@ export interface TestAuthority extends AsyncDisposable {
   readonly addServiceAccount: (options?: WorkloadRuleOptions) => ServiceAccount;
   /** Mints an identity token, as the platform of a program does. */
   readonly mintIdentityToken: (options?: MintIdentityTokenOptions) => Promise<string>;
+
+  /** The variables that a platform sets in a job, or for its metadata server; this authority stands for the platform. */
+  readonly platformVariables: (platform: Platform) => Readonly<Record<string, string>>;
 
   /** The published key set. */
   readonly jwks: () => Promise<KeySet>;

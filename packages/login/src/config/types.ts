@@ -76,7 +76,19 @@ export type AdministratorRule =
     };
 
 /** Where the identity token of a program comes from: a file, or the platform that runs the program. */
-export const identitySourceNames = ["file", "spiffe"] as const;
+export const identitySourceNames = [
+  "file",
+  "spiffe",
+  "github-actions",
+  "gitlab-ci",
+  "circleci",
+  "buildkite",
+  "kubernetes",
+  "gce",
+  "azure-federated-token",
+  "azure-imds",
+  "aws-web-identity",
+] as const;
 
 export type IdentitySourceName = (typeof identitySourceNames)[number];
 

@@ -15,6 +15,7 @@ import { exchangeIdentityToken } from "./exchange.ts";
 import type { WorkloadIdentitySettings } from "./settings.ts";
 import { fetchIdentityToken } from "./sources/index.ts";
 
+export { consumedVariables } from "./consumed-variables.ts";
 export {
   type IdentitySource,
   type WorkloadIdentitySettings,

@@ -5,6 +5,7 @@ import { unauthorized } from "../http/response.ts";
 import type { AuthorityState } from "../state.ts";
 import { epochSeconds } from "../steering/clock.ts";
 import type { Account } from "./accounts.ts";
+import { randomToken } from "./accounts.ts";
 import { signClaims } from "./claims.ts";
 
 /** What an identity token must say to be exchanged under a rule. */
@@ -43,8 +44,10 @@ export interface MintIdentityTokenOptions {
   readonly signature?: "published" | "unknownKey";
 }
 
-/** The rules by which identity tokens are exchanged. */
+/** The rules by which identity tokens are exchanged, and the secrets with which jobs ask their platform for one. */
 export class Workloads {
+  readonly githubRequestToken = randomToken("gh-");
+  readonly buildkiteAgentToken = randomToken("bk-");
   readonly federationRules = new Map<string, WorkloadRule>();
   readonly serviceAccounts = new Map<string, WorkloadRule>();
 }

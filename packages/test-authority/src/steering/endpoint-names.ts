@@ -26,6 +26,10 @@ export const endpoints = [
   "devicePage",
   "deviceDecide",
   "deviceCallback",
+  "githubIdToken",
+  "gceIdToken",
+  "azureIdToken",
+  "buildkiteIdToken",
   "unknown",
 ] as const;
 

@@ -1,11 +1,12 @@
 import { configForChild } from "@agent-auth/login/config";
 import { credentialVariables } from "@agent-auth/login/config/environment";
+import type { CredentialSource } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { explainCredentialError } from "../../errors/credential-error.ts";
 import { reportError } from "../../errors/report.ts";
-import { openSession } from "../../session.ts";
+import { openSession, type Session } from "../../session.ts";
 import { exportableCredential } from "./exportable-credential.ts";
 import { runProgram } from "./run-program.ts";
 import { spec } from "./spec.ts";
@@ -31,8 +32,9 @@ export const run = (options: ExecOptions) =>
 const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOptions) {
   const session = yield* openSession(globals);
   const { variable, secret, source } = yield* exportableCredential(session);
+  const consumed = source._tag === "WorkloadIdentity" ? yield* variablesOf(source, session) : [];
   const others = Object.entries(process.env).filter(
-    ([name]) => !credentialVariables.includes(name),
+    ([name]) => !credentialVariables.includes(name) && !consumed.includes(name),
   );
   // Else a library in the program would exchange the identity itself, instead of using what it is given.
   const overrides =
@@ -47,3 +49,12 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
   };
   return yield* runProgram(program, args, env);
 });
+
+const variablesOf = (
+  { identitySource }: Extract<CredentialSource, { readonly _tag: "WorkloadIdentity" }>,
+  { config }: Session,
+) =>
+  Effect.promise(async () => {
+    const { consumedVariables } = await import("@agent-auth/login/workload-identity");
+    return consumedVariables(identitySource, config.workloadIdentity);
+  });

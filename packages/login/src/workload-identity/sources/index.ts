@@ -11,6 +11,15 @@ import type { FetchIdentityToken } from "./source.ts";
 const sources: Readonly<Record<IdentitySourceName, () => Promise<FetchIdentityToken>>> = {
   file: async () => (await import("./file.ts")).fetchFromFile,
   spiffe: () => Promise.reject(new Error("the SPIFFE source is not available")),
+  "github-actions": async () => (await import("./github-actions.ts")).fetchFromGithub,
+  "gitlab-ci": async () => (await import("./ci-variable.ts")).fetchFromGitlab,
+  circleci: async () => (await import("./ci-variable.ts")).fetchFromCircleci,
+  buildkite: async () => (await import("./buildkite.ts")).fetchFromBuildkite,
+  kubernetes: async () => (await import("./mounted-file.ts")).fetchFromKubernetes,
+  gce: async () => (await import("./gce.ts")).fetchFromGce,
+  "azure-federated-token": async () => (await import("./mounted-file.ts")).fetchFromAzureFile,
+  "azure-imds": async () => (await import("./azure-imds.ts")).fetchFromAzureImds,
+  "aws-web-identity": async () => (await import("./mounted-file.ts")).fetchFromAwsFile,
 };
 
 /** Returns the identity token of this program from the chosen source. */

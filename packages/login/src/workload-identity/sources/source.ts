@@ -1,38 +1,119 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
-import type * as Effect from "effect/Effect";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { LoginEnvironment } from "../../config/environment.ts";
 import { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
+import { parseJson } from "../../internal/json.ts";
 import type { IdentitySource } from "../settings.ts";
+
+/** The variables of the process that a source reads. */
+export type SourceEnvironment = Pick<LoginEnvironment, "variable">;
 
 /** Fetches or reads the identity token of this program, anew at each call. */
 export type FetchIdentityToken = (
   source: IdentitySource,
-  environment: Pick<LoginEnvironment, "variable">,
+  environment: SourceEnvironment,
 ) => Effect.Effect<Redacted.Redacted, IdentityTokenUnavailable, HttpTransport>;
 
 /** Bytes of an identity token, as in Codex. */
 export const maxTokenBytes = 16_384;
+
+/** Bytes of a platform's response: a token with some JSON around it. */
+export const maxResponseBytes = 65_536;
+
+type Remedy = IdentityTokenUnavailable["remedy"];
 
 /** An error that tells what this source lacks. */
 export const unavailable = (
   source: IdentitySource,
   text: string,
   hint: string,
-  remedy: IdentityTokenUnavailable["remedy"] = "fixEnvironment",
+  remedy: Remedy = "fixEnvironment",
 ): IdentityTokenUnavailable =>
   new IdentityTokenUnavailable({ source: source.name, text, hint, remedy });
 
-/** The token in a platform's answer, trimmed; an error if it is empty, too long, or cannot be a token. */
+/** The value of a variable that the platform sets, or an error that names it. */
+export const requireVariable = (
+  source: IdentitySource,
+  environment: SourceEnvironment,
+  name: string,
+  hint: string,
+): Effect.Effect<Redacted.Redacted, IdentityTokenUnavailable> => {
+  const value = environment.variable(name);
+  return value === undefined
+    ? Effect.fail(unavailable(source, `${source.name}: ${name} is not set`, hint))
+    : Effect.succeed(value);
+};
+
+/** The configured audience, or an error: a token for the platform's default audience would be valid elsewhere. */
+export const requireAudience = (
+  source: IdentitySource,
+): Effect.Effect<string, IdentityTokenUnavailable> =>
+  source.audience === undefined
+    ? Effect.fail(
+        unavailable(
+          source,
+          `${source.name}: the audience of the identity token is not configured`,
+          "Set agent_auth.workload_identity.audience to the audience that your administrator gave you.",
+          "fixConfig",
+        ),
+      )
+    : Effect.succeed(source.audience);
+
+/** A token that a platform supplied, trimmed. Fails if it is empty, too long or cannot be a token. */
 export const checkToken = (
   source: IdentitySource,
   text: string,
   hint: string,
-): Redacted.Redacted | IdentityTokenUnavailable => {
+): Effect.Effect<Redacted.Redacted, IdentityTokenUnavailable> => {
   const token = text.trim();
   if (Buffer.byteLength(token) > maxTokenBytes)
-    return unavailable(source, "the workload identity assertion exceeds 16 KiB", hint);
-  if (token === "" || token.includes("\0") || token.includes("\uFFFD"))
-    return unavailable(source, "the workload identity assertion is invalid", hint);
-  return Redacted.make(token, { label: "identity token" });
+    return Effect.fail(unavailable(source, "the workload identity assertion exceeds 16 KiB", hint));
+  return token === "" || /[\0\uFFFD]/.test(token)
+    ? Effect.fail(unavailable(source, "the workload identity assertion is invalid", hint))
+    : Effect.succeed(Redacted.make(token, { label: "identity token" }));
+};
+
+/**
+ * Fails early, with a better reason than the token endpoint gives, if the token is a JWT that has expired or was issued
+ * for another audience than the configured one. Nothing is verified: the token endpoint does that.
+ */
+export const checkClaims = Effect.fnUntraced(function* (
+  source: IdentitySource,
+  token: Redacted.Redacted,
+  hint: string,
+): Effect.fn.Return<Redacted.Redacted, IdentityTokenUnavailable> {
+  const claims = decodeUnverifiedClaims(Redacted.value(token));
+  if (claims === undefined) return token;
+  const { aud, exp } = claims;
+  if (typeof exp === "number" && exp * 1000 <= (yield* Clock.currentTimeMillis))
+    return yield* unavailable(source, `${source.name}: the identity token has expired`, hint);
+  const { audience } = source;
+  const audiences: ReadonlyArray<unknown> = Array.isArray(aud) ? aud : [aud];
+  if (audience === undefined || audiences.includes(audience)) return token;
+  return yield* unavailable(
+    source,
+    `${source.name}: the identity token was not issued for the audience ${audience}`,
+    hint,
+  );
+});
+
+const decodeUnverifiedClaims = (
+  jwt: string,
+): { readonly aud?: unknown; readonly exp?: unknown } | undefined => {
+  const [, payload, signature] = jwt.split(".");
+  if (payload === undefined || signature === undefined) return undefined;
+  const claims = parseJson(Buffer.from(payload, "base64url").toString("utf8"));
+  return typeof claims === "object" && claims !== null ? claims : undefined;
+};
+
+/** The text member of a JSON object, or `undefined`. */
+export const textMember = (body: string, name: string): string | undefined => {
+  const json = parseJson(body);
+  const value: unknown =
+    typeof json === "object" && json !== null && Object.hasOwn(json, name)
+      ? Reflect.get(json, name)
+      : undefined;
+  return typeof value === "string" ? value : undefined;
 };

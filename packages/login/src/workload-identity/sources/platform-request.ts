@@ -1,0 +1,69 @@
+import { HttpTransport, type HttpRequest } from "@agent-auth/agent-identity/http";
+import { isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
+import * as Effect from "effect/Effect";
+import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
+import type { IdentitySource } from "../settings.ts";
+import { maxResponseBytes, textMember, unavailable } from "./source.ts";
+
+const timeoutMs = 10_000;
+
+/** The URL that a platform gave in a variable: https or loopback, without user name, password and fragment. */
+export const parsePlatformUrl = (
+  source: IdentitySource,
+  variable: string,
+  text: string,
+): Effect.Effect<URL, IdentityTokenUnavailable> => {
+  const url = URL.parse(text);
+  const isUsable =
+    url !== null &&
+    isHttpsOrLoopback(url) &&
+    url.username === "" &&
+    url.password === "" &&
+    !text.includes("#");
+  return isUsable
+    ? Effect.succeed(url)
+    : Effect.fail(
+        unavailable(
+          source,
+          `${source.name}: ${variable} is not an https URL without user name, password and fragment`,
+          `Do not set ${variable} yourself: the platform does.`,
+        ),
+      );
+};
+
+/** Asks a platform over https, 10 s, and returns the token in one member of its JSON. Its other text is never shown. */
+export const requestToken = Effect.fnUntraced(function* (
+  source: IdentitySource,
+  request: Pick<HttpRequest, "body" | "headers" | "method"> & { readonly url: URL },
+  member: string,
+  hint: string,
+): Effect.fn.Return<string, IdentityTokenUnavailable, HttpTransport> {
+  const transport = yield* HttpTransport;
+  const { url } = request;
+  const response = yield* transport
+    .request({
+      ...request,
+      url: url.href,
+      timeoutMs,
+      maxBodyBytes: maxResponseBytes,
+      followRedirects: false,
+    })
+    .pipe(
+      Effect.mapError(({ hint, message, remedy }) =>
+        unavailable(source, `${source.name}: no identity token: ${message}`, hint, remedy),
+      ),
+    );
+  const { status } = response;
+  if (status < 200 || status > 299)
+    return yield* unavailable(
+      source,
+      `${source.name}: ${url.host} responded with status ${status}`,
+      status >= 500 || status === 429 ? "Try again in a minute." : hint,
+      status >= 500 || status === 429 ? "retry" : "fixEnvironment",
+    );
+  const token = textMember(response.body, member);
+  return (
+    token ??
+    (yield* unavailable(source, `${source.name}: the response of ${url.host} has no token`, hint))
+  );
+});
