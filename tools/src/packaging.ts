@@ -82,6 +82,22 @@ const checkText = ({ pkg, tarball }: Packed): void => {
   }
 };
 
+/** Signs in and out with an API key, and fails if Node prints a warning, such as that node:sqlite is experimental. */
+const checkWarnings = (node: string, version: string, cli: string): void => {
+  const home = mkdtempSync(join(scratch, "home-"));
+  for (const words of [["login", "--with-api-key"], ["login", "status"], ["token"], ["logout"]]) {
+    const { status, stderr } = spawnSync(node, [cli, ...words], {
+      encoding: "utf8",
+      input: "sk-proj-1234567890ABCDE\n",
+      env: { PATH: process.env["PATH"], HOME: home, CODEX_HOME: home },
+    });
+    if (status !== 0 || /Warning/u.test(stderr))
+      problems.push(
+        `agent-auth ${words.join(" ")} on ${version} exited with ${status}:\n${stderr}`,
+      );
+  }
+};
+
 /** Imports every export and starts every binary in a folder in which only the tarballs are installed. */
 const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
   const consumer = join(scratch, "consumer");
@@ -121,6 +137,11 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
           [join(consumer, "node_modules", pkg.manifest.name, path), "--version"],
           consumer,
         );
+    const cli = packed.flatMap(({ pkg: { manifest } }) => {
+      const path = manifest.bin["agent-auth"];
+      return path === undefined ? [] : [join(consumer, "node_modules", manifest.name, path)];
+    });
+    for (const path of cli) checkWarnings(node, version, path);
     console.log(`${entryPoints.length} entry points and the binaries load on ${version}`);
   }
 };
