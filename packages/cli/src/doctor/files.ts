@@ -133,7 +133,7 @@ const environmentCheck = (variable: string | undefined, stored: string | undefin
  */
 export const checkLock = ({ environment }: Session): Effect.Effect<Check> => {
   const { codexHome } = environment;
-  if (codexHome.notFound !== undefined || statOf(codexHome.path) === undefined) {
+  if (codexHome.notFound !== undefined || statOf(codexHome.path)?.isDirectory() !== true) {
     return Effect.succeed(ok("lock", "not needed yet"));
   }
   return HomeLock.use((lock) => lock.tryLock).pipe(
