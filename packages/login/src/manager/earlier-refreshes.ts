@@ -107,7 +107,8 @@ const programStartedAtMs = performance.timeOrigin;
 
 /**
  * Whether a failure that any process recorded for this token answers a caller: during the pause after it, and if the
- * caller's program was started before the failure, since it would have waited for it had it started faster.
+ * caller's program was started before the failure, since it would have waited for it had it started faster. It does not
+ * answer a caller that demands a refresh.
  */
 const isSharedFailure = (
   { endedAtMs, refreshToken, result }: RefreshOutcome,
@@ -119,12 +120,13 @@ const isSharedFailure = (
   }: Pick<RefreshCall, "isDemanded"> &
     Pick<StoredSignIn, "tokens"> & { readonly isFirst: boolean; readonly nowMs: number },
 ): boolean => {
+  if (isDemanded) return false;
   // The time of an outcome in the future is wrong: the clock was set back.
   if (refreshToken !== fingerprint(tokens.refreshToken) || nowMs < endedAtMs) return false;
   const isStarting = programStartedAtMs <= endedAtMs && nowMs < programStartedAtMs + STARTING_MS;
   if (isFirst && isStarting) return true;
   const retryAtMs = result._tag === "Failed" ? result.retryAtMs : endedAtMs + refreshPauseMs(1);
-  return !isDemanded && nowMs < retryAtMs;
+  return nowMs < retryAtMs;
 };
 
 /** The error of a failed outcome. `ageMs` if nobody waited for it: milliseconds since it was recorded. */

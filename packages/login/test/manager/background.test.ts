@@ -9,6 +9,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Credential } from "../../src/credential/index.ts";
 import { RefreshFailed } from "../../src/errors/index.ts";
 import { keepFresh } from "../../src/manager/keep-fresh.ts";
+import { refreshPauseMs } from "../../src/manager/known-failures.ts";
 import { makeCredentialState } from "../../src/manager/state.ts";
 import { createAuthManager, revealSecret } from "../../src/promises/index.ts";
 import { chatgptDocument, managerOptions, openAuthority, openHome, openSignIn } from "./fixture.ts";
@@ -113,8 +114,10 @@ const openState = Effect.gen(function* () {
       const error = new RefreshFailed({ attempts: 3, reason: "down" });
       if (!world.isDown)
         return Effect.sync(() => state.accept(Option.some(chatgpt(nowMs + 60 * minute))));
-      const failure = { error, count: 1, endedAtMs: nowMs, isReported: false };
-      state.setFailure({ ...failure, retryAtMs: nowMs + 5 * minute });
+      const now = state.get();
+      const count = (now._tag === "Loaded" ? (now.failure?.count ?? 0) : 0) + 1;
+      const retryAtMs = nowMs + refreshPauseMs(count);
+      state.setFailure({ error, count, endedAtMs: nowMs, isReported: false, retryAtMs });
       return Effect.fail(error);
     }),
   );
@@ -152,20 +155,23 @@ describe("keepFresh", () => {
       }),
   );
 
-  effectIt.effect("goes on with back-off while the authority is down", () =>
-    Effect.gen(function* () {
-      const { world } = yield* openState;
-      world.isDown = true;
-      yield* TestClock.adjust(51 * minute);
-      assert.strictEqual(world.refreshes, 1);
-      yield* TestClock.adjust(21 * minute);
-      assert.isAtMost(world.refreshes, 5);
-      world.isDown = false;
-      yield* TestClock.adjust(6 * minute);
-      const after = world.refreshes;
-      yield* TestClock.adjust(20 * minute);
-      assert.strictEqual(world.refreshes, after);
-    }),
+  effectIt.effect(
+    "tries again once a minute while the authority is down, and soon after it is up",
+    () =>
+      Effect.gen(function* () {
+        const { world } = yield* openState;
+        world.isDown = true;
+        yield* TestClock.adjust(71 * minute);
+        assert.isAtLeast(world.refreshes, 15);
+        assert.isAtMost(world.refreshes, 25);
+        const before = world.refreshes;
+        world.isDown = false;
+        yield* TestClock.adjust(80_000);
+        const after = world.refreshes;
+        assert.strictEqual(after, before + 1);
+        yield* TestClock.adjust(20 * minute);
+        assert.strictEqual(world.refreshes, after);
+      }),
   );
 
   effectIt.effect(
