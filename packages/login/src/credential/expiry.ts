@@ -4,13 +4,13 @@ import type { CredentialFacts } from "./index.ts";
 export const refreshAheadMs = 600_000;
 
 /** Milliseconds after the last refresh at which one is due if the access token has no `exp` (docs/protocol.md §9). */
-export const maxRefreshAgeMs = 8 * 24 * 3_600_000;
+const maxRefreshAgeMs = 8 * 24 * 3_600_000;
 
 /** Milliseconds before a token of a workload identity expires at which another exchange is due (docs/protocol.md §14). */
 export const exchangeAheadMs = 120_000;
 
 /** Milliseconds past `exp` for which an agent identity JWT still verifies (docs/protocol.md §6). */
-export const jwtClockToleranceMs = 60_000;
+const jwtClockToleranceMs = 60_000;
 
 /**
  * Returns when a newer credential is due, in milliseconds since the epoch; `Infinity` if never.

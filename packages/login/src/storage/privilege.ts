@@ -206,18 +206,8 @@ const mayOthersReplace = (file: string): boolean => {
 const mayOthersWrite = ({ gid, mode }: Stats): boolean =>
   (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
 
-/**
- * The user other than root who decides what a file or folder holds; `undefined` for processes that are not root.
- *
- * @example
- * ```ts
- * import { foreignOwner } from "@agent-auth/login/storage/privilege";
- *
- * const uid = foreignOwner(process.execPath);
- * if (uid !== undefined) console.warn(`user ${uid} controls ${process.execPath}`);
- * ```
- */
-export const foreignOwner = (path: string): number | undefined => {
+/** Returns the user other than root who decides what a file or folder holds. */
+const foreignOwner = (path: string): number | undefined => {
   if (!isRoot()) return undefined;
   const { real, uids } = controlOf(path);
   const owner = lstatSync(real, { throwIfNoEntry: false })?.uid ?? 0;

@@ -1,5 +1,4 @@
-/** The global types of fetch under names of our own: TypeScript's Node types do not name all of them. */
-export type FetchHeaders = NonNullable<RequestInit["headers"]>;
+/** The body of a request in the global `fetch`, a type that TypeScript's Node types do not name. */
 export type FetchBody = NonNullable<RequestInit["body"]>;
 
 /**

@@ -11,7 +11,7 @@ export interface RetryPolicy {
 }
 
 /** After a 401 the credential is read again, then refreshed (docs/protocol.md §9). Each allows one more attempt. */
-export const maxRecoveries = 2;
+const maxRecoveries = 2;
 
 /** More than one pooled connection may have been closed by the server, and the pool chooses which one is used. */
 const maxReconnects = 3;

@@ -47,7 +47,7 @@ export const isProtocolHeader = (name: string): boolean =>
   name.length === protocolHeader.length && name.toLowerCase() === protocolHeader;
 
 /** Returns WebSocket subprotocols without those that carry a client's own key. */
-export const withoutCredentialProtocols = (protocols: ReadonlyArray<string>): Array<string> =>
+const withoutCredentialProtocols = (protocols: ReadonlyArray<string>): Array<string> =>
   protocols.filter((protocol) => !credentialProtocol.test(protocol.trim()));
 
 /** Removes subprotocols that carry a client's own key from a record with lower-case names. */

@@ -38,7 +38,7 @@ export const randomToken = (prefix: string, bytes = 24): string =>
   `${prefix}${randomBytes(bytes).toString("base64url")}`;
 
 /** Fills in what the caller left out: a new user on plan `pro`. */
-export const makeAccount = (given: Partial<Account> = {}): Account => {
+const makeAccount = (given: Partial<Account> = {}): Account => {
   const tag = randomBytes(4).toString("hex");
   return {
     accountId: `acct-${randomUUID()}`,

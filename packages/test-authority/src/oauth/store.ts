@@ -65,7 +65,7 @@ const newUserCode = (): string =>
   `${Array.from({ length: 4 }, letter).join("")}-${Array.from({ length: 4 }, letter).join("")}`;
 
 /** A user code in its issued form, from any case and with any spaces or hyphens. */
-export const normalizeUserCode = (typed: string): string => {
+const normalizeUserCode = (typed: string): string => {
   const bare = typed.toUpperCase().replace(/[^A-Z]/g, "");
   return `${bare.slice(0, 4)}-${bare.slice(4)}`;
 };

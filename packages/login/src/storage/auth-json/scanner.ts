@@ -22,7 +22,7 @@ const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const plainName = /^(?!ey)[A-Za-z_][A-Za-z0-9_]{0,39}$/;
 
 /** `tokens` and `id_token` make `tokens.id_token`; a key that is not a plain name becomes `[…]`. */
-export const joinPath = (parent: string, key: string): string => {
+const joinPath = (parent: string, key: string): string => {
   if (!plainName.test(key)) return `${parent}[…]`;
   return parent === "" ? key : `${parent}.${key}`;
 };
