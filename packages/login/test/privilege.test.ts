@@ -250,16 +250,17 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
   );
 });
 
-describe.skipIf(!isRoot)(`assertOwnerTrusted, for another user than root${why}`, () => {
-  const as = <A, E>(uid: number, effect: Effect.Effect<A, E>) =>
-    Effect.suspend(() => {
-      const geteuid = vi.spyOn(process, "geteuid").mockReturnValue(uid);
-      return Effect.ensuring(
-        effect,
-        Effect.sync(() => geteuid.mockRestore()),
-      );
-    });
+/** Runs an effect as if this process belonged to another user. */
+const as = <A, E>(uid: number, effect: Effect.Effect<A, E>) =>
+  Effect.suspend(() => {
+    const geteuid = vi.spyOn(process, "geteuid").mockReturnValue(uid);
+    return Effect.ensuring(
+      effect,
+      Effect.sync(() => geteuid.mockRestore()),
+    );
+  });
 
+describe.skipIf(!isRoot)(`assertOwnerTrusted, for another user than root${why}`, () => {
   it.live.each([
     ["a file of a third user", 4243, 4242],
     ["their own file in the folder of a third user", 4242, 4243],
