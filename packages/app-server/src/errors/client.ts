@@ -46,5 +46,24 @@ export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInv
   }
 }
 
+/** There is no ChatGPT sign-in to lend. */
+export class HostNotSignedIn extends Data.TaggedError("HostNotSignedIn")<{
+  /** The kind of the current credential; null if there is none. */
+  readonly kind: string | null;
+}> {
+  readonly code = "APP_SERVER_HOST_NOT_SIGNED_IN";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in with ChatGPT.";
+  override get message(): string {
+    return this.kind === null
+      ? "there is no sign-in to lend"
+      : `a credential of kind ${this.kind} cannot be lent: only a ChatGPT sign-in can`;
+  }
+}
+
 /** Errors of the client and of hosting. */
-export type ClientError = AppServerAnswerInvalid | AppServerClosed | AppServerRequestFailed;
+export type ClientError =
+  | HostNotSignedIn
+  | AppServerAnswerInvalid
+  | AppServerClosed
+  | AppServerRequestFailed;

@@ -16,7 +16,12 @@ export {
   type ListenerAuth,
   sharedSecretFromFile,
 } from "./listener-auth.ts";
-export { hostAndPort, isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.ts";
+export {
+  hostAndPort,
+  isLoopback,
+  type ListenAddress,
+  parseListenAddress,
+} from "./listen-address.ts";
 export { defaultSocketPath } from "./socket-path.ts";
 
 /** Mounts the methods of a new connection, such as `(client) => handleAccountMethods(service, client)`. */

@@ -1,0 +1,88 @@
+import type { Readable, Writable } from "node:stream";
+
+/** A connection to an app server that carries one JSON message at a time, as text. */
+export interface MessageConnection {
+  /** Sends a message. Must not throw; a closed connection ignores it. */
+  readonly send: (message: string) => void;
+  readonly onMessage: (listener: (message: string) => void) => void;
+  readonly onClose: (listener: () => void) => void;
+  readonly close: () => void;
+}
+
+/** The streams of a server that was started as a child process. */
+export interface StdioServer {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+}
+
+/**
+ * Returns a connection to a server on the standard streams of a child process: one message on each line. Closing it ends
+ * the server's input, upon which an app server exits.
+ *
+ * @example
+ * ```ts
+ * import { connectStdio, createAppServerClient } from "@agent-auth/app-server/client";
+ * import { spawn } from "node:child_process";
+ *
+ * export const start = () =>
+ *   createAppServerClient(
+ *     connectStdio(spawn("codex", ["app-server"], { stdio: ["pipe", "pipe", "inherit"] })),
+ *   );
+ * ```
+ */
+export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection => {
+  let rest = "";
+  stdin.on("error", () => {}); // the server has ended, which its output tells as well
+  return {
+    send: (message) => void (stdin.writable && stdin.write(`${message}\n`)),
+    onMessage: (listener) => {
+      stdout.setEncoding("utf8");
+      stdout.on("data", (chunk: string) => {
+        const lines = `${rest}${chunk}`.split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) if (line.trim() !== "") listener(line);
+      });
+    },
+    onClose: (listener) => void stdout.once("close", listener),
+    close: () => void stdin.end(),
+  };
+};
+
+/** What is used of a WebSocket: the browser's, undici's, or that of `ws`. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  readonly send: (data: string) => void;
+  readonly close: () => void;
+  readonly addEventListener: {
+    (type: "message", listener: (event: { readonly data: unknown }) => void): void;
+    (type: "close", listener: () => void): void;
+  };
+}
+
+const OPEN = 1;
+
+/**
+ * Returns a connection over an open WebSocket: one message in each text frame.
+ *
+ * @example
+ * ```ts
+ * import { connectWebSocket, createAppServerClient } from "@agent-auth/app-server/client";
+ *
+ * export const connect = async (url: string) => {
+ *   const socket = new WebSocket(url);
+ *   await new Promise((resolve) => socket.addEventListener("open", resolve));
+ *   return createAppServerClient(connectWebSocket(socket));
+ * };
+ * ```
+ */
+export const connectWebSocket = (socket: WebSocketLike): MessageConnection => ({
+  send: (message) => {
+    if (socket.readyState === OPEN) socket.send(message);
+  },
+  onMessage: (listener) =>
+    socket.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") listener(data);
+    }),
+  onClose: (listener) => socket.addEventListener("close", () => listener()),
+  close: () => socket.close(),
+});

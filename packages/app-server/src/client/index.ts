@@ -1,0 +1,249 @@
+import type * as z from "zod/mini";
+import {
+  AppServerAnswerInvalid,
+  AppServerClosed,
+  AppServerRequestFailed,
+} from "../errors/index.ts";
+import type { MethodName, methods as methodTable } from "../methods/table.ts";
+import type { RpcError } from "../rpc/connection.ts";
+import { parseMessage } from "../rpc/messages.ts";
+import * as account from "../schema/account.ts";
+import { InitializeParams, InitializeResponse } from "../schema/handshake.ts";
+import type { AccountEvent } from "../service/types.ts";
+import type { MessageConnection } from "./connections.ts";
+
+export { connectStdio, connectWebSocket, type MessageConnection } from "./connections.ts";
+
+type Table = typeof methodTable;
+/** The parameters of an account method. */
+export type ParamsOf<M extends MethodName> = z.input<Table[M]["params"]>;
+/** The result of an account method. */
+export type ResultOf<M extends MethodName> = z.infer<Table[M]["result"]>;
+
+interface CallOptions {
+  /** Ends the wait. The server is not told: the protocol has no cancellation of requests. */
+  readonly signal?: AbortSignal;
+}
+
+/** Answers a request of the server. What it throws is answered as an error: an object with `code` and `message` as it is. */
+export type RequestHandler = (params: unknown) => unknown;
+
+/** A client of one app server, over one connection. */
+export interface AppServerClient extends AsyncDisposable {
+  /** Introduces the client, and says that it is ready. Has to come before every other call. */
+  readonly initialize: (
+    params: z.input<typeof InitializeParams>,
+    call?: CallOptions,
+  ) => Promise<z.infer<typeof InitializeResponse>>;
+  /** Calls an account method and checks the form of its result. */
+  readonly call: <M extends MethodName>(
+    method: M,
+    params: ParamsOf<M>,
+    call?: CallOptions,
+  ) => Promise<ResultOf<M>>;
+  /** Calls any method, such as `thread/start`, and returns its result as it came. */
+  readonly request: (method: string, params?: unknown, call?: CallOptions) => Promise<unknown>;
+  readonly notify: (method: string, params?: unknown) => void;
+  /** Calls the listener for everything that happens to the account, until the returned function is called. */
+  readonly onAccountEvent: (listener: (event: AccountEvent) => void) => () => void;
+  /** Calls the listener for each notification of this method, until the returned function is called. */
+  readonly on: (method: string, listener: (params: unknown) => void) => () => void;
+  /**
+   * Answers requests of the server for this method. Without a handler the client stays silent, since a Codex app server
+   * asks all its clients and takes the first answer of any kind.
+   */
+  readonly handle: (method: string, handler: RequestHandler) => () => void;
+  /** Resolves when the connection has closed, from either side. */
+  readonly closed: Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Returns a client for an app server: `codex app-server`, `agent-auth app-server`, or a server of your own with the account
+ * methods. Calls reject with `AppServerRequestFailed` if the server answers with an error, with `AppServerClosed` if the
+ * connection ends first, and with `AppServerAnswerInvalid` if a result does not have its form.
+ *
+ * @example
+ * ```ts
+ * import { connectStdio, createAppServerClient } from "@agent-auth/app-server/client";
+ * import { spawn } from "node:child_process";
+ *
+ * export const whoIsSignedIn = async (): Promise<string> => {
+ *   const server = spawn("codex", ["app-server"], { stdio: ["pipe", "pipe", "inherit"] });
+ *   await using client = createAppServerClient(connectStdio(server));
+ *   await client.initialize({ clientInfo: { name: "example", version: "1.0.0" } });
+ *   const { account } = await client.call("account/read", {});
+ *   return account?.type ?? "nobody";
+ * };
+ * ```
+ */
+export const createAppServerClient = (connection: MessageConnection): AppServerClient => {
+  const waiting = new Map<
+    number,
+    {
+      readonly method: string;
+      readonly resolve: (result: unknown) => void;
+      readonly reject: (error: unknown) => void;
+    }
+  >();
+  const listeners = new Map<string, Set<(params: unknown) => void>>();
+  const handlers = new Map<string, RequestHandler>();
+  const closed = Promise.withResolvers<void>();
+  let nextId = 1;
+  let isClosed = false;
+
+  const answerServer = async (
+    idJson: string,
+    handler: RequestHandler,
+    params: unknown,
+  ): Promise<void> => {
+    const answer = await settle(handler, params);
+    if (!isClosed) connection.send(`{"id":${idJson},${answer}}`);
+  };
+
+  connection.onMessage((text) => {
+    const message = parseMessage(text);
+    switch (message?._tag) {
+      case "Answer": {
+        const call = typeof message.id === "number" ? waiting.get(message.id) : undefined;
+        if (call === undefined || typeof message.id !== "number") return;
+        waiting.delete(message.id);
+        if ("result" in message.answer) return call.resolve(message.answer.result);
+        return call.reject(requestFailed(call.method, message.answer.error));
+      }
+      case "Notification":
+        for (const listener of listeners.get(message.method) ?? []) listener(message.params);
+        return;
+      case "Request": {
+        const handler = handlers.get(message.method);
+        if (handler !== undefined) void answerServer(message.idJson, handler, message.params);
+        return;
+      }
+      case undefined:
+    }
+  });
+  connection.onClose(() => {
+    isClosed = true;
+    for (const { method, reject } of waiting.values()) reject(new AppServerClosed({ method }));
+    waiting.clear();
+    closed.resolve();
+  });
+
+  const request: AppServerClient["request"] = async (method, params, { signal } = {}) => {
+    signal?.throwIfAborted();
+    if (isClosed) throw new AppServerClosed({ method });
+    const id = nextId++;
+    const { promise, reject, resolve } = Promise.withResolvers<unknown>();
+    const onAbort = (): void => {
+      waiting.delete(id);
+      reject(signal?.reason);
+    };
+    waiting.set(id, { method, resolve, reject });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    connection.send(JSON.stringify({ id, method, ...(params === undefined ? {} : { params }) }));
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  };
+  const notify: AppServerClient["notify"] = (method, params) => {
+    if (!isClosed)
+      connection.send(JSON.stringify({ method, ...(params === undefined ? {} : { params }) }));
+  };
+  const on: AppServerClient["on"] = (method, listener) => {
+    const own = (params: unknown): void => listener(params);
+    const all = listeners.get(method) ?? new Set();
+    listeners.set(method, all.add(own));
+    return () => void all.delete(own);
+  };
+  const close = async (): Promise<void> => {
+    connection.close();
+    await closed.promise;
+  };
+  return {
+    initialize: async (params, call) => {
+      const result = await request("initialize", params, call);
+      const checked = check("initialize", InitializeResponse, result);
+      notify("initialized");
+      return checked;
+    },
+    call: async (method, params, call) => {
+      const result = await request(method, params, call);
+      const { methods } = await import("../methods/table.ts");
+      const table: ResultSchemas = methods;
+      return check(method, table[method].result, result);
+    },
+    request,
+    notify,
+    on,
+    onAccountEvent: (listener) => {
+      const stops = [
+        on("account/login/completed", (params) => {
+          const parsed = account.AccountLoginCompletedNotification.safeParse(params);
+          if (parsed.success) listener({ method: "account/login/completed", params: parsed.data });
+        }),
+        on("account/updated", (params) => {
+          const parsed = account.AccountUpdatedNotification.safeParse(params);
+          if (parsed.success) listener({ method: "account/updated", params: parsed.data });
+        }),
+      ];
+      return () => stops.forEach((stop) => stop());
+    },
+    handle: (method, handler) => {
+      handlers.set(method, handler);
+      return () => {
+        if (handlers.get(method) === handler) handlers.delete(method);
+      };
+    },
+    closed: closed.promise,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+};
+
+type ResultSchemas = {
+  readonly [M in MethodName]: { readonly result: z.ZodMiniType<ResultOf<M>> };
+};
+
+const check = <A>(method: string, schema: z.ZodMiniType<A>, result: unknown): A => {
+  const parsed = schema.safeParse(result);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join(".") || "the result";
+  throw new AppServerAnswerInvalid({ method, reason: `${where} has another form` });
+};
+
+const requestFailed = (method: string, { code, data, message }: RpcError): AppServerRequestFailed =>
+  new AppServerRequestFailed({
+    method,
+    rpcCode: code,
+    text: message,
+    ...(data === undefined ? {} : { data }),
+  });
+
+/** The members `result` or `error` of an answer. */
+const settle = async (handler: RequestHandler, params: unknown): Promise<string> => {
+  try {
+    const result: unknown = await handler(params);
+    return `"result":${JSON.stringify(result ?? null)}`;
+  } catch (error) {
+    return `"error":${JSON.stringify(isRpcError(error) ? toPlain(error) : internalError)}`;
+  }
+};
+
+const internalError: RpcError = { code: -32603, message: "the client could not answer" };
+
+const isRpcError = (error: unknown): error is RpcError =>
+  typeof error === "object" &&
+  error !== null &&
+  "code" in error &&
+  typeof error.code === "number" &&
+  "message" in error &&
+  typeof error.message === "string";
+
+const toPlain = ({ code, data, message }: RpcError): RpcError => ({
+  code,
+  message,
+  ...(data === undefined ? {} : { data }),
+});

@@ -1,0 +1,134 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { TestAuthority } from "@agent-auth/test-authority";
+import * as z from "zod/mini";
+import {
+  type AppServerClient,
+  connectStdio,
+  createAppServerClient,
+} from "../../src/client/index.ts";
+
+const minor = (version: string): number => Number(/\b0\.(\d+)\./.exec(version)?.[1] ?? 0);
+
+/** The binary that `CODEX_BINARY` names, else the installed package's. */
+const findCodex = (): string | undefined => {
+  const named = process.env["CODEX_BINARY"];
+  if (named !== undefined) return named;
+  try {
+    const manifest = createRequire(import.meta.url).resolve(
+      `@openai/codex-${process.platform}-${process.arch}/package.json`,
+    );
+    const binary = join(
+      dirname(manifest),
+      "vendor",
+      `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-musl`,
+    );
+    return ["bin/codex", "codex/codex"]
+      .map((name) => join(binary, name))
+      .find((path) => existsSync(path));
+  } catch {
+    return undefined;
+  }
+};
+
+const binary = findCodex();
+const version =
+  binary === undefined
+    ? ""
+    : spawnSync(binary, ["--version"], { encoding: "utf8", timeout: 10_000 }).stdout;
+
+/** Why tests against the real app server cannot run here; `undefined` where they can. */
+export const missingCodex =
+  binary === undefined
+    ? "no Codex binary is installed: set CODEX_BINARY to one of 0.171 or later"
+    : minor(version ?? "") < 171
+      ? `${(version ?? "").trim()} is older than 0.171: set CODEX_BINARY to a newer one`
+      : undefined;
+
+export const codexBinary = (): string => {
+  if (binary === undefined) throw new Error("no Codex binary");
+  return binary;
+};
+
+const ThreadStarted = z.object({ thread: z.object({ id: z.string() }) });
+const TurnCompleted = z.object({
+  turn: z.object({ status: z.string(), error: z.nullable(z.object({ message: z.string() })) }),
+});
+
+/** A running `codex app-server` in a CODEX_HOME of its own, whose backend is the test authority. */
+export interface CodexServer extends AsyncDisposable {
+  readonly client: AppServerClient;
+  readonly home: string;
+  /** Runs one turn. Returns its status, and the message of its error. */
+  readonly turn: () => Promise<{ readonly status: string; readonly error: string | null }>;
+}
+
+export const startCodexServer = async (authority: TestAuthority): Promise<CodexServer> => {
+  const home = await mkdtemp(join(tmpdir(), "codex-server-"));
+  // Codex refuses a CODEX_HOME inside the folder for temporary files.
+  const temporary = join(home, "tmp");
+  mkdirSync(temporary);
+  const certificate = join(home, "authority.pem");
+  await writeFile(certificate, authority.certificate ?? "");
+  await writeFile(
+    join(home, "config.toml"),
+    [
+      `chatgpt_base_url = ${JSON.stringify(authority.chatgptBaseUrl)}`,
+      `openai_base_url = ${JSON.stringify(`${authority.chatgptBaseUrl}/codex`)}`,
+      'model = "gpt-5.2-codex"',
+      "[features]",
+      "plugins = false",
+      "",
+    ].join("\n"),
+  );
+  const child: ChildProcessWithoutNullStreams = spawn(codexBinary(), ["app-server"], {
+    cwd: home,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: home,
+      TMPDIR: temporary,
+      CODEX_HOME: home,
+      CODEX_CA_CERTIFICATE: certificate,
+      CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
+    },
+  });
+  child.stderr.resume();
+  const exited = new Promise((resolve) => child.once("close", resolve));
+  const client = createAppServerClient(connectStdio(child));
+  await client.initialize({
+    clientInfo: { name: "agent-auth-test", version: "1.0.0" },
+    capabilities: { experimentalApi: true },
+  });
+
+  const turn: CodexServer["turn"] = async () => {
+    const completed = Promise.withResolvers<{ status: string; error: string | null }>();
+    const stop = client.on("turn/completed", (params: unknown) => {
+      const { turn } = TurnCompleted.parse(params);
+      completed.resolve({ status: turn.status, error: turn.error?.message ?? null });
+    });
+    try {
+      const { thread } = ThreadStarted.parse(await client.request("thread/start", { cwd: home }));
+      await client.request("turn/start", {
+        threadId: thread.id,
+        input: [{ type: "text", text: "say pong", text_elements: [] }],
+      });
+      return await completed.promise;
+    } finally {
+      stop();
+    }
+  };
+  return {
+    client,
+    home,
+    turn,
+    [Symbol.asyncDispose]: async () => {
+      await client.close();
+      await exited;
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+};
