@@ -101,8 +101,11 @@ const answersFor = (failure: RefreshFailure, isDemanded: boolean, nowMs: number)
     ? !failure.isReported && nowMs - failure.endedAtMs < SAME_OPERATION_MS
     : nowMs < failure.retryAtMs;
 
-/** A program that is younger has only just started, and its first refresh is as old as the program itself. */
-const STARTING_MS = 60_000;
+/**
+ * The first refresh of a program that is younger is taken to be as old as the program: 32 programs that start at once on
+ * two busy cores take minutes until the last of them asks.
+ */
+const STARTING_MS = 300_000;
 const programStartedAtMs = performance.timeOrigin;
 
 /**
