@@ -43,19 +43,24 @@ const apiHome = await makeHome(`openai_base_url = "http://127.0.0.1:${port}"\n`)
 type Until = "end" | "first byte";
 
 /** Starts Node with these arguments and waits for its end, or for its first byte on stdout. */
-const start = (args: readonly string[], until: Until, home: string) => (): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
-    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] });
-    if (until === "first byte") child.stdout.once("data", () => resolve());
-    else child.stdout.resume();
-    child.once("error", reject);
-    child.once("close", (code) =>
-      code === 0 ? resolve() : reject(new Error(`${args.join(" ")} ended with ${code}`)),
-    );
-  });
+const start =
+  (args: readonly string[], until: Until, home: string, input = "") =>
+  (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
+      const child = spawn(process.execPath, args, { env, stdio: ["pipe", "pipe", "ignore"] });
+      child.stdin.on("error", () => {});
+      child.stdin.end(input);
+      if (until === "first byte") child.stdout.once("data", () => resolve());
+      else child.stdout.resume();
+      child.once("error", reject);
+      child.once("close", (code) =>
+        code === 0 ? resolve() : reject(new Error(`${args.join(" ")} ended with ${code}`)),
+      );
+    });
 
 const status = ["login", "status"];
+const initialize = `{"id":1,"method":"initialize","params":{"clientInfo":{"name":"bench","version":"1"}}}\n`;
 const cases = [
   { name: "--version", args: ["--version"], limit: 1.1, until: "end", home: plainHome },
   { name: "login status", args: status, limit: 1.5, until: "end", home: plainHome },
@@ -69,12 +74,20 @@ const cases = [
   },
   { name: "token, config.toml", args: ["token"], limit: 1.5, until: "end", home: configuredHome },
   { name: "api", args: ["api", "models"], limit: 2.5, until: "first byte", home: apiHome },
+  {
+    name: "app-server",
+    args: ["app-server"],
+    limit: 2.5,
+    until: "first byte",
+    home: plainHome,
+    input: initialize,
+  },
 ] as const;
 
 const bench = makeBench("Start-up of agent-auth with a stored API key, against node -e 0");
 const reference = start(["-e", "0"], "end", plainHome);
-for (const { name, args, limit, until, home } of cases) {
-  const subject = start([binary, ...args], until, home);
+for (const { name, args, limit, until, home, ...rest } of cases) {
+  const subject = start([binary, ...args], until, home, "input" in rest ? rest.input : "");
   await subject(); // Node's compile cache is filled by the first run, as it is on a person's machine.
   await bench.compare(name, { reference, subject, limit, calls: 1, rounds: 40 });
 }
