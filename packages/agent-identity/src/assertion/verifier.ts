@@ -1,4 +1,5 @@
-import { hash } from "node:crypto";
+// As a namespace: a name that an older Node lacks would fail the import, before the version of Node is checked.
+import * as nodeCrypto from "node:crypto";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -139,7 +140,7 @@ const isPublicKey = (
 
 /** The key of a use: a digest of agent runtime, task and second. Its size does not depend on the ids. */
 const replayKey = ({ agentRuntimeId, taskId, timestamp }: UnverifiedAgentAssertion): string =>
-  hash("sha256", JSON.stringify([agentRuntimeId, taskId, timestamp]), "base64url");
+  nodeCrypto.hash("sha256", JSON.stringify([agentRuntimeId, taskId, timestamp]), "base64url");
 
 /**
  * Verifies an `Authorization: AgentAssertion …` header, on the server (docs/protocol.md §7): envelope, clock window,

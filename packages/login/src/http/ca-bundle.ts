@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+// As a namespace: a name that an older Node lacks would fail the import, before the version of Node is checked.
+import * as tls from "node:tls";
 import * as Effect from "effect/Effect";
 import type { CaBundle } from "../config/environment.ts";
 import { CaBundleUnusable } from "../errors/http.ts";
@@ -16,7 +17,7 @@ const maxBytes = 16 * 1024 * 1024;
  */
 export const loadSecureContext = (
   bundle: CaBundle,
-): Effect.Effect<SecureContext, CaBundleUnusable> =>
+): Effect.Effect<tls.SecureContext, CaBundleUnusable> =>
   Effect.suspend(() => {
     let text: string;
     try {
@@ -38,7 +39,9 @@ export const loadSecureContext = (
       if (certificate === undefined) return unusable(bundle, `certificate ${index + 1} is broken`);
       extra.push(certificate);
     }
-    return Effect.succeed(createSecureContext({ ca: [...getCACertificates("default"), ...extra] }));
+    return Effect.succeed(
+      tls.createSecureContext({ ca: [...tls.getCACertificates("default"), ...extra] }),
+    );
   });
 
 const unusable = (bundle: CaBundle, reason: string): Effect.Effect<never, CaBundleUnusable> =>
