@@ -30,15 +30,17 @@ export const runMain = (program: Effect.Effect<ExitCode>, options: RunOptions): 
     interruptedWith = code;
     fiber.interruptUnsafe();
   };
-  // Runs after the microtasks that are already queued, before the first wait. A fast command has ended by then and
-  // needs no handlers, which cost half a millisecond.
+  const isProperEnd = options.endsOnSignal === true;
+  const handleSignals = () => {
+    process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
+    process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
+    process.on("SIGHUP", stopWith(HUNG_UP));
+  };
+  // A command that a signal ends may get one right after its first line. Others wait for the microtasks that are already
+  // queued: a fast command has ended by then and needs no handlers, which cost half a millisecond.
   if (options.handlesSignals !== true) {
-    process.nextTick(() => {
-      const isProperEnd = options.endsOnSignal === true;
-      process.on("SIGINT", stopWith(isProperEnd ? exitCode.done : exitCode.usageOrCancelled));
-      process.on("SIGTERM", stopWith(isProperEnd ? exitCode.done : TERMINATED));
-      process.on("SIGHUP", stopWith(HUNG_UP));
-    });
+    if (isProperEnd) handleSignals();
+    else process.nextTick(handleSignals);
   }
   fiber.addObserver((exit) => {
     process.exit(
