@@ -28,17 +28,14 @@ export const nodeArgs = ["--expose-gc", "--conditions=@agent-auth/source"];
 const start = async (child: ChildProcessByStdio<Writable, Readable, null>) => {
   let lines = 0;
   let text: string | undefined = "";
-  let told = (): void => {};
+  const waiting: (() => void)[] = [];
   child.stdout.on("data", (chunk: Buffer) => {
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
     if (text !== undefined) text += chunk.toString();
-    told();
+    for (const resolve of waiting.splice(0)) resolve();
   });
   const until = async (isDone: () => boolean) => {
-    while (!isDone())
-      await new Promise<void>((resolve) => {
-        told = resolve;
-      });
+    while (!isDone()) await new Promise<void>((resolve) => waiting.push(resolve));
   };
   child.stdin.write(initialize);
   await until(() => lines > 0);

@@ -14,6 +14,7 @@ const pages = [
   "docs/sign-in.md",
   "docs/ci.md",
   "docs/proxy.md",
+  "docs/run-the-app-server.md",
   "docs/accounts.md",
   "docs/self-hosted.md",
   "docs/any-sdk.md",

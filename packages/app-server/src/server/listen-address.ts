@@ -40,11 +40,29 @@ export const parseListenAddress = (url: string): ListenAddress | string => {
     : `invalid websocket --listen URL \`${url}\`; expected \`ws://IP:PORT\``;
 };
 
-/** The host and port as in a URL. */
+/**
+ * Returns the host and port as in a URL: IPv6 addresses get brackets.
+ *
+ * @example
+ * ```ts
+ * import { hostAndPort } from "@agent-auth/app-server/server";
+ *
+ * console.log(hostAndPort("::1", 4500)); // [::1]:4500
+ * ```
+ */
 export const hostAndPort = (host: string, port: number): string =>
   `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 
-/** Whether only programs of this machine can connect to the address. */
+/**
+ * Returns whether only programs of this machine can connect to a numeric address. Names are not looked up: false.
+ *
+ * @example
+ * ```ts
+ * import { isLoopback } from "@agent-auth/app-server/server";
+ *
+ * console.log(isLoopback("127.0.0.1"), isLoopback("0.0.0.0")); // true false
+ * ```
+ */
 export const isLoopback = (host: string): boolean => {
   const version = isIP(host);
   return version === 4
