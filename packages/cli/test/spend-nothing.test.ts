@@ -146,3 +146,16 @@ describe.skipIf(!canMount)(
     });
   },
 );
+
+describe.concurrent.each([
+  { name: "login status", args: ["login", "status"] },
+  { name: "doctor", args: ["doctor", "--json"] },
+])("$name, if the access token has expired", ({ args }) => {
+  it("sends no refresh token, and leaves auth.json as it is", async () => {
+    await using at = await setUp();
+    const before = await at.home.readAuth();
+    await at.home.run(args);
+    expect(at.authority.count("refresh")).toBe(0);
+    expect(await at.home.readAuth()).toBe(before);
+  });
+});
