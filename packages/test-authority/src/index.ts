@@ -1,4 +1,5 @@
 export type { Platform } from "./endpoints/platforms.ts";
+export type { WorkloadApi, WorkloadApiOptions, WorkloadApiRequest } from "./endpoints/spiffe.ts";
 export type { Account } from "./identities/accounts.ts";
 export type { HttpResponse } from "./http/response.ts";
 export type { Behaviour, BehaviourOptions, FixedResponse } from "./steering/behaviours.ts";

@@ -7,6 +7,7 @@ import { echoRoutes } from "./endpoints/echo.ts";
 import { jwksRoutes } from "./endpoints/jwks.ts";
 import { platformRoutes, platformVariables } from "./endpoints/platforms.ts";
 import { responsesRoutes } from "./endpoints/responses.ts";
+import { serveWorkloadApi } from "./endpoints/spiffe.ts";
 import { taskRoutes } from "./endpoints/tasks.ts";
 import { workspaceRoutes } from "./endpoints/workspace.ts";
 import { addApiKey, mintAgentIdentity, mintPersonalAccessToken } from "./identities/mint.ts";
@@ -55,6 +56,7 @@ const minting = (state: AuthorityState) => ({
   addServiceAccount: addServiceAccount.bind(null, state),
   mintIdentityToken: mintIdentityToken.bind(null, state),
   platformVariables: platformVariables.bind(null, state),
+  serveWorkloadApi: serveWorkloadApi.bind(null, state),
   jwks: state.keys.jwks.bind(state.keys),
   rotateSigningKey: async ({ keepOld = true } = {}) => (await state.keys.rotate(keepOld)).kid,
   publishKeys: state.keys.publish.bind(state.keys),

@@ -10,6 +10,7 @@ import type {
   WorkloadRuleOptions,
 } from "./identities/workloads.ts";
 import type { Platform } from "./endpoints/platforms.ts";
+import type { WorkloadApi, WorkloadApiOptions } from "./endpoints/spiffe.ts";
 import type { Decision } from "./oauth/authorize.ts";
 import type { ChatgptTokens, MintChatgptTokensOptions } from "./oauth/tokens.ts";
 import type { RecordedRequest, WaitOptions } from "./steering/request-log.ts";
@@ -82,6 +83,12 @@ export interface TestAuthority extends AsyncDisposable {
 
   /** The variables that a platform sets in a job, or for its metadata server; this authority stands for the platform. */
   readonly platformVariables: (platform: Platform) => Readonly<Record<string, string>>;
+
+  /** Serves a SPIFFE Workload API on a Unix socket, with JWT-SVIDs that this authority signs. The caller closes it. */
+  readonly serveWorkloadApi: (
+    socketPath: string,
+    options?: WorkloadApiOptions,
+  ) => Promise<WorkloadApi>;
 
   /** The published key set. */
   readonly jwks: () => Promise<KeySet>;

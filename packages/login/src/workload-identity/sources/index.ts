@@ -10,7 +10,7 @@ import type { FetchIdentityToken } from "./source.ts";
 /** Each source is loaded when it is chosen. */
 const sources: Readonly<Record<IdentitySourceName, () => Promise<FetchIdentityToken>>> = {
   file: async () => (await import("./file.ts")).fetchFromFile,
-  spiffe: () => Promise.reject(new Error("the SPIFFE source is not available")),
+  spiffe: async () => (await import("./spiffe.ts")).fetchFromSpiffe,
   "github-actions": async () => (await import("./github-actions.ts")).fetchFromGithub,
   "gitlab-ci": async () => (await import("./ci-variable.ts")).fetchFromGitlab,
   circleci: async () => (await import("./ci-variable.ts")).fetchFromCircleci,
