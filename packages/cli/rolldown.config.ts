@@ -109,6 +109,7 @@ export default defineConfig([
   }),
   bundle(command("token", [eagerFunctions()])),
   bundle(command("api")),
+  bundle(command("app-server")),
   bundle(command("login-status", [eagerFunctions()])),
   bundle({
     name: "main",

@@ -59,6 +59,8 @@ const start = () => {
     void import("./entries/token.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "api") {
     void import("./entries/api.ts").then(({ start }) => start(argv.slice(1)));
+  } else if (first === "app-server" && (second === undefined || second.startsWith("-"))) {
+    void import("./entries/app-server.ts").then(({ start }) => start(argv.slice(1)));
   } else if (first === "login" && second === "status") {
     void import("./entries/login-status.ts").then(({ start }) => start(argv.slice(2)));
   } else {
