@@ -29,16 +29,26 @@ const launcherLoadsSiblings: Plugin = {
       .replaceAll('require("node:', 'require("'), // Node before 14.18 does not know the prefix
 };
 
-/** One copy of undici for all bundles, and only the parts that are used: src/undici.cjs. */
-const undiciIsSibling: Plugin = {
-  name: "undici-is-sibling",
-  resolveId: (id) => (id === "undici" ? { id: "./undici.cjs", external: true } : null),
+/** One copy for all bundles: of undici only the parts that are used (src/undici.cjs), and of gRPC (src/grpc.ts). */
+const siblings: ReadonlyMap<string, string> = new Map([
+  ["undici", "./undici.cjs"],
+  ["@grpc/grpc-js", "./grpc.cjs"],
+]);
+
+const sharedAreSiblings: Plugin = {
+  name: "shared-are-siblings",
+  resolveId: (id) => {
+    const sibling = siblings.get(id);
+    return sibling === undefined ? null : { id: sibling, external: true };
+  },
 };
 
 interface Bundle {
   readonly name: string;
   readonly input: string;
   readonly plugins?: Plugin[];
+  /** Whether nothing in it is loaded on demand. */
+  readonly isOneFile?: boolean;
   /** The oldest JavaScript that its output may need; default: that of the oldest supported Node. */
   readonly target?: string;
   /** Those that work on the text of the files as it will be. */
@@ -53,6 +63,7 @@ const bundle = ({
   name,
   input,
   target,
+  isOneFile = false,
   plugins = [],
   late = [],
   last = [],
@@ -68,7 +79,7 @@ const bundle = ({
   },
   plugins: [
     ...plugins,
-    oneStartFile(),
+    ...(isOneFile ? [] : [oneStartFile()]),
     asciiOnly(),
     ...late,
     licenses.collect,
@@ -81,12 +92,14 @@ const bundle = ({
     minify: true,
     // Few files, since each costs a quarter of a millisecond: what a bundle starts with, what its parts share, and
     // one for each part that is loaded on demand.
-    codeSplitting: {
-      groups: [
-        { name: "start", tags: ["$initial"], priority: 1 },
-        ...(name === "main" ? [{ name: "shared", minShareCount: 2 }] : []),
-      ],
-    },
+    codeSplitting: isOneFile
+      ? false
+      : {
+          groups: [
+            { name: "start", tags: ["$initial"], priority: 1 },
+            ...(name === "main" ? [{ name: "shared", minShareCount: 2 }] : []),
+          ],
+        },
     dynamicImportInCjs: false,
     entryFileNames: "[name].cjs",
     chunkFileNames: `${name}-[name]-[hash].cjs`,
@@ -96,7 +109,7 @@ const bundle = ({
 const command = (name: string, late: Plugin[] = []): Bundle => ({
   name,
   input: `src/entries/${name}.ts`,
-  plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
+  plugins: [sharedAreSiblings, leanEffect(), lazyBuiltins()],
   late,
 });
 
@@ -114,8 +127,9 @@ export default defineConfig([
   bundle({
     name: "main",
     input: "src/main.ts",
-    plugins: [undiciIsSibling, leanEffect(), lazyBuiltins()],
+    plugins: [sharedAreSiblings, leanEffect(), lazyBuiltins()],
   }),
+  bundle({ name: "grpc", input: "src/grpc.ts", isOneFile: true }),
   bundle({
     name: "undici",
     input: "src/undici.cjs",

@@ -83,6 +83,22 @@ describe("with a workload identity", () => {
     );
   });
 
+  it.skipIf(process.platform === "win32")("login status asks a SPIFFE Workload API", async () => {
+    await using setup = await open();
+    const { authority, home } = setup;
+    const socket = join(home.path, "agent.sock");
+    await using api = await authority.serveWorkloadApi(socket);
+    const env = {
+      OPENAI_FEDERATION_RULE_ID: setup.env.OPENAI_FEDERATION_RULE_ID,
+      OPENAI_IDENTITY_TOKEN_SOURCE: "spiffe",
+      OPENAI_SPIFFE_AUDIENCE: "aud-1",
+      SPIFFE_ENDPOINT_SOCKET: `unix://${socket}`,
+    };
+    const { exitCode, stderr } = await home.run(["login", "status"], { env });
+    expect(stderr).toContain("  source:    workload identity (spiffe)\n");
+    expect([exitCode, api.requests.length]).toEqual([0, 1]);
+  });
+
   it("api sends a request with its token, after one exchange", async () => {
     await using setup = await open();
     const { authority, env, home } = setup;
