@@ -53,7 +53,10 @@ export const Account = z.discriminatedUnion("type", [
     planType: PlanType,
     workspaceName: z.nullable(z.string()),
   }),
-  z.object({ type: z.literal("amazonBedrock"), usesCodexManagedCredentials: z.boolean() }),
+  z.object({
+    type: z.literal("amazonBedrock"),
+    usesCodexManagedCredentials: z._default(z.boolean(), false),
+  }),
   z.object({ type: z.literal("gcp") }),
 ]);
 

@@ -64,7 +64,7 @@ export const GetAccountRateLimitsResponse = z.object({
     }),
   ),
   accountId: z.nullable(z.string()),
-  rateLimitUpsell: z.nullable(z.unknown()),
+  rateLimitUpsell: z.optional(z.unknown()),
 });
 
 export const GetAccountTokenUsageParams = z.object({
