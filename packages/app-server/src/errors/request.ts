@@ -40,9 +40,11 @@ export class InvalidClientName extends Data.TaggedError("InvalidClientName")<{
 }> {
   readonly code = "APP_SERVER_INVALID_CLIENT_NAME";
   readonly remedy: Remedy = "fixInput";
-  readonly hint = "Use visible ASCII characters.";
+  readonly hint = "Use at most 256 visible ASCII characters.";
   override get message(): string {
-    return `Invalid clientInfo.name: '${this.clientName}'. Must be a valid HTTP header value.`;
+    const shown =
+      this.clientName.length > 300 ? `${this.clientName.slice(0, 300)}…` : this.clientName;
+    return `Invalid clientInfo.name: '${shown}'. Must be a valid HTTP header value.`;
   }
 }
 

@@ -13,7 +13,7 @@ import {
 } from "../errors/index.ts";
 import type { AccountConnection, ClientConnection, RpcAnswer } from "../rpc/connection.ts";
 import { InitializeParams } from "../schema/handshake.ts";
-import type { AccountServiceShape, TokenOwner } from "../service/types.ts";
+import type { AccountEvent, AccountServiceShape, TokenOwner } from "../service/types.ts";
 import type { AccountMethodsOptions, ClientCapabilities } from "./options.ts";
 import { parseParams, unknownVariant } from "./parse-params.ts";
 import { toRpcError } from "./rpc-error.ts";
@@ -71,7 +71,8 @@ export const handleAccountMethods = (
     "effects" in service ? service : { effects: service, context: Context.empty() };
   const runFork = Effect.runForkWith(context);
   const ownHandshake = options.initialized !== undefined;
-  let capabilities: ClientCapabilities | undefined;
+  /** Whether the client may use experimental methods; `undefined` before it has introduced itself. */
+  let isExperimental: boolean | undefined;
   let stopListening: (() => void) | undefined;
   let owner: TokenOwner = tokenOwner("a client", connection);
 
@@ -79,11 +80,13 @@ export const handleAccountMethods = (
     client: { readonly name: string } | undefined,
     asked: ClientCapabilities,
   ): void => {
-    capabilities = asked;
+    // Nothing else of what the client said is kept: a name or a list could have any size.
+    isExperimental = asked.experimentalApi === true;
     if (client !== undefined) owner = tokenOwner(client.name, connection);
-    const unwanted = new Set(asked.optOutNotificationMethods ?? []);
+    const all = asked.optOutNotificationMethods ?? [];
+    const unwanted = eventMethods.filter((method) => all.includes(method));
     stopListening = effects.listen(({ method, params }) => {
-      if (!unwanted.has(method)) connection.notify(method, params);
+      if (!unwanted.includes(method)) connection.notify(method, params);
     });
   };
   if (options.initialized !== undefined) {
@@ -93,11 +96,11 @@ export const handleAccountMethods = (
   }
 
   const initialize = (params: unknown): RpcAnswer => {
-    if (capabilities !== undefined) return refuse(new AlreadyInitialized());
+    if (isExperimental !== undefined) return refuse(new AlreadyInitialized());
     const parsed = parseParams("required", InitializeParams, params);
     if ("problem" in parsed) return refuse(new InvalidRequest(parsed));
     const { clientInfo, capabilities: asked } = parsed.value;
-    if (!/^[\t\x20-\x7e]*$/.test(clientInfo.name))
+    if (!isClientName(clientInfo.name))
       return refuse(new InvalidClientName({ clientName: clientInfo.name }));
     const { experimentalApi = false, optOutNotificationMethods } = asked ?? {};
     const known = {
@@ -124,7 +127,7 @@ export const handleAccountMethods = (
     const call = method.check(params);
     if ("problem" in call) return refuse(new InvalidRequest(call));
     const experimental = call.experimentalPart(name);
-    if (experimental !== undefined && capabilities?.experimentalApi !== true)
+    if (experimental !== undefined && isExperimental !== true)
       return refuse(new ExperimentalApiRequired({ what: experimental }));
     const fiber = runFork(call.run({ service: effects, owner }));
     const answer = (exit: Exit.Exit<unknown, AppServerError>): RpcAnswer =>
@@ -144,13 +147,13 @@ export const handleAccountMethods = (
       (!ownHandshake && (name === "initialize" || name === "initialized")),
     request: (name, params) => {
       if (name === "initialize" && !ownHandshake) return initialize(params);
-      if (capabilities === undefined) return refuse(new NotInitialized());
+      if (isExperimental === undefined) return refuse(new NotInitialized());
       const method = findMethod(name);
       if (method !== undefined) return run(name, method, params);
       const area = unsupportedArea(name);
       if (area === undefined)
         return refuse(new InvalidRequest({ problem: unknownVariant(name, methodNames) }));
-      return capabilities.experimentalApi === true
+      return isExperimental
         ? refuse(new MethodNotSupported({ what: name, area }))
         : refuse(new ExperimentalApiRequired({ what: name }));
     },
@@ -161,6 +164,17 @@ export const handleAccountMethods = (
     },
   };
 };
+
+const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
+  "account/login/completed",
+  "account/updated",
+];
+
+/** A legal header value, of a length with which servers accept requests: the first name becomes the originator. */
+const isClientName = (name: string): boolean =>
+  name.length <= MAX_NAME_CHARACTERS && /^[\t\x20-\x7e]*$/.test(name);
+
+const MAX_NAME_CHARACTERS = 256;
 
 const methodNames = ["initialize", ...Object.keys(methods)];
 

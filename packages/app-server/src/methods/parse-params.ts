@@ -38,14 +38,16 @@ const parseObject = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> =>
   return { problem: problemOf(firstIssue(parsed.error.issues, value), value) };
 };
 
-/** serde reads members in their order in the input, and then looks for missing ones. */
+/** serde reads members in their order in the input, and then looks for missing ones. One pass: a client chooses both. */
 const firstIssue = (issues: ReadonlyArray<Issue>, input: unknown): Issue => {
-  const keys = isObject(input) ? Object.keys(input) : [];
-  const order = (issue: Issue): number => {
-    const position = keys.indexOf(String(issue.path[0]));
-    return position === -1 ? keys.length : position;
-  };
-  return issues.toSorted((a, b) => order(a) - order(b))[0]!;
+  const firstOf = new Map<string, Issue>();
+  for (const issue of issues) {
+    const member = String(issue.path[0]);
+    if (!firstOf.has(member)) firstOf.set(member, issue);
+  }
+  const members = isObject(input) ? Object.keys(input) : [];
+  const member = members.find((name) => firstOf.has(name));
+  return (member === undefined ? undefined : firstOf.get(member)) ?? issues[0]!;
 };
 
 const problemOf = (issue: Issue, input: unknown): string => {

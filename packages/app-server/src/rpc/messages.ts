@@ -83,16 +83,21 @@ const idToJson = (id: unknown, text: string): string | undefined => {
 const minId = -(2n ** 63n);
 const maxId = 2n ** 63n - 1n;
 
-/** An id beyond 2^53, as the client wrote it. */
+/** An id beyond 2^53, as the client wrote it. A message that is nested too deep to be read again has none. */
 const idAsWritten = (text: string): string | undefined => {
   const written: { readonly holder: unknown; readonly source: string | undefined }[] = [];
-  const message: unknown = JSON.parse(
-    text,
-    function (this: unknown, key, value, context?: { readonly source?: string }) {
-      if (key === "id") written.push({ holder: this, source: context?.source });
-      return value;
-    },
-  );
+  let message: unknown;
+  try {
+    message = JSON.parse(
+      text,
+      function (this: unknown, key, value, context?: { readonly source?: string }) {
+        if (key === "id") written.push({ holder: this, source: context?.source });
+        return value;
+      },
+    );
+  } catch {
+    return undefined; // with a function, JSON.parse calls itself for each level, until the stack is full
+  }
   const source = written.find(({ holder }) => holder === message)?.source;
   if (source === undefined || !/^-?\d{1,19}$/u.test(source)) return undefined;
   const id = BigInt(source);

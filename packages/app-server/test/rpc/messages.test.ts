@@ -75,6 +75,19 @@ describe("parseMessage", () => {
     });
   });
 
+  it.each([
+    ["lists", "[", "]"],
+    ["objects", '{"a":', "}", "1"],
+    ["ids", '{"id":', "}", "1"],
+  ])(
+    "ignores a message with an id beyond 2^53 and %s that are nested 40,000 deep",
+    (_, open, close, inner = "") => {
+      const nested = open.repeat(40_000) + inner + close.repeat(40_000);
+      const text = `{"id":9007199254740993,"method":"m","params":${nested}}`;
+      expect(parseMessage(text)).toBeUndefined();
+    },
+  );
+
   it("reads lists that are nested 100,000 deep", () => {
     const nested = "[".repeat(100_000) + "]".repeat(100_000);
     expect(parseMessage(`{"id":1,"method":"m","params":${nested}}`)?._tag).toBe("Request");

@@ -146,6 +146,16 @@ describe("a hostile client", () => {
     socket.destroy();
   });
 
+  it("that sends a nested message with an id beyond 2^53 gets no answer; the server stays up", async () => {
+    await using server = await startWebSocket();
+    using client = await Client.open(server);
+    const nested = "[".repeat(100_000) + "]".repeat(100_000);
+    client.send(`{"id":9007199254740993,"method":"echo","params":${nested}}`);
+    client.send({ id: 1, method: "echo", params: "next" });
+    expect(await client.received(1)).toEqual(['{"id":1,"result":"next"}']);
+    expect(await stillServes(server)).toBe(true);
+  });
+
   it("that sends 100,000 pings gets answers or is not read from; the server stays up", async () => {
     await using server = await startWebSocket();
     const socket = await rawClient(server.port);
