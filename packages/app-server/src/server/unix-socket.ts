@@ -12,6 +12,7 @@ import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
+import { controlOf } from "@agent-auth/login/storage/privilege";
 import * as Effect from "effect/Effect";
 import * as Schedule from "effect/Schedule";
 import { ControlSocketInUse, ListenFailed } from "../errors/listener.ts";
@@ -59,8 +60,14 @@ export const bindUnixSocket = Effect.fnUntraced(function* (server: Server, given
   return path;
 });
 
-/** Creates the folder of a socket, 0700. Returns what is wrong with one that exists. */
+/**
+ * Creates the folder of a socket, 0700. Returns what is wrong with one that exists. Root neither creates nor changes
+ * anything on a path that another user controls: a link could lead to any folder, and that user could put a socket of his
+ * own in this place.
+ */
 const prepareFolder = (folder: string): string | undefined => {
+  const [stranger] = controlOf(folder).uids;
+  if (stranger !== undefined) return `this process is root, and user ${stranger} controls the path`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (process.platform === "win32") return undefined;
   const { mode, uid } = statSync(folder);

@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -148,7 +150,7 @@ describe("a Unix socket", () => {
   });
 
   const isRoot = process.getuid?.() === 0;
-  if (!isRoot) console.log("skipped: only root can connect as another user");
+  if (!isRoot) console.log("skipped: only root can act for another user");
   it.skipIf(!isRoot)("closes the connection of another user who could open it", async () => {
     const folder = makeFolder();
     await using server = await startUnixSocket(join(folder, "s"));
@@ -173,5 +175,40 @@ describe("a Unix socket", () => {
     await once(child, "close");
     expect(output).toMatch(/^(?:ECONNRESET|EPIPE)?closed$/u);
     rmSync(folder, { recursive: true });
+  });
+
+  describe.skipIf(!isRoot)("that root opens in the home of another user", () => {
+    const user = 4321;
+    const home = () => {
+      const folder = makeFolder();
+      chmodSync(folder, 0o755);
+      chownSync(folder, user, user);
+      return folder;
+    };
+    const refusal = /: this process is root, and user 4321 controls the path$/u;
+
+    it("is refused, and the folder that a link of the user leads to keeps its mode", async () => {
+      const folder = home();
+      const target = makeFolder();
+      chmodSync(target, 0o755);
+      symlinkSync(target, join(folder, "app-server-control"));
+      lchownSync(join(folder, "app-server-control"), user, user);
+      expect((await failure(defaultSocketPath(folder))).message).toMatch(refusal);
+      expect(modeOf(target)).toBe("755");
+      expect(readdirSync(target)).toEqual([]);
+    });
+
+    it("is refused, and no folder is created", async () => {
+      const folder = home();
+      expect((await failure(defaultSocketPath(folder))).message).toMatch(refusal);
+      expect(readdirSync(folder)).toEqual([]);
+    });
+
+    it("is refused in a folder of root's own that the user's home contains", async () => {
+      const folder = home();
+      mkdirSync(join(folder, "own"), { mode: 0o700 });
+      expect((await failure(join(folder, "own", "s"))).message).toMatch(refusal);
+      expect(readdirSync(join(folder, "own"))).toEqual([]);
+    });
   });
 });
