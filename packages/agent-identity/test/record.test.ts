@@ -2,7 +2,12 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { isWorkspacePlan, parsePlanType, planTypes } from "../src/record/plan.ts";
+import {
+  hasWorkspacePolicy,
+  isWorkspacePlan,
+  parsePlanType,
+  planTypes,
+} from "../src/record/plan.ts";
 import { parseAgentIdentityClaims, parseStoredAgentIdentity } from "../src/record/index.ts";
 import { goodClaims, nowMs } from "./mint.ts";
 
@@ -183,6 +188,21 @@ describe("parsePlanType", () => {
     ["__proto__", "unknown"],
   ])("parses %j as %s", (text, plan) => {
     expect(parsePlanType(text)).toBe(plan);
+  });
+
+  it("knows the plans whose workspaces publish a policy", () => {
+    expect(planTypes.filter(hasWorkspacePolicy)).toEqual([
+      "business",
+      "ent26",
+      "enterprise_cbp_usage_based",
+      "enterprise_cbp_automation",
+      "enterprise",
+      "edu",
+      "edu_plus",
+      "edu_pro",
+      "sci",
+      "sci_plus",
+    ]);
   });
 
   it("lists the workspace plans", () => {

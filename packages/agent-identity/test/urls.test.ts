@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import {
   isLoopbackUrl,
+  accountBackendUrl,
   jwksUrl,
   normalizeBaseUrl,
   taskApiBaseUrl,
@@ -9,6 +10,20 @@ import {
 } from "../src/urls/index.ts";
 
 const wham = "/backend-api/wham/agent-identities/jwks";
+
+describe("accountBackendUrl", () => {
+  it.effect.each([
+    ["https://chatgpt.com", "https://chatgpt.com/backend-api/wham"],
+    ["https://chatgpt.com/backend-api/codex", "https://chatgpt.com/backend-api/wham"],
+    ["https://own.example/x/backend-api/", "https://own.example/x/backend-api/wham"],
+    ["https://own.example/api/codex", "https://own.example/api/codex"],
+    ["https://own.example", "https://own.example/api/codex"],
+  ] as const)("of %s is %s", ([base, expected]) =>
+    Effect.gen(function* () {
+      expect(yield* accountBackendUrl(base)).toBe(expected);
+    }),
+  );
+});
 
 describe("jwksUrl", () => {
   it.effect.each([

@@ -56,6 +56,7 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
     loadAtStart: use === "requests" || use === "keep",
     followStore: use === "keep" || use === "appServer",
     keepFresh: use === "keep" || use === "appServer",
+    workspaceChecks: use !== "keep",
     // In CODEX_HOME, not in the folder of a kept account: this program runs often, and the keys rarely change.
     keepJwksOnDisk: session.account === undefined,
   });

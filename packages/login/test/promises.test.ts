@@ -16,6 +16,7 @@ const options = (
   more: Partial<CreateAuthManagerOptions> = {},
 ): CreateAuthManagerOptions => ({
   environmentCredentials: true,
+  workspaceChecks: false, // no backend knows these tokens
   ...more,
   variables: { CODEX_HOME: home.path, ...more.variables },
 });

@@ -23,6 +23,7 @@ const managerService = (credential: Credential, asked: { count: number }) =>
         return Option.some(credential);
       }),
       snapshot: () => Option.some(credential),
+      requestSnapshot: () => Option.some(credential),
       recoverUnauthorized: (rejected) =>
         Effect.succeed(rejected === credential ? Option.some(chatgpt("renewed")) : Option.none()),
       inspect: unused,

@@ -20,6 +20,10 @@ export interface Settings {
   managedConfig: string | null;
   /** TOML of what a workspace requires of its members' configuration; null for nothing. */
   managedRequirements: string | null;
+  /** Origin to which `accountsCheck` sends the model requests of every workspace; `NO_CONSTRAINT` for the configured one. */
+  workspaceBackendOrigin: string;
+  /** `account_routing_override` of `accountsCheck`; null: `us_cr` for FedRAMP accounts, else `NO_CONSTRAINT`. */
+  accountRoutingOverride: string | null;
   /** The assistant's text in every model reply. */
   replyText: string;
   /** Milliseconds between two events of a streamed model reply. */
@@ -93,6 +97,8 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
       jwksCacheControl: "public, max-age=300",
       managedConfig: null,
       managedRequirements: null,
+      workspaceBackendOrigin: "NO_CONSTRAINT",
+      accountRoutingOverride: null,
       replyText: "Hello from the test authority.",
       replyDelayMs: 0,
       punishReuse: true,

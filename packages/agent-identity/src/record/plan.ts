@@ -63,3 +63,30 @@ export const parsePlanType = (text: string): PlanType => {
  */
 export const isWorkspacePlan = (plan: PlanType): boolean =>
   plan !== "unknown" && planTypes.indexOf(plan) >= firstWorkspacePlan;
+
+const policyPlans: ReadonlySet<PlanType> = new Set([
+  "business",
+  "ent26",
+  "enterprise_cbp_usage_based",
+  "enterprise_cbp_automation",
+  "enterprise",
+  "edu",
+  "edu_plus",
+  "edu_pro",
+  "sci",
+  "sci_plus",
+]);
+
+/**
+ * Returns whether the administrators of a workspace with this plan can publish a policy, which its members' programs
+ * fetch from the backend (`config/bundle`).
+ *
+ * @example
+ * ```ts
+ * import { hasWorkspacePolicy } from "@agent-auth/agent-identity/record/plan";
+ *
+ * hasWorkspacePolicy("enterprise"); // true
+ * hasWorkspacePolicy("team"); // false
+ * ```
+ */
+export const hasWorkspacePolicy = (plan: PlanType): boolean => policyPlans.has(plan);

@@ -137,21 +137,39 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
 });
 
 /** The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. */
-const jwksPath = (origin: string, segments: ReadonlyArray<string>): string => {
+const accountBackendPath = (origin: string, segments: ReadonlyArray<string>): string => {
   const path = segments.map((segment) => `/${segment}`).join("");
   // First, so that `/api/codex` is neither removed nor doubled, on any host and below any path.
-  if (segments.at(-2) === "api" && segments.at(-1) === "codex") {
-    return `${path}/agent-identities/jwks`;
-  }
-  if (chatgptOrigins.has(origin) && (path === "" || path === "/codex")) {
-    return "/backend-api/wham/agent-identities/jwks";
-  }
+  if (segments.at(-2) === "api" && segments.at(-1) === "codex") return path;
+  if (chatgptOrigins.has(origin) && (path === "" || path === "/codex")) return "/backend-api/wham";
   if (segments.includes("backend-api")) {
     const kept = segments.at(-1) === "codex" ? path.slice(0, -"/codex".length) : path;
-    return `${kept}/wham/agent-identities/jwks`;
+    return `${kept}/wham`;
   }
-  return `${path}/api/codex/agent-identities/jwks`;
+  return `${path}/api/codex`;
 };
+
+/**
+ * Returns the base URL of a backend's endpoints for accounts, from its configured base URL: `/wham` below `/backend-api`,
+ * else `/api/codex` (docs/protocol.md §5). Fails as `normalizeBaseUrl` does.
+ *
+ * @example
+ * ```ts
+ * import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(accountBackendUrl("https://chatgpt.com/backend-api"));
+ * // "https://chatgpt.com/backend-api/wham"
+ * ```
+ */
+export const accountBackendUrl = Effect.fnUntraced(function* (
+  base: string,
+  options?: BaseUrlOptions,
+): Effect.fn.Return<string, BaseUrlError> {
+  const { origin, pathname } = new URL(yield* normalizeBaseUrl(base, options));
+  const segments = pathname === "/" ? [] : pathname.slice(1).split("/");
+  return origin + accountBackendPath(origin, segments);
+});
 
 /**
  * Returns the URL of the JWKS that verifies a backend's agent identity JWTs, from its configured base URL. Fails as
@@ -166,14 +184,11 @@ const jwksPath = (origin: string, segments: ReadonlyArray<string>): string => {
  * // "https://chatgpt.com/backend-api/wham/agent-identities/jwks"
  * ```
  */
-export const jwksUrl = Effect.fnUntraced(function* (
+export const jwksUrl = (
   base: string,
   options?: BaseUrlOptions,
-): Effect.fn.Return<string, BaseUrlError> {
-  const { origin, pathname } = new URL(yield* normalizeBaseUrl(base, options));
-  const segments = pathname === "/" ? [] : pathname.slice(1).split("/");
-  return origin + jwksPath(origin, segments);
-});
+): Effect.Effect<string, BaseUrlError> =>
+  Effect.map(accountBackendUrl(base, options), (url) => `${url}/agent-identities/jwks`);
 
 /**
  * Returns the normalised base URL of the API that registers tasks: the override, else a loopback ChatGPT base itself, else

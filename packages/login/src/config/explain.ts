@@ -28,6 +28,7 @@ export interface ConfigExplanation {
 }
 
 const usedKeys: ReadonlyArray<ReadonlyArray<string>> = [
+  ["agent_auth", "backend_origins"],
   ["chatgpt_base_url"],
   ["cli_auth_credentials_store"],
   ["features", "secret_auth_storage"],

@@ -1,4 +1,4 @@
-import { defaultChatgptBaseUrl } from "@agent-auth/agent-identity/urls";
+import { defaultChatgptBaseUrl, isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import { resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
 import { type OriginOf, TableReader } from "./table-reader.ts";
@@ -26,6 +26,7 @@ export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
       forcedLoginMethod: reader.oneOf("forced_login_method", ["chatgpt", "api"]),
       forcedWorkspaceIds: readWorkspaceIds(reader),
       modelProvider: reader.nonBlankString("model_provider"),
+      backendOrigins: readBackendOrigins(reader.tableAt("agent_auth")),
       secretAuthStorage: reader.tableAt("features")?.boolean("secret_auth_storage"),
       workloadIdentity: readWorkloadIdentity(
         reader.tableAt("agent_auth")?.tableAt("workload_identity"),
@@ -60,6 +61,16 @@ const withoutUserInfo = (reader: TableReader, key: string, text: string): string
   const url = URL.parse(text);
   const isPlain = url === null || (url.username === "" && url.password === "");
   return isPlain ? text : reader.mustBe(key, "a URL without user name and password");
+};
+
+const readBackendOrigins = (reader: TableReader | undefined): ReadonlyArray<string> | undefined => {
+  const key = "backend_origins";
+  return reader?.strings(key)?.map((text) => {
+    const url = URL.parse(text);
+    return url !== null && isHttpsOrLoopback(url) && `${url.origin}/` === url.href
+      ? url.origin
+      : reader.mustBe(key, 'a list of https origins, such as ["https://eu.example.com"]');
+  });
 };
 
 const workspaceKey = "forced_chatgpt_workspace_id";

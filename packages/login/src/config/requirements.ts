@@ -62,7 +62,8 @@ export const parseRequirements = (
     });
   });
 
-const requirementError = (
+/** The error for a wrong key of an administrator's text. */
+export const requirementError = (
   { path, problem }: InvalidKey,
   { text, where }: Pick<Requirements, "text" | "where">,
 ): ConfigKeyInvalid => {

@@ -112,8 +112,9 @@ const workspaceRuleAgainst = (rules: Rules, workspaceIds: ReadonlyArray<string>)
 
 /**
  * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10): with `ForbiddenByAdministrator`
- * if a rule of an administrator does, else with `CredentialForbidden`. Nothing is removed, so `loggedOut` is false. API keys pass a workspace restriction. For any other credential, the workspace that
- * requests carry has to be allowed, and each one that its ChatGPT tokens claim.
+ * if a rule of an administrator does, else with `CredentialForbidden`. Nothing is removed, so `loggedOut` is false. API
+ * keys pass a workspace restriction. For any other credential, the workspace that requests carry has to be allowed, and
+ * each one that its ChatGPT tokens claim.
  *
  * @example
  * ```ts

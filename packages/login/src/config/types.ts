@@ -139,4 +139,6 @@ export interface Config {
   /** The `requirements.toml` that fixes `chatgptBaseUrl`: workspace routing must not lead elsewhere. */
   readonly chatgptBaseUrlRequiredBy?: string;
   readonly workloadIdentity?: WorkloadIdentityConfig;
+  /** `agent_auth.backend_origins`: more origins that the backend may send a workspace's requests to. Default none. */
+  readonly backendOrigins?: ReadonlyArray<string>;
 }

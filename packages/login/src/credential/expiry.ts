@@ -1,4 +1,4 @@
-import type { CredentialFacts } from "./index.ts";
+import type { ChatgptCredential, CredentialFacts } from "./index.ts";
 
 /** Milliseconds before the access token of a ChatGPT sign-in expires at which a refresh is due (docs/protocol.md §9). */
 export const refreshAheadMs = 600_000;
@@ -21,6 +21,7 @@ const jwtClockToleranceMs = 60_000;
  *   are signed with the agent's key, so the JWT does not have to be replaced earlier.
  * - A token of a workload identity is due for another *exchange* two minutes before it expires, or after half of its life
  *   if that is later.
+ * - A credential of a ChatGPT workspace is also due when the backend has to be asked again about the workspace.
  * - Other credentials are replaced only after a 401, or by the program that supplied them.
  *
  * @example
@@ -32,20 +33,30 @@ const jwtClockToleranceMs = 60_000;
  * ```
  */
 export const dueAtMs = (credential: CredentialFacts): number => {
-  if (credential._tag === "AgentIdentity") {
-    return credential.expiresAtMs === undefined
-      ? Infinity
-      : credential.expiresAtMs + jwtClockToleranceMs;
+  switch (credential._tag) {
+    case "AgentIdentity":
+      return credential.expiresAtMs === undefined
+        ? Infinity
+        : credential.expiresAtMs + jwtClockToleranceMs;
+    case "Chatgpt":
+      return Math.min(refreshDueAtMs(credential), credential.workspace?.checkAgainAtMs ?? Infinity);
+    case "ExternalChatgpt":
+    case "PersonalAccessToken":
+      return credential.workspace?.checkAgainAtMs ?? Infinity;
+    case "WorkloadIdentity": {
+      const { expiresAtMs, obtainedAtMs, workspace } = credential;
+      const exchangeAtMs =
+        expiresAtMs - Math.min(exchangeAheadMs, (expiresAtMs - obtainedAtMs) / 2);
+      return Math.min(exchangeAtMs, workspace?.checkAgainAtMs ?? Infinity);
+    }
+    default:
+      return Infinity;
   }
-  if (credential._tag === "WorkloadIdentity") {
-    const { expiresAtMs, obtainedAtMs } = credential;
-    return expiresAtMs - Math.min(exchangeAheadMs, (expiresAtMs - obtainedAtMs) / 2);
-  }
-  if (credential._tag !== "Chatgpt") return Infinity;
-  if (credential.expiresAtMs !== undefined) return credential.expiresAtMs - refreshAheadMs;
-  return credential.lastRefreshMs === undefined
-    ? Infinity
-    : credential.lastRefreshMs + maxRefreshAgeMs;
+};
+
+const refreshDueAtMs = ({ expiresAtMs, lastRefreshMs }: ChatgptCredential): number => {
+  if (expiresAtMs !== undefined) return expiresAtMs - refreshAheadMs;
+  return lastRefreshMs === undefined ? Infinity : lastRefreshMs + maxRefreshAgeMs;
 };
 
 /** Codex refreshes five minutes before expiry. A refresh that is due half a minute earlier is made before that. */

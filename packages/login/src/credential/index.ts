@@ -58,6 +58,21 @@ export const isSameAccount = (one: Account, other: Account): boolean => {
 const isContradicted = (one: string | undefined, other: string | undefined): boolean =>
   one !== undefined && other !== undefined && one !== other;
 
+/**
+ * What the backend says about the requests of a workspace. `AuthManager.current` adds it to ChatGPT sign-ins and personal
+ * access tokens, after the workspace's policy was found to allow the credential.
+ */
+export interface WorkspaceAccess {
+  /** Where model requests go instead of the configured backend; absent: there. */
+  readonly origin?: string;
+  /** The value of `x-openai-account-routing-override`, which model requests carry. */
+  readonly routingOverride?: "us" | "us_cr";
+  /** `enforce_residency` of the workspace's policy, which model requests carry. */
+  readonly residency?: "us";
+  /** When the backend has to be asked again, in milliseconds since the epoch. `current` does that. */
+  readonly checkAgainAtMs: number;
+}
+
 /** A key of the API platform. Its owner is unknown, and it is not checked before a request. */
 export interface ApiKeyCredential {
   readonly _tag: "ApiKey";
@@ -78,6 +93,7 @@ export interface ChatgptCredential {
   readonly lastRefreshMs?: number;
   /** The agent identity that was registered for this sign-in, without a task. */
   readonly ownedIdentity?: AgentIdentityRecord;
+  readonly workspace?: WorkspaceAccess;
   readonly source: CredentialSource;
 }
 
@@ -89,6 +105,7 @@ export interface ExternalChatgptCredential {
   readonly idToken?: Redacted.Redacted;
   readonly account: Account;
   readonly expiresAtMs?: number;
+  readonly workspace?: WorkspaceAccess;
   readonly source: CredentialSource;
 }
 
@@ -110,6 +127,7 @@ export interface PersonalAccessTokenCredential {
   readonly _tag: "PersonalAccessToken";
   readonly token: Redacted.Redacted;
   readonly account: Account;
+  readonly workspace?: WorkspaceAccess;
   readonly source: CredentialSource;
 }
 
@@ -128,6 +146,7 @@ export interface WorkloadIdentityCredential {
   readonly obtainedAtMs: number;
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number;
+  readonly workspace?: WorkspaceAccess;
   readonly source: CredentialSource;
 }
 
@@ -148,6 +167,13 @@ export type Credential =
   | PersonalAccessTokenCredential
   | WorkloadIdentityCredential
   | BearerCredential;
+
+/** The kinds of credentials whose requests are made for a ChatGPT workspace with a bearer token. */
+export type WorkspaceCredential =
+  | ChatgptCredential
+  | ExternalChatgptCredential
+  | PersonalAccessTokenCredential
+  | WorkloadIdentityCredential;
 
 /** The properties of a credential without its signer: an agent identity has no task yet. */
 export type CredentialFacts =

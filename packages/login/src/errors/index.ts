@@ -16,6 +16,7 @@ import type { RestrictionError } from "./restriction.ts";
 import type { SignInError } from "./oauth.ts";
 import type { StoreWarning } from "./store.ts";
 import type { WorkloadIdentityError } from "./workload-identity.ts";
+import type { WorkspaceError } from "./workspace.ts";
 
 export * from "./account.ts";
 export * from "./config.ts";
@@ -38,6 +39,7 @@ export {
   WorkloadIdentityResponseInvalid,
   WorkloadIdentityUnavailable,
 } from "./workload-identity.ts";
+export * from "./workspace.ts";
 
 /** Everything that this package can fail with, agent-identity's errors included. */
 export type LoginError =
@@ -53,7 +55,8 @@ export type LoginError =
   | RestrictionError
   | SignInError
   | StoreWarning
-  | WorkloadIdentityError;
+  | WorkloadIdentityError
+  | WorkspaceError;
 
 /** Every `code` of this package's errors, so that a switch over them is checked for completeness. */
 export type LoginErrorCode = LoginError["code"];

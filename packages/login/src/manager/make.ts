@@ -9,8 +9,10 @@ import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { overridingEnvVar } from "../config/environment.ts";
 import { isExpired } from "../credential/expiry.ts";
+import type { Credential } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
 import { isExchangeError } from "../errors/workload-identity.ts";
+import { NetworkKey } from "../http/network-key.ts";
 import { compact } from "../internal/compact.ts";
 import { EphemeralStore, ephemeralStore } from "../storage/ephemeral.ts";
 import { CredentialStore } from "../storage/index.ts";
@@ -29,6 +31,7 @@ import { makeObtainedCredentials, makeSpentTokens } from "./known-failures.ts";
 import { makeRecoveryWarning, recoverFrom, recoveryKey, supersededBy } from "./recover.ts";
 import { makeCredentialState, type MaybeCredential } from "./state.ts";
 import { type AuthManagerOptions, type AuthManagerShape, codexHomeOf } from "./types.ts";
+import { makeWorkspaceGate } from "./workspace-gate.ts";
 
 type Needs = CredentialStore | HomeLock | HttpTransport | Scope.Scope;
 
@@ -79,7 +82,8 @@ export const makeAuthManager = Effect.fnUntraced(function* (
       }),
     ),
   );
-  const current: AuthManagerShape["current"] = Effect.clockWith((clock) => {
+  /** The credential for the next request, before its workspace is checked. */
+  const loaded: AuthManagerShape["current"] = Effect.clockWith((clock) => {
     const state = deps.state.get();
     const nowMs = clock.currentTimeMillisUnsafe();
     if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.result;
@@ -89,7 +93,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     if (state._tag === "Unloaded") {
       return Effect.andThen(
         shared("first load", ensureLoaded(deps)),
-        Effect.suspend(() => current),
+        Effect.suspend(() => loaded),
       );
     }
     if (!Option.exists(state.credential, (credential) => !isExpired(credential, nowMs)))
@@ -102,6 +106,14 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     return Effect.timeoutOrElse(refreshDue, { duration: MAX_WAIT_MS, orElse });
   });
 
+  const gate = makeWorkspaceGate({
+    deps,
+    network: Option.getOrUndefined(yield* Effect.serviceOption(NetworkKey)),
+    shared,
+    recover: (rejected) => recover(rejected),
+  });
+  const current = Effect.flatMap(loaded, gate.pass);
+
   const isStoreUsed = overridingEnvVar(options.environment, options) === undefined;
   const isFollowing = options.followStore === true && isStoreUsed;
   if (isFollowing) {
@@ -111,7 +123,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     yield* runInBackground(yield* followStore({ codexHome, reload, store: deps.store }));
   }
   if (options.loadAtStart !== false) {
-    yield* Effect.ignore(current);
+    yield* Effect.ignore(loaded);
     markUnreported(deps);
   }
   if (options.keepFresh === true) {
@@ -121,25 +133,28 @@ export const makeAuthManager = Effect.fnUntraced(function* (
   }
 
   const warnOfRecovery = makeRecoveryWarning();
+  const recover = (rejected: Credential) =>
+    Effect.suspend(() => {
+      const newer = supersededBy(deps, rejected);
+      if (Option.isSome(newer)) return Effect.succeed(newer);
+      const recovery = Effect.tapError(recoverFrom(deps, rejected), warnOfRecovery);
+      return shared(`recover ${recoveryKey(rejected)}`, recovery);
+    });
+  const snapshot: AuthManagerShape["snapshot"] = () => {
+    const state = deps.state.get();
+    return state._tag === "Loaded" ? state.credential : Option.none();
+  };
   return {
     current,
     reload,
-    snapshot: () => {
-      const state = deps.state.get();
-      return state._tag === "Loaded" ? state.credential : Option.none();
-    },
-    inspect: Effect.flatMap(inspecting, ({ inspect }) => run(inspect(deps))),
+    snapshot,
+    requestSnapshot: () => gate.passed(snapshot()),
+    inspect: Effect.flatMap(inspecting, ({ inspect }) => run(inspect(deps, gate.checks))),
     refresh: (reason) =>
       Effect.flatMap(shared("refresh", Effect.asSome(refreshNow(deps, reason))), (refreshed) =>
         Effect.orDie(Effect.fromOption(refreshed)),
       ),
-    recoverUnauthorized: (rejected) =>
-      Effect.suspend(() => {
-        const newer = supersededBy(deps, rejected);
-        if (Option.isSome(newer)) return Effect.succeed(newer);
-        const recovery = Effect.tapError(recoverFrom(deps, rejected), warnOfRecovery);
-        return shared(`recover ${recoveryKey(rejected)}`, recovery);
-      }),
+    recoverUnauthorized: (rejected) => Effect.flatMap(recover(rejected), gate.passRecovered),
     checkLogin: (method) => Effect.flatMap(login, (it) => it.checkLogin(deps, method)),
     loginWithApiKey: (apiKey) =>
       run(Effect.flatMap(login, (it) => it.loginWithApiKey(deps, apiKey))),

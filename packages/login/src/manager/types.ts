@@ -5,7 +5,7 @@ import type * as Stream from "effect/Stream";
 import type { Config } from "../config/index.ts";
 import type { CodexHome, LoginEnvironment } from "../config/environment.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
-import type { Account, Credential, CredentialFacts } from "../credential/index.ts";
+import type { Account, Credential, CredentialFacts, WorkspaceAccess } from "../credential/index.ts";
 import type { CredentialForbidden, ForbiddenByAdministrator, LoginError } from "../errors/index.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { RefreshReason } from "../oauth/refresh.ts";
@@ -51,6 +51,8 @@ export interface Inspection {
    * is still there.
    */
   readonly forbidden?: CredentialForbidden | ForbiddenByAdministrator;
+  /** What an earlier request found out about the workspace; absent if nothing is stored. */
+  readonly workspace?: WorkspaceAccess;
 }
 
 /** ChatGPT tokens that another program owns. */
@@ -124,6 +126,12 @@ export interface AuthManagerOptions {
    * with back-off. Default false: refreshed when `current` is used.
    */
   readonly keepFresh?: boolean;
+  /**
+   * Default true: `current` asks the backend about the workspace of a ChatGPT sign-in or personal access token, at most
+   * once an hour: whether the workspace's policy allows the credential, and where its requests go. False for programs
+   * that send no requests with the credential.
+   */
+  readonly workspaceChecks?: boolean;
 }
 
 /** The shape of the `AuthManager` service. */
@@ -140,6 +148,11 @@ export interface AuthManagerShape {
   readonly current: Effect.Effect<Option.Option<Credential>, LoginError>;
   /** The credential as last loaded, at once; `None` before the first load and after a failed one. */
   readonly snapshot: () => Option.Option<Credential>;
+  /**
+   * As `snapshot`, if a request may be sent with the credential at once; `None` if `current` has to be asked: before its
+   * first use, and if the backend was not asked about the workspace.
+   */
+  readonly requestSnapshot: () => Option.Option<Credential>;
   /** Loads the credential again. */
   readonly reload: Effect.Effect<Option.Option<Credential>, LoginError>;
   /**

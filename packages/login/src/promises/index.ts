@@ -74,6 +74,8 @@ export interface PromiseAuthManager extends AsyncDisposable {
   readonly current: (call?: CallOptions) => Promise<Credential | null>;
   /** The credential as last loaded, at once; `null` also before the first load and after a failed one. */
   readonly snapshot: () => Credential | null;
+  /** As `snapshot`, if a request may be sent with it at once; `null` if `current` has to be asked. */
+  readonly requestSnapshot: () => Credential | null;
   /** Loads the credential again. */
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
   /**
@@ -183,6 +185,8 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
   return {
     current: (call) => run((manager) => Effect.map(manager.current, Option.getOrNull), call),
     snapshot: () => (manager === undefined ? null : Option.getOrNull(manager.snapshot())),
+    requestSnapshot: () =>
+      manager === undefined ? null : Option.getOrNull(manager.requestSnapshot()),
     reload: (call) => run((manager) => Effect.map(manager.reload, Option.getOrNull), call),
     inspect: (call) => run((manager) => Effect.map(manager.inspect, Option.getOrNull), call),
     refresh: (reason, call) => run((manager) => manager.refresh(reason), call),

@@ -105,7 +105,9 @@ export const managerOptions = async (setup: ManagerSetup): Promise<AuthManagerOp
       overrides: [...base, ...(setup.config ?? [])],
     }),
   );
-  return { environment, config, environmentCredentials: true, ...setup.options };
+  // Most tests use tokens that no backend knows.
+  const workspaceChecks = false;
+  return { environment, config, environmentCredentials: true, workspaceChecks, ...setup.options };
 };
 
 /** Runs an effect with a manager of its own, as a program would. */

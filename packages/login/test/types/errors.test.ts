@@ -72,6 +72,8 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CALLBACK_PORTS_TAKEN":
     case "LOGIN_FORBIDDEN_BY_ADMINISTRATOR":
     case "LOGIN_NO_LOGIN_METHOD_ALLOWED":
+    case "LOGIN_WORKSPACE_POLICY_CONFLICT":
+    case "LOGIN_WORKSPACE_ROUTING_REFUSED":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
     case "LOGIN_DEVICE_CODE_NOT_ENABLED":
     case "LOGIN_IDENTITY_TOKEN_UNAVAILABLE":
@@ -88,6 +90,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
       return "program";
     case "LOGIN_AUTHORITY_RESPONSE_INVALID":
     case "LOGIN_AUTHORITY_UNREACHABLE":
+    case "LOGIN_WORKSPACE_CHECK_FAILED":
     case "LOGIN_HOME_LOCK_BUSY":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":
     case "LOGIN_REFRESH_FAILED":

@@ -31,7 +31,7 @@ describe("the types of the manager", () => {
     expectTypeOf<AuthManagerShape["current"]>().toEqualTypeOf<
       Effect.Effect<Option.Option<Credential>, LoginError>
     >();
-    type Verbs = Omit<AuthManagerShape, "changes" | "snapshot">;
+    type Verbs = Omit<AuthManagerShape, "changes" | "requestSnapshot" | "snapshot">;
     type Ran<T> = T extends (...input: infer _) => infer Result ? Result : T;
     expectTypeOf<Ran<Verbs[keyof Verbs]>>().toExtend<Effect.Effect<unknown, LoginError>>();
     expectTypeOf<AuthManagerShape["snapshot"]>().returns.toEqualTypeOf<Option.Option<Credential>>();

@@ -23,6 +23,8 @@ export interface PromiseCredentials {
   readonly recoverUnauthorized: (rejected: Credential) => Promise<Credential | null | undefined>;
   /** The credential as last loaded. Without it, every request waits for `current`. */
   readonly snapshot?: () => Credential | null | undefined;
+  /** As `snapshot`, if a request may be sent with it at once. It is asked instead of `snapshot` if both are present. */
+  readonly requestSnapshot?: () => Credential | null | undefined;
 }
 
 /** An auth manager with either interface. */
@@ -53,12 +55,12 @@ export const credentialAccess = (
     credential !== null && now() < dueAtMs(credential) ? credential : null;
   if (!isPromiseManager(manager))
     return {
-      snapshot: () => ifFresh(Option.getOrNull(manager.snapshot())),
+      snapshot: () => ifFresh(Option.getOrNull(manager.requestSnapshot())),
       current: manager.current,
       recoverUnauthorized: manager.recoverUnauthorized,
     };
   return {
-    snapshot: () => ifFresh(manager.snapshot?.() ?? null),
+    snapshot: () => ifFresh((manager.requestSnapshot ?? manager.snapshot)?.() ?? null),
     current: ask(() => manager.current()),
     recoverUnauthorized: (rejected) => ask(() => manager.recoverUnauthorized(rejected)),
   };

@@ -1,5 +1,5 @@
 import type { CommandTokenConfig, Config, ModelProviderConfig } from "@agent-auth/login/config";
-import type { CredentialFacts } from "@agent-auth/login/credential";
+import type { CredentialFacts, WorkspaceAccess } from "@agent-auth/login/credential";
 import type { LoginEnvironment } from "@agent-auth/login/config/environment";
 import { ModelProviderNotFound } from "@agent-auth/login/errors/model-provider";
 import * as Redacted from "effect/Redacted";
@@ -61,12 +61,17 @@ export interface ModelProvider {
   /** Attempts after the first one on 5xx, 429 and transport failures. Default 0. */
   readonly requestMaxRetries: number;
   readonly wireApi?: string;
+  /**
+   * Whether `targets.chatgpt` is the configured backend (`chatgpt_base_url`), so that the routing of a workspace applies
+   * to its requests.
+   */
+  readonly isRoutedByWorkspace: boolean;
 }
 
 export interface ResolveProviderOptions {
   readonly config: Pick<
     Config,
-    "chatgptBaseUrl" | "openaiBaseUrl" | "modelProvider" | "modelProviders"
+    "chatgptBaseUrl" | "openaiBaseUrl" | "modelProvider" | "modelProviders" | "residency"
   >;
   readonly environment: Pick<LoginEnvironment, "dotEnv" | "variable">;
   /** Default: `model_provider` of the configuration, else `openai`. */
@@ -74,6 +79,9 @@ export interface ResolveProviderOptions {
   /** Allows the signed-in credential on plain http to another machine. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
+
+/** The header of `enforce_residency`. */
+export const residencyHeader = "x-openai-internal-codex-residency";
 
 /** The built-in provider. */
 export const defaultProviderId = "openai";
@@ -120,7 +128,11 @@ export const resolveProvider = (
       );
     const targets = yield* resolveTargets(id, table, config);
     const auth = yield* resolveAuth(id, table, environment);
-    const headers = yield* resolveHeaders(table, environment);
+    const configured = yield* resolveHeaders(table, environment);
+    const headers =
+      config.residency === undefined || auth._tag !== "SignedIn"
+        ? configured
+        : [...configured, residencyHeaderOf(config.residency)];
     if (auth._tag === "SignedIn" && options.allowInsecureHttp !== true)
       yield* refuseInsecure(id, table, config, targets);
     return {
@@ -131,6 +143,9 @@ export const resolveProvider = (
       headers,
       queryParams: Object.entries(table.queryParams),
       requestMaxRetries: table.requestMaxRetries ?? 0,
+      isRoutedByWorkspace:
+        auth._tag === "SignedIn" &&
+        targets.chatgpt.origin === URL.parse(config.chatgptBaseUrl)?.origin,
       ...(table.wireApi === undefined ? {} : { wireApi: table.wireApi }),
     };
   });
@@ -153,10 +168,13 @@ export const requestTarget = (
     case "Chatgpt":
     case "ExternalChatgpt":
     case "PersonalAccessToken":
+      return routed(provider, credential.workspace);
     case "AgentIdentity":
       return provider.targets.chatgpt;
     case "WorkloadIdentity":
-      return credential.backend === "chatgpt" ? provider.targets.chatgpt : provider.targets.apiKey;
+      return credential.backend === "chatgpt"
+        ? routed(provider, credential.workspace)
+        : provider.targets.apiKey;
     case "ApiKey":
       return hasFedrampPrefix(credential.apiKey)
         ? provider.targets.fedrampApiKey
@@ -165,6 +183,23 @@ export const requestTarget = (
       return provider.targets.apiKey;
   }
 };
+
+/** The target of a workspace's requests: the path stays, the origin is the one that the backend names. */
+const routed = (
+  { isRoutedByWorkspace, targets }: ModelProvider,
+  workspace: WorkspaceAccess | undefined,
+): RequestTarget => {
+  const origin = isRoutedByWorkspace ? workspace?.origin : undefined;
+  if (origin === undefined) return targets.chatgpt;
+  const { basePath } = targets.chatgpt;
+  return { origin, basePath, baseUrl: origin + basePath };
+};
+
+const residencyHeaderOf = (residency: string): ProviderHeader => ({
+  name: residencyHeader,
+  value: Redacted.make(residency, { label: residencyHeader }),
+  isCredential: false,
+});
 
 type Urls = ResolveProviderOptions["config"];
 

@@ -2,6 +2,7 @@ import type { AgentIdentityCredential, Credential } from "@agent-auth/login/cred
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { isFedramp } from "../provider/base-url.ts";
+import { residencyHeader } from "../provider/index.ts";
 import { checkHeader } from "../provider/header-syntax.ts";
 import { type HeaderInvalid, SigningFailed } from "../errors/index.ts";
 
@@ -10,6 +11,8 @@ export interface AuthHeaders {
   readonly Authorization?: string;
   readonly "ChatGPT-Account-ID"?: string;
   readonly "X-OpenAI-Fedramp"?: "true";
+  readonly "x-openai-account-routing-override"?: string;
+  readonly "x-openai-internal-codex-residency"?: string;
 }
 
 /** Lower-case names of the headers that carry a credential. A caller's own are replaced. */
@@ -17,7 +20,22 @@ export const authHeaderNames: ReadonlySet<string> = new Set([
   "authorization",
   "chatgpt-account-id",
   "x-openai-fedramp",
+  "x-openai-account-routing-override",
 ]);
+
+/**
+ * Returns the headers that the backend wants on requests of a credential's workspace; none if it was not asked. For
+ * requests to the backend only.
+ */
+export const workspaceHeaders = (credential: Credential | null): AuthHeaders => {
+  const workspace =
+    credential === null || !("workspace" in credential) ? undefined : credential.workspace;
+  const { residency, routingOverride } = workspace ?? {};
+  return {
+    ...(routingOverride !== undefined && { "x-openai-account-routing-override": routingOverride }),
+    ...(residency !== undefined && { [residencyHeader]: residency }),
+  };
+};
 
 /**
  * Returns the headers that carry a credential (docs/protocol.md §8); none for `null`. `nowMs` is in milliseconds since the

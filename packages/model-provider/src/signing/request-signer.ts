@@ -12,7 +12,7 @@ import {
 } from "../credentials/index.ts";
 import { type SignError, SignInRequired } from "../errors/index.ts";
 import { type ModelProvider, requestTarget } from "../provider/index.ts";
-import { authHeaders } from "./auth-headers.ts";
+import { authHeaders, workspaceHeaders } from "./auth-headers.ts";
 import { SignedHeaders } from "./signed-headers.ts";
 
 /** Authenticates requests to one provider, and gets another credential after a 401. */
@@ -144,7 +144,13 @@ const memoized = (provider: ModelProvider, now: () => number) => {
     const target = requestTarget(provider, credential);
     last = Result.map(
       authHeaders(credential, nowMs),
-      (headers) => new SignedHeaders(credential, target, headers, provider.headers),
+      (headers) =>
+        new SignedHeaders(
+          credential,
+          target,
+          provider.isRoutedByWorkspace ? { ...headers, ...workspaceHeaders(credential) } : headers,
+          provider.headers,
+        ),
     );
     lastCredential = credential;
     lastSecond = second;

@@ -18,6 +18,7 @@ const authenticateMember = async ({ state, request }: RequestContext): Promise<C
 // sends nothing to an origin that is not https.
 const checkAccounts = async (context: RequestContext): Promise<HttpResponse> => {
   const { account: current } = await authenticateMember(context);
+  const { settings } = context.state;
   const own = context.state.directory.accounts.filter(({ userId }) => userId === current.userId);
   return json(200, {
     accounts: own.map((account) => ({
@@ -26,8 +27,9 @@ const checkAccounts = async (context: RequestContext): Promise<HttpResponse> => 
       plan_type: account.planType,
       structure: isWorkspacePlan(account.planType) ? "workspace" : "personal",
       profile_picture_url: null,
-      workspace_backend_origin: "NO_CONSTRAINT",
-      account_routing_override: account.isFedrampAccount ? "us_cr" : "NO_CONSTRAINT",
+      workspace_backend_origin: settings.workspaceBackendOrigin,
+      account_routing_override:
+        settings.accountRoutingOverride ?? (account.isFedrampAccount ? "us_cr" : "NO_CONSTRAINT"),
     })),
     account_ordering: own.map(({ accountId }) => accountId),
     default_account_id: current.accountId,

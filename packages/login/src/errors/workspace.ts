@@ -1,0 +1,134 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import * as Data from "effect/Data";
+
+const subjects = { policy: "the policy", routing: "the routing" } as const;
+
+/**
+ * The backend did not say where the requests of a workspace go, or what its policy is. Without that, nothing is sent.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceCheckFailed } from "@agent-auth/login/errors";
+ *
+ * const error = new WorkspaceCheckFailed({
+ *   what: "policy",
+ *   workspaceId: "ws-1",
+ *   origin: "https://chatgpt.com",
+ *   status: 503,
+ *   reason: "it responded with status 503",
+ * });
+ * console.log(error.message);
+ * // cannot load the policy of workspace ws-1 from https://chatgpt.com: it responded with status 503
+ * ```
+ */
+export class WorkspaceCheckFailed extends Data.TaggedError("WorkspaceCheckFailed")<{
+  readonly what: keyof typeof subjects;
+  readonly workspaceId: string;
+  readonly origin: string;
+  /** Absent if there was no response. */
+  readonly status?: number;
+  readonly reason: string;
+  /** Of the failed request, if there was no response. */
+  readonly requestHint?: string;
+}> {
+  readonly code = "LOGIN_WORKSPACE_CHECK_FAILED";
+  get remedy(): Remedy {
+    if (this.status === 401) return "signIn";
+    if (this.status === 403) return "contactAdmin";
+    return this.status === undefined ? "fixNetwork" : "retry";
+  }
+  get hint(): string {
+    if (this.status === 401) return "Sign in again.";
+    if (this.status === 403) return "Ask the administrator of the workspace.";
+    return this.requestHint ?? "Try again later.";
+  }
+  override get message(): string {
+    return `cannot load ${subjects[this.what]} of workspace ${this.workspaceId} from ${this.origin}: ${this.reason}`;
+  }
+}
+
+const refusals = {
+  otherOrigin:
+    "it is neither the configured backend, nor chatgpt.com, nor in agent_auth.backend_origins",
+  notAnOrigin: "it is not an https origin",
+  missingWorkspace: "the answer does not list the workspace",
+  missingOrigin: "the answer names no origin",
+  unknownOverride: "the answer has a routing override that is not known",
+  backendRequired: "a rule of an administrator requires another backend",
+} as const;
+
+/**
+ * The backend sends the requests of a workspace somewhere that is not trusted, or its answer is incomplete. Nothing is
+ * sent.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceRoutingRefused } from "@agent-auth/login/errors";
+ *
+ * const error = new WorkspaceRoutingRefused({
+ *   workspaceId: "ws-1",
+ *   why: "otherOrigin",
+ *   origin: "https://elsewhere.example",
+ * });
+ * console.log(error.code); // LOGIN_WORKSPACE_ROUTING_REFUSED
+ * ```
+ */
+export class WorkspaceRoutingRefused extends Data.TaggedError("WorkspaceRoutingRefused")<{
+  readonly workspaceId: string;
+  readonly why: keyof typeof refusals;
+  /** The origin that the backend names. */
+  readonly origin?: string;
+}> {
+  readonly code = "LOGIN_WORKSPACE_ROUTING_REFUSED";
+  get remedy(): Remedy {
+    return this.why === "otherOrigin" ? "fixConfig" : "contactAdmin";
+  }
+  get hint(): string {
+    return this.why === "otherOrigin"
+      ? "If your organization runs that backend, add its origin to backend_origins in the table [agent_auth] of config.toml."
+      : "Ask the administrator of the workspace.";
+  }
+  override get message(): string {
+    const to = this.origin === undefined ? "" : ` to ${this.origin}`;
+    return `the backend's routing of workspace ${this.workspaceId}${to} is refused: ${refusals[this.why]}`;
+  }
+}
+
+/**
+ * The policy of a workspace sets a key that the configuration of this machine sets differently. Nothing is sent.
+ *
+ * @example
+ * ```ts
+ * import { WorkspacePolicyConflict } from "@agent-auth/login/errors";
+ *
+ * const error = new WorkspacePolicyConflict({
+ *   key: "model_provider",
+ *   where: 'the workspace policy "Providers"',
+ *   value: "openai",
+ * });
+ * console.log(error.hint); // Set model_provider = "openai" in config.toml.
+ * ```
+ */
+export class WorkspacePolicyConflict extends Data.TaggedError("WorkspacePolicyConflict")<{
+  readonly key: string;
+  /** The name of the policy. */
+  readonly where: string;
+  /** The value that the policy sets; absent if it is not a string. */
+  readonly value?: string;
+}> {
+  readonly code = "LOGIN_WORKSPACE_POLICY_CONFLICT";
+  readonly remedy: Remedy = "fixConfig";
+  get hint(): string {
+    return this.value === undefined
+      ? `Set ${this.key} in config.toml as the policy does, or ask your administrator.`
+      : `Set ${this.key} = ${JSON.stringify(this.value)} in config.toml.`;
+  }
+  override get message(): string {
+    return `${this.where} sets ${this.key}, and the configuration of this machine differs`;
+  }
+}
+
+export type WorkspaceError =
+  | WorkspaceCheckFailed
+  | WorkspacePolicyConflict
+  | WorkspaceRoutingRefused;

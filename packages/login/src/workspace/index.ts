@@ -1,0 +1,260 @@
+import { HttpTransport, type HttpRequest } from "@agent-auth/agent-identity/http";
+import { hasWorkspacePolicy } from "@agent-auth/agent-identity/record/plan";
+import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as Schedule from "effect/Schedule";
+import type * as z from "zod/mini";
+import { answerId, type Answer, type AnswerKey, readAnswer, writeAnswer } from "./cache-file.ts";
+import { ConfigBundle, enforcePolicy, parsePolicy, type Policy } from "./policy.ts";
+import { AccountsCheck, isChatgptOrigin, routingOf } from "./routing.ts";
+import type { Config } from "../config/types.ts";
+import type { WorkspaceAccess, WorkspaceCredential } from "../credential/index.ts";
+import { type LoginError, WorkspaceCheckFailed } from "../errors/index.ts";
+import { compact } from "../internal/compact.ts";
+import { isSuccess, parseResponse } from "../oauth/request.ts";
+
+/** Milliseconds for which an answer of the backend is used, by all processes of a CODEX_HOME. */
+export const answerFreshMs = 3_600_000;
+
+/** Milliseconds for which an answer serves while the backend does not respond. */
+export const answerUsableMs = 24 * 3_600_000;
+
+/** Milliseconds after which a backend that does not respond is asked again, while an older answer serves. */
+const ASK_AGAIN_MS = 60_000;
+
+export interface WorkspaceChecksOptions {
+  readonly codexHome: string;
+  readonly config: Config;
+  readonly allowInsecureHttp?: boolean;
+  /** Identifies the route of requests and the trusted roots (`NetworkKey`). */
+  readonly network?: string;
+}
+
+/** Asks the backend about workspaces. */
+export interface WorkspaceChecks {
+  /**
+   * Returns what requests with a credential carry and where they go. Fails if the workspace's policy forbids the
+   * credential, if the routing is not trusted, or if neither can be had.
+   */
+  readonly check: (
+    credential: WorkspaceCredential,
+  ) => Effect.Effect<WorkspaceAccess, LoginError, HttpTransport>;
+  /** As `check`, from answers that are stored: `undefined` if one is missing. Sends nothing. */
+  readonly checkStored: (
+    credential: WorkspaceCredential,
+  ) => Effect.Effect<WorkspaceAccess | undefined, LoginError>;
+}
+
+/** What the backend is asked, and which answers it may give. */
+interface Question<A> {
+  readonly what: AnswerKey["kind"];
+  readonly path: string;
+  readonly schema: z.ZodMiniType<A>;
+  /** Fails if the answer cannot be used. */
+  readonly validate: (
+    answer: A,
+    credential: WorkspaceCredential,
+    config: Config,
+  ) => Effect.Effect<unknown, LoginError>;
+}
+
+const policyQuestion: Question<ConfigBundle> = {
+  what: "policy",
+  path: "/config/bundle",
+  schema: ConfigBundle,
+  validate: parsePolicy,
+};
+
+const routingQuestion: Question<AccountsCheck> = {
+  what: "routing",
+  path: "/accounts/check",
+  schema: AccountsCheck,
+  validate: (answer, { account }, config) => routingOf(answer, account.accountId ?? "", config),
+};
+
+/** Returns the checks of one manager. Sends nothing and reads nothing yet. */
+export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceChecks => {
+  const { config } = options;
+  const memory = new Map<string, Answer>();
+  const isRouted = goesToBackend(config);
+
+  const keyFor = Effect.fnUntraced(function* (
+    { what }: Pick<Question<never>, "what">,
+    { account }: WorkspaceCredential,
+  ) {
+    const { allowInsecureHttp, network } = options;
+    const backend = yield* accountBackendUrl(config.chatgptBaseUrl, compact({ allowInsecureHttp }));
+    const { accountId = "", userId } = account;
+    return { kind: what, backend, accountId, ...compact({ network, userId }) };
+  });
+
+  const stored = (key: AnswerKey): Answer | undefined => {
+    const id = answerId(key);
+    const answer = memory.get(id) ?? readAnswer(options.codexHome, key);
+    if (answer !== undefined) memory.set(id, answer);
+    return answer;
+  };
+
+  /** The answer that is stored and fresh, else a new one, else an older one while the backend does not respond. */
+  const answerTo = Effect.fnUntraced(function* <A>(
+    question: Question<A>,
+    credential: WorkspaceCredential,
+  ): Effect.fn.Return<
+    { readonly value: A | null; readonly checkAgainAtMs: number },
+    LoginError,
+    HttpTransport
+  > {
+    const key = yield* keyFor(question, credential);
+    const nowMs = yield* Clock.currentTimeMillis;
+    const older = stored(key);
+    const parsed = older === undefined ? undefined : parseAnswer(question, older.value);
+    const ageMs = nowMs - (older?.askedAtMs ?? -Infinity);
+    if (older !== undefined && parsed !== undefined && ageMs >= 0 && ageMs < answerFreshMs)
+      return { value: parsed.value, checkAgainAtMs: older.askedAtMs + answerFreshMs };
+    const isUsable = parsed !== undefined && ageMs >= 0 && ageMs < answerUsableMs;
+    const asked = yield* Effect.result(
+      ask(question, credential, { backend: key.backend, tries: isUsable ? 1 : 3 }),
+    );
+    if (asked._tag === "Success") {
+      // An answer that cannot be used is not kept: the next request asks for a corrected one.
+      if (asked.success !== null) yield* question.validate(asked.success, credential, config);
+      const answer = { value: asked.success, askedAtMs: nowMs };
+      memory.set(answerId(key), answer);
+      yield* Effect.promise(() => writeAnswer(options.codexHome, key, answer));
+      return { value: asked.success, checkAgainAtMs: nowMs + answerFreshMs };
+    }
+    if (!isUsable || !isPassing(asked.failure)) return yield* asked.failure;
+    const minutes = Math.round(ageMs / 60_000);
+    yield* Effect.logWarning(
+      `${asked.failure.message}; the answer of ${minutes} minutes ago is used until the backend responds, for a day at most`,
+    );
+    return { value: parsed.value, checkAgainAtMs: nowMs + ASK_AGAIN_MS };
+  });
+
+  const accessFrom = Effect.fnUntraced(function* (
+    credential: WorkspaceCredential,
+    policy: Policy | undefined,
+    routing: AccountsCheck | null,
+    checkAgainAtMs: number,
+  ): Effect.fn.Return<WorkspaceAccess, LoginError> {
+    if (policy !== undefined) yield* enforcePolicy(policy, config, credential);
+    const route =
+      routing === null ? {} : yield* routingOf(routing, credential.account.accountId ?? "", config);
+    return { ...route, ...compact({ residency: policy?.residency }), checkAgainAtMs };
+  });
+
+  return {
+    check: Effect.fn("AuthManager.checkWorkspace")(function* (credential) {
+      // The policy first: a credential that it forbids is not used for anything else.
+      const bundle = hasPolicy(credential) ? yield* answerTo(policyQuestion, credential) : nothing;
+      const policy = bundle.value === null ? undefined : yield* parsePolicy(bundle.value);
+      if (policy !== undefined) yield* enforcePolicy(policy, config, credential);
+      const routing =
+        isRouted && credential.account.accountId !== undefined
+          ? yield* answerTo(routingQuestion, credential)
+          : nothing;
+      const checkAgainAtMs = Math.min(bundle.checkAgainAtMs, routing.checkAgainAtMs);
+      return yield* accessFrom(credential, policy, routing.value, checkAgainAtMs);
+    }),
+    checkStored: Effect.fnUntraced(function* (credential) {
+      const read = Effect.fnUntraced(function* <A>(question: Question<A>) {
+        const answer = stored(yield* keyFor(question, credential));
+        return answer === undefined ? undefined : parseAnswer(question, answer.value)?.value;
+      });
+      const bundle = hasPolicy(credential) ? yield* read(policyQuestion) : null;
+      const policy =
+        bundle === undefined || bundle === null ? undefined : yield* parsePolicy(bundle);
+      const routing = isRouted ? yield* read(routingQuestion) : null;
+      if (bundle === undefined || routing === undefined) {
+        if (policy !== undefined) yield* enforcePolicy(policy, config, credential);
+        return undefined;
+      }
+      return yield* accessFrom(credential, policy, routing, 0);
+    }),
+  };
+};
+
+const nothing = { value: null, checkAgainAtMs: Infinity };
+
+const hasPolicy = ({ account: { planType } }: WorkspaceCredential): boolean =>
+  planType !== undefined && hasWorkspacePolicy(planType);
+
+/** Whether model requests with a ChatGPT credential go to the backend that knows the workspaces. */
+const goesToBackend = ({
+  chatgptBaseUrl,
+  modelProvider = "openai",
+  modelProviders,
+  openaiBaseUrl,
+}: Config): boolean => {
+  const fixed = modelProviders.get(modelProvider)?.baseUrl ?? openaiBaseUrl;
+  return fixed === undefined || URL.parse(fixed)?.origin === URL.parse(chatgptBaseUrl)?.origin;
+};
+
+const parseAnswer = <A>(
+  { schema }: Question<A>,
+  value: unknown,
+): { readonly value: A | null } | undefined => {
+  if (value === null) return { value: null };
+  const parsed = schema.safeParse(value);
+  return parsed.success ? { value: parsed.data } : undefined;
+};
+
+const TIMEOUT_MS = 10_000;
+
+/** A server that does not know the path; a backend of one's own need not have it. */
+const isUnknownPath = (status: number): boolean =>
+  status === 404 || status === 405 || status === 410 || status === 501;
+
+/** The failure may pass: there was no response, or not one of the backend. */
+const isPassing = ({ status }: WorkspaceCheckFailed): boolean =>
+  status === undefined || status < 300 || status === 429 || status >= 500;
+
+const ask = <A>(
+  { path, schema, what }: Question<A>,
+  credential: WorkspaceCredential,
+  { backend, tries }: { readonly backend: string; readonly tries: number },
+): Effect.Effect<A | null, WorkspaceCheckFailed, HttpTransport> => {
+  const { origin } = new URL(backend);
+  const workspaceId = credential.account.accountId ?? "";
+  const failed = (reason: string, more: { status?: number; requestHint?: string }) =>
+    new WorkspaceCheckFailed({ what, workspaceId, origin, reason, ...more });
+  const once = Effect.gen(function* () {
+    const transport = yield* HttpTransport;
+    const response = yield* transport
+      .request({
+        method: "GET",
+        url: `${backend}${path}`,
+        headers: headersOf(credential),
+        timeoutMs: TIMEOUT_MS,
+      })
+      .pipe(Effect.mapError(({ hint, message }) => failed(message, { requestHint: hint })));
+    const { body, status } = response;
+    if (isUnknownPath(status) && !isChatgptOrigin(origin)) return null;
+    if (!isSuccess(response))
+      return yield* failed(`it responded with status ${status}`, { status });
+    const parsed = parseResponse(schema, body);
+    return "value" in parsed
+      ? parsed.value
+      : yield* failed(`its response is unusable: ${parsed.problem}`, { status });
+  });
+  return Effect.retry(once, {
+    times: tries - 1,
+    while: isPassing,
+    schedule: Schedule.jittered(Schedule.exponential(200)),
+  });
+};
+
+/** As on model requests (docs/protocol.md §8). */
+const headersOf = (credential: WorkspaceCredential): NonNullable<HttpRequest["headers"]> => {
+  const { accountId, isFedrampAccount } = credential.account;
+  const token =
+    credential._tag === "PersonalAccessToken" ? credential.token : credential.accessToken;
+  return {
+    accept: "application/json",
+    authorization: Redacted.make(`Bearer ${Redacted.value(token)}`, { label: "authorization" }),
+    ...(accountId !== undefined && { "chatgpt-account-id": accountId }),
+    ...(isFedrampAccount && { "x-openai-fedramp": "true" }),
+  };
+};

@@ -1,0 +1,172 @@
+import * as Effect from "effect/Effect";
+import * as z from "zod/mini";
+import { readConfig } from "../config/read-config.ts";
+import { parseRequirements, requirementError, type Requirements } from "../config/requirements.ts";
+import { checkAdministratorRules } from "../config/restrictions.ts";
+import { InvalidKey } from "../config/table-reader.ts";
+import { parseToml, type TomlTable, valueOf } from "../config/toml.ts";
+import type { AdministratorRule, Config } from "../config/types.ts";
+import type { CredentialFacts } from "../credential/index.ts";
+import type { ConfigKeyInvalid, ConfigSyntaxError } from "../errors/config.ts";
+import type { ForbiddenByAdministrator } from "../errors/restriction.ts";
+import { WorkspacePolicyConflict } from "../errors/workspace.ts";
+import { compact } from "../internal/compact.ts";
+
+const Fragments = z.nullish(
+  z.object({
+    enterprise_managed: z.nullish(
+      z.array(z.object({ name: z.nullish(z.string()), contents: z.string() })),
+    ),
+  }),
+);
+
+/** The answer of `config/bundle`: fragments of `config.toml` and of `requirements.toml`. */
+export const ConfigBundle = z.object({ config_toml: Fragments, requirements_toml: Fragments });
+
+export type ConfigBundle = z.infer<typeof ConfigBundle>;
+
+/** A part of a policy, as a configuration of its own. */
+interface Part {
+  readonly where: string;
+  readonly table: TomlTable;
+  readonly config: Config;
+}
+
+/** The policy of a workspace. */
+export interface Policy {
+  readonly rules: ReadonlyArray<AdministratorRule>;
+  /** Keys that have to have these values. */
+  readonly required: ReadonlyArray<Part>;
+  /** Keys that have these values unless the machine's configuration sets them. */
+  readonly defaults: ReadonlyArray<Part>;
+  readonly residency?: "us";
+}
+
+type Fragment = { readonly where: string; readonly contents: string };
+
+const fragmentsOf = (part: ConfigBundle["config_toml"]): ReadonlyArray<Fragment> =>
+  (part?.enterprise_managed ?? []).map(({ contents, name }) => ({
+    contents,
+    where: `the workspace policy ${JSON.stringify(name ?? "without a name")}`,
+  }));
+
+/** Returns the policy that a bundle states. Fails if a part of it cannot be understood: no part is left out. */
+export const parsePolicy = Effect.fnUntraced(function* (
+  bundle: ConfigBundle,
+): Effect.fn.Return<Policy, ConfigKeyInvalid | ConfigSyntaxError> {
+  const requirements: Array<Requirements> = [];
+  for (const { contents, where } of fragmentsOf(bundle.requirements_toml))
+    requirements.push(yield* parseRequirements(contents, where));
+  const required: Array<Part> = [];
+  for (const { required: table, text, where } of requirements)
+    required.push(yield* readPart(table, { text, where }));
+  const defaults: Array<Part> = [];
+  for (const { contents: text, where } of fragmentsOf(bundle.config_toml)) {
+    const table = yield* parseToml(text, { where, isSystemFile: true });
+    defaults.push(yield* readPart(table, { text, where }));
+  }
+  const residency = requirements.find((one) => one.residency !== undefined)?.residency;
+  return {
+    rules: requirements.flatMap(({ rules }) => rules),
+    required,
+    defaults,
+    ...compact({ residency }),
+  };
+});
+
+const readPart = (
+  table: TomlTable,
+  source: { readonly text: string; readonly where: string },
+): Effect.Effect<Part, ConfigKeyInvalid> =>
+  Effect.try({
+    try: () => ({ where: source.where, table, config: readConfig(table, () => ({})) }),
+    catch: (error) => {
+      if (error instanceof InvalidKey) return requirementError(error, source);
+      throw error;
+    },
+  });
+
+/**
+ * Fails if a workspace's policy forbids a credential, or if the configuration of this machine has another value for a key
+ * that the policy sets: requests would not go where the administrator wants them to.
+ */
+export const enforcePolicy = Effect.fnUntraced(function* (
+  policy: Policy,
+  config: Config,
+  credential: CredentialFacts,
+): Effect.fn.Return<void, ForbiddenByAdministrator | WorkspacePolicyConflict> {
+  yield* checkAdministratorRules([...policy.rules, ...defaultRules(policy, config)], credential);
+  for (const part of policy.required) yield* refuseConflict(part, config, () => true);
+  for (const part of policy.defaults)
+    yield* refuseConflict(part, config, ({ isDefault }) => isDefault);
+});
+
+/** `forced_…` keys of the policy, unless the machine's configuration sets them: then those hold, as in Codex. */
+const defaultRules = (
+  { defaults }: Policy,
+  { forcedLoginMethod, forcedWorkspaceIds }: Config,
+): ReadonlyArray<AdministratorRule> =>
+  defaults.flatMap(({ config, where }): ReadonlyArray<AdministratorRule> => [
+    ...(config.forcedLoginMethod === undefined || forcedLoginMethod !== undefined
+      ? []
+      : [
+          {
+            _tag: "LoginMethods" as const,
+            key: "forced_login_method" as const,
+            where,
+            allowed: [config.forcedLoginMethod],
+          },
+        ]),
+    ...(config.forcedWorkspaceIds === undefined || forcedWorkspaceIds !== undefined
+      ? []
+      : [
+          {
+            _tag: "Workspaces" as const,
+            key: "forced_chatgpt_workspace_id" as const,
+            where,
+            allowed: config.forcedWorkspaceIds,
+          },
+        ]),
+  ]);
+
+interface KeyState {
+  /** Whether the machine's configuration leaves the key at its default. */
+  readonly isDefault: boolean;
+}
+
+const emptyConfig = readConfig({}, () => ({}));
+
+const comparedKeys: ReadonlyArray<{
+  readonly key: string;
+  readonly of: (config: Config) => string | undefined;
+}> = [
+  { key: "chatgpt_base_url", of: ({ chatgptBaseUrl }) => chatgptBaseUrl },
+  { key: "openai_base_url", of: ({ openaiBaseUrl }) => openaiBaseUrl },
+  { key: "cli_auth_credentials_store", of: ({ credentialsStore }) => credentialsStore },
+  { key: "model_provider", of: ({ modelProvider = "openai" }) => modelProvider },
+];
+
+const refuseConflict = (
+  { config: wanted, table, where }: Part,
+  config: Config,
+  isBinding: (state: KeyState) => boolean,
+): Effect.Effect<void, WorkspacePolicyConflict> => {
+  for (const { key, of } of comparedKeys) {
+    if (valueOf(table, key) === undefined || of(wanted) === of(config)) continue;
+    if (isBinding({ isDefault: of(config) === of(emptyConfig) }))
+      return Effect.fail(
+        new WorkspacePolicyConflict({ key, where, ...compact({ value: of(wanted) }) }),
+      );
+  }
+  const id = config.modelProvider ?? "openai";
+  const provider = wanted.modelProviders.get(id);
+  const own = config.modelProviders.get(id);
+  const isSame =
+    provider === undefined ||
+    (own?.baseUrl === provider.baseUrl &&
+      own?.envKey === provider.envKey &&
+      own?.requiresOpenaiAuth === provider.requiresOpenaiAuth);
+  return isSame || !isBinding({ isDefault: own === undefined })
+    ? Effect.void
+    : Effect.fail(new WorkspacePolicyConflict({ key: `model_providers.${id}`, where }));
+};
