@@ -53,3 +53,6 @@ const notCredentials: ReadonlySet<string> = new Set(["openai-organization", "ope
 export const isCredentialHeader = (name: string, from: "http_headers" | "env_http_headers") =>
   credentialName.test(name) ||
   (from === "env_http_headers" && !notCredentials.has(name.toLowerCase()));
+
+/** The header of `enforce_residency`. */
+export const residencyHeader = "x-openai-internal-codex-residency";

@@ -19,7 +19,7 @@ import {
   type HeaderInvalid,
   type ProviderConfigError,
 } from "../errors/index.ts";
-import { checkHeader, isCredentialHeader } from "./header-syntax.ts";
+import { checkHeader, isCredentialHeader, residencyHeader } from "./header-syntax.ts";
 
 /** How requests to a provider are authenticated. */
 export type ProviderAuth =
@@ -79,9 +79,6 @@ export interface ResolveProviderOptions {
   /** Allows the signed-in credential on plain http to another machine. Default false. */
   readonly allowInsecureHttp?: boolean;
 }
-
-/** The header of `enforce_residency`. */
-export const residencyHeader = "x-openai-internal-codex-residency";
 
 /** The built-in provider. */
 export const defaultProviderId = "openai";

@@ -2,8 +2,7 @@ import type { AgentIdentityCredential, Credential } from "@agent-auth/login/cred
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { isFedramp } from "../provider/base-url.ts";
-import { residencyHeader } from "../provider/index.ts";
-import { checkHeader } from "../provider/header-syntax.ts";
+import { checkHeader, residencyHeader } from "../provider/header-syntax.ts";
 import { type HeaderInvalid, SigningFailed } from "../errors/index.ts";
 
 /** The headers that carry a credential (docs/protocol.md §8). The values are secrets in plain text. */
