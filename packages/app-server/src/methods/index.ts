@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
+import * as Predicate from "effect/Predicate";
 import {
   AlreadyInitialized,
   type AppServerError,
@@ -97,7 +98,7 @@ export const handleAccountMethods = (
 
   const initialize = (params: unknown): RpcAnswer => {
     if (isExperimental !== undefined) return refuse(new AlreadyInitialized());
-    const parsed = parseParams("required", InitializeParams, params);
+    const parsed = parseParams("required", InitializeParams, withShortList(params));
     if ("problem" in parsed) return refuse(new InvalidRequest(parsed));
     const { clientInfo, capabilities: asked } = parsed.value;
     if (!isClientName(clientInfo.name))
@@ -169,6 +170,21 @@ const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
   "account/login/completed",
   "account/updated",
 ];
+
+/**
+ * The parameters of `initialize`, whose list of names ends with its first wrong one. Zod makes an issue for each, which
+ * takes seconds for what fits into a message.
+ */
+const withShortList = (params: unknown): unknown => {
+  if (!Predicate.hasProperty(params, "capabilities")) return params;
+  const { capabilities } = params;
+  if (!Predicate.hasProperty(capabilities, "optOutNotificationMethods")) return params;
+  const names = capabilities.optOutNotificationMethods;
+  const wrong = Array.isArray(names) ? names.findIndex((name) => typeof name !== "string") : -1;
+  if (!Array.isArray(names) || wrong === -1) return params;
+  const optOutNotificationMethods = names.slice(0, wrong + 1);
+  return { ...params, capabilities: { ...capabilities, optOutNotificationMethods } };
+};
 
 /** A legal header value, of a length with which servers accept requests: the first name becomes the originator. */
 const isClientName = (name: string): boolean =>
