@@ -16,6 +16,8 @@ export const authModeOf = (credential: Credential | null): AuthMode | null => {
       return "agentIdentity";
     case "PersonalAccessToken":
       return "personalAccessToken";
+    case "WorkloadIdentity":
+      return credential.backend === "api" ? "apikey" : "chatgptAuthTokens";
     default:
       return null;
   }
@@ -38,10 +40,10 @@ export const tokenOf = (credential: Credential): Redacted.Redacted | null => {
 export const signedInAs = (credential: Credential): AccountInfo => {
   const rest = { requiresOpenaiAuth: true, workspaceRouting: null };
   const { email, planType, userId } = credential.account;
-  switch (credential._tag) {
-    case "ApiKey":
+  switch (authModeOf(credential)) {
+    case "apikey":
       return { account: { type: "apiKey" }, userId: null, ...rest };
-    case "Bearer":
+    case null:
       return noAccount(otherProvider, true);
     default:
       return {
@@ -100,9 +102,13 @@ export const updatedTo = (
 ): AccountUpdated => ({ authMode: authModeOf(credential), planType, reason: null });
 
 const planOf = (credential: Credential | null): AccountUpdated["planType"] =>
-  credential === null || credential._tag === "ApiKey" || credential._tag === "Bearer"
-    ? null
-    : (credential.account.planType ?? "unknown");
+  hasChatgptAccount(credential) ? (credential.account.planType ?? "unknown") : null;
+
+/** Whether requests with this credential go to the account of a ChatGPT workspace. */
+export const hasChatgptAccount = (credential: Credential | null): credential is Credential => {
+  const mode = authModeOf(credential);
+  return mode !== null && mode !== "apikey";
+};
 
 /** Whether two credentials are of the same kind and account, so that one is a refresh of the other. */
 export const isSameSignIn = (one: Credential | null, other: Credential | null): boolean =>

@@ -8,6 +8,7 @@ import {
   type AccountServiceError,
   BackendRequestFailed,
 } from "../errors/index.ts";
+import { hasChatgptAccount } from "./account-info.ts";
 import { statusLine } from "./completed-text.ts";
 import * as payload from "./backend-payloads.ts";
 import type { AccountManager, AccountServiceOptions, AccountServiceShape } from "./types.ts";
@@ -108,9 +109,9 @@ export const makeBackend = ({
 
   const requireChatgpt = (purpose: string): Effect.Effect<Credential, AccountServiceError> =>
     Effect.flatMap(current, (credential) =>
-      credential === null || credential._tag === "ApiKey" || credential._tag === "Bearer"
-        ? Effect.fail(new AccountAuthRequired({ purpose, isSignedIn: credential !== null }))
-        : Effect.succeed(credential),
+      hasChatgptAccount(credential)
+        ? Effect.succeed(credential)
+        : Effect.fail(new AccountAuthRequired({ purpose, isSignedIn: credential !== null })),
     );
 
   const methods: Methods = {

@@ -32,7 +32,10 @@ export const makeAccountService = Effect.fnUntraced(function* (
   manager: AccountManager,
   options: AccountServiceOptions,
 ): Effect.fn.Return<AccountServiceShape, AccountServiceError, Scope.Scope> {
-  const { config, environment, hostOwnsAuth = false } = options;
+  const { config, environment } = options;
+  const hasWorkloadIdentity =
+    environment.workloadIdentity !== undefined || config.workloadIdentity?.source !== undefined;
+  const hostOwnsAuth = options.hostOwnsAuth ?? hasWorkloadIdentity;
   const scope = yield* Effect.scope;
   const provider = yield* Effect.fromResult(
     resolveProvider({ config, environment, allowInsecureHttp: options.allowInsecureHttp ?? false }),
@@ -66,8 +69,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
   const announceChange = (): void => {
     const now = snapshot();
     if (loginsBeingStored > 0 || now === announced) return;
-    // Tokens that their owner renewed: only the owner has a use for them.
-    const isRenewed = now?._tag === "ExternalChatgpt" && isSameSignIn(announced ?? null, now);
+    // Tokens that no client is given, or that their owner renewed.
+    const isQuiet = now?._tag === "ExternalChatgpt" || now?._tag === "WorkloadIdentity";
+    const isRenewed = isQuiet && isSameSignIn(announced ?? null, now);
     if (isRenewed) announced = now;
     else announce();
   };

@@ -69,7 +69,10 @@ export interface AccountServiceOptions {
    * stay, nobody can be asked for new ones.
    */
   readonly keepLentTokens?: boolean;
-  /** Whether clients may not sign in or out, because the host configured the credential. Default false. */
+  /**
+   * Whether clients may not sign in or out, because the host configured the credential. Default: whether a workload identity
+   * is configured.
+   */
   readonly hostOwnsAuth?: boolean;
   /** The version in the User-Agent, `<originator>/<version>`. Default `0.0.0`. */
   readonly version?: string;

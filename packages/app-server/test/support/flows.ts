@@ -1,6 +1,8 @@
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect } from "vitest";
 import {
   afterAnswer,
@@ -460,6 +462,27 @@ export const flows: Readonly<Record<string, Flow>> = {
       },
     ],
   },
+  "46-workload-identity": {
+    configToml: "",
+    configOverrides: ({ authority }) => [
+      `agent_auth.workload_identity.token_url="${authority.url}/oauth/token"`,
+    ],
+    before: async ({ authority, home, writeAuthJson }) => {
+      await writeAuthJson(apiKeyFile);
+      await writeFile(join(home, "t.jwt"), await authority.mintIdentityToken());
+      authority.behave("responses", { status: 401 }, { times: 1 });
+    },
+    env: ({ authority, home }) => ({
+      OPENAI_FEDERATION_RULE_ID: authority.addFederationRule(),
+      OPENAI_IDENTITY_TOKEN_FILE: join(home, "t.jwt"),
+    }),
+    deviations: [
+      {
+        reason: "a failing exchange is the answer of each call, instead of the end of the server",
+        apply: without(({ conn }) => conn === "B"),
+      },
+    ],
+  },
   "49-concurrent-requests": {
     before: storedChatgpt({ expiresInSeconds: 60 }),
     check: ({ authority }) => expect(authority.count("refresh")).toBe(1),
@@ -520,8 +543,7 @@ export const notReplayed: Readonly<Record<string, string>> = {
   "32-ws-auth-sha256": byTheCommand,
   "34-ws-non-loopback": byTheCommand,
   "35-unix-socket": byTheCommand,
-  "46-workload-identity": "login has no workload identity yet",
-  "50-workload-identity-cache": "login has no workload identity yet",
+  "50-workload-identity-cache": "is about the times of exchanges, which login's tests cover",
   "51-gateway-oauth": "gateway OAuth is refused by name, see 44",
   "51-gateway-oauth-success": "gateway OAuth is refused by name, see 44",
   "52-account-session-switch": "accountSession/switch is refused by name, see 43",

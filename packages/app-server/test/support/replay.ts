@@ -41,6 +41,8 @@ export interface Stage {
 /** What the driver of a recorded flow did beside sending messages. */
 export interface FlowSetup {
   readonly configToml?: string;
+  /** Beside `chatgpt_base_url`, as after `-c`. */
+  readonly configOverrides?: (stage: Stage) => ReadonlyArray<string>;
   readonly env?: (stage: Stage, server: number) => Variables | Promise<Variables>;
   readonly before?: (stage: Stage) => unknown;
   /**
@@ -293,7 +295,13 @@ class Replay {
       { homeDir: home },
     );
     const config = await Effect.runPromise(
-      loadConfig({ ...environment, overrides: [`chatgpt_base_url=${authority.chatgptBaseUrl}`] }),
+      loadConfig({
+        ...environment,
+        overrides: [
+          `chatgpt_base_url=${authority.chatgptBaseUrl}`,
+          ...(this.setup.configOverrides?.(this.#stage) ?? []),
+        ],
+      }),
     );
     const { context } = this.setup;
     const options = {
