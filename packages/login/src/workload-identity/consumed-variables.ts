@@ -10,6 +10,13 @@ const bySource: Partial<Record<IdentitySourceName, ReadonlyArray<string>>> = {
 /**
  * Returns the variables with which a source obtains identity tokens. A child process that gets the access token needs
  * none of them.
+ *
+ * @example
+ * ```ts
+ * import { consumedVariables } from "@agent-auth/login/workload-identity";
+ *
+ * console.log(consumedVariables("gitlab-ci", undefined)); // ["OPENAI_ID_TOKEN"]
+ * ```
  */
 export const consumedVariables = (
   source: IdentitySourceName,

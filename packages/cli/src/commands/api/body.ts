@@ -53,7 +53,7 @@ const openFile = (path: string) =>
     catch: (error) =>
       new CliError({
         code: "CLI_INPUT_FILE",
-        message: `cannot read ${path}${errnoOf(error)}`,
+        message: `cannot read ${path === "" ? "a file without a name" : path}${errnoOf(error)}`,
         hint: "Check the file's name.",
       }),
   });
