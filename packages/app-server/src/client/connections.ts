@@ -31,22 +31,35 @@ export interface StdioServer {
  * ```
  */
 export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection => {
-  let rest = "";
   stdin.on("error", () => {}); // the server has ended, which its output tells as well
   return {
     send: (message) => void (stdin.writable && stdin.write(`${message}\n`)),
     onMessage: (listener) => {
+      let parts: string[] = [];
+      let length = 0;
       stdout.setEncoding("utf8");
       stdout.on("data", (chunk: string) => {
-        const lines = `${rest}${chunk}`.split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) if (line.trim() !== "") listener(line);
+        const lines = chunk.split("\n");
+        const last = lines.pop() ?? "";
+        for (const line of lines) {
+          const whole = [...parts, line].join("");
+          parts = [];
+          length = 0;
+          if (whole.trim() !== "") listener(whole);
+        }
+        length += last.length;
+        // The server is not one, or hostile: without a limit, its line would fill the memory.
+        if (length > MAX_LINE_CHARACTERS) stdout.destroy();
+        else if (last !== "") parts.push(last);
       });
     },
     onClose: (listener) => void stdout.once("close", listener),
     close: () => void stdin.end(),
   };
 };
+
+/** A server's longest message, which may hold a whole conversation. A longer one ends the connection. */
+const MAX_LINE_CHARACTERS = 64 * 1024 * 1024;
 
 /** What is used of a WebSocket: the browser's, undici's, or that of `ws`. */
 export interface WebSocketLike {

@@ -1,6 +1,10 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
+/** What a server says may end up on a terminal or in a log. */
+const onOneLine = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").slice(0, 1_000);
+
 /** An app server answered a request with an error. */
 export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFailed")<{
   readonly method: string;
@@ -16,7 +20,7 @@ export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFa
   }
   readonly hint = "Act on the server's message.";
   override get message(): string {
-    return `${this.method} failed: ${this.text} (${this.rpcCode})`;
+    return `${this.method} failed: ${onOneLine(this.text)} (${this.rpcCode})`;
   }
 }
 

@@ -3,6 +3,7 @@ import type { LoginError } from "@agent-auth/login/errors";
 import type { ModelProviderClient } from "@agent-auth/model-provider/promises";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Redacted from "effect/Redacted";
 import {
   AccountAuthRequired,
   type AccountServiceError,
@@ -84,7 +85,7 @@ export const makeBackend = ({
                 headers: { "content-type": "application/json" },
               }),
         });
-        const text = await response.text();
+        const text = await readText(response);
         return { status: response.status, text, type: response.headers.get("content-type") ?? "" };
       },
       catch: (error) => failed(error instanceof Error ? error.message : "the request failed"),
@@ -100,7 +101,7 @@ export const makeBackend = ({
               new BackendRequestFailed({
                 attempt,
                 status: answer.status,
-                reason: `${method} ${url} failed: ${statusLine(answer.status)}; content-type=${answer.type}; body=${answer.text.slice(0, MAX_QUOTED)}`,
+                reason: `${method} ${url} failed: ${statusLine(answer.status)}; content-type=${answer.type}; body=${quotable(answer.text, Option.getOrNull(manager.snapshot()))}`,
               }),
             ),
       ),
@@ -219,7 +220,31 @@ interface BackendAnswer {
 }
 
 const TIMEOUT_MS = 30_000;
+const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_QUOTED = 4_096;
+
+/** The body as text. Its bytes are counted after decompression: a small response can become gigabytes. */
+const readText = async (response: Response): Promise<string> => {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    // Leaving the loop ends the response.
+    if (bytes > MAX_BODY_BYTES) throw new Error("the response is longer than 1 MiB");
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+};
+
+/** The start of a body without credentials, which an error page may repeat, and without control characters. */
+const quotable = (body: string, credential: Credential | null): string =>
+  Object.values(credential ?? {})
+    .filter(Redacted.isRedacted)
+    .reduce((text, secret) => text.replaceAll(String(Redacted.value(secret)), "***"), body)
+    .slice(0, MAX_QUOTED)
+    .replace(/\b(Bearer|AgentAssertion)\s+[^\s"'<>]+/giu, "$1 ***")
+    .replace(/\beyJ[\w-]*\.[\w-]*(?:\.[\w-]*)?/gu, "***")
+    .replace(/[^\P{Cc}\n\t]/gu, " ");
 
 const parseJson = (text: string): unknown => {
   try {
