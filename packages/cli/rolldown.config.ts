@@ -120,10 +120,11 @@ export default defineConfig([
     plugins: [launcherLoadsSiblings],
     target: "es2015", // it has to say on any Node that the Node is too old
   }),
-  bundle(command("token", [eagerFunctions()])),
+  // With ChatGPT, token asks about the workspace.
+  bundle(command("token", [eagerFunctions(["api-key", "configured"])])),
   bundle(command("api")),
   bundle(command("app-server")),
-  bundle(command("login-status", [eagerFunctions()])),
+  bundle(command("login-status", [eagerFunctions(["api-key", "configured", "chatgpt"])])),
   bundle({
     name: "main",
     input: "src/main.ts",

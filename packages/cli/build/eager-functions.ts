@@ -4,19 +4,21 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { OutputChunk, Plugin } from "rolldown";
 import { callableFunctions, type Range } from "./callable-functions.ts";
-import { rehearsalHomes } from "./rehearsal-homes.ts";
+import { type RehearsalHome, rehearsalHomes } from "./rehearsal-homes.ts";
 
 /**
  * Puts the functions that a command calls at every start into parentheses, which tells V8 to compile them with the
  * file. Node's compile cache holds what is compiled when a file is loaded; without parentheses functions are compiled
  * at their first call, again at each start, and that was a third of a command's time. A run of the bundle, signed in
  * and offline, shows which functions these are.
+ *
+ * @param homes the sign-ins with which the command needs no network
  */
-export const eagerFunctions = (): Plugin => ({
+export const eagerFunctions = (homes: readonly RehearsalHome[]): Plugin => ({
   name: "eager-functions",
   generateBundle(_, bundle) {
     const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
-    const called = rehearse(chunks);
+    const called = rehearse(chunks, homes);
     for (const chunk of chunks) {
       const ranges = called.get(chunk.fileName);
       if (ranges !== undefined) chunk.code = parenthesized(chunk.code, ranges);
@@ -27,17 +29,18 @@ export const eagerFunctions = (): Plugin => ({
 /** Which ranges of which files were called. */
 type Called = ReadonlyMap<string, ReadonlySet<string>>;
 
-const rehearse = (chunks: readonly OutputChunk[]): Called => {
+const rehearse = (chunks: readonly OutputChunk[], homes: readonly RehearsalHome[]): Called => {
   const folder = mkdtempSync(join(tmpdir(), "agent-auth-build-"));
   try {
     for (const { fileName, code } of chunks) writeFileSync(join(folder, fileName), code);
     const entry = chunks.find((chunk) => chunk.isEntry);
     if (entry === undefined) throw new Error("a bundle without an entry");
     const coverage = join(folder, "coverage");
-    for (const [name, files] of Object.entries(rehearsalHomes())) {
+    const files = rehearsalHomes();
+    for (const name of homes) {
       const home = join(folder, name);
       mkdirSync(home);
-      for (const [file, text] of Object.entries(files))
+      for (const [file, text] of Object.entries(files[name]))
         writeFileSync(join(home, file), text, { mode: 0o600 });
       runIn(home, join(folder, entry.fileName), coverage);
     }

@@ -1,7 +1,9 @@
 type Files = Readonly<Record<string, string>>;
 
-/** CODEX_HOMEs with sign-ins that need no network: an API key, with and without configuration, and ChatGPT. */
-export const rehearsalHomes = (): Readonly<Record<string, Files>> => ({
+export type RehearsalHome = "api-key" | "configured" | "chatgpt";
+
+/** CODEX_HOMEs with sign-ins: an API key, with and without configuration, and ChatGPT. */
+export const rehearsalHomes = (): Readonly<Record<RehearsalHome, Files>> => ({
   "api-key": { "auth.json": apiKey },
   configured: { "auth.json": apiKey, "config.toml": config },
   chatgpt: { "auth.json": chatgpt(Date.now()) },
