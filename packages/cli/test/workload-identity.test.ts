@@ -99,6 +99,48 @@ describe("with a workload identity", () => {
     expect([exitCode, api.requests.length]).toEqual([0, 1]);
   });
 
+  it("app-server serves its account, and no client can sign in or out", async () => {
+    await using setup = await open();
+    const { authority, env, home } = setup;
+    const requests = [
+      ["initialize", { clientInfo: { name: "test", version: "1" } }],
+      ["account/read", {}],
+      ["account/login/start", { type: "apiKey", apiKey: "sk-new-1234567890" }],
+      ["account/logout", {}],
+      ["account/read", {}],
+    ] as const;
+    const stdin = requests
+      .map(([method, params], id) => `${JSON.stringify({ id, method, params })}\n`)
+      .join("");
+    const { exitCode, stdout } = await home.run(["app-server"], { env, stdin });
+    const account = { type: "chatgpt", email: authority.account.email };
+    const refused = {
+      code: -32600,
+      message:
+        "Configured external authentication is owned by the app-server host and cannot be changed through account RPCs.",
+    };
+    const answers = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line));
+    expect(answers).toMatchObject([
+      { id: 0 },
+      { id: 1, result: { account } },
+      { id: 2, error: refused },
+      { id: 3, error: refused },
+      { id: 4, result: { account } },
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  it("app-server does not start if the identity token cannot be exchanged", async () => {
+    await using setup = await open();
+    const env = { ...setup.env, OPENAI_IDENTITY_TOKEN_FILE: join(setup.home.path, "missing") };
+    const { exitCode, stderr, stdout } = await setup.home.run(["app-server"], { env });
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^Error: /u);
+  });
+
   it("api sends a request with its token, after one exchange", async () => {
     await using setup = await open();
     const { authority, env, home } = setup;

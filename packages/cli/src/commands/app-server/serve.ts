@@ -116,9 +116,16 @@ const appServer = Effect.fnUntraced(function* (options: AppServerOptions) {
     config: session.config,
     version,
     ...(options.originator !== undefined && { originator: options.originator }),
-  }).pipe(Layer.provide(managerLayer(session, "appServer")));
-  return yield* Effect.scoped(serve(options, auth, session)).pipe(Effect.provide(account));
+  }).pipe(Layer.provideMerge(managerLayer(session, "appServer")));
+  return yield* Effect.gen(function* () {
+    // Without its credential the server has nothing to offer, and no client can sign in instead.
+    if (hasWorkloadIdentity(session)) yield* AuthManager.use((manager) => manager.current);
+    return yield* Effect.scoped(serve(options, auth, session));
+  }).pipe(Effect.provide(account));
 });
+
+const hasWorkloadIdentity = ({ config, environment }: Session): boolean =>
+  environment.workloadIdentity !== undefined || config.workloadIdentity?.source !== undefined;
 
 /** A loopback port can be reached by every user of the machine, so that it is open only if it was asked for. */
 const requireAuth = (
