@@ -11,7 +11,7 @@ import type { AccountManager } from "../service/types.ts";
 export const toAccountManager = (manager: PromiseAuthManager): AccountManager => ({
   current: Effect.suspend(() => {
     // Without a Promise while nothing has to be waited for.
-    const credential = manager.snapshot();
+    const credential = manager.requestSnapshot();
     return credential !== null && !isDue(credential, Date.now())
       ? Effect.succeedSome(credential)
       : Effect.map(

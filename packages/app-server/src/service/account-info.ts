@@ -1,4 +1,4 @@
-import type { Credential } from "@agent-auth/login/credential";
+import type { Credential, WorkspaceAccess } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import type * as Redacted from "effect/Redacted";
 import type { AccountInfo, AccountUnavailable, AccountUpdated, AuthMode } from "./types.ts";
@@ -37,8 +37,9 @@ export const tokenOf = (credential: Credential): Redacted.Redacted | null => {
 };
 
 /** The answer to `account/read` for a credential that requests would use. */
-export const signedInAs = (credential: Credential): AccountInfo => {
-  const rest = { requiresOpenaiAuth: true, workspaceRouting: null };
+export const signedInAs = (credential: Credential, chatgptBaseUrl: string): AccountInfo => {
+  const workspaceRouting = routingOf(credential, chatgptBaseUrl);
+  const rest = { requiresOpenaiAuth: true, workspaceRouting };
   const { email, planType, userId } = credential.account;
   switch (authModeOf(credential)) {
     case "apikey":
@@ -51,12 +52,30 @@ export const signedInAs = (credential: Credential): AccountInfo => {
           type: "chatgpt",
           email: email ?? null,
           planType: planType ?? "unknown",
-          workspaceName: null,
+          workspaceName: workspaceOf(credential)?.name ?? null,
         },
         userId: userId ?? null,
         ...rest,
       };
   }
+};
+
+/** What the backend said about the workspace of a credential; absent for keys and agents. */
+export const workspaceOf = (credential: Credential): WorkspaceAccess | undefined =>
+  "workspace" in credential ? credential.workspace : undefined;
+
+const routingOf = (
+  credential: Credential,
+  chatgptBaseUrl: string,
+): AccountInfo["workspaceRouting"] => {
+  const workspace = workspaceOf(credential);
+  const { accountId } = credential.account;
+  if (workspace === undefined || accountId === undefined) return null;
+  return {
+    chatgptAccountId: accountId,
+    backendOrigin: workspace.origin ?? new URL(chatgptBaseUrl).origin,
+    accountRoutingOverride: workspace.routingOverride ?? "NO_CONSTRAINT",
+  };
 };
 
 /** The answer to `account/read` if there is no account, and why. */

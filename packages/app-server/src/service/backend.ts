@@ -9,7 +9,7 @@ import {
   type AccountServiceError,
   BackendRequestFailed,
 } from "../errors/index.ts";
-import { hasChatgptAccount } from "./account-info.ts";
+import { hasChatgptAccount, workspaceOf } from "./account-info.ts";
 import { statusLine } from "./completed-text.ts";
 import * as payload from "./backend-payloads.ts";
 import type { AccountManager, AccountServiceOptions, AccountServiceShape } from "./types.ts";
@@ -25,6 +25,8 @@ type Methods = Pick<
 >;
 
 interface BackendOptions {
+  /** The URL of the account's endpoints. */
+  readonly base: string;
   readonly options: AccountServiceOptions;
   readonly manager: AccountManager;
   readonly originator: () => string;
@@ -36,6 +38,7 @@ interface BackendOptions {
 
 /** The requests about usage and money. They do not hold up other operations while the backend answers. */
 export const makeBackend = ({
+  base,
   current,
   manager,
   options,
@@ -52,7 +55,6 @@ export const makeBackend = ({
           current: () => run(Effect.map(manager.current, Option.getOrNull)),
           recoverUnauthorized: (rejected) =>
             run(Effect.map(manager.recoverUnauthorized(rejected), Option.getOrNull)),
-          snapshot: () => Option.getOrNull(manager.snapshot()),
         },
         environment: options.environment,
         config: { ...config, modelProviders: new Map() },
@@ -60,7 +62,10 @@ export const makeBackend = ({
         allowInsecureHttp: options.allowInsecureHttp ?? false,
       });
     }));
-  const base = accountBackendUrl(options.config.chatgptBaseUrl);
+  const baseFor = (credential: Credential): string => {
+    const origin = workspaceOf(credential)?.origin;
+    return origin === undefined ? base : `${origin}${new URL(base).pathname}`;
+  };
 
   const send = Effect.fnUntraced(function* (call: {
     readonly method: "GET" | "POST";
@@ -68,9 +73,10 @@ export const makeBackend = ({
     readonly body?: object;
     /** For errors: `failed to …`. */
     readonly attempt: string;
+    readonly credential: Credential;
   }): Effect.fn.Return<BackendAnswer, BackendRequestFailed> {
     const { attempt, body, method } = call;
-    const url = `${base}${call.path}`;
+    const url = `${baseFor(call.credential)}${call.path}`;
     const failed = (reason: string) => new BackendRequestFailed({ attempt, reason });
     return yield* Effect.tryPromise({
       try: async (signal): Promise<BackendAnswer> => {
@@ -117,13 +123,13 @@ export const makeBackend = ({
 
   const methods: Methods = {
     rateLimits: Effect.fnUntraced(function* ({ excludeResetCreditDetails = false } = {}) {
-      yield* requireChatgpt("to read rate limits");
+      const credential = yield* requireChatgpt("to read rate limits");
       const attempt = "failed to fetch codex rate limits";
-      const usage = send({ method: "GET", path: "/usage", attempt });
+      const usage = send({ method: "GET", path: "/usage", attempt, credential });
       // Only details: without them, the count in the usage response remains.
       const details = excludeResetCreditDetails
         ? Effect.succeed(undefined)
-        : send({ method: "GET", path: "/rate-limit-reset-credits", attempt }).pipe(
+        : send({ method: "GET", path: "/rate-limit-reset-credits", attempt, credential }).pipe(
             Effect.map(({ text }) => parseJson(text)),
             Effect.orElseSucceed(() => undefined),
           );
@@ -131,17 +137,17 @@ export const makeBackend = ({
       return yield* parse(answer, attempt, (json) => payload.readRateLimits(json, credits));
     }),
     tokenUsage: Effect.fnUntraced(function* ({ threadId } = {}) {
-      yield* requireChatgpt("to read token usage");
+      const credential = yield* requireChatgpt("to read token usage");
       const attempt = "failed to fetch token usage profile";
-      const answer = yield* send({ method: "GET", path: "/profiles/me", attempt });
+      const answer = yield* send({ method: "GET", path: "/profiles/me", attempt, credential });
       const usage = yield* parse(answer, attempt, payload.readTokenUsage);
       return threadId === undefined ? usage : { ...usage, threadUsage: null };
     }),
     workspaceMessages: Effect.gen(function* () {
-      yield* requireChatgpt("to read workspace messages");
+      const credential = yield* requireChatgpt("to read workspace messages");
       const attempt = "failed to fetch workspace messages";
       const answer = yield* Effect.catch(
-        send({ method: "GET", path: "/workspace-messages", attempt }),
+        send({ method: "GET", path: "/workspace-messages", attempt, credential }),
         (error) => (error.status === 404 ? Effect.succeed(undefined) : Effect.fail(error)),
       );
       return answer === undefined
@@ -149,10 +155,16 @@ export const makeBackend = ({
         : yield* parse(answer, attempt, payload.readWorkspaceMessages);
     }),
     sendAddCreditsNudgeEmail: Effect.fnUntraced(function* (creditType) {
-      yield* requireChatgpt("to notify workspace owner");
+      const credential = yield* requireChatgpt("to notify workspace owner");
       const attempt = "failed to notify workspace owner";
       const path = "/accounts/send_add_credits_nudge_email";
-      const sent = send({ method: "POST", path, body: { credit_type: creditType }, attempt });
+      const sent = send({
+        method: "POST",
+        path,
+        body: { credit_type: creditType },
+        attempt,
+        credential,
+      });
       return yield* Effect.catch(Effect.as(sent, { status: "sent" as const }), (error) =>
         error.status === 429
           ? Effect.succeed({ status: "cooldown_active" as const })
@@ -160,7 +172,7 @@ export const makeBackend = ({
       );
     }),
     consumeRateLimitResetCredit: Effect.fnUntraced(function* ({ creditId, idempotencyKey }) {
-      yield* requireChatgpt("for rate limit reset credits");
+      const credential = yield* requireChatgpt("for rate limit reset credits");
       const attempt = "failed to consume rate limit reset";
       const answer = yield* send({
         method: "POST",
@@ -170,6 +182,7 @@ export const makeBackend = ({
           ...(creditId === undefined ? {} : { credit_id: creditId }),
         },
         attempt,
+        credential,
       });
       return yield* parse(answer, attempt, payload.readConsumeOutcome);
     }),
@@ -252,17 +265,4 @@ const parseJson = (text: string): unknown => {
   } catch {
     return undefined;
   }
-};
-
-/** The base of the account's endpoints: `/wham` of a base with `/backend-api`, else `/api/codex` (docs/protocol.md §5). */
-export const accountBackendUrl = (chatgptBaseUrl: string): string => {
-  const base = chatgptBaseUrl.replace(/\/+$/, "");
-  const { hostname, pathname } = new URL(base);
-  const segments = pathname.split("/").filter((segment) => segment !== "");
-  if (segments.at(-2) === "api" && segments.at(-1) === "codex") return base;
-  if (segments.includes("backend-api")) return `${base.replace(/\/codex$/, "")}/wham`;
-  const isChatgpt = hostname === "chatgpt.com" || hostname === "chat.openai.com";
-  if (isChatgpt && (segments.length === 0 || pathname === "/codex"))
-    return `${base.replace(/\/codex$/, "")}/backend-api/wham`;
-  return `${base}/api/codex`;
 };

@@ -1,4 +1,5 @@
 import { arch, platform, release, type } from "node:os";
+import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
 import type { Credential } from "@agent-auth/login/credential";
 import { LoginInputInvalid, type LoginError } from "@agent-auth/login/errors";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
@@ -20,6 +21,7 @@ import {
   tokenOf,
   unusable,
   updatedTo,
+  workspaceOf,
 } from "./account-info.ts";
 import { makeBackend } from "./backend.ts";
 import { makeEventSource } from "./events.ts";
@@ -40,6 +42,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
   const provider = yield* Effect.fromResult(
     resolveProvider({ config, environment, allowInsecureHttp: options.allowInsecureHttp ?? false }),
   );
+  const base = yield* accountBackendUrl(config.chatgptBaseUrl, {
+    allowInsecureHttp: options.allowInsecureHttp ?? false,
+  });
   const requiresOpenaiAuth = provider.auth._tag === "SignedIn";
   const source = makeEventSource();
   let firstClient: string | undefined;
@@ -58,7 +63,20 @@ export const makeAccountService = Effect.fnUntraced(function* (
   const announce = (): void => {
     const now = snapshot();
     announced = now;
+    routed = now;
     source.emit({ method: "account/updated", params: updatedTo(now) });
+  };
+  /** The sign-in whose workspace clients know of. */
+  let routed: Credential | null = null;
+  /** Tells clients that the backend was asked about the workspace of a sign-in for the first time. */
+  const announceRouting = (credential: Credential | null): void => {
+    if (credential === null || workspaceOf(credential) === undefined) return;
+    if (isSameSignIn(routed, credential)) return;
+    routed = credential;
+    source.emit({
+      method: "account/updated",
+      params: { ...updatedTo(credential), reason: "workspaceRoutingReady" },
+    });
   };
   /** After an operation that may have refreshed the credential: clients asked for that, so there is nothing to tell. */
   const adoptRefresh = (): void => {
@@ -141,7 +159,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
   const currentFor = (refreshToken: boolean): Effect.Effect<Credential | null, LoginError> =>
     Effect.clockWith((clock) => {
       const arrival = ++arrivals;
-      const current = Effect.map(manager.current, Option.getOrNull);
+      const current = Effect.tap(Effect.map(manager.current, Option.getOrNull), (credential) =>
+        Effect.sync(() => announceRouting(credential)),
+      );
       if (!refreshToken) return inOrder(Effect.ensuring(current, Effect.sync(adoptRefresh)));
       return inOrder(
         Effect.flatMap(forceRefresh(arrival, clock.currentTimeMillisUnsafe()), (error) =>
@@ -155,6 +175,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
     lending.isActive() ? Effect.fail(new ExternalAuthActive()) : Effect.void,
   );
   const backend = makeBackend({
+    base,
     options,
     manager,
     originator,
@@ -170,7 +191,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
         ? Effect.match(currentFor(refreshToken), {
             onFailure: (error) => noAccount(unusable(error), true),
             onSuccess: (credential) =>
-              credential === null ? noAccount(signedOut, true) : signedInAs(credential),
+              credential === null
+                ? noAccount(signedOut, true)
+                : signedInAs(credential, config.chatgptBaseUrl),
           })
         : Effect.succeed(noAccount(otherProvider, false)),
     authStatus: ({ includeToken = false, refreshToken = false } = {}) =>

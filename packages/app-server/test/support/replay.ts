@@ -378,6 +378,7 @@ class Replay {
   #normalise(expected: unknown, actual: unknown): unknown {
     const { authority, home, bindings } = this.#stage;
     const text = JSON.stringify(actual ?? null)
+      .replaceAll(`"backendOrigin":"${authority.url}"`, '"backendOrigin":"https://chatgpt.com"')
       .replaceAll(`${authority.url}/backend-api`, "https://chatgpt.com/backend-api")
       .replaceAll(authority.url, this.setup.issuer ?? "https://auth.openai.com")
       .replaceAll(home, "$CODEX_HOME")

@@ -63,6 +63,8 @@ const isContradicted = (one: string | undefined, other: string | undefined): boo
  * access tokens, after the workspace's policy was found to allow the credential.
  */
 export interface WorkspaceAccess {
+  /** The name of the workspace, for people. */
+  readonly name?: string;
   /** Where model requests go instead of the configured backend; absent: there. */
   readonly origin?: string;
   /** The value of `x-openai-account-routing-override`, which model requests carry. */

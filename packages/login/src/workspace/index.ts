@@ -140,9 +140,10 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
     checkAgainAtMs: number,
   ): Effect.fn.Return<WorkspaceAccess, LoginError> {
     if (policy !== undefined) yield* enforcePolicy(policy, config, credential);
-    const route =
-      routing === null ? {} : yield* routingOf(routing, credential.account.accountId ?? "", config);
-    return { ...route, ...compact({ residency: policy?.residency }), checkAgainAtMs };
+    const { accountId = "" } = credential.account;
+    const route = routing === null ? {} : yield* routingOf(routing, accountId, config);
+    const name = routing?.accounts.find(({ id }) => id === accountId)?.name ?? undefined;
+    return { ...route, ...compact({ name, residency: policy?.residency }), checkAgainAtMs };
   });
 
   return {
