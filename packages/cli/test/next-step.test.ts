@@ -167,6 +167,8 @@ const commands: Readonly<Record<ModelProviderErrorCode, string | null>> = {
   LOGIN_WORKSPACE_NOT_ALLOWED: "agent-auth login",
   LOGIN_WORKSPACE_POLICY_CONFLICT: null,
   LOGIN_WORKSPACE_ROUTING_REFUSED: null,
+  LOGIN_WORKSPACE_SWITCH_FAILED: "agent-auth doctor",
+  LOGIN_WORKSPACE_SWITCH_UNSUPPORTED: "agent-auth login",
   LOGIN_WORKLOAD_IDENTITY_CHANGED: null,
   LOGIN_WORKLOAD_IDENTITY_INVALID: null,
   LOGIN_WORKLOAD_IDENTITY_REJECTED: null,

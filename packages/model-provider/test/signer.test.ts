@@ -34,6 +34,8 @@ const managerService = (credential: Credential, asked: { count: number }) =>
       loginWithAccessToken: () => unused,
       saveAccessToken: () => unused,
       loginWithChatgptTokens: () => unused,
+      workspaces: unused,
+      switchWorkspace: () => unused,
       logout: unused,
       setExternalProvider: () => unused,
       changes: Stream.empty,

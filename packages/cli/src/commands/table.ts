@@ -58,6 +58,7 @@ export const commands: readonly Entry[] = [
   entry(accounts.listSpec, () => import("./accounts/list.ts")),
   entry(accounts.useSpec, () => import("./accounts/use.ts")),
   entry(accounts.addSpec, () => import("./accounts/add.ts")),
+  entry(accounts.switchWorkspaceSpec, () => import("./accounts/switch-workspace.ts")),
   entry(accounts.removeSpec, () => import("./accounts/remove.ts")),
   entry(verify, () => import("./verify/verify.ts")),
   entry(decode, () => import("./decode/decode.ts")),

@@ -128,7 +128,74 @@ export class WorkspacePolicyConflict extends Data.TaggedError("WorkspacePolicyCo
   }
 }
 
+/**
+ * The workspace of a sign-in could not be switched. The sign-in is as it was.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceSwitchFailed } from "@agent-auth/login/errors";
+ *
+ * const error = new WorkspaceSwitchFailed({
+ *   workspaceId: "ws-2",
+ *   status: 403,
+ *   reason: "HTTP 403 Forbidden",
+ * });
+ * console.log(error.message); // Workspace switch was rejected (HTTP 403 Forbidden)
+ * ```
+ */
+export class WorkspaceSwitchFailed extends Data.TaggedError("WorkspaceSwitchFailed")<{
+  readonly workspaceId: string;
+  /** Absent if there was no response. */
+  readonly status?: number;
+  readonly reason: string;
+  /** Of the failed request, if there was no response. */
+  readonly requestHint?: string;
+}> {
+  readonly code = "LOGIN_WORKSPACE_SWITCH_FAILED";
+  get #isRejected(): boolean {
+    return this.status !== undefined && this.status >= 400 && this.status < 500;
+  }
+  get remedy(): Remedy {
+    if (this.#isRejected) return "signIn";
+    return this.status === undefined && this.requestHint !== undefined ? "fixNetwork" : "retry";
+  }
+  get hint(): string {
+    if (this.#isRejected) return "Sign in to that workspace.";
+    return this.requestHint ?? "Try again later.";
+  }
+  override get message(): string {
+    return this.#isRejected
+      ? `Workspace switch was rejected (${this.reason})`
+      : `the workspace could not be switched: ${this.reason}`;
+  }
+}
+
+/**
+ * Only the workspace of a stored ChatGPT sign-in can be switched. Nothing was sent.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceSwitchUnsupported } from "@agent-auth/login/errors";
+ *
+ * console.log(new WorkspaceSwitchUnsupported({ kind: "ApiKey" }).message);
+ * // Workspace switching requires a managed ChatGPT login
+ * ```
+ */
+export class WorkspaceSwitchUnsupported extends Data.TaggedError("WorkspaceSwitchUnsupported")<{
+  /** The kind of the current credential; absent if there is none. */
+  readonly kind?: string;
+}> {
+  readonly code = "LOGIN_WORKSPACE_SWITCH_UNSUPPORTED";
+  readonly remedy: Remedy = "signIn";
+  readonly hint = "Sign in with ChatGPT.";
+  override get message(): string {
+    return "Workspace switching requires a managed ChatGPT login";
+  }
+}
+
 export type WorkspaceError =
   | WorkspaceCheckFailed
   | WorkspacePolicyConflict
-  | WorkspaceRoutingRefused;
+  | WorkspaceRoutingRefused
+  | WorkspaceSwitchFailed
+  | WorkspaceSwitchUnsupported;

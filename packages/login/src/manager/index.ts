@@ -20,6 +20,7 @@ export type {
   LogoutResult,
   SavedSignIn,
   StoredChatgptSignIn,
+  Workspace,
 } from "./types.ts";
 
 /**

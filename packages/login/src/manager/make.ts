@@ -163,6 +163,17 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     saveAccessToken: (token) => run(Effect.flatMap(login, (it) => it.saveAccessToken(deps, token))),
     loginWithChatgptTokens: (tokens) =>
       run(Effect.flatMap(login, (it) => it.loginWithChatgptTokens(deps, tokens))),
+    workspaces: Effect.gen(function* () {
+      const { requireOwnSignIn } = yield* switching;
+      const mine = yield* requireOwnSignIn(deps, yield* loaded);
+      const { list } = yield* gate.checks;
+      return yield* run(list(mine));
+    }),
+    switchWorkspace: (workspaceId) =>
+      Effect.gen(function* () {
+        const { switchWorkspace } = yield* switching;
+        return yield* run(switchWorkspace(deps, yield* loaded, workspaceId));
+      }),
     logout: run(Effect.flatMap(loggingOut, ({ logout }) => logout(deps))),
     setExternalProvider: (provider) =>
       Effect.suspend(() => {
@@ -185,6 +196,7 @@ const SLOW_AUTHORITY_MS = 30_000;
 // A program that only sends requests does not need these.
 const login = Effect.promise(() => import("./login.ts"));
 const loggingOut = Effect.promise(() => import("./logout.ts"));
+const switching = Effect.promise(() => import("./switch-workspace.ts"));
 const inspecting = Effect.promise(() => import("./inspect.ts"));
 
 const makeDeps = Effect.fnUntraced(function* (

@@ -9,7 +9,9 @@ import type { Account, Credential, CredentialFacts, WorkspaceAccess } from "../c
 import type { CredentialForbidden, ForbiddenByAdministrator, LoginError } from "../errors/index.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { RefreshReason } from "../oauth/refresh.ts";
+import type { Workspace } from "../workspace/index.ts";
 
+export type { Workspace } from "../workspace/index.ts";
 export type { ChatgptTokens } from "../oauth/code-exchange.ts";
 
 /** A ChatGPT sign-in that was stored. */
@@ -191,6 +193,13 @@ export interface AuthManagerShape {
   readonly loginWithChatgptTokens: (
     tokens: ChatgptTokens,
   ) => Effect.Effect<StoredChatgptSignIn, LoginError>;
+  /** Asks the backend which workspaces the user of the stored ChatGPT sign-in has. */
+  readonly workspaces: Effect.Effect<ReadonlyArray<Workspace>, LoginError>;
+  /**
+   * Switches the stored ChatGPT sign-in to another workspace of the same user, without a new sign-in, and makes it
+   * current. Nothing is revoked. Fails if a restriction does not allow the workspace, or if the backend refuses.
+   */
+  readonly switchWorkspace: (workspaceId: string) => Effect.Effect<Credential, LoginError>;
   /** Removes the stored credential from every place, then revokes it. */
   readonly logout: Effect.Effect<LogoutResult, LoginError>;
   readonly setExternalProvider: (

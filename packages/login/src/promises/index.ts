@@ -14,6 +14,7 @@ import {
   type RefreshReason,
   type SavedSignIn,
   type StoredChatgptSignIn,
+  type Workspace,
 } from "../manager/index.ts";
 import { codexHomeOf } from "../manager/types.ts";
 import { loadConfig, type Config } from "../config/index.ts";
@@ -112,6 +113,10 @@ export interface PromiseAuthManager extends AsyncDisposable {
     tokens: PlainChatgptTokens,
     call?: CallOptions,
   ) => Promise<StoredChatgptSignIn>;
+  /** The workspaces of the user of the stored ChatGPT sign-in. */
+  readonly workspaces: (call?: CallOptions) => Promise<ReadonlyArray<Workspace>>;
+  /** Switches the stored ChatGPT sign-in to another workspace of the same user, and makes it current. */
+  readonly switchWorkspace: (workspaceId: string, call?: CallOptions) => Promise<Credential>;
   /** Removes the stored credential from every place, then revokes it. */
   readonly logout: (call?: CallOptions) => Promise<LogoutResult>;
   /** Lets another program supply ChatGPT tokens, which are never stored, until `null`, a login or a logout. */
@@ -201,6 +206,9 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
       run((manager) => manager.saveAccessToken(toRedacted(token, "access token")), call),
     loginWithChatgptTokens: (tokens, call) =>
       run((manager) => manager.loginWithChatgptTokens(toChatgptTokens(tokens)), call),
+    workspaces: (call) => run((manager) => manager.workspaces, call),
+    switchWorkspace: (workspaceId, call) =>
+      run((manager) => manager.switchWorkspace(workspaceId), call),
     logout: (call) => run((manager) => manager.logout, call),
     setExternalProvider: (provider, call) => {
       const external = provider === null ? null : fromPromiseProvider(provider);

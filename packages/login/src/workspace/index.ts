@@ -45,6 +45,20 @@ export interface WorkspaceChecks {
   readonly checkStored: (
     credential: WorkspaceCredential,
   ) => Effect.Effect<WorkspaceAccess | undefined, LoginError>;
+  /** Asks the backend which workspaces the credential's user has. */
+  readonly list: (
+    credential: WorkspaceCredential,
+  ) => Effect.Effect<ReadonlyArray<Workspace>, LoginError, HttpTransport>;
+}
+
+/** A workspace of a user, as the backend describes it. */
+export interface Workspace {
+  readonly id: string;
+  readonly name?: string;
+  /** Such as `personal` or `workspace`. */
+  readonly structure?: string;
+  /** Whether the sign-in is for this one. */
+  readonly isCurrent: boolean;
 }
 
 /** What the backend is asked, and which answers it may give. */
@@ -159,6 +173,15 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
       const checkAgainAtMs = Math.min(bundle.checkAgainAtMs, routing.checkAgainAtMs);
       return yield* accessFrom(credential, policy, routing.value, checkAgainAtMs);
     }),
+    list: Effect.fnUntraced(function* (credential) {
+      const { backend } = yield* keyFor(routingQuestion, credential);
+      const found = yield* ask(routingQuestion, credential, { backend, tries: 3 });
+      return (found?.accounts ?? []).map(({ id, name, structure }) => ({
+        id,
+        isCurrent: id === credential.account.accountId,
+        ...compact({ name: name ?? undefined, structure: structure ?? undefined }),
+      }));
+    }),
     checkStored: Effect.fnUntraced(function* (credential) {
       const read = Effect.fnUntraced(function* <A>(question: Question<A>) {
         const answer = stored(yield* keyFor(question, credential));
@@ -227,7 +250,7 @@ const ask = <A>(
       .request({
         method: "GET",
         url: `${backend}${path}`,
-        headers: headersOf(credential),
+        headers: workspaceRequestHeaders(credential),
         timeoutMs: TIMEOUT_MS,
       })
       .pipe(Effect.mapError(({ hint, message }) => failed(message, { requestHint: hint })));
@@ -247,8 +270,10 @@ const ask = <A>(
   });
 };
 
-/** As on model requests (docs/protocol.md §8). */
-const headersOf = (credential: WorkspaceCredential): NonNullable<HttpRequest["headers"]> => {
+/** The headers of a request about a workspace: as on model requests (docs/protocol.md §8). */
+export const workspaceRequestHeaders = (
+  credential: WorkspaceCredential,
+): NonNullable<HttpRequest["headers"]> => {
   const { accountId, isFedrampAccount } = credential.account;
   const token =
     credential._tag === "PersonalAccessToken" ? credential.token : credential.accessToken;

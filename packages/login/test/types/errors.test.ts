@@ -38,6 +38,8 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_REFRESH_ACCOUNT_CHANGED":
     case "LOGIN_CREDENTIAL_FORBIDDEN":
     case "LOGIN_WORKSPACE_NOT_ALLOWED":
+    case "LOGIN_WORKSPACE_SWITCH_FAILED":
+    case "LOGIN_WORKSPACE_SWITCH_UNSUPPORTED":
     case "LOGIN_METHOD_DISABLED":
     case "LOGIN_ENVIRONMENT_CREDENTIAL_OVERRIDES":
     case "LOGIN_AUTHORIZATION_CODE_MISSING":

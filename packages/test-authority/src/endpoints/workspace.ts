@@ -1,10 +1,13 @@
+import * as z from "zod";
 import { isWorkspacePlan } from "@agent-auth/agent-identity/record/plan";
 import type { HttpResponse } from "../http/response.ts";
-import { json, unauthorized } from "../http/response.ts";
+import { parseJson } from "../http/body.ts";
+import { forbidden, json, unauthorized } from "../http/response.ts";
 import type { Caller } from "../identities/authentication.ts";
-import { authenticate } from "../identities/authentication.ts";
+import { authenticate, bearerToken, findBearer } from "../identities/authentication.ts";
 import type { RequestContext, Route } from "../http/router.ts";
 import { backendBase, path } from "../http/router.ts";
+import { issueTokens } from "../oauth/tokens.ts";
 
 /** The account of a user or an agent. An API key has no workspace. */
 const authenticateMember = async ({ state, request }: RequestContext): Promise<Caller> => {
@@ -48,6 +51,27 @@ const bundleConfig = async (context: RequestContext): Promise<HttpResponse> => {
   });
 };
 
+const SwitchRequest = z.object({ workspace_id: z.string() });
+
+/** A token of another workspace of the same user, in the same sign-in. */
+const switchWorkspace = async (context: RequestContext): Promise<HttpResponse> => {
+  const { state, request } = context;
+  const { account: current, by } = await authenticateMember(context);
+  if (by !== "accessToken") throw unauthorized("invalid_token", "not the token of a sign-in");
+  const { workspace_id: id } = parseJson(request, SwitchRequest);
+  const account = state.directory.accounts.find(
+    (one) => one.userId === current.userId && one.accountId === id,
+  );
+  if (account === undefined) throw forbidden("workspace_unavailable", "no workspace of this user");
+  const { familyId } = findBearer(state, bearerToken(request));
+  const families = [...state.oauth.refreshTokens.values()].map(({ family }) => family);
+  const family = families.find((one) => one.id === familyId);
+  if (family === undefined) throw unauthorized("invalid_token", "the sign-in has ended");
+  family.account = account;
+  const { accessToken } = await issueTokens(state, family);
+  return json(200, { access_token: accessToken });
+};
+
 /** What Codex asks its backend before the first model request: the user's workspaces and their managed settings. */
 export const workspaceRoutes: ReadonlyArray<Route> = [
   {
@@ -61,5 +85,11 @@ export const workspaceRoutes: ReadonlyArray<Route> = [
     method: "GET",
     pattern: path(`${backendBase}/config/bundle`),
     handle: bundleConfig,
+  },
+  {
+    endpoint: "switchWorkspace",
+    method: "POST",
+    pattern: path("(?:/backend-api|/api/codex)/accounts/switch-workspace-token"),
+    handle: switchWorkspace,
   },
 ];

@@ -30,7 +30,8 @@ export interface AuthorizationCode {
 /** One sign-in: a family of refresh tokens that replace one another. */
 export interface RefreshFamily {
   readonly id: string;
-  readonly account: Account;
+  /** Changes if the sign-in switches to another workspace of its user. */
+  account: Account;
   readonly clientId: string;
   readonly scope: string;
   revoked: boolean;

@@ -7,6 +7,7 @@ export const endpoints = [
   "whoami",
   "accountsCheck",
   "configBundle",
+  "switchWorkspace",
   "responses",
   "responsesSocket",
   "models",

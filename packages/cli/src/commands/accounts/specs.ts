@@ -65,3 +65,19 @@ export const removeSpec = defineSpec({
   flags: {},
   examples: [{ line: "agent-auth accounts remove robot", does: "Remove `robot`" }],
 });
+
+export const switchWorkspaceSpec = defineSpec({
+  path: ["accounts", "switch-workspace"],
+  summary: "switch the ChatGPT workspace, without a new sign-in",
+  description: [
+    "Switches the current ChatGPT sign-in to another workspace of the same person, for agent-auth and for Codex. Without an id, lists the workspaces.",
+    "If the backend refuses, for example because the workspace has a sign-in of its own, the current sign-in stays: sign in to the workspace then.",
+  ],
+  args: [{ name: "workspace-id", required: false, summary: "id of the workspace" }],
+  flags: { json: { type: "boolean", summary: "print JSON (docs/json-output.md)" } },
+  mayNeedSignIn: true,
+  examples: [
+    { line: "agent-auth accounts switch-workspace", does: "List the workspaces of the sign-in" },
+    { line: "agent-auth accounts switch-workspace ws-1234", does: "Switch to that workspace" },
+  ],
+});
