@@ -16,6 +16,7 @@ const authorization = (credential: Credential): string => {
       return `Bearer ${revealSecret(credential.apiKey)}`;
     case "Chatgpt":
     case "ExternalChatgpt":
+    case "WorkloadIdentity":
       return `Bearer ${revealSecret(credential.accessToken)}`;
     case "Bearer":
     case "PersonalAccessToken":

@@ -9,6 +9,11 @@ import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { generateAgentKey } from "@agent-auth/agent-identity/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it, vi } from "vitest";
+import {
+  createMessageConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-jsonrpc/node";
 
 // A program loads all its modules from source, which may take long on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -80,6 +85,8 @@ describe("the documentation", () => {
       ["openai-sdk.ts", "ai-sdk.ts", "undici.ts", "effect.ts", "node-http.ts", "websocket.ts"],
     ],
     ["docs/embedding.md", ["server.ts"]],
+    ["docs/embed-in-an-app-server.md", ["app-server.ts"]],
+    ["docs/lend-a-sign-in-to-codex.md", ["lend-sign-in.ts"]],
   ])("%s shows the examples as they are tested", async (page, names) => {
     const text = await readFile(join(root, page), "utf8");
     for (const name of names)
@@ -128,6 +135,75 @@ describe("a client", () => {
       expect(authority.requests).toEqual([]);
     },
   );
+});
+
+describe("app-server.ts", () => {
+  it("answers the account methods beside its own, and ends with its client", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await makeHome(authority);
+    const child = spawn(
+      process.execPath,
+      ["--conditions=@agent-auth/source", join(folder, "app-server.ts")],
+      {
+        env: { PATH: process.env["PATH"], CODEX_HOME: home.path },
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
+    const exited = once(child, "exit");
+    const client = createMessageConnection(
+      new StreamMessageReader(child.stdout),
+      new StreamMessageWriter(child.stdin),
+    );
+    const updated = new Promise((resolve) => client.onNotification("account/updated", resolve));
+    client.listen();
+    await client.sendRequest("initialize", { clientInfo: { name: "test", version: "1" } });
+    const login = { type: "apiKey", apiKey: "sk-example" };
+    expect(await client.sendRequest("account/login/start", login)).toEqual({ type: "apiKey" });
+    expect(await updated).toEqual({ authMode: "apikey", planType: null, reason: null });
+    expect(await client.sendRequest("thread/start", {})).toEqual({ thread: { id: "thread-1" } });
+    expect(await client.sendRequest("account/read", {})).toMatchObject({
+      account: { type: "apiKey" },
+    });
+    client.dispose();
+    child.stdin.end();
+    expect((await exited)[0]).toBe(0);
+  });
+});
+
+describe("lend-sign-in.ts", () => {
+  it("lends a sign-in to an app server", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await makeHome(authority);
+    await using serverHome = await makeHome(authority);
+    const { accessToken, accountId, idToken, refreshToken } = await authority.mintChatgptTokens({
+      accessTokenClaims: { email: "ada@example.test" },
+    });
+    const document = {
+      auth_mode: "chatgpt",
+      OPENAI_API_KEY: null,
+      tokens: {
+        id_token: idToken,
+        access_token: accessToken,
+        refresh_token: refreshToken,
+        account_id: accountId,
+      },
+      last_refresh: new Date().toISOString(),
+    };
+    await writeFile(join(home.path, "auth.json"), JSON.stringify(document), { mode: 0o600 });
+    const server = [
+      process.execPath,
+      "--conditions=@agent-auth/source",
+      join(root, "packages/cli/src/bin.ts"),
+      "app-server",
+    ];
+    const variables = { CODEX_HOME: home.path, SERVER_HOME: serverHome.path };
+    expect(await node("lend-sign-in.ts", variables, ...server)).toEqual({
+      code: 0,
+      stdout: "lent to ada@example.test\n",
+      stderr: "",
+    });
+    expect(await readdir(serverHome.path)).not.toContain("auth.json");
+  });
 });
 
 describe("server.ts", () => {

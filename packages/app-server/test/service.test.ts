@@ -16,6 +16,11 @@ const openAuthority = async (): Promise<TestAuthority> => {
   return authority;
 };
 
+const routingReady = {
+  method: "account/updated",
+  params: { authMode: "chatgpt", planType: "pro", reason: "workspaceRoutingReady" },
+};
+
 const updated = (authMode: string | null, planType: string | null = null) => ({
   method: "account/updated",
   params: { authMode, planType, reason: null },
@@ -92,8 +97,8 @@ describe("what other programs do", () => {
     if (what === "login") await other.loginWithApiKey("sk-other");
     else if (what === "refresh") await other.refresh("forced");
     else await other.logout();
-    await eventually(events, 1);
-    expect(events).toEqual([expected]);
+    await eventually(events, 2);
+    expect(events).toEqual([routingReady, expected]);
   });
 });
 
