@@ -87,7 +87,7 @@ const replayMessage = async (client: AppServerClient, event: TranscriptEvent): P
   if (isUnsent(msg)) return undefined;
   const id = idOf(msg);
   if (id === undefined) {
-    await expect.poll(() => client.received).toContainEqual(expected(msg));
+    await expect.poll(() => client.received, { timeout: 10_000 }).toContainEqual(expected(msg));
     return undefined;
   }
   expect(await client.answerTo(id)).toMatchObject(Object(expected(msg)));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { once } from "node:events";
-import { chmod, mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,7 +95,7 @@ describe("app-server on stdio", () => {
     child.stdin.write(`${initialize(1)}\n${read(2)}\n`);
     let text = "";
     child.stdout.on("data", (data: Buffer) => (text += data.toString()));
-    await expect.poll(() => text).toContain('"id":2');
+    await expect.poll(() => text, { timeout: 10_000 }).toContain('"id":2');
     await home.writeAuth({ OPENAI_API_KEY: "sk-proj-1234567890ABCDE" });
     await expect
       .poll(() => text, { timeout: 10_000 })
@@ -129,7 +129,7 @@ describe("app-server on ws://", () => {
     await using home = await CliHome.make();
     await using server = await RunningAppServer.start(home, openListener);
     await expect
-      .poll(() => server.lines.at(-1))
+      .poll(() => server.lines.at(-1), { timeout: 10_000 })
       .toBe("  note: every user of this machine can connect");
   });
 
@@ -358,6 +358,50 @@ describe("app-server's start-up flags", () => {
     const { exitCode, stderr } = await home.run(["app-server", ...flags]);
     expect(exitCode).toBe(code);
     expect(stderr).toContain(text);
+  });
+});
+
+describe("app-server generate-json-schema and generate-ts", () => {
+  it("write every type, and the experimental ones if asked for", async () => {
+    await using home = await CliHome.make();
+    const filesOf = async (...words: readonly string[]) => {
+      const folder = await mkdtemp(join(home.path, "out-"));
+      const { exitCode, stderr, stdout } = await home.run([
+        "app-server",
+        ...words,
+        "--out",
+        join(folder, "new"),
+      ]);
+      expect([exitCode, stdout]).toEqual([0, ""]);
+      expect(stderr).toMatch(/^Wrote \d+ files? to /u);
+      return { files: await readdir(join(folder, "new")), folder: join(folder, "new") };
+    };
+    const schemas = await filesOf("generate-json-schema");
+    expect(schemas.files).toContain("GetAccountParams.json");
+    expect(schemas.files).not.toContain("AccountSessionsResponse.json");
+    const bundle = await readFile(join(schemas.folder, "app_server_account.schemas.json"), "utf8");
+    expect(JSON.parse(bundle)).toMatchObject({
+      definitions: { GetAccountParams: { title: "GetAccountParams", type: "object" } },
+    });
+    const all = await filesOf("generate-json-schema", "--experimental");
+    expect(all.files).toContain("AccountSessionsResponse.json");
+    const types = await filesOf("generate-ts");
+    expect(types.files).toEqual(["index.ts"]);
+    expect(await readFile(join(types.folder, "index.ts"), "utf8")).toContain(
+      "export type GetAccountParams = ",
+    );
+  });
+
+  it("need a folder that can be written to", async () => {
+    await using home = await CliHome.make();
+    const none = await home.run(["app-server", "generate-ts"]);
+    expect(none.exitCode).toBe(2);
+    await writeFile(join(home.path, "file"), "");
+    const blocked = await home.run(["app-server", "generate-ts", "--out", join(home.path, "file")]);
+    expect(blocked.exitCode).toBe(1);
+    expect(blocked.stderr).toBe(
+      `Error: cannot write to ${join(home.path, "file")} (EEXIST). Name a folder that you can write to with --out.\n`,
+    );
   });
 });
 

@@ -202,7 +202,10 @@ describe("help", () => {
 
   it("names every command once", () => {
     const page = programHelp(specs);
-    for (const spec of specs) expect(page).toContain(`\n  ${spec.path.join(" ")} `);
+    const lines = page.split("\n");
+    // A name that is too wide for its column has a line of its own.
+    for (const name of specs.map(({ path }) => `  ${path.join(" ")}`))
+      expect(lines.filter((line) => line === name || line.startsWith(`${name} `))).not.toEqual([]);
     expect(page.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 

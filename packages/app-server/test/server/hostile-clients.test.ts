@@ -97,7 +97,7 @@ describe("a hostile client", () => {
     silent.socket.pause(); // a half-open connection looks like this
     const socket = await rawClient(server.port);
     await once(socket, "close");
-    await expect.poll(() => server.methods.closed.length).toBe(2);
+    await expect.poll(() => server.methods.closed.length, { timeout: 10_000 }).toBe(2);
     expect(await stillServes(server)).toBe(true);
   });
 

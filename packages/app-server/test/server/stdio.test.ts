@@ -153,7 +153,7 @@ describe("serveStdio", () => {
 
   it("gives a client up that leaves more than 1 MiB of notifications unread", async () => {
     const server = start();
-    await expect.poll(() => server.methods.clients.length).toBe(1);
+    await expect.poll(() => server.methods.clients.length, { timeout: 10_000 }).toBe(1);
     const [client] = server.methods.clients;
     for (let count = 0; count < 40; count++)
       client?.notify("told", { text: "x".repeat(32 * 1024) });

@@ -55,6 +55,14 @@ export const commands: readonly Entry[] = [
   entry(keep, () => import("./keep/keep.ts")),
   entry(appServer.serveSpec, () => import("./app-server/serve.ts")),
   entry(appServer.proxySpec, () => import("./app-server/proxy.ts")),
+  entry(
+    appServer.jsonSchemaSpec,
+    async () => (await import("./app-server/generate.ts")).jsonSchema,
+  ),
+  entry(
+    appServer.typeScriptSpec,
+    async () => (await import("./app-server/generate.ts")).typeScript,
+  ),
   entry(accounts.listSpec, () => import("./accounts/list.ts")),
   entry(accounts.useSpec, () => import("./accounts/use.ts")),
   entry(accounts.addSpec, () => import("./accounts/add.ts")),

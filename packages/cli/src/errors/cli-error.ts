@@ -22,6 +22,7 @@ const remedies = {
   CLI_ACCOUNT_IN_USE: "fixInput",
   CLI_APP_SERVER_AUTH_FLAGS: "fixInput",
   CLI_APP_SERVER_NO_TRANSPORT: "fixInput",
+  CLI_APP_SERVER_OUTPUT_FOLDER: "fixInput",
   CLI_APP_SERVER_SOCKET: "fixInput",
   CLI_CREDENTIAL_NOT_EXPORTABLE: "fixInput",
   CLI_INPUT_EMPTY: "fixInput",

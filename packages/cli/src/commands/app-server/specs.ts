@@ -130,3 +130,33 @@ export const proxySpec = defineSpec({
     },
   ],
 });
+
+const generateFlags = {
+  out: { type: "string", short: "o", value: "DIR", summary: "the folder to write to" },
+  experimental: {
+    type: "boolean",
+    summary: "include the types of experimental methods",
+  },
+} as const;
+
+export const jsonSchemaSpec = defineSpec({
+  path: ["app-server", "generate-json-schema"],
+  summary: "write JSON Schemas of the methods",
+  description: [
+    "Writes one file for each type, and app_server_account.schemas.json with all of them. They are made of the schemas with which requests are checked.",
+  ],
+  args: [],
+  flags: generateFlags,
+  examples: [
+    { line: "agent-auth app-server generate-json-schema --out schemas", does: "Into ./schemas" },
+  ],
+});
+
+export const typeScriptSpec = defineSpec({
+  path: ["app-server", "generate-ts"],
+  summary: "write TypeScript types of the methods",
+  description: ["Writes index.ts, with one exported type for each JSON Schema."],
+  args: [],
+  flags: generateFlags,
+  examples: [{ line: "agent-auth app-server generate-ts --out types", does: "Into ./types" }],
+});
