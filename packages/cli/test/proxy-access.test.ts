@@ -1,4 +1,5 @@
 /** Who may use a running proxy, and what of a browser, a cookie or an upstream page gets through it. */
+import { once } from "node:events";
 import { execFile, spawnSync } from "node:child_process";
 import {
   chmod,
@@ -102,6 +103,23 @@ describe("requests that a browser makes", () => {
     ["an image", { "sec-fetch-dest": "image" }],
     ["a prefetch", { "sec-purpose": "prefetch" }],
     ["a CORS preflight", { "access-control-request-method": "POST" }],
+    ["an image in a page, without fetch metadata", { referer: "https://evil.example/" }],
+    [
+      "an image in Safari 15, in a page that suppresses Referer",
+      {
+        accept: "image/webp,image/png,*/*;q=0.8",
+        "user-agent":
+          "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.6 Safari/605.1.15",
+      },
+    ],
+    [
+      "a script in an old Firefox",
+      { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:52.0) Gecko/20100101 Firefox/52.0" },
+    ],
+    [
+      "a frame in Internet Explorer",
+      { "user-agent": "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko" },
+    ],
   ])("are rejected: %s", async (_, headers) => {
     await using proxy = await start();
     const own = Object.fromEntries(
@@ -121,6 +139,96 @@ describe("requests that a browser makes", () => {
     const answer = await fetch(`${proxy.baseUrl}/models`);
     expect(answer.status).toBe(200);
     expect(seen).toHaveLength(1);
+  });
+});
+
+describe("programs that look like a browser", () => {
+  it.each([
+    "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.4391",
+    "Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.6",
+  ])("are served: %s", async (userAgent) => {
+    await using proxy = await start();
+    const answer = await send({ port: proxy.port }, "/models", { "user-agent": userAgent });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe("connections that send nothing", () => {
+  it("are closed for new ones beyond 1024, and those in use stay", async () => {
+    await using proxy = await start();
+    const used = connect(proxy.port, "127.0.0.1");
+    const ask = "GET /models HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n";
+    const request = ask.replace("PORT", String(proxy.port));
+    used.write(request);
+    await once(used, "data");
+    let closed = 0;
+    const idle: Socket[] = [];
+    for (let count = 0; count < 1100; count += 1) {
+      const socket = connect(proxy.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.once("close", () => (closed += 1));
+      if (count % 2 === 0) socket.write("GET /models HTTP/1.1\r\nX-Slow: ");
+      idle.push(socket);
+      if (count % 100 === 99) await once(socket, "connect");
+    }
+    await expect.poll(() => closed).toBe(1100 - 1024);
+    used.write(request);
+    await once(used, "data");
+    expect((await send({ port: proxy.port }, "/models")).status).toBe(200);
+    for (const socket of [used, ...idle]) socket.destroy();
+  });
+
+  it("are rejected one by one if their requests are: a body that never ends holds nothing", async () => {
+    await using proxy = await start();
+    const socket = connect(proxy.port, "127.0.0.1");
+    socket.write(
+      "POST /responses HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n{",
+    );
+    const [answer]: Buffer[] = await once(socket, "data");
+    expect(answer?.toString()).toMatch(/^HTTP\/1\.1 421 /u);
+    await once(socket, "close");
+  });
+});
+
+describe("requests in other forms", () => {
+  it.each([
+    ["HTTP/1.0 without a Host", "GET /models HTTP/1.0\r\n\r\n", 421],
+    [
+      "the absolute form",
+      "GET http://127.0.0.1:PORT/models HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n",
+      400,
+    ],
+    [
+      "the absolute form of another host",
+      "GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n",
+      400,
+    ],
+    [
+      "two Host headers",
+      "GET /models HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nHost: evil.example\r\n\r\n",
+      400,
+    ],
+    ["the asterisk form", "OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n", 400],
+  ])("are rejected: %s", async (_, request, status) => {
+    await using proxy = await start();
+    const socket = connect(proxy.port, "127.0.0.1");
+    socket.write(request.replaceAll("PORT", String(proxy.port)));
+    const [answer]: Buffer[] = await once(socket, "data");
+    expect(Number(answer?.toString().slice(9, 12))).toBe(status);
+    socket.destroy();
+    expect(seen).toEqual([]);
+  });
+
+  it("do not forward trailers", async () => {
+    await using proxy = await start();
+    const socket = connect(proxy.port, "127.0.0.1");
+    const head = `POST /responses HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n`;
+    socket.write(`${head}2\r\n{}\r\n0\r\nAuthorization: Bearer other\r\n\r\n`);
+    await once(socket, "data");
+    socket.destroy();
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.headers.trailer).toBeUndefined();
+    expect(seen[0]?.headers.authorization).toBe("Bearer sk-provider-key-0123456789");
   });
 });
 

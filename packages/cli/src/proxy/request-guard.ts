@@ -20,7 +20,8 @@ const loopbackNames = ["127.0.0.1", "localhost", "[::1]"] as const;
  * - a `Host` that does not name this proxy (DNS rebinding), or more than one;
  * - any request made by a web page or by opening a link. Browsers mark those with `Origin`, `Sec-Fetch-Site`,
  *   `Sec-Fetch-Mode: navigate` or `Upgrade-Insecure-Requests`; programs do not. That includes pages with the proxy's own
- *   origin, which could only be HTML that the provider sent;
+ *   origin, which could only be HTML that the provider sent. Browsers that do not mark an image or a script (Safari before
+ *   16.4) are known by `Referer`, which a page can suppress, and by `User-Agent`, which it cannot change;
  * - the absolute form, which asks for a forward proxy;
  * - TRACE and CONNECT, which would show the credential to the client or tunnel around it.
  */
@@ -56,7 +57,14 @@ const isFromBrowser = ({ headers }: IncomingMessage): boolean =>
   headers["sec-fetch-mode"]?.includes("navigate") === true ||
   headers["upgrade-insecure-requests"] !== undefined ||
   headers["sec-purpose"] !== undefined ||
+  headers.referer !== undefined ||
+  isBrowserName(headers["user-agent"]) ||
   headers["access-control-request-method"] !== undefined;
+
+/** Names of engines, because PowerShell is called `Mozilla/5.0` as well. */
+const isBrowserName = (userAgent: string | undefined): boolean =>
+  userAgent?.startsWith("Mozilla/") === true &&
+  /AppleWebKit\/|Gecko\/|Trident\/|MSIE |Presto\//u.test(userAgent);
 
 /** Node keeps the first of several; a server that reads the last one would see another host (RFC 9112 §3.2). */
 const countHostLines = ({ rawHeaders }: IncomingMessage): number => {

@@ -30,6 +30,12 @@ export interface ProxyServerOptions {
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
+ * Connections that have not sent an admitted request. The oldest is closed for a new one, so that a program that may not
+ * use the proxy cannot take all its file descriptors. More than the system queues at once (511).
+ */
+const MAX_WAITING = 1024;
+
+/**
  * Serves until its scope closes; then accepts no new request and gives those in progress time to finish. Returns the
  * address on which it listens.
  */
@@ -49,29 +55,45 @@ const start = (options: ProxyServerOptions): Effect.Effect<Running, CliError> =>
     const server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: 30_000,
-      headersTimeout: 60_000,
+      headersTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
       requestTimeout: 0, // a body may stream for as long as the provider reads it
     });
     // Older Node versions drop headers beyond a number; the guard must see all of them.
     server.maxHeadersCount = 0;
     const sockets = new Set<Socket>();
+    const waiting = new Set<Socket>();
     server.on("connection", (socket: Socket) => {
       if (sockets.has(socket)) return; // a request of it is parsed again
       sockets.add(socket);
+      waiting.add(socket);
+      const [oldest] = waiting;
+      if (waiting.size > MAX_WAITING) oldest?.destroy();
       socket.setNoDelay(true);
       // Node removes its own listener once a client asks for an upgrade; an error without a listener ends the process.
       socket.on("error", () => socket.destroy());
-      socket.once("close", () => sockets.delete(socket));
+      socket.once("close", () => {
+        sockets.delete(socket);
+        waiting.delete(socket);
+      });
     });
     const address = yield* listenOn(server, options.address);
-    handleRequests(server, options, makeRequestGuard(address));
+    const admitted = (socket: Socket) => void waiting.delete(socket);
+    handleRequests(server, options, { requestGuard: makeRequestGuard(address), admitted });
     return { server, sockets, address };
   });
 
 const handleRequests = (
   server: Server,
   { context, peerGuard, tokenGuard }: ProxyServerOptions,
-  requestGuard: (request: IncomingMessage) => Rejection | null,
+  {
+    admitted,
+    requestGuard,
+  }: {
+    /** Called for each request that is not rejected. */
+    readonly admitted: (socket: Socket) => void;
+    readonly requestGuard: (request: IncomingMessage) => Rejection | null;
+  },
 ) => {
   const log = (request: IncomingMessage, { status, code }: Rejection, bytes = 0) =>
     context.done({ request, status, bytes, startedAtMs: Date.now(), note: code });
@@ -84,14 +106,20 @@ const handleRequests = (
     const early = rejectionOf(request);
     if (early === null && answerHealthCheck(context, request, response)) return;
     const rejection = early ?? tokenGuard?.(request) ?? null;
-    if (rejection === null) return forward(context, request, response);
+    if (rejection === null) {
+      admitted(request.socket);
+      return forward(context, request, response);
+    }
     log(request, rejection, sendError(response, rejection, rejection.status));
   });
   server.on("upgrade", (request, socket, head) =>
     afterAnswer(lastResponses.get(socket), request.socket, head, (read) => {
       if (!asksForWebSocket(request)) return readAgain(server, request, socket, read);
       const rejection = rejectionOf(request) ?? tokenGuard?.(request) ?? null;
-      if (rejection === null) return void upgrade(context, request, socket, read);
+      if (rejection === null) {
+        admitted(request.socket);
+        return void upgrade(context, request, socket, read);
+      }
       rejectUpgrade(socket, rejection.status, "Rejected");
       log(request, rejection);
     }),
