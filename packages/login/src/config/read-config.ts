@@ -176,6 +176,17 @@ const readFolder = (reader: TableReader): string => {
   }
 };
 
+/** The absolute path of a file; a relative one starts in the folder of the file that names it. */
+const readPath = (reader: TableReader, key: string): string | undefined => {
+  const path = reader.nonBlankString(key);
+  if (path === undefined) return undefined;
+  try {
+    return resolve(reader.originOf(key).folder ?? "", path);
+  } catch {
+    return reader.mustBe(key, "an absolute path, because the working directory does not exist");
+  }
+};
+
 /** What the source and the target need is checked when the identity is used: the variables may select another one. */
 const readWorkloadIdentity = (
   reader: TableReader | undefined,
@@ -185,7 +196,7 @@ const readWorkloadIdentity = (
   const config = compact({
     source,
     audience: reader.nonBlankString("audience"),
-    tokenFile: reader.nonBlankString("token_file"),
+    tokenFile: readPath(reader, "token_file"),
     tokenVariable: reader.nonBlankString("token_variable"),
     endpoint: reader.nonBlankString("endpoint"),
     spiffeId: reader.nonBlankString("spiffe_id"),
@@ -195,6 +206,7 @@ const readWorkloadIdentity = (
     identityProviderId: reader.nonBlankString("identity_provider_id"),
     serviceAccountId: reader.nonBlankString("service_account_id"),
     tokenUrl: readBaseUrl(reader, "token_url"),
+    configFiles: reader.filesOf(reader.keys),
   });
   if (config.source === undefined && reader.keys.some((key) => key !== "token_url"))
     return reader.mustBe("source", `set: one of ${identitySourceNames.join(", ")}`);

@@ -53,6 +53,11 @@ export class TableReader {
     return keys.map((key) => this.originOf(key).file).find((file) => file !== undefined);
   }
 
+  /** Every file that one of several keys comes from. */
+  filesOf(keys: ReadonlyArray<string>): ReadonlyArray<string> {
+    return [...new Set(keys.flatMap((key) => this.originOf(key).file ?? []))];
+  }
+
   fail(key: string, problem: string): never {
     throw new InvalidKey([...this.path, key], problem);
   }

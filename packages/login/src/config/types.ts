@@ -115,6 +115,8 @@ export interface WorkloadIdentityConfig {
   readonly serviceAccountId?: string;
   /** The token endpoint, if it is not OpenAI's. https, or http to a loopback host. */
   readonly tokenUrl?: string;
+  /** The files that the table comes from: their owners decide what is read and where it is sent. */
+  readonly configFiles: ReadonlyArray<string>;
 }
 
 /** The configuration of all layers, with defaults filled in. */

@@ -14,6 +14,8 @@ import {
 import { exchangeIdentityToken } from "./exchange.ts";
 import type { WorkloadIdentitySettings } from "./settings.ts";
 import { fetchIdentityToken } from "./sources/index.ts";
+import { unavailable } from "./sources/source.ts";
+import { assertOwnerTrusted } from "../storage/privilege.ts";
 
 export { consumedVariables } from "./consumed-variables.ts";
 export {
@@ -68,6 +70,7 @@ export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
   let failures = 0;
 
   const exchange = Effect.gen(function* () {
+    yield* assertConfigTrusted(settings);
     const identityToken = yield* fetchIdentityToken(settings.source, environment);
     const token = yield* exchangeIdentityToken(settings, identityToken);
     if (principal !== undefined && principal !== token.principal)
@@ -126,6 +129,17 @@ export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
       ).pipe(Effect.andThen(credential)),
   };
 });
+
+/**
+ * Another user who writes the configuration could have this one's files and variables sent to an address of his choice:
+ * that is refused as a token command is.
+ */
+const assertConfigTrusted = ({ configFiles, source }: WorkloadIdentitySettings) =>
+  Effect.forEach(configFiles, assertOwnerTrusted, { discard: true }).pipe(
+    Effect.mapError(({ hint, message, remedy }) =>
+      unavailable(source, `${source.name}: ${message}`, hint, remedy),
+    ),
+  );
 
 interface Exchanged {
   readonly credential: WorkloadIdentityCredential;

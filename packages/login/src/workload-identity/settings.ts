@@ -37,6 +37,8 @@ export interface WorkloadIdentitySettings {
   readonly tokenUrl: string;
   /** The variable, or the key of `config.toml`, that selects it. */
   readonly setting: string;
+  /** The files that decide any part of it. */
+  readonly configFiles: ReadonlyArray<string>;
 }
 
 type Selected = Result.Result<WorkloadIdentitySettings | undefined, WorkloadIdentityInvalid>;
@@ -70,10 +72,11 @@ export const workloadIdentitySettings = (
         ? yield* fromConfig(config.workloadIdentity)
         : yield* fromVariables(environment.workloadIdentity);
     if (chosen === undefined) return undefined;
-    return { ...chosen, tokenUrl: yield* tokenUrlOf(chosen.target, config) };
+    const configFiles = config.workloadIdentity?.configFiles ?? [];
+    return { ...chosen, tokenUrl: yield* tokenUrlOf(chosen.target, config), configFiles };
   });
 
-type Chosen = Omit<WorkloadIdentitySettings, "tokenUrl">;
+type Chosen = Omit<WorkloadIdentitySettings, "tokenUrl" | "configFiles">;
 
 const fromVariables = (
   variables: WorkloadIdentityVariables,

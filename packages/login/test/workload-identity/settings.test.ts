@@ -41,6 +41,7 @@ describe("the variables of a workload identity", () => {
       target: { _tag: "Workspace", federationRuleId: "rule-1" },
       tokenUrl: "https://auth.openai.com/oauth/token",
       setting: "OPENAI_FEDERATION_RULE_ID",
+      configFiles: [],
     });
   });
 
@@ -171,6 +172,7 @@ describe("the table of config.toml", () => {
       target: { _tag: "Api", identityProviderId: "idp_1", serviceAccountId: "sa_1" },
       tokenUrl: "https://auth.openai.com/oauth/token",
       setting: "agent_auth.workload_identity",
+      configFiles: [],
     });
     const config = await Effect.runPromise(configOf(overrides));
     expect(overridingEnvVar({}, { environmentCredentials: false, config })).toBe(
