@@ -30,6 +30,12 @@ import type {
 import { toAccountManager } from "./manager.ts";
 
 export { isAppServerError } from "../errors/index.ts";
+export {
+  type Listener,
+  serveStdioClient,
+  startUnixSocketListener,
+  startWebSocketListener,
+} from "./listeners.ts";
 
 /** Text, or text that does not print. */
 type Secret = string | Redacted.Redacted;
