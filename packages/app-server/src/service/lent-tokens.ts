@@ -125,17 +125,26 @@ export const makeLending = ({ config, keep, manager, scope }: LendingOptions): L
     );
   });
 
+  /** After tokens that cannot be used: what was in use before is in use again, so that no client can take it away. */
+  const restore = Effect.fnUntraced(function* (before: Current | undefined) {
+    forget();
+    current = before;
+    yield* Effect.ignore(
+      manager.setExternalProvider(before === undefined ? null : provider(before)),
+    );
+    if (before !== undefined) yield* watchExpiry(before);
+  });
+
   return {
     isActive: () => current !== undefined,
     check,
     forget,
     use: Effect.fnUntraced(function* (tokens, owner) {
+      const before = current;
       forget();
       const lent: Current = { owner, tokens, isOrphaned: false };
       current = lent;
-      yield* Effect.tapError(manager.setExternalProvider(provider(lent)), () =>
-        Effect.sync(forget),
-      );
+      yield* Effect.tapError(manager.setExternalProvider(provider(lent)), () => restore(before));
       yield* watchExpiry(lent);
     }),
     release: Effect.fnUntraced(function* (owner) {

@@ -253,7 +253,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
           yield* refuseIfHostOwns;
           yield* lending.check(tokens);
           yield* sessions.cancelPending;
-          yield* lending.use(tokens, owner);
+          yield* Effect.tapError(lending.use(tokens, owner), () => Effect.sync(adoptRefresh));
           completed(null, null);
           announce();
         }),
