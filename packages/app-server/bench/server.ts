@@ -38,7 +38,8 @@ const account = async () => {
   const { port } = await Effect.runPromise(Scope.provide(listening, Scope.makeUnsafe()));
   process.on("message", () => {
     globalThis.gc?.();
-    process.send?.(process.memoryUsage().rss);
+    const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage();
+    process.send?.([rss, heapUsed + external + arrayBuffers]);
   });
   process.on("disconnect", () => process.exit());
   process.send?.(port);
