@@ -72,6 +72,19 @@ describe("browserOpener with BROWSER", () => {
     expect(recorded("browser")).toBe(`--app=${link}\n--new\n`);
   });
 
+  it("does not hand over the variables that carry or select a credential", async () => {
+    const variables = ["CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_FEDERATION_RULE_ID"];
+    for (const name of [...variables, "OTHER"]) vi.stubEnv(name, "value");
+    const browser = script("browser", `env > "${folder}/browser.args"`);
+    await open(browser);
+    const names =
+      recorded("browser")
+        ?.split("\n")
+        .map((line) => line.split("=")[0]) ?? [];
+    expect(names).toContain("OTHER");
+    expect(variables.filter((name) => names.includes(name))).toEqual([]);
+  });
+
   it("uses the first command of the list that works", async () => {
     const failing = script("failing", "exit 3");
     await open(`/nonexistent/browser:${failing}:${recorder("third")}:${recorder("fourth")}`);

@@ -1,7 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
 import type { EnvFile } from "@agent-auth/login/config";
-import { credentialVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { TokenCommandFailed } from "../errors/index.ts";
@@ -37,8 +36,11 @@ const maxStderr = 512;
  */
 export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenCommandFailed> =>
   Effect.flatMap(
-    Effect.promise(() => import("node:child_process")),
-    ({ spawn }) =>
+    // Loaded here: most programs run no command.
+    Effect.promise(() =>
+      Promise.all([import("node:child_process"), import("@agent-auth/login/config/environment")]),
+    ),
+    ([{ spawn }, { credentialVariables }]) =>
       Effect.callback<Buffer, TokenCommandFailed>((resume) => {
         const fail = (reason: Reason) =>
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
@@ -49,7 +51,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
               stdio: ["ignore", "pipe", "pipe"],
               windowsHide: true,
               detached: ownsGroup,
-              env: commandEnvironment(process.env, toRun.dotEnv?.variables),
+              env: commandEnvironment(process.env, toRun.dotEnv?.variables, credentialVariables),
               ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
             }),
           );
@@ -99,20 +101,21 @@ const programPath = (toRun: CommandToRun): string => {
   return isPath && toRun.cwd !== undefined ? resolve(toRun.cwd, toRun.command) : toRun.command;
 };
 
-/** The command does not get the variables that carry or select a Codex credential. */
-/** Codex sets the variables of `.env` in its own process, so that its commands inherit them. */
+/**
+ * The command does not get the variables that carry or select a Codex credential. Codex sets the variables of `.env` in its
+ * own process, so that its commands inherit them.
+ */
 const commandEnvironment = (
   own: NodeJS.ProcessEnv,
-  dotEnv: EnvFile["variables"] = {},
+  dotEnv: EnvFile["variables"] | undefined,
+  withheld: ReadonlyArray<string>,
 ): NodeJS.ProcessEnv => {
   const isUnset = (name: string): boolean => (own[name]?.trim() ?? "") === "";
-  const added = Object.entries(dotEnv).flatMap(([name, value]) =>
+  const added = Object.entries(dotEnv ?? {}).flatMap(([name, value]) =>
     isUnset(name) ? [[name, Redacted.value(value)] as const] : [],
   );
   return Object.fromEntries(
-    [...Object.entries(own), ...added].filter(
-      ([name]) => !credentialVariables.includes(name.toUpperCase()),
-    ),
+    [...Object.entries(own), ...added].filter(([name]) => !withheld.includes(name.toUpperCase())),
   );
 };
 
