@@ -228,6 +228,52 @@ describe("app-server on a Unix socket", () => {
     late.close();
   });
 
+  it("signs in with a device code, tells every client, and signs out with a revocation", async () => {
+    await using authority = await startTestAuthority({ settings: { deviceIntervalSeconds: 1 } });
+    await using home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+    await using server = await RunningAppServer.start(home, unixListener, {
+      env: {
+        CODEX_APP_SERVER_LOGIN_ISSUER: authority.issuer,
+        CODEX_REVOKE_TOKEN_URL_OVERRIDE: `${authority.issuer}/oauth/revoke`,
+      },
+    });
+    const ada = await connectClient(server.target);
+    const other = await connectClient(server.target);
+    for (const client of [ada, other]) client.send(initialize(1));
+    await other.answerTo(1);
+    const start = { type: "chatgptDeviceCode" };
+    ada.send(JSON.stringify({ id: 2, method: "account/login/start", params: start }));
+    const answer = await ada.answerTo(2);
+    const code = /"userCode":"([^"]+)"/u.exec(JSON.stringify(answer))?.[1] ?? "";
+    const account = authority.createAccount({ email: "ada@example.com", planType: "pro" });
+    authority.decideDevice(code, { decision: "approve", account });
+    for (const client of [ada, other])
+      await expect
+        .poll(() => client.received, { timeout: 20_000 })
+        .toEqual(
+          expect.arrayContaining([
+            expect.objectContaining({
+              method: "account/login/completed",
+              params: expect.objectContaining({ success: true, error: null }),
+            }),
+            expect.objectContaining({
+              method: "account/updated",
+              params: { authMode: "chatgpt", planType: "pro", reason: null },
+            }),
+          ]),
+        );
+    expect(await home.readAuth()).toContain('"tokens"');
+    other.send(read(2));
+    expect(await other.answerTo(2)).toMatchObject({
+      result: { account: { type: "chatgpt", email: "ada@example.com", planType: "pro" } },
+    });
+    other.send(JSON.stringify({ id: 3, method: "account/logout" }));
+    expect(await other.answerTo(3)).toEqual({ id: 3, result: {} });
+    expect(await home.readAuth()).toBeNull();
+    expect(authority.count("revoke")).toBe(1);
+    for (const client of [ada, other]) client.close();
+  });
+
   it("replaces the socket of a killed server, and removes its own on SIGINT", async () => {
     await using home = await CliHome.make();
     await using killed = await RunningAppServer.start(home, unixListener);
