@@ -37,7 +37,7 @@ const openRestricted = async (authJson?: object) => {
   );
   const manager = createAuthManager({ environment, config, environmentCredentials: false });
   onTestFinished(() => manager.close());
-  const service = await createAccountService(manager, { environment, config });
+  const service = createAccountService(manager, { environment, config });
   onTestFinished(() => service.close());
   const tokensOf = async (account = authority.account) => {
     const { accessToken, accountId } = await authority.mintChatgptTokens({ account });

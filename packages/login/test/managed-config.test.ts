@@ -325,6 +325,14 @@ describe("requirements.toml", () => {
       "allowed_auth_modes is a rule that this version of agent-auth does not know",
     ],
     [
+      'Allowed_Login_Methods = ["chatgpt"]',
+      "Allowed_Login_Methods is a rule that this version of agent-auth does not know",
+    ],
+    [
+      'ENFORCE_RESIDENCY = "us"',
+      "ENFORCE_RESIDENCY is a rule that this version of agent-auth does not know",
+    ],
+    [
       "required_account_type = 1",
       "required_account_type is a rule that this version of agent-auth does not know",
     ],

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -142,6 +142,29 @@ describe("a Unix socket", () => {
     mkdirSync(join(path, ".."), { mode: 0o755 });
     await using _server = await startUnixSocket(path);
     expect(modeOf(join(path, ".."))).toBe("700");
+  });
+
+  it.each([
+    ["a folder", (lock: string) => mkdirSync(lock), "it is a folder"],
+    ["a link", (lock: string) => symlinkSync("/dev/null", lock), "ELOOP"],
+    ["a link to nothing", (lock: string) => symlinkSync("nothing", lock), "ELOOP"],
+  ])("is refused if its lock file is %s", async (_, make, reason) => {
+    const path = defaultSocketPath(makeFolder());
+    const lock = join(path, "..", "app-server-startup.lock");
+    mkdirSync(join(path, ".."), { mode: 0o700 });
+    make(lock);
+    expect((await failure(path)).message).toBe(
+      `cannot listen on unix://${path}: ${lock}: ${reason}`,
+    );
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("is opened if its lock file is a pipe without a reader", async () => {
+    const path = defaultSocketPath(makeFolder());
+    mkdirSync(join(path, ".."), { mode: 0o700 });
+    execFileSync("mkfifo", [join(path, "..", "app-server-startup.lock")]);
+    await using server = await startUnixSocket(path);
+    expect((await plain(server, "/readyz")).status).toBe(200);
   });
 
   it("with a path that is too long is refused", async () => {

@@ -91,7 +91,7 @@ const handledKeys: ReadonlySet<string> = new Set([
 const unrelatedKeys: ReadonlySet<string> = new Set(["allow_login_shell"]);
 
 const mayMatter =
-  /auth|login|sign_?in|credential|token|workspace|account|provider|residency|base_url|config_server/;
+  /auth|login|sign_?in|credential|token|workspace|account|provider|residency|base_url|config_server/i;
 
 const readRequirements = (
   table: TomlTable,

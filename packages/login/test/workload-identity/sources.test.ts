@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Endpoint, Platform, TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
@@ -267,6 +267,27 @@ describe("Kubernetes", () => {
     expect((await failure({}, { token_file: path })).message).toBe(
       `kubernetes: ${path} is the credential for the API server of the cluster and is not sent elsewhere`,
     );
+  });
+
+  it.each([
+    ["the folder that /var/run is a link to", "kubernetes", (token: string) => token],
+    ["a link of another name", "kubernetes", (_: string, link: string) => link],
+    ["the variable of AKS", "azure-federated-token", (_: string, link: string) => link],
+    ["the variable of EKS", "aws-web-identity", (token: string) => token],
+  ] as const)("keeps it as well if it is reached by %s", async (_, source, choose) => {
+    const { authority, failure, folder } = await open(source);
+    const mounted = join(folder, "secrets/kubernetes.io/serviceaccount");
+    await mkdir(join(mounted, "..2026_11_30"), { recursive: true });
+    await writeFile(join(mounted, "..2026_11_30/token"), await authority.mintIdentityToken());
+    await symlink("..2026_11_30", join(mounted, "..data"));
+    await symlink("..data/token", join(mounted, "token"));
+    const link = join(folder, "link");
+    await symlink(join(mounted, "token"), link);
+    const path = choose(join(mounted, "token"), link);
+    expect((await failure({}, { token_file: path })).message).toBe(
+      `${source}: ${path} is the credential for the API server of the cluster and is not sent elsewhere`,
+    );
+    expect(authority.requests).toEqual([]);
   });
 
   it.each([

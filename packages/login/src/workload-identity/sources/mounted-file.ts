@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { IdentitySource } from "../settings.ts";
@@ -15,8 +16,19 @@ import {
 const projectVolume =
   "Mount a projected volume with a serviceAccountToken whose audience is the one of your federation rule or service account.";
 
-/** The token of every pod. Its audience is the cluster's own API server: sent elsewhere, it would give access to that. */
-const apiServerToken = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/**
+ * The token of every pod, whichever links lead to it. Its audience is the cluster's own API server: sent elsewhere, it
+ * would give access to that.
+ */
+const apiServerToken = /\/secrets\/kubernetes\.io\/serviceaccount\/(?:\.\.[^/]*\/)?token$/;
+
+const realPath = (path: string): string => {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path; // reading the file says why
+  }
+};
 
 /** `source = "kubernetes"`: a projected service account token, at `token_file`. */
 export const fetchFromKubernetes: FetchIdentityToken = (source) => {
@@ -26,15 +38,6 @@ export const fetchFromKubernetes: FetchIdentityToken = (source) => {
       unavailable(
         source,
         "kubernetes: agent_auth.workload_identity.token_file is not set",
-        projectVolume,
-        "fixConfig",
-      ),
-    );
-  if (tokenFile === apiServerToken)
-    return Effect.fail(
-      unavailable(
-        source,
-        `kubernetes: ${apiServerToken} is the credential for the API server of the cluster and is not sent elsewhere`,
         projectVolume,
         "fixConfig",
       ),
@@ -71,4 +74,15 @@ const readNamed = (
 };
 
 const readMounted = (source: IdentitySource, path: string, hint: string) =>
-  Effect.flatMap(readTokenFile(source, path, hint), (token) => checkClaims(source, token, hint));
+  [path, realPath(path)].some((one) => apiServerToken.test(one))
+    ? Effect.fail(
+        unavailable(
+          source,
+          `${source.name}: ${path} is the credential for the API server of the cluster and is not sent elsewhere`,
+          projectVolume,
+          "fixConfig",
+        ),
+      )
+    : Effect.flatMap(readTokenFile(source, path, hint), (token) =>
+        checkClaims(source, token, hint),
+      );
