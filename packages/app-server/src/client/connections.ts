@@ -16,8 +16,8 @@ export interface StdioServer {
 }
 
 /**
- * Returns a connection to a server on the standard streams of a child process: one message on each line. Closing it ends
- * the server's input, upon which an app server exits.
+ * Returns a connection to a server on the standard streams of a child process: one message on each line. Closing the
+ * connection ends the server's stdin; an app server then exits.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ export interface StdioServer {
  * ```
  */
 export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection => {
-  stdin.on("error", () => {}); // the server has ended, which its output tells as well
+  stdin.on("error", () => {}); // the server has exited, and its stdout closes too
   return {
     send: (message) => void (stdin.writable && stdin.write(`${message}\n`)),
     onMessage: (listener) => {
@@ -48,7 +48,7 @@ export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection 
           if (whole.trim() !== "") listener(whole);
         }
         length += last.length;
-        // The server is not one, or hostile: without a limit, its line would fill the memory.
+        // Without a limit, a hostile program, or one that is not an app server, could fill the memory with one line.
         if (length > MAX_LINE_CHARACTERS) stdout.destroy();
         else if (last !== "") parts.push(last);
       });
@@ -61,7 +61,7 @@ export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection 
 /** A server's longest message, which may hold a whole conversation. A longer one ends the connection. */
 const MAX_LINE_CHARACTERS = 64 * 1024 * 1024;
 
-/** What is used of a WebSocket: the browser's, undici's, or that of `ws`. */
+/** The members of a WebSocket that are used. The WebSockets of browsers, of undici and of `ws` have them. */
 export interface WebSocketLike {
   readonly readyState: number;
   readonly send: (data: string) => void;

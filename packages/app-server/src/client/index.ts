@@ -25,26 +25,29 @@ interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Answers a request of the server. What it throws is answered as an error: an object with `code` and `message` as it is. */
+/**
+ * Returns the result of a request that the server sent. If it throws an object with `code` and `message`, the server gets
+ * that error; if it throws anything else, the server gets an internal error.
+ */
 export type RequestHandler = (params: unknown) => unknown;
 
 /** A client of one app server, over one connection. */
 export interface AppServerClient extends AsyncDisposable {
-  /** Introduces the client, and says that it is ready. Has to come before every other call. */
+  /** Sends `initialize`, then `initialized`. Call it before every other method. */
   readonly initialize: (
     params: z.input<typeof InitializeParams>,
     call?: CallOptions,
   ) => Promise<z.infer<typeof InitializeResponse>>;
-  /** Calls an account method and checks the form of its result. */
+  /** Calls an account method and checks its result against the schema. */
   readonly call: <M extends MethodName>(
     method: M,
     params: ParamsOf<M>,
     call?: CallOptions,
   ) => Promise<ResultOf<M>>;
-  /** Calls any method, such as `thread/start`, and returns its result as it came. */
+  /** Calls any method, such as `thread/start`, and returns its result unchecked. */
   readonly request: (method: string, params?: unknown, call?: CallOptions) => Promise<unknown>;
   readonly notify: (method: string, params?: unknown) => void;
-  /** Calls the listener for everything that happens to the account, until the returned function is called. */
+  /** Calls the listener for each account event, until the returned function is called. */
   readonly onAccountEvent: (listener: (event: AccountEvent) => void) => () => void;
   /** Calls the listener for each notification of this method, until the returned function is called. */
   readonly on: (method: string, listener: (params: unknown) => void) => () => void;
@@ -61,7 +64,7 @@ export interface AppServerClient extends AsyncDisposable {
 /**
  * Returns a client for an app server: `codex app-server`, `agent-auth app-server`, or a server of your own with the account
  * methods. Calls reject with `AppServerRequestFailed` if the server answers with an error, with `AppServerClosed` if the
- * connection ends first, and with `AppServerAnswerInvalid` if a result does not have its form.
+ * connection ends first, and with `AppServerAnswerInvalid` if a result does not match its schema.
  *
  * @example
  * ```ts
@@ -73,7 +76,7 @@ export interface AppServerClient extends AsyncDisposable {
  *   await using client = createAppServerClient(connectStdio(server));
  *   await client.initialize({ clientInfo: { name: "example", version: "1.0.0" } });
  *   const { account } = await client.call("account/read", {});
- *   return account?.type ?? "nobody";
+ *   return account?.type ?? "not signed in";
  * };
  * ```
  */

@@ -1,7 +1,7 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** What a server says may end up on a terminal or in a log. */
+/** A server's message without control characters, because it can be printed on a terminal or in a log. */
 const onOneLine = (text: string): string =>
   text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").slice(0, 1_000);
 
@@ -36,7 +36,7 @@ export class AppServerClosed extends Data.TaggedError("AppServerClosed")<{
   }
 }
 
-/** An app server's answer does not have the form of the protocol. */
+/** An app server's answer does not match the protocol. */
 export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInvalid")<{
   readonly method: string;
   /** Which member is wrong, without its value. */
@@ -65,7 +65,7 @@ export class HostNotSignedIn extends Data.TaggedError("HostNotSignedIn")<{
   }
 }
 
-/** Errors of the client and of hosting. */
+/** Errors of `createAppServerClient` and `lendSignIn`. */
 export type ClientError =
   | HostNotSignedIn
   | AppServerAnswerInvalid

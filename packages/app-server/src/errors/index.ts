@@ -68,7 +68,7 @@ export class LentTokenInvalid extends Data.TaggedError("LentTokenInvalid")<{}> {
   }
 }
 
-/** The client that lent tokens was asked for new ones and gave none. */
+/** The client that lent tokens was asked for new ones and did not send any. */
 export class LentTokensNotRenewed extends Data.TaggedError("LentTokensNotRenewed")<{
   /** A text of Codex, with the client's own message if it sent one. */
   readonly reason: string;
@@ -105,7 +105,7 @@ export class DeviceCodeLoginNotEnabled extends Data.TaggedError("DeviceCodeLogin
   }
 }
 
-/** The authority gave no device code. */
+/** The authority did not issue a device code. */
 export class DeviceCodeUnavailable extends Data.TaggedError("DeviceCodeUnavailable")<{
   readonly reason: string;
   readonly remedy: Remedy;
@@ -133,7 +133,7 @@ export class InvalidLoginId extends Data.TaggedError("InvalidLoginId")<{
 export class AccountAuthRequired extends Data.TaggedError("AccountAuthRequired")<{
   /** What the sign-in is needed for, as in `to read rate limits`. */
   readonly purpose: string;
-  /** Whether there is a credential of another kind. */
+  /** Whether there is a credential, of another kind. */
   readonly isSignedIn: boolean;
 }> {
   readonly code = "APP_SERVER_ACCOUNT_AUTH_REQUIRED";
@@ -195,7 +195,7 @@ export type AccountServiceOwnError =
 /** Everything that the account service can fail with. */
 export type AccountServiceError = AccountServiceOwnError | LoginError | ModelProviderError;
 
-/** Everything that an answer to a client can say. Errors of opening a listener are `ListenerError`. */
+/** Every error with which a request of a client can be answered. Errors of opening a listener are `ListenerError`. */
 export type AppServerError = AccountServiceError | ClientError | RequestError;
 
 /** Every `code` of an `AppServerError`. */

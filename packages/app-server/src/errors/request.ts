@@ -60,7 +60,7 @@ export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRe
   }
 }
 
-/** Codex's app server has this method or variant, and this one refuses it by name. */
+/** Codex's app server supports this method or variant, and this server does not. */
 export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
   readonly what: string;
   readonly area: string;
@@ -93,7 +93,7 @@ export class InternalError extends Data.TaggedError("InternalError")<{}> {
   }
 }
 
-/** Errors that the methods answer with, before the account service is asked. */
+/** Errors that answer a request before the account service is called. */
 export type RequestError =
   | AlreadyInitialized
   | ExperimentalApiRequired

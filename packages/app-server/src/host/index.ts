@@ -18,7 +18,7 @@ export interface LendSignInOptions {
 
 /** A sign-in that is lent to an app server. */
 export interface LentSignIn extends AsyncDisposable {
-  /** Ends the lending: nothing is sent and no request is answered any more. The server keeps the last access token. */
+  /** Stops sending tokens and answering requests for them. The server keeps the last access token. */
   readonly close: () => Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export const lendSignIn = async (
 ): Promise<LentSignIn> => {
   const warn = options.onWarning ?? ((line: string) => console.error(`agent-auth: ${line}`));
   let lent = requireChatgpt(await manager.current());
-  /** Until when a request for new tokens may be about those before the last ones. */
+  /** Until this time, a request for new tokens may refer to the previous ones. */
   let mayBeOlderUntilMs = 0;
   let isClosed = false;
   let sending: Promise<void> = Promise.resolve();
@@ -112,7 +112,7 @@ export const lendSignIn = async (
   return { close, [Symbol.asyncDispose]: close };
 };
 
-/** A model request that was sent with the tokens before the last ones may still get its 401, and ask for new ones. */
+/** Milliseconds in which a model request that was sent with the previous tokens may still get a 401 and ask for new ones. */
 const OLD_REQUESTS_MS = 5_000;
 
 const requireChatgpt = (credential: Credential | null): ChatgptCredential => {
@@ -120,7 +120,7 @@ const requireChatgpt = (credential: Credential | null): ChatgptCredential => {
   return credential;
 };
 
-/** Another access token than the one that was rejected. Throws what the server is answered. */
+/** Returns an access token other than the rejected one. Throws the error with which the server is answered. */
 const recover = async (
   manager: LendingManager,
   rejected: ChatgptCredential,

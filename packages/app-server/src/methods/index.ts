@@ -32,15 +32,15 @@ export { toRpcError } from "./rpc-error.ts";
 /** An account service of this package: with Effects, or with Promises. */
 export type AnyAccountService = AccountServiceShape | HasAccountService;
 
-/** The account service below a face with Promises, and the context that its Effects run in. */
+/** An account service with Promises: the Effect service that it wraps, and the context in which its Effects run. */
 export interface HasAccountService {
   readonly effects: AccountServiceShape;
   readonly context: Context.Context<never>;
 }
 
 /**
- * Answers the account methods on one connection, beside whatever else the connection serves. Requests of all connections
- * of a service are worked off in the order in which they arrive; answers come before the notifications that they cause.
+ * Answers the account methods on one connection, beside the server's own methods. Requests of all connections of a service
+ * are processed in the order in which they arrive; answers come before the notifications that they cause.
  *
  * The connection gets every notification of the service from `initialize` on, and is asked for new tokens if it lent some.
  *
@@ -81,7 +81,7 @@ export const handleAccountMethods = (
     client: { readonly name: string } | undefined,
     asked: ClientCapabilities,
   ): void => {
-    // Nothing else of what the client said is kept: a name or a list could have any size.
+    // The rest of the client's parameters is not kept: a name or a list could have any size.
     isExperimental = asked.experimentalApi === true;
     if (client !== undefined) owner = tokenOwner(client.name, connection);
     const all = asked.optOutNotificationMethods ?? [];
@@ -172,8 +172,8 @@ const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
 ];
 
 /**
- * The parameters of `initialize`, whose list of names ends with its first wrong one. Zod makes an issue for each, which
- * takes seconds for what fits into a message.
+ * Returns the parameters of `initialize` with the list of names cut after its first invalid element. Zod creates an issue
+ * for each invalid element, which would take seconds for the longest list that fits into a message.
  */
 const withShortList = (params: unknown): unknown => {
   if (!Predicate.hasProperty(params, "capabilities")) return params;
@@ -186,7 +186,7 @@ const withShortList = (params: unknown): unknown => {
   return { ...params, capabilities: { ...capabilities, optOutNotificationMethods } };
 };
 
-/** A legal header value, of a length with which servers accept requests: the first name becomes the originator. */
+/** Whether a name is a valid header value of a length that servers accept: the first client's name becomes the originator. */
 const isClientName = (name: string): boolean =>
   name.length <= MAX_NAME_CHARACTERS && /^[\t\x20-\x7e]*$/.test(name);
 

@@ -1,4 +1,4 @@
-/** What a client says of itself in `initialize`. */
+/** How a client describes itself in `initialize`. */
 export interface ClientDescription {
   /** Becomes the originator of the service's requests if the client is the first. A legal header value. */
   readonly name: string;
@@ -17,8 +17,8 @@ export interface ClientCapabilities {
 /** The options of `handleAccountMethods`. */
 export interface AccountMethodsOptions {
   /**
-   * What the client said, for a server that has a handshake of its own: the connection is ready at once, and `initialize` is
-   * not among its methods. Absent: `initialize` is answered here, and everything else is refused before it.
+   * The client's description and capabilities, for a server that has its own handshake: the connection is ready at once, and
+   * `initialize` is left to that server. If absent, `initialize` is answered here, and every request before it fails.
    */
   readonly initialized?: {
     readonly clientInfo?: ClientDescription;

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-// Parameters are checked by zod, and what is wrong is said as serde says it in Codex's app server.
+// zod checks the parameters. Errors have the texts of serde, the Rust library that checks them in Codex's app server.
 
 type Issue = z.core.$ZodIssue;
 
@@ -38,7 +38,10 @@ const parseObject = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> =>
   return { problem: problemOf(firstIssue(parsed.error.issues, value), value) };
 };
 
-/** serde reads members in their order in the input, and then looks for missing ones. One pass: a client chooses both. */
+/**
+ * serde reads members in their order in the input, and then looks for missing ones. The work is linear, because a client
+ * chooses the number of members and of issues.
+ */
 const firstIssue = (issues: ReadonlyArray<Issue>, input: unknown): Issue => {
   const firstOf = new Map<string, Issue>();
   for (const issue of issues) {

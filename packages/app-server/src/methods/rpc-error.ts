@@ -8,7 +8,7 @@ import type { RpcError } from "../rpc/connection.ts";
 
 /** Something that the client has to change: its request, or who is signed in. */
 const client = -32600;
-/** A failure inside: network, storage, the authority. */
+/** A failure in the server: network, storage, the authority. */
 const internal = -32603;
 const overloaded = -32001;
 
@@ -179,8 +179,8 @@ const isKnown = (code: string): code is AppServerErrorCode => Object.hasOwn(rpcC
 
 /**
  * Returns the JSON-RPC error for an error of this package or of those that it uses: its message, and `code`, `hint` and
- * `remedy` as `data`. Anything else is an `InternalError`, whose cause is not told. `prefix` is put before the message of a
- * failure inside, as in `logout failed: …`.
+ * `remedy` as `data`. Any other value gives an `InternalError`, which does not reveal the cause. `prefix` is put before the
+ * message of a failure in the server, as in `logout failed: …`.
  *
  * @example
  * ```ts
@@ -193,7 +193,7 @@ const isKnown = (code: string): code is AppServerErrorCode => Object.hasOwn(rpcC
 export const toRpcError = (thrown: unknown, prefix = ""): RpcError => {
   const error: AppServerError = isAppServerError(thrown) ? thrown : new InternalError();
   const { code, hint, message, remedy } = error;
-  // A package below may be newer than this table.
+  // A lower package may be newer than this table.
   const rpcCode = isKnown(code) ? rpcCodes[code] : internal;
   return {
     code: rpcCode,

@@ -8,30 +8,30 @@ import * as usage from "../schema/usage.ts";
 import type { AccountServiceShape, TokenOwner } from "../service/types.ts";
 import { type ParamsKind, parseParams } from "./parse-params.ts";
 
-/** What a handler works with. */
+/** What every handler gets besides the parameters. */
 export interface MethodContext {
   readonly service: AccountServiceShape;
   /** The connection that sent the request, as an owner of lent tokens. */
   readonly owner: TokenOwner;
 }
 
-/** What a method takes and answers, who may call it, and what it does. */
+/** A method's parameters, result, required capability and handler. */
 interface MethodSpec<P, R> {
   readonly kind: ParamsKind;
   readonly params: z.ZodMiniType<P>;
   readonly result: z.ZodMiniType<R>;
   /** Whether the client needs the capability `experimentalApi`. */
   readonly isExperimental?: boolean;
-  /** The `type`s of the parameters that need it. */
+  /** Values of the parameter `type` for which the client needs that capability. */
   readonly experimentalTypes?: ReadonlyArray<string>;
-  /** Put before the message of a failure inside. */
+  /** Put before the message of a failure in the server. */
   readonly prefix?: string;
   readonly handle: (context: MethodContext, params: P) => Effect.Effect<R, AppServerError>;
 }
 
-/** A call whose parameters were checked. */
+/** A call with valid parameters. */
 export interface CheckedCall {
-  /** What of it needs the capability `experimentalApi`, by name. */
+  /** Returns the name of the method or variant if it needs the capability `experimentalApi`, else `undefined`. */
   readonly experimentalPart: (method: string) => string | undefined;
   readonly run: (context: MethodContext) => Effect.Effect<unknown, AppServerError>;
 }
@@ -42,7 +42,7 @@ export interface Method<P, R> extends MethodSpec<P, R> {
   readonly check: (params: unknown) => CheckedCall | { readonly problem: string };
 }
 
-/** A method of which the parameters and the result are not known. */
+/** A method with unknown types of parameters and result. */
 export type AnyMethod = Pick<Method<never, unknown>, "check" | "kind" | "prefix">;
 
 const method = <P, R>(spec: MethodSpec<P, R>): Method<P, R> => ({
@@ -196,7 +196,7 @@ const byName: ReadonlyMap<string, AnyMethod> = new Map(Object.entries(methods));
 
 export const findMethod = (name: string): AnyMethod | undefined => byName.get(name);
 
-/** Methods of Codex's app server that touch authentication and are refused by name, by what this server lacks. */
+/** Methods of Codex's app server that concern authentication and are not supported, with the feature that is missing. */
 const unsupported: ReadonlyArray<readonly [pattern: RegExp, area: string]> = [
   [/^account\/bedrock\//, "Amazon Bedrock"],
   [/^account\/gcp\//, "Google Cloud"],
@@ -206,6 +206,6 @@ const unsupported: ReadonlyArray<readonly [pattern: RegExp, area: string]> = [
   [/^userVerification\//, "user verification"],
 ];
 
-/** What this server lacks for a method that it refuses by name; `undefined` for any other method. */
+/** Returns the missing feature for a method of Codex that is not supported; `undefined` for any other method. */
 export const unsupportedArea = (name: string): string | undefined =>
   unsupported.find(([pattern]) => pattern.test(name))?.[1];

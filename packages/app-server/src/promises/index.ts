@@ -37,7 +37,7 @@ export {
   startWebSocketListener,
 } from "./listeners.ts";
 
-/** Text, or text that does not print. */
+/** A secret, as plain text or redacted. */
 type Secret = string | Redacted.Redacted;
 
 /** `LoginRequest` whose key may be plain text. */
@@ -45,7 +45,7 @@ export type PlainLoginRequest =
   | Exclude<LoginRequest, { readonly type: "apiKey" }>
   | { readonly type: "apiKey"; readonly apiKey: Secret };
 
-/** Where the warnings of a service go. */
+/** The Effect context of a service, and where its warnings go. */
 export interface ServiceContext {
   /** An Effect context, for example with your loggers and tracer, in which everything runs. */
   readonly context?: Context.Context<never>;
@@ -57,7 +57,7 @@ export type CreateAccountServiceOptions = AccountServiceOptions & ServiceContext
 
 /** `AccountService` with promises: the same operations, and rejections with the same error classes. */
 export interface AccountServicePromises extends AsyncDisposable {
-  /** Who is signed in, and if nobody is, why. Never rejects. */
+  /** Returns the account that is signed in, or the reason why there is none. Never rejects. */
   readonly read: (options?: { readonly refreshToken?: boolean }) => Promise<AccountInfo>;
   /** Starts a login and cancels the pending one. */
   readonly startLogin: (request: PlainLoginRequest) => Promise<LoginStarted>;
@@ -65,12 +65,12 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly cancelLogin: (loginId: string) => Promise<{ readonly status: "canceled" | "notFound" }>;
   /** Cancels the pending login, then removes and revokes the credential. */
   readonly logout: () => Promise<void>;
-  /** Uses tokens that a client lends, until it lends others, logs out, or leaves. */
+  /** Uses tokens that a client lends, until it lends others, logs out, or disconnects. */
   readonly lendTokens: (
     tokens: Omit<LentTokens, "accessToken"> & { readonly accessToken: Secret },
     owner: TokenOwner,
   ) => Promise<void>;
-  /** An owner of tokens has left. */
+  /** Ends the use of tokens of an owner that has disconnected. */
   readonly releaseOwner: (owner: TokenOwner) => Promise<void>;
   readonly rateLimits: (options?: {
     readonly excludeResetCreditDetails?: boolean;
@@ -79,7 +79,7 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly workspaceMessages: () => Promise<WorkspaceMessages>;
   /** The one stored ChatGPT login with its workspace; empty for other credentials. */
   readonly sessions: () => Promise<AccountSessions>;
-  /** Calls the listener for everything that happens to the account, until the returned function is called. */
+  /** Calls the listener for each account event, until the returned function is called. */
   readonly listen: (listener: (event: AccountEvent) => void) => () => void;
   /** The service with Effects, which `handleAccountMethods` uses, and the context that they run in. */
   readonly effects: AccountServiceShape;
@@ -122,7 +122,7 @@ export const createAccountService = (
   options: CreateAccountServiceOptions,
 ): AccountServicePromises => makePromises(manager, options, () => Promise.resolve());
 
-/** What `openAccountService` needs. */
+/** Options of `openAccountService`. */
 export interface OpenAccountServiceOptions
   extends
     Omit<AccountServiceOptions, "config" | "environment">,
@@ -132,13 +132,13 @@ export interface OpenAccountServiceOptions
   readonly environment?: LoginEnvironment;
   /** Default: `process.env`. */
   readonly variables?: Variables;
-  /** Default: `config.toml` of CODEX_HOME, under `configOverrides`. */
+  /** Default: loaded for `environment`, with `configOverrides` applied. */
   readonly config?: Config;
   /** `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
   /**
-   * Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. Default false: a server signs in for its clients.
-   * `CODEX_ACCESS_TOKEN` counts either way.
+   * Whether the variables `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` are used. Default false: a server signs in for its
+   * clients. `CODEX_ACCESS_TOKEN` is used either way.
    */
   readonly environmentCredentials?: boolean;
 }

@@ -78,7 +78,8 @@ export const startUnixSocketListener = (
 ): Promise<Listener & { readonly path: string }> => opened(listenOnUnixSocket(options), options);
 
 /**
- * Serves one client on stdin and stdout, and resolves when it has gone, as `serveStdio` of `@agent-auth/app-server/server`.
+ * Serves one client on stdin and stdout, as `serveStdio` of `@agent-auth/app-server/server` does. Resolves when the client
+ * has disconnected.
  *
  * @example
  * ```ts

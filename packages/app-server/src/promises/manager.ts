@@ -7,10 +7,10 @@ import * as Queue from "effect/Queue";
 import * as Stream from "effect/Stream";
 import type { AccountManager } from "../service/types.ts";
 
-/** Returns the Effect face of an auth manager with Promises. */
+/** Returns the operations of a Promise-based auth manager as Effects. */
 export const toAccountManager = (manager: PromiseAuthManager): AccountManager => ({
   current: Effect.suspend(() => {
-    // Without a Promise while nothing has to be waited for.
+    // Without a Promise if the credential is available at once.
     const credential = manager.requestSnapshot();
     return credential !== null && !isDue(credential, Date.now())
       ? Effect.succeedSome(credential)

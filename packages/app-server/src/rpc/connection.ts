@@ -18,7 +18,7 @@ export type RpcAnswer = { readonly result: unknown } | { readonly error: RpcErro
 export interface ClientConnection {
   /**
    * Sends a notification. Must not throw; a closed connection ignores it. All connections get the same `params` object for
-   * the same notification, so that a transport can serialize it once. A transport of Codex's kind adds `emittedAtMs` beside
+   * the same notification, so that a transport can serialize it once. Codex's transports also send `emittedAtMs`, beside
    * `params`.
    */
   readonly notify: (method: string, params: object) => void;
@@ -34,7 +34,7 @@ export interface ClientConnection {
  * function throws or rejects.
  */
 export interface AccountConnection {
-  /** Whether `request` or `notification` is meant for this method. Methods that are refused by name are included. */
+  /** Whether to pass this method to `request` or `notification`. True also for Codex's methods that are not supported. */
   readonly handles: (method: string) => boolean;
   /**
    * Returns the answer to a request; pass `params` as received, `undefined` if absent. An answer that needs no waiting is
@@ -43,6 +43,9 @@ export interface AccountConnection {
    */
   readonly request: (method: string, params: unknown) => RpcAnswer | Promise<RpcAnswer>;
   readonly notification: (method: string, params: unknown) => void;
-  /** The client has gone. Tokens that it lent end, unless the service keeps them; a login that it started goes on. */
+  /**
+   * Call it when the client has disconnected. Tokens that it lent are dropped, unless the service keeps them; a login that it
+   * started continues.
+   */
   readonly close: () => void;
 }

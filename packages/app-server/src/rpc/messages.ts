@@ -14,7 +14,7 @@ export type Incoming =
 
 /**
  * Reads one message. The member `jsonrpc` is not required. Returns `undefined` for what a Codex app server ignores: text
- * that is not JSON, batches, an id that is neither a string nor a 64-bit integer, and objects that are no message.
+ * that is not JSON, batches, an id that is neither a string nor a 64-bit integer, and objects that are not a message.
  */
 export const parseMessage = (text: string): Incoming | undefined => {
   const value = parseJson(text);
@@ -83,7 +83,10 @@ const idToJson = (id: unknown, text: string): string | undefined => {
 const minId = -(2n ** 63n);
 const maxId = 2n ** 63n - 1n;
 
-/** An id beyond 2^53, as the client wrote it. A message that is nested too deep to be read again has none. */
+/**
+ * Returns an id beyond 2^53 with the digits that the client wrote; `undefined` if the message is nested too deeply to be
+ * parsed a second time.
+ */
 const idAsWritten = (text: string): string | undefined => {
   const written: { readonly holder: unknown; readonly source: string | undefined }[] = [];
   let message: unknown;

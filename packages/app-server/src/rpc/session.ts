@@ -1,7 +1,7 @@
 import type { AccountConnection, ClientConnection, RpcAnswer, RpcError } from "./connection.ts";
 import { encodeAnswer, encodeRequest, makeNotificationEncoder, parseMessage } from "./messages.ts";
 
-/** What carries the messages of one client: text in both directions. */
+/** Carries the messages of one client, as text in both directions. */
 export interface TextTransport {
   /** Sends one message. Ignored once the transport is closed. */
   readonly send: (text: string) => void;
@@ -57,8 +57,8 @@ const cancelled: RpcError = { code: -32603, message: "the request was cancelled"
 
 /**
  * Connects a transport to the methods: parses messages, answers requests, sends requests to the client and matches their
- * answers. Memory is bounded whatever the client does: requests in flight are counted, and a client that does not read is
- * first not read from, then disconnected.
+ * answers. Memory is bounded whatever the client does: requests in flight are counted, and if a client does not read, the
+ * server first stops reading from it, then disconnects it.
  */
 export const openSession = (transport: TextTransport, host: SessionHost): Session => {
   let isClosed = false;
@@ -121,7 +121,7 @@ export const openSession = (transport: TextTransport, host: SessionHost): Sessio
     resolveIfSettled();
   };
 
-  /** False if the request has to wait for a turn, in which those before it may be answered. */
+  /** Returns false if the request has to wait for a later turn of the event loop, because too many are in flight. */
   const handle = (text: string, mayReject: boolean): boolean => {
     const message = parseMessage(text);
     switch (message?._tag) {
@@ -149,7 +149,7 @@ export const openSession = (transport: TextTransport, host: SessionHost): Sessio
     }
   };
 
-  /** Works the backlog off, at most 128 messages in one turn of the event loop. */
+  /** Processes the backlog, at most 128 messages in one turn of the event loop. */
   const turn = (): void => {
     isTurnScheduled = false;
     const rejects = inFlight >= MAX_REQUESTS_IN_FLIGHT;

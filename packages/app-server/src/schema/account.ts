@@ -69,7 +69,7 @@ export const WorkspaceRouting = z.object({
 /**
  * Why there is no account. Not in Codex.
  *
- * - `signedOut`: nobody has signed in.
+ * - `signedOut`: there is no sign-in.
  * - `otherProvider`: the model provider uses a credential of its own, or none.
  * - `unusable`: there is a credential, and it cannot be used; `code`, `hint` and `remedy` are those of the error.
  */

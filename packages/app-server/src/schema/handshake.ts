@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-/** What a client says of itself. */
+/** How a client describes itself. */
 export const ClientInfo = z.object({
   name: z.string(),
   title: z.optional(z.nullable(z.string())),

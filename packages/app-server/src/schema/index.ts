@@ -11,7 +11,7 @@ type Named = Readonly<Record<string, z.ZodMiniType>>;
 
 const schemaOf = <M extends keyof typeof methods>(method: M) => methods[method];
 
-/** The types of the account surface, under the names that Codex gives them. */
+/** The types of the account methods, under the names that Codex gives them. */
 const types: Named = {
   InitializeParams: handshake.InitializeParams,
   InitializeResponse: handshake.InitializeResponse,
@@ -55,7 +55,7 @@ export interface GenerateOptions {
 }
 
 /**
- * Returns the JSON Schemas of the account surface by type name, made of the schemas with which requests are checked.
+ * Returns the JSON Schemas of the account methods by type name, generated from the schemas that check requests.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Returns the TypeScript type of the values that a JSON Schema accepts. Knows what zod makes of this package's schemas. */
+/** Returns the TypeScript type of the values that a JSON Schema accepts. Supports what zod generates for this package. */
 export const typeScriptOf = (schema: unknown, indent = ""): string => {
   if (!isRecord(schema)) return "unknown";
   const { anyOf, const: constant, oneOf, type } = schema;

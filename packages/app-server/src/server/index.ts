@@ -38,7 +38,7 @@ export interface StdioServerOptions {
 /**
  * Serves one client on stdin and stdout, one JSON-RPC message per line, until the input ends. Requests in progress are
  * answered first; that takes at most 1.5 seconds. A line of more than 256 KiB, or that is not UTF-8, is skipped with a
- * warning. A client that leaves more than 1 MiB unread is given up.
+ * warning. A client that leaves more than 1 MiB unread is no longer served.
  *
  * @example
  * ```ts
@@ -77,11 +77,11 @@ export interface WebSocketListenerOptions {
   readonly open: OpenConnection;
   /** A numeric address. */
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 takes any free port. */
   readonly port: number;
   /** How clients authenticate. `{ _tag: "None" }` is accepted on loopback addresses only. */
   readonly auth: ListenerAuth;
-  /** Names that `Host` may have besides those of the loopback interface. */
+  /** Host names that are accepted in `Host` besides those of the loopback interface. */
   readonly allowedHosts?: readonly string[];
   /** Milliseconds between pings. Default 30000. */
   readonly pingEveryMs?: number;

@@ -7,9 +7,9 @@ import { systemReason } from "./system-reason.ts";
 
 /** How clients of a WebSocket listener prove that they may connect. */
 export type ListenerAuth =
-  /** They need not: everyone who can reach the listener may use it. */
+  /** Without proof: every program that can reach the listener may use it. */
   | { readonly _tag: "None" }
-  /** A token, known here by its SHA-256 digest (32 bytes). */
+  /** A token that clients send. The listener keeps only its SHA-256 digest (32 bytes). */
   | { readonly _tag: "CapabilityToken"; readonly sha256: Uint8Array }
   /** A JWT that is signed with HS256 and a shared secret of at least 32 bytes. */
   | {
@@ -124,7 +124,7 @@ const parseJson = (payload: Uint8Array): unknown => {
 const MAX_FILE_BYTES = 64 * 1024;
 
 /**
- * Reads a capability token from a file and keeps its digest. White space around it does not count.
+ * Reads a capability token from a file, without the white space around it, and returns its digest.
  *
  * @example
  * ```ts

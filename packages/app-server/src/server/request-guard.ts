@@ -34,7 +34,7 @@ export const makeIsHostAllowed = (
 
 const probes: ReadonlySet<string> = new Set(["/readyz", "/healthz"]);
 
-/** Rejects what only a web page or a confused client sends; `undefined` for everything else. */
+/** Returns the rejection of a request that only a web page or a faulty client sends; `undefined` for any other. */
 export const rejectRequest = (
   request: IncomingMessage,
   isHostAllowed: IsHostAllowed,
@@ -59,7 +59,7 @@ export const answerPlainRequest = ({ method, url = "" }: IncomingMessage): Plain
     : { status: 405, body: "Request method must be `GET`" };
 };
 
-/** What is wrong with a request for an upgrade, before a WebSocket library sees it. */
+/** Returns the rejection of an invalid upgrade request, before the WebSocket library handles it. */
 export const rejectUpgrade = ({ headers, method }: IncomingMessage): PlainResponse | undefined => {
   if (method !== "GET") return { status: 405, body: "Request method must be `GET`" };
   return headers.upgrade?.toLowerCase() === "websocket"

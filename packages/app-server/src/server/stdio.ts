@@ -6,13 +6,13 @@ export interface StdioOptions {
   readonly host: SessionHost;
   readonly input: Readable;
   readonly output: Writable;
-  /** Called for each line that is skipped, because it is too long or not UTF-8. Default: nothing is said. */
+  /** Called for each line that is skipped, because it is too long or not UTF-8. */
   readonly onSkipped?: (reason: string) => void;
 }
 
-/** Time for requests that are being answered when the input ends. */
+/** Milliseconds in which requests in progress can be answered after the input has ended. */
 const SETTLE_MS = 1_000;
-/** Time for a client to read what is left. */
+/** Milliseconds in which the client can then read the remaining output. */
 const FLUSH_MS = 500;
 
 /**

@@ -21,7 +21,7 @@ import { systemReason } from "./system-reason.ts";
 
 const lockName = "app-server-startup.lock";
 
-/** What the kernel's address structure holds, without its terminating zero. */
+/** The longest path that fits into the kernel's address structure, without its terminating zero. */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
 /**
@@ -62,8 +62,8 @@ export const bindUnixSocket = Effect.fnUntraced(function* (server: Server, given
 
 /**
  * Creates the folder of a socket, 0700. Returns what is wrong with one that exists. Root neither creates nor changes
- * anything on a path that another user controls: a link could lead to any folder, and that user could put a socket of his
- * own in this place.
+ * anything on a path that another user controls: a link could lead to any folder, and that user could put another socket
+ * in its place.
  */
 const prepareFolder = (folder: string): string | undefined => {
   const [stranger] = controlOf(folder).uids;
@@ -152,8 +152,8 @@ const listening = (server: Server, path: string) =>
       server.on("error", () => {});
       resume(Effect.void);
     });
-    // Binding happens within this call, so the socket is never open to others, not even for a moment. A worker thread
-    // cannot set the mask of the process, and narrows the socket afterwards.
+    // The socket is bound within this call, so other users can never open it. A worker thread cannot set the mask of the
+    // process; it changes the mode of the socket afterwards.
     const umask = isMainThread ? process.umask(0o177) : undefined;
     try {
       server.listen(path);

@@ -31,7 +31,7 @@ export interface WebSocketServerOptions {
 /** An HTTP server that opens WebSockets; the caller lets it listen. */
 export interface RunningWebSocketServer {
   readonly server: Server;
-  /** Closes the listener and all connections. Takes at most a moment: no client can delay it. */
+  /** Closes the listener and all connections. A client that does not close its connection is cut off after 250 ms. */
   readonly stop: () => Promise<void>;
 }
 

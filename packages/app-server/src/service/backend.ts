@@ -36,7 +36,7 @@ interface BackendOptions {
   readonly current: Effect.Effect<Credential | null, LoginError>;
 }
 
-/** The requests about usage and money. They do not hold up other operations while the backend answers. */
+/** Returns the operations about usage and credits. Other operations do not wait for their requests. */
 export const makeBackend = ({
   base,
   current,
@@ -46,7 +46,7 @@ export const makeBackend = ({
   run,
 }: BackendOptions): { readonly methods: Methods; readonly close: Effect.Effect<void> } => {
   let client: Promise<ModelProviderClient> | undefined;
-  // The account's own backend, whichever provider model requests go to.
+  // The backend of the account, even if model requests go to another provider.
   const open = (): Promise<ModelProviderClient> =>
     (client ??= import("@agent-auth/model-provider/promises").then(({ createModelProvider }) => {
       const { openaiBaseUrl: _, modelProvider: __, ...config } = options.config;

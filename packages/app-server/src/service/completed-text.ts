@@ -3,14 +3,14 @@ import type { LoginError } from "@agent-auth/login/errors";
 
 export type LoginKind = "browser" | "device";
 
-/** The text of `account/login/completed` for a login that somebody cancelled. */
+/** The text of `account/login/completed` for a login that was cancelled. */
 export const cancelledText = (kind: LoginKind): string =>
   kind === "browser" ? "Login server error: Login was not completed" : "Login was not completed";
 
 /** The text for a browser login whose port another login took over. */
 export const takenOverText = "Login server error: Login cancelled";
 
-/** The text for a login that failed: Codex's words where it has any (docs/protocol.md §14). */
+/** The text for a login that failed: Codex's text if it has one. */
 export const failedText = (kind: LoginKind, error: LoginError): string => {
   if (error._tag === "SignInTimedOut") return "Login timed out";
   return kind === "device" ? deviceText(error) : `Login server error: ${browserText(error)}`;

@@ -18,7 +18,7 @@ export const makeEventSource = (): EventSource => {
   const listeners = new Set<(event: AccountEvent) => void>();
   let waiting: Array<AccountEvent> = [];
 
-  // In a turn of its own: whoever awaits the operation has its result first.
+  // In a later turn of the event loop, so that the caller of the operation gets its result first.
   const deliver = (): void => {
     const events = waiting;
     waiting = [];

@@ -28,8 +28,8 @@ export type {
 } from "./types.ts";
 
 /**
- * Login sessions, account state and lent tokens over an `AuthManager`, for servers with several clients. It knows of no
- * transport; `handleAccountMethods` of `@agent-auth/app-server/methods` puts it on JSON-RPC connections.
+ * Login sessions, account state and lent tokens over an `AuthManager`, for servers with several clients. It does not depend
+ * on a transport; `handleAccountMethods` of `@agent-auth/app-server/methods` connects it to JSON-RPC connections.
  *
  * @example
  * ```ts

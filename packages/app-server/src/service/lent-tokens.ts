@@ -18,7 +18,7 @@ import {
 import { ChatgptAuthTokensRefreshResponse } from "../schema/account.ts";
 import type { AccountManager, LentTokens, TokenOwner } from "./types.ts";
 
-/** The tokens that a client lends, of which there is one set at a time. */
+/** The tokens that a client lends. Only one set is in use at a time. */
 export interface Lending {
   /** Whether lent tokens are in use. */
   readonly isActive: () => boolean;
@@ -201,7 +201,7 @@ const describeRefusal = (refusal: unknown): string => {
   return `auth refresh request failed: code=${code}${said === "" ? "" : ` (${said})`}`;
 };
 
-/** What a client says, on one line, cut, and without what looks like a token. */
+/** A client's message on one line, of at most 200 characters, without anything that looks like a token. */
 const withoutSecrets = (text: string): string =>
   text
     .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ")

@@ -136,7 +136,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
 
   let arrivals = 0;
   let lastForced: { readonly covers: number; readonly error: LoginError | null } | undefined;
-  /** Refreshes a ChatGPT sign-in. Whoever asked before the last such refresh ended shares its outcome. */
+  /** Refreshes a ChatGPT sign-in. Callers that asked before the last such refresh ended share its outcome. */
   const forceRefresh = Effect.fnUntraced(function* (
     arrival: number,
     arrivedAtMs: number,

@@ -36,7 +36,7 @@ export type AccountManager = Pick<
   | "snapshot"
 >;
 
-/** How people sign in. */
+/** Settings of the browser login and the device code login. */
 export interface LoginSettings {
   /** Default: `CODEX_APP_SERVER_LOGIN_ISSUER`, else `https://auth.openai.com`. */
   readonly issuer?: string;
@@ -65,8 +65,8 @@ export interface AccountServiceOptions {
   readonly config: Config;
   readonly login?: LoginSettings;
   /**
-   * Whether tokens that a client lent stay in use when that client disconnects. Default false: they end with it. If they
-   * stay, nobody can be asked for new ones.
+   * Whether tokens that a client lent stay in use when that client disconnects. Default false: they are dropped. Tokens that
+   * stay cannot be replaced, because no other client is asked for new ones.
    */
   readonly keepLentTokens?: boolean;
   /**
@@ -91,7 +91,7 @@ export interface LentTokens {
   readonly chatgptPlanType?: string;
 }
 
-/** The client that lent tokens. Compared by identity. */
+/** The client that lent tokens. Owners are compared by reference. */
 export interface TokenOwner {
   /** Named in errors. */
   readonly name: string;
@@ -123,11 +123,14 @@ export type AccountEvent =
 /** The shape of the `AccountService`. Operations run one after another, in the order of the calls. */
 export interface AccountServiceShape {
   /**
-   * Who is signed in, and if nobody is, why. Never fails. `refreshToken` refreshes a ChatGPT sign-in first; calls that were
-   * made before such a refresh ended share it.
+   * Returns the account that is signed in, or the reason why there is none. Never fails. `refreshToken` refreshes a ChatGPT
+   * sign-in first; calls that were made before such a refresh ended share it.
    */
   readonly read: (options?: { readonly refreshToken?: boolean }) => Effect.Effect<AccountInfo>;
-  /** Which credential is in use, and its token if asked for. Agents and personal access tokens have none to give. */
+  /**
+   * Returns which kind of credential is in use, and its token if `includeToken` is set. The token of an agent or a personal
+   * access token is never returned.
+   */
   readonly authStatus: (options?: {
     readonly includeToken?: boolean;
     readonly refreshToken?: boolean;
@@ -148,14 +151,14 @@ export interface AccountServiceShape {
   /** Cancels the pending login, then removes and revokes the credential. Lent tokens end. */
   readonly logout: Effect.Effect<void, AccountServiceError>;
   /**
-   * Uses tokens that a client lends, until it lends others, logs out, or leaves. It is asked for new ones after a 401, and
-   * ten minutes before they expire (half-way if they live for less than twenty).
+   * Uses tokens that a client lends, until it lends others, logs out, or disconnects. The client is asked for new ones after
+   * a 401, and ten minutes before they expire (after half of their lifetime if that is less than twenty minutes).
    */
   readonly lendTokens: (
     tokens: LentTokens,
     owner: TokenOwner,
   ) => Effect.Effect<void, AccountServiceError>;
-  /** An owner of tokens has left. Does nothing for anyone else. */
+  /** Ends the use of tokens of an owner that has disconnected. Does nothing if the tokens in use are of another owner. */
   readonly releaseOwner: (owner: TokenOwner) => Effect.Effect<void>;
   readonly rateLimits: (options?: {
     readonly excludeResetCreditDetails?: boolean;
@@ -178,11 +181,11 @@ export interface AccountServiceShape {
   /** The one stored ChatGPT login with its workspace; empty for other credentials. */
   readonly sessions: Effect.Effect<AccountSessions, AccountServiceError>;
   /**
-   * Everything that happens to the account: logins and logouts of this service, and changes that other programs made to
-   * the store. Events follow the result of the call that caused them by a turn of the event loop.
+   * The account events: logins and logouts of this service, and changes that other programs made to the store. Events
+   * follow the result of the call that caused them, in a later turn of the event loop.
    */
   readonly events: Stream.Stream<AccountEvent>;
-  /** As `events`, for a function that is called at once. It must not throw. Returns a function that ends it. */
+  /** Calls the listener for each of the `events`. It must not throw. Returns a function that stops the calls. */
   readonly listen: (listener: (event: AccountEvent) => void) => () => void;
   /** Describes this server to a client. The name of the first one becomes the originator of later requests. */
   readonly describe: (client: { readonly name: string; readonly version: string }) => {
