@@ -17,6 +17,7 @@ export type {
   ServiceAccount,
   WorkloadRuleOptions,
 } from "./identities/workloads.ts";
+export { gatewayClientId } from "./oauth/gateway.ts";
 export { codexClientId } from "./oauth/tokens.ts";
 export type { RecordedRequest, WaitOptions } from "./steering/request-log.ts";
 export type { Tls } from "./http/certificate.ts";

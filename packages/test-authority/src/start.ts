@@ -15,6 +15,12 @@ import { addFederationRule, addServiceAccount, mintIdentityToken } from "./ident
 import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
 import { decideDevice, deviceRoutes } from "./oauth/device.ts";
 import { discoveryRoutes } from "./oauth/discovery.ts";
+import {
+  approveGatewayDevice,
+  expireGatewayTokens,
+  gatewayRoutes,
+  revokeGatewaySignIns,
+} from "./oauth/gateway.ts";
 import { revokeRoutes } from "./oauth/revoke.ts";
 import { tokenRoutes } from "./oauth/token-endpoint.ts";
 import { expireRefreshToken, mintChatgptTokens, revokeRefreshToken } from "./oauth/tokens.ts";
@@ -36,6 +42,7 @@ const routes: ReadonlyArray<Route> = [
   ...accountsApiRoutes,
   ...workspaceRoutes,
   ...platformRoutes,
+  ...gatewayRoutes,
   ...tokenRoutes,
   ...revokeRoutes,
   ...authorizeRoutes,
@@ -74,6 +81,9 @@ const steering = (state: AuthorityState) => ({
   expireRefreshToken: expireRefreshToken.bind(null, state),
   decideSignIn: decideAuthorizeUrl.bind(null, state),
   decideDevice: decideDevice.bind(null, state),
+  approveGatewayDevice: approveGatewayDevice.bind(null, state),
+  expireGatewayTokens: expireGatewayTokens.bind(null, state),
+  revokeGatewaySignIns: revokeGatewaySignIns.bind(null, state),
   expireAccessToken: (token: string) => state.directory.expireBearer(token, state.clock.nowMs()),
 });
 

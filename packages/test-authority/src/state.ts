@@ -3,6 +3,7 @@ import { Directory } from "./identities/accounts.ts";
 import { Behaviours } from "./steering/behaviours.ts";
 import type { AuthorityClock } from "./steering/clock.ts";
 import { makeClock } from "./steering/clock.ts";
+import { Gateway } from "./oauth/gateway.ts";
 import { OAuthStore } from "./oauth/store.ts";
 import { RequestLog } from "./steering/request-log.ts";
 import { SigningKeys } from "./identities/signing-keys.ts";
@@ -63,6 +64,7 @@ export interface AuthorityState {
   readonly directory: Directory;
   readonly oauth: OAuthStore;
   readonly workloads: Workloads;
+  readonly gateway: Gateway;
   readonly behaviours: Behaviours;
   readonly log: RequestLog;
   readonly settings: Settings;
@@ -88,6 +90,7 @@ export const makeState = (now: () => number, account: Partial<Account>): Authori
     directory,
     oauth: new OAuthStore(),
     workloads: new Workloads(),
+    gateway: new Gateway(),
     behaviours: new Behaviours(),
     log: new RequestLog(),
     account: directory.addAccount(account),

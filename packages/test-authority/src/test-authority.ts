@@ -136,6 +136,13 @@ export interface TestAuthority extends AsyncDisposable {
   /** Decides a device sign-in by its user code. Returns whether the code was pending. */
   readonly decideDevice: (userCode: string, decision: Decision) => boolean;
 
+  /** Enters a device's code in the page of the gateway. Returns whether it was pending. */
+  readonly approveGatewayDevice: (userCode: string) => boolean;
+  /** Makes the gateway refuse all of its access tokens. Refresh tokens stay. */
+  readonly expireGatewayTokens: () => void;
+  /** Ends every sign-in to the gateway. */
+  readonly revokeGatewaySignIns: () => void;
+
   /** All requests in order of arrival, not redacted. */
   readonly requests: ReadonlyArray<RecordedRequest>;
   /** The requests to one endpoint; `unknown` stands for every other path. */

@@ -32,6 +32,7 @@ const remedies = {
   CLI_INPUT_TOO_LONG: "fixInput",
   CLI_JQ_FAILED: "fixInput",
   CLI_NOTHING_TO_REFRESH: "fixInput",
+  CLI_NO_GATEWAY: "fixConfig",
   CLI_NO_TOKEN: "fixConfig",
   CLI_NO_USABLE_KEY: "fixInput",
   CLI_OUTPUT_FAILED: "retry",

@@ -85,6 +85,8 @@ const stepForError = (error: ModelProviderError): Step => {
     case "LOGIN_EXTERNAL_PROVIDER_FAILED":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
       return keep;
+    case "LOGIN_GATEWAY_SIGN_IN_REQUIRED":
+      return replaceWith(`agent-auth login --provider ${error.providerId}`);
     case "LOGIN_REFRESH_FAILED":
       return append(doctor);
     case "LOGIN_SIGN_IN_TIMED_OUT":

@@ -1,6 +1,7 @@
 import { defaultChatgptBaseUrl, isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import { resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
+import { readGatewayOauth, refuseHeaderConflict } from "./gateway-oauth.ts";
 import { type OriginOf, TableReader } from "./table-reader.ts";
 import type { TomlTable } from "./toml.ts";
 import {
@@ -117,11 +118,21 @@ const readProvider = (reader: TableReader): ModelProviderConfig => {
       wireApi: reader.nonBlankString("wire_api"),
       requestMaxRetries: reader.count("request_max_retries"),
       auth: readCommand(reader.tableAt("auth")),
+      gatewayOauth: readGatewayOauth(reader, readCommand),
     }),
   };
   if (config.wireApi === "chat")
     reader.fail("wire_api", '`wire_api = "chat"` is no longer supported; use "responses"');
   refuseSecondCredential(reader, config);
+  const { auth, envKey, envHttpHeaders, experimentalBearerToken, gatewayOauth, httpHeaders } =
+    config;
+  refuseHeaderConflict(reader, {
+    ...compact({ gatewayOauth }),
+    hasOwnCredential:
+      config.requiresOpenaiAuth ||
+      [auth, envKey, experimentalBearerToken].some((one) => one !== undefined),
+    headers: [...Object.keys(httpHeaders), ...Object.keys(envHttpHeaders)],
+  });
   return config;
 };
 

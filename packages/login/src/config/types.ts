@@ -31,6 +31,37 @@ export interface CommandTokenConfig {
   readonly configFile?: string;
 }
 
+/** The header or cookie that carries the token of a gateway. */
+export type GatewayDelivery =
+  | { readonly kind: "header"; readonly name: string; readonly scheme?: string }
+  | { readonly kind: "cookie"; readonly name: string };
+
+/** The sign-in to a company's gateway: `[model_providers.<id>.gateway_oauth]`. */
+export type GatewayOauthConfig =
+  | (GatewaySessionConfig & { readonly delivery: GatewayDelivery })
+  /** A command prints the token (`credential_export`). */
+  | {
+      readonly _tag: "Command";
+      readonly command: CommandTokenConfig;
+      readonly delivery: GatewayDelivery;
+    };
+
+/** A public OAuth client of the gateway's authorization server. All URLs are https, or http to a loopback host. */
+export interface GatewaySessionConfig {
+  readonly _tag: "Session";
+  readonly authorizationUrl: string;
+  readonly tokenUrl: string;
+  readonly deviceAuthorizationUrl?: string;
+  readonly clientId: string;
+  readonly scopes: ReadonlyArray<string>;
+  /** RFC 8707. */
+  readonly resource?: string;
+  /** Port of the callback on 127.0.0.1. Default: any free one. */
+  readonly redirectPort?: number;
+  /** `keyring` is Codex's encrypted store, and its default. */
+  readonly store: "file" | "keyring";
+}
+
 /** One `[model_providers.<id>]` table. */
 export interface ModelProviderConfig {
   readonly name?: string;
@@ -50,6 +81,7 @@ export interface ModelProviderConfig {
   readonly requestMaxRetries?: number;
   /** Never together with `envKey`, `experimentalBearerToken` or `requiresOpenaiAuth`. */
   readonly auth?: CommandTokenConfig;
+  readonly gatewayOauth?: GatewayOauthConfig;
 }
 
 /** The two ways of signing in that a rule distinguishes: `chatgpt` is everything but an API key. */

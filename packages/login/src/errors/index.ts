@@ -7,6 +7,7 @@ import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
 import type { AccountError } from "./account.ts";
 import type { ConfigError } from "./config.ts";
 import type { CredentialError } from "./credential.ts";
+import type { GatewayError } from "./gateway.ts";
 import type { HttpClientError } from "./http.ts";
 import type { LoginInputError } from "./login-input.ts";
 import type { ManagerClosed } from "./manager.ts";
@@ -21,6 +22,7 @@ import type { WorkspaceError } from "./workspace.ts";
 export * from "./account.ts";
 export * from "./config.ts";
 export * from "./credential.ts";
+export * from "./gateway.ts";
 export * from "./http.ts";
 export * from "./login-input.ts";
 export * from "./manager.ts";
@@ -47,6 +49,7 @@ export type LoginError =
   | AgentIdentityError
   | ConfigError
   | CredentialError
+  | GatewayError
   | HttpClientError
   | LoginInputError
   | ManagerClosed

@@ -5,6 +5,7 @@ import type {
   AccountError,
   ConfigError,
   CredentialError,
+  GatewayError,
   HttpClientError,
   LoginError,
   LoginErrorCode,
@@ -52,6 +53,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_SIGN_IN_LINK_REUSED":
     case "LOGIN_SIGN_IN_TIMED_OUT":
     case "LOGIN_CODE_EXCHANGE_REJECTED":
+    case "LOGIN_GATEWAY_SIGN_IN_REQUIRED":
       return "person";
     case "LOGIN_NEW_CREDENTIAL_REJECTED":
     case "LOGIN_CODEX_HOME_UNUSABLE":
@@ -78,6 +80,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_WORKSPACE_ROUTING_REFUSED":
     case "LOGIN_CODEX_ENTITLEMENT_MISSING":
     case "LOGIN_DEVICE_CODE_NOT_ENABLED":
+    case "LOGIN_GATEWAY_STORE_UNUSABLE":
     case "LOGIN_IDENTITY_TOKEN_UNAVAILABLE":
     case "LOGIN_WORKLOAD_IDENTITY_CHANGED":
     case "LOGIN_WORKLOAD_IDENTITY_INVALID":
@@ -96,6 +99,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_HOME_LOCK_BUSY":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":
     case "LOGIN_REFRESH_FAILED":
+    case "LOGIN_GATEWAY_AUTH_FAILED":
     case "LOGIN_WORKLOAD_IDENTITY_UNAVAILABLE":
       return "time";
   }
@@ -144,6 +148,7 @@ describe("errors, as types", () => {
       | AccountError
       | ConfigError
       | CredentialError
+      | GatewayError
       | HttpClientError
       | LoginInputError
       | ManagerClosed

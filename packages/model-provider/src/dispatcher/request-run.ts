@@ -147,7 +147,7 @@ export class RequestRun implements AttemptHost {
     const { body, headers, method } = this.#request;
     const now = this.#tools.signer.signNow();
     return {
-      isAuthenticated: (this.#current?.credential ?? null) !== null,
+      isAuthenticated: this.#current?.canRecover === true,
       isReplayable: isReplayable(body),
       isIdempotent: isIdempotent(method, () => headerNames(headers)),
       isAccountChanged: now !== null && this.#first?.mayBeReplacedBy(now) === false,

@@ -102,7 +102,7 @@ const runAttempts = async (
   let state = initialState(tools.retry);
   let wait: RetryWait | undefined;
   const facts = (): RequestFacts => ({
-    isAuthenticated: current !== null && current.credential !== null,
+    isAuthenticated: current?.canRecover === true,
     isReplayable: isReplayable(request.body),
     isIdempotent: isIdempotent(request.method, () => Object.keys(headerRecord(request.headers))),
     isAccountChanged: first !== null && isKnownToDiffer(first, tools.signer.signNow()),

@@ -6,6 +6,7 @@ import {
 } from "@agent-auth/login/config/environment";
 import type { PromiseAuthManager } from "@agent-auth/login/promises";
 import * as Effect from "effect/Effect";
+import * as ManagedRuntime from "effect/ManagedRuntime";
 import type * as Redacted from "effect/Redacted";
 import type { AnyAuthManager } from "../credentials/index.ts";
 import {
@@ -133,12 +134,18 @@ export const createModelProvider = async (
       ? await openManager(options, environment, config)
       : undefined;
   const manager = options.manager ?? opened;
-  const signer = makeRequestSigner({ provider, ...(manager === undefined ? {} : { manager }) });
+  const gateway = await openGateway(provider, environment, options);
+  const signer = makeRequestSigner({
+    provider,
+    ...(manager === undefined ? {} : { manager }),
+    ...(gateway === undefined ? {} : { gateway: gateway.tokens }),
+  });
   const headers = createHeaderSource({ signer, context });
   const network = openNetwork(environment, options);
   const close = async (): Promise<void> => {
     await network.close();
     await opened?.close();
+    await gateway?.close();
   };
   return {
     provider,
@@ -201,6 +208,28 @@ const openManager = async (
     loadAtStart: false,
     ...(onWarning === undefined ? {} : { onWarning }),
   });
+};
+
+/** The tokens of a provider's gateway sign-in, over an HTTP client of their own. */
+const openGateway = async (
+  { gateway, id: providerId }: ModelProvider,
+  environment: LoginEnvironment,
+  { originator, userAgent }: ModelProviderSettings,
+) => {
+  if (gateway?._tag !== "Session") return undefined;
+  const { makeGatewayTokens } = await import("@agent-auth/login/gateway-oauth");
+  const { layer } = await import("@agent-auth/login/http");
+  const http = ManagedRuntime.make(
+    layer(environment, {
+      ...(userAgent === undefined ? {} : { userAgent }),
+      ...(originator === undefined ? {} : { originator }),
+    }),
+  );
+  const { codexHome } = environment;
+  const tokens = await http.runPromise(
+    makeGatewayTokens({ providerId, config: gateway, codexHome }),
+  );
+  return { tokens, close: () => http.dispose() };
 };
 
 const bearerToken = ({ credential }: SignedHeaders): Redacted.Redacted | null => {

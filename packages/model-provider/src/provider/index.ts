@@ -1,4 +1,9 @@
-import type { CommandTokenConfig, Config, ModelProviderConfig } from "@agent-auth/login/config";
+import type {
+  CommandTokenConfig,
+  Config,
+  GatewayOauthConfig,
+  ModelProviderConfig,
+} from "@agent-auth/login/config";
 import type { CredentialFacts, WorkspaceAccess } from "@agent-auth/login/credential";
 import type { LoginEnvironment } from "@agent-auth/login/config/environment";
 import { ModelProviderNotFound } from "@agent-auth/login/errors/model-provider";
@@ -61,6 +66,8 @@ export interface ModelProvider {
   /** Attempts after the first one on 5xx, 429 and transport failures. Default 0. */
   readonly requestMaxRetries: number;
   readonly wireApi?: string;
+  /** The sign-in to the gateway in front of the provider. Its token is sent in addition to the provider's credential. */
+  readonly gateway?: GatewayOauthConfig;
   /**
    * Whether `targets.chatgpt` is the configured backend (`chatgpt_base_url`), so that the routing of a workspace applies
    * to its requests.
@@ -139,6 +146,7 @@ export const resolveProvider = (
       targets,
       headers,
       queryParams: Object.entries(table.queryParams),
+      ...(table.gatewayOauth === undefined ? {} : { gateway: table.gatewayOauth }),
       requestMaxRetries: table.requestMaxRetries ?? 0,
       isRoutedByWorkspace:
         auth._tag === "SignedIn" &&

@@ -1,3 +1,4 @@
+import type { GatewayTokens } from "@agent-auth/login/gateway-oauth";
 import { AuthManager } from "@agent-auth/login/manager";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
@@ -39,23 +40,29 @@ export class RequestSigner extends Context.Service<RequestSigner, RequestSignerS
   /** Signs with the `AuthManager`, or with the provider's own key or token. Time comes from Effect's `Clock`. */
   static readonly layer = (
     provider: ModelProvider,
+    gateway?: GatewayTokens,
   ): Layer.Layer<RequestSigner, never, AuthManager> =>
     Layer.effect(
       RequestSigner,
       Effect.gen(function* () {
         const manager = yield* AuthManager;
         const clock = yield* Clock.Clock;
-        return makeRequestSigner({ provider, manager, now: () => clock.currentTimeMillisUnsafe() });
+        const now = () => clock.currentTimeMillisUnsafe();
+        return makeRequestSigner({ provider, manager, now, ...(gateway && { gateway }) });
       }),
     );
 
   /** Signs without an `AuthManager`, for providers that have their own key or token, or need none. */
-  static readonly layerNoManager = (provider: ModelProvider): Layer.Layer<RequestSigner> =>
+  static readonly layerNoManager = (
+    provider: ModelProvider,
+    gateway?: GatewayTokens,
+  ): Layer.Layer<RequestSigner> =>
     Layer.effect(
       RequestSigner,
       Effect.gen(function* () {
         const clock = yield* Clock.Clock;
-        return makeRequestSigner({ provider, now: () => clock.currentTimeMillisUnsafe() });
+        const now = () => clock.currentTimeMillisUnsafe();
+        return makeRequestSigner({ provider, now, ...(gateway && { gateway }) });
       }),
     );
 }

@@ -2,6 +2,7 @@ import type { BearerCredential, Credential } from "@agent-auth/login/credential"
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
+import type { GatewayTokens } from "@agent-auth/login/gateway-oauth";
 import { commandTokenAccess } from "../credentials/command-token.ts";
 import {
   type AnyAuthManager,
@@ -13,6 +14,7 @@ import {
 import { type SignError, SignInRequired } from "../errors/index.ts";
 import { type ModelProvider, requestTarget } from "../provider/index.ts";
 import { authHeaders, workspaceHeaders } from "./auth-headers.ts";
+import { gatewayHeaders } from "./gateway-headers.ts";
 import { SignedHeaders } from "./signed-headers.ts";
 
 /** Authenticates requests to one provider, and gets another credential after a 401. */
@@ -37,6 +39,8 @@ export interface RequestSignerOptions {
   readonly provider: ModelProvider;
   /** Required if the provider's auth is `SignedIn`, unused otherwise. */
   readonly manager?: AnyAuthManager;
+  /** Required if the provider has a gateway with a sign-in; `makeGatewayTokens` of `@agent-auth/login/gateway-oauth`. */
+  readonly gateway?: GatewayTokens;
   /** Returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
 }
@@ -76,6 +80,7 @@ export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerS
   const { provider } = options;
   const now = options.now ?? Date.now;
   const access = accessFor(options, now);
+  const gateway = gatewayFor(options, now);
   const write = memoized(provider, now);
 
   const sign = Effect.fn("RequestSigner.sign")(function* () {
@@ -83,25 +88,36 @@ export const makeRequestSigner = (options: RequestSignerOptions): RequestSignerS
     yield* Effect.annotateCurrentSpan("credential.kind", credential?._tag ?? "none");
     if (credential === null && provider.auth._tag !== "None")
       return yield* new SignInRequired({ providerId: provider.id });
-    return yield* Effect.fromResult(write(credential));
+    const gatewayToken = gateway === undefined ? null : Option.getOrNull(yield* gateway.current);
+    return yield* Effect.fromResult(write(credential, gatewayToken));
   });
   const recover = Effect.fn("RequestSigner.recover")(function* (
     rejected: SignedHeaders,
     madeFor: SignedHeaders = rejected,
   ) {
+    if (gateway !== undefined && rejected.gateway?._tag === "Bearer") {
+      const next = yield* gateway.recoverUnauthorized(rejected.gateway);
+      if (Option.isSome(next)) {
+        const signed = yield* Effect.fromResult(write(rejected.credential, next.value));
+        return madeFor.mayBeReplacedBy(signed) ? Option.some(signed) : Option.none();
+      }
+    }
     if (rejected.credential === null) return Option.none();
     yield* Effect.annotateCurrentSpan("credential.kind", rejected.credential._tag);
     const next = yield* access.recoverUnauthorized(rejected.credential);
     yield* Effect.annotateCurrentSpan("recovered", Option.isSome(next));
     if (Option.isNone(next)) return Option.none();
-    const signed = yield* Effect.fromResult(write(next.value));
+    const signed = yield* Effect.fromResult(write(next.value, rejected.gateway));
     return madeFor.mayBeReplacedBy(signed) ? Option.some(signed) : Option.none();
   });
-  const unauthenticated = provider.auth._tag === "None" ? write(null) : undefined;
+  const isOpen = provider.auth._tag === "None";
   const signNow = (): SignedHeaders | null => {
     const credential = access.snapshot();
-    const signed = credential === null ? unauthenticated : write(credential);
-    return signed !== undefined && Result.isSuccess(signed) ? signed.success : null;
+    const gatewayToken = gateway?.snapshot() ?? null;
+    if ((credential === null && !isOpen) || (gatewayToken === null && gateway !== undefined))
+      return null;
+    const signed = write(credential, gatewayToken);
+    return Result.isSuccess(signed) ? signed.success : null;
   };
   return { provider, sign, signNow, recover };
 };
@@ -124,6 +140,25 @@ const accessFor = (options: RequestSignerOptions, now: () => number): Credential
   }
 };
 
+/** The token of the gateway, if the provider has one. */
+const gatewayFor = (
+  options: RequestSignerOptions,
+  now: () => number,
+): CredentialAccess | undefined => {
+  const { gateway, id } = options.provider;
+  if (gateway === undefined) return undefined;
+  if (gateway._tag === "Command") return commandTokenAccess(gateway.command, { now });
+  if (options.gateway === undefined)
+    throw new TypeError(`model provider ${id} needs the tokens of its gateway`);
+  const { current, recoverUnauthorized, snapshot } = options.gateway;
+  return {
+    snapshot,
+    current,
+    recoverUnauthorized: (rejected) =>
+      rejected._tag === "Bearer" ? recoverUnauthorized(rejected) : Effect.succeedNone,
+  };
+};
+
 const bearerOf = (token: BearerCredential["token"], name: string): BearerCredential => ({
   _tag: "Bearer",
   token,
@@ -137,22 +172,23 @@ const memoized = (provider: ModelProvider, now: () => number) => {
   let lastCredential: Credential | null | undefined;
   let lastSecond = 0;
   let last: Written | undefined;
-  return (credential: Credential | null): Written => {
+  let lastGateway: Credential | null = null;
+  return (credential: Credential | null, gateway: Credential | null): Written => {
     const nowMs = now();
     const second = credential?._tag === "AgentIdentity" ? Math.floor(nowMs / 1000) : 0;
-    if (last !== undefined && lastCredential === credential && lastSecond === second) return last;
+    const isSame = lastCredential === credential && lastGateway === gateway;
+    if (last !== undefined && isSame && lastSecond === second) return last;
     const target = requestTarget(provider, credential);
-    last = Result.map(
-      authHeaders(credential, nowMs),
-      (headers) =>
-        new SignedHeaders(
-          credential,
-          target,
-          provider.isRoutedByWorkspace ? { ...headers, ...workspaceHeaders(credential) } : headers,
-          provider.headers,
-        ),
-    );
+    last = Result.gen(function* () {
+      const headers = {
+        ...(yield* authHeaders(credential, nowMs)),
+        ...(provider.isRoutedByWorkspace ? workspaceHeaders(credential) : {}),
+        ...(yield* gatewayHeaders(provider.gateway?.delivery, gateway)),
+      };
+      return new SignedHeaders(credential, target, headers, provider.headers, gateway);
+    });
     lastCredential = credential;
+    lastGateway = gateway;
     lastSecond = second;
     return last;
   };

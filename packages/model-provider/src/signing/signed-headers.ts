@@ -29,6 +29,8 @@ import {
 export class SignedHeaders {
   /** The credential that was used; pass this object to `recover` after a 401. `null` if none is needed. */
   readonly credential: Credential | null;
+  /** The token of the gateway that was used; `null` without a gateway. */
+  readonly gateway: Credential | null;
   /** Where the request goes. The headers must be sent to its origin only. */
   readonly target: RequestTarget;
   /** Whether the headers contain a credential: the one above, or one that the provider's configuration sets. */
@@ -44,10 +46,12 @@ export class SignedHeaders {
   constructor(
     credential: Credential | null,
     target: RequestTarget,
-    auth: AuthHeaders,
+    auth: AuthHeaders & Readonly<Record<string, string>>,
     configured: ReadonlyArray<ProviderHeader>,
+    gateway: Credential | null = null,
   ) {
     this.credential = credential;
+    this.gateway = gateway;
     this.target = target;
     const lowerCased: HeaderRecord = Object.create(null);
     const asWritten: HeaderRecord = {};
@@ -59,7 +63,7 @@ export class SignedHeaders {
       if (credential === null || !authHeaderNames.has(name.toLowerCase()))
         add(name, Redacted.value(value));
     for (const [name, value] of Object.entries(auth)) add(name, value);
-    this.isAuthenticated = credential !== null || configured.some((one) => one.isCredential);
+    this.isAuthenticated = this.canRecover || configured.some((one) => one.isCredential);
     this.#asWritten = asWritten;
     this.#lowerCased = Object.freeze(lowerCased);
     this.#entries = Object.entries(lowerCased);
@@ -69,6 +73,11 @@ export class SignedHeaders {
       ...(this.isAuthenticated ? authHeaderNames : []),
     ]);
     this.#replacedLengths = new Set(Array.from(this.#replaced, (name) => name.length));
+  }
+
+  /** Whether a 401 may be recovered from: it has a credential that is not part of the configuration. */
+  get canRecover(): boolean {
+    return this.credential !== null || this.gateway !== null;
   }
 
   /** Names of the headers, as they are written. */

@@ -31,6 +31,10 @@ export const endpoints = [
   "gceIdToken",
   "azureIdToken",
   "buildkiteIdToken",
+  "gatewayAuthorize",
+  "gatewayDevice",
+  "gatewayToken",
+  "gatewayModels",
   "unknown",
 ] as const;
 

@@ -12,6 +12,8 @@ export type LoginSource = "browser" | "deviceAuth" | "apiKey" | "agentIdentity" 
 export interface LoginOptions extends PersonSignInOptions {
   /** At most one; more are a usage error when the command runs. */
   readonly sources: readonly LoginSource[];
+  /** The model provider to whose gateway to sign in. */
+  readonly provider?: string;
 }
 
 export const command: Command<typeof spec.flags, LoginOptions> = {
@@ -19,6 +21,7 @@ export const command: Command<typeof spec.flags, LoginOptions> = {
   options: ({ flags, globals }) => ({
     globals,
     sources: chosenSources(flags),
+    ...(flags.provider !== undefined && { provider: flags.provider }),
     ...(flags.issuer !== undefined && { issuer: flags.issuer }),
     ...(flags["client-id"] !== undefined && { clientId: flags["client-id"] }),
   }),
@@ -28,6 +31,15 @@ export const command: Command<typeof spec.flags, LoginOptions> = {
 export const run = (options: LoginOptions): Effect.Effect<ExitCode> => {
   const [source = "browser", ...others] = options.sources;
   if (others.length > 0) return Effect.sync(() => reportError("Error logging in", conflict));
+  const { globals, provider } = options;
+  if (provider !== undefined) {
+    if (source !== "browser" && source !== "deviceAuth")
+      return Effect.sync(() => reportError("Error logging in", conflict));
+    return Effect.flatMap(
+      Effect.promise(() => import("./gateway.ts")),
+      (way) => way.signIn({ globals, providerId: provider, isDevice: source === "deviceAuth" }),
+    );
+  }
   if (source === "browser" || source === "deviceAuth") return loginAsPerson(source, options);
   return loginFromStdin(source, options.globals);
 };

@@ -21,6 +21,11 @@ export const spec = defineSpec({
       type: "boolean",
       summary: "sign in with a code, from a browser on any other device",
     },
+    provider: {
+      type: "string",
+      value: "ID",
+      summary: "sign in to the gateway of this model provider (gateway_oauth)",
+    },
     issuer: {
       type: "string",
       value: "URL",

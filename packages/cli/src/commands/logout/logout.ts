@@ -14,11 +14,16 @@ import { spec } from "./spec.ts";
 
 export interface LogoutOptions {
   readonly globals: GlobalValues;
+  /** The model provider of whose gateway to sign out. */
+  readonly provider?: string;
 }
 
 export const command: Command<typeof spec.flags, LogoutOptions> = {
   spec,
-  options: ({ globals }) => ({ globals }),
+  options: ({ flags, globals }) => ({
+    globals,
+    ...(flags.provider !== undefined && { provider: flags.provider }),
+  }),
 };
 
 /** Removes the stored credential. Succeeds if nothing is stored. */
@@ -27,8 +32,12 @@ export const run = (options: LogoutOptions) =>
     Effect.catch((error) => Effect.sync(() => reportError("Error logging out", error))),
   );
 
-const logout = Effect.fnUntraced(function* ({ globals }: LogoutOptions) {
+const logout = Effect.fnUntraced(function* ({ globals, provider }: LogoutOptions) {
   const session = yield* openSession(globals);
+  if (provider !== undefined) {
+    const { signOut } = yield* Effect.promise(() => import("../login/gateway.ts"));
+    return yield* signOut(session, provider);
+  }
   const kept = yield* keptCopy(session);
   // The manager warns if the tokens could not be revoked.
   const { removed } = yield* AuthManager.use((manager) => manager.logout).pipe(

@@ -8,6 +8,12 @@ export const spec = defineSpec({
     "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, it provides the credential of every request: logout says so and changes nothing.",
   ],
   args: [],
-  flags: {},
+  flags: {
+    provider: {
+      type: "string",
+      value: "ID",
+      summary: "sign out of the gateway of this model provider only",
+    },
+  },
   examples: [{ line: "agent-auth logout", does: "Sign out" }],
 });

@@ -1,0 +1,47 @@
+import type { Remedy } from "@agent-auth/agent-identity/errors";
+import * as Data from "effect/Data";
+
+/** There is no sign-in to the gateway, or it has ended: only a new one helps. Nothing was sent to the gateway. */
+export class GatewaySignInRequired extends Data.TaggedError("GatewaySignInRequired")<{
+  readonly providerId: string;
+}> {
+  readonly code = "LOGIN_GATEWAY_SIGN_IN_REQUIRED";
+  readonly remedy: Remedy = "signIn";
+  get hint(): string {
+    return `Sign in to the gateway of model provider ${this.providerId}.`;
+  }
+  override get message(): string {
+    return `not signed in to the gateway of model provider ${this.providerId}`;
+  }
+}
+
+/** The authorization server of the gateway could not be asked, or its answer cannot be used. */
+export class GatewayAuthFailed extends Data.TaggedError("GatewayAuthFailed")<{
+  readonly providerId: string;
+  /** What was attempted. */
+  readonly step: "sign-in" | "refresh";
+  /** Without any text of the server but its error code. */
+  readonly reason: string;
+  readonly hint: string;
+  readonly remedy: Remedy;
+}> {
+  readonly code = "LOGIN_GATEWAY_AUTH_FAILED";
+  override get message(): string {
+    return `gateway ${this.step} failed for model provider ${this.providerId}: ${this.reason}`;
+  }
+}
+
+/** The store of gateway sign-ins cannot be read or written. */
+export class GatewayStoreUnusable extends Data.TaggedError("GatewayStoreUnusable")<{
+  readonly path: string;
+  readonly reason: string;
+  readonly hint: string;
+}> {
+  readonly code = "LOGIN_GATEWAY_STORE_UNUSABLE";
+  readonly remedy: Remedy = "fixStore";
+  override get message(): string {
+    return `cannot use the gateway credentials in ${this.path}: ${this.reason}`;
+  }
+}
+
+export type GatewayError = GatewaySignInRequired | GatewayAuthFailed | GatewayStoreUnusable;
