@@ -25,6 +25,7 @@ describe("promises, sign-in", () => {
     await using manager = createAuthManager({
       codexHome: home,
       variables,
+      configOverrides: [`chatgpt_base_url="${authority.chatgptBaseUrl}"`],
       environmentCredentials: false,
       loadAtStart: false,
     });

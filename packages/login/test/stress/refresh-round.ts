@@ -46,6 +46,7 @@ export const runRound = async (options: RoundOptions): Promise<RoundResult> => {
   const path = join(home, "auth.json");
   const tokens = await authority.mintChatgptTokens({ expiresInSeconds: -60 });
   await writeFile(path, JSON.stringify(asDocument(tokens)), { mode: 0o600 });
+  await writeFile(join(home, "config.toml"), `chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
   if (status !== undefined) authority.behave("refresh", { status, delayMs });
   else if (delayMs > 0) authority.behave("refresh", { delayMs });
   const startedMs = performance.now();
