@@ -53,7 +53,20 @@ export const MAX_UNREAD_BYTES = 1024 * 1024;
 
 const overloaded: RpcError = { code: -32001, message: "Server overloaded; retry later." };
 const disconnected: RpcError = { code: -32603, message: "the client has disconnected" };
+/** A handler threw or rejected, or its result is not JSON: a bug, which must not end the server. */
+const internal: RpcError = { code: -32603, message: "internal error" };
 const cancelled: RpcError = { code: -32603, message: "the request was cancelled" };
+
+const attempt = <A>(body: () => A): A | undefined => {
+  try {
+    return body();
+  } catch {
+    return undefined;
+  }
+};
+
+const encode = (idJson: string, answer: RpcAnswer): string =>
+  attempt(() => encodeAnswer(idJson, answer)) ?? encodeAnswer(idJson, { error: internal });
 
 /**
  * Connects a transport to the methods: parses messages, answers requests, sends requests to the client and matches their
@@ -117,7 +130,7 @@ export const openSession = (transport: TextTransport, host: SessionHost): Sessio
 
   const answered = (idJson: string, answer: RpcAnswer): void => {
     inFlight -= 1;
-    send(encodeAnswer(idJson, answer));
+    send(encode(idJson, answer));
     resolveIfSettled();
   };
 
@@ -131,15 +144,18 @@ export const openSession = (transport: TextTransport, host: SessionHost): Sessio
           return mayReject;
         }
         inFlight += 1;
-        const answer = methods.request(message.method, message.params);
-        if (answer instanceof Promise) {
-          const { idJson } = message;
-          void answer.then((settled) => answered(idJson, settled));
-        } else answered(message.idJson, answer);
+        const { idJson } = message;
+        const answer = attempt(() => methods.request(message.method, message.params));
+        if (answer instanceof Promise)
+          answer.then(
+            (settled) => answered(idJson, settled),
+            () => answered(idJson, { error: internal }),
+          );
+        else answered(idJson, answer ?? { error: internal });
         return true;
       }
       case "Notification":
-        methods.notification(message.method, message.params);
+        attempt(() => methods.notification(message.method, message.params));
         return true;
       case "Answer":
         if (typeof message.id === "number") asked.get(message.id)?.(message.answer);

@@ -184,6 +184,22 @@ describe("a session", () => {
     await session.settled();
   });
 
+  it.each(["throw", "reject", "bigint"])(
+    "answers -32603 to a request whose handler has a bug (%s), and goes on",
+    async (method) => {
+      const { session, answers } = start();
+      session.receive(JSON.stringify({ method }));
+      session.receive(request(1, method));
+      await turn();
+      session.receive(request(2, "echo", "still here"));
+      await session.settled();
+      expect(answers()).toEqual([
+        { error: { code: -32603, message: "internal error" }, id: 1 },
+        { id: 2, result: "still here" },
+      ]);
+    },
+  );
+
   it("keeps nothing of a million ids", async () => {
     const { session, sent } = start();
     for (let id = 0; id < 1_000_000; id++) {
