@@ -57,6 +57,23 @@ const plain = (text: string) => layOutJson(text, { colour: false });
 
 describe("layOutJson", () => {
   it.each([
+    ["lists", "[", "]", ""],
+    ["objects", '{"a":', "}", "1"],
+    ["lists in objects", '{"a":[', "]}", ""],
+  ])(
+    "leaves %s of 20,000 levels as they are: their indentation would be gigabytes",
+    (_, open, close, inner) => {
+      expect(plain(open.repeat(20_000) + inner + close.repeat(20_000))).toBeNull();
+    },
+  );
+
+  it("lays out 256 levels, and no more", () => {
+    const nested = (levels: number) => plain("[".repeat(levels) + "]".repeat(levels));
+    expect(nested(256)?.split("\n")).toHaveLength(511);
+    expect(nested(257)).toBeNull();
+  });
+
+  it.each([
     ["an object", '{"a":1,"b":[true,null]}', '{\n  "a": 1,\n  "b": [\n    true,\n    null\n  ]\n}'],
     ["empty containers", '{"a":{},"b":[]}', '{\n  "a": {},\n  "b": []\n}'],
     ["punctuation in strings", '["{,}:\\"[]"]', '[\n  "{,}:\\"[]"\n]'],

@@ -2,12 +2,15 @@ import { escapeUnsafe } from "./write.ts";
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gu;
 
+/** Deeper values are not laid out: their indentation would be many times as long as the text. */
+const MAX_DEPTH = 256;
+
 /**
  * A JSON text laid out for a person: two spaces of indentation, and colours if wanted. Numbers, key order and duplicate
  * keys stay as they were written, which parsing and printing would not guarantee. Characters in strings that a terminal
  * would obey are escaped.
  *
- * @returns `null` if the text is not one JSON value
+ * @returns `null` if the text is not one JSON value, or if it is nested deeper than 256 levels
  */
 export const layOutJson = (
   text: string,
@@ -15,6 +18,7 @@ export const layOutJson = (
 ): string | null => {
   if (!isJson(text)) return null;
   const tokens = text.match(token) ?? [];
+  if (depthOf(tokens) > MAX_DEPTH) return null;
   let laidOut = "";
   let depth = 0;
   const newLine = () => `\n${"  ".repeat(depth)}`;
@@ -35,6 +39,16 @@ export const layOutJson = (
     }
   });
   return laidOut;
+};
+
+const depthOf = (tokens: readonly string[]): number => {
+  let depth = 0;
+  let deepest = 0;
+  for (const word of tokens) {
+    if (word === "{" || word === "[") deepest = Math.max(deepest, ++depth);
+    else if (word === "}" || word === "]") depth -= 1;
+  }
+  return deepest;
 };
 
 const isJson = (text: string): boolean => {

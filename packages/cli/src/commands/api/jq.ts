@@ -33,7 +33,9 @@ export const loadJqProgram = Effect.fnUntraced(function* (expression: string) {
   const lineText = (line: string): string => {
     const value: unknown = line.startsWith('"') ? JSON.parse(line) : undefined;
     if (!isShown) return typeof value === "string" ? value : line;
-    return typeof value === "string" ? filtered(value) : (layOutJson(line, { colour }) ?? line);
+    return typeof value === "string"
+      ? filtered(value)
+      : (layOutJson(line, { colour }) ?? filtered(line));
   };
   const program: JqProgram = {
     run: (body) => {

@@ -40,6 +40,10 @@ export const printResponse = (
         else done();
       });
     };
+    const fail = (error: unknown) => {
+      if (!(error instanceof CliError)) throw error;
+      resume(Effect.fail(error));
+    };
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
         running = controller;
@@ -49,15 +53,19 @@ export const printResponse = (
         head = { status, statusText: printable(statusText) };
         write(output.head(head, headers));
       },
-      onResponseData(_, chunk) {
-        write(output.data(chunk));
+      onResponseData(controller, chunk) {
+        try {
+          write(output.data(chunk));
+        } catch (error) {
+          fail(error);
+          controller.abort(stopped);
+        }
       },
       onResponseEnd() {
         try {
           writeLast(output.end("complete"), () => resume(Effect.succeed(head)));
         } catch (error) {
-          if (!(error instanceof CliError)) throw error;
-          resume(Effect.fail(error));
+          fail(error);
         }
       },
       onResponseError(_, error) {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { CliError } from "../../errors/cli-error.ts";
 import { hasColour, isTerminal } from "../../terminal/is-terminal.ts";
 import { layOutJson } from "../../terminal/json-layout.ts";
 import { printable } from "../../terminal/safe-text.ts";
@@ -15,6 +16,7 @@ export interface ResponseHead {
 /** Turns a response into what stdout gets. Each function returns the text or bytes to write now. */
 export interface ResponseOutput {
   readonly head: (head: ResponseHead, headers: IncomingHttpHeaders) => string;
+  /** @throws CliError if the response cannot be printed */
   readonly data: (chunk: Uint8Array) => string | Uint8Array;
   /** What is left to write, whether the response is complete or broke off. */
   readonly end: (outcome: "complete" | "broken") => string;
@@ -22,6 +24,9 @@ export interface ResponseOutput {
 
 /** JSON of up to this many bytes is laid out on a terminal; larger JSON is printed as it arrives. */
 const LAYOUT_BYTES = 16 * 1024 * 1024;
+
+/** jq needs the whole response in memory, several times over. */
+const JQ_BYTES = 64 * 1024 * 1024;
 
 /** A pipe or file gets the bytes as they come, a terminal gets safe text, and `jq` gets the whole response first. */
 export const responseOutput = (options: {
@@ -87,6 +92,7 @@ const isJson = (contentType: string | undefined): boolean =>
 /** As in gh, the response of a failed request is printed whole: the expression was written for the other one. */
 const jqBody = (jq: JqProgram, whole: Body): Body => {
   const chunks: Uint8Array[] = [];
+  let size = 0;
   let isFailed = false;
   return {
     start: (head, headers) => {
@@ -95,6 +101,8 @@ const jqBody = (jq: JqProgram, whole: Body): Body => {
     },
     data: (chunk) => {
       if (isFailed) return whole.data(chunk);
+      size += chunk.byteLength;
+      if (size > JQ_BYTES) throw tooLong;
       chunks.push(chunk);
       return "";
     },
@@ -104,6 +112,12 @@ const jqBody = (jq: JqProgram, whole: Body): Body => {
     },
   };
 };
+
+const tooLong = new CliError({
+  code: "CLI_JQ_FAILED",
+  message: "the response is longer than 64 MiB, which is too long for --jq",
+  hint: "Write it to a file without --jq, and run jq on the file.",
+});
 
 const headText = ({ status, statusText }: ResponseHead, headers: IncomingHttpHeaders): string => {
   const shown = isTerminal(1) ? printable : (text: string) => text;
