@@ -68,7 +68,7 @@ export const removeSpec = defineSpec({
 
 export const switchWorkspaceSpec = defineSpec({
   path: ["accounts", "switch-workspace"],
-  summary: "switch the ChatGPT workspace, without a new sign-in",
+  summary: "switch the workspace of the sign-in",
   description: [
     "Switches the current ChatGPT sign-in to another workspace of the same person, for agent-auth and for Codex. Without an id, lists the workspaces.",
     "If the backend refuses, for example because the workspace has a sign-in of its own, the current sign-in stays: sign in to the workspace then.",
