@@ -1,3 +1,5 @@
+import { ServerOverloaded } from "../errors/index.ts";
+import { toRpcError } from "../methods/rpc-error.ts";
 import type { AccountConnection, ClientConnection, RpcAnswer, RpcError } from "./connection.ts";
 import { encodeAnswer, encodeRequest, makeNotificationEncoder, parseMessage } from "./messages.ts";
 
@@ -51,7 +53,7 @@ const CONGESTED_BYTES = 256 * 1024;
 /** With more unread bytes than this, the client is disconnected. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
 
-const overloaded: RpcError = { code: -32001, message: "Server overloaded; retry later." };
+const overloaded = toRpcError(new ServerOverloaded());
 const disconnected: RpcError = { code: -32603, message: "the client has disconnected" };
 /** A handler threw or rejected, or its result is not JSON: a bug, which must not end the server. */
 const internal: RpcError = { code: -32603, message: "internal error" };

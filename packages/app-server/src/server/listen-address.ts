@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
 
 /** Where a server listens. */
 export type ListenAddress =
@@ -63,9 +64,5 @@ export const hostAndPort = (host: string, port: number): string =>
  * console.log(isLoopback("127.0.0.1"), isLoopback("0.0.0.0")); // true false
  * ```
  */
-export const isLoopback = (host: string): boolean => {
-  const version = isIP(host);
-  return version === 4
-    ? host.startsWith("127.")
-    : version === 6 && /^(?:0{0,4}:){2,7}0{0,3}1$/u.test(host);
-};
+export const isLoopback = (host: string): boolean =>
+  isIP(host) !== 0 && isLoopbackUrl(`http://${hostAndPort(host, 0)}`);

@@ -1,5 +1,6 @@
 import { arch, platform, release, type } from "node:os";
 import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
+import { hasWorkloadIdentity } from "@agent-auth/login/config/environment";
 import type { Credential } from "@agent-auth/login/credential";
 import { LoginInputInvalid, type LoginError } from "@agent-auth/login/errors";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
@@ -35,9 +36,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
   options: AccountServiceOptions,
 ): Effect.fn.Return<AccountServiceShape, AccountServiceError, Scope.Scope> {
   const { config, environment } = options;
-  const hasWorkloadIdentity =
-    environment.workloadIdentity !== undefined || config.workloadIdentity?.source !== undefined;
-  const hostOwnsAuth = options.hostOwnsAuth ?? hasWorkloadIdentity;
+  const hostOwnsAuth = options.hostOwnsAuth ?? hasWorkloadIdentity(environment, config);
   const scope = yield* Effect.scope;
   const provider = yield* Effect.fromResult(
     resolveProvider({ config, environment, allowInsecureHttp: options.allowInsecureHttp ?? false }),

@@ -38,7 +38,15 @@ const request = (id: number, method: string, params: unknown = {}) =>
   JSON.stringify({ id, method, params });
 
 const overload = (id: number) => ({
-  error: { code: -32001, message: "Server overloaded; retry later." },
+  error: {
+    code: -32001,
+    message: "Server overloaded; retry later.",
+    data: {
+      code: "APP_SERVER_OVERLOADED",
+      hint: "Wait for answers before sending more requests.",
+      remedy: "retry",
+    },
+  },
   id,
 });
 

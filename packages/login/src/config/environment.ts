@@ -5,6 +5,9 @@ import { type DotEnv, readDotEnv } from "./dot-env.ts";
 import type { EnvFile } from "./types.ts";
 import { compact } from "../internal/compact.ts";
 import type { Config } from "./types.ts";
+import { selectingVariables, workloadIdentityTable } from "./workload-identity.ts";
+
+export { hasWorkloadIdentity } from "./workload-identity.ts";
 
 export type { CodexHome } from "./codex-home.ts";
 
@@ -65,13 +68,6 @@ export interface LoginEnvironment {
   /** Why `$CODEX_HOME/.env` could not be read. `loadConfig` fails with it. */
   readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
 }
-
-/** The variables that select a workload identity by their presence, even if they are empty. */
-const selectingVariables = [
-  "OPENAI_FEDERATION_RULE_ID",
-  "OPENAI_IDENTITY_TOKEN_SOURCE",
-  "OPENAI_IDENTITY_TOKEN_FILE",
-] as const;
 
 const workloadVariables = [
   ...selectingVariables,
@@ -195,9 +191,6 @@ export type OverridingSetting =
   | "CODEX_ACCESS_TOKEN"
   | (typeof selectingVariables)[number]
   | typeof workloadIdentityTable;
-
-/** The table of `config.toml` that selects a workload identity. */
-const workloadIdentityTable = "agent_auth.workload_identity";
 
 const homeVariable = process.platform === "win32" ? "USERPROFILE" : "HOME";
 

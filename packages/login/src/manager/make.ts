@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
-import { overridingEnvVar } from "../config/environment.ts";
+import { hasWorkloadIdentity, overridingEnvVar } from "../config/environment.ts";
 import { isExpired } from "../credential/expiry.ts";
 import type { Credential } from "../credential/index.ts";
 import type { LoginError } from "../errors/index.ts";
@@ -241,8 +241,7 @@ const openWorkloadIdentity = Effect.fnUntraced(function* ({
   config,
   environment,
 }: AuthManagerOptions): Effect.fn.Return<ManagerDeps["workloadIdentity"]> {
-  if (environment.workloadIdentity === undefined && config.workloadIdentity?.source === undefined)
-    return undefined;
+  if (!hasWorkloadIdentity(environment, config)) return undefined;
   const open = Effect.gen(function* () {
     const it = yield* Effect.promise(() => import("../workload-identity/index.ts"));
     const selected = yield* Effect.fromResult(it.workloadIdentitySettings(environment, config));

@@ -3,8 +3,10 @@ import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import type { WorkloadIdentityVariables } from "../config/environment.ts";
 import type { Config, IdentitySourceName, WorkloadIdentityConfig } from "../config/types.ts";
+import { selectingVariables, workloadIdentityTable as table } from "../config/workload-identity.ts";
 import { WorkloadIdentityInvalid } from "../errors/workload-identity.ts";
 import { compact } from "../internal/compact.ts";
+import { defaultIssuer } from "../oauth/authority.ts";
 
 /** What the identity token is exchanged for. */
 export type WorkloadTarget =
@@ -92,15 +94,10 @@ const fromVariables = (
         federationRuleId,
         ...compact({ context: context === undefined ? undefined : Redacted.value(context) }),
       },
-      setting: selecting.find((name) => variables[name] !== undefined) ?? selecting[0],
+      setting:
+        selectingVariables.find((name) => variables[name] !== undefined) ?? selectingVariables[0],
     };
   });
-
-const selecting = [
-  "OPENAI_FEDERATION_RULE_ID",
-  "OPENAI_IDENTITY_TOKEN_SOURCE",
-  "OPENAI_IDENTITY_TOKEN_FILE",
-] as const;
 
 const spiffeVariables = ["OPENAI_SPIFFE_AUDIENCE", "OPENAI_SPIFFE_ID"] as const;
 
@@ -171,9 +168,6 @@ const invalid = (text: string, setting: string) =>
 const isAbsolutePath = (path: string): boolean =>
   process.platform === "win32" ? /^(?:[a-z]:)?[\\/]/i.test(path) : path.startsWith("/");
 
-/** The table of `config.toml`, as errors name it. */
-const table = "agent_auth.workload_identity";
-
 const fromConfig = (
   config: WorkloadIdentityConfig | undefined,
 ): Result.Result<Chosen | undefined, WorkloadIdentityInvalid> => {
@@ -216,7 +210,7 @@ const options = ({
 }: WorkloadIdentityConfig) =>
   compact({ audience, clientId, endpoint, spiffeId, tokenFile, tokenVariable });
 
-const productionTokenUrl = "https://auth.openai.com/oauth/token";
+const productionTokenUrl = `${defaultIssuer}/oauth/token`;
 const stagingTokenUrl = "https://auth.api.openai.org/oauth/token";
 
 const tokenUrlByHost: ReadonlyMap<string, string> = new Map([

@@ -13,6 +13,7 @@ import {
   serveStdio,
 } from "@agent-auth/app-server/server";
 import { AccountService, layer as accountLayer } from "@agent-auth/app-server/service";
+import { hasWorkloadIdentity } from "@agent-auth/login/config/environment";
 import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -119,13 +120,11 @@ const appServer = Effect.fnUntraced(function* (options: AppServerOptions) {
   }).pipe(Layer.provideMerge(managerLayer(session, "appServer")));
   return yield* Effect.gen(function* () {
     // Without its credential the server has nothing to offer, and no client can sign in instead.
-    if (hasWorkloadIdentity(session)) yield* AuthManager.use((manager) => manager.current);
+    if (hasWorkloadIdentity(session.environment, session.config))
+      yield* AuthManager.use((manager) => manager.current);
     return yield* Effect.scoped(serve(options, auth, session));
   }).pipe(Effect.provide(account));
 });
-
-const hasWorkloadIdentity = ({ config, environment }: Session): boolean =>
-  environment.workloadIdentity !== undefined || config.workloadIdentity?.source !== undefined;
 
 /** A loopback port can be reached by every user of the machine, so that it is open only if it was asked for. */
 const requireAuth = (

@@ -84,13 +84,12 @@ export const checkClaims = Effect.fnUntraced(function* (
   token: Redacted.Redacted,
   hint: string,
 ): Effect.fn.Return<Redacted.Redacted, IdentityTokenUnavailable> {
-  const claims = decodeUnverifiedClaims(Redacted.value(token));
+  const claims = unverifiedClaims(Redacted.value(token));
   if (claims === undefined) return token;
-  const { aud, exp } = claims;
+  const { audiences, exp } = claims;
   if (typeof exp === "number" && exp * 1000 <= (yield* Clock.currentTimeMillis))
     return yield* unavailable(source, `${source.name}: the identity token has expired`, hint);
   const { audience } = source;
-  const audiences: ReadonlyArray<unknown> = Array.isArray(aud) ? aud : [aud];
   if (audience === undefined || audiences.includes(audience)) return token;
   return yield* unavailable(
     source,
@@ -99,13 +98,16 @@ export const checkClaims = Effect.fnUntraced(function* (
   );
 });
 
-const decodeUnverifiedClaims = (
+/** The audiences and the expiry that a JWT claims, without verification; `undefined` if the text is not a JWT. */
+export const unverifiedClaims = (
   jwt: string,
-): { readonly aud?: unknown; readonly exp?: unknown } | undefined => {
+): { readonly audiences: ReadonlyArray<unknown>; readonly exp: unknown } | undefined => {
   const [, payload, signature] = jwt.split(".");
   if (payload === undefined || signature === undefined) return undefined;
   const claims = parseJson(Buffer.from(payload, "base64url").toString("utf8"));
-  return typeof claims === "object" && claims !== null ? claims : undefined;
+  if (typeof claims !== "object" || claims === null) return undefined;
+  const { aud, exp }: { readonly aud?: unknown; readonly exp?: unknown } = claims;
+  return { audiences: Array.isArray(aud) ? aud : [aud], exp };
 };
 
 /** The text member of a JSON object, or `undefined`. */

@@ -2,10 +2,16 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type * as Grpc from "@grpc/grpc-js";
 import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
-import { parseJson } from "../../internal/json.ts";
+
 import type { IdentitySource } from "../settings.ts";
 import { decodeJwtSvids, encodeJwtSvidRequest, type JwtSvid } from "./spiffe-messages.ts";
-import { checkClaims, checkToken, type FetchIdentityToken, unavailable } from "./source.ts";
+import {
+  checkClaims,
+  checkToken,
+  type FetchIdentityToken,
+  unavailable,
+  unverifiedClaims,
+} from "./source.ts";
 
 const timeoutMs = 10_000;
 
@@ -24,7 +30,8 @@ export const fetchFromSpiffe: FetchIdentityToken = Effect.fnUntraced(
     const svids = yield* fetchJwtSvids(source, address, { audience, spiffeId });
     const svid = yield* choose(source, svids);
     const token = yield* checkToken(source, svid.token, hint);
-    if (!isIssuedFor(svid.token, audience) || (spiffeId !== "" && svid.spiffeId !== spiffeId))
+    const isIssuedForAudience = unverifiedClaims(svid.token)?.audiences.includes(audience) === true;
+    if (!isIssuedForAudience || (spiffeId !== "" && svid.spiffeId !== spiffeId))
       return yield* unavailable(source, "the workload identity assertion is invalid", hint);
     return yield* checkClaims(source, token, hint);
   },
@@ -86,16 +93,6 @@ const choose = (
   return svid === undefined
     ? Effect.fail(unavailable(source, "the workload identity assertion is invalid", hint))
     : Effect.succeed(svid);
-};
-
-/** Whether a JWT names the audience. Not verified: the token endpoint does that. */
-const isIssuedFor = (jwt: string, audience: string): boolean => {
-  const [, payload, signature] = jwt.split(".");
-  if (payload === undefined || signature === undefined) return false;
-  const claims = parseJson(Buffer.from(payload, "base64url").toString("utf8"));
-  const aud: unknown =
-    typeof claims === "object" && claims !== null ? Reflect.get(claims, "aud") : undefined;
-  return Array.isArray(aud) ? aud.includes(audience) : aud === audience;
 };
 
 const loadGrpc = (source: IdentitySource): Effect.Effect<typeof Grpc, IdentityTokenUnavailable> =>
