@@ -16,6 +16,7 @@ import { authorizeRoutes, decideAuthorizeUrl } from "./oauth/authorize.ts";
 import { decideDevice, deviceRoutes } from "./oauth/device.ts";
 import { discoveryRoutes } from "./oauth/discovery.ts";
 import {
+  approveAllGatewayDevices,
   approveGatewayDevice,
   expireGatewayTokens,
   gatewayRoutes,
@@ -82,6 +83,7 @@ const steering = (state: AuthorityState) => ({
   decideSignIn: decideAuthorizeUrl.bind(null, state),
   decideDevice: decideDevice.bind(null, state),
   approveGatewayDevice: approveGatewayDevice.bind(null, state),
+  approveAllGatewayDevices: approveAllGatewayDevices.bind(null, state),
   expireGatewayTokens: expireGatewayTokens.bind(null, state),
   revokeGatewaySignIns: revokeGatewaySignIns.bind(null, state),
   expireAccessToken: (token: string) => state.directory.expireBearer(token, state.clock.nowMs()),

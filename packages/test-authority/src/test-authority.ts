@@ -138,6 +138,8 @@ export interface TestAuthority extends AsyncDisposable {
 
   /** Enters a device's code in the page of the gateway. Returns whether it was pending. */
   readonly approveGatewayDevice: (userCode: string) => boolean;
+  /** Enters the codes of all devices that wait for the gateway. */
+  readonly approveAllGatewayDevices: () => void;
   /** Makes the gateway refuse all of its access tokens. Refresh tokens stay. */
   readonly expireGatewayTokens: () => void;
   /** Ends every sign-in to the gateway. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -53,6 +53,15 @@ export const gatewayCredentialId = (codexHome: string, config: GatewaySessionCon
   return `provider-oauth|${digest.digest("hex")}`;
 };
 
+/** Codex follows the links of a folder that `CODEX_HOME` names, and not of the default one. */
+const nameOf = ({ explicit, path }: CodexHome): string => {
+  try {
+    return explicit ? realpathSync(path) : path;
+  } catch {
+    return path; // the store says what is wrong with it
+  }
+};
+
 const Stored = z.object({
   access_token: z.string().check(z.minLength(1)),
   refresh_token: z.nullish(z.string()),
@@ -64,7 +73,7 @@ const Stored = z.object({
 export const openGatewayStore = (home: CodexHome, config: GatewaySessionConfig): GatewayStore => {
   const folder = join(home.path, "secrets");
   const path = join(folder, "gateway_oauth.json");
-  const id = gatewayCredentialId(home.path, config);
+  const id = gatewayCredentialId(nameOf(home), config);
   const unusable = (reason: string, hint = "Correct or remove the file, and sign in again.") =>
     new GatewayStoreUnusable({ path, reason, hint });
   const attempt = <A>(run: () => A | Promise<A>): Effect.Effect<A, GatewayStoreUnusable> =>

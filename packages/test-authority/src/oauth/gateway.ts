@@ -34,6 +34,11 @@ export const approveGatewayDevice = ({ gateway }: AuthorityState, userCode: stri
   return device !== undefined;
 };
 
+/** Enters the codes of all devices that wait. */
+export const approveAllGatewayDevices = ({ gateway }: AuthorityState): void => {
+  for (const device of gateway.devices.values()) device.isApproved = true;
+};
+
 /** Ends every token of the gateway: the next request with one gets 401. Refresh tokens stay. */
 export const expireGatewayTokens = ({ gateway }: AuthorityState): void =>
   gateway.accessTokens.clear();
