@@ -186,7 +186,8 @@ export const methods = {
     params: account.AccountSessionsListParams,
     result: account.AccountSessionsResponse,
     isExperimental: true,
-    handle: ({ service }) => service.sessions,
+    handle: ({ service }, { refreshWorkspaceMetadata = false }) =>
+      service.sessions({ refreshWorkspaceMetadata }),
   }),
 } as const;
 

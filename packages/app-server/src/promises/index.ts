@@ -78,7 +78,9 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly tokenUsage: (options?: { readonly threadId?: string }) => Promise<TokenUsage>;
   readonly workspaceMessages: () => Promise<WorkspaceMessages>;
   /** The one stored ChatGPT login with its workspace; empty for other credentials. */
-  readonly sessions: () => Promise<AccountSessions>;
+  readonly sessions: (options?: {
+    readonly refreshWorkspaceMetadata?: boolean;
+  }) => Promise<AccountSessions>;
   /** Calls the listener for each account event, until the returned function is called. */
   readonly listen: (listener: (event: AccountEvent) => void) => () => void;
   /** The service with Effects, which `handleAccountMethods` uses, and the context that they run in. */
@@ -232,7 +234,7 @@ const makePromises = (
     rateLimits: (call) => run(effects.rateLimits(call)),
     tokenUsage: (call) => run(effects.tokenUsage(call)),
     workspaceMessages: () => run(effects.workspaceMessages),
-    sessions: () => run(effects.sessions),
+    sessions: (call) => run(effects.sessions(call)),
     listen: effects.listen,
     close,
     [Symbol.asyncDispose]: close,

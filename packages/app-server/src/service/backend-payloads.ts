@@ -1,7 +1,13 @@
 import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
 import * as z from "zod/mini";
 import { RateLimitReachedType } from "../schema/usage.ts";
-import type { AccountServiceShape, RateLimits, TokenUsage, WorkspaceMessages } from "./types.ts";
+import type {
+  AccountServiceShape,
+  AccountSessions,
+  RateLimits,
+  TokenUsage,
+  WorkspaceMessages,
+} from "./types.ts";
 import type * as Effect from "effect/Effect";
 
 // Responses of the account's backend. Members that are absent or of another type count as unknown, since newer backends
@@ -221,6 +227,30 @@ export const readWorkspaceMessages = (json: unknown): WorkspaceMessages | undefi
       archivedAt: message.archived_at ?? null,
     })),
   };
+};
+
+const Workspaces = z.object({
+  accounts: z.array(
+    z.object({ id: z.string(), name: text, profile_picture_url: text, structure: text }),
+  ),
+});
+
+type Workspace = AccountSessions["sessions"][number]["workspaces"][number];
+
+/** Returns the workspaces in the response of `/accounts/check`; `undefined` for another response. */
+export const readWorkspaces = (json: unknown): Array<Workspace> | undefined => {
+  const parsed = Workspaces.safeParse(json);
+  return parsed.success
+    ? parsed.data.accounts.map((account) => ({
+        accountId: account.id,
+        name: account.name ?? null,
+        imageUrl: account.profile_picture_url ?? null,
+        kind:
+          account.structure === "personal" || account.structure === "workspace"
+            ? account.structure
+            : null,
+      }))
+    : undefined;
 };
 
 type Outcome = Effect.Success<ReturnType<AccountServiceShape["consumeRateLimitResetCredit"]>>;

@@ -186,10 +186,20 @@ export const makeBackend = ({
       });
       return yield* parse(answer, attempt, payload.readConsumeOutcome);
     }),
-    sessions: Effect.map(current, (credential) => {
+    sessions: Effect.fnUntraced(function* ({ refreshWorkspaceMetadata = false } = {}) {
+      const credential = yield* current;
       const { accountId, email, userId } = credential?.account ?? {};
       if (credential?._tag !== "Chatgpt" || userId === undefined)
         return { activeSessionId: null, sessions: [] };
+      const attempt = "failed to list the workspaces";
+      const workspaces = refreshWorkspaceMetadata
+        ? yield* Effect.flatMap(
+            send({ method: "GET", path: "/accounts/check", attempt, credential }),
+            (answer) => parse(answer, attempt, payload.readWorkspaces),
+          )
+        : accountId === undefined
+          ? []
+          : [{ accountId, name: null, imageUrl: null, kind: null }];
       const session = {
         sessionId: userId,
         email: email ?? null,
@@ -199,8 +209,7 @@ export const makeBackend = ({
         lastUsedAt: Math.floor((credential.lastRefreshMs ?? 0) / 1000),
         isActive: true,
         selectedWorkspaceAccountId: accountId ?? null,
-        workspaces:
-          accountId === undefined ? [] : [{ accountId, name: null, imageUrl: null, kind: null }],
+        workspaces,
       };
       return { activeSessionId: userId, sessions: [session] };
     }),

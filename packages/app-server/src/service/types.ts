@@ -178,8 +178,13 @@ export interface AccountServiceShape {
     z.infer<typeof usage.ConsumeAccountRateLimitResetCreditResponse>,
     AccountServiceError
   >;
-  /** The one stored ChatGPT login with its workspace; empty for other credentials. */
-  readonly sessions: Effect.Effect<AccountSessions, AccountServiceError>;
+  /**
+   * The one stored ChatGPT login with its workspace; empty for other credentials. `refreshWorkspaceMetadata` asks the
+   * backend for all workspaces of the login and their names.
+   */
+  readonly sessions: (options?: {
+    readonly refreshWorkspaceMetadata?: boolean;
+  }) => Effect.Effect<AccountSessions, AccountServiceError>;
   /**
    * The account events: logins and logouts of this service, and changes that other programs made to the store. Events
    * follow the result of the call that caused them, in a later turn of the event loop.
