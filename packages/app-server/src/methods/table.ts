@@ -189,6 +189,14 @@ export const methods = {
     handle: ({ service }, { refreshWorkspaceMetadata = false }) =>
       service.sessions({ refreshWorkspaceMetadata }),
   }),
+  "accountSession/switch": method({
+    kind: "required",
+    params: account.AccountSessionsSwitchParams,
+    result: account.AccountSessionsSwitchResponse,
+    isExperimental: true,
+    handle: ({ service }, { accountId, sessionId }) =>
+      service.switchSession({ accountId, sessionId }),
+  }),
 } as const;
 
 export type MethodName = keyof typeof methods;
@@ -202,7 +210,6 @@ const unsupported: ReadonlyArray<readonly [pattern: RegExp, area: string]> = [
   [/^account\/bedrock\//, "Amazon Bedrock"],
   [/^account\/gcp\//, "Google Cloud"],
   [/^account\/gatewayOAuth\//, "gateway OAuth"],
-  [/^accountSession\/switch$/, "workspace switch"],
   [/^remoteControl\//, "remote control"],
   [/^userVerification\//, "user verification"],
 ];

@@ -81,6 +81,11 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly sessions: (options?: {
     readonly refreshWorkspaceMetadata?: boolean;
   }) => Promise<AccountSessions>;
+  /** Changes the workspace of the stored ChatGPT login. */
+  readonly switchSession: (request: {
+    readonly sessionId: string;
+    readonly accountId: string;
+  }) => Promise<AccountSessions>;
   /** Calls the listener for each account event, until the returned function is called. */
   readonly listen: (listener: (event: AccountEvent) => void) => () => void;
   /** The service with Effects, which `handleAccountMethods` uses, and the context that they run in. */
@@ -235,6 +240,7 @@ const makePromises = (
     tokenUsage: (call) => run(effects.tokenUsage(call)),
     workspaceMessages: () => run(effects.workspaceMessages),
     sessions: (call) => run(effects.sessions(call)),
+    switchSession: (request) => run(effects.switchSession(request)),
     listen: effects.listen,
     close,
     [Symbol.asyncDispose]: close,

@@ -46,6 +46,8 @@ export const toAccountManager = (manager: PromiseAuthManager): AccountManager =>
         ),
       );
     }),
+  switchWorkspace: (workspaceId) =>
+    call((options) => manager.switchWorkspace(workspaceId, options)),
   changes: Stream.callback((queue) =>
     Effect.acquireRelease(
       Effect.sync(() =>

@@ -37,6 +37,8 @@ const types: Named = {
     .result,
   AccountSessionsListParams: schemaOf("accountSession/list").params,
   AccountSessionsResponse: schemaOf("accountSession/list").result,
+  AccountSessionsSwitchParams: schemaOf("accountSession/switch").params,
+  AccountSessionsSwitchResponse: schemaOf("accountSession/switch").result,
   AccountLoginCompletedNotification: account.AccountLoginCompletedNotification,
   AccountUpdatedNotification: account.AccountUpdatedNotification,
   ChatgptAuthTokensRefreshParams: account.ChatgptAuthTokensRefreshParams,
@@ -47,6 +49,8 @@ const types: Named = {
 const experimental: ReadonlySet<string> = new Set([
   "AccountSessionsListParams",
   "AccountSessionsResponse",
+  "AccountSessionsSwitchParams",
+  "AccountSessionsSwitchResponse",
 ]);
 
 export interface GenerateOptions {

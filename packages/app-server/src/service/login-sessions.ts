@@ -29,6 +29,7 @@ export interface LoginSessions {
   readonly cancel: (
     loginId: string,
   ) => Effect.Effect<{ readonly status: "canceled" | "notFound" }, InvalidLoginId>;
+  readonly isPending: () => boolean;
   /** Cancels the pending login, for a login of another kind or a logout. Waits if its tokens are being stored. */
   readonly cancelPending: Effect.Effect<void>;
 }
@@ -207,6 +208,7 @@ export const makeLoginSessions = (deps: LoginSessionsOptions): LoginSessions => 
       const isCancelled = yield* cancel(session, cancelledText(session.kind));
       return { status: isCancelled ? "canceled" : "notFound" };
     }),
+    isPending: () => pending !== undefined,
     cancelPending: cancelPending(cancelledText),
   };
 };

@@ -11,7 +11,12 @@ import * as Result from "effect/Result";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import * as Stream from "effect/Stream";
-import { type AccountServiceError, ExternalAuthActive, HostOwnsAuth } from "../errors/index.ts";
+import {
+  type AccountServiceError,
+  ExternalAuthActive,
+  HostOwnsAuth,
+  WorkspaceSwitchRefused,
+} from "../errors/index.ts";
 import {
   authModeOf,
   isSameSignIn,
@@ -263,6 +268,25 @@ export const makeAccountService = Effect.fnUntraced(function* (
           if (ended) announce();
         }),
       ),
+    switchSession: ({ accountId, sessionId }) =>
+      Effect.gen(function* () {
+        yield* refuseIfHostOwns;
+        if (accountId === "") return yield* refuseSwitch("accountId must not be empty");
+        const { activeSessionId, sessions: found } = yield* backend.methods.sessions();
+        if (activeSessionId === null || activeSessionId !== sessionId)
+          return yield* refuseSwitch("Only the active managed account session can be switched");
+        if (sessions.isPending())
+          return yield* refuseSwitch(
+            "Finish or cancel the current login before switching workspaces",
+          );
+        if (found[0]?.selectedWorkspaceAccountId !== accountId) {
+          const all = yield* backend.methods.sessions({ refreshWorkspaceMetadata: true });
+          const isKnown = all.sessions[0]?.workspaces.some((one) => one.accountId === accountId);
+          if (isKnown !== true) return yield* refuseSwitch("The selected workspace is unavailable");
+          yield* inOrder(Effect.map(manager.switchWorkspace(accountId), announce));
+        }
+        return yield* backend.methods.sessions();
+      }),
     events: source.events,
     listen: source.listen,
     describe: ({ name, version }) => {
@@ -277,6 +301,8 @@ export const makeAccountService = Effect.fnUntraced(function* (
     },
   };
 });
+
+const refuseSwitch = (reason: string) => Effect.fail(new WorkspaceSwitchRefused({ reason }));
 
 /** Before the pending login is cancelled for it. */
 const refuseEmpty = (apiKey: Redacted.Redacted): Effect.Effect<void, LoginInputInvalid> =>

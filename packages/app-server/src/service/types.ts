@@ -34,6 +34,7 @@ export type AccountManager = Pick<
   | "refresh"
   | "setExternalProvider"
   | "snapshot"
+  | "switchWorkspace"
 >;
 
 /** Settings of the browser login and the device code login. */
@@ -184,6 +185,11 @@ export interface AccountServiceShape {
    */
   readonly sessions: (options?: {
     readonly refreshWorkspaceMetadata?: boolean;
+  }) => Effect.Effect<AccountSessions, AccountServiceError>;
+  /** Changes the workspace of the stored ChatGPT login, and returns the login as `sessions` does. */
+  readonly switchSession: (request: {
+    readonly sessionId: string;
+    readonly accountId: string;
   }) => Effect.Effect<AccountSessions, AccountServiceError>;
   /**
    * The account events: logins and logouts of this service, and changes that other programs made to the store. Events

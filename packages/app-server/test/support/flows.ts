@@ -158,6 +158,27 @@ const usagePayload = {
   credits: { has_credits: true, unlimited: false, balance: "9.99" },
 };
 
+const workspace = (id: string, name: string, structure: string) => ({
+  id,
+  name,
+  structure,
+  workspace_backend_origin: "NO_CONSTRAINT",
+  account_routing_override: "NO_CONSTRAINT",
+});
+
+const bodyText = ({ body }: { readonly body?: unknown }): string =>
+  typeof body === "string" ? body : "";
+
+/** The user's two workspaces, as the recordings' authority described them. */
+const twoWorkspaces = ({ authority }: Stage): void => {
+  authority.createAccount({ ...authority.account, accountId: "acct-2" });
+  const accounts = [
+    workspace("acct-1", "Mine", "personal"),
+    workspace("acct-2", "Team", "workspace"),
+  ];
+  authority.behave("accountsCheck", { respond: () => json(200, { accounts }) });
+};
+
 const json = (status: number, body: unknown) => ({
   status,
   headers: { "content-type": "application/json" },
@@ -447,21 +468,10 @@ export const flows: Readonly<Record<string, Flow>> = {
       stage.authority.behave("accountsCheck", {
         change: (response) => ({
           ...response,
-          body: String(response.body).replaceAll('"personal"', '"workspace"'),
+          body: bodyText(response).replaceAll('"personal"', '"workspace"'),
         }),
       });
     },
-    deviations: [
-      {
-        reason: "accountSession/switch is refused by name",
-        apply: answers({
-          A5: refusedByName("accountSession/switch", "workspace switch"),
-          A6: refusedByName("accountSession/switch", "workspace switch"),
-          A7: refusedByName("accountSession/switch", "workspace switch"),
-          A8: refusedByName("accountSession/switch", "workspace switch"),
-        }),
-      },
-    ],
   },
   "44-gateway-oauth": {
     configToml: "",
@@ -522,6 +532,25 @@ export const flows: Readonly<Record<string, Flow>> = {
     before: storedChatgpt({ expiresInSeconds: 60 }),
     check: ({ authority }) => expect(authority.count("refresh")).toBe(1),
   },
+  "52-account-session-switch": {
+    before: async (stage) => {
+      await storedChatgpt()(stage);
+      twoWorkspaces(stage);
+      stage.authority.behave("switchWorkspace", { status: 404 });
+    },
+  },
+  "52-account-session-switch-success": {
+    before: async (stage) => {
+      await storedChatgpt()(stage);
+      twoWorkspaces(stage);
+    },
+    after: {
+      "start:1": async (stage) => {
+        await storedChatgpt()(stage);
+        stage.authority.behave("switchWorkspace", { status: 403 });
+      },
+    },
+  },
   "53-login-issuer-env": {
     issuer: "https://chatgpt-staging.com",
     env: ({ authority }) => ({ CODEX_APP_SERVER_LOGIN_ISSUER: authority.issuer }),
@@ -581,7 +610,5 @@ export const notReplayed: Readonly<Record<string, string>> = {
   "50-workload-identity-cache": "is about the times of exchanges, which login's tests cover",
   "51-gateway-oauth": "gateway OAuth is refused by name, see 44",
   "51-gateway-oauth-success": "gateway OAuth is refused by name, see 44",
-  "52-account-session-switch": "accountSession/switch is refused by name, see 43",
-  "52-account-session-switch-success": "accountSession/switch is refused by name, see 43",
   "59-managed-requirements": "needs a machine-wide requirements file",
 };

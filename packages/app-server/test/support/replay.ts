@@ -211,7 +211,11 @@ class Replay {
   #expect(conn: string, message: Message): void {
     if (!isCompared(message)) return;
     const expected = this.#expectedOf(conn);
-    const { emittedAtMs: _, ...plain } = message;
+    // The time of the last login or refresh.
+    const timeless: Message = JSON.parse(
+      JSON.stringify(message).replaceAll(/"lastUsedAt":\d+/g, '"lastUsedAt":0'),
+    );
+    const { emittedAtMs: _, ...plain } = timeless;
     (message.method === undefined ? expected.answers : expected.sent).push(plain);
   }
 
@@ -382,6 +386,7 @@ class Replay {
       .replaceAll(`${authority.url}/backend-api`, "https://chatgpt.com/backend-api")
       .replaceAll(authority.url, this.setup.issuer ?? "https://auth.openai.com")
       .replaceAll(home, "$CODEX_HOME")
+      .replaceAll(/"lastUsedAt":\d+/g, '"lastUsedAt":0')
       .replace(/"userCode":"[A-Z-]+"/, '"userCode":"ABCD-EFGHI"')
       .replace(/127\.0\.0\.1%3A\d+%2Fauth/g, "127.0.0.1%3A1455%2Fauth");
     return normalise(expected, withoutAdditions(JSON.parse(text)), bindings);
