@@ -54,6 +54,7 @@ describe("the terminal filter", () => {
 });
 
 const plain = (text: string) => layOutJson(text, { colour: false });
+const nested = (levels: number) => plain("[".repeat(levels) + "]".repeat(levels));
 
 describe("layOutJson", () => {
   it.each([
@@ -68,7 +69,6 @@ describe("layOutJson", () => {
   );
 
   it("lays out 256 levels, and no more", () => {
-    const nested = (levels: number) => plain("[".repeat(levels) + "]".repeat(levels));
     expect(nested(256)?.split("\n")).toHaveLength(511);
     expect(nested(257)).toBeNull();
   });
