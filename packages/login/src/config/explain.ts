@@ -7,7 +7,7 @@ import type { AdministratorRule } from "./types.ts";
 import type { ConfigError } from "../errors/config.ts";
 import { compact } from "../internal/compact.ts";
 
-/** A key of the configuration and the layer that decides it. */
+/** A key of the configuration and the layer that sets it. */
 export interface ExplainedKey {
   /** Dotted, as after `-c`; a provider is one key. */
   readonly key: string;
@@ -19,9 +19,9 @@ export interface ExplainedKey {
   readonly isRequired: boolean;
 }
 
-/** Which layer decides which key, and the rules of `requirements.toml`. */
+/** Which layer sets which key, and the rules of `requirements.toml`. */
 export interface ConfigExplanation {
-  /** Only keys that this project uses, in the order of the alphabet. Values are left out: they may be secrets. */
+  /** The keys that agent-auth uses, in alphabetical order. Values are left out, because they may be secrets. */
   readonly keys: ReadonlyArray<ExplainedKey>;
   readonly rules: ReadonlyArray<AdministratorRule>;
   readonly residency?: { readonly value: "us"; readonly where: string };
@@ -39,7 +39,7 @@ const usedKeys: ReadonlyArray<ReadonlyArray<string>> = [
 ];
 
 /**
- * Returns which file set which key, and the requirements that are in force: for diagnoses. Values are not checked.
+ * Returns which file set which key, and the requirements that apply, for diagnostics. Values are not checked.
  *
  * @example
  * ```ts

@@ -35,11 +35,11 @@ export interface ConfigLayer {
   /** As errors name it: the file's path, `AGENT_AUTH_CONFIG` or `-c`. */
   readonly where: string;
   readonly table: TomlTable;
-  /** What lines are counted in; absent for `-c`. */
+  /** The source text, for line numbers in errors; absent for `-c`. */
   readonly text?: string;
   /** Relative paths in this layer start here; absent: in the working directory. */
   readonly folder?: string;
-  /** The file's path if it is a file, which a child process reads by itself. */
+  /** The file's path if the layer is a file. Child processes read it themselves. */
   readonly file?: string;
   /** Whether an administrator wrote it. */
   readonly isSystemFile?: true;
@@ -183,7 +183,7 @@ const parseValue = (raw: string): Effect.Effect<unknown> =>
     Effect.orElseSucceed(() => raw),
   );
 
-/** A value where a table is needed is replaced by one, as in Codex. */
+/** If the path leads through a value that is not a table, a table replaces the value, as in Codex. */
 const setAt = (table: TomlTable, { path, value }: Override): TomlTable => {
   const [key, ...rest] = path;
   if (key === undefined) return table;

@@ -44,8 +44,8 @@ export const loadRequirements = (sources: {
   });
 
 /**
- * Returns the requirements that a text states. Rules about sandboxes, tools and models are Codex's and are not looked at.
- * A rule that seems to restrict sign-ins or requests but is not known is an error: it is not ignored.
+ * Returns the requirements in a text. Codex's rules about sandboxes, tools and models are ignored. An unknown rule whose
+ * name suggests that it restricts sign-ins or requests is an error.
  */
 export const parseRequirements = (
   text: string,
@@ -186,7 +186,7 @@ export const replacedValues = (
 
 /**
  * Returns the configuration with the rules of administrators: those of the requirements, and `forced_…` keys that a
- * system file decides. Fails if no way of signing in is left.
+ * system file sets. Fails if no login method is left.
  */
 export const withRules = (
   config: Config,

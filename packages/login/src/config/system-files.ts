@@ -18,7 +18,7 @@ export type SystemFileName = "config.toml" | "managed_config.toml" | "requiremen
 
 /**
  * Reads a file of the system folder; `undefined` if there is none. Fails if the file or its folder cannot be read, or if
- * another user than root and the current one can change it: a rule that cannot be known is not ignored.
+ * a user other than root and the current one can change it. A rule that cannot be read is never ignored.
  */
 export const readSystemFile = (
   folder: string,
@@ -46,7 +46,7 @@ export const readSystemFile = (
     }
   });
 
-/** Whether there is a system folder, so that most machines pay for one look instead of one for each file. */
+/** Whether there is a system folder. Most machines have none, and then no file is looked up. */
 export const hasSystemFolder = (folder: string): boolean => {
   try {
     return statSync(folder, { throwIfNoEntry: false }) !== undefined;
@@ -55,7 +55,7 @@ export const hasSystemFolder = (folder: string): boolean => {
   }
 };
 
-/** Why the content cannot be that of an administrator. Windows has neither owners nor modes here. */
+/** Returns why a file is not trusted as an administrator's. On Windows, owners and modes are not available. */
 const untrusted = ({ gid, mode, uid }: Stats): string | undefined => {
   if (process.platform === "win32") return undefined;
   const isOwn = uid === 0 || uid === process.geteuid?.() || isOutsideOfNamespace(uid);

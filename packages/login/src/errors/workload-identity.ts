@@ -40,7 +40,7 @@ export class IdentityTokenUnavailable extends Data.TaggedError("IdentityTokenUna
   }
 }
 
-/** The token endpoint refused the identity token, or asked for patience. Its response body is never shown. */
+/** The token endpoint rejected the identity token, or is busy (429, 5xx). Its response body is never shown. */
 export class WorkloadIdentityRejected extends Data.TaggedError("WorkloadIdentityRejected")<{
   readonly status: number;
   /** Where the token was sent to. */
@@ -83,7 +83,7 @@ export class WorkloadIdentityResponseInvalid extends Data.TaggedError(
   }
 }
 
-/** No complete response came from the token endpoint. */
+/** The token endpoint did not send a complete response. */
 export class WorkloadIdentityUnavailable extends Data.TaggedError("WorkloadIdentityUnavailable")<{
   readonly origin: string;
   readonly reason: string;
@@ -116,7 +116,7 @@ export type WorkloadIdentityError =
   | WorkloadIdentityUnavailable
   | WorkloadIdentityChanged;
 
-/** Whether the next use of the credential should try again, after a pause. The settings of a process do not change. */
+/** Returns whether a later use of the credential can succeed. `WorkloadIdentityInvalid` is final: settings do not change. */
 export const isExchangeError = (error: { readonly _tag: string }): boolean =>
   exchangeErrors.has(error._tag);
 

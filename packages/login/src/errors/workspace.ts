@@ -4,7 +4,7 @@ import * as Data from "effect/Data";
 const subjects = { policy: "the policy", routing: "the routing" } as const;
 
 /**
- * The backend did not say where the requests of a workspace go, or what its policy is. Without that, nothing is sent.
+ * The routing or the policy of a workspace could not be loaded from the backend. No request is sent without them.
  *
  * @example
  * ```ts
@@ -120,7 +120,7 @@ export class WorkspacePolicyConflict extends Data.TaggedError("WorkspacePolicyCo
   readonly remedy: Remedy = "fixConfig";
   get hint(): string {
     return this.value === undefined
-      ? `Set ${this.key} in config.toml as the policy does, or ask your administrator.`
+      ? `Set ${this.key} in config.toml to the value of the policy, or ask your administrator.`
       : `Set ${this.key} = ${JSON.stringify(this.value)} in config.toml.`;
   }
   override get message(): string {
@@ -129,7 +129,7 @@ export class WorkspacePolicyConflict extends Data.TaggedError("WorkspacePolicyCo
 }
 
 /**
- * The workspace of a sign-in could not be switched. The sign-in is as it was.
+ * The workspace of a sign-in could not be switched. The sign-in was not changed.
  *
  * @example
  * ```ts

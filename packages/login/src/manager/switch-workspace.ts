@@ -32,7 +32,7 @@ const SwitchResponse = z.object({
   id_token: z.nullish(z.string()),
 });
 
-/** The ChatGPT sign-in of the store, whose workspace can be switched. */
+/** Returns the ChatGPT sign-in of the store; only its workspace can be switched. Fails for any other credential. */
 export const requireOwnSignIn = (
   deps: ManagerDeps,
   credential: MaybeCredential,

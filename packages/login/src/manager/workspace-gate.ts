@@ -10,7 +10,7 @@ import type { ManagerDeps, Operation } from "./deps.ts";
 import { type MaybeCredential, secretOf } from "./state.ts";
 import { codexHomeOf } from "./types.ts";
 
-/** What stands between the manager's credential and a request: the checks of the workspace that it belongs to. */
+/** Checks the workspace of the manager's credential before a request is sent with it. */
 export interface WorkspaceGate {
   /**
    * Returns a credential that requests may be sent with. A credential of a workspace gets its `workspace`; others pass at
@@ -25,7 +25,7 @@ export interface WorkspaceGate {
   readonly checks: Effect.Effect<WorkspaceChecks>;
 }
 
-/** How long a failure is the answer: requests must not overrun a backend that does not respond. */
+/** Milliseconds for which a failure is repeated without a request, so that a failing backend is not flooded. */
 const PAUSE_MS = 5_000;
 
 interface Outcome {

@@ -30,7 +30,7 @@ export type ExchangedToken = Pick<
 };
 
 const maxAttempts = 3;
-/** A longer `Retry-After` ends the attempts; the pause before the next exchange honours it. */
+/** A longer `Retry-After` ends the attempts, and the next exchange waits that long. */
 const maxRetryAfterMs = 5_000;
 const maxLifetimeSeconds = 3_600;
 

@@ -29,10 +29,10 @@ export {
 export interface WorkloadIdentity {
   /**
    * The credential for the next request: exchanged once, and again when it is due. Concurrent callers share one exchange.
-   * A failure is the result of every call until a pause has passed, since the next exchange would fail as well.
+   * After a failure, every call fails with the same error until a pause has passed.
    */
   readonly credential: Effect.Effect<WorkloadIdentityCredential, WorkloadIdentityError>;
-  /** After a 401: a credential with another token than the rejected one. Concurrent callers share one exchange. */
+  /** After a 401: a credential with a token other than the rejected one. Concurrent callers share one exchange. */
   readonly replace: (
     rejected: WorkloadIdentityCredential,
   ) => Effect.Effect<WorkloadIdentityCredential, WorkloadIdentityError>;
@@ -152,8 +152,8 @@ interface ExchangeFailed {
 }
 
 /**
- * Milliseconds before the next exchange after a failed one: doubled each time; longer after a refusal, which will hardly
- * pass by itself, and while the last token is still good. Half of that token's remaining life is the limit.
+ * Milliseconds before the next exchange after a failed one, doubled each time. The pause is longer after a refusal, which is
+ * unlikely to pass by itself, and while the last token is still valid. It is at most half of that token's remaining life.
  */
 const pauseMs = (error: WorkloadIdentityError, count: number, usableForMs: number): number => {
   const isRefusal = error.remedy === "contactAdmin";

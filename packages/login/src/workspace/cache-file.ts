@@ -3,14 +3,14 @@ import * as z from "zod/mini";
 import { parseJson } from "../internal/json.ts";
 import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
 
-/** What an answer of the backend belongs to. It is used for nothing else. */
+/** Identifies the question that an answer of the backend belongs to. An answer is used for that question only. */
 export interface AnswerKey {
   readonly kind: "policy" | "routing";
   /** Base URL of the backend's endpoints for accounts. */
   readonly backend: string;
   readonly accountId: string;
   readonly userId?: string;
-  /** Identifies the route of the request and the trusted roots: a process with others may have asked another server. */
+  /** Identifies the proxy and the trusted roots of the request: with others, another server may have answered. */
   readonly network?: string;
 }
 
@@ -55,7 +55,7 @@ const fileName = (key: AnswerKey): string => `workspace-${key.kind}-${answerId(k
 
 /**
  * Returns the stored answer for exactly this account, user, backend and network; `undefined` if there is none. A file that
- * another user owns or may write is not read.
+ * belongs to another user, or that other users can write, is not read.
  */
 export const readAnswer = (codexHome: string, key: AnswerKey): Answer | undefined => {
   const text = readStateFile(stateFilePath(codexHome, fileName(key)), MAX_BYTES);

@@ -18,30 +18,30 @@ import { isSuccess, parseResponse } from "../oauth/request.ts";
 /** Milliseconds for which an answer of the backend is used, by all processes of a CODEX_HOME. */
 export const answerFreshMs = 3_600_000;
 
-/** Milliseconds for which an answer serves while the backend does not respond. */
+/** Milliseconds for which an older answer is used while the backend does not respond. */
 export const answerUsableMs = 24 * 3_600_000;
 
-/** Milliseconds after which a backend that does not respond is asked again, while an older answer serves. */
+/** Milliseconds after which a backend that does not respond is asked again, while an older answer is used. */
 const ASK_AGAIN_MS = 60_000;
 
 export interface WorkspaceChecksOptions {
   readonly codexHome: string;
   readonly config: Config;
   readonly allowInsecureHttp?: boolean;
-  /** Identifies the route of requests and the trusted roots (`NetworkKey`). */
+  /** Identifies the proxy and the trusted roots of requests (`NetworkKey`). */
   readonly network?: string;
 }
 
 /** Asks the backend about workspaces. */
 export interface WorkspaceChecks {
   /**
-   * Returns what requests with a credential carry and where they go. Fails if the workspace's policy forbids the
-   * credential, if the routing is not trusted, or if neither can be had.
+   * Returns the origin and the header values for requests with a credential. Fails if the workspace's policy forbids the
+   * credential, if the routing is not trusted, or if one of them cannot be loaded.
    */
   readonly check: (
     credential: WorkspaceCredential,
   ) => Effect.Effect<WorkspaceAccess, LoginError, HttpTransport>;
-  /** As `check`, from answers that are stored: `undefined` if one is missing. Sends nothing. */
+  /** As `check`, but only from stored answers: `undefined` if one is missing. Sends nothing. */
   readonly checkStored: (
     credential: WorkspaceCredential,
   ) => Effect.Effect<WorkspaceAccess | undefined, LoginError>;
@@ -57,11 +57,11 @@ export interface Workspace {
   readonly name?: string;
   /** Such as `personal` or `workspace`. */
   readonly structure?: string;
-  /** Whether the sign-in is for this one. */
+  /** Whether the current sign-in belongs to this workspace. */
   readonly isCurrent: boolean;
 }
 
-/** What the backend is asked, and which answers it may give. */
+/** A question to the backend, and the check of its answer. */
 interface Question<A> {
   readonly what: AnswerKey["kind"];
   readonly path: string;
@@ -111,7 +111,7 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
     return answer;
   };
 
-  /** The answer that is stored and fresh, else a new one, else an older one while the backend does not respond. */
+  /** Returns a fresh stored answer, else a new one, else an older stored one if the backend does not respond. */
   const answerTo = Effect.fnUntraced(function* <A>(
     question: Question<A>,
     credential: WorkspaceCredential,
@@ -227,11 +227,11 @@ const parseAnswer = <A>(
 
 const TIMEOUT_MS = 10_000;
 
-/** A server that does not know the path; a backend of one's own need not have it. */
+/** Whether the server does not know the path. A self-hosted backend need not have it. */
 const isUnknownPath = (status: number): boolean =>
   status === 404 || status === 405 || status === 410 || status === 501;
 
-/** The failure may pass: there was no response, or not one of the backend. */
+/** Whether the failure may pass: there was no response, or it was not the backend's. */
 const isPassing = ({ status }: WorkspaceCheckFailed): boolean =>
   status === undefined || status < 300 || status === 429 || status >= 500;
 

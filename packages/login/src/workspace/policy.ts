@@ -50,7 +50,7 @@ const fragmentsOf = (part: ConfigBundle["config_toml"]): ReadonlyArray<Fragment>
     where: `the workspace policy ${JSON.stringify(name ?? "without a name")}`,
   }));
 
-/** Returns the policy that a bundle states. Fails if a part of it cannot be understood: no part is left out. */
+/** Returns the policy in a bundle. Fails if a part of it is invalid: no part is left out. */
 export const parsePolicy = Effect.fnUntraced(function* (
   bundle: ConfigBundle,
 ): Effect.fn.Return<Policy, ConfigKeyInvalid | ConfigSyntaxError> {
@@ -88,7 +88,7 @@ const readPart = (
 
 /**
  * Fails if a workspace's policy forbids a credential, or if the configuration of this machine has another value for a key
- * that the policy sets: requests would not go where the administrator wants them to.
+ * that the policy sets: requests could go to a server that the administrator did not choose.
  */
 export const enforcePolicy = Effect.fnUntraced(function* (
   policy: Policy,
@@ -101,7 +101,7 @@ export const enforcePolicy = Effect.fnUntraced(function* (
     yield* refuseConflict(part, config, ({ isDefault }) => isDefault);
 });
 
-/** `forced_…` keys of the policy, unless the machine's configuration sets them: then those hold, as in Codex. */
+/** The `forced_…` keys of the policy. The machine's configuration overrides them, as in Codex. */
 const defaultRules = (
   { defaults }: Policy,
   { forcedLoginMethod, forcedWorkspaceIds }: Config,

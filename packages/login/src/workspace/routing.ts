@@ -8,7 +8,7 @@ import { compact } from "../internal/compact.ts";
 
 const text = z.nullish(z.string());
 
-/** The answer of `accounts/check`. Members that are not used are not looked at. */
+/** The answer of `accounts/check`. Other members are ignored. */
 export const AccountsCheck = z.object({
   accounts: z.array(
     z.object({
@@ -23,7 +23,7 @@ export const AccountsCheck = z.object({
 
 export type AccountsCheck = z.infer<typeof AccountsCheck>;
 
-/** What the backend sends for "as configured". */
+/** The backend's value for "no routing other than the configured one". */
 const unconstrained = "NO_CONSTRAINT";
 
 const overrides = ["us", "us_cr"] as const;
@@ -60,7 +60,7 @@ export const routingOf = (
     : refuse("otherOrigin", origin);
 };
 
-/** The origin that a text is, without path, user name or query. */
+/** Returns the origin if a text is one, without a path, user name or query; else `undefined`. */
 const originOf = (text: string): string | undefined => {
   const url = URL.parse(text);
   return url !== null && (text === url.origin || text === `${url.origin}/`)

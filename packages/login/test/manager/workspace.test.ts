@@ -395,7 +395,7 @@ describe("the policy of a workspace", () => {
     expect(error).toMatchObject({
       code: "LOGIN_WORKSPACE_POLICY_CONFLICT",
       remedy: "fixConfig",
-      hint: expect.stringContaining(value ?? "as the policy does"),
+      hint: expect.stringContaining(value ?? "to the value of the policy"),
     });
   });
 

@@ -212,7 +212,7 @@ describe("the metadata servers", () => {
     const { failure } = await open("gce");
     const error = await failure({ GCE_METADATA_HOST: "127.0.0.1:9" });
     expect(error.message).toBe("gce: no response of the metadata server 127.0.0.1:9: ECONNREFUSED");
-    expect(error.hint).toContain("Run it on Google Cloud");
+    expect(error.hint).toContain("Run this program on Google Cloud");
   });
 });
 

@@ -49,7 +49,7 @@ const connected = (path: string): Effect.Effect<Socket, CliError> =>
     return Effect.sync(() => socket.destroy());
   });
 
-/** Time for the server to close the connection after stdin has ended. */
+/** Milliseconds in which the server can close the connection after stdin has ended. */
 const CLOSE_MS = 2_000;
 
 const copied = (socket: Socket): Effect.Effect<void> =>
@@ -61,7 +61,7 @@ const copied = (socket: Socket): Effect.Effect<void> =>
     process.stdin.once("end", () => setTimeout(done, CLOSE_MS).unref());
     process.stdin.pipe(socket);
     socket.pipe(process.stdout, { end: false });
-    // The server has said everything: wait for the last bytes to be written.
+    // The server has ended the connection: wait until the last bytes are written.
     socket.once("end", () => {
       socket.end();
       if (process.stdout.writableLength === 0) done();

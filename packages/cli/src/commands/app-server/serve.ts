@@ -90,7 +90,7 @@ const clientName = (json: string): string => {
   return name;
 };
 
-/** Serves until its client has gone, or until a signal ends it. */
+/** Serves until the client on stdin disconnects, or until a signal ends the command. */
 export const run = (options: AppServerOptions) =>
   appServer(options).pipe(Effect.catch((error) => Effect.sync(() => reportError("Error", error))));
 
@@ -119,14 +119,14 @@ const appServer = Effect.fnUntraced(function* (options: AppServerOptions) {
     ...(options.originator !== undefined && { originator: options.originator }),
   }).pipe(Layer.provideMerge(managerLayer(session, "appServer")));
   return yield* Effect.gen(function* () {
-    // Without its credential the server has nothing to offer, and no client can sign in instead.
+    // Without this credential the server is of no use, because no client may sign in instead.
     if (hasWorkloadIdentity(session.environment, session.config))
       yield* AuthManager.use((manager) => manager.current);
     return yield* Effect.scoped(serve(options, auth, session));
   }).pipe(Effect.provide(account));
 });
 
-/** A loopback port can be reached by every user of the machine, so that it is open only if it was asked for. */
+/** Every user of the machine can reach a loopback port, so it is open without a token only with `--ws-auth none`. */
 const requireAuth = (
   { host, port }: ListenAddress & { readonly _tag: "WebSocket" },
   auth: ListenerAuth | undefined,

@@ -4,10 +4,10 @@ export const serveSpec = defineSpec({
   path: ["app-server"],
   summary: "serve the Codex account methods to editors and apps",
   description: [
-    "Speaks JSON-RPC: sign in, sign out, who is signed in, usage, and notifications of changes, for any number of clients. Flags, messages and texts are those of `codex app-server`; methods that hold conversations with a model are not served.",
+    "Serves JSON-RPC methods with which clients sign in and out and read the account and its usage, and notifies them of every change. Flags, messages and texts are those of `codex app-server`; its methods for conversations with a model are not served.",
     "By default there is one client, on stdin and stdout, one message per line; the end of stdin ends the command. With --listen ws://IP:PORT or unix://PATH, clients connect with WebSockets. GET /readyz and GET /healthz answer 200. Web pages cannot connect: a request with an Origin header is refused.",
     "A ws:// listener needs --ws-auth. `--ws-auth none` lets every user of this machine connect, and works on loopback addresses only. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
-    "docs/run-the-app-server.md has examples, limits and what differs from Codex.",
+    "docs/run-the-app-server.md has examples, the limits, and the differences from Codex.",
   ],
   args: [],
   flags: {
@@ -38,8 +38,12 @@ export const serveSpec = defineSpec({
       value: "PATH",
       summary: "the file with the secret of signed tokens (HS256), at least 32 bytes",
     },
-    "ws-issuer": { type: "string", value: "ISSUER", summary: "the iss that tokens must have" },
-    "ws-audience": { type: "string", value: "AUDIENCE", summary: "the aud that tokens must have" },
+    "ws-issuer": { type: "string", value: "ISSUER", summary: "the required iss claim of tokens" },
+    "ws-audience": {
+      type: "string",
+      value: "AUDIENCE",
+      summary: "the required aud claim of tokens",
+    },
     "ws-max-clock-skew-seconds": {
       type: "string",
       value: "SECONDS",
@@ -49,7 +53,7 @@ export const serveSpec = defineSpec({
       type: "string",
       value: "NAME",
       multiple: true,
-      summary: "a name that Host may have besides localhost, for a reverse proxy",
+      summary: "accept this host name in Host, too, for a reverse proxy",
     },
     "startup-sign-out": {
       type: "boolean",
@@ -62,7 +66,7 @@ export const serveSpec = defineSpec({
     "startup-client-info": {
       type: "string",
       value: "JSON",
-      summary: 'the client, {"name","version"}: the originator of requests',
+      summary: 'the client, as {"name","version"}; its name is the originator of requests',
     },
     "analytics-default-enabled": {
       type: "boolean",
@@ -91,7 +95,7 @@ export const serveSpec = defineSpec({
     2: "invalid command line",
   },
   examples: [
-    { line: "agent-auth app-server", does: "Serve the program that started it" },
+    { line: "agent-auth app-server", does: "Serve the program that starts this command" },
     {
       line: "agent-auth app-server --listen unix://",
       does: "Serve every program of this user",
@@ -107,7 +111,7 @@ export const proxySpec = defineSpec({
   path: ["app-server", "proxy"],
   summary: "connect stdin and stdout to a running app server",
   description: [
-    "Copies bytes in both directions, unchanged: the program at stdin and stdout has to speak WebSocket. It ends when the server closes the connection, or soon after stdin has ended.",
+    "Copies bytes in both directions, unchanged: the program at stdin and stdout has to speak WebSocket. The command ends when the server closes the connection, or at most 2 seconds after stdin has ended.",
   ],
   args: [],
   flags: {
@@ -119,8 +123,8 @@ export const proxySpec = defineSpec({
   },
   endsOnSignal: true,
   exitCodes: {
-    0: "the connection has ended",
-    1: "no server answers at the socket",
+    0: "the connection was closed",
+    1: "no server listens on the socket",
     2: "invalid command line",
   },
   examples: [
@@ -143,12 +147,15 @@ export const jsonSchemaSpec = defineSpec({
   path: ["app-server", "generate-json-schema"],
   summary: "write JSON Schemas of the methods",
   description: [
-    "Writes one file for each type, and app_server_account.schemas.json with all of them. They are made of the schemas with which requests are checked.",
+    "Writes one file for each type, and app_server_account.schemas.json with all of them. They are generated from the schemas that check requests.",
   ],
   args: [],
   flags: generateFlags,
   examples: [
-    { line: "agent-auth app-server generate-json-schema --out schemas", does: "Into ./schemas" },
+    {
+      line: "agent-auth app-server generate-json-schema --out schemas",
+      does: "Write to ./schemas",
+    },
   ],
 });
 
@@ -158,5 +165,5 @@ export const typeScriptSpec = defineSpec({
   description: ["Writes index.ts, with one exported type for each JSON Schema."],
   args: [],
   flags: generateFlags,
-  examples: [{ line: "agent-auth app-server generate-ts --out types", does: "Into ./types" }],
+  examples: [{ line: "agent-auth app-server generate-ts --out types", does: "Write to ./types" }],
 });

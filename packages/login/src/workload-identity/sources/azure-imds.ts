@@ -8,7 +8,7 @@ import {
   unavailable,
 } from "./source.ts";
 
-const hint = "Run it on an Azure machine with a managed identity assigned.";
+const hint = "Run this program on an Azure machine with a managed identity assigned.";
 
 /** `source = "azure-imds"`: a token of a managed identity, from the Instance Metadata Service of Azure. */
 export const fetchFromAzureImds: FetchIdentityToken = Effect.fnUntraced(function* (source) {

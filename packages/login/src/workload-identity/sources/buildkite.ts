@@ -4,7 +4,7 @@ import { parsePlatformUrl, requestToken } from "./platform-request.ts";
 import { checkToken, type FetchIdentityToken, requireAudience, requireVariable } from "./source.ts";
 
 const hint =
-  "Run it in a Buildkite job, and pass the variable on if the job runs in a container (docker plugin: propagate-environment).";
+  "Run this program in a Buildkite job. If the job runs in a container, pass the variable to it (docker plugin: propagate-environment).";
 
 /** `source = "buildkite"`: a token that the agent API issues for the job, as `buildkite-agent oidc request-token` does. */
 export const fetchFromBuildkite: FetchIdentityToken = Effect.fnUntraced(

@@ -4,7 +4,7 @@ import { checkClaims, checkToken, type FetchIdentityToken, requireVariable } fro
 
 // CI systems that put the identity token into a variable of the job.
 
-/** The variable of GitLab's `id_tokens` that is read if the configuration names no other. */
+/** The variable of GitLab's `id_tokens` that is read unless the configuration names another one. */
 export const defaultGitlabVariable = "OPENAI_ID_TOKEN";
 
 /** `source = "gitlab-ci"`: the variable that the job's `id_tokens` keyword creates. */

@@ -6,7 +6,7 @@ import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts
 import type { IdentitySource } from "../settings.ts";
 import { checkToken, type FetchIdentityToken, maxTokenBytes, unavailable } from "./source.ts";
 
-/** `source = "file"`: a file that the platform, or a helper, writes. It is read anew for each exchange. */
+/** `source = "file"`: a file that the platform or a helper program writes. It is read again for each exchange. */
 export const fetchFromFile: FetchIdentityToken = (source) =>
   source.tokenFile === undefined
     ? Effect.fail(
@@ -19,7 +19,7 @@ export const fetchFromFile: FetchIdentityToken = (source) =>
       )
     : readTokenFile(source, source.tokenFile);
 
-/** Room for white space around a token of the greatest length. */
+/** The longest token, and white space around it. */
 const maxFileBytes = maxTokenBytes + 1024;
 
 /** Reads a token file: UTF-8, at most 16 KiB. A pipe or a device is refused, since reading it could hang. */

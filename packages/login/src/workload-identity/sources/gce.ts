@@ -4,7 +4,7 @@ import { requestMetadata } from "./metadata-request.ts";
 import { checkToken, type FetchIdentityToken, requireAudience, unavailable } from "./source.ts";
 
 const hint =
-  "Run it on Google Cloud (Compute Engine, GKE, Cloud Run, Cloud Build) with a service account attached.";
+  "Run this program on Google Cloud (Compute Engine, GKE, Cloud Run, Cloud Build) with a service account attached.";
 
 /** `source = "gce"`: an identity token of the attached service account, from the metadata server of Google Cloud. */
 export const fetchFromGce: FetchIdentityToken = Effect.fnUntraced(function* (source, environment) {

@@ -5,7 +5,7 @@ import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts
 import type { IdentitySource } from "../settings.ts";
 import { maxResponseBytes, unavailable } from "./source.ts";
 
-/** Off the platform nothing answers at these addresses, so the wait is short. */
+/** Milliseconds. Short, because outside of the platform these addresses do not respond. */
 const timeoutMs = 5_000;
 
 /** A response of a metadata server, whose headers tell whether it is one. */
@@ -23,8 +23,8 @@ const isMetadataHost = (host: string): boolean =>
   host === "[fd00:ec2::254]";
 
 /**
- * Asks a metadata server: plain http, 5 s, 64 KiB, no redirect. It never goes through a proxy, which would answer for its
- * own machine, and only to addresses of metadata servers.
+ * Sends a request to a metadata server: plain http, 5 s, 64 KiB, no redirect. The request never goes through a proxy, which
+ * would reach the metadata of its own machine, and only addresses of metadata servers are accepted.
  */
 export const requestMetadata = Effect.fnUntraced(function* (
   source: IdentitySource,
@@ -47,7 +47,7 @@ export const requestMetadata = Effect.fnUntraced(function* (
     );
   return yield* Effect.timeoutOrElse(send(url, headers, fail), {
     duration: timeoutMs,
-    orElse: () => Effect.fail(fail(`nothing came within ${timeoutMs / 1000} s`)),
+    orElse: () => Effect.fail(fail(`it timed out after ${timeoutMs / 1000} s`)),
   });
 });
 
@@ -70,7 +70,7 @@ const send = (
         const { headers, statusCode: status = 0 } = incoming;
         resume(Effect.succeed({ status, headers, body: Buffer.concat(chunks).toString("utf8") }));
       });
-      incoming.on("error", () => resume(Effect.fail(fail("the connection broke off"))));
+      incoming.on("error", () => resume(Effect.fail(fail("the connection was closed early"))));
     });
     sent.on("error", (error) =>
       resume(Effect.fail(fail("code" in error ? String(error.code) : error.name))),

@@ -26,12 +26,15 @@ export const parsePlatformUrl = (
         unavailable(
           source,
           `${source.name}: ${variable} is not an https URL without user name, password and fragment`,
-          `Do not set ${variable} yourself: the platform does.`,
+          `Do not set ${variable} yourself: the platform sets it.`,
         ),
       );
 };
 
-/** Asks a platform over https, 10 s, and returns the token in one member of its JSON. Its other text is never shown. */
+/**
+ * Requests a token from a platform over https, within 10 s, and returns one member of the JSON in its response. The rest of
+ * the response is never shown.
+ */
 export const requestToken = Effect.fnUntraced(function* (
   source: IdentitySource,
   request: Pick<HttpRequest, "body" | "headers" | "method"> & { readonly url: URL },

@@ -10,7 +10,7 @@ import type { IdentitySource } from "../settings.ts";
 /** The variables of the process that a source reads. */
 export type SourceEnvironment = Pick<LoginEnvironment, "variable">;
 
-/** Fetches or reads the identity token of this program, anew at each call. */
+/** Fetches or reads the identity token of this program, again at each call. */
 export type FetchIdentityToken = (
   source: IdentitySource,
   environment: SourceEnvironment,
@@ -24,7 +24,7 @@ export const maxResponseBytes = 65_536;
 
 type Remedy = IdentityTokenUnavailable["remedy"];
 
-/** An error that tells what this source lacks. */
+/** The error of a source that cannot supply a token. */
 export const unavailable = (
   source: IdentitySource,
   text: string,

@@ -147,17 +147,18 @@ const fromStatus = (
   { status }: typeof Grpc,
   code: number,
 ): IdentityTokenUnavailable => {
-  if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED)
+  const name = status[code] ?? "UNKNOWN";
+  if (name === "UNAVAILABLE" || name === "DEADLINE_EXCEEDED")
     return unavailable(
       source,
       "the SPIFFE Workload API is unavailable or timed out",
       hint,
       "retry",
     );
-  const name = (status[code] ?? "UNKNOWN").toLowerCase().replaceAll("_", " ");
+
   return unavailable(
     source,
-    `the SPIFFE Workload API rejected the request with gRPC status ${name}`,
+    `the SPIFFE Workload API rejected the request with gRPC status ${name.toLowerCase().replaceAll("_", " ")}`,
     hint,
   );
 };
