@@ -88,10 +88,19 @@ const routingQuestion: Question<AccountsCheck> = {
   validate: (answer, { account }, config) => routingOf(answer, account.accountId ?? "", config),
 };
 
+/** Answers that are kept in memory: a manager may be given the tokens of any number of accounts, one after another. */
+const MAX_REMEMBERED = 64;
+
 /** Returns the checks of one manager. Sends nothing and reads nothing yet. */
 export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceChecks => {
   const { config } = options;
   const memory = new Map<string, Answer>();
+  const remember = (id: string, answer: Answer): void => {
+    memory.delete(id); // keeps the map in the order of use
+    memory.set(id, answer);
+    const [oldest] = memory.keys();
+    if (memory.size > MAX_REMEMBERED && oldest !== undefined) memory.delete(oldest);
+  };
   const isRouted = goesToBackend(config);
 
   const keyFor = Effect.fnUntraced(function* (
@@ -107,7 +116,7 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
   const stored = (key: AnswerKey): Answer | undefined => {
     const id = answerId(key);
     const answer = memory.get(id) ?? readAnswer(options.codexHome, key);
-    if (answer !== undefined) memory.set(id, answer);
+    if (answer !== undefined) remember(id, answer);
     return answer;
   };
 
@@ -135,7 +144,7 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
       // An answer that cannot be used is not kept: the next request asks for a corrected one.
       if (asked.success !== null) yield* question.validate(asked.success, credential, config);
       const answer = { value: asked.success, askedAtMs: nowMs };
-      memory.set(answerId(key), answer);
+      remember(answerId(key), answer);
       yield* Effect.promise(() => writeAnswer(options.codexHome, key, answer));
       return { value: asked.success, checkAgainAtMs: nowMs + answerFreshMs };
     }
