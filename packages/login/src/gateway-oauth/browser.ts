@@ -77,10 +77,7 @@ const openCallback = Effect.fnUntraced(function* (
   port: number,
   state: string,
 ): Effect.fn.Return<Callback, CallbackPortsTaken, Scope.Scope> {
-  let report: (returned: Returned) => void = () => {};
-  const returned = new Promise<Returned>((resolve) => {
-    report = resolve;
-  });
+  const { promise: returned, resolve: report } = Promise.withResolvers<Returned>();
   const server = yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>, CallbackPortsTaken>((resume) => {
       const server = createServer((request, response) => answer(request, response, state, report));

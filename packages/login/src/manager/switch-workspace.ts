@@ -91,6 +91,10 @@ export const switchWorkspace = Effect.fn("AuthManager.switchWorkspace")(function
   return allowed;
 });
 
+/** Absent and empty members mean that the stored token stays. */
+const secret = (text: string | null | undefined, label: string) =>
+  typeof text === "string" && text !== "" ? Redacted.make(text, { label }) : undefined;
+
 const requestToken = Effect.fnUntraced(function* (
   { options }: ManagerDeps,
   mine: ChatgptCredential,
@@ -123,8 +127,7 @@ const requestToken = Effect.fnUntraced(function* (
   const parsed = parseResponse(SwitchResponse, body);
   if ("problem" in parsed)
     return yield* failed(`its response is unusable: ${parsed.problem}`, { status });
-  const secret = (text: string | null | undefined, label: string) =>
-    typeof text === "string" && text !== "" ? Redacted.make(text, { label }) : undefined;
+
   const { access_token, id_token, refresh_token } = parsed.value;
   return {
     accessToken: Redacted.make(access_token, { label: "access token" }),

@@ -69,7 +69,10 @@ describe("the routing of a workspace", () => {
   it("is asked for once an hour by all processes of a CODEX_HOME", async () => {
     const { authority, home } = await openWorkspace();
     const first = await ask({ authority, home });
-    expect(first).toEqual({ checkAgainAtMs: expect.any(Number) });
+    expect(first).toEqual({
+      checkAgainAtMs: expect.any(Number),
+      name: expect.stringMatching(/^Workspace /),
+    });
     await ask({ authority, home });
     await ask({ authority, home }, HOUR_MS - 10_000);
     expect(authority.count("accountsCheck")).toBe(1);
