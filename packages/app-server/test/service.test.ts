@@ -214,7 +214,7 @@ describe("lent tokens", () => {
     const { service } = await openService({ authority });
     const second = await lend(authority);
     const asked = Promise.withResolvers<unknown>();
-    const first = await lend(authority, 1);
+    const first = await lend(authority, 6);
     await service.lendTokens(
       first,
       owner((ask) => {
