@@ -18,6 +18,15 @@ export interface GatewayBrowserOptions extends GatewayClient {
 /**
  * Signs in to a gateway with a browser on this machine: authorization code with PKCE (RFC 7636, S256), and a redirect to
  * `http://127.0.0.1:<port>/callback`. A callback with another `state` is refused, and the sign-in goes on waiting.
+ *
+ * @example
+ * ```ts
+ * import { type GatewayClient, signInToGateway } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signIn = (client: GatewayClient) =>
+ *   signInToGateway({ ...client, onAuthorizeUrl: (url) => Effect.log(`Open ${url}`) });
+ * ```
  */
 export const signInToGateway = Effect.fn("login.signInToGateway")(function* (
   options: GatewayBrowserOptions,

@@ -23,7 +23,21 @@ const DeviceResponse = z.object({
   interval: z.nullish(z.number().check(z.gte(0))),
 });
 
-/** Signs in to a gateway with a code that the user enters on any device (RFC 8628). */
+/**
+ * Signs in to a gateway with a code that the user enters on any device (RFC 8628).
+ *
+ * @example
+ * ```ts
+ * import { type GatewayClient, signInToGatewayWithDevice } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signIn = (client: GatewayClient) =>
+ *   signInToGatewayWithDevice({
+ *     ...client,
+ *     onCode: ({ userCode, verificationUrl }) => Effect.log(`Enter ${userCode} at ${verificationUrl}`),
+ *   });
+ * ```
+ */
 export const signInToGatewayWithDevice = Effect.fn("login.signInToGatewayWithDevice")(function* (
   options: GatewayClient & {
     readonly onCode: (prompt: GatewayDevicePrompt) => Effect.Effect<void>;

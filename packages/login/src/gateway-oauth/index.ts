@@ -155,7 +155,21 @@ const refresh = Effect.fnUntraced(function* (
   return tokens;
 });
 
-/** Stores the tokens of a finished sign-in, in place of those before. */
+/**
+ * Stores the tokens of a finished sign-in, in place of those before.
+ *
+ * @example
+ * ```ts
+ * import { type GatewayOptions, saveGatewaySignIn, signInToGateway } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signIn = (gateway: GatewayOptions) =>
+ *   Effect.flatMap(
+ *     signInToGateway({ ...gateway, onAuthorizeUrl: (url) => Effect.log(`Open ${url}`) }),
+ *     (tokens) => saveGatewaySignIn(gateway, tokens),
+ *   );
+ * ```
+ */
 export const saveGatewaySignIn = (
   { codexHome, config }: GatewayOptions,
   tokens: GatewayTokenSet,
@@ -164,14 +178,36 @@ export const saveGatewaySignIn = (
   return Effect.scoped(Effect.andThen(store.lock, store.save(tokens)));
 };
 
-/** Fails if a sign-in could not be stored. Run it before the user is sent to a browser. */
+/**
+ * Fails if a sign-in could not be stored. Run it before the user is sent to a browser.
+ *
+ * @example
+ * ```ts
+ * import { checkGatewayStore, type GatewayOptions } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ *
+ * const canSignIn = (gateway: GatewayOptions) =>
+ *   Effect.match(checkGatewayStore(gateway), { onSuccess: () => true, onFailure: () => false });
+ * ```
+ */
 export const checkGatewayStore = ({
   codexHome,
   config,
 }: GatewayOptions): Effect.Effect<void, GatewayError> =>
   Effect.asVoid(openGatewayStore(codexHome, config).load);
 
-/** Removes the sign-in to a gateway from this machine. False if there was none. */
+/**
+ * Removes the sign-in to a gateway from this machine. Returns false if there was none.
+ *
+ * @example
+ * ```ts
+ * import { type GatewayOptions, removeGatewaySignIn } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ *
+ * const signOut = (gateway: GatewayOptions): Promise<boolean> =>
+ *   Effect.runPromise(removeGatewaySignIn(gateway));
+ * ```
+ */
 export const removeGatewaySignIn = ({
   codexHome,
   config,
@@ -180,7 +216,19 @@ export const removeGatewaySignIn = ({
   return Effect.scoped(Effect.andThen(store.lock, store.remove));
 };
 
-/** The stored sign-in to a gateway, without its secrets: when its token expires, and whether it can be refreshed. */
+/**
+ * Returns what is known of the stored sign-in to a gateway: when its token expires, and whether it can be refreshed.
+ *
+ * @example
+ * ```ts
+ * import { type GatewayOptions, inspectGatewaySignIn } from "@agent-auth/login/gateway-oauth";
+ * import * as Effect from "effect/Effect";
+ * import * as Option from "effect/Option";
+ *
+ * const isSignedIn = (gateway: GatewayOptions): Promise<boolean> =>
+ *   Effect.runPromise(Effect.map(inspectGatewaySignIn(gateway), Option.isSome));
+ * ```
+ */
 export const inspectGatewaySignIn = ({
   codexHome,
   config,

@@ -44,7 +44,23 @@ export const newAuthorizationId = (): string => randomBytes(32).toString("base64
 
 const maxWaitMs = 60_000;
 
-/** Codex's name for a sign-in: a digest of the home folder and of what identifies the client. */
+/**
+ * Returns Codex's name for a sign-in: a digest of the home folder and of what identifies the client.
+ *
+ * @example
+ * ```ts
+ * import { gatewayCredentialId } from "@agent-auth/login/gateway-oauth";
+ *
+ * gatewayCredentialId("/home/ada/.codex", {
+ *   _tag: "Session",
+ *   authorizationUrl: "https://login.example/authorize",
+ *   tokenUrl: "https://login.example/token",
+ *   clientId: "codex",
+ *   scopes: [],
+ *   store: "file",
+ * }); // "provider-oauth|…"
+ * ```
+ */
 export const gatewayCredentialId = (codexHome: string, config: GatewaySessionConfig): string => {
   const { authorizationUrl, clientId, resource = "", scopes, tokenUrl } = config;
   const digest = createHash("sha256");

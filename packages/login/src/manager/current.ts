@@ -82,7 +82,7 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
 });
 
 /** How soon a token whose exchange failed is due again. The workload identity itself decides when to send a request. */
-const EXCHANGE_AGAIN_MS = 2_000;
+const EXCHANGE_AGAIN_MS = 15_000;
 
 /** Exchanges the identity token again. If that fails, the old token serves until it expires, and not longer. */
 const exchangeAgain = Effect.fnUntraced(function* (
