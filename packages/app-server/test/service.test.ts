@@ -27,7 +27,7 @@ const updated = (authMode: string | null, planType: string | null = null) => ({
 });
 
 describe("account: null says why", () => {
-  it("if nobody has signed in", async () => {
+  it("if there is no sign-in", async () => {
     const { service } = await openService();
     expect((await service.read()).accountUnavailable).toEqual({
       reason: "signedOut",

@@ -154,7 +154,7 @@ describe("a session", () => {
     expect(await first).toBe(5);
   });
 
-  it("ignores an answer that nobody asked for, a second one, and one with an id as a string", async () => {
+  it("ignores an answer without a request, a second answer, and an answer with a string as id", async () => {
     const { session, client } = start();
     session.receive('{"id":0,"result":"early"}');
     const asked = client.request("ask", {}, new AbortController().signal);

@@ -72,7 +72,7 @@ describe("a hostile client", () => {
     socket.destroy();
   });
 
-  it("that keeps an unfinished request waits in vain, and 300 of them keep nobody out", async () => {
+  it("that does not finish its request gets no answer, and 300 of them do not keep other clients out", async () => {
     await using server = await startWebSocket();
     const sockets = Array.from({ length: 300 }, () => {
       const socket = connect(server.port, "127.0.0.1");

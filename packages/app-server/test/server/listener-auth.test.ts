@@ -157,7 +157,7 @@ describe("a signed token", () => {
     expect(await statusOf(await sign({ exp: now - 400 }), rules)).toBe("expired websocket jwt");
   });
 
-  it("with a secret of 31 bytes, or a skew that is no whole number, is a TypeError", async () => {
+  it("with a secret of 31 bytes, or a skew that is not a whole number, is a TypeError", async () => {
     const short: ListenerAuth = { _tag: "SignedBearerToken", secret: Buffer.alloc(31) };
     await expect(startWebSocket({ auth: short })).rejects.toThrow(TypeError);
     const skewed: ListenerAuth = { ...auth, maxClockSkewSeconds: Number.NaN };

@@ -132,7 +132,7 @@ const isSharedFailure = (
   return nowMs < retryAtMs;
 };
 
-/** The error of a failed outcome. `ageMs` if nobody waited for it: milliseconds since it was recorded. */
+/** The error of a failed outcome. `ageMs` if no caller waited for it: milliseconds since it was recorded. */
 export const errorOf = (
   result: RefreshOutcome["result"],
   { account: { accountId } }: ChatgptCredential,

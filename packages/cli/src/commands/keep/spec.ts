@@ -24,6 +24,6 @@ export const spec = defineSpec({
   },
   examples: [
     { line: "agent-auth keep", does: "Keep the sign-in fresh while this terminal is open" },
-    { line: "agent-auth keep --wait", does: "As a service, whether or not anyone is signed in" },
+    { line: "agent-auth keep --wait", does: "As a service, whether or not there is a sign-in" },
   ],
 });

@@ -139,7 +139,7 @@ export class CallbackHandler {
       return this.#send(response, contents.notFound);
     }
     const userId = (this.#options.userIdOf ?? peerUserId)(request.socket);
-    // Including `null`: whoever opened it has closed the connection, and is not to use up the link.
+    // Including `null`: the browser has closed the connection, and must not use up the link.
     if (userId !== undefined && userId !== 0 && userId !== process.getuid?.()) {
       return this.#send(response, contents.otherUser);
     }
