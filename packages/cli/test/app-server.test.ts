@@ -369,9 +369,9 @@ describe("app-server's start-up flags", () => {
 
   it.each([
     ["nope", "is not JSON"],
-    ["5", "takes an object"],
-    ['{"name":"x"}', "takes an object with the texts name and version"],
-    ['{"name":"a\\nb","version":"1"}', "has a name that is not a header value"],
+    ["5", "must be a JSON object"],
+    ['{"name":"x"}', "must be a JSON object with the strings name and version"],
+    ['{"name":"a\\nb","version":"1"}', "has a name that is not a valid header value"],
   ])("--startup-client-info %s is refused", async (json, problem) => {
     await using home = await CliHome.make();
     const { exitCode, stderr } = await home.run(["app-server", "--startup-client-info", json]);

@@ -18,7 +18,7 @@ export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFa
   get remedy(): Remedy {
     return this.rpcCode === -32600 ? "fixInput" : "retry";
   }
-  readonly hint = "Act on the server's message.";
+  readonly hint = "Read the server's message and correct the request.";
   override get message(): string {
     return `${this.method} failed: ${onOneLine(this.text)} (${this.rpcCode})`;
   }

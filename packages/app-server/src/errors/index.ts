@@ -158,7 +158,7 @@ export class BackendRequestFailed extends Data.TaggedError("BackendRequestFailed
     if (status === undefined) return "fixNetwork";
     return status === 401 || status === 403 ? "signIn" : "retry";
   }
-  readonly hint = "Try again in a minute; check chatgpt_base_url if this is a backend of your own.";
+  readonly hint = "Try again in a minute. If the backend is self-hosted, check chatgpt_base_url.";
   override get message(): string {
     return `${this.attempt}: ${this.reason}`;
   }

@@ -82,11 +82,11 @@ const clientName = (json: string): string => {
   } catch {
     throw invalid("is not JSON");
   }
-  if (typeof value !== "object" || value === null) throw invalid("takes an object");
+  if (typeof value !== "object" || value === null) throw invalid("must be a JSON object");
   const { name, version: ofClient }: { name?: unknown; version?: unknown } = value;
   if (typeof name !== "string" || typeof ofClient !== "string")
-    throw invalid("takes an object with the texts name and version");
-  if (!/^[\t\x20-\x7e]+$/u.test(name)) throw invalid("has a name that is not a header value");
+    throw invalid("must be a JSON object with the strings name and version");
+  if (!/^[\t\x20-\x7e]+$/u.test(name)) throw invalid("has a name that is not a valid header value");
   return name;
 };
 
