@@ -226,7 +226,9 @@ describe("lent tokens", () => {
       reason: "unauthorized",
       previousAccountId: authority.account.accountId,
     });
-    await expect.poll(async () => (await authStatus(service)).authToken).toBe(second.accessToken);
+    await expect
+      .poll(async () => (await authStatus(service)).authToken, { timeout: 10_000 })
+      .toBe(second.accessToken);
   });
 
   it.each([
