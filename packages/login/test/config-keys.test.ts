@@ -28,20 +28,25 @@ const keysRead = (): ReadonlySet<string> => {
       },
     });
   const provider = recording({ auth: recording({ command: "x" }) });
+  const oauth = { authorization_url: "https://a", token_url: "https://a", client_id: "c" };
+  const gateway = recording({ base_url: "https://a", gateway_oauth: recording(oauth) });
   const workload = recording({ source: "file", token_file: "/token" });
   const agentAuth = recording({ workload_identity: workload });
-  const table = recording({ model_providers: { acme: provider }, agent_auth: agentAuth });
+  const table = recording({
+    model_providers: { acme: provider, gw: gateway },
+    agent_auth: agentAuth,
+  });
   readConfig(table, () => ({ folder: "/" }));
   return read;
 };
 
-describe("docs/protocol.md, §1, §12 and §14", () => {
+describe("docs/protocol.md, §1, §12, §14 and §15", () => {
   it("lists every key that is read, and no others", () => {
     const read = keysRead();
     const inFirstColumn = documentedKeys(0);
     expect(inFirstColumn.filter((key) => !read.has(key))).toEqual([]);
     const mentioned = new Set([...inFirstColumn, ...documentedKeys(1)]);
-    mentioned.add("acme"); // the provider of this test
+    for (const id of ["acme", "gw"]) mentioned.add(id); // the providers of this test
     expect([...read].filter((key) => !mentioned.has(key))).toEqual([]);
   });
 });
