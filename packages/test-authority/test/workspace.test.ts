@@ -66,6 +66,32 @@ describe("accountsCheck", () => {
   });
 });
 
+describe("switchWorkspace", () => {
+  it("issues a token of another workspace of the same user, and of no other", async () => {
+    await using authority = await startTestAuthority({ account: { userId: "user-1" } });
+    const team = authority.createAccount({ userId: "user-1" });
+    const stranger = authority.createAccount({ userId: "user-2" });
+    const { accessToken } = await authority.mintChatgptTokens();
+    const ask = (id: string) =>
+      fetch(`${authority.chatgptBaseUrl}/accounts/switch-workspace-token`, {
+        method: "POST",
+        headers: {
+          ...asPerson(accessToken, authority.account.accountId),
+          "content-type": "application/json",
+        },
+        body: JSON.stringify({ workspace_id: id }),
+      });
+    expect((await ask(stranger.accountId)).status).toBe(403);
+    const answer: { readonly access_token: string } = JSON.parse(
+      await (await ask(team.accountId)).text(),
+    );
+    const models = await fetch(`${authority.chatgptBaseUrl}/codex/models`, {
+      headers: asPerson(answer.access_token, team.accountId),
+    });
+    expect(models.status).toBe(200);
+  });
+});
+
 describe("configBundle", () => {
   it("manages nothing by default", async () => {
     await using authority = await startTestAuthority();

@@ -98,6 +98,6 @@ export const codex = ((): { readonly path: string } | { readonly missing: string
   return minor >= neededMinor
     ? { path }
     : {
-        missing: `needs Codex 0.${neededMinor}, found ${String(stdout).trim() || "none"}; AGENT_AUTH_TEST_CODEX can name another program`,
+        missing: `needs Codex 0.${neededMinor}, found ${(stdout ?? "").trim() || "none"}; AGENT_AUTH_TEST_CODEX can name another program`,
       };
 })();

@@ -65,6 +65,34 @@ const ask = (setup: Setup, passedMs = 0): Promise<WorkspaceAccess | undefined> =
 const fail = (setup: Setup, passedMs = 0): Promise<LoginError> =>
   withManager(setup, (manager) => Effect.flip(later(passedMs, manager.current)));
 
+const onlyFile = async (home: Home): Promise<string> => {
+  const folder = join(home.path, "agent-auth");
+  const [name = ""] = (await readdir(folder)).filter((file) => file.startsWith("workspace-"));
+  return join(folder, name);
+};
+
+/** A manager whose requests get this status. */
+const withStatus = async <A, E>(
+  status: number,
+  planType: "enterprise" | "team",
+  use: (manager: Manager) => Effect.Effect<A, E>,
+): Promise<A> => {
+  const { home } = await openWorkspace({ account: { planType } });
+  const options = await managerOptions({ home, options: { workspaceChecks: true } });
+  const transport = HttpTransport.of({
+    request: () => Effect.succeed({ status, statusText: "", headers: {}, body: "{}" }),
+  });
+  const { codexHome } = options.environment;
+  return Effect.runPromise(
+    AuthManager.use(use).pipe(
+      Effect.provide(layerNoDeps(options)),
+      Effect.provide(storeLayer({ mode: "file", codexHome })),
+      Effect.provide(HomeLock.layerMemory),
+      Effect.provideService(HttpTransport, transport),
+    ),
+  );
+};
+
 describe("the routing of a workspace", () => {
   it("is asked for once an hour by all processes of a CODEX_HOME", async () => {
     const { authority, home } = await openWorkspace();
@@ -288,12 +316,6 @@ describe("requestSnapshot", () => {
 });
 
 describe("the stored answers", () => {
-  const onlyFile = async (home: Home): Promise<string> => {
-    const folder = join(home.path, "agent-auth");
-    const [name = ""] = (await readdir(folder)).filter((file) => file.startsWith("workspace-"));
-    return join(folder, name);
-  };
-
   it("belong to their owner, and to one account", async () => {
     const { authority, home } = await openWorkspace();
     await ask({ authority, home });
@@ -452,28 +474,6 @@ describe("the policy of a workspace", () => {
 });
 
 describe("OpenAI's backend", () => {
-  /** A manager whose requests get this status. */
-  const withStatus = async <A, E>(
-    status: number,
-    planType: "enterprise" | "team",
-    use: (manager: Manager) => Effect.Effect<A, E>,
-  ): Promise<A> => {
-    const { home } = await openWorkspace({ account: { planType } });
-    const options = await managerOptions({ home, options: { workspaceChecks: true } });
-    const transport = HttpTransport.of({
-      request: () => Effect.succeed({ status, statusText: "", headers: {}, body: "{}" }),
-    });
-    const { codexHome } = options.environment;
-    return Effect.runPromise(
-      AuthManager.use(use).pipe(
-        Effect.provide(layerNoDeps(options)),
-        Effect.provide(storeLayer({ mode: "file", codexHome })),
-        Effect.provide(HomeLock.layerMemory),
-        Effect.provideService(HttpTransport, transport),
-      ),
-    );
-  };
-
   it.each([
     ["enterprise", "policy"],
     ["team", "routing"],
