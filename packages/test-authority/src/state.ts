@@ -3,11 +3,11 @@ import { Directory } from "./identities/accounts.ts";
 import { Behaviours } from "./steering/behaviours.ts";
 import type { AuthorityClock } from "./steering/clock.ts";
 import { makeClock } from "./steering/clock.ts";
-import { Gateway } from "./oauth/gateway.ts";
+import { Gateway } from "./oauth/gateway-store.ts";
 import { OAuthStore } from "./oauth/store.ts";
 import { RequestLog } from "./steering/request-log.ts";
 import { SigningKeys } from "./identities/signing-keys.ts";
-import { Workloads } from "./identities/workloads.ts";
+import { Workloads } from "./identities/workload-store.ts";
 
 /** The four names of the field with a registered task's id; in `encrypted…` it is sealed to the agent's key. */
 export type TaskIdField = "task_id" | "taskId" | "encrypted_task_id" | "encryptedTaskId";

@@ -4,10 +4,10 @@ import * as Redacted from "effect/Redacted";
 import { readGatewayOauth, refuseHeaderConflict } from "./gateway-oauth.ts";
 import { type OriginOf, TableReader } from "./table-reader.ts";
 import type { TomlTable } from "./toml.ts";
+import { identitySourceNames } from "../credential/index.ts";
 import {
   type CommandTokenConfig,
   type Config,
-  identitySourceNames,
   type ModelProviderConfig,
   type WorkloadIdentityConfig,
 } from "./types.ts";

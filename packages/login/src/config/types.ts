@@ -1,4 +1,5 @@
 import type * as Redacted from "effect/Redacted";
+import type { IdentitySourceName } from "../credential/index.ts";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
 /** The variables of a `.env` file. Values may be secrets. */
@@ -106,23 +107,6 @@ export type AdministratorRule =
       /** None: no ChatGPT workspace is allowed. */
       readonly allowed: ReadonlyArray<string>;
     };
-
-/** Where the identity token of a program comes from: a file, or the platform that runs the program. */
-export const identitySourceNames = [
-  "file",
-  "spiffe",
-  "github-actions",
-  "gitlab-ci",
-  "circleci",
-  "buildkite",
-  "kubernetes",
-  "gce",
-  "azure-federated-token",
-  "azure-imds",
-  "aws-web-identity",
-] as const;
-
-export type IdentitySourceName = (typeof identitySourceNames)[number];
 
 /** The table `[agent_auth.workload_identity]` (docs/keyless-ci.md). Codex does not read it. */
 export interface WorkloadIdentityConfig {

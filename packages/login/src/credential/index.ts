@@ -2,7 +2,23 @@ import type { AssertionSigner } from "@agent-auth/agent-identity/assertion";
 import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
 import type * as Redacted from "effect/Redacted";
-import type { IdentitySourceName } from "../config/types.ts";
+
+/** Where the identity token of a program comes from: a file, or the platform that runs the program. */
+export const identitySourceNames = [
+  "file",
+  "spiffe",
+  "github-actions",
+  "gitlab-ci",
+  "circleci",
+  "buildkite",
+  "kubernetes",
+  "gce",
+  "azure-federated-token",
+  "azure-imds",
+  "aws-web-identity",
+] as const;
+
+export type IdentitySourceName = (typeof identitySourceNames)[number];
 
 /** Where a credential was found. It decides whether a login can replace the credential, and how to repair it. */
 export type CredentialSource =

@@ -222,7 +222,9 @@ export const refreshNow = Effect.fn("AuthManager.refresh")(function* (
   if (loaded === undefined) return yield* new NotSignedIn();
   if (loaded._tag === "Chatgpt") return yield* refreshAndAccept(deps, loaded, reason, true);
   if (loaded._tag === "WorkloadIdentity" && deps.workloadIdentity !== undefined) {
-    const { replaceWorkloadToken } = yield* Effect.promise(() => import("./recover.ts"));
+    const { replaceWorkloadToken } = yield* Effect.promise(
+      () => import("./replace-workload-token.ts"),
+    );
     return yield* replaceWorkloadToken(deps, loaded);
   }
   if (loaded._tag === "ExternalChatgpt") {

@@ -7,14 +7,14 @@ import {
   type Credential,
   type ExternalChatgptCredential,
   isSameAccount,
-  type WorkloadIdentityCredential,
 } from "../credential/index.ts";
 import { type LoginError, RefreshAccountChanged } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import { askExternalAndAccept, ensureLoaded, refreshAndAccept } from "./current.ts";
 import type { ManagerDeps } from "./deps.ts";
-import { enforceRestrictions, loadCredential } from "./load.ts";
+import { loadCredential } from "./load.ts";
+import { replaceWorkloadToken } from "./replace-workload-token.ts";
 import { isSameSecret, type MaybeCredential, secretOf } from "./state.ts";
 
 /**
@@ -107,23 +107,6 @@ const recoverAgent = Effect.fnUntraced(function* (
   yield* deps.obtained.remember(fresh, rejected);
   deps.state.accept(Option.some(fresh), version);
   return Option.some(fresh);
-});
-
-/** Exchanges the identity token again and makes the result current. */
-export const replaceWorkloadToken = Effect.fnUntraced(function* (
-  deps: ManagerDeps,
-  rejected: WorkloadIdentityCredential,
-): Effect.fn.Return<WorkloadIdentityCredential, LoginError, HttpTransport> {
-  if (deps.workloadIdentity === undefined) return rejected;
-  yield* deps.obtained.refuseSoonAgain(rejected);
-  const version = deps.state.version();
-  const fresh = yield* deps.workloadIdentity.replace(rejected);
-  yield* deps.obtained.remember(fresh, rejected);
-  const allowed = yield* Effect.tapError(enforceRestrictions(deps, fresh), (error) =>
-    Effect.sync(() => deps.state.fail(error, version)),
-  );
-  deps.state.accept(Option.some(allowed), version);
-  return allowed;
 });
 
 /** Loads again; makes the outcome current if it is another credential of the same kind and account. */

@@ -4,7 +4,7 @@ import type { Endpoint, Platform, TestAuthority } from "@agent-auth/test-authori
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import type { Variables } from "../../src/config/environment.ts";
-import type { IdentitySourceName } from "../../src/config/types.ts";
+import type { IdentitySourceName } from "../../src/credential/index.ts";
 import { startProxy } from "../support/proxy.ts";
 import { openAuthority, openHome, withManager } from "../manager/fixture.ts";
 

@@ -4,18 +4,10 @@ import type { JWTPayload } from "jose";
 import { unauthorized } from "../http/response.ts";
 import type { AuthorityState } from "../state.ts";
 import { epochSeconds } from "../steering/clock.ts";
-import type { Account } from "./accounts.ts";
-import { randomToken } from "./accounts.ts";
 import { signClaims } from "./claims.ts";
+import type { WorkloadRule } from "./workload-store.ts";
 
-/** What an identity token must say to be exchanged under a rule. */
-export interface WorkloadRule {
-  readonly account: Account;
-  /** `aud` that the identity token must have. Default: any. */
-  readonly audience?: string;
-  /** `sub` that the identity token must have. Default: any. */
-  readonly subject?: string;
-}
+export type { WorkloadRule } from "./workload-store.ts";
 
 /** Options of `addFederationRule` and `addServiceAccount`. */
 export interface WorkloadRuleOptions extends Partial<WorkloadRule> {
@@ -42,14 +34,6 @@ export interface MintIdentityTokenOptions {
   /** Claims that are added to the usual ones or replace them; undefined removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly signature?: "published" | "unknownKey";
-}
-
-/** The rules by which identity tokens are exchanged, and the secrets with which jobs ask their platform for one. */
-export class Workloads {
-  readonly githubRequestToken = randomToken("gh-");
-  readonly buildkiteAgentToken = randomToken("bk-");
-  readonly federationRules = new Map<string, WorkloadRule>();
-  readonly serviceAccounts = new Map<string, WorkloadRule>();
 }
 
 const serviceAccountKey = (identityProviderId: string, serviceAccountId: string): string =>

@@ -13,20 +13,6 @@ import { challengeOf } from "./store.ts";
 /** The client id of the gateway's OAuth server. */
 export const gatewayClientId = "gw-client";
 
-interface Code {
-  readonly challenge: string;
-  readonly redirectUri: string;
-}
-
-/** What the gateway has issued. */
-export class Gateway {
-  readonly codes = new Map<string, Code>();
-  /** Whether the person has entered the code. */
-  readonly devices = new Map<string, { readonly userCode: string; isApproved: boolean }>();
-  readonly accessTokens = new Map<string, number>();
-  readonly refreshTokens = new Set<string>();
-}
-
 /** Enters a device's code in the gateway's page. Returns whether it was pending. */
 export const approveGatewayDevice = ({ gateway }: AuthorityState, userCode: string): boolean => {
   const device = [...gateway.devices.values()].find((one) => one.userCode === userCode);

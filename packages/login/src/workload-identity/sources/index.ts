@@ -2,7 +2,7 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { LoginEnvironment } from "../../config/environment.ts";
-import type { IdentitySourceName } from "../../config/types.ts";
+import type { IdentitySourceName } from "../../credential/index.ts";
 import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
 import type { IdentitySource } from "../settings.ts";
 import type { FetchIdentityToken } from "./source.ts";
