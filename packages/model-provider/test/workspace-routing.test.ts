@@ -45,15 +45,15 @@ const trusting = ({ url }: TestAuthority) => `[agent_auth]\nbackend_origins = ["
 const override = "x-openai-account-routing-override";
 const residency = "x-openai-internal-codex-residency";
 
+const routed = async () => {
+  const { here, there } = await openRouted({ accountRoutingOverride: "us" });
+  return { here, there, client: await open(here, trusting(there)) };
+};
+
+const arrived = (there: TestAuthority) =>
+  there.requestsTo("models").map(({ headers, path }) => [path, headers[override]]);
+
 describe("requests of a workspace that the backend routes elsewhere go there, with its override", () => {
-  const routed = async () => {
-    const { here, there } = await openRouted({ accountRoutingOverride: "us" });
-    return { here, there, client: await open(here, trusting(there)) };
-  };
-
-  const arrived = (there: TestAuthority) =>
-    there.requestsTo("models").map(({ headers, path }) => [path, headers[override]]);
-
   it("by fetch", async () => {
     const { client, here, there } = await routed();
     expect((await client.fetch("/models")).status).toBe(200);

@@ -76,7 +76,9 @@ const notRoot = isRoot ? undefined : "needs root, to work as two users";
 
 const asAnotherUser = (uid: number): void => {
   process.seteuid?.(uid);
-  onTestFinished(() => void process.seteuid?.(0));
+  onTestFinished(() => {
+    process.seteuid?.(0);
+  });
 };
 
 const obstacles: ReadonlyArray<Obstacle> = [
