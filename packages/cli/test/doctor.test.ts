@@ -117,8 +117,8 @@ describe("doctor", () => {
     expect(line("provider")).toEqual({
       name: "provider",
       status: "fail",
-      detail: 'model provider "nope" is not configured',
-      fix: "Choose one of openai, or add [model_providers.nope].",
+      detail: "Model provider `nope` not found",
+      fix: "Choose one of openai, or add [model_providers.nope] to config.toml.",
     });
     expect(exitCode).toBe(1);
   });

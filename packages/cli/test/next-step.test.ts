@@ -26,6 +26,8 @@ const fields = {
   setting: "base_url",
   variable: "VARIABLE",
   providerId: "own",
+  id: "own",
+  configured: ["azure"],
   where: "/home/ada/config.toml",
   name: "work",
   codexHome: "/home/ada/.codex",

@@ -132,7 +132,7 @@ const workspaceRuleAgainst = (rules: Rules, workspaceIds: ReadonlyArray<string>)
  *   },
  * );
  * const error = await Effect.runPromise(Effect.flip(check));
- * console.log(error.rule, error.hint); // method Unset or replace CODEX_API_KEY.
+ * console.log(error._tag, error.hint); // CredentialForbidden Unset or replace CODEX_API_KEY.
  * ```
  */
 export const checkRestrictions = Effect.fnUntraced(function* (
