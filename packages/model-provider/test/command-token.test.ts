@@ -64,7 +64,7 @@ describe("runTokenCommand", () => {
         import { runTokenCommand } from ${JSON.stringify(source)};
         import * as Redacted from ${JSON.stringify(redacted)};
         import * as Effect from ${JSON.stringify(effect)};
-        const args = ["-e", "console.log(process.argv[1].length)", "canary-argument"].map((arg) => Redacted.make(arg));
+        const args = ["-e", "console.log(String(process.argv[1].length))", "canary-argument"].map((arg) => Redacted.make(arg));
         const one = { command: process.execPath, args, timeoutMs: 5000, refreshIntervalMs: 0 };
         console.log(Redacted.value(await Effect.runPromise(runTokenCommand(one))));`;
       const flags = ["--conditions=@agent-auth/source", "--input-type=module", "-e", script];
