@@ -1,4 +1,5 @@
 import { defineProject, mergeConfig } from "vitest/config";
 import shared from "../../vitest.shared.ts";
 
-export default mergeConfig(shared, defineProject({ test: { name: "cli" } }));
+// Vitest leaves one core free, but these tests mostly wait for programs that they started.
+export default mergeConfig(shared, defineProject({ test: { name: "cli", maxWorkers: 2 } }));

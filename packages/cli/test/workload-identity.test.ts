@@ -146,8 +146,10 @@ describe("with a workload identity", () => {
     const { authority, env, home } = setup;
     const { exitCode, stdout } = await home.run(["api", "/models"], { env });
     expect([exitCode, JSON.parse(stdout)]).toMatchObject([0, { object: "list" }]);
-    const [exchange, models] = authority.requests;
+    const [exchange] = authority.requests;
+    const [models] = authority.requestsTo("models");
     expect(exchange?.endpoint).toBe("workloadExchange");
+    expect(authority.count("workloadExchange")).toBe(1);
     expect(models?.path).toBe("/backend-api/codex/models");
     expect(models?.headers["chatgpt-account-id"]).toBe(authority.account.accountId);
   });
