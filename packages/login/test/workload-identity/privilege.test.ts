@@ -31,7 +31,7 @@ describe.skipIf(!isRoot)(`root, with a config.toml of another user${why}`, () =>
       {},
       { OPENAI_FEDERATION_RULE_ID: "rule", OPENAI_IDENTITY_TOKEN_FILE: "SECRET" },
     ],
-  ])("sends nobody %s", async (_, lines, keys, env) => {
+  ])("sends no request with %s", async (_, lines, keys, env) => {
     const { authority, home } = await openFileIdentity();
     const secret = join(temporaryFolder(), "secret");
     writeFileSync(secret, "secret-of-root", { mode: 0o600 });
