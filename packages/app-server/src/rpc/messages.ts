@@ -1,14 +1,17 @@
 import type { RequestId, RpcAnswer } from "./connection.ts";
 
+/** A request that was received. */
+export interface IncomingRequest {
+  readonly _tag: "Request";
+  /** The id as JSON, to be repeated in the answer. An integer beyond 2^53 would not survive as a number. */
+  readonly idJson: string;
+  readonly method: string;
+  readonly params: unknown;
+}
+
 /** A message that was received, by kind. */
 export type Incoming =
-  | {
-      readonly _tag: "Request";
-      /** The id as JSON, to be repeated in the answer. An integer beyond 2^53 would not survive as a number. */
-      readonly idJson: string;
-      readonly method: string;
-      readonly params: unknown;
-    }
+  | IncomingRequest
   | { readonly _tag: "Notification"; readonly method: string; readonly params: unknown }
   | { readonly _tag: "Answer"; readonly id: RequestId; readonly answer: RpcAnswer };
 

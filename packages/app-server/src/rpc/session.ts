@@ -1,7 +1,13 @@
 import { ServerOverloaded } from "../errors/index.ts";
 import { toRpcError } from "../methods/rpc-error.ts";
 import type { AccountConnection, ClientConnection, RpcAnswer, RpcError } from "./connection.ts";
-import { encodeAnswer, encodeRequest, makeNotificationEncoder, parseMessage } from "./messages.ts";
+import {
+  encodeAnswer,
+  encodeRequest,
+  type IncomingRequest,
+  makeNotificationEncoder,
+  parseMessage,
+} from "./messages.ts";
 
 /** Carries the messages of one client, as text in both directions. */
 export interface TextTransport {
@@ -75,145 +81,161 @@ const encode = (idJson: string, answer: RpcAnswer): string =>
  * answers. Memory is bounded whatever the client does: requests in flight are counted, and if a client does not read, the
  * server first stops reading from it, then disconnects it.
  */
-export const openSession = (transport: TextTransport, host: SessionHost): Session => {
-  let isClosed = false;
-  let inFlight = 0;
-  let isCongested = false;
-  let isPaused = false;
+export const openSession = (transport: TextTransport, host: SessionHost): Session =>
+  new ClientSession(transport, host);
+
+class ClientSession implements Session {
+  readonly #transport: TextTransport;
+  readonly #host: SessionHost;
+  readonly #methods: AccountConnection;
+  /** Requests to the client that wait for its answer, by id. */
+  readonly #asked = new Map<number, (answer: RpcAnswer) => void>();
+  readonly #untilSettled: (() => void)[] = [];
   /** What was received while the session was full or congested: at most what one read from the client contained. */
-  let backlog: string[] = [];
-  let isTurnScheduled = false;
-  const asked = new Map<number, (answer: RpcAnswer) => void>();
-  const waiting: (() => void)[] = [];
+  #backlog: string[] = [];
+  #inFlight = 0;
+  #isClosed = false;
+  #isCongested = false;
+  #isPaused = false;
+  #isTurnScheduled = false;
 
-  const send = (text: string): void => {
-    if (isClosed) return;
-    transport.send(text);
-    const unread = transport.bufferedBytes();
+  constructor(transport: TextTransport, host: SessionHost) {
+    this.#transport = transport;
+    this.#host = host;
+    this.#methods = host.open({
+      notify: (method, params) => this.#send(host.encodeNotification(method, params)),
+      request: (method, params, signal) => this.#ask(method, params, signal),
+    });
+  }
+
+  readonly receive = (text: string): void => {
+    if (this.#isClosed) return;
+    if (this.#backlog.length === 0 && !this.#isCongested && this.#handle(text, false)) return;
+    this.#backlog.push(text);
+    this.#scheduleTurn();
+    this.#setPaused();
+  };
+
+  readonly drained = (): void => {
+    if (!this.#isCongested || this.#transport.bufferedBytes() > 0) return;
+    this.#isCongested = false;
+    this.#scheduleTurn();
+    this.#setPaused();
+  };
+
+  readonly close = (): void => {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#backlog = [];
+    for (const settle of this.#asked.values()) settle({ error: disconnected });
+    this.#methods.close();
+    this.#resolveIfSettled();
+  };
+
+  readonly settled = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.#untilSettled.push(resolve);
+      this.#resolveIfSettled();
+    });
+
+  #send(text: string): void {
+    if (this.#isClosed) return;
+    this.#transport.send(text);
+    const unread = this.#transport.bufferedBytes();
     if (unread > MAX_UNREAD_BYTES) {
-      transport.abort();
+      this.#transport.abort();
     } else if (unread > CONGESTED_BYTES) {
-      isCongested = true;
-      setPaused();
+      this.#isCongested = true;
+      this.#setPaused();
     }
-  };
+  }
 
-  const setPaused = (): void => {
-    const shouldPause = isCongested || backlog.length > 0;
-    if (shouldPause === isPaused || isClosed) return;
-    isPaused = shouldPause;
-    transport.setPaused(isPaused);
-  };
+  #setPaused(): void {
+    const shouldPause = this.#isCongested || this.#backlog.length > 0;
+    if (shouldPause === this.#isPaused || this.#isClosed) return;
+    this.#isPaused = shouldPause;
+    this.#transport.setPaused(shouldPause);
+  }
 
-  const methods = host.open({
-    notify: (method, params) => send(host.encodeNotification(method, params)),
-    request: (method, params, signal) =>
-      new Promise((resolve, reject) => {
-        if (isClosed) return reject(disconnected);
-        if (signal.aborted) return reject(cancelled);
-        const id = host.nextRequestId();
-        const cancel = () => settle({ error: cancelled });
-        const settle = (answer: RpcAnswer) => {
-          asked.delete(id);
-          signal.removeEventListener("abort", cancel);
-          if ("error" in answer) reject(answer.error);
-          else resolve(answer.result);
-        };
-        signal.addEventListener("abort", cancel, { once: true });
-        asked.set(id, settle);
-        send(encodeRequest(id, method, params));
-      }),
-  });
-
-  const resolveIfSettled = (): void => {
-    if (!isClosed && (inFlight > 0 || backlog.length > 0)) return;
-    for (const resolve of waiting.splice(0)) resolve();
-  };
-
-  const answered = (idJson: string, answer: RpcAnswer): void => {
-    inFlight -= 1;
-    send(encode(idJson, answer));
-    resolveIfSettled();
-  };
+  /** Sends a request to the client and resolves to its result. */
+  #ask(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(disconnected);
+      if (signal.aborted) return reject(cancelled);
+      const id = this.#host.nextRequestId();
+      const cancel = () => settle({ error: cancelled });
+      const settle = (answer: RpcAnswer) => {
+        this.#asked.delete(id);
+        signal.removeEventListener("abort", cancel);
+        if ("error" in answer) reject(answer.error);
+        else resolve(answer.result);
+      };
+      signal.addEventListener("abort", cancel, { once: true });
+      this.#asked.set(id, settle);
+      this.#send(encodeRequest(id, method, params));
+    });
+  }
 
   /** Returns false if the request has to wait for a later turn of the event loop, because too many are in flight. */
-  const handle = (text: string, mayReject: boolean): boolean => {
+  #handle(text: string, mayReject: boolean): boolean {
     const message = parseMessage(text);
     switch (message?._tag) {
-      case "Request": {
-        if (inFlight >= MAX_REQUESTS_IN_FLIGHT) {
-          if (mayReject) send(encodeAnswer(message.idJson, { error: overloaded }));
-          return mayReject;
-        }
-        inFlight += 1;
-        const { idJson } = message;
-        const answer = attempt(() => methods.request(message.method, message.params));
-        if (answer instanceof Promise)
-          answer.then(
-            (settled) => answered(idJson, settled),
-            () => answered(idJson, { error: internal }),
-          );
-        else answered(idJson, answer ?? { error: internal });
+      case "Request":
+        if (this.#inFlight < MAX_REQUESTS_IN_FLIGHT) this.#answer(message);
+        else if (mayReject) this.#send(encodeAnswer(message.idJson, { error: overloaded }));
+        else return false;
         return true;
-      }
       case "Notification":
-        attempt(() => methods.notification(message.method, message.params));
+        attempt(() => this.#methods.notification(message.method, message.params));
         return true;
       case "Answer":
-        if (typeof message.id === "number") asked.get(message.id)?.(message.answer);
+        if (typeof message.id === "number") this.#asked.get(message.id)?.(message.answer);
         return true;
       default:
         return true;
     }
-  };
+  }
+
+  #answer({ idJson, method, params }: IncomingRequest): void {
+    this.#inFlight += 1;
+    const answer = attempt(() => this.#methods.request(method, params));
+    if (answer instanceof Promise)
+      answer.then(
+        (settled) => this.#answered(idJson, settled),
+        () => this.#answered(idJson, { error: internal }),
+      );
+    else this.#answered(idJson, answer ?? { error: internal });
+  }
+
+  #answered(idJson: string, answer: RpcAnswer): void {
+    this.#inFlight -= 1;
+    this.#send(encode(idJson, answer));
+    this.#resolveIfSettled();
+  }
+
+  #resolveIfSettled(): void {
+    if (!this.#isClosed && (this.#inFlight > 0 || this.#backlog.length > 0)) return;
+    for (const resolve of this.#untilSettled.splice(0)) resolve();
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled || this.#isCongested || this.#backlog.length === 0) return;
+    this.#isTurnScheduled = true;
+    setImmediate(() => this.#turn());
+  }
 
   /** Processes the backlog, at most 128 messages in one turn of the event loop. */
-  const turn = (): void => {
-    isTurnScheduled = false;
-    const rejects = inFlight >= MAX_REQUESTS_IN_FLIGHT;
+  #turn(): void {
+    this.#isTurnScheduled = false;
+    const mayReject = this.#inFlight >= MAX_REQUESTS_IN_FLIGHT;
     let done = 0;
-    for (const text of backlog.slice(0, MAX_REQUESTS_IN_FLIGHT)) {
-      if (isCongested || isClosed || !handle(text, rejects)) break;
+    for (const text of this.#backlog.slice(0, MAX_REQUESTS_IN_FLIGHT)) {
+      if (this.#isCongested || this.#isClosed || !this.#handle(text, mayReject)) break;
       done += 1;
     }
-    backlog = isClosed ? [] : backlog.slice(done);
-    resolveIfSettled();
-    scheduleTurn();
-    setPaused();
-  };
-
-  const scheduleTurn = (): void => {
-    if (isTurnScheduled || isCongested || backlog.length === 0) return;
-    isTurnScheduled = true;
-    setImmediate(turn);
-  };
-
-  return {
-    receive: (text) => {
-      if (isClosed) return;
-      if (backlog.length === 0 && !isCongested && handle(text, false)) return;
-      backlog.push(text);
-      scheduleTurn();
-      setPaused();
-    },
-    drained: () => {
-      if (!isCongested || transport.bufferedBytes() > 0) return;
-      isCongested = false;
-      scheduleTurn();
-      setPaused();
-    },
-    close: () => {
-      if (isClosed) return;
-      isClosed = true;
-      backlog = [];
-      for (const settle of asked.values()) settle({ error: disconnected });
-      methods.close();
-      resolveIfSettled();
-    },
-    settled: () =>
-      new Promise((resolve) => {
-        waiting.push(resolve);
-        resolveIfSettled();
-      }),
-  };
-};
+    this.#backlog = this.#isClosed ? [] : this.#backlog.slice(done);
+    this.#resolveIfSettled();
+    this.#scheduleTurn();
+    this.#setPaused();
+  }
+}

@@ -2,6 +2,7 @@ import {
   createServer,
   type IncomingMessage,
   type Server,
+  type ServerOptions,
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
@@ -41,84 +42,118 @@ export const MAX_CLIENTS = 2048;
 /** Connections that have not opened a WebSocket yet. The oldest is closed for a new one. */
 const MAX_HANDSHAKES = 256;
 
+/** How long a client has for the HTTP request that opens its WebSocket: within a second on any network that works. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a client may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const STOP_GRACE_MS = 250;
+/** Proxies close connections that are idle for a minute, and a client that has gone is noticed within two pings. */
+const PING_EVERY_MS = 30_000;
 
-/** WebSockets over any HTTP server socket: one JSON-RPC message per text frame. Binary frames are ignored, as in Codex. */
-export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWebSocketServer => {
-  const { checkAuthorization, host, isHostAllowed, isPeerAllowed = () => true } = options;
-  const server = createServer({
-    maxHeaderSize: 16 * 1024,
-    headersTimeout: HANDSHAKE_TIMEOUT_MS,
-    requestTimeout: HANDSHAKE_TIMEOUT_MS,
-    keepAliveTimeout: 5_000,
-    connectionsCheckingInterval: 5_000,
-    noDelay: true,
-  });
-  const upgraderOptions = {
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    maxFragments: 1024,
-    maxBufferedChunks: 4096,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    // A client may offer subprotocols; none is chosen, as in Codex.
-    handleProtocols: () => false as const,
-  };
-  const upgrader = new WebSocketServer(upgraderOptions);
-  const handshakes = new Set<Socket>();
-  const clients = new Map<WebSocket, { isAlive: boolean }>();
+const httpOptions: ServerOptions = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: HANDSHAKE_TIMEOUT_MS,
+  requestTimeout: HANDSHAKE_TIMEOUT_MS,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 5_000,
+  noDelay: true,
+};
 
-  server.on("connection", (socket) => {
+const webSocketOptions = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  maxPayload: MAX_MESSAGE_BYTES,
+  maxFragments: 1024,
+  maxBufferedChunks: 4096,
+  closeTimeout: CLOSE_TIMEOUT_MS,
+  // A client may offer subprotocols; none is chosen, as in Codex.
+  handleProtocols: () => false as const,
+};
+
+/**
+ * Returns an HTTP server that opens WebSockets: one JSON-RPC message per text frame. Binary frames are ignored, as in Codex.
+ */
+export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWebSocketServer =>
+  new ClientServer(options);
+
+class ClientServer implements RunningWebSocketServer {
+  readonly server = createServer(httpOptions);
+  readonly #upgrader = new WebSocketServer(webSocketOptions);
+  readonly #options: WebSocketServerOptions;
+  readonly #handshakes = new Set<Socket>();
+  readonly #clients = new Map<WebSocket, { isAlive: boolean }>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(options: WebSocketServerOptions) {
+    this.#options = options;
+    this.server.on("connection", (socket) => this.#greet(socket));
+    this.server.on("request", (request, response) =>
+      respond(
+        response,
+        rejectRequest(request, options.isHostAllowed) ?? answerPlainRequest(request),
+      ),
+    );
+    this.server.on("upgrade", (request, stream, head) => this.#upgrade(request, stream, head));
+    this.#heartbeat = setInterval(() => this.#ping(), options.pingEveryMs ?? PING_EVERY_MS);
+    this.#heartbeat.unref();
+  }
+
+  readonly stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      clearInterval(this.#heartbeat);
+      const cut = setTimeout(() => {
+        for (const client of this.#clients.keys()) client.terminate();
+        this.server.closeAllConnections();
+      }, STOP_GRACE_MS);
+      this.server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      for (const client of this.#clients.keys()) client.close(1001);
+      for (const socket of this.#handshakes) socket.destroy();
+    });
+
+  #greet(socket: Socket): void {
     // Node removes its own listener once a client asks for an upgrade; an error without a listener ends the process.
     socket.on("error", () => socket.destroy());
-    if (!isPeerAllowed(socket)) return void socket.destroy();
-    handshakes.add(socket);
-    socket.once("close", () => handshakes.delete(socket));
-    const [oldest] = handshakes;
-    if (handshakes.size > MAX_HANDSHAKES) oldest?.destroy();
-  });
+    if (this.#options.isPeerAllowed?.(socket) === false) return void socket.destroy();
+    this.#handshakes.add(socket);
+    socket.once("close", () => this.#handshakes.delete(socket));
+    const [oldest] = this.#handshakes;
+    if (this.#handshakes.size > MAX_HANDSHAKES) oldest?.destroy();
+  }
 
-  server.on("request", (request, response) =>
-    respond(response, rejectRequest(request, isHostAllowed) ?? answerPlainRequest(request)),
-  );
-
-  const rejectionOf = (
-    request: IncomingMessage,
-  ): PlainResponse | undefined | Promise<PlainResponse | undefined> => {
-    const rejection = rejectRequest(request, isHostAllowed) ?? rejectUpgrade(request);
-    if (rejection !== undefined) return rejection;
-    const refusal = checkAuthorization(request.headersDistinct["authorization"] ?? []);
-    if (refusal instanceof Promise) return refusal.then(unauthorized);
-    return unauthorized(refusal);
-  };
-
-  const upgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
-    upgrader.handleUpgrade(request, socket, head, (client) => {
-      handshakes.delete(socket);
-      accept(client, socket);
-    });
-  };
-
-  server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const { socket } = request;
     const decide = (rejection: PlainResponse | undefined) => {
       if (stream.destroyed) return;
       if (rejection !== undefined) return refuse(stream, rejection);
-      if (clients.size >= MAX_CLIENTS)
+      if (this.#clients.size >= MAX_CLIENTS)
         return refuse(stream, { status: 503, body: "too many clients" });
-      upgrade(request, socket, head);
+      this.#upgrader.handleUpgrade(request, socket, head, (client) => {
+        this.#handshakes.delete(socket);
+        this.#accept(client, socket);
+      });
     };
-    const rejection = rejectionOf(request);
+    const rejection = this.#rejectionOf(request);
     if (rejection instanceof Promise) void rejection.then(decide);
     else decide(rejection);
-  });
+  }
 
-  const accept = (client: WebSocket, socket: Socket): void => {
+  #rejectionOf(
+    request: IncomingMessage,
+  ): PlainResponse | undefined | Promise<PlainResponse | undefined> {
+    const { checkAuthorization, isHostAllowed } = this.#options;
+    const rejection = rejectRequest(request, isHostAllowed) ?? rejectUpgrade(request);
+    if (rejection !== undefined) return rejection;
+    const refusal = checkAuthorization(request.headersDistinct["authorization"] ?? []);
+    return refusal instanceof Promise ? refusal.then(unauthorized) : unauthorized(refusal);
+  }
+
+  #accept(client: WebSocket, socket: Socket): void {
     const state = { isAlive: true };
-    clients.set(client, state);
+    this.#clients.set(client, state);
     const session = openSession(
       {
         send: (text) => client.send(text),
@@ -126,7 +161,7 @@ export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWeb
         setPaused: (isPaused) => (isPaused ? client.pause() : client.resume()),
         abort: () => client.terminate(),
       },
-      host,
+      this.#options.host,
     );
     client.on("message", (data, isBinary) => {
       state.isAlive = true;
@@ -138,14 +173,15 @@ export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWeb
     // A message that is too long or not UTF-8: ws closes the connection with 1009 or 1007.
     client.on("error", () => {});
     client.once("close", () => {
-      clients.delete(client);
+      this.#clients.delete(client);
       session.close();
     });
     socket.on("drain", session.drained);
-  };
+  }
 
-  const heartbeat = setInterval(() => {
-    for (const [client, state] of clients) {
+  /** Disconnects the clients that have sent nothing since the last ping, and pings the others. */
+  #ping(): void {
+    for (const [client, state] of this.#clients) {
       if (!state.isAlive) {
         client.terminate();
         continue;
@@ -153,27 +189,8 @@ export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWeb
       state.isAlive = false;
       client.ping();
     }
-  }, options.pingEveryMs ?? 30_000);
-  heartbeat.unref();
-
-  return {
-    server,
-    stop: () =>
-      new Promise((resolve) => {
-        clearInterval(heartbeat);
-        const cut = setTimeout(() => {
-          for (const client of clients.keys()) client.terminate();
-          server.closeAllConnections();
-        }, STOP_GRACE_MS);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        for (const client of clients.keys()) client.close(1001);
-        for (const socket of handshakes) socket.destroy();
-      }),
-  };
-};
+  }
+}
 
 const unauthorized = (refusal: string | undefined): PlainResponse | undefined =>
   refusal === undefined ? undefined : { status: 401, body: refusal };
