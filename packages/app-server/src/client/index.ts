@@ -6,7 +6,7 @@ import {
 } from "../errors/index.ts";
 import type { MethodName, methods as methodTable } from "../methods/table.ts";
 import type { RpcError } from "../rpc/connection.ts";
-import { parseMessage } from "../rpc/messages.ts";
+import { type IncomingRequest, parseMessage } from "../rpc/messages.ts";
 import * as account from "../schema/account.ts";
 import { InitializeParams, InitializeResponse } from "../schema/handshake.ts";
 import type { AccountEvent } from "../service/types.ts";
@@ -80,130 +80,138 @@ export interface AppServerClient extends AsyncDisposable {
  * };
  * ```
  */
-export const createAppServerClient = (connection: MessageConnection): AppServerClient => {
-  const waiting = new Map<
-    number,
-    {
-      readonly method: string;
-      readonly resolve: (result: unknown) => void;
-      readonly reject: (error: unknown) => void;
-    }
-  >();
-  const listeners = new Map<string, Set<(params: unknown) => void>>();
-  const handlers = new Map<string, RequestHandler>();
-  const closed = Promise.withResolvers<void>();
-  let nextId = 1;
-  let isClosed = false;
+export const createAppServerClient = (connection: MessageConnection): AppServerClient =>
+  new Client(connection);
 
-  const answerServer = async (
-    idJson: string,
-    handler: RequestHandler,
-    params: unknown,
-  ): Promise<void> => {
-    const answer = await settle(handler, params);
-    if (!isClosed) connection.send(`{"id":${idJson},${answer}}`);
+/** A request that the server has not answered yet. */
+interface Waiting {
+  readonly method: string;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Client implements AppServerClient {
+  readonly #connection: MessageConnection;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Map<string, Set<(params: unknown) => void>>();
+  readonly #handlers = new Map<string, RequestHandler>();
+  readonly #closed = Promise.withResolvers<void>();
+  #nextId = 1;
+  #isClosed = false;
+
+  constructor(connection: MessageConnection) {
+    this.#connection = connection;
+    connection.onMessage((text) => this.#receive(text));
+    connection.onClose(() => {
+      this.#isClosed = true;
+      for (const { method, reject } of this.#waiting.values())
+        reject(new AppServerClosed({ method }));
+      this.#waiting.clear();
+      this.#closed.resolve();
+    });
+  }
+
+  readonly initialize: AppServerClient["initialize"] = async (params, call) => {
+    const result = await this.request("initialize", params, call);
+    const checked = check("initialize", InitializeResponse, result);
+    this.notify("initialized");
+    return checked;
   };
 
-  connection.onMessage((text) => {
-    const message = parseMessage(text);
-    switch (message?._tag) {
-      case "Answer": {
-        const call = typeof message.id === "number" ? waiting.get(message.id) : undefined;
-        if (call === undefined || typeof message.id !== "number") return;
-        waiting.delete(message.id);
-        if ("result" in message.answer) return call.resolve(message.answer.result);
-        return call.reject(requestFailed(call.method, message.answer.error));
-      }
-      case "Notification":
-        for (const listener of listeners.get(message.method) ?? []) listener(message.params);
-        return;
-      case "Request": {
-        const handler = handlers.get(message.method);
-        if (handler !== undefined) void answerServer(message.idJson, handler, message.params);
-        return;
-      }
-      case undefined:
-    }
-  });
-  connection.onClose(() => {
-    isClosed = true;
-    for (const { method, reject } of waiting.values()) reject(new AppServerClosed({ method }));
-    waiting.clear();
-    closed.resolve();
-  });
+  readonly call: AppServerClient["call"] = async (method, params, call) => {
+    const result = await this.request(method, params, call);
+    const { methods } = await import("../methods/table.ts");
+    const table: ResultSchemas = methods;
+    return check(method, table[method].result, result);
+  };
 
-  const request: AppServerClient["request"] = async (method, params, { signal } = {}) => {
+  readonly request: AppServerClient["request"] = async (method, params, { signal } = {}) => {
     signal?.throwIfAborted();
-    if (isClosed) throw new AppServerClosed({ method });
-    const id = nextId++;
+    if (this.#isClosed) throw new AppServerClosed({ method });
+    const id = this.#nextId++;
     const { promise, reject, resolve } = Promise.withResolvers<unknown>();
     const onAbort = (): void => {
-      waiting.delete(id);
+      this.#waiting.delete(id);
       reject(signal?.reason);
     };
-    waiting.set(id, { method, resolve, reject });
+    this.#waiting.set(id, { method, resolve, reject });
     signal?.addEventListener("abort", onAbort, { once: true });
-    connection.send(JSON.stringify({ id, method, ...(params === undefined ? {} : { params }) }));
+    this.#connection.send(JSON.stringify({ id, method, params }));
     try {
       return await promise;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
   };
-  const notify: AppServerClient["notify"] = (method, params) => {
-    if (!isClosed)
-      connection.send(JSON.stringify({ method, ...(params === undefined ? {} : { params }) }));
+
+  readonly notify: AppServerClient["notify"] = (method, params) => {
+    if (!this.#isClosed) this.#connection.send(JSON.stringify({ method, params }));
   };
-  const on: AppServerClient["on"] = (method, listener) => {
+
+  readonly on: AppServerClient["on"] = (method, listener) => {
     const own = (params: unknown): void => listener(params);
-    const all = listeners.get(method) ?? new Set();
-    listeners.set(method, all.add(own));
+    const all = this.#listeners.get(method) ?? new Set();
+    this.#listeners.set(method, all.add(own));
     return () => void all.delete(own);
   };
-  const close = async (): Promise<void> => {
-    connection.close();
-    await closed.promise;
+
+  readonly onAccountEvent: AppServerClient["onAccountEvent"] = (listener) => {
+    const stops = [
+      this.on("account/login/completed", (params) => {
+        const parsed = account.AccountLoginCompletedNotification.safeParse(params);
+        if (parsed.success) listener({ method: "account/login/completed", params: parsed.data });
+      }),
+      this.on("account/updated", (params) => {
+        const parsed = account.AccountUpdatedNotification.safeParse(params);
+        if (parsed.success) listener({ method: "account/updated", params: parsed.data });
+      }),
+    ];
+    return () => stops.forEach((stop) => stop());
   };
-  return {
-    initialize: async (params, call) => {
-      const result = await request("initialize", params, call);
-      const checked = check("initialize", InitializeResponse, result);
-      notify("initialized");
-      return checked;
-    },
-    call: async (method, params, call) => {
-      const result = await request(method, params, call);
-      const { methods } = await import("../methods/table.ts");
-      const table: ResultSchemas = methods;
-      return check(method, table[method].result, result);
-    },
-    request,
-    notify,
-    on,
-    onAccountEvent: (listener) => {
-      const stops = [
-        on("account/login/completed", (params) => {
-          const parsed = account.AccountLoginCompletedNotification.safeParse(params);
-          if (parsed.success) listener({ method: "account/login/completed", params: parsed.data });
-        }),
-        on("account/updated", (params) => {
-          const parsed = account.AccountUpdatedNotification.safeParse(params);
-          if (parsed.success) listener({ method: "account/updated", params: parsed.data });
-        }),
-      ];
-      return () => stops.forEach((stop) => stop());
-    },
-    handle: (method, handler) => {
-      handlers.set(method, handler);
-      return () => {
-        if (handlers.get(method) === handler) handlers.delete(method);
-      };
-    },
-    closed: closed.promise,
-    close,
-    [Symbol.asyncDispose]: close,
+
+  readonly handle: AppServerClient["handle"] = (method, handler) => {
+    this.#handlers.set(method, handler);
+    return () => {
+      if (this.#handlers.get(method) === handler) this.#handlers.delete(method);
+    };
   };
-};
+
+  readonly closed = this.#closed.promise;
+
+  readonly close = async (): Promise<void> => {
+    this.#connection.close();
+    await this.closed;
+  };
+
+  readonly [Symbol.asyncDispose] = this.close;
+
+  #receive(text: string): void {
+    const message = parseMessage(text);
+    switch (message?._tag) {
+      case "Answer": {
+        const call = typeof message.id === "number" ? this.#waiting.get(message.id) : undefined;
+        if (call === undefined || typeof message.id !== "number") return;
+        this.#waiting.delete(message.id);
+        if ("result" in message.answer) return call.resolve(message.answer.result);
+        return call.reject(requestFailed(call.method, message.answer.error));
+      }
+      case "Notification":
+        for (const listener of this.#listeners.get(message.method) ?? []) listener(message.params);
+        return;
+      case "Request":
+        void this.#answer(message);
+        return;
+      case undefined:
+    }
+  }
+
+  async #answer({ idJson, method, params }: IncomingRequest): Promise<void> {
+    const handler = this.#handlers.get(method);
+    if (handler === undefined) return;
+    const answer = await settle(handler, params);
+    if (!this.#isClosed) this.#connection.send(`{"id":${idJson},${answer}}`);
+  }
+}
 
 type ResultSchemas = {
   readonly [M in MethodName]: { readonly result: z.ZodMiniType<ResultOf<M>> };

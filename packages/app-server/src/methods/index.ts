@@ -67,70 +67,98 @@ export const handleAccountMethods = (
   service: AnyAccountService,
   connection: ClientConnection,
   options: AccountMethodsOptions = {},
-): AccountConnection => {
-  const { context, effects } =
-    "effects" in service ? service : { effects: service, context: Context.empty() };
-  const runFork = Effect.runForkWith(context);
-  const ownHandshake = options.initialized !== undefined;
-  /** Whether the client may use experimental methods; `undefined` before it has introduced itself. */
-  let isExperimental: boolean | undefined;
-  let stopListening: (() => void) | undefined;
-  let owner: TokenOwner = tokenOwner("a client", connection);
+): AccountConnection => new AccountMethods(service, connection, options);
 
-  const begin = (
-    client: { readonly name: string } | undefined,
-    asked: ClientCapabilities,
-  ): void => {
-    // The rest of the client's parameters is not kept: a name or a list could have any size.
-    isExperimental = asked.experimentalApi === true;
-    if (client !== undefined) owner = tokenOwner(client.name, connection);
-    const all = asked.optOutNotificationMethods ?? [];
-    const unwanted = eventMethods.filter((method) => all.includes(method));
-    stopListening = effects.listen(({ method, params }) => {
-      if (!unwanted.includes(method)) connection.notify(method, params);
-    });
-  };
-  if (options.initialized !== undefined) {
-    const { capabilities: asked = {}, clientInfo } = options.initialized;
+class AccountMethods implements AccountConnection {
+  readonly #effects: AccountServiceShape;
+  readonly #runFork: ReturnType<typeof Effect.runForkWith<never>>;
+  readonly #connection: ClientConnection;
+  readonly #onInitialized: AccountMethodsOptions["onInitialized"];
+  readonly #hasOwnHandshake: boolean;
+  /** Whether the client may use experimental methods; `undefined` before it has introduced itself. */
+  #isExperimental: boolean | undefined;
+  #owner: TokenOwner;
+  #stopListening: (() => void) | undefined;
+
+  constructor(
+    service: AnyAccountService,
+    connection: ClientConnection,
+    { initialized, onInitialized }: AccountMethodsOptions,
+  ) {
+    const { context, effects } =
+      "effects" in service ? service : { effects: service, context: Context.empty() };
+    this.#effects = effects;
+    this.#runFork = Effect.runForkWith(context);
+    this.#connection = connection;
+    this.#onInitialized = onInitialized;
+    this.#hasOwnHandshake = initialized !== undefined;
+    this.#owner = tokenOwner("a client", connection);
+    if (initialized === undefined) return;
+    const { capabilities = {}, clientInfo } = initialized;
     if (clientInfo !== undefined) effects.describe(clientInfo);
-    begin(clientInfo, asked);
+    this.#begin(clientInfo, capabilities);
   }
 
-  const initialize = (params: unknown): RpcAnswer => {
-    if (isExperimental !== undefined) return refuse(new AlreadyInitialized());
+  readonly handles = (name: string): boolean =>
+    findMethod(name) !== undefined ||
+    unsupportedArea(name) !== undefined ||
+    (!this.#hasOwnHandshake && (name === "initialize" || name === "initialized"));
+
+  readonly request = (name: string, params: unknown): RpcAnswer | Promise<RpcAnswer> => {
+    if (name === "initialize" && !this.#hasOwnHandshake) return this.#initialize(params);
+    if (this.#isExperimental === undefined) return refuse(new NotInitialized());
+    const method = findMethod(name);
+    if (method !== undefined) return this.#run(name, method, params);
+    const area = unsupportedArea(name);
+    if (area === undefined)
+      return refuse(new InvalidRequest({ problem: unknownVariant(name, methodNames) }));
+    return this.#isExperimental
+      ? refuse(new MethodNotSupported({ what: name, area }))
+      : refuse(new ExperimentalApiRequired({ what: name }));
+  };
+
+  readonly notification = (): void => {};
+
+  readonly close = (): void => {
+    this.#stopListening?.();
+    this.#runFork(this.#effects.releaseOwner(this.#owner));
+  };
+
+  #begin(client: { readonly name: string } | undefined, asked: ClientCapabilities): void {
+    // The rest of the client's parameters is not kept: a name or a list could have any size.
+    this.#isExperimental = asked.experimentalApi === true;
+    const connection = this.#connection;
+    if (client !== undefined) this.#owner = tokenOwner(client.name, connection);
+    const all = asked.optOutNotificationMethods ?? [];
+    const unwanted = eventMethods.filter((method) => all.includes(method));
+    this.#stopListening = this.#effects.listen(({ method, params }) => {
+      if (!unwanted.includes(method)) connection.notify(method, params);
+    });
+  }
+
+  #initialize(params: unknown): RpcAnswer {
+    if (this.#isExperimental !== undefined) return refuse(new AlreadyInitialized());
     const parsed = parseParams("required", InitializeParams, withShortList(params));
     if ("problem" in parsed) return refuse(new InvalidRequest(parsed));
     const { clientInfo, capabilities: asked } = parsed.value;
-    if (!isClientName(clientInfo.name))
-      return refuse(new InvalidClientName({ clientName: clientInfo.name }));
-    const { experimentalApi = false, optOutNotificationMethods } = asked ?? {};
-    const known = {
-      experimentalApi,
-      optOutNotificationMethods: optOutNotificationMethods ?? [],
+    const { name, title = null, version } = clientInfo;
+    if (!isClientName(name)) return refuse(new InvalidClientName({ clientName: name }));
+    const capabilities = {
+      experimentalApi: asked?.experimentalApi ?? false,
+      optOutNotificationMethods: asked?.optOutNotificationMethods ?? [],
     };
-    begin(clientInfo, known);
-    options.onInitialized?.({
-      clientInfo: {
-        name: clientInfo.name,
-        version: clientInfo.version,
-        title: clientInfo.title ?? null,
-      },
-      capabilities: known,
-    });
-    return { result: effects.describe(clientInfo) };
-  };
+    this.#begin(clientInfo, capabilities);
+    this.#onInitialized?.({ clientInfo: { name, version, title }, capabilities });
+    return { result: this.#effects.describe(clientInfo) };
+  }
 
-  const run = (
-    name: string,
-    method: AnyMethod,
-    params: unknown,
-  ): RpcAnswer | Promise<RpcAnswer> => {
+  #run(name: string, method: AnyMethod, params: unknown): RpcAnswer | Promise<RpcAnswer> {
     const call = method.check(params);
     if ("problem" in call) return refuse(new InvalidRequest(call));
     const experimental = call.experimentalPart(name);
-    if (experimental !== undefined && isExperimental !== true)
+    if (experimental !== undefined && this.#isExperimental !== true)
       return refuse(new ExperimentalApiRequired({ what: experimental }));
-    const fiber = runFork(call.run({ service: effects, owner }));
+    const fiber = this.#runFork(call.run({ service: this.#effects, owner: this.#owner }));
     const answer = (exit: Exit.Exit<unknown, AppServerError>): RpcAnswer =>
       Exit.isSuccess(exit)
         ? { result: exit.value }
@@ -139,32 +167,8 @@ export const handleAccountMethods = (
     return done === undefined
       ? new Promise((resolve) => fiber.addObserver((exit) => resolve(answer(exit))))
       : answer(done);
-  };
-
-  return {
-    handles: (name) =>
-      findMethod(name) !== undefined ||
-      unsupportedArea(name) !== undefined ||
-      (!ownHandshake && (name === "initialize" || name === "initialized")),
-    request: (name, params) => {
-      if (name === "initialize" && !ownHandshake) return initialize(params);
-      if (isExperimental === undefined) return refuse(new NotInitialized());
-      const method = findMethod(name);
-      if (method !== undefined) return run(name, method, params);
-      const area = unsupportedArea(name);
-      if (area === undefined)
-        return refuse(new InvalidRequest({ problem: unknownVariant(name, methodNames) }));
-      return isExperimental
-        ? refuse(new MethodNotSupported({ what: name, area }))
-        : refuse(new ExperimentalApiRequired({ what: name }));
-    },
-    notification: () => {},
-    close: () => {
-      stopListening?.();
-      runFork(effects.releaseOwner(owner));
-    },
-  };
-};
+  }
+}
 
 const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
   "account/login/completed",
