@@ -4,7 +4,8 @@
 # Needs root, or sudo without a password, if something is missing. Exits with an error if it cannot install them.
 set -eu
 
-[ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl
+[ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl \
+  postgresql redis-server
 
 missing=""
 for package in "$@"; do
@@ -26,6 +27,19 @@ if command -v flock >/dev/null && exec 9</var/lib/apt/lists; then flock 9; fi
 echo "installing$missing" >&2
 apt="$as_root apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 export DEBIAN_FRONTEND=noninteractive
+
+# Tests start PostgreSQL and Redis themselves, so the installation creates no cluster and starts no service.
+case "$missing" in *postgresql*)
+  $as_root mkdir -p /etc/postgresql-common/createcluster.d
+  echo "create_main_cluster = false" | $as_root tee /etc/postgresql-common/createcluster.d/tests.conf >/dev/null
+esac
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+  $as_root chmod 755 $policy
+  trap '$as_root rm -f $policy' EXIT
+fi
+
 # shellcheck disable=SC2086 # word splitting is intended
 {
   $apt update

@@ -11,6 +11,8 @@ const programs = [
   "dbus-run-session",
   "fish",
   "gnome-keyring-daemon",
+  "psql",
+  "redis-server",
   "tmux",
   "zsh",
 ];
