@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 
 /** The two ends of a connection, as `Socket` of `node:net` has them. */
 export interface SocketEnds {
@@ -25,41 +25,64 @@ export interface SocketEnds {
  * ```
  */
 export const peerUserId = (socket: SocketEnds): number | null | undefined => {
-  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readTable);
-  if (tables[0] === undefined) return undefined;
   // Ports alone do not identify a connection: another user may bind the same port of another loopback address.
   const remote = endpointsOf(socket.remoteAddress, socket.remotePort);
   const local = endpointsOf(socket.localAddress, socket.localPort);
-  for (const [at, table] of tables.entries()) {
-    for (const line of (table ?? "").split("\n").slice(1)) {
-      const [, itsLocal, itsRemote, , , , , uid, , inode] = line.trim().split(/\s+/u);
-      if (itsLocal !== remote?.[at] || itsRemote !== local?.[at]) continue;
-      // A socket that its process has closed has no inode, and the table says 0 for its user.
-      if (inode !== "0") return Number(uid);
-    }
-  }
-  return null;
+  const plain = ownerIn("/proc/net/tcp", `: ${remote?.plain} ${local?.plain} `);
+  if (typeof plain === "number" || plain === undefined) return plain;
+  // The other end of an IPv4 connection may be an IPv6 socket.
+  return ownerIn("/proc/net/tcp6", `: ${remote?.mapped} ${local?.mapped} `) ?? null;
 };
+
+/** The fields of a line after its endpoints: state, queues, timer, retransmits, user, timeout, inode. */
+const afterEndpoints = /^\S+ \S+ \S+ \S+ +(\d+) +\d+ (\d+) /u;
+
+/**
+ * Returns the user of the line with these endpoints, `null` if there is none with an open socket, and `undefined` if
+ * the table cannot be read. A busy machine has tens of thousands of lines, and the kernel hands out one page of them per
+ * read: reading ends with the line that was sought, and other lines are not parsed.
+ */
+const ownerIn = (path: string, endpoints: string): number | null | undefined => {
+  let file: number | undefined;
+  try {
+    file = openSync(path, "r");
+    const buffer = Buffer.allocUnsafe(TABLE_READ_BYTES);
+    let kept = 0; // bytes of a line whose rest has not been read yet
+    for (;;) {
+      const read = readSync(file, buffer, kept, buffer.length - kept, null);
+      if (read === 0) return null;
+      const lines = buffer.subarray(0, kept + read);
+      const end = lines.lastIndexOf("\n") + 1;
+      for (let at = 0; (at = lines.indexOf(endpoints, at, "latin1")) !== -1 && at < end; at += 1) {
+        const rest = lines.toString("latin1", at + endpoints.length, lines.indexOf("\n", at));
+        const [, user, inode] = afterEndpoints.exec(rest) ?? [];
+        // A socket that its process has closed has no inode, and the table says 0 for its user.
+        if (user !== undefined && inode !== "0") return Number(user);
+      }
+      kept = lines.copy(buffer, 0, end);
+    }
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+};
+
+/** More than a page and a line of the table. */
+const TABLE_READ_BYTES = 64 * 1024;
 
 /** An IPv4 endpoint as the kernel prints it, alone and mapped into IPv6: 32-bit words in the order of the machine. */
 const endpointsOf = (
   address: string | undefined,
   port: number | undefined,
-): readonly [string, string] | undefined => {
+): { readonly plain: string; readonly mapped: string } | undefined => {
   const bytes = (address ?? "").replace(/^::ffff:/iu, "").split(".");
   if (bytes.length !== 4 || port === undefined) return undefined;
   const words = new Uint32Array(Uint8Array.of(0, 0, 0xff, 0xff, ...bytes.map(Number)).buffer);
-  const [mapped, plain] = Array.from(words, (word) => hex(word, 8));
-  return [`${plain}:${hex(port, 4)}`, `${hex(0, 16)}${mapped}${plain}:${hex(port, 4)}`];
+  const [mark, plain] = Array.from(words, (word) => hex(word, 8));
+  const suffix = `:${hex(port, 4)}`;
+  return { plain: `${plain}${suffix}`, mapped: `${hex(0, 16)}${mark}${plain}${suffix}` };
 };
 
 const hex = (value: number, digits: number): string =>
   value.toString(16).toUpperCase().padStart(digits, "0");
-
-const readTable = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined;
-  }
-};

@@ -54,6 +54,12 @@ describe.runIf(process.platform === "linux")("peerUserId", () => {
     expect(peerUserId(socket)).toBeNull();
   });
 
+  it("returns the user of each of many connections, on whatever page of the table", async () => {
+    const sockets: Array<Socket> = [];
+    for (let at = 0; at < 80; at += 1) sockets.push((await connected()).socket);
+    expect(new Set(sockets.map(peerUserId))).toEqual(new Set([process.getuid?.()]));
+  });
+
   it.each([
     ["remoteAddress", "127.0.0.2"],
     ["localAddress", "127.0.0.3"],
