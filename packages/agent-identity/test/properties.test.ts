@@ -10,7 +10,7 @@ import {
 } from "../src/assertion/verifier.ts";
 import { decodeBase64, decodeBase64Url } from "../src/encoding/base64.ts";
 import { isId } from "../src/encoding/text.ts";
-import { parseJsonObject } from "../src/encoding/json-object.ts";
+import { parseJsonObject } from "../src/encoding/json.ts";
 import { toSingleLine } from "../src/encoding/text.ts";
 import { formatRfc3339Second, parseRfc3339Second } from "../src/encoding/rfc3339.ts";
 import { exportPkcs8, generateAgentKey, importAgentKey } from "../src/keys/index.ts";

@@ -13,7 +13,7 @@ import { openHome } from "./support/home.ts";
 
 const owner = (name: string): TokenOwner => ({
   name,
-  renew: () => Promise.reject({ code: -32000, message: "no" }),
+  refresh: () => Promise.reject({ code: -32000, message: "no" }),
 });
 
 /** A service whose administrator allows one workspace, and tokens of that one and of another. */

@@ -176,7 +176,7 @@ const lend = async (authority: TestAuthority, expiresInSeconds = 3_600) => {
   return { accessToken, chatgptAccountId: account.accountId };
 };
 
-const owner = (renew: TokenOwner["renew"]): TokenOwner => ({ name: "a client", renew });
+const owner = (refresh: TokenOwner["refresh"]): TokenOwner => ({ name: "a client", refresh });
 
 const authStatus = async (service: Awaited<ReturnType<typeof openService>>["service"]) => {
   const { authToken, ...rest } = await Effect.runPromise(
@@ -209,7 +209,7 @@ describe("lent tokens", () => {
     expect((await service.read()).account?.type).toBe("chatgpt");
   });
 
-  it("are renewed by their owner ahead of expiry", async () => {
+  it("are refreshed by their owner ahead of expiry", async () => {
     const authority = await openAuthority();
     const { service } = await openService({ authority });
     const second = await lend(authority);

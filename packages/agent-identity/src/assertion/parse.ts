@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as z from "zod/mini";
 import { decodeBase64, decodeBase64Url } from "../encoding/base64.ts";
-import { parseJsonObject } from "../encoding/json-object.ts";
+import { parseJsonObject } from "../encoding/json.ts";
 import { parseRfc3339Second } from "../encoding/rfc3339.ts";
 import { describeType, firstSchemaIssue, idExpectation, isId } from "../encoding/text.ts";
 import { AssertionMalformed } from "../errors/index.ts";

@@ -3,8 +3,16 @@ import type * as z from "zod/mini";
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu;
 
 /**
- * Untrusted text made safe for one line of a log or terminal: runs of control, format and space characters become one
- * space, and at most `maxCharacters` Unicode characters are kept, the last one `…` if text was cut off.
+ * Returns untrusted text made safe for one line of a log or terminal: runs of control, format and space characters become
+ * one space, and at most `maxCharacters` Unicode characters are kept, the last one `…` if text was cut off.
+ *
+ * @example
+ * ```ts
+ * import { toSingleLine } from "@agent-auth/agent-identity/encoding";
+ *
+ * toSingleLine("not\nallowed\u001b[2J", 100); // "not allowed [2J"
+ * toSingleLine("a long message", 8); // "a long …"
+ * ```
  */
 export const toSingleLine = (text: string, maxCharacters: number): string => {
   // Cut by code units first, so that a megabyte is not walked to keep a few characters.

@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber";
 import * as FiberHandle from "effect/FiberHandle";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
-import { isJsonObject } from "../encoding/json-object.ts";
+import { isJsonObject } from "../encoding/json.ts";
 import type { JwksError } from "../errors/index.ts";
 import { HttpTransport } from "../http/index.ts";
 import { type CachedJwks, JwksCache } from "./cache.ts";

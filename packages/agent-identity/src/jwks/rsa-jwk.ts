@@ -1,5 +1,5 @@
 import { decodeBase64Url } from "../encoding/base64.ts";
-import { isJsonObject, type JsonObject } from "../encoding/json-object.ts";
+import { isJsonObject, type JsonObject } from "../encoding/json.ts";
 
 /** An RSA public key that may verify RS256, reduced to the members that are used. */
 export interface UsableRsaJwk {

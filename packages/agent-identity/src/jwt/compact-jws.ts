@@ -6,7 +6,7 @@ import {
   JwtKidMissing,
 } from "../errors/index.ts";
 import { decodeBase64Url, isBase64UrlAlphabet } from "../encoding/base64.ts";
-import { type JsonObject, parseJsonObject } from "../encoding/json-object.ts";
+import { type JsonObject, parseJsonObject } from "../encoding/json.ts";
 import { describeType } from "../encoding/text.ts";
 import { maxKidLength } from "../jwks/rsa-jwk.ts";
 

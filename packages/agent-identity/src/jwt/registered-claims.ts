@@ -5,7 +5,7 @@ import {
   JwtIssuerMismatch,
   JwtNotYetValid,
 } from "../errors/index.ts";
-import type { JsonObject } from "../encoding/json-object.ts";
+import type { JsonObject } from "../encoding/json.ts";
 import { describeType } from "../encoding/text.ts";
 
 /** The issuer, audience and time that a token is checked against. */

@@ -1,9 +1,6 @@
+import { toSingleLine } from "@agent-auth/agent-identity/encoding";
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
-
-/** A server's message without control characters, because it can be printed on a terminal or in a log. */
-const onOneLine = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").slice(0, 1_000);
 
 /** An app server answered a request with an error. */
 export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFailed")<{
@@ -20,7 +17,7 @@ export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFa
   }
   readonly hint = "Read the server's message and correct the request.";
   override get message(): string {
-    return `${this.method} failed: ${onOneLine(this.text)} (${this.rpcCode})`;
+    return `${this.method} failed: ${toSingleLine(this.text, 1_000)} (${this.rpcCode})`;
   }
 }
 

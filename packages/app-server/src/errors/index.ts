@@ -69,11 +69,11 @@ export class LentTokenInvalid extends Data.TaggedError("LentTokenInvalid")<{}> {
 }
 
 /** The client that lent tokens was asked for new ones and did not send any. */
-export class LentTokensNotRenewed extends Data.TaggedError("LentTokensNotRenewed")<{
+export class LentTokensNotRefreshed extends Data.TaggedError("LentTokensNotRefreshed")<{
   /** A text of Codex, with the client's own message if it sent one. */
   readonly reason: string;
 }> {
-  readonly code = "APP_SERVER_LENT_TOKENS_NOT_RENEWED";
+  readonly code = "APP_SERVER_LENT_TOKENS_NOT_REFRESHED";
   readonly remedy: Remedy = "signIn";
   readonly hint = "Sign in again in the client that lends its tokens.";
   override get message(): string {
@@ -188,7 +188,7 @@ export type AccountServiceOwnError =
   | HostOwnsAuth
   | InvalidLoginId
   | LentTokenInvalid
-  | LentTokensNotRenewed
+  | LentTokensNotRefreshed
   | LoginServerPortTaken
   | WorkspaceSwitchRefused;
 

@@ -202,5 +202,5 @@ const refuse = (error: AppServerError): RpcAnswer => ({ error: toRpcError(error)
 
 const tokenOwner = (name: string, connection: ClientConnection): TokenOwner => ({
   name,
-  renew: (ask, signal) => connection.request("account/chatgptAuthTokens/refresh", ask, signal),
+  refresh: (ask, signal) => connection.request("account/chatgptAuthTokens/refresh", ask, signal),
 });

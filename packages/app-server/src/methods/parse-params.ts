@@ -1,3 +1,4 @@
+import { isJsonObject } from "@agent-auth/agent-identity/encoding";
 import * as z from "zod/mini";
 
 // zod checks the parameters. Errors have the texts of serde, the Rust library that checks them in Codex's app server.
@@ -24,7 +25,7 @@ export const parseParams = <A>(
 };
 
 const parseUnit = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> => {
-  const isEmpty = params === undefined || params === null || isObject(params);
+  const isEmpty = params === undefined || params === null || isJsonObject(params);
   return isEmpty
     ? parseObject(schema, {})
     : { problem: `invalid type: ${describe(params)}, expected unit` };
@@ -48,14 +49,15 @@ const firstIssue = (issues: ReadonlyArray<Issue>, input: unknown): Issue => {
     const member = String(issue.path[0]);
     if (!firstOf.has(member)) firstOf.set(member, issue);
   }
-  const members = isObject(input) ? Object.keys(input) : [];
+  const members = isJsonObject(input) ? Object.keys(input) : [];
   const member = members.find((name) => firstOf.has(name));
   return (member === undefined ? undefined : firstOf.get(member)) ?? issues[0]!;
 };
 
 const problemOf = (issue: Issue, input: unknown): string => {
   const found = issue.path.reduce<unknown>(
-    (value, key) => (isObject(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined),
+    (value, key) =>
+      isJsonObject(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined,
     input,
   );
   const name = String(issue.path.at(-1));
@@ -112,6 +114,3 @@ const describe = (value: unknown): string => {
       return value === null ? "null" : Array.isArray(value) ? "sequence" : "map";
   }
 };
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

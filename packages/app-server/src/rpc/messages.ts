@@ -1,3 +1,4 @@
+import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
 import type { RequestId, RpcAnswer } from "./connection.ts";
 
 /** A request that was received. */
@@ -21,7 +22,7 @@ export type Incoming =
  */
 export const parseMessage = (text: string): Incoming | undefined => {
   const value = parseJson(text);
-  if (!isRecord(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const { error, id, method, params, result } = value;
   if (typeof method === "string") {
     if (id === undefined) return { _tag: "Notification", method, params };
@@ -30,7 +31,7 @@ export const parseMessage = (text: string): Incoming | undefined => {
   }
   if (typeof id !== "string" && typeof id !== "number") return undefined;
   if (result !== undefined) return { _tag: "Answer", id, answer: { result } };
-  if (!isRecord(error)) return undefined;
+  if (!isJsonObject(error)) return undefined;
   const { code, data, message } = error;
   if (typeof code !== "number" || typeof message !== "string") return undefined;
   return {
@@ -65,17 +66,6 @@ export const makeNotificationEncoder = (): ((method: string, params: object) => 
     return last.text;
   };
 };
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const idToJson = (id: unknown, text: string): string | undefined => {
   if (typeof id === "string") return JSON.stringify(id);

@@ -1,6 +1,7 @@
+import { isJsonObject } from "@agent-auth/agent-identity/encoding";
 /** Returns the TypeScript type of the values that a JSON Schema accepts. Supports what zod generates for this package. */
 export const typeScriptOf = (schema: unknown, indent = ""): string => {
-  if (!isRecord(schema)) return "unknown";
+  if (!isJsonObject(schema)) return "unknown";
   const { anyOf, const: constant, oneOf, type } = schema;
   const choices = schema["enum"];
   if (constant !== undefined) return JSON.stringify(constant);
@@ -29,7 +30,7 @@ export const typeScriptOf = (schema: unknown, indent = ""): string => {
 
 const objectType = (schema: Readonly<Record<string, unknown>>, indent: string): string => {
   const { additionalProperties, properties, required } = schema;
-  const members = isRecord(properties) ? Object.entries(properties) : [];
+  const members = isJsonObject(properties) ? Object.entries(properties) : [];
   if (members.length === 0)
     return additionalProperties === undefined
       ? "Record<string, never>"
@@ -41,6 +42,3 @@ const objectType = (schema: Readonly<Record<string, unknown>>, indent: string): 
   });
   return ["{", ...lines, `${indent}}`].join("\n");
 };
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,6 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
 import * as Effect from "effect/Effect";
 import { ListenerSecretUnusable } from "../errors/listener.ts";
 import { systemReason } from "./system-reason.ts";
@@ -101,8 +103,8 @@ interface Claims {
 
 /** The claims that are checked, if they have the right types. Times are whole seconds. */
 const readClaims = (payload: Uint8Array): Claims | undefined => {
-  const value = parseJson(payload);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const value = isUtf8(payload) ? parseJson(Buffer.from(payload).toString()) : undefined;
+  if (!isJsonObject(value)) return undefined;
   const { aud = [], exp, iss, nbf }: Partial<Record<keyof Claims, unknown>> = value;
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!isWhole(exp) || !(nbf === undefined || isWhole(nbf))) return undefined;
@@ -113,14 +115,6 @@ const readClaims = (payload: Uint8Array): Claims | undefined => {
 
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
 
-const parseJson = (payload: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
-  } catch {
-    return undefined;
-  }
-};
-
 const MAX_FILE_BYTES = 64 * 1024;
 
 /**
@@ -129,7 +123,8 @@ const MAX_FILE_BYTES = 64 * 1024;
  * @example
  * ```ts
  * import { capabilityTokenFromFile } from "@agent-auth/app-server/server";
- * import * as Effect from "effect/Effect";
+ * import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
+import * as Effect from "effect/Effect";
  * import { mkdtempSync, writeFileSync } from "node:fs";
  * import { tmpdir } from "node:os";
  * import { join } from "node:path";
@@ -150,7 +145,8 @@ export const capabilityTokenFromFile = (
  * @example
  * ```ts
  * import { sharedSecretFromFile } from "@agent-auth/app-server/server";
- * import * as Effect from "effect/Effect";
+ * import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
+import * as Effect from "effect/Effect";
  * import { mkdtempSync, writeFileSync } from "node:fs";
  * import { tmpdir } from "node:os";
  * import { join } from "node:path";

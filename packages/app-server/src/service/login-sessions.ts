@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
+import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
 import {
@@ -57,161 +58,206 @@ interface Session {
 const codexHostedPage = "https://chatgpt.com/codex/open-app";
 const defaultTimeoutMs = 10 * 60_000;
 
-export const makeLoginSessions = (deps: LoginSessionsOptions): LoginSessions => {
-  const { manager, onCompleted, originator, scope, whileStored } = deps;
-  const { allowInsecureHttp = false, config, environment, login = {} } = deps.options;
-  let pending: Session | undefined;
+export const makeLoginSessions = (options: LoginSessionsOptions): LoginSessions =>
+  new Logins(options);
+
+class Logins implements LoginSessions {
+  readonly #deps: LoginSessionsOptions;
+  #pending: Session | undefined;
   /** The last browser login, which may still hold its port to show the last page. */
-  let lastBrowser: Session | undefined;
+  #lastBrowser: Session | undefined;
 
-  const withHttp = <A, E>(signIn: Effect.Effect<A, E, HttpTransport>): Effect.Effect<A, E> =>
-    Effect.flatMap(httpModule, ({ layer }) =>
-      Effect.provide(signIn, layer(environment, { originator: originator(), allowInsecureHttp })),
-    );
-  const issuerVariable = environment.variable("CODEX_APP_SERVER_LOGIN_ISSUER");
-  const issuer = login.issuer ?? (issuerVariable && Redacted.value(issuerVariable));
-  const authority = {
-    ...(issuer === undefined ? {} : { issuer }),
-    ...(login.clientId === undefined ? {} : { clientId: login.clientId }),
-    allowInsecureHttp,
-    allowedWorkspaceIds: config.forcedWorkspaceIds ?? [],
-  };
+  constructor(deps: LoginSessionsOptions) {
+    this.#deps = deps;
+  }
 
-  const store = (session: Session, tokens: ChatgptTokens): Effect.Effect<void, LoginError> =>
-    Effect.suspend((): Effect.Effect<void, LoginError> => {
-      if (session.state !== "open") return new SignInCancelled();
-      session.state = "storing";
-      return Effect.asVoid(manager.loginWithChatgptTokens(tokens));
-    }).pipe(
-      Effect.tap(() => Effect.sync(() => finish(session, null))),
-      whileStored,
-      Effect.ensuring(Deferred.succeed(session.stored, undefined)),
-      Effect.uninterruptible,
-    );
-
-  const finish = (session: Session, error: string | null): void => {
-    if (session.state === "over") return;
-    session.state = "over";
-    if (pending === session) pending = undefined;
-    onCompleted(session.loginId, error);
-  };
-
-  /** Runs a sign-in in the background. Returns what the person has to open, or why there is nothing to open. */
-  const start = Effect.fnUntraced(function* <A>(
-    kind: LoginKind,
-    signIn: (
-      session: Session,
-      shown: (what: A) => Effect.Effect<void>,
-    ) => Effect.Effect<unknown, LoginError>,
-  ): Effect.fn.Return<{ readonly loginId: string; readonly shown: A }, LoginError> {
-    const session: Session = {
-      loginId: randomUUID(),
-      kind,
-      state: "open",
-      stored: Deferred.makeUnsafe<void>(),
-    };
-    const shown = Deferred.makeUnsafe<A, LoginError>();
-    const run = signIn(session, (what) => Effect.asVoid(Deferred.succeed(shown, what))).pipe(
-      Effect.onExit((exit) =>
-        Effect.gen(function* () {
-          if (Exit.isSuccess(exit)) return;
-          const error = Cause.findErrorOption(exit.cause);
-          const isFirst = yield* Deferred.failCause(shown, exit.cause);
-          if (isFirst) session.state = "over";
-          else if (session.state !== "cancelled" && error._tag === "Some")
-            finish(session, failedText(kind, error.value));
-          else if (session.state !== "cancelled") finish(session, cancelledText(kind));
-        }),
-      ),
-    );
-    session.fiber = yield* Effect.forkIn(run, scope);
-    pending = session;
-    if (kind === "browser") lastBrowser = session;
-    const what = yield* Effect.onError(Deferred.await(shown), () =>
-      Effect.sync(() => {
-        if (pending === session) pending = undefined;
-      }),
-    );
-    return { loginId: session.loginId, shown: what };
-  });
-
-  /** True if it was cancelled; false if its tokens are stored by now. */
-  const cancel = Effect.fnUntraced(function* (
-    session: Session,
-    text: string,
-  ): Effect.fn.Return<boolean> {
-    if (session.state === "open") {
-      session.state = "cancelled";
-      if (pending === session) pending = undefined;
-      if (session.fiber !== undefined) yield* Fiber.interrupt(session.fiber);
-      finish(session, text);
-      return true;
-    }
-    yield* Deferred.await(session.stored);
-    return false;
-  });
-
-  const cancelPending = (text: (kind: LoginKind) => string): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      pending === undefined ? Effect.void : Effect.asVoid(cancel(pending, text(pending.kind))),
-    );
-
-  return {
-    startBrowser: Effect.fnUntraced(function* ({ useHostedSuccessPage }) {
+  readonly startBrowser: LoginSessions["startBrowser"] = ({ useHostedSuccessPage }) =>
+    Effect.gen({ self: this }, function* () {
+      const { manager, originator } = this.#deps;
+      const { login = {} } = this.#deps.options;
       yield* manager.checkLogin("chatgpt");
-      yield* cancelPending((kind) => (kind === "browser" ? takenOverText : cancelledText(kind)));
-      if (lastBrowser?.fiber !== undefined) yield* Fiber.interrupt(lastBrowser.fiber);
+      yield* this.#cancelPending((kind) =>
+        kind === "browser" ? takenOverText : cancelledText(kind),
+      );
+      if (this.#lastBrowser?.fiber !== undefined) yield* Fiber.interrupt(this.#lastBrowser.fiber);
       const ports = login.ports ?? [1455, 1457];
       const { signInWithBrowser } = yield* Effect.promise(
         () => import("@agent-auth/login/oauth/browser"),
       );
-      const { loginId, shown } = yield* start<string>("browser", (session, show) =>
-        withHttp(
-          signInWithBrowser<LoginError>({
-            ...authority,
-            ports: login.anyFreePort === true ? [...ports, 0] : ports,
-            originator: originator(),
-            timeoutMs: login.timeoutMs ?? defaultTimeoutMs,
-            ...(login.portRetryMs === undefined ? {} : { portRetryMs: login.portRetryMs }),
-            ...(login.applicationName === undefined
-              ? {}
-              : { applicationName: login.applicationName }),
-            ...(useHostedSuccessPage ? { successUrl: codexHostedPage } : {}),
-            onAuthorizeUrl: ({ url }) => show(url),
-            save: (tokens) => store(session, tokens),
-          }),
-        ),
-      ).pipe(Effect.mapError((error) => startError(error)));
+      const { loginId, shown } = yield* this.#start<string>("browser", (session, show) =>
+        signInWithBrowser<LoginError>({
+          ...this.#authority(),
+          ports: login.anyFreePort === true ? [...ports, 0] : ports,
+          originator: originator(),
+          timeoutMs: login.timeoutMs ?? defaultTimeoutMs,
+          ...(login.portRetryMs === undefined ? {} : { portRetryMs: login.portRetryMs }),
+          ...(login.applicationName === undefined
+            ? {}
+            : { applicationName: login.applicationName }),
+          ...(useHostedSuccessPage ? { successUrl: codexHostedPage } : {}),
+          onAuthorizeUrl: ({ url }) => show(url),
+          save: (tokens) => this.#store(session, tokens),
+        }),
+      ).pipe(Effect.mapError(startError));
       return { type: "chatgpt", loginId, authUrl: shown };
-    }),
-    startDevice: Effect.gen(function* () {
-      yield* manager.checkLogin("chatgpt");
-      yield* cancelPending(cancelledText);
+    });
+
+  get startDevice(): LoginSessions["startDevice"] {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.#deps.manager.checkLogin("chatgpt");
+      yield* this.cancelPending;
       const { signInWithDeviceCode } = yield* Effect.promise(
         () => import("@agent-auth/login/oauth/device"),
       );
-      const { loginId, shown } = yield* start<{
-        readonly userCode: string;
-        readonly verificationUrl: string;
-      }>("device", (session, show) =>
-        Effect.flatMap(withHttp(signInWithDeviceCode({ ...authority, onCode: show })), (tokens) =>
-          store(session, tokens),
+      const { loginId, shown } = yield* this.#start<DeviceCode>("device", (session, show) =>
+        Effect.flatMap(signInWithDeviceCode({ ...this.#authority(), onCode: show }), (tokens) =>
+          this.#store(session, tokens),
         ),
-      ).pipe(Effect.mapError((error) => deviceStartError(error)));
+      ).pipe(Effect.mapError(deviceStartError));
       const { userCode, verificationUrl } = shown;
       return { type: "chatgptDeviceCode", loginId, verificationUrl, userCode };
-    }),
-    cancel: Effect.fnUntraced(function* (loginId) {
+    });
+  }
+
+  readonly cancel: LoginSessions["cancel"] = (loginId) =>
+    Effect.gen({ self: this }, function* () {
       if (!isUuid(loginId)) return yield* new InvalidLoginId({ loginId });
-      const session = pending;
+      const session = this.#pending;
       if (session?.loginId !== loginId.toLowerCase()) return { status: "notFound" };
-      const isCancelled = yield* cancel(session, cancelledText(session.kind));
+      const isCancelled = yield* this.#cancel(session, cancelledText(session.kind));
       return { status: isCancelled ? "canceled" : "notFound" };
-    }),
-    isPending: () => pending !== undefined,
-    cancelPending: cancelPending(cancelledText),
-  };
-};
+    });
+
+  readonly isPending = (): boolean => this.#pending !== undefined;
+
+  get cancelPending(): Effect.Effect<void> {
+    return this.#cancelPending(cancelledText);
+  }
+
+  #authority() {
+    const { allowInsecureHttp = false, config, environment, login = {} } = this.#deps.options;
+    const variable = environment.variable("CODEX_APP_SERVER_LOGIN_ISSUER");
+    const issuer = login.issuer ?? (variable && Redacted.value(variable));
+    return {
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(login.clientId === undefined ? {} : { clientId: login.clientId }),
+      allowInsecureHttp,
+      allowedWorkspaceIds: config.forcedWorkspaceIds ?? [],
+    };
+  }
+
+  /** Runs a sign-in in the background. Returns what the person has to open, or why there is nothing to open. */
+  #start<A>(
+    kind: LoginKind,
+    signIn: (
+      session: Session,
+      show: (what: A) => Effect.Effect<void>,
+    ) => Effect.Effect<unknown, LoginError, HttpTransport>,
+  ): Effect.Effect<{ readonly loginId: string; readonly shown: A }, LoginError> {
+    return Effect.gen({ self: this }, function* () {
+      const session: Session = {
+        loginId: randomUUID(),
+        kind,
+        state: "open",
+        stored: Deferred.makeUnsafe<void>(),
+      };
+      const shown = Deferred.makeUnsafe<A, LoginError>();
+      const run = this.#withHttp(
+        signIn(session, (what) => Effect.asVoid(Deferred.succeed(shown, what))),
+      ).pipe(
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit) ? Effect.void : this.#fail(session, shown, exit.cause),
+        ),
+      );
+      session.fiber = yield* Effect.forkIn(run, this.#deps.scope);
+      this.#pending = session;
+      if (kind === "browser") this.#lastBrowser = session;
+      const what = yield* Effect.onError(Deferred.await(shown), () =>
+        Effect.sync(() => this.#forget(session)),
+      );
+      return { loginId: session.loginId, shown: what };
+    });
+  }
+
+  #withHttp<A>(signIn: Effect.Effect<A, LoginError, HttpTransport>): Effect.Effect<A, LoginError> {
+    const { options, originator } = this.#deps;
+    const { allowInsecureHttp = false, environment } = options;
+    return Effect.flatMap(httpModule, ({ layer }) =>
+      Effect.provide(signIn, layer(environment, { originator: originator(), allowInsecureHttp })),
+    );
+  }
+
+  #store(session: Session, tokens: ChatgptTokens): Effect.Effect<void, LoginError> {
+    const { manager, whileStored } = this.#deps;
+    return Effect.suspend((): Effect.Effect<void, LoginError> => {
+      if (session.state !== "open") return new SignInCancelled();
+      session.state = "storing";
+      return Effect.asVoid(manager.loginWithChatgptTokens(tokens));
+    }).pipe(
+      Effect.tap(() => Effect.sync(() => this.#finish(session, null))),
+      whileStored,
+      Effect.ensuring(Deferred.succeed(session.stored, undefined)),
+      Effect.uninterruptible,
+    );
+  }
+
+  /** Reports a failure: to the caller that waits for what to open, else as the end of the login. */
+  #fail<A>(
+    session: Session,
+    shown: Deferred.Deferred<A, LoginError>,
+    cause: Cause.Cause<LoginError>,
+  ): Effect.Effect<void> {
+    return Effect.map(Deferred.failCause(shown, cause), (isFirst) => {
+      if (isFirst) session.state = "over";
+      if (isFirst || session.state === "cancelled") return;
+      const text = Option.match(Cause.findErrorOption(cause), {
+        onNone: () => cancelledText(session.kind),
+        onSome: (error) => failedText(session.kind, error),
+      });
+      this.#finish(session, text);
+    });
+  }
+
+  #finish(session: Session, error: string | null): void {
+    if (session.state === "over") return;
+    session.state = "over";
+    this.#forget(session);
+    this.#deps.onCompleted(session.loginId, error);
+  }
+
+  #forget(session: Session): void {
+    if (this.#pending === session) this.#pending = undefined;
+  }
+
+  #cancelPending(text: (kind: LoginKind) => string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const session = this.#pending;
+      return session === undefined
+        ? Effect.void
+        : Effect.asVoid(this.#cancel(session, text(session.kind)));
+    });
+  }
+
+  /** Cancels a login. Returns false if its tokens were stored first. */
+  #cancel(session: Session, text: string): Effect.Effect<boolean> {
+    return Effect.gen({ self: this }, function* () {
+      if (session.state === "open") {
+        session.state = "cancelled";
+        this.#forget(session);
+        if (session.fiber !== undefined) yield* Fiber.interrupt(session.fiber);
+        this.#finish(session, text);
+        return true;
+      }
+      yield* Deferred.await(session.stored);
+      return false;
+    });
+  }
+}
+
+interface DeviceCode {
+  readonly userCode: string;
+  readonly verificationUrl: string;
+}
 
 const httpModule = Effect.promise(() => import("@agent-auth/login/http"));
 

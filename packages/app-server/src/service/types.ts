@@ -37,6 +37,9 @@ export type AccountManager = Pick<
   | "switchWorkspace"
 >;
 
+/** Runs operations one after another, in the order in which they were started. */
+export type InOrder = <A, E>(operation: Effect.Effect<A, E>) => Effect.Effect<A, E>;
+
 /** Settings of the browser login and the device code login. */
 export interface LoginSettings {
   /** Default: `CODEX_APP_SERVER_LOGIN_ISSUER`, else `https://auth.openai.com`. */
@@ -100,7 +103,7 @@ export interface TokenOwner {
    * Asks for new tokens (`account/chatgptAuthTokens/refresh`); the answer is checked by the service. A rejection with a
    * `code` and a `message` counts as the client's refusal. Aborted after ten seconds.
    */
-  readonly renew: (
+  readonly refresh: (
     ask: { readonly reason: "unauthorized"; readonly previousAccountId: string | null },
     signal: AbortSignal,
   ) => Promise<unknown>;

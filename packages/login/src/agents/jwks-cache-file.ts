@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as z from "zod/mini";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
 
 /** More than any set that the network layer accepts. */

@@ -9,7 +9,7 @@ import type { CodexHome } from "../config/codex-home.ts";
 import type { GatewaySessionConfig } from "../config/types.ts";
 import { GatewayStoreUnusable } from "../errors/gateway.ts";
 import { compact } from "../internal/compact.ts";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { readSmallFile } from "../storage/fs/read.ts";
 import { replaceFile } from "../storage/fs/replace.ts";
 import { describeSystemError } from "../storage/fs/system-error.ts";

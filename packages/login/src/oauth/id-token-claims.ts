@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import type { Account } from "../credential/index.ts";
 import { compact } from "../internal/compact.ts";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 
 /**
  * The claims of an id token, or of an access token of the same authority. The signature is not verified, so they may be

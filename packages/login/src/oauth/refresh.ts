@@ -10,7 +10,7 @@ import * as Schedule from "effect/Schedule";
 import * as z from "zod/mini";
 import { RefreshFailed, RefreshRejected } from "../errors/refresh.ts";
 import { compact } from "../internal/compact.ts";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 
 const attemptTimeoutMs = 10_000;
 const maxAttempts = 3;

@@ -10,7 +10,7 @@ import {
   type SignInError,
 } from "../errors/oauth.ts";
 import { describeConnectionCode } from "../http/connection-error.ts";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 
 /** Milliseconds for one request to the authority, body included. */
 export const requestTimeoutMs = 30_000;

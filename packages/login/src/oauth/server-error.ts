@@ -1,5 +1,5 @@
 import { compact } from "../internal/compact.ts";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 
 /** What an authority says about a failure, safe to show. */
 export interface ServerError {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
-import { parseJson } from "../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
 
 /** Identifies the question that an answer of the backend belongs to. An answer is used for that question only. */

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { LoginEnvironment } from "../../config/environment.ts";
 import { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
-import { parseJson } from "../../internal/json.ts";
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import type { IdentitySource } from "../settings.ts";
 
 /** The variables of the process that a source reads. */

@@ -10,7 +10,17 @@ export type JsonObjectProblem =
 /** A parsed JSON object; its members are not checked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Whether a parsed value is an object, and neither null nor an array. */
+/**
+ * Returns whether a parsed value is an object, and neither null nor an array.
+ *
+ * @example
+ * ```ts
+ * import { isJsonObject } from "@agent-auth/agent-identity/encoding";
+ *
+ * isJsonObject(JSON.parse("{}")); // true
+ * isJsonObject(JSON.parse("[]")); // false
+ * ```
+ */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -51,7 +61,18 @@ const countMembersInValue = (value: object): number => {
   return members;
 };
 
-const parse = (text: string): unknown => {
+/**
+ * Returns the value of a JSON text, or `undefined` if the text is not JSON.
+ *
+ * @example
+ * ```ts
+ * import { parseJson } from "@agent-auth/agent-identity/encoding";
+ *
+ * parseJson('{"a":1}'); // { a: 1 }
+ * parseJson("{"); // undefined
+ * ```
+ */
+export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
@@ -70,7 +91,7 @@ const hasDuplicateName = (object: JsonObject, text: string): boolean =>
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
   if (!isUtf8(bytes)) return "is not UTF-8";
   const text = bytes.toString("utf8");
-  const value = parse(text);
+  const value = parseJson(text);
   if (value === undefined) return "is not JSON";
   if (!isJsonObject(value)) return "is not a JSON object";
   return hasDuplicateName(value, text) ? "has a duplicate name" : value;

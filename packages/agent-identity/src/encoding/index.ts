@@ -1,0 +1,2 @@
+export { isJsonObject, type JsonObject, parseJson } from "./json.ts";
+export { toSingleLine } from "./text.ts";

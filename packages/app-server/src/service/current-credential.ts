@@ -1,0 +1,62 @@
+import type { Credential } from "@agent-auth/login/credential";
+import type { LoginError } from "@agent-auth/login/errors";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import * as Result from "effect/Result";
+import type { Announcements } from "./announcements.ts";
+import type { AccountManager, InOrder } from "./types.ts";
+
+interface Options {
+  readonly manager: AccountManager;
+  readonly announcements: Announcements;
+  readonly inOrder: InOrder;
+}
+
+/** Reads the credential that a request would carry, and refreshes it for clients that ask for that. */
+export class CurrentCredential {
+  readonly #options: Options;
+  #arrivals = 0;
+  #lastForced: { readonly covers: number; readonly error: LoginError | null } | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Returns the credential that a request would carry, null if there is none. Fails if it cannot be used. */
+  read(refreshToken: boolean): Effect.Effect<Credential | null, LoginError> {
+    const { announcements, inOrder, manager } = this.#options;
+    const current = Effect.tap(Effect.map(manager.current, Option.getOrNull), (credential) =>
+      Effect.sync(() => announcements.announceRouting(credential)),
+    );
+    const adoptRefresh = Effect.sync(() => announcements.adoptRefresh());
+    return Effect.clockWith((clock) => {
+      const arrival = ++this.#arrivals;
+      if (!refreshToken) return inOrder(Effect.ensuring(current, adoptRefresh));
+      return inOrder(
+        Effect.flatMap(this.#forceRefresh(arrival, clock.currentTimeMillisUnsafe()), (error) =>
+          error?._tag === "RefreshRejected" ? Effect.fail(error) : current,
+        ).pipe(Effect.ensuring(adoptRefresh)),
+      );
+    });
+  }
+
+  /** Refreshes a ChatGPT sign-in. Callers that asked before the last such refresh ended share its outcome. */
+  #forceRefresh(arrival: number, arrivedAtMs: number): Effect.Effect<LoginError | null> {
+    const { announcements, manager } = this.#options;
+    return Effect.gen({ self: this }, function* () {
+      const last = this.#lastForced;
+      if (last !== undefined && arrival <= last.covers) return last.error;
+      const loaded = yield* Effect.option(manager.current);
+      const credential = Option.getOrNull(Option.flatten(loaded)) ?? announcements.current;
+      if (credential?._tag !== "Chatgpt") return null;
+      // It was due, or another program refreshed it, since the call.
+      const isFresh = (credential.lastRefreshMs ?? 0) >= arrivedAtMs;
+      const refreshed = yield* Effect.result(
+        isFresh ? Effect.succeed(credential) : manager.refresh("forced"),
+      );
+      const error = Result.isFailure(refreshed) ? refreshed.failure : null;
+      this.#lastForced = { covers: this.#arrivals, error };
+      return error;
+    });
+  }
+}
