@@ -156,7 +156,7 @@ describe("no secret is shown", () => {
               yield* Effect.exit(locked(store.save(secret))),
               yield* Effect.exit(store.load),
               yield* Effect.exit(store.checkWritable),
-              yield* Effect.exit(locked(store.remove)),
+              yield* Effect.exit(locked(store.remove())),
             ];
             failures += exits.filter((exit) => Exit.isFailure(exit)).length;
             return [...exits.map(shown), inspect(store, { depth: 9, showHidden: true })];

@@ -215,7 +215,7 @@ describe("CredentialStore, file", () => {
         if (real !== codexHome.path) symlinkSync(file, join(codexHome.path, "auth.json"));
         const warnings: Array<StoreWarning> = [];
         const onWarning = (warning: StoreWarning) => Effect.sync(() => void warnings.push(warning));
-        const remove = locked(CredentialStore.use((store) => store.remove));
+        const remove = locked(CredentialStore.use((store) => store.remove()));
         const stores = layer({ mode: "file", codexHome, onWarning });
         expect(yield* Effect.provide(remove, stores)).toBe(true);
         expect(existsSync(file)).toBe(false);
@@ -240,7 +240,7 @@ describe("CredentialStore, file", () => {
         Effect.all({ store: CredentialStore, lock: HomeLock }),
         layer({ mode: "file", codexHome, onWarning }),
       );
-      const removed = yield* lock.withLockIfAvailable(store.remove, { onUnavailable: onWarning });
+      const removed = yield* lock.withLockIfAvailable(store.remove(), { onUnavailable: onWarning });
       expect([removed, existsSync(file)]).toEqual([true, false]);
       expect(warnings).toMatchObject([
         { code: "LOGIN_HOME_LOCK_FAILED", path: join(codexHome.path, name) },

@@ -86,7 +86,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
         yield* use((store) => store.save(apiKey));
         expect(existsSync(file)).toBe(false);
         writeFileSync(file, `{"OPENAI_API_KEY":"sk-old"}`);
-        expect(yield* use((store) => store.remove)).toBe(true);
+        expect(yield* use((store) => store.remove())).toBe(true);
         expect(existsSync(file)).toBe(false);
         expect(yield* Effect.promise(() => entryOf(home).getPassword())).toBe(null);
       }),
@@ -142,7 +142,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
           expect(Option.isNone(yield* use((store) => store.load))).toBe(true);
 
           yield* codex(["login", "--with-api-key"], "sk-proj-written-by-codex-33333");
-          expect(yield* use((store) => store.remove)).toBe(true);
+          expect(yield* use((store) => store.remove())).toBe(true);
           expect((yield* codex(["login", "status"])).stderr).toContain("Not logged in");
           expect(existsSync(file)).toBe(false);
         }),
@@ -189,7 +189,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
             keyring.use((store) => Effect.asVoid(store.load)),
             keyring.use((store) => Effect.asVoid(store.save(newer))),
             keyring.use((store) => store.checkWritable),
-            keyring.use((store) => Effect.asVoid(store.remove)),
+            keyring.use((store) => Effect.asVoid(store.remove())),
           ]) {
             const error = yield* Effect.flip(operation);
             expect(error.code).toBe("LOGIN_KEYRING_UNAVAILABLE");
@@ -201,7 +201,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
           expect((yield* auto.use((store) => store.save(newer)))._tag).toBe("File");
           expect(keyOf(readFileSync(auto.file, "utf8"))).toBe("sk-newer");
           expect(Option.isSome(yield* auto.use((store) => store.load))).toBe(true);
-          expect(yield* auto.use((store) => store.remove)).toBe(true);
+          expect(yield* auto.use((store) => store.remove())).toBe(true);
           expect(existsSync(auto.file)).toBe(false);
           expect(auto.warnings).toEqual(
             Array.from({ length: 4 }, () => "LOGIN_KEYRING_UNAVAILABLE"),

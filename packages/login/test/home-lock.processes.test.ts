@@ -155,7 +155,7 @@ describe.skipIf(!hasFlockTool || !hasFlock)(
         const save = CredentialStore.use((store) =>
           Effect.asVoid(store.save({ openaiApiKey: Redacted.make("sk-1") })),
         );
-        const remove = CredentialStore.use((store) => Effect.asVoid(store.remove));
+        const remove = CredentialStore.use((store) => Effect.asVoid(store.remove()));
         for (const change of [save, remove]) {
           const operation = Effect.provide(
             locked(change),

@@ -84,6 +84,8 @@ export const sourceJson = (source: CredentialSource) => {
       return { kind: "keyring", service: source.service, account: source.account };
     case "Ephemeral":
       return { kind: "ephemeral" };
+    case "Store":
+      return { kind: "store", name: source.name, where: source.where };
     case "WorkloadIdentity":
       return {
         kind: "workloadIdentity",

@@ -88,7 +88,10 @@ const stepForError = (error: ModelProviderError): Step => {
     case "LOGIN_GATEWAY_SIGN_IN_REQUIRED":
       return replaceWith(`agent-auth login --provider ${error.providerId}`);
     case "LOGIN_REFRESH_FAILED":
+    case "LOGIN_STORE_UNAVAILABLE":
       return append(doctor);
+    case "LOGIN_REFRESH_INTERRUPTED":
+      return append(login);
     case "LOGIN_SIGN_IN_TIMED_OUT":
       return `Run: ${login} (without a browser: ${deviceLogin})`;
     case "LOGIN_WORKSPACE_NOT_ALLOWED":

@@ -108,6 +108,8 @@ export const describeSource = (source: CredentialSource): string => {
       return "OS keyring";
     case "Ephemeral":
       return "memory of this process";
+    case "Store":
+      return `${source.name} (${source.where})`;
     case "WorkloadIdentity":
       return `workload identity (${source.identitySource})`;
     case "External":

@@ -15,7 +15,7 @@ import type { OwnerNotTrusted } from "./privilege.ts";
 import type { RefreshError } from "./refresh.ts";
 import type { RestrictionError } from "./restriction.ts";
 import type { SignInError } from "./oauth.ts";
-import type { StoreWarning } from "./store.ts";
+import type { RefreshLockError, StoreWarning } from "./store.ts";
 import type { WorkloadIdentityError } from "./workload-identity.ts";
 import type { WorkspaceError } from "./workspace.ts";
 
@@ -55,6 +55,7 @@ export type LoginError =
   | ManagerClosed
   | OwnerNotTrusted
   | RefreshError
+  | RefreshLockError
   | RestrictionError
   | SignInError
   | StoreWarning

@@ -32,10 +32,14 @@ export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
   readonly reason: string;
   /** The operating system's error code, such as `EACCES`, if there is one. */
   readonly systemCode?: string;
+  /** The next step, as a sentence, if the store knows a better one. */
+  readonly advice?: string;
 }> {
   readonly code = "LOGIN_STORE_UNREADABLE";
   readonly remedy: Remedy = "fixStore";
-  readonly hint = "Make it readable for this user, or remove it and sign in again.";
+  get hint(): string {
+    return this.advice ?? "Make it readable for this user, or remove it and sign in again.";
+  }
   override get message(): string {
     return `cannot read credentials in ${this.where}: ${this.reason}`;
   }
@@ -52,10 +56,13 @@ export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly systemCode?: string;
   /** A shell command that repairs it, if there is one. */
   readonly fix?: string;
+  /** The next step, as a sentence, if the store knows a better one. */
+  readonly advice?: string;
 }> {
   readonly code = "LOGIN_STORE_UNWRITABLE";
   readonly remedy: Remedy = "fixStore";
   get hint(): string {
+    if (this.advice !== undefined) return this.advice;
     if (this.fix !== undefined) return `Run: ${this.fix}`;
     return `Make ${this.where} writable for this user, then retry.`;
   }
@@ -129,6 +136,85 @@ export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   }
 }
 
+/**
+ * A store or a lock that is not on this machine does not respond. Nothing is known about what it holds, and a credential
+ * that was loaded before is used until it expires.
+ */
+export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
+  /** Without passwords. */
+  readonly where: string;
+  readonly operation: "load" | "save" | "remove" | "check" | "lock";
+  readonly reason: string;
+  /** The next step, as a sentence, if the store knows a better one. */
+  readonly advice?: string;
+}> {
+  readonly code = "LOGIN_STORE_UNAVAILABLE";
+  readonly remedy: Remedy = "retry";
+  get hint(): string {
+    return this.advice ?? `Check that ${this.where} runs and can be reached, then retry.`;
+  }
+  override get message(): string {
+    return `the credential store ${this.where} is not available (${this.operation}): ${this.reason}`;
+  }
+}
+
+/** Another program has changed the store since it was read. Nothing was changed by this one. */
+export class StoreConflict extends Data.TaggedError("StoreConflict")<{
+  readonly where: string;
+  readonly operation: "save" | "remove";
+}> {
+  readonly code = "LOGIN_STORE_CONFLICT";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Retry: the newer credential is read first.";
+  override get message(): string {
+    return `cannot ${this.operation} credentials in ${this.where}: another program has changed them`;
+  }
+}
+
+/** This program no longer holds the lease of the refresh: it was stopped for too long, or could not reach the lock. */
+export class LeaseLost extends Data.TaggedError("LeaseLost")<{ readonly where: string }> {
+  readonly code = "LOGIN_LEASE_LOST";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Retry: the program that holds the lease now refreshes the credential.";
+  override get message(): string {
+    return `the lease of the refresh in ${this.where} was lost`;
+  }
+}
+
+/** Another program has held the lease of the refresh for too long. */
+export class LeaseBusy extends Data.TaggedError("LeaseBusy")<{
+  readonly where: string;
+  readonly waitedMs: number;
+}> {
+  readonly code = "LOGIN_LEASE_BUSY";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Retry in a moment; the lease of a program that has ended expires by itself.";
+  override get message(): string {
+    const seconds = Math.round(this.waitedMs / 1000);
+    return `the lease of the refresh in ${this.where} has been held by another program for ${seconds} s`;
+  }
+}
+
+/**
+ * The program that last refreshed the sign-in ended, or was cut off, after it may have sent the refresh token and before it
+ * stored an answer. The token is not sent a second time, because an authority may revoke the sign-in for that.
+ */
+export class RefreshInterrupted extends Data.TaggedError("RefreshInterrupted")<{
+  readonly where: string;
+  /** Names the program that held the lease, such as a host and a process id. */
+  readonly holder: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
+}> {
+  readonly code = "LOGIN_REFRESH_INTERRUPTED";
+  readonly remedy: Remedy = "signIn";
+  readonly hint =
+    "If that program still runs, wait until it has stored the answer; otherwise sign in again.";
+  override get message(): string {
+    return `a refresh by ${this.holder} did not end, so the refresh token in ${this.where} may be spent`;
+  }
+}
+
 /** The credential was removed, but a copy remains that this program does not remove. */
 export class CredentialCopyRemains extends Data.TaggedError("CredentialCopyRemains")<{
   readonly where: string;
@@ -142,6 +228,9 @@ export class CredentialCopyRemains extends Data.TaggedError("CredentialCopyRemai
   }
 }
 
+/** Why the lock of a refresh could not be taken. */
+export type RefreshLockError = HomeLockError | StoreUnavailable | LeaseBusy | RefreshInterrupted;
+
 export type HomeLockError = CodexHomeUnusable | HomeLockBusy | HomeLockFailed;
 
 /** What a store may warn of although its operation succeeded. */
@@ -153,4 +242,7 @@ export type StoreError =
   | StoreUnwritable
   | EncryptedStoreNotSupported
   | KeyringUnavailable
+  | StoreUnavailable
+  | StoreConflict
+  | LeaseLost
   | HomeLockError;

@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer";
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import { lazyHttpLayer } from "../http/lazy.ts";
 import { layer as configuredStore } from "../storage/configured.ts";
+import type { Storage } from "../storage/custom.ts";
 import type { CredentialStore } from "../storage/index.ts";
 import type { HomeLock } from "../storage/lock/index.ts";
 import { layer as refreshLock, RefreshLock } from "../storage/lock/refresh-lock.ts";
@@ -68,6 +69,14 @@ export const layerNoDeps = (
 ): Layer.Layer<AuthManager, never, CredentialStore | HomeLock | HttpTransport> =>
   Layer.effect(AuthManager, makeAuthManager(options));
 
+export interface AuthManagerLayerOptions extends AuthManagerOptions {
+  /**
+   * The store and its locks, instead of those that the configuration names: `layer` of `storage/custom`, or that of
+   * `@agent-auth/login-sql`.
+   */
+  readonly storage?: Layer.Layer<Storage>;
+}
+
 /**
  * The usual manager: over the configured store and the locks of CODEX_HOME, with undici for requests. Building it never
  * fails; a failed load is the error of `current`. undici, the locks and what agent identities need are imported when
@@ -81,14 +90,16 @@ export const layerNoDeps = (
  *   layer({ ...options, followStore: true, keepFresh: true });
  * ```
  */
-export const layer = (options: AuthManagerOptions): Layer.Layer<AuthManager> => {
+export const layer = (options: AuthManagerLayerOptions): Layer.Layer<AuthManager> =>
+  layerNoDeps(options).pipe(
+    Layer.provide([options.storage ?? configuredStorage(options), lazyHttpLayer(options)]),
+  );
+
+const configuredStorage = (options: AuthManagerOptions): Layer.Layer<Storage> => {
   const { credentialsStore: mode, secretAuthStorage = false } = options.config;
   const codexHome = codexHomeOf(options);
-  return layerNoDeps(options).pipe(
-    Layer.provide([
-      configuredStore({ mode, secretAuthStorage, codexHome }),
-      mode === "ephemeral" ? RefreshLock.layerMemory : refreshLock({ codexHome }),
-      lazyHttpLayer(options),
-    ]),
+  return Layer.merge(
+    configuredStore({ mode, secretAuthStorage, codexHome }),
+    mode === "ephemeral" ? RefreshLock.layerMemory : refreshLock({ codexHome }),
   );
 };

@@ -26,6 +26,7 @@ import {
 } from "../storage/auth-json/index.ts";
 import type { HomeLockHeld } from "../storage/lock/index.ts";
 import type { ManagerDeps, Operation } from "./deps.ts";
+import { compact } from "../internal/compact.ts";
 import { findCredential, type SourceContent } from "./sources.ts";
 import type { MaybeCredential } from "./state.ts";
 
@@ -204,14 +205,13 @@ const removeForbidden = (
   const { _tag: source } = credential.source;
   if (source === "Environment" || source === "WorkloadIdentity") return Effect.succeed(false);
   const { load } = credential.source._tag === "Ephemeral" ? deps.ephemeral : deps.store;
-  const isReplaced = Effect.map(load, (stored) =>
-    loaded !== undefined && Option.isSome(stored)
-      ? encodeAuthJson(stored.value.document) !== encodeAuthJson(loaded)
-      : false,
-  );
-  const remove = Effect.flatMap(isReplaced, (isReplaced) =>
-    isReplaced ? Effect.succeed(false) : removeEverywhere(deps),
-  );
+  const remove = Effect.flatMap(load, (stored) =>
+    loaded !== undefined &&
+    Option.isSome(stored) &&
+    encodeAuthJson(stored.value.document) !== encodeAuthJson(loaded)
+      ? Effect.succeed(false)
+      : removeEverywhere(deps, Option.getOrUndefined(stored)?.version),
+  ).pipe(Effect.catchTag("StoreConflict", () => Effect.succeed(false)));
   return Effect.catch(deps.homeLock.withLock(remove), (error) =>
     Effect.as(
       Effect.logWarning(`forbidden credentials could not be removed: ${error.message}`),
@@ -220,12 +220,16 @@ const removeForbidden = (
   );
 };
 
-/** Empties every store and drops the external provider. True if anything was removed. */
+/**
+ * Empties every store and drops the external provider. True if anything was removed. With `expected`, fails with
+ * `StoreConflict` if the configured store holds another version.
+ */
 export const removeEverywhere = Effect.fnUntraced(function* (
   deps: ManagerDeps,
+  expected?: string,
 ): Effect.fn.Return<boolean, LoginError, HomeLockHeld> {
   const hadExternal = deps.external.isSet();
   deps.external.set(null);
-  const fromMemory = deps.ephemeral === deps.store ? false : yield* deps.ephemeral.remove;
-  return (yield* deps.store.remove) || fromMemory || hadExternal;
+  const fromMemory = deps.ephemeral === deps.store ? false : yield* deps.ephemeral.remove();
+  return (yield* deps.store.remove(compact({ expected }))) || fromMemory || hadExternal;
 });

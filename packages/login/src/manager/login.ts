@@ -14,6 +14,7 @@ import {
 } from "../errors/index.ts";
 import { checkLoginMethod, checkWorkspaces, type LoginMethod } from "../config/restrictions.ts";
 import type { ChatgptTokens, SavedSignIn, StoredChatgptSignIn } from "./types.ts";
+import { changeStored } from "./change-stored.ts";
 import type { ManagerDeps } from "./deps.ts";
 import { isPersonalAccessToken, loadContent, loadPersonalAccessToken, withTasks } from "./load.ts";
 import { overridingEnvVar } from "../config/environment.ts";
@@ -195,15 +196,17 @@ const replaceStored = (
   deps: ManagerDeps,
   document: AuthDocument,
 ): Effect.Effect<Replacement, LoginError> =>
-  deps.homeLock.withLock(
+  changeStored(
+    deps.homeLock,
     Effect.uninterruptible(
       Effect.gen(function* () {
         const replaced = Option.getOrUndefined(yield* deps.store.load);
         const unknown = replaced?.document.unknown;
         const source = yield* deps.store.save(
           unknown === undefined ? document : { ...document, unknown },
+          { expected: replaced?.version ?? null },
         );
-        if (!isStoreInMemory(deps)) yield* deps.ephemeral.remove;
+        if (!isStoreInMemory(deps)) yield* deps.ephemeral.remove();
         deps.external.set(null);
         return { replaced, source, version: deps.state.invalidate() };
       }),

@@ -19,7 +19,8 @@ import { tokenAuthority } from "../oauth/authority.ts";
 import type { AuthDocument, AuthTokens } from "../storage/auth-json/index.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import type { StoredDocument } from "../storage/index.ts";
-import type { RefreshOutcome } from "../storage/lock/refresh-lock.ts";
+import type { RefreshLease, RefreshOutcome } from "../storage/lock/refresh-lock.ts";
+import { changeStored } from "./change-stored.ts";
 import { chatgptCredential, readSignIn, revokeSignIn, type StoredSignIn } from "./chatgpt.ts";
 import type { ManagerDeps } from "./deps.ts";
 import {
@@ -95,26 +96,20 @@ const takeTurn = (
     const { refreshLock } = call.deps;
     const isNews = (outcome: RefreshOutcome) =>
       outcome.id !== lastId && outcome.refreshToken === token;
-    const news = Effect.map(refreshLock.lastOutcome, Option.filter(isNews));
     const shared = Effect.scoped(
       Effect.gen(function* () {
-        const acquired = Effect.as(refreshLock.acquire, Option.none<RefreshOutcome>());
-        const waited = yield* Effect.raceFirst(acquired, untilSome(news));
-        const outcome = Option.isSome(waited) ? waited : yield* news;
-        if (Option.isSome(outcome)) return yield* shareOutcome(call, outcome.value);
-        return Option.some(yield* adoptOrSpend(call));
+        const news = refreshLock.awaitOutcome(isNews);
+        const lease = yield* Effect.raceFirst(refreshLock.acquire, Effect.as(news, undefined));
+        const last = Option.filter(yield* refreshLock.lastOutcome, isNews);
+        if (Option.isSome(last)) return yield* shareOutcome(call, last.value);
+        // The outcome that ended the wait was replaced already.
+        return lease === undefined ? Option.none() : Option.some(yield* adoptOrSpend(call, lease));
       }),
     );
     const refreshed = yield* shared;
     if (Option.isSome(refreshed)) return refreshed.value;
     // It was refreshed, but the new pair could not be stored, so that this process cannot have it.
     return yield* takeTurn(call, token, idOf(yield* refreshLock.lastOutcome));
-  });
-
-const untilSome = <A>(effect: Effect.Effect<Option.Option<A>>): Effect.Effect<Option.Option<A>> =>
-  Effect.repeat(effect, {
-    until: Option.isSome,
-    schedule: Schedule.jittered(Schedule.spaced(40)),
   });
 
 const shareOutcome = Effect.fnUntraced(function* (
@@ -132,6 +127,7 @@ const shareOutcome = Effect.fnUntraced(function* (
 
 const adoptOrSpend = Effect.fnUntraced(function* (
   call: RefreshCall,
+  lease: RefreshLease,
 ): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { deps, mine } = call;
   const nowMs = yield* Clock.currentTimeMillis;
@@ -150,6 +146,7 @@ const adoptOrSpend = Effect.fnUntraced(function* (
   );
   if (isAdoptable(mine, current, nowMs)) return current;
   return yield* spendAndStore(call, current, {
+    lease,
     failures: failuresInARow(current, last),
     rejections: rejectionsInARow(call, current, last, nowMs),
   });
@@ -158,7 +155,15 @@ const adoptOrSpend = Effect.fnUntraced(function* (
 const spendAndStore = Effect.fnUntraced(function* (
   { deps, reason }: RefreshCall,
   signIn: StoredSignIn,
-  { failures, rejections }: { readonly failures: number; readonly rejections: number },
+  {
+    failures,
+    lease,
+    rejections,
+  }: {
+    readonly failures: number;
+    readonly lease: RefreshLease;
+    readonly rejections: number;
+  },
 ): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const { tokens } = signIn;
   const { source } = signIn.stored;
@@ -180,7 +185,7 @@ const spendAndStore = Effect.fnUntraced(function* (
     });
   });
   const keep = Effect.fnUntraced(function* (fresh: RefreshedTokens) {
-    const kept = yield* storeTokens(deps, signIn, fresh);
+    const kept = yield* storeTokens(deps, signIn, fresh, lease);
     if (fresh.accessToken === undefined) {
       return yield* new RefreshFailed({
         attempts: 1,
@@ -198,7 +203,7 @@ const spendAndStore = Effect.fnUntraced(function* (
     reason,
     ...compact({ accountId: signIn.credential.account.accountId }),
   };
-  return yield* spendRefreshToken(request, keep).pipe(
+  return yield* spendRefreshToken(request, keep, lease.confirm).pipe(
     Effect.catchTag("RefreshRejected", (error) => {
       deps.spentTokens.remember(tokens, error);
       return Effect.andThen(record({ _tag: "Rejected", reason: error.reason }), Effect.fail(error));
@@ -224,6 +229,7 @@ const storeTokens = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   spent: StoredSignIn,
   fresh: RefreshedTokens,
+  { fencingToken }: RefreshLease,
 ): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
   const lastRefresh = new Date(yield* Clock.currentTimeMillis).toISOString();
   const tokens: AuthTokens = { ...spent.tokens, ...fresh };
@@ -232,31 +238,36 @@ const storeTokens = Effect.fnUntraced(function* (
     tokens,
     lastRefresh,
   });
-  const outcome = yield* deps.homeLock
-    .withLock(
-      Effect.gen(function* () {
-        const found = yield* deps.store.load;
-        if (Option.isNone(found) || !isSamePair(found.value.document.tokens, spent.tokens)) {
-          return { _tag: "Replaced" as const, found };
-        }
-        const document = withTokens(found.value);
-        const saved = yield* deps.store.saveRefreshed(document, found.value);
-        return { _tag: "Stored" as const, document, ...saved };
-      }),
-    )
-    .pipe(
-      // No lock, or a document that does not parse any more: nothing is overwritten, and nothing is lost.
-      Effect.catch((problem) => {
-        const document = withTokens(spent.stored);
-        const { source } = spent.stored;
-        return Effect.as(deps.store.keepUnsaved(document, spent.stored), {
-          _tag: "Stored" as const,
-          document,
-          source,
-          problem: Option.some(problem),
-        });
-      }),
-    );
+  const save = Effect.fnUntraced(function* (instead: StoredDocument) {
+    const document = withTokens(instead);
+    const saved = yield* deps.store.saveRefreshed(document, instead, compact({ fencingToken }));
+    return { _tag: "Stored" as const, document, version: instead.version, ...saved };
+  });
+  // In most cases nothing has changed since the token was spent, so that one operation of the store is enough.
+  const saveAgain = changeStored(
+    deps.homeLock,
+    Effect.gen(function* () {
+      const found = yield* deps.store.load;
+      return Option.isNone(found) || !isSamePair(found.value.document.tokens, spent.tokens)
+        ? { _tag: "Replaced" as const, found }
+        : yield* save(found.value);
+    }),
+  );
+  const outcome = yield* deps.homeLock.withLock(save(spent.stored)).pipe(
+    Effect.catchTag("StoreConflict", () => saveAgain),
+    // No lock, or a document that does not parse any more: nothing is overwritten, and nothing is lost.
+    Effect.catch((problem) => {
+      const document = withTokens(spent.stored);
+      const { source } = spent.stored;
+      return Effect.as(deps.store.keepUnsaved(document, spent.stored), {
+        _tag: "Stored" as const,
+        document,
+        source,
+        version: spent.stored.version,
+        problem: Option.some(problem),
+      });
+    }),
+  );
   if (outcome._tag === "Replaced")
     return yield* afterReplacement(deps, spent, tokens, outcome.found);
   if (Option.isSome(outcome.problem)) {
@@ -264,9 +275,9 @@ const storeTokens = Effect.fnUntraced(function* (
       `refreshed tokens could not be saved and are kept in memory: ${outcome.problem.value.message}`,
     );
   }
-  const { document, source } = outcome;
+  const { document, source, version } = outcome;
   const credential = yield* chatgptCredential(document, tokens, source);
-  return { credential, stored: { document, source } };
+  return { credential, stored: { document, source, version } };
 });
 
 const isSamePair = (a: AuthTokens | undefined, b: AuthTokens): boolean =>

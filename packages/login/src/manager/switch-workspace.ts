@@ -20,6 +20,7 @@ import { isSuccess, parseResponse } from "../oauth/request.ts";
 import type { AuthDocument } from "../storage/auth-json/index.ts";
 import { workspaceRequestHeaders } from "../workspace/index.ts";
 import { chatgptCredential, readSignIn } from "./chatgpt.ts";
+import { changeStored } from "./change-stored.ts";
 import type { ManagerDeps } from "./deps.ts";
 import { enforceRestrictions } from "./load.ts";
 import type { MaybeCredential } from "./state.ts";
@@ -70,7 +71,8 @@ export const switchWorkspace = Effect.fn("AuthManager.switchWorkspace")(function
     });
   const lastRefresh = new Date(yield* Clock.currentTimeMillis).toISOString();
   // Fails if another program has replaced the sign-in: its tokens are not overwritten.
-  const credential = yield* deps.homeLock.withLock(
+  const credential = yield* changeStored(
+    deps.homeLock,
     Effect.gen(function* () {
       const { stored, tokens } = yield* readSignIn(deps.store, mine);
       const document: AuthDocument = {
@@ -78,7 +80,7 @@ export const switchWorkspace = Effect.fn("AuthManager.switchWorkspace")(function
         tokens: { ...tokens, ...fresh, accountId: workspaceId },
         lastRefresh,
       };
-      const source = yield* deps.store.save(document);
+      const source = yield* deps.store.save(document, { expected: stored.version });
       return yield* chatgptCredential(
         document,
         { ...tokens, ...fresh, accountId: workspaceId },

@@ -43,20 +43,28 @@ export interface RefreshedTokens {
  * since the token is spent then.
  *
  * An attempt and `keep` cannot be interrupted, so that the only copy of the new tokens is not lost; the pauses between
- * attempts can. The caller must make sure that no other task or process sends the same token.
+ * attempts can. The caller must make sure that no other task or process sends the same token; `confirm` runs before each
+ * attempt, and nothing is sent if it fails.
  *
  * Fails with `RefreshRejected` if the authority will never accept the token again, with `RefreshFailed` otherwise.
  */
-export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* <A, E, R>(
+export const spendRefreshToken = Effect.fn("login.spendRefreshToken")(function* <
+  A,
+  E,
+  R,
+  E2 = never,
+>(
   request: RefreshRequest,
   keep: (tokens: RefreshedTokens) => Effect.Effect<A, E, R>,
-): Effect.fn.Return<A, E | RefreshRejected | RefreshFailed, R | HttpTransport> {
+  confirm: Effect.Effect<void, E2> = Effect.void,
+): Effect.fn.Return<A, E | E2 | RefreshRejected | RefreshFailed, R | HttpTransport> {
   let attempts = 0;
   const attempt = Effect.suspend(() => {
     attempts += 1;
     return sendOnce(request);
   });
-  return yield* Effect.uninterruptible(Effect.flatMap(attempt, keep)).pipe(
+  const keepResponse = Effect.uninterruptible(Effect.flatMap(attempt, keep));
+  return yield* Effect.andThen(confirm, keepResponse).pipe(
     Effect.retry({ schedule: retries, while: (error) => isAttemptFailed(error) && error.mayPass }),
     Effect.catchIf(isAttemptFailed, ({ advice, isSpent, reason, retryAfterMs, status }) =>
       Effect.fail(

@@ -7,11 +7,13 @@ import type { CodexHome } from "../config/codex-home.ts";
 import { prepareCodexHome } from "../config/codex-home.ts";
 import {
   CredentialCopyRemains,
+  StoreConflict,
   type StoreError,
   StoreUnwritable,
   type StoreWarning,
 } from "../errors/store.ts";
 import { type AuthDocument, encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
+import { contentVersion } from "./fingerprint.ts";
 import { assertOverwritable, overwriteFile } from "./fs/in-place.ts";
 import { MAX_BYTES, readSmallFile } from "./fs/read.ts";
 import {
@@ -38,17 +40,22 @@ import { createFolder } from "./privilege.ts";
 
 type Warn = (warning: StoreWarning) => Effect.Effect<void>;
 
-/** Replaces the file that the path leads to, under Codex's lock for it. Creates the file and its folder. */
+/**
+ * Replaces the file that the path leads to, under Codex's lock for it. Creates the file and its folder. With `expected`,
+ * only a file of that version is replaced; `null` expects none.
+ */
 export const saveAuthFile = (
   path: string,
   home: CodexHome,
   document: AuthDocument,
+  expected?: string | null,
 ): Effect.Effect<void, StoreError> =>
   Effect.gen(function* () {
     const target = yield* prepareTarget(path, home);
     const write = attempt(path, "save", () =>
       inHeldFolder(target, "save", async (held) => {
         await assertReplaceable(held);
+        assertVersion(held.path, { where: path, operation: "save" }, expected);
         const content = contentOf(document, target.path);
         if (isMountPoint(target.path)) return overwriteFile(held.path, content);
         await sweepTemporaries(held.path);
@@ -57,6 +64,18 @@ export const saveAuthFile = (
     );
     yield* Effect.scoped(Effect.andThen(acquireTargetLock(target), Effect.uninterruptible(write)));
   });
+
+/** Throws `StoreConflict` if the file does not have the expected version. */
+const assertVersion = (
+  path: string,
+  conflict: Pick<StoreConflict, "operation" | "where">,
+  expected: string | null | undefined,
+): void => {
+  if (expected === undefined) return;
+  const bytes = readSmallFile(path);
+  if ((bytes === undefined ? null : contentVersion(bytes)) !== expected)
+    throw new StoreConflict(conflict);
+};
 
 /** A mount point that was not recognised refuses the rename. */
 const replaceOrOverwrite = async (held: AuthFileTarget, content: string): Promise<void> => {
@@ -89,16 +108,21 @@ export const checkAuthFile = (path: string, home: CodexHome): Effect.Effect<void
  * between would leave a secret that nothing points to. A link to a file that is not an auth.json is removed alone; a
  * link to nothing stays. A mount point cannot be removed and is emptied. False if there is no file.
  */
-export const removeAuthFile = (path: string, warn: Warn): Effect.Effect<boolean, StoreError> =>
+export const removeAuthFile = (
+  path: string,
+  warn: Warn,
+  expected?: string,
+): Effect.Effect<boolean, StoreError> =>
   Effect.gen(function* () {
     const target = yield* attempt(path, "remove", () => resolveTarget(path, "remove"));
     if (!existsSync(dirname(target.path))) return false;
     const isOther = target.isLinked && target.stats !== undefined && !isAuthJson(target.path);
     const remove = Effect.uninterruptible(
       attempt(path, "remove", async () => {
-        const isRemoved = await inHeldFolder(target, "remove", (held) =>
-          removeTarget(held, { path: target.path, isOther }),
-        );
+        const isRemoved = await inHeldFolder(target, "remove", async (held) => {
+          assertVersion(held.path, { where: path, operation: "remove" }, expected);
+          return removeTarget(held, { path: target.path, isOther });
+        });
         if (isRemoved && target.isLinked) await removeLink(path);
         return isRemoved;
       }),
@@ -203,8 +227,13 @@ const attempt = <A>(
   path: string,
   operation: StoreUnwritable["operation"],
   run: () => Promise<A>,
-): Effect.Effect<A, StoreUnwritable> =>
-  Effect.tryPromise({ try: run, catch: unwritable(path, operation) });
+): Effect.Effect<A, StoreConflict | StoreUnwritable> =>
+  Effect.tryPromise({ try: run, catch: failure(path, operation) });
+
+const failure =
+  (path: string, operation: StoreUnwritable["operation"]) =>
+  (error: unknown): StoreConflict | StoreUnwritable =>
+    error instanceof StoreConflict ? error : unwritable(path, operation)(error);
 
 const unwritable =
   (path: string, operation: StoreUnwritable["operation"]) =>

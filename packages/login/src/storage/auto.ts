@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { assertVersionOf } from "./expected-version.ts";
 import { makeFileStore } from "./file.ts";
 import { type KeyringStoreOptions, makeKeyringStore } from "./keyring.ts";
 import { CredentialStore, logStoreWarning, type StoreImplementation } from "./credential-store.ts";
@@ -38,28 +39,33 @@ const makeAutoStore = (options: AutoStoreOptions): StoreImplementation => {
   const file = makeFileStore(options);
   const entry = makeKeyringEntry(keyringAccount(options.codexHome));
   const warn = options.onWarning ?? logStoreWarning;
+  const load: StoreImplementation["load"] = keyring.load.pipe(
+    Effect.catchTag("KeyringUnavailable", (error) => Effect.as(warn(error), Option.none())),
+    Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found) : file.load)),
+  );
+  const assertVersion = assertVersionOf(load);
   return {
     describe: {
       mode: "auto",
       places: [...keyring.describe.places, ...file.describe.places],
       isPersistent: true,
     },
-    load: keyring.load.pipe(
-      Effect.catchTag("KeyringUnavailable", (error) => Effect.as(warn(error), Option.none())),
-      Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found) : file.load)),
-    ),
-    save: (document) =>
-      Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
+    load,
+    save: Effect.fnUntraced(function* (document, options) {
+      yield* assertVersion("save", options);
+      return yield* Effect.catchTag(keyring.save(document), "KeyringUnavailable", (error) =>
         warn(error).pipe(
           Effect.andThen(file.save(document)),
           Effect.tap(Effect.ignore(Effect.timeoutOption(entry.delete, MAX_TIDYING_MS))),
         ),
-      ),
-    remove: Effect.gen(function* () {
+      );
+    }),
+    remove: Effect.fnUntraced(function* (options) {
+      yield* assertVersion("remove", options);
       const fromKeyring = yield* Effect.catch(entry.delete, (error) =>
         Effect.as(warn(error), false),
       );
-      return (yield* file.remove) || fromKeyring;
+      return (yield* file.remove()) || fromKeyring;
     }),
     checkWritable: Effect.catchTag(
       keyring.checkWritable,

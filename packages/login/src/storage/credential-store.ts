@@ -1,9 +1,10 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import type * as Option from "effect/Option";
+import type * as Stream from "effect/Stream";
 import type { AuthDocument } from "./auth-json/index.ts";
 import type { CredentialSource } from "../credential/index.ts";
-import type { StoreError, StoreWarning } from "../errors/store.ts";
+import type { StoreConflict, StoreError, StoreWarning } from "../errors/store.ts";
 import type { HomeLockHeld } from "./lock/held.ts";
 
 /** The values of `cli_auth_credentials_store`. */
@@ -12,18 +13,35 @@ export type CredentialsStoreMode = "file" | "keyring" | "auto" | "ephemeral";
 /** Where a stored document is. */
 export type StoreSource = Extract<
   CredentialSource,
-  { readonly _tag: "File" | "Keyring" | "Ephemeral" }
+  { readonly _tag: "File" | "Keyring" | "Ephemeral" | "Store" }
 >;
 
 export interface StoredDocument {
   readonly document: AuthDocument;
   /** Where it was found; for an `auto` store, the store that had it. */
   readonly source: StoreSource;
+  /** Differs after each change of the content. Only the store knows what it means. */
+  readonly version: string;
+}
+
+/** What a change depends on. */
+export interface SaveOptions {
+  /**
+   * The version that has to be stored still, `null` for nothing; else it is a `StoreConflict`. Absent: what is stored is
+   * replaced, whatever it is.
+   */
+  readonly expected?: string | null;
+  /**
+   * The token of the lease under which the document was made. A store that several hosts share refuses it (`LeaseLost`) if a
+   * newer lease was handed out. Other stores ignore it: their locks cannot be lost.
+   */
+  readonly fencingToken?: number;
 }
 
 /** A description of a store, for people and for `doctor`. */
 export interface StoreDescription {
-  readonly mode: CredentialsStoreMode;
+  /** `custom`: a store that the program brings. */
+  readonly mode: CredentialsStoreMode | "custom";
   /** Every place it may read or write, the preferred one first. */
   readonly places: ReadonlyArray<StoreSource>;
   /** False if nothing outlives the process. */
@@ -38,15 +56,28 @@ export interface StoreImplementation {
    */
   readonly load: Effect.Effect<Option.Option<StoredDocument>, StoreError>;
   /** Replaces the stored document, atomically and durably, and returns where it was stored. */
-  readonly save: (document: AuthDocument) => Effect.Effect<StoreSource, StoreError, HomeLockHeld>;
-  /** Removes the credential from every place of this store, readable or not; false if there was none. */
-  readonly remove: Effect.Effect<boolean, StoreError, HomeLockHeld>;
+  readonly save: (
+    document: AuthDocument,
+    options?: SaveOptions,
+  ) => Effect.Effect<StoreSource, StoreError, HomeLockHeld>;
+  /**
+   * Removes the credential from every place of this store, readable or not; false if there was none. With `expected`, only
+   * if that version is stored; else it is a `StoreConflict`.
+   */
+  readonly remove: (options?: {
+    readonly expected?: string;
+  }) => Effect.Effect<boolean, StoreError, HomeLockHeld>;
   /**
    * Fails if `save` would fail (a read-only file, a folder that cannot be written, a full disk, a lock beside the file
    * that another program holds) and changes nothing. Run it before something is spent whose result has to be stored,
    * such as a refresh token.
    */
   readonly checkWritable: Effect.Effect<void, StoreError>;
+  /**
+   * An element whenever the content may have changed. Never ends. Without it, a manager that follows the store reads it
+   * every few seconds.
+   */
+  readonly changes?: Stream.Stream<unknown>;
   readonly describe: StoreDescription;
 }
 
@@ -92,11 +123,15 @@ export interface SavedTokens {
 export class CredentialStore extends Context.Service<
   CredentialStore,
   StoreImplementation & {
-    /** Saves tokens that replace those of `spent`, or keeps them in memory; never fails. */
+    /**
+     * Saves tokens that replace those of `spent`, or keeps them in memory. A store that does not respond is tried again for
+     * twenty seconds. Fails only if the store does not hold `spent` any more.
+     */
     readonly saveRefreshed: (
       document: AuthDocument,
       spent: StoredDocument,
-    ) => Effect.Effect<SavedTokens, never, HomeLockHeld>;
+      options?: Pick<SaveOptions, "fencingToken">,
+    ) => Effect.Effect<SavedTokens, StoreConflict, HomeLockHeld>;
     /** Keeps tokens that replace those of `spent` in memory: if not even the home lock can be taken. */
     readonly keepUnsaved: (document: AuthDocument, spent: StoredDocument) => Effect.Effect<void>;
     /** Tries again to save the tokens that are kept in memory, if there are any. */

@@ -28,12 +28,13 @@ export const blockedByEncryptedStore = (
     Effect.map(CredentialStore, (inner) => ({
       ...inner,
       load: Effect.andThen(absent, inner.load),
-      save: (document) => Effect.andThen(absent, inner.save(document)),
+      save: (document, options) => Effect.andThen(absent, inner.save(document, options)),
       checkWritable: Effect.andThen(absent, inner.checkWritable),
-      remove: Effect.tap(
-        inner.remove,
-        Effect.catch(absent, () => warn),
-      ),
+      remove: (options) =>
+        Effect.tap(
+          inner.remove(options),
+          Effect.catch(absent, () => warn),
+        ),
     })),
   ).pipe(Layer.provide(store));
 };

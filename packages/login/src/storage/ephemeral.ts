@@ -8,25 +8,29 @@ import {
   type StoreImplementation,
   type StoreSource,
 } from "./credential-store.ts";
+import { assertVersionOf } from "./expected-version.ts";
 import { makeCredentialStore } from "./pending-tokens.ts";
 
 const source: StoreSource = { _tag: "Ephemeral" };
 
 const makeEphemeralStore = (): CredentialStore["Service"] => {
   let stored = Option.none<StoredDocument>();
+  let saves = 0;
+  const assertVersion = assertVersionOf(Effect.sync(() => stored));
   const implementation: StoreImplementation = {
     describe: { mode: "ephemeral", places: [source], isPersistent: false },
     load: Effect.sync(() => stored),
-    save: (document) =>
-      Effect.sync(() => {
-        stored = Option.some({ document, source });
+    save: (document, options) =>
+      Effect.map(assertVersion("save", options), () => {
+        stored = Option.some({ document, source, version: String(++saves) });
         return source;
       }),
-    remove: Effect.sync(() => {
-      const wasStored = Option.isSome(stored);
-      stored = Option.none();
-      return wasStored;
-    }),
+    remove: (options) =>
+      Effect.map(assertVersion("remove", options), () => {
+        const wasStored = Option.isSome(stored);
+        stored = Option.none();
+        return wasStored;
+      }),
     checkWritable: Effect.void,
   };
   return makeCredentialStore(implementation);

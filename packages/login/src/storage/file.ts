@@ -14,6 +14,7 @@ import {
   type StoreSource,
   type StoreWarningOptions,
 } from "./credential-store.ts";
+import { contentVersion } from "./fingerprint.ts";
 import { readSmallFile } from "./fs/read.ts";
 import { makeCredentialStore } from "./pending-tokens.ts";
 
@@ -68,17 +69,20 @@ export const makeFileStore = ({
   return {
     describe: { mode: "file", places: [source], isPersistent: true },
     load: loadFile(path, codexHome, source),
-    save: (document) =>
+    save: (document, options) =>
       Effect.flatMap(changes, ({ saveAuthFile }) =>
-        Effect.as(saveAuthFile(path, codexHome, document), source),
+        Effect.as(saveAuthFile(path, codexHome, document, options?.expected), source),
       ),
-    remove: Effect.suspend(() => {
-      const problem = codexHomeProblem(codexHome);
-      if (problem !== undefined) return Effect.fail(problem);
-      return existsSync(codexHome.path)
-        ? Effect.flatMap(changes, ({ removeAuthFile }) => removeAuthFile(path, onWarning))
-        : Effect.succeed(false);
-    }),
+    remove: (options) =>
+      Effect.suspend(() => {
+        const problem = codexHomeProblem(codexHome);
+        if (problem !== undefined) return Effect.fail(problem);
+        return existsSync(codexHome.path)
+          ? Effect.flatMap(changes, ({ removeAuthFile }) =>
+              removeAuthFile(path, onWarning, options?.expected),
+            )
+          : Effect.succeed(false);
+      }),
     checkWritable: Effect.flatMap(changes, ({ checkAuthFile }) => checkAuthFile(path, codexHome)),
   };
 };
@@ -101,7 +105,7 @@ const loadFile = (
     }
     if (bytes !== undefined)
       return Effect.map(parseAuthJson(bytes, path), (document) =>
-        Option.some({ document, source }),
+        Option.some({ document, source, version: contentVersion(bytes) }),
       );
     const problem = codexHomeProblem(home);
     return problem === undefined ? Effect.succeedNone : Effect.fail(problem);

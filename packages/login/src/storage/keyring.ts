@@ -2,6 +2,8 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
+import { assertVersionOf } from "./expected-version.ts";
+import { contentVersion } from "./fingerprint.ts";
 import { makeFileStore } from "./file.ts";
 import {
   CredentialStore,
@@ -54,25 +56,29 @@ export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementat
   const file = makeFileStore(options);
   const source: StoreSource = { _tag: "Keyring", service: keyringService, account };
   const warn = options.onWarning ?? logStoreWarning;
+  const load: StoreImplementation["load"] = Effect.flatMap(entry.get, (json) =>
+    json === null
+      ? Effect.succeedNone
+      : Effect.map(parseAuthJson(json, "OS keyring"), (document) =>
+          Option.some({ document, source, version: contentVersion(json) }),
+        ),
+  );
+  const assertVersion = assertVersionOf(load);
   return {
     describe: { mode: "keyring", places: [source], isPersistent: true },
-    load: Effect.flatMap(entry.get, (json) =>
-      json === null
-        ? Effect.succeedNone
-        : Effect.map(parseAuthJson(json, "OS keyring"), (document) =>
-            Option.some({ document, source }),
-          ),
-    ),
-    save: Effect.fnUntraced(function* (document) {
+    load,
+    save: Effect.fnUntraced(function* (document, options) {
+      yield* assertVersion("save", options);
       yield* entry.set(encodeAuthJson(document, { layout: "compact" }));
       // The credential is stored. A remaining file is not read in this mode, but its owner should know of it.
-      yield* Effect.catch(file.remove, warn);
+      yield* Effect.catch(file.remove(), warn);
       return source;
     }),
-    remove: Effect.gen(function* () {
+    remove: Effect.fnUntraced(function* (options) {
+      yield* assertVersion("remove", options);
       // The file is removed too if the keyring cannot be reached, and only then the failure is reported.
       const fromKeyring = yield* Effect.result(entry.delete);
-      const fromFile = yield* file.remove;
+      const fromFile = yield* file.remove();
       return (yield* Effect.fromResult(fromKeyring)) || fromFile;
     }),
     checkWritable: Effect.asVoid(entry.get),

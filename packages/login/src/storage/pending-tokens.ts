@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Schedule from "effect/Schedule";
 import type { AuthDocument } from "./auth-json/index.ts";
 import type {
   CredentialStore,
@@ -31,7 +32,7 @@ interface Pending {
  *   makeCredentialStore({
  *     load: Effect.succeedNone,
  *     save: () => Effect.succeed(source),
- *     remove: Effect.succeed(false),
+ *     remove: () => Effect.succeed(false),
  *     checkWritable: Effect.void,
  *     describe: { mode: "ephemeral", places: [source], isPersistent: false },
  *   }),
@@ -53,12 +54,12 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
       pending = undefined;
       return stored;
     }
-    return Option.some({ document: pending.document, source: found.source });
+    return Option.some({ ...found, document: pending.document });
   };
 
   const load = Effect.map(loadSettled(store), standIn);
-  const save: StoreImplementation["save"] = (document) =>
-    Effect.andThen(assertHomeLockHeld, Effect.tap(store.save(document), forget));
+  const save: StoreImplementation["save"] = (document, options) =>
+    Effect.andThen(assertHomeLockHeld, Effect.tap(store.save(document, options), forget));
 
   const keepUnsaved: CredentialStore["Service"]["keepUnsaved"] = (document, spent) =>
     Effect.sync(() => {
@@ -71,27 +72,46 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
     load,
     save,
     keepUnsaved,
-    remove: Effect.andThen(assertHomeLockHeld, Effect.tap(store.remove, forget)),
-    saveRefreshed: (document, spent) =>
-      save(document).pipe(
+    remove: (options) =>
+      Effect.andThen(assertHomeLockHeld, Effect.tap(store.remove(options), forget)),
+    saveRefreshed: (document, spent, options) =>
+      save(document, { ...options, expected: spent.version }).pipe(
+        Effect.retry({
+          schedule: saveAgain,
+          while: (error) => error._tag === "StoreUnavailable",
+        }),
         Effect.map((source): SavedTokens => ({ source, problem: Option.none() })),
         Effect.catch((error) =>
-          Effect.as(keepUnsaved(document, spent), {
-            source: spent.source,
-            problem: Option.some(error),
-          }),
+          error._tag === "StoreConflict"
+            ? Effect.fail(error)
+            : Effect.as(keepUnsaved(document, spent), {
+                source: spent.source,
+                problem: Option.some(error),
+              }),
         ),
       ),
     savePending: Effect.suspend(() =>
       pending === undefined
         ? Effect.void
-        : Effect.flatMap(load, () =>
-            pending === undefined ? Effect.void : Effect.asVoid(save(pending.document)),
+        : Effect.flatMap(load, (stored) =>
+            pending === undefined || Option.isNone(stored)
+              ? Effect.void
+              : Effect.asVoid(save(pending.document, { expected: stored.value.version })),
           ),
     ),
     hasPending: () => pending !== undefined,
   };
 };
+
+/**
+ * While a store does not respond, neither does its lock, so that in most cases no other host can spend the old token
+ * before the new one is saved.
+ */
+const SAVE_WITHIN_MS = 20_000;
+const saveAgain = Schedule.upTo(
+  Schedule.jittered(Schedule.min([Schedule.exponential(100, 2), Schedule.spaced(1_000)])),
+  { duration: SAVE_WITHIN_MS },
+);
 
 const SETTLE_MS = 50;
 

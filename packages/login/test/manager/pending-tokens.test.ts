@@ -37,7 +37,11 @@ const pair = (name: string): AuthDocument => ({
     refreshToken: Redacted.make(`refresh-${name}`),
   },
 });
-const stored = (document: AuthDocument): StoredDocument => ({ document, source });
+const stored = (document: AuthDocument): StoredDocument => ({
+  document,
+  source,
+  version: nameOf(document),
+});
 
 /** A store on a disk that fills up and is cleared again. */
 const openStore = (first: AuthDocument) => {
@@ -55,10 +59,11 @@ const openStore = (first: AuthDocument) => {
         disk.document = Option.some(document);
         return Effect.succeed(source);
       }),
-    remove: Effect.sync(() => {
-      disk.document = Option.none();
-      return true;
-    }),
+    remove: () =>
+      Effect.sync(() => {
+        disk.document = Option.none();
+        return true;
+      }),
     checkWritable: Effect.void,
     describe: { mode: "file", places: [source], isPersistent: true },
   };
@@ -125,7 +130,7 @@ describe("refreshed tokens that cannot be saved", () => {
     const { disk, store } = openStore(pair("spent"));
     disk.isFull = true;
     await run(store.saveRefreshed(pair("new"), stored(pair("spent"))));
-    await run(store.remove);
+    await run(store.remove());
     expect(await run(loadPair(store))).toBe("none");
   });
 

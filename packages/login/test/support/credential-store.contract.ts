@@ -55,7 +55,7 @@ export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string)
       Effect.gen(function* () {
         const { use, stored } = open();
         expect(yield* stored).toEqual(Option.none());
-        expect(yield* use((store) => store.remove)).toBe(false);
+        expect(yield* use((store) => store.remove())).toBe(false);
       }),
     );
 
@@ -84,9 +84,9 @@ export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string)
       Effect.gen(function* () {
         const { use, stored } = open();
         yield* use((store) => store.save(apiKey("sk-1")));
-        expect(yield* use((store) => store.remove)).toBe(true);
+        expect(yield* use((store) => store.remove())).toBe(true);
         expect(yield* stored).toEqual(Option.none());
-        expect(yield* use((store) => store.remove)).toBe(false);
+        expect(yield* use((store) => store.remove())).toBe(false);
       }),
     );
 
@@ -96,7 +96,7 @@ export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string)
         yield* one.use((store) => store.save(apiKey("sk-one")));
         expect(yield* other.stored).toEqual(Option.none());
         yield* other.use((store) => store.save(apiKey("sk-other")));
-        yield* other.use((store) => store.remove);
+        yield* other.use((store) => store.remove());
         expect(yield* one.stored).toEqual(Option.some(compact(apiKey("sk-one"))));
       }),
     );

@@ -29,7 +29,7 @@ export const openFileStore = (codexHome: CodexHome) => {
     save: (key: string) =>
       Effect.flatMap(opened, ({ lock, store }) => lock.withLock(store.save(apiKey(key)))),
     remove: Effect.flatMap(opened, ({ lock, store }) =>
-      lock.withLockIfAvailable(store.remove, { onUnavailable: Effect.die }),
+      lock.withLockIfAvailable(store.remove(), { onUnavailable: Effect.die }),
     ),
     checkWritable: Effect.flatMap(store, (it) => it.checkWritable),
   };

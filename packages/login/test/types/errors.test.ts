@@ -37,6 +37,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
     case "LOGIN_REFRESH_REJECTED":
     case "LOGIN_REFRESH_ACCOUNT_CHANGED":
+    case "LOGIN_REFRESH_INTERRUPTED":
     case "LOGIN_CREDENTIAL_FORBIDDEN":
     case "LOGIN_WORKSPACE_NOT_ALLOWED":
     case "LOGIN_WORKSPACE_SWITCH_FAILED":
@@ -97,6 +98,10 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_AUTHORITY_UNREACHABLE":
     case "LOGIN_WORKSPACE_CHECK_FAILED":
     case "LOGIN_HOME_LOCK_BUSY":
+    case "LOGIN_LEASE_BUSY":
+    case "LOGIN_LEASE_LOST":
+    case "LOGIN_STORE_CONFLICT":
+    case "LOGIN_STORE_UNAVAILABLE":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_LOOKUP_FAILED":
     case "LOGIN_REFRESH_FAILED":
     case "LOGIN_GATEWAY_AUTH_FAILED":

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
+import { changeStored } from "../../manager/change-stored.ts";
 import { AuthManager } from "../../manager/index.ts";
 import { CredentialStore } from "../../storage/index.ts";
 import { type LoginError } from "../../errors/index.ts";
@@ -67,10 +68,12 @@ const backgroundTask = (
   agent: Agent,
   rejectedTaskId: string | undefined,
 ): Requesting<string> =>
-  lock.withLock(
+  changeStored(
+    lock,
     Effect.gen(function* () {
       const { agentRuntimeId } = agent.record;
-      const document = Option.getOrUndefined(yield* store.load)?.document ?? {};
+      const found = Option.getOrUndefined(yield* store.load);
+      const document = found?.document ?? {};
       const stored = Option.filter(
         yield* readIdentity(document),
         (record) => record.agentRuntimeId === agentRuntimeId,
@@ -83,7 +86,7 @@ const backgroundTask = (
       remembered.set(agentRuntimeId, taskId);
       if (Option.isSome(stored) && document.agentIdentity?._tag === "Record") {
         const agentIdentity = withBackgroundTask(document.agentIdentity, taskId);
-        yield* store.save({ ...document, agentIdentity });
+        yield* store.save({ ...document, agentIdentity }, { expected: found?.version ?? null });
       }
       return taskId;
     }),

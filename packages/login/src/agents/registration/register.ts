@@ -6,7 +6,8 @@ import { normalizeBaseUrl } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import type { AuthDocument } from "../../storage/auth-json/index.ts";
+import type { StoredDocument } from "../../storage/index.ts";
+import { changeStored } from "../../manager/change-stored.ts";
 import { readSignIn } from "../../manager/chatgpt.ts";
 import type { ChatgptCredential } from "../../credential/index.ts";
 import type { LoginError } from "../../errors/index.ts";
@@ -29,20 +30,22 @@ export const ensureRecord = (
   credential: ChatgptCredential,
   accountId: string,
 ): Requesting<AgentIdentityRecord> =>
-  deps.lock.withLock(
+  changeStored(
+    deps.lock,
     Effect.gen(function* () {
-      const { document } = (yield* readSignIn(deps.store, credential)).stored;
+      const { stored } = yield* readSignIn(deps.store, credential);
+      const { document } = stored;
       const known = Option.filter(yield* readIdentity(document), belongsTo(credential.account));
       if (Option.isSome(known)) return known.value;
       yield* deps.store.checkWritable;
-      return yield* Effect.uninterruptible(registerAndStore(deps, document, credential, accountId));
+      return yield* Effect.uninterruptible(registerAndStore(deps, stored, credential, accountId));
     }),
   );
 
 /** Uninterruptible, because an agent that is registered but not stored would be lost. */
 const registerAndStore = Effect.fnUntraced(function* (
   deps: RegistrationDeps,
-  document: AuthDocument,
+  { document, version }: StoredDocument,
   credential: ChatgptCredential,
   accountId: string,
 ): Effect.fn.Return<AgentIdentityRecord, LoginError, HttpTransport | HomeLockHeld> {
@@ -51,7 +54,7 @@ const registerAndStore = Effect.fnUntraced(function* (
   const nowMs = yield* Clock.currentTimeMillis;
   const account = { ...credential.account, accountId };
   const agentIdentity = newStoredIdentity({ account, agentRuntimeId, key, nowMs });
-  yield* deps.store.save({ ...document, agentIdentity });
+  yield* deps.store.save({ ...document, agentIdentity }, { expected: version });
   return yield* Effect.orDie(Effect.flatMap(readIdentity({ agentIdentity }), Effect.fromOption));
 });
 

@@ -171,7 +171,7 @@ export const makeKeptAccounts = (
       lock.withLockIfAvailable(
         Effect.andThen(
           before,
-          CredentialStore.use((store) => store.remove),
+          CredentialStore.use((store) => store.remove()),
         ),
         { onUnavailable: logStoreWarning },
       ),

@@ -25,7 +25,7 @@ export interface HeldLock {
  * import { join } from "node:path";
  *
  * const codexHome = { path: mkdtempSync(join(tmpdir(), "codex-home-")), explicit: true };
- * const signOut = CredentialStore.use((store) => store.remove); // requires HomeLockHeld
+ * const signOut = CredentialStore.use((store) => store.remove()); // requires HomeLockHeld
  * const program = HomeLock.use((lock) => lock.withLock(signOut));
  * const layers = Layer.merge(fileStore({ codexHome }), homeLock({ codexHome }));
  * await Effect.runPromise(Effect.provide(program, layers));

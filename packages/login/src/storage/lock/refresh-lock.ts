@@ -2,11 +2,17 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import * as Random from "effect/Random";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { canonicalCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
 import type { CodexHome } from "../../config/environment.ts";
-import { type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
+import {
+  HomeLockFailed,
+  type LeaseLost,
+  type RefreshLockError,
+  type StoreUnavailable,
+} from "../../errors/store.ts";
 import { describeSystemError } from "../fs/system-error.ts";
 import type { RefreshOutcome } from "./refresh-outcome.ts";
 
@@ -17,8 +23,8 @@ export type { RefreshOutcome } from "./refresh-outcome.ts";
  * take half a minute if the authority does not respond; `HomeLock`, which logins and logouts take as well, is not. Callers
  * that wait for this lock share the outcome of its holder, success or failure.
  *
- * Give a manager a service of your own if the processes share a store that is not on one machine. Why there are two locks:
- * docs/decisions/0030-refresh-lock-and-outcome.md.
+ * For a store that is not on one machine, `storage/custom` makes this service of a `RefreshLockImplementation`. Why there
+ * are two locks: docs/decisions/0030-refresh-lock-and-outcome.md.
  *
  * @example
  * ```ts
@@ -37,9 +43,13 @@ export class RefreshLock extends Context.Service<
   RefreshLock,
   {
     /** Waits for the lock and holds it until the scope closes. The wait can be interrupted. */
-    readonly acquire: Effect.Effect<void, HomeLockError, Scope.Scope>;
+    readonly acquire: Effect.Effect<RefreshLease, RefreshLockError, Scope.Scope>;
     /** The outcome that was recorded last, by any process. */
     readonly lastOutcome: Effect.Effect<Option.Option<RefreshOutcome>>;
+    /** Waits until an outcome is recorded, by any process, that the function accepts. */
+    readonly awaitOutcome: (
+      isAwaited: (outcome: RefreshOutcome) => boolean,
+    ) => Effect.Effect<RefreshOutcome>;
     /** Records an outcome. Run it while the lock is held. */
     readonly recordOutcome: (outcome: RefreshOutcome) => Effect.Effect<void>;
   }
@@ -47,11 +57,31 @@ export class RefreshLock extends Context.Service<
   /** Excludes the tasks that share this layer; touches no disk. */
   static readonly layerMemory: Layer.Layer<RefreshLock> = Layer.sync(RefreshLock, () => {
     const memory = outcomeMemory();
-    return { ...memory, acquire: Semaphore.takeScoped(Semaphore.makeUnsafe(1), 1) };
+    return {
+      ...memory,
+      awaitOutcome: pollForOutcome(memory.lastOutcome, POLL_MS),
+      acquire: Effect.as(Semaphore.takeScoped(Semaphore.makeUnsafe(1), 1), unlosableLease),
+    };
   });
 }
 
-const outcomeMemory = () => {
+/** The right to spend the refresh token, until the scope of `acquire` closes. */
+export interface RefreshLease {
+  /**
+   * Larger than the token of every earlier lease; a safe integer. The store refuses a `save` with an older one. Absent for
+   * locks that a running process cannot lose.
+   */
+  readonly fencingToken?: number;
+  /** Fails if the lease is not held any more; else it is held for its full time again. Run it before something is spent. */
+  readonly confirm: Effect.Effect<void, LeaseLost | StoreUnavailable>;
+}
+
+/** The operating system holds a file lock for as long as the process lives. */
+const unlosableLease: RefreshLease = { confirm: Effect.void };
+
+const POLL_MS = 40;
+
+export const outcomeMemory = () => {
   let last = Option.none<RefreshOutcome>();
   return {
     lastOutcome: Effect.sync(() => last),
@@ -61,6 +91,24 @@ const outcomeMemory = () => {
       }),
   };
 };
+
+/** Reads the last outcome until the function accepts it. Between two reads it waits about `pauseMs`, or for `wake`. */
+export const pollForOutcome =
+  (
+    lastOutcome: Effect.Effect<Option.Option<RefreshOutcome>>,
+    pauseMs: number,
+    wake: Effect.Effect<unknown> = Effect.never,
+  ): RefreshLock["Service"]["awaitOutcome"] =>
+  (isAwaited) => {
+    const pause = Effect.map(Random.nextBetween(0.8, 1.2), (factor) => pauseMs * factor);
+    const wait = Effect.raceFirst(Effect.flatMap(pause, Effect.sleep), wake);
+    const look: Effect.Effect<RefreshOutcome> = Effect.flatMap(lastOutcome, (last) =>
+      Option.isSome(last) && isAwaited(last.value)
+        ? Effect.succeed(last.value)
+        : Effect.andThen(wait, look),
+    );
+    return look;
+  };
 
 export interface RefreshLockOptions {
   readonly codexHome: CodexHome;
@@ -106,6 +154,13 @@ export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
         }),
       );
       const { codexHome, maxWaitMs = 60_000 } = options;
+      const lastOutcome = Effect.gen(function* () {
+        const folders = yield* foldersOf(codexHome);
+        const { read } = yield* files;
+        const found = folders.map(read).filter((outcome) => outcome !== undefined);
+        const kept = Option.getOrUndefined(yield* memory.lastOutcome);
+        return Option.fromUndefinedOr(newest(kept === undefined ? found : [...found, kept]));
+      });
       return {
         acquire: Effect.gen(function* () {
           yield* Semaphore.takeScoped(queue, 1);
@@ -119,14 +174,10 @@ export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
             maxWaitMs,
             lockableFiles,
           });
+          return unlosableLease;
         }),
-        lastOutcome: Effect.gen(function* () {
-          const folders = yield* foldersOf(codexHome);
-          const { read } = yield* files;
-          const found = folders.map(read).filter((outcome) => outcome !== undefined);
-          const kept = Option.getOrUndefined(yield* memory.lastOutcome);
-          return Option.fromUndefinedOr(newest(kept === undefined ? found : [...found, kept]));
-        }),
+        lastOutcome,
+        awaitOutcome: pollForOutcome(lastOutcome, POLL_MS),
         recordOutcome: (outcome) =>
           Effect.gen(function* () {
             const folders = yield* foldersOf(codexHome);

@@ -82,6 +82,9 @@ export const makeOutcomeReader = () => {
 export const writeOutcome = (folder: string, outcome: RefreshOutcome): Promise<boolean> =>
   writeStateFile(folder, FILE, JSON.stringify(outcome));
 
+/** Returns the outcome in a text that is the JSON of one; `undefined` for any other text. */
+export const parseRefreshOutcome = (text: string): RefreshOutcome | undefined => parse(text);
+
 const stampOf = (path: string): string | undefined => {
   try {
     const { ino, mtimeNs } = statSync(path, { bigint: true });

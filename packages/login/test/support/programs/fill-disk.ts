@@ -34,7 +34,7 @@ const trying = Effect.gen(function* () {
   const names = readdirSync(home).filter((name) => !name.endsWith(".lock"));
   const file = readFileSync(join(home, "auth.json"), "utf8");
   rmSync(filler);
-  yield* Effect.result(locked(store.remove));
+  yield* Effect.result(locked(store.remove()));
   const codes = [check, save].map((error) => [
     error.code,
     "systemCode" in error ? error.systemCode : undefined,

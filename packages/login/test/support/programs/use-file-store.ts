@@ -13,7 +13,7 @@ const [home = "", ...words] = process.argv.slice(2);
 const operation = (word: string) =>
   CredentialStore.use((store) => {
     if (word === "check") return Effect.as(store.checkWritable, "done" as unknown);
-    if (word === "remove") return locked(store.remove);
+    if (word === "remove") return locked(store.remove());
     if (word !== "load") {
       const openaiApiKey = Redacted.make(word.slice("save:".length));
       return Effect.as(locked(store.save({ authMode: "apikey", openaiApiKey })), "done");

@@ -27,7 +27,7 @@ const using = Effect.gen(function* () {
   const { _tag } = yield* locked(store.save({ openaiApiKey: Redacted.make("sk-1") }));
   const file = readFileSync(join(home, "auth.json"), "utf8");
   const found = Option.isSome(yield* store.load);
-  const removed = yield* locked(store.remove);
+  const removed = yield* locked(store.remove());
   return { _tag, file, found, removed, warnings };
 });
 
