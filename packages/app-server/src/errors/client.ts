@@ -2,7 +2,17 @@ import { toSingleLine } from "@agent-auth/agent-identity/encoding";
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** An app server answered a request with an error. */
+/**
+ * An app server answered a request with an error.
+ *
+ * @example
+ * ```ts
+ * import { AppServerRequestFailed } from "@agent-auth/app-server/errors";
+ *
+ * const error = new AppServerRequestFailed({ method: "account/logout", rpcCode: -32603, text: "logout failed" });
+ * console.log(error.message); // account/logout failed: logout failed (-32603)
+ * ```
+ */
 export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFailed")<{
   readonly method: string;
   readonly rpcCode: number;
@@ -21,7 +31,17 @@ export class AppServerRequestFailed extends Data.TaggedError("AppServerRequestFa
   }
 }
 
-/** The connection to an app server closed before it answered. */
+/**
+ * The connection to an app server closed before it answered.
+ *
+ * @example
+ * ```ts
+ * import { AppServerClosed } from "@agent-auth/app-server/errors";
+ *
+ * const error = new AppServerClosed({ method: "account/read" });
+ * console.log(error.message); // the app server closed the connection before it answered account/read
+ * ```
+ */
 export class AppServerClosed extends Data.TaggedError("AppServerClosed")<{
   readonly method: string;
 }> {
@@ -33,7 +53,18 @@ export class AppServerClosed extends Data.TaggedError("AppServerClosed")<{
   }
 }
 
-/** An app server's answer does not match the protocol. */
+/**
+ * An app server's answer does not match the protocol.
+ *
+ * @example
+ * ```ts
+ * import { AppServerAnswerInvalid } from "@agent-auth/app-server/errors";
+ *
+ * const error = new AppServerAnswerInvalid({ method: "account/read", reason: "account.type has another form" });
+ * console.log(error.message);
+ * // the app server's answer to account/read is invalid: account.type has another form
+ * ```
+ */
 export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInvalid")<{
   readonly method: string;
   /** Which member is wrong, without its value. */
@@ -47,7 +78,17 @@ export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInv
   }
 }
 
-/** There is no ChatGPT sign-in to lend. */
+/**
+ * There is no ChatGPT sign-in to lend.
+ *
+ * @example
+ * ```ts
+ * import { HostNotSignedIn } from "@agent-auth/app-server/errors";
+ *
+ * const error = new HostNotSignedIn({ kind: null });
+ * console.log(error.message); // there is no sign-in to lend
+ * ```
+ */
 export class HostNotSignedIn extends Data.TaggedError("HostNotSignedIn")<{
   /** The kind of the current credential; null if there is none. */
   readonly kind: string | null;

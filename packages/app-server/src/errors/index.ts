@@ -14,7 +14,17 @@ export * from "./client.ts";
 export * from "./listener.ts";
 export * from "./request.ts";
 
-/** Tokens that a client lent are in use, so that another sign-in would not take effect. Nothing was changed. */
+/**
+ * Tokens that a client lent are in use, so that another sign-in would not take effect. Nothing was changed.
+ *
+ * @example
+ * ```ts
+ * import { ExternalAuthActive } from "@agent-auth/app-server/errors";
+ *
+ * const error = new ExternalAuthActive();
+ * console.log(error.code); // APP_SERVER_EXTERNAL_AUTH_ACTIVE
+ * ```
+ */
 export class ExternalAuthActive extends Data.TaggedError("ExternalAuthActive")<{}> {
   readonly code = "APP_SERVER_EXTERNAL_AUTH_ACTIVE";
   readonly remedy: Remedy = "fixInput";
@@ -24,7 +34,17 @@ export class ExternalAuthActive extends Data.TaggedError("ExternalAuthActive")<{
   }
 }
 
-/** The host of this server configured the credential, and its clients must not change it. Nothing was changed. */
+/**
+ * The host of this server configured the credential, and its clients must not change it. Nothing was changed.
+ *
+ * @example
+ * ```ts
+ * import { HostOwnsAuth } from "@agent-auth/app-server/errors";
+ *
+ * const error = new HostOwnsAuth();
+ * console.log(error.code); // APP_SERVER_HOST_OWNS_AUTH
+ * ```
+ */
 export class HostOwnsAuth extends Data.TaggedError("HostOwnsAuth")<{}> {
   readonly code = "APP_SERVER_HOST_OWNS_AUTH";
   readonly remedy: Remedy = "contactAdmin";
@@ -34,7 +54,17 @@ export class HostOwnsAuth extends Data.TaggedError("HostOwnsAuth")<{}> {
   }
 }
 
-/** `forced_login_method` does not allow tokens that a client lends. Nothing was changed. */
+/**
+ * `forced_login_method` does not allow tokens that a client lends. Nothing was changed.
+ *
+ * @example
+ * ```ts
+ * import { ExternalAuthDisabled } from "@agent-auth/app-server/errors";
+ *
+ * const error = new ExternalAuthDisabled();
+ * console.log(error.code); // APP_SERVER_EXTERNAL_AUTH_DISABLED
+ * ```
+ */
 export class ExternalAuthDisabled extends Data.TaggedError("ExternalAuthDisabled")<{}> {
   readonly code = "APP_SERVER_EXTERNAL_AUTH_DISABLED";
   readonly remedy: Remedy = "contactAdmin";
@@ -44,7 +74,17 @@ export class ExternalAuthDisabled extends Data.TaggedError("ExternalAuthDisabled
   }
 }
 
-/** Lent tokens belong to a workspace that `forced_chatgpt_workspace_id` does not list. They are not used. */
+/**
+ * Lent tokens belong to a workspace that `forced_chatgpt_workspace_id` does not list. They are not used.
+ *
+ * @example
+ * ```ts
+ * import { ExternalWorkspaceNotAllowed } from "@agent-auth/app-server/errors";
+ *
+ * const error = new ExternalWorkspaceNotAllowed({ allowed: ["ws-1"], found: "ws-2" });
+ * console.log(error.message); // External auth must use one of workspace(s) ["ws-1"], but received "ws-2".
+ * ```
+ */
 export class ExternalWorkspaceNotAllowed extends Data.TaggedError("ExternalWorkspaceNotAllowed")<{
   readonly allowed: ReadonlyArray<string>;
   readonly found: string;
@@ -58,7 +98,17 @@ export class ExternalWorkspaceNotAllowed extends Data.TaggedError("ExternalWorks
   }
 }
 
-/** A lent access token is not a JWT. It is not used. */
+/**
+ * A lent access token is not a JWT. It is not used.
+ *
+ * @example
+ * ```ts
+ * import { LentTokenInvalid } from "@agent-auth/app-server/errors";
+ *
+ * const error = new LentTokenInvalid();
+ * console.log(error.message); // failed to set external auth: invalid ID token format
+ * ```
+ */
 export class LentTokenInvalid extends Data.TaggedError("LentTokenInvalid")<{}> {
   readonly code = "APP_SERVER_LENT_TOKEN_INVALID";
   readonly remedy: Remedy = "fixInput";
@@ -68,7 +118,17 @@ export class LentTokenInvalid extends Data.TaggedError("LentTokenInvalid")<{}> {
   }
 }
 
-/** The client that lent tokens was asked for new ones and did not send any. */
+/**
+ * The client that lent tokens was asked for new ones and did not send any.
+ *
+ * @example
+ * ```ts
+ * import { LentTokensNotRefreshed } from "@agent-auth/app-server/errors";
+ *
+ * const error = new LentTokensNotRefreshed({ reason: "invalid auth refresh response" });
+ * console.log(error.message); // invalid auth refresh response
+ * ```
+ */
 export class LentTokensNotRefreshed extends Data.TaggedError("LentTokensNotRefreshed")<{
   /** A text of Codex, with the client's own message if it sent one. */
   readonly reason: string;
@@ -81,7 +141,17 @@ export class LentTokensNotRefreshed extends Data.TaggedError("LentTokensNotRefre
   }
 }
 
-/** The login server could not listen, because other programs hold all of its ports. */
+/**
+ * The login server could not listen, because other programs hold all of its ports.
+ *
+ * @example
+ * ```ts
+ * import { LoginServerPortTaken } from "@agent-auth/app-server/errors";
+ *
+ * const error = new LoginServerPortTaken({ ports: [1455, 1457] });
+ * console.log(error.message); // failed to start login server: Port 127.0.0.1:1457 is already in use
+ * ```
+ */
 export class LoginServerPortTaken extends Data.TaggedError("LoginServerPortTaken")<{
   readonly ports: ReadonlyArray<number>;
 }> {
@@ -95,7 +165,17 @@ export class LoginServerPortTaken extends Data.TaggedError("LoginServerPortTaken
   }
 }
 
-/** The authority does not offer device codes. */
+/**
+ * The authority does not offer device codes.
+ *
+ * @example
+ * ```ts
+ * import { DeviceCodeLoginNotEnabled } from "@agent-auth/app-server/errors";
+ *
+ * const error = new DeviceCodeLoginNotEnabled();
+ * console.log(error.code); // APP_SERVER_DEVICE_CODE_NOT_ENABLED
+ * ```
+ */
 export class DeviceCodeLoginNotEnabled extends Data.TaggedError("DeviceCodeLoginNotEnabled")<{}> {
   readonly code = "APP_SERVER_DEVICE_CODE_NOT_ENABLED";
   readonly remedy: Remedy = "signIn";
@@ -105,7 +185,21 @@ export class DeviceCodeLoginNotEnabled extends Data.TaggedError("DeviceCodeLogin
   }
 }
 
-/** The authority did not issue a device code. */
+/**
+ * The authority did not issue a device code.
+ *
+ * @example
+ * ```ts
+ * import { DeviceCodeUnavailable } from "@agent-auth/app-server/errors";
+ *
+ * const error = new DeviceCodeUnavailable({
+ *   reason: "the authority cannot be reached",
+ *   remedy: "fixNetwork",
+ *   hint: "Check the network connection.",
+ * });
+ * console.log(error.message); // failed to request device code: the authority cannot be reached
+ * ```
+ */
 export class DeviceCodeUnavailable extends Data.TaggedError("DeviceCodeUnavailable")<{
   readonly reason: string;
   readonly remedy: Remedy;
@@ -117,7 +211,17 @@ export class DeviceCodeUnavailable extends Data.TaggedError("DeviceCodeUnavailab
   }
 }
 
-/** A login id is not a UUID. */
+/**
+ * A login id is not a UUID.
+ *
+ * @example
+ * ```ts
+ * import { InvalidLoginId } from "@agent-auth/app-server/errors";
+ *
+ * const error = new InvalidLoginId({ loginId: "1" });
+ * console.log(error.message); // invalid login id: 1
+ * ```
+ */
 export class InvalidLoginId extends Data.TaggedError("InvalidLoginId")<{
   readonly loginId: string;
 }> {
@@ -129,7 +233,17 @@ export class InvalidLoginId extends Data.TaggedError("InvalidLoginId")<{
   }
 }
 
-/** A request to the account's backend needs a ChatGPT sign-in, and there is none. Nothing was sent. */
+/**
+ * A request to the account's backend needs a ChatGPT sign-in, and there is none. Nothing was sent.
+ *
+ * @example
+ * ```ts
+ * import { AccountAuthRequired } from "@agent-auth/app-server/errors";
+ *
+ * const error = new AccountAuthRequired({ purpose: "to read rate limits", isSignedIn: false });
+ * console.log(error.message); // codex account authentication required to read rate limits
+ * ```
+ */
 export class AccountAuthRequired extends Data.TaggedError("AccountAuthRequired")<{
   /** What the sign-in is needed for, as in `to read rate limits`. */
   readonly purpose: string;
@@ -145,7 +259,17 @@ export class AccountAuthRequired extends Data.TaggedError("AccountAuthRequired")
   }
 }
 
-/** The account's backend failed, or its response cannot be used. */
+/**
+ * The account's backend failed, or its response cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { BackendRequestFailed } from "@agent-auth/app-server/errors";
+ *
+ * const error = new BackendRequestFailed({ attempt: "failed to fetch codex rate limits", reason: "unexpected response" });
+ * console.log(error.message); // failed to fetch codex rate limits: unexpected response
+ * ```
+ */
 export class BackendRequestFailed extends Data.TaggedError("BackendRequestFailed")<{
   /** What was attempted, as in `failed to fetch codex rate limits`. */
   readonly attempt: string;
@@ -164,7 +288,17 @@ export class BackendRequestFailed extends Data.TaggedError("BackendRequestFailed
   }
 }
 
-/** A workspace cannot be selected. */
+/**
+ * A workspace cannot be selected.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceSwitchRefused } from "@agent-auth/app-server/errors";
+ *
+ * const error = new WorkspaceSwitchRefused({ reason: "The selected workspace is unavailable" });
+ * console.log(error.message); // The selected workspace is unavailable
+ * ```
+ */
 export class WorkspaceSwitchRefused extends Data.TaggedError("WorkspaceSwitchRefused")<{
   readonly reason: string;
 }> {

@@ -1,7 +1,17 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** The request is not one that the protocol allows: an unknown method, or missing or ill-typed parameters. */
+/**
+ * The request is not one that the protocol allows: an unknown method, or missing or ill-typed parameters.
+ *
+ * @example
+ * ```ts
+ * import { InvalidRequest } from "@agent-auth/app-server/errors";
+ *
+ * const error = new InvalidRequest({ problem: "missing field `loginId`" });
+ * console.log(error.message); // Invalid request: missing field `loginId`
+ * ```
+ */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
   /** A text as serde writes it. It quotes strings and numbers of the request. */
   readonly problem: string;
@@ -14,7 +24,17 @@ export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
   }
 }
 
-/** A request came before `initialize`. */
+/**
+ * A request came before `initialize`.
+ *
+ * @example
+ * ```ts
+ * import { NotInitialized } from "@agent-auth/app-server/errors";
+ *
+ * const error = new NotInitialized();
+ * console.log(error.message); // Not initialized
+ * ```
+ */
 export class NotInitialized extends Data.TaggedError("NotInitialized")<{}> {
   readonly code = "APP_SERVER_NOT_INITIALIZED";
   readonly remedy: Remedy = "fixInput";
@@ -24,7 +44,17 @@ export class NotInitialized extends Data.TaggedError("NotInitialized")<{}> {
   }
 }
 
-/** `initialize` came a second time on one connection. */
+/**
+ * `initialize` came a second time on one connection.
+ *
+ * @example
+ * ```ts
+ * import { AlreadyInitialized } from "@agent-auth/app-server/errors";
+ *
+ * const error = new AlreadyInitialized();
+ * console.log(error.message); // Already initialized
+ * ```
+ */
 export class AlreadyInitialized extends Data.TaggedError("AlreadyInitialized")<{}> {
   readonly code = "APP_SERVER_ALREADY_INITIALIZED";
   readonly remedy: Remedy = "fixInput";
@@ -34,7 +64,17 @@ export class AlreadyInitialized extends Data.TaggedError("AlreadyInitialized")<{
   }
 }
 
-/** `clientInfo.name` cannot be the value of a header. */
+/**
+ * `clientInfo.name` cannot be the value of a header.
+ *
+ * @example
+ * ```ts
+ * import { InvalidClientName } from "@agent-auth/app-server/errors";
+ *
+ * const error = new InvalidClientName({ clientName: "é" });
+ * console.log(error.message); // Invalid clientInfo.name: 'é'. Must be a valid HTTP header value.
+ * ```
+ */
 export class InvalidClientName extends Data.TaggedError("InvalidClientName")<{
   readonly clientName: string;
 }> {
@@ -48,7 +88,17 @@ export class InvalidClientName extends Data.TaggedError("InvalidClientName")<{
   }
 }
 
-/** A method or variant needs a capability that the client did not ask for in `initialize`. */
+/**
+ * A method or variant needs a capability that the client did not ask for in `initialize`.
+ *
+ * @example
+ * ```ts
+ * import { ExperimentalApiRequired } from "@agent-auth/app-server/errors";
+ *
+ * const error = new ExperimentalApiRequired({ what: "accountSession/list" });
+ * console.log(error.message); // accountSession/list requires experimentalApi capability
+ * ```
+ */
 export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRequired")<{
   readonly what: string;
 }> {
@@ -60,7 +110,17 @@ export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRe
   }
 }
 
-/** Codex's app server supports this method or variant, and this server does not. */
+/**
+ * Codex's app server supports this method or variant, and this server does not.
+ *
+ * @example
+ * ```ts
+ * import { MethodNotSupported } from "@agent-auth/app-server/errors";
+ *
+ * const error = new MethodNotSupported({ what: "account/bedrock/login", area: "Amazon Bedrock" });
+ * console.log(error.message); // account/bedrock/login is not supported: this server has no Amazon Bedrock
+ * ```
+ */
 export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
   readonly what: string;
   readonly area: string;
@@ -73,7 +133,17 @@ export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
   }
 }
 
-/** More requests are waiting than the server queues. */
+/**
+ * More requests are waiting than the server queues.
+ *
+ * @example
+ * ```ts
+ * import { ServerOverloaded } from "@agent-auth/app-server/errors";
+ *
+ * const error = new ServerOverloaded();
+ * console.log(error.message); // Server overloaded; retry later.
+ * ```
+ */
 export class ServerOverloaded extends Data.TaggedError("ServerOverloaded")<{}> {
   readonly code = "APP_SERVER_OVERLOADED";
   readonly remedy: Remedy = "retry";
@@ -83,7 +153,17 @@ export class ServerOverloaded extends Data.TaggedError("ServerOverloaded")<{}> {
   }
 }
 
-/** Something failed that no error class describes. The cause is in the server's log, not in the answer. */
+/**
+ * Something failed that no error class describes. The cause is in the server's log, not in the answer.
+ *
+ * @example
+ * ```ts
+ * import { InternalError } from "@agent-auth/app-server/errors";
+ *
+ * const error = new InternalError();
+ * console.log(error.message); // internal error
+ * ```
+ */
 export class InternalError extends Data.TaggedError("InternalError")<{}> {
   readonly code = "APP_SERVER_INTERNAL_ERROR";
   readonly remedy: Remedy = "retry";
