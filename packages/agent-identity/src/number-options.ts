@@ -5,9 +5,6 @@ export interface NumberRange {
   readonly max?: number;
 }
 
-/** The longest delay of a timer in milliseconds; Node fires longer ones at once. */
-export const maxTimerMs = 2_147_483_647;
-
 const checkRange = (name: string, value: number, range: NumberRange, kind: string): number => {
   const { min, max = Number.MAX_SAFE_INTEGER } = range;
   // Written so that NaN, which compares false with everything, is rejected.

@@ -4,6 +4,7 @@ import {
   JwksRequestFailed,
 } from "@agent-auth/agent-identity/errors";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import { CliError } from "./errors/cli-error.ts";
@@ -22,7 +23,6 @@ export interface FoundJwks {
   readonly jwks: unknown;
 }
 
-const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 
 /** The file or URL of the command line, else the configured backend's JWKS (docs/protocol.md §5). */
@@ -82,7 +82,7 @@ const fetchText = Effect.fnUntraced(function* (url: string) {
       method: "GET",
       url,
       headers: { accept: "application/json" },
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: shortTimeoutMs,
       maxBodyBytes: MAX_BYTES,
     })
     .pipe(Effect.mapError((failure) => new JwksRequestFailed({ url, failure })));

@@ -143,16 +143,3 @@ export type HttpTransportError =
  */
 export const isTransientHttpError = (error: HttpTransportError): boolean =>
   error._tag === "HttpTimedOut" || error._tag === "HttpConnectionFailed";
-
-/**
- * Returns whether a response status means that the same request may succeed later: 429 or 5xx.
- *
- * @example
- * ```ts
- * import { isTransientStatus } from "@agent-auth/agent-identity/errors";
- *
- * isTransientStatus(503); // true
- * isTransientStatus(404); // false
- * ```
- */
-export const isTransientStatus = (status: number): boolean => status === 429 || status >= 500;

@@ -1,5 +1,6 @@
 import * as Data from "effect/Data";
-import { isTransientStatus, type HttpTransportError } from "./http.ts";
+import { isTransientStatus } from "../http/status.ts";
+import type { HttpTransportError } from "./http.ts";
 import type { Remedy } from "./remedy.ts";
 
 /** The JWKS endpoint did not respond, and no earlier set may still be used. */

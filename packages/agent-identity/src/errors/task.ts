@@ -1,5 +1,6 @@
 import * as Data from "effect/Data";
-import { isTransientStatus, type HttpTransportError } from "./http.ts";
+import { isSuccessStatus, isTransientStatus } from "../http/status.ts";
+import type { HttpTransportError } from "./http.ts";
 import type { Remedy } from "./remedy.ts";
 import type { BaseUrlError, PathSegmentInvalid } from "./urls.ts";
 
@@ -114,7 +115,7 @@ export class BiscuitRejected extends Data.TaggedError("BiscuitRejected")<ErrorRe
     return isTransientStatus(this.status) ? "retry" : "signIn";
   }
   override get message() {
-    return this.status >= 200 && this.status < 300
+    return isSuccessStatus(this.status)
       ? `agent biscuit response omitted x-openai-authorization (status ${statusOf(this)})`
       : `agent biscuit request failed with status ${statusOf(this)}: ${this.body}`;
   }

@@ -3,6 +3,8 @@ import type * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { HttpTransportError } from "../errors/index.ts";
 
+export { isRedirectStatus, isSuccessStatus, isTransientStatus } from "./status.ts";
+
 /** One request of this package. Secrets in it stay `Redacted` until they are written to the socket. */
 export interface HttpRequest {
   readonly method: "GET" | "POST";

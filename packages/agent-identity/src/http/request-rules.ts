@@ -48,15 +48,11 @@ export const parseRequestUrl = Effect.fnUntraced(function* (
   return yield* new HttpInsecureUrl({ method, url: redactUrl(url) });
 });
 
-const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** The statuses after which a POST stays a POST (RFC 9110 §15.4.8, §15.4.9). */
 const methodPreservingStatuses: ReadonlySet<number> = new Set([307, 308]);
 
 /** How many redirects in a row are followed. */
 const maxRedirects = 5;
-
-/** Whether a status is a redirect (RFC 9110 §15.4). */
-export const isRedirect = (status: number): boolean => redirectStatuses.has(status);
 
 /**
  * Returns the URL that a redirect leads to if it may be followed: within the origin (so never from https to http), a

@@ -17,13 +17,8 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from "./index.ts";
-import {
-  followRedirect,
-  isRedirect,
-  parseRequestUrl,
-  plainHeaders,
-  plainText,
-} from "./request-rules.ts";
+import { followRedirect, parseRequestUrl, plainHeaders, plainText } from "./request-rules.ts";
+import { isRedirectStatus } from "./status.ts";
 
 /** What every request of the layer carries, and how it reaches the network. */
 export interface UndiciTransportOptions {
@@ -157,7 +152,7 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
     for (let count = 0; ; count += 1) {
       const response = yield* sendOnce({ undici, dispatcher, request, url, headers });
       const { status } = response;
-      if (!isRedirect(status) || request.followRedirects === false) return response;
+      if (!isRedirectStatus(status) || request.followRedirects === false) return response;
       const { location } = response.headers;
       url = yield* followRedirect({ method, status, from: url, location, count });
     }

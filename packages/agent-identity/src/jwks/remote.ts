@@ -9,7 +9,8 @@ import {
   JwksRequestFailed,
 } from "../errors/index.ts";
 import type { HttpTransport } from "../http/index.ts";
-import { checkTimeOption, maxTimerMs } from "../number-options.ts";
+import { maxTimerMs, shortTimeoutMs } from "../http/timeouts.ts";
+import { checkTimeOption } from "../number-options.ts";
 import { isHttpsOrLoopback, redactUrl } from "../urls/index.ts";
 import type { FetchedJwks } from "./fetch.ts";
 import { JwksSource, type TrustedKey } from "./index.ts";
@@ -38,7 +39,7 @@ type CheckedOptions = Required<Omit<RemoteJwksOptions, "allowInsecureHttp">> &
 
 /** With NaN, a cooldown never ends and a set never goes stale: such numbers are rejected before they are used. */
 const checkOptions = (options: RemoteJwksOptions): CheckedOptions => {
-  const timeoutMs = options.timeoutMs ?? 10_000;
+  const timeoutMs = options.timeoutMs ?? shortTimeoutMs;
   const times = {
     defaultLifetimeMs: options.defaultLifetimeMs ?? 300_000,
     maxLifetimeMs: options.maxLifetimeMs ?? 86_400_000,

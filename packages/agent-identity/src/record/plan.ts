@@ -1,4 +1,4 @@
-/** The plans that an account may have, as Codex spells them. */
+/** The plans that an account may have, as Codex spells them: those of one person, then those of workspaces. */
 export const planTypes = [
   "free",
   "go",
@@ -30,7 +30,6 @@ const aliases: ReadonlyMap<string, PlanType> = new Map([
   ["hc", "enterprise"],
   ["education", "edu"],
 ]);
-const firstWorkspacePlan = planTypes.indexOf("team");
 
 const isPlanType = (text: string): text is PlanType => known.has(text);
 
@@ -61,21 +60,11 @@ export const parsePlanType = (text: string): PlanType => {
  * isWorkspacePlan("plus"); // false
  * ```
  */
-export const isWorkspacePlan = (plan: PlanType): boolean =>
-  plan !== "unknown" && planTypes.indexOf(plan) >= firstWorkspacePlan;
+export const isWorkspacePlan = (plan: PlanType): boolean => isFrom("team", plan);
 
-const policyPlans: ReadonlySet<PlanType> = new Set([
-  "business",
-  "ent26",
-  "enterprise_cbp_usage_based",
-  "enterprise_cbp_automation",
-  "enterprise",
-  "edu",
-  "edu_plus",
-  "edu_pro",
-  "sci",
-  "sci_plus",
-]);
+/** Whether a plan is `first` or one of those after it in `planTypes`. */
+const isFrom = (first: PlanType, plan: PlanType): boolean =>
+  plan !== "unknown" && planTypes.indexOf(plan) >= planTypes.indexOf(first);
 
 /**
  * Returns whether the administrators of a workspace with this plan can publish a policy, which its members' programs
@@ -89,4 +78,4 @@ const policyPlans: ReadonlySet<PlanType> = new Set([
  * hasWorkspacePolicy("team"); // false
  * ```
  */
-export const hasWorkspacePolicy = (plan: PlanType): boolean => policyPlans.has(plan);
+export const hasWorkspacePolicy = (plan: PlanType): boolean => isFrom("business", plan);

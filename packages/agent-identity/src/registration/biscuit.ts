@@ -9,6 +9,8 @@ import {
 } from "../errors/index.ts";
 import { HttpTransport } from "../http/index.ts";
 import { quoteResponse } from "../http/quote-response.ts";
+import { isSuccessStatus } from "../http/status.ts";
+import { registrationTimeoutMs } from "../http/timeouts.ts";
 import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 
 /** What a biscuit is minted for. */
@@ -22,7 +24,6 @@ export interface MintBiscuitOptions extends BaseUrlOptions {
   readonly originalUrl: string;
 }
 
-const timeoutMs = 15_000;
 const biscuitHeader = "x-openai-authorization";
 
 /** 16 random bytes that identify the request; they need not be secret. */
@@ -70,12 +71,12 @@ export const mintBiscuit = Effect.fn("mintBiscuit")(function* (
         "X-Original-Method": options.originalMethod,
         "X-Original-Url": options.originalUrl,
       },
-      timeoutMs,
+      timeoutMs: registrationTimeoutMs,
     }),
     (failure) => new BiscuitRequestFailed({ failure }),
   );
   const biscuit = response.headers[biscuitHeader]?.trim() ?? "";
-  const isSuccess = response.status >= 200 && response.status < 300 && biscuit !== "";
+  const isSuccess = isSuccessStatus(response.status) && biscuit !== "";
   if (!isSuccess) {
     return yield* new BiscuitRejected(quoteResponse(response, [accessToken, biscuit]));
   }

@@ -11,6 +11,8 @@ import {
 } from "../errors/index.ts";
 import { HttpTransport } from "../http/index.ts";
 import { quoteResponse } from "../http/quote-response.ts";
+import { isSuccessStatus } from "../http/status.ts";
+import { registrationTimeoutMs } from "../http/timeouts.ts";
 import type { AgentKey } from "../keys/index.ts";
 import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 
@@ -64,7 +66,6 @@ export type RegisterAgentOptions = BaseUrlOptions &
     readonly billOfMaterials: AgentBillOfMaterials;
   };
 
-const timeoutMs = 15_000;
 const RegistrationResponse = z.object({
   agent_runtime_id: z.string().check(z.refine(isId, idExpectation)),
 });
@@ -141,11 +142,11 @@ export const registerAgent = Effect.fn("registerAgent")(function* (
         [name]: Redacted.make(`${prefix}${plain}`, { label: name }),
       },
       body: bodyOf(options),
-      timeoutMs,
+      timeoutMs: registrationTimeoutMs,
     }),
     (failure) => new AgentRegistrationRequestFailed({ failure }),
   );
-  if (response.status < 200 || response.status >= 300) {
+  if (!isSuccessStatus(response.status)) {
     return yield* new AgentRegistrationRejected(quoteResponse(response, [plain]));
   }
   return yield* parseResponse(response.body);

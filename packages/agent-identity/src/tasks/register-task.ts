@@ -10,7 +10,6 @@ import { idExpectation, isId } from "../encoding/text.ts";
 import {
   type AgentTaskError,
   isTransientHttpError,
-  isTransientStatus,
   TaskIdDecryptionFailed,
   TaskIdMissing,
   TaskRegistrationRejected,
@@ -20,6 +19,8 @@ import {
 import { HttpTransport, type HttpRequest } from "../http/index.ts";
 import { quoteResponse } from "../http/quote-response.ts";
 import { parseRetryAfterMs } from "../http/retry-after.ts";
+import { isSuccessStatus, isTransientStatus } from "../http/status.ts";
+import { requestTimeoutMs } from "../http/timeouts.ts";
 import type { AgentKey } from "../keys/index.ts";
 import type { AgentIdentityRecord } from "../record/index.ts";
 import { taskRegistrationUrl } from "../urls/index.ts";
@@ -34,7 +35,6 @@ export interface RegisterTaskOptions {
   readonly biscuit?: Redacted.Redacted;
 }
 
-const timeoutMs = 30_000;
 const maxAttempts = 3;
 const firstBackoffMs = 500;
 /** If the server asks to wait longer, the registration fails at once instead. */
@@ -66,7 +66,7 @@ const requestFor = (options: RegisterTaskOptions, url: string, nowMs: number): H
       ...(biscuit === undefined ? {} : { "X-OpenAI-Authorization": biscuit }),
     },
     body: JSON.stringify({ timestamp, signature: options.key.sign(message) }),
-    timeoutMs,
+    timeoutMs: requestTimeoutMs,
   };
 };
 
@@ -85,7 +85,7 @@ const attempt = Effect.fnUntraced(function* (
     transport.request(requestFor(options, url, nowMs)),
     (failure) => new TaskRegistrationRequestFailed({ failure, attempts }),
   );
-  if (response.status >= 200 && response.status < 300) return response.body;
+  if (isSuccessStatus(response.status)) return response.body;
   const secrets = options.biscuit === undefined ? [] : [Redacted.value(options.biscuit)];
   const retryAfterMs = parseRetryAfterMs(response.headers["retry-after"], nowMs);
   return yield* new TaskRegistrationRejected({

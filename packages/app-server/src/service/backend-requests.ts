@@ -1,3 +1,5 @@
+import { isSuccessStatus } from "@agent-auth/agent-identity/http";
+import { requestTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import type { Credential } from "@agent-auth/login/credential";
 import type { ModelProviderClient } from "@agent-auth/model-provider/promises";
 import * as Effect from "effect/Effect";
@@ -33,8 +35,6 @@ interface BackendAnswer {
   readonly text: string;
 }
 
-/** For a request and its response. Codex's app server waits as long. */
-const TIMEOUT_MS = 30_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_QUOTED = 4_096;
 
@@ -57,11 +57,12 @@ export class BackendRequests {
       catch: (error) => failed(error instanceof Error ? error.message : "the request failed"),
     }).pipe(
       Effect.timeoutOrElse({
-        duration: TIMEOUT_MS,
-        orElse: () => Effect.fail(failed(`${method} ${url} timed out after ${TIMEOUT_MS / 1000}s`)),
+        duration: requestTimeoutMs,
+        orElse: () =>
+          Effect.fail(failed(`${method} ${url} timed out after ${requestTimeoutMs / 1000}s`)),
       }),
       Effect.flatMap(({ status, text, type }) => {
-        if (status >= 200 && status < 300) return Effect.succeed(text);
+        if (isSuccessStatus(status)) return Effect.succeed(text);
         const secrets = Option.getOrNull(this.#options.manager.snapshot());
         const reason = `${method} ${url} failed: ${statusLine(status)}; content-type=${type}; body=${quotable(text, secrets)}`;
         return Effect.fail(new BackendRequestFailed({ attempt, status, reason }));

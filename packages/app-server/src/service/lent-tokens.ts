@@ -1,3 +1,4 @@
+import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import type { Config } from "@agent-auth/login/config";
 import { refreshAheadMs } from "@agent-auth/login/credential/expiry";
 import type { LoginError } from "@agent-auth/login/errors";
@@ -161,7 +162,7 @@ class LentTokenUse implements Lending {
         isOver ? Effect.void : Effect.andThen(refresh, untilOver),
       );
       lent.timer = yield* Effect.forkIn(
-        Effect.andThen(Effect.sleep(Math.min(waitMs, MAX_SLEEP_MS)), untilOver),
+        Effect.andThen(Effect.sleep(Math.min(waitMs, maxTimerMs)), untilOver),
         scope,
       );
     });
@@ -180,9 +181,6 @@ class LentTokenUse implements Lending {
     });
   }
 }
-
-/** The longest time that a timer can sleep. */
-const MAX_SLEEP_MS = 2_147_483_647;
 
 const toExternal = (tokens: LentTokens): ExternalTokens => ({
   accessToken: tokens.accessToken,

@@ -1,5 +1,7 @@
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { parseJwks } from "@agent-auth/agent-identity/jwks";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as HttpClient from "@agent-auth/login/http";
 import type { CredentialFacts } from "@agent-auth/login/credential";
@@ -14,7 +16,6 @@ import * as Result from "effect/Result";
 import { type Session, userAgent } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
-const TIMEOUT_MS = 10_000;
 const WARN_SKEW_MS = 60_000;
 const FAIL_SKEW_MS = 300_000;
 
@@ -46,7 +47,7 @@ export const checkBackend = Effect.fnUntraced(
     const url = yield* jwksUrl(base);
     const transport = yield* HttpTransport;
     const askedAtMs = Date.now();
-    const answer = yield* transport.request({ method: "GET", url, timeoutMs: TIMEOUT_MS });
+    const answer = yield* transport.request({ method: "GET", url, timeoutMs: shortTimeoutMs });
     const middleMs = (askedAtMs + Date.now()) / 2;
     return [yield* keysCheck(url, answer), clockCheck(answer.headers["date"], middleMs)];
   },
@@ -62,9 +63,7 @@ const keysCheck = (
       warn("jwks", `${url} responded with status ${answer.status}`, checkBaseUrl),
     );
   }
-  return Effect.try({ try: (): unknown => JSON.parse(answer.body), catch: () => null }).pipe(
-    Effect.orElseSucceed(() => null),
-    Effect.flatMap((jwks) => parseJwks(jwks, url)),
+  return parseJwks(parseJson(answer.body), url).pipe(
     Effect.map(({ document: { keys } }) =>
       keys.length === 0
         ? warn("jwks", `${url} has no usable key`, "Run: agent-auth jwks")
@@ -101,17 +100,19 @@ export const checkProvider = Effect.fnUntraced(function* (
   const { id } = resolved.success;
   const transport = yield* HttpTransport;
   const { origin, baseUrl } = targetOf(resolved.success, credential);
-  return yield* transport.request({ method: "GET", url: `${origin}/`, timeoutMs: TIMEOUT_MS }).pipe(
-    Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
-    Effect.catch((error) =>
-      // A response that is too large, or a redirect to another origin, shows as well that the server is there.
-      Effect.succeed(
-        error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectNotAllowed"
-          ? ok("provider", `${id} at ${baseUrl} can be reached`)
-          : failed("provider", error),
+  return yield* transport
+    .request({ method: "GET", url: `${origin}/`, timeoutMs: shortTimeoutMs })
+    .pipe(
+      Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
+      Effect.catch((error) =>
+        // A response that is too large, or a redirect to another origin, shows as well that the server is there.
+        Effect.succeed(
+          error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectNotAllowed"
+            ? ok("provider", `${id} at ${baseUrl} can be reached`)
+            : failed("provider", error),
+        ),
       ),
-    ),
-  );
+    );
 });
 
 /** Without a credential, the address for ChatGPT sign-ins and agents, which share one. */

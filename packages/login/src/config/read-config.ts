@@ -1,5 +1,6 @@
 import { defaultChatgptBaseUrl, isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import { resolve } from "node:path";
+import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Redacted from "effect/Redacted";
 import { readGatewayOauth, refuseHeaderConflict } from "./gateway-oauth.ts";
 import { type OriginOf, TableReader } from "./table-reader.ts";
@@ -158,14 +159,11 @@ const secretTable = (
     Object.entries(table).map(([name, value]) => [name, Redacted.make(value, { label: name })]),
   );
 
-/** A timer of more milliseconds fires at once. */
-const longestTimerMs = 2_147_483_647;
-
 const readCommand = (reader: TableReader | undefined): CommandTokenConfig | undefined => {
   if (reader === undefined) return undefined;
   const timeoutMs = reader.count("timeout_ms") ?? 5_000;
-  if (timeoutMs === 0 || timeoutMs > longestTimerMs)
-    reader.mustBe("timeout_ms", `a whole number of milliseconds, 1 to ${longestTimerMs}`);
+  if (timeoutMs === 0 || timeoutMs > maxTimerMs)
+    reader.mustBe("timeout_ms", `a whole number of milliseconds, 1 to ${maxTimerMs}`);
   return {
     command: reader.nonBlankString("command") ?? reader.mustBe("command", "the name of a program"),
     args: (reader.strings("args") ?? []).map((arg) => Redacted.make(arg, { label: "args" })),

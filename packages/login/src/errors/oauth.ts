@@ -1,4 +1,5 @@
 import type { HttpConfigurationInvalid, Remedy } from "@agent-auth/agent-identity/errors";
+import { isTransientStatus } from "@agent-auth/agent-identity/http";
 import * as Data from "effect/Data";
 import type { WorkspaceNotAllowed } from "./restriction.ts";
 
@@ -246,12 +247,11 @@ export type SignInError =
   | SignInTimedOut
   | WorkspaceNotAllowed;
 
-const isTemporary = ({ status }: Rejection): boolean => status >= 500 || status === 429;
-
-const remedyFor = (rejection: Rejection): Remedy => (isTemporary(rejection) ? "retry" : "signIn");
+const remedyFor = (rejection: Rejection): Remedy =>
+  isTransientStatus(rejection.status) ? "retry" : "signIn";
 
 const hintFor = (rejection: Rejection): string =>
-  isTemporary(rejection) ? "Wait a minute, then start the sign-in again." : startAgain;
+  isTransientStatus(rejection.status) ? "Wait a minute, then start the sign-in again." : startAgain;
 
 const because = ({ error, description }: Rejection): string => {
   const parts = [error, description].filter((part) => part !== undefined);

@@ -1,4 +1,5 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
+import { isTransientStatus } from "@agent-auth/agent-identity/http";
 import * as Data from "effect/Data";
 
 // The messages are those of Codex (docs/protocol.md §14) where Codex has the failure.
@@ -58,7 +59,7 @@ export class WorkloadIdentityRejected extends Data.TaggedError("WorkloadIdentity
       : "Check that the federation rule or service account exists and accepts this program: issuer, subject and audience of its identity token.";
   }
   get mayPass(): boolean {
-    return this.status === 429 || this.status >= 500;
+    return isTransientStatus(this.status);
   }
   override get message(): string {
     return `the workload identity token exchange was rejected with HTTP ${this.status}`;

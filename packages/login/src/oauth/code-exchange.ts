@@ -1,4 +1,5 @@
 import type { HttpResponse, HttpTransport } from "@agent-auth/agent-identity/http";
+import { requestTimeoutMs, shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
@@ -12,7 +13,7 @@ import { compact } from "../internal/compact.ts";
 import type { Authority } from "./authority.ts";
 import { decodeUnverifiedClaims } from "./id-token-claims.ts";
 import { sendTokenRequest, type OAuthSession } from "./oauth-library.ts";
-import { isSuccess, parseResponse, requestTimeoutMs } from "./request.ts";
+import { isSuccess, parseResponse } from "./request.ts";
 import { parseServerError, sanitizeText } from "./server-error.ts";
 
 /** Tokens of a finished ChatGPT sign-in, not yet saved. */
@@ -110,8 +111,6 @@ const apiKeyFields = [
   "subject_token",
   "subject_token_type",
 ];
-/** Milliseconds. Most accounts get no API key, so the sign-in does not wait long for one. */
-const apiKeyTimeoutMs = 10_000;
 const ApiKeyResponse = z.object({ access_token: secret });
 
 /** Requests the API key of an id token (RFC 8693). Returns `undefined` if the authority issues none, or on any failure. */
@@ -125,7 +124,7 @@ export const requestApiKey = (
     subject_token: Redacted.value(idToken),
     subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
   };
-  return sendTokenRequest(session, apiKeyFields, apiKeyTimeoutMs, (options) =>
+  return sendTokenRequest(session, apiKeyFields, shortTimeoutMs, (options) =>
     oauth.genericTokenEndpointRequest(server, client, oauth.None(), apiKeyGrant, form, options),
   ).pipe(
     Effect.map(({ status, body }) => {

@@ -1,4 +1,8 @@
-import type { HttpResponse, HttpTransport } from "@agent-auth/agent-identity/http";
+import {
+  type HttpResponse,
+  type HttpTransport,
+  isTransientStatus,
+} from "@agent-auth/agent-identity/http";
 import * as Cause from "effect/Cause";
 import * as Clock from "effect/Clock";
 import * as Duration from "effect/Duration";
@@ -124,7 +128,7 @@ const pollSchedule = (code: PendingDeviceCode): Schedule.Schedule<number, PollEr
 const isTemporary = (error: PollError): boolean =>
   error === "pending" ||
   error._tag === "AuthorityUnreachable" ||
-  (error._tag === "DeviceCodeRejected" && (error.status === 429 || error.status >= 500));
+  (error._tag === "DeviceCodeRejected" && isTransientStatus(error.status));
 
 const poll = Effect.fnUntraced(function* (
   authority: Authority,

@@ -1,4 +1,5 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -10,8 +11,6 @@ import {
 } from "../errors/credential.ts";
 import { compact } from "../internal/compact.ts";
 import { isSuccess, parseResponse } from "./request.ts";
-
-const timeoutMs = 10_000;
 
 /**
  * Asks the accounts API for the account of a personal access token (docs/protocol.md §5). Sends one request, with a
@@ -35,7 +34,7 @@ export const lookUpPersonalAccessToken = Effect.fn("login.lookUpPersonalAccessTo
         accept: "application/json",
         authorization: Redacted.make(`Bearer ${Redacted.value(token)}`, { label: "authorization" }),
       },
-      timeoutMs,
+      timeoutMs: shortTimeoutMs,
     })
     .pipe(
       Effect.mapError(

@@ -1,21 +1,20 @@
 import { type HttpTransportError, isTransientHttpError } from "@agent-auth/agent-identity/errors";
-import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http";
+import {
+  type HttpResponse,
+  type HttpTransport,
+  isTransientStatus,
+} from "@agent-auth/agent-identity/http";
 import { parseRetryAfterMs } from "@agent-auth/agent-identity/http/retry-after";
 import * as Clock from "effect/Clock";
 import * as Data from "effect/Data";
-import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import * as Schedule from "effect/Schedule";
 import * as z from "zod/mini";
 import { RefreshFailed, RefreshRejected } from "../errors/refresh.ts";
 import { compact } from "../internal/compact.ts";
 import { parseJson } from "@agent-auth/agent-identity/encoding";
-
-const attemptTimeoutMs = 10_000;
-const maxAttempts = 3;
-/** A longer `Retry-After` ends the attempt series: other processes wait for its outcome. */
-const maxRetryAfterMs = 5_000;
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
+import { isSuccess, maxRetryAfterMs, retryPauses, sendJson } from "./request.ts";
 
 /** Why a refresh token is spent; sent to the authority as `refresh_reason`. */
 export type RefreshReason = "proactive_expiry" | "scheduled" | "unauthorized_recovery" | "forced";
@@ -87,60 +86,34 @@ class AttemptFailed extends Data.TaggedError("AttemptFailed")<{
 
 const isAttemptFailed = (error: unknown): error is AttemptFailed => error instanceof AttemptFailed;
 
-/** 250 ms, 500 ms, give or take a fifth, or what `Retry-After` says. */
-const retries = Schedule.exponential(250).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ times: maxAttempts - 1 }),
-  Schedule.modifyDelay(({ duration, input }) =>
-    Effect.succeed(
-      Duration.max(
-        duration,
-        Duration.millis(isAttemptFailed(input) ? (input.retryAfterMs ?? 0) : 0),
-      ),
-    ),
-  ),
+const retries = retryPauses((error: unknown) =>
+  isAttemptFailed(error) ? error.retryAfterMs : undefined,
 );
 
 const sendOnce = Effect.fnUntraced(function* (
   request: RefreshRequest,
 ): Effect.fn.Return<RefreshedTokens, RefreshRejected | AttemptFailed, HttpTransport> {
-  const transport = yield* HttpTransport;
-  const response = yield* transport
-    .request({
-      method: "POST",
-      url: request.url,
-      headers: { accept: "application/json", "content-type": "application/json" },
-      body: requestBody(request),
-      timeoutMs: attemptTimeoutMs,
-    })
-    .pipe(
-      Effect.mapError((error: HttpTransportError) =>
-        isResponseLost(error)
-          ? new AttemptFailed({ reason: error.message, mayPass: false, isSpent: true })
-          : new AttemptFailed({
-              reason: error.message,
-              mayPass: isTransientHttpError(error),
-              advice: { hint: error.hint, remedy: error.remedy },
-            }),
-      ),
-    );
+  const body = {
+    client_id: request.clientId,
+    grant_type: "refresh_token",
+    refresh_reason: request.reason,
+    refresh_token: Redacted.value(request.refreshToken),
+  };
+  const response = yield* Effect.mapError(sendJson(request.url, body, shortTimeoutMs), (error) =>
+    isResponseLost(error)
+      ? new AttemptFailed({ reason: error.message, mayPass: false, isSpent: true })
+      : new AttemptFailed({
+          reason: error.message,
+          mayPass: isTransientHttpError(error),
+          advice: { hint: error.hint, remedy: error.remedy },
+        }),
+  );
   return yield* readResponse(response, yield* Clock.currentTimeMillis, request.accountId);
 });
 
 /** A 2xx response that broke off: the authority has spent the token, and the new tokens are lost. */
 const isResponseLost = (error: HttpTransportError): boolean =>
   error._tag === "HttpConnectionFailed" && error.status !== undefined && error.status < 300;
-
-const requestBody = (request: RefreshRequest): Redacted.Redacted =>
-  Redacted.make(
-    JSON.stringify({
-      client_id: request.clientId,
-      grant_type: "refresh_token",
-      refresh_reason: request.reason,
-      refresh_token: Redacted.value(request.refreshToken),
-    }),
-    { label: "refresh request" },
-  );
 
 /** Error codes in lower case. */
 const permanentCodes: ReadonlyMap<string | undefined, RefreshRejected["reason"]> = new Map([
@@ -155,7 +128,7 @@ const readResponse = (
   accountId: string | undefined,
 ): Effect.Effect<RefreshedTokens, RefreshRejected | AttemptFailed> => {
   const { status } = response;
-  if (status >= 200 && status < 300) {
+  if (isSuccess(response)) {
     const tokens = parseRefreshedTokens(response.body);
     if (tokens !== undefined) return Effect.succeed(tokens);
     const reason = "the response is not a token response";
@@ -170,14 +143,12 @@ const readResponse = (
     new AttemptFailed({
       reason: `the authority responded with status ${status}`,
       status,
-      mayPass: isTransientStatus(status) && (retryAfterMs ?? 0) <= maxRetryAfterMs,
+      mayPass:
+        (isTransientStatus(status) || status === 408) && (retryAfterMs ?? 0) <= maxRetryAfterMs,
       ...compact({ retryAfterMs }),
     }),
   );
 };
-
-const isTransientStatus = (status: number): boolean =>
-  status >= 500 || status === 429 || status === 408;
 
 const token = z.nullish(z.string().check(z.minLength(1)));
 const TokenResponse = z.object({ id_token: token, access_token: token, refresh_token: token });

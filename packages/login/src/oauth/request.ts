@@ -1,7 +1,10 @@
 import type { HttpTransportError } from "@agent-auth/agent-identity/errors";
-import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http";
+import { HttpTransport, type HttpResponse, isSuccessStatus } from "@agent-auth/agent-identity/http";
+import { requestTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
+import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
+import * as Schedule from "effect/Schedule";
 import * as z from "zod/mini";
 import {
   AuthorityResponseInvalid,
@@ -12,28 +15,46 @@ import {
 import { describeConnectionCode } from "../http/connection-error.ts";
 import { parseJson } from "@agent-auth/agent-identity/encoding";
 
-/** Milliseconds for one request to the authority, body included. */
-export const requestTimeoutMs = 30_000;
-
-/** Posts JSON to an endpoint of the authority and returns the response of any status. */
-export const postJson = Effect.fnUntraced(function* (
+/** Sends JSON to an endpoint of the authority and returns the response of any status. */
+export const sendJson = (
   url: string,
-  body: Readonly<Record<string, string>>,
-): Effect.fn.Return<HttpResponse, SignInError, HttpTransport> {
-  const transport = yield* HttpTransport;
-  return yield* transport
-    .request({
+  body: object,
+  timeoutMs: number,
+): Effect.Effect<HttpResponse, HttpTransportError, HttpTransport> =>
+  HttpTransport.use((transport) =>
+    transport.request({
       method: "POST",
       url,
       headers: { accept: "application/json", "content-type": "application/json" },
       body: Redacted.make(JSON.stringify(body), { label: "request body" }),
-      timeoutMs: requestTimeoutMs,
-    })
-    .pipe(Effect.mapError((error) => fromTransportError(url, error)));
-});
+      timeoutMs,
+    }),
+  );
+
+/** Sends JSON as part of a sign-in. */
+export const postJson = (
+  url: string,
+  body: Readonly<Record<string, string>>,
+): Effect.Effect<HttpResponse, SignInError, HttpTransport> =>
+  Effect.mapError(sendJson(url, body, requestTimeoutMs), (error) => fromTransportError(url, error));
+
+/** Attempts of a request to a token endpoint, and the longest `Retry-After` that they wait for. */
+export const maxAttempts = 3;
+export const maxRetryAfterMs = 5_000;
+
+/** The pauses between attempts: 250 ms, 500 ms, give or take a fifth, or what `Retry-After` says. */
+export const retryPauses = <E>(retryAfterMsOf: (error: E) => number | undefined) =>
+  Schedule.exponential(250).pipe(
+    Schedule.setInputType<E>(),
+    Schedule.jittered,
+    Schedule.upTo({ times: maxAttempts - 1 }),
+    Schedule.modifyDelay(({ duration, input }) =>
+      Effect.succeed(Duration.max(duration, Duration.millis(retryAfterMsOf(input) ?? 0))),
+    ),
+  );
 
 /** Returns whether the status of a response is 2xx. */
-export const isSuccess = ({ status }: HttpResponse): boolean => status >= 200 && status <= 299;
+export const isSuccess = ({ status }: HttpResponse): boolean => isSuccessStatus(status);
 
 /** Parses a JSON response. `problem` names the members that are missing or have the wrong type, and quotes no value. */
 export const parseResponse = <T>(

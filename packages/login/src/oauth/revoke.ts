@@ -1,11 +1,10 @@
-import { HttpTransport } from "@agent-auth/agent-identity/http";
+import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { AuthTokens } from "../storage/auth-json/index.ts";
 import type { TokenAuthority } from "./authority.ts";
-import { isSuccess } from "./request.ts";
-
-const timeoutMs = 10_000;
+import { isSuccess, sendJson } from "./request.ts";
 
 /**
  * Revokes a sign-in at the authority (RFC 7009, with a JSON body): its refresh token, or its access token if it has no
@@ -16,21 +15,11 @@ export const revokeTokens = Effect.fn("login.revokeTokens")(function* (
   tokens: AuthTokens,
   authority: TokenAuthority,
 ): Effect.fn.Return<boolean, never, HttpTransport> {
-  const transport = yield* HttpTransport;
-  const failure = yield* transport
-    .request({
-      method: "POST",
-      url: authority.revokeUrl,
-      headers: { accept: "application/json", "content-type": "application/json" },
-      body: Redacted.make(JSON.stringify(requestBody(tokens, authority)), { label: "revocation" }),
-      timeoutMs,
-    })
-    .pipe(
-      Effect.match({
-        onFailure: ({ hint, message }) => `${message}. ${hint}`,
-        onSuccess: (response) => (isSuccess(response) ? undefined : `status ${response.status}`),
-      }),
-    );
+  const body = requestBody(tokens, authority);
+  const failure = yield* Effect.match(sendJson(authority.revokeUrl, body, shortTimeoutMs), {
+    onFailure: ({ hint, message }) => `${message}. ${hint}`,
+    onSuccess: (response) => (isSuccess(response) ? undefined : `status ${response.status}`),
+  });
   if (failure === undefined) return true;
   yield* Effect.logWarning(`the sign-in could not be revoked at the authority: ${failure}`);
   return false;

@@ -1,12 +1,11 @@
 import { type HttpTransportError, isTransientHttpError } from "@agent-auth/agent-identity/errors";
 import { HttpTransport, type HttpResponse } from "@agent-auth/agent-identity/http";
 import { parseRetryAfterMs } from "@agent-auth/agent-identity/http/retry-after";
+import { requestTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
 import * as Clock from "effect/Clock";
-import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import * as Schedule from "effect/Schedule";
 import * as z from "zod/mini";
 import type { Account, WorkloadIdentityCredential } from "../credential/index.ts";
 import {
@@ -17,7 +16,7 @@ import {
 } from "../errors/workload-identity.ts";
 import { compact } from "../internal/compact.ts";
 import { decodeUnverifiedClaims } from "../oauth/id-token-claims.ts";
-import { isSuccess, parseResponse, requestTimeoutMs } from "../oauth/request.ts";
+import { isSuccess, maxRetryAfterMs, parseResponse, retryPauses } from "../oauth/request.ts";
 import type { WorkloadIdentitySettings, WorkloadTarget } from "./settings.ts";
 
 /** The token of one exchange, and whose it is. */
@@ -29,9 +28,6 @@ export type ExchangedToken = Pick<
   readonly principal: string;
 };
 
-const maxAttempts = 3;
-/** A longer `Retry-After` ends the attempts, and the next exchange waits that long. */
-const maxRetryAfterMs = 5_000;
 const maxLifetimeSeconds = 3_600;
 
 /**
@@ -60,18 +56,8 @@ const mayPassSoon = (error: WorkloadIdentityError): boolean => {
   );
 };
 
-/** 250 ms, 500 ms, give or take a fifth, or what `Retry-After` says. */
-const retries = Schedule.exponential(250).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ times: maxAttempts - 1 }),
-  Schedule.modifyDelay(({ duration, input }) =>
-    Effect.succeed(
-      Duration.max(
-        duration,
-        Duration.millis(input instanceof WorkloadIdentityRejected ? (input.retryAfterMs ?? 0) : 0),
-      ),
-    ),
-  ),
+const retries = retryPauses((error: unknown) =>
+  error instanceof WorkloadIdentityRejected ? error.retryAfterMs : undefined,
 );
 
 const send = Effect.fnUntraced(function* (

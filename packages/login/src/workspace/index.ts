@@ -1,4 +1,9 @@
-import { HttpTransport, type HttpRequest } from "@agent-auth/agent-identity/http";
+import {
+  HttpTransport,
+  type HttpRequest,
+  isTransientStatus,
+} from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { hasWorkspacePolicy } from "@agent-auth/agent-identity/record/plan";
 import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
@@ -234,15 +239,13 @@ const parseAnswer = <A>(
   return parsed.success ? { value: parsed.data } : undefined;
 };
 
-const TIMEOUT_MS = 10_000;
-
 /** Whether the server does not know the path. A self-hosted backend need not have it. */
 const isUnknownPath = (status: number): boolean =>
   status === 404 || status === 405 || status === 410 || status === 501;
 
 /** Whether the failure may pass: there was no response, or it was not the backend's. */
 const isPassing = ({ status }: WorkspaceCheckFailed): boolean =>
-  status === undefined || status < 300 || status === 429 || status >= 500;
+  status === undefined || status < 300 || isTransientStatus(status);
 
 const ask = <A>(
   { path, schema, what }: Question<A>,
@@ -260,7 +263,7 @@ const ask = <A>(
         method: "GET",
         url: `${backend}${path}`,
         headers: workspaceRequestHeaders(credential),
-        timeoutMs: TIMEOUT_MS,
+        timeoutMs: shortTimeoutMs,
       })
       .pipe(Effect.mapError(({ hint, message }) => failed(message, { requestHint: hint })));
     const { body, status } = response;

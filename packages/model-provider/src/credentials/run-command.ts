@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
+import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import type { EnvFile } from "@agent-auth/login/config";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -15,9 +16,6 @@ export interface CommandToRun {
   readonly dotEnv?: EnvFile;
   readonly maxStdoutBytes: number;
 }
-
-/** A timer with a longer delay fires at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Milliseconds that output is read after the command has exited. What the command itself printed is in the pipe by then;
@@ -71,7 +69,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
         };
         let timer = setTimeout(
           () => stop({ _tag: "TimedOut", afterMs: toRun.timeoutMs }),
-          Math.min(toRun.timeoutMs, longestTimerMs),
+          Math.min(toRun.timeoutMs, maxTimerMs),
         );
         const stdout = collect(child.stdout, toRun.maxStdoutBytes, () =>
           stop({ _tag: "BadOutput", what: "tooLong" }),

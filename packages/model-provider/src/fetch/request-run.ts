@@ -1,3 +1,4 @@
+import { isRedirectStatus } from "@agent-auth/agent-identity/http";
 import { parseRetryAfterMs } from "@agent-auth/agent-identity/http/retry-after";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
@@ -19,7 +20,7 @@ import {
   type RetryPolicy,
 } from "../requests/next-action.ts";
 import { makeRetryWait, type RetryWait } from "../requests/options.ts";
-import { isRedirect, maxRedirects, type Redirectable, redirected } from "../requests/redirect.ts";
+import { maxRedirects, type Redirectable, redirected } from "../requests/redirect.ts";
 import type { Runtime } from "../runtime/index.ts";
 import { headerRecord } from "../signing/header-record.ts";
 import type { RequestSignerShape } from "../signing/request-signer.ts";
@@ -62,7 +63,7 @@ export const runRequest = async (
     for (let redirects = 0; ; redirects++) {
       const response = await runAttempts(tools, request, init, credential);
       const location =
-        follows && isRedirect(response.status) ? response.headers.get("location") : null;
+        follows && isRedirectStatus(response.status) ? response.headers.get("location") : null;
       if (location === null) return redirects === 0 ? response : markRedirected(response);
       await discard(response);
       if (redirects === maxRedirects)

@@ -1,3 +1,4 @@
+import { isTransientStatus } from "@agent-auth/agent-identity/http";
 import { isUntrustedCertificateCode } from "@agent-auth/agent-identity/http";
 
 /** How often a request is repeated. */
@@ -104,7 +105,7 @@ const afterAnswer = (
   // Also if the body cannot be sent again: the next request should not get the same 401.
   if (status === 401 && outcome.isAuthenticated && state.recoveries < maxRecoveries)
     return [recover, { ...state, recoveries: state.recoveries + 1 }];
-  const isWorthRetrying = status >= 500 || status === 429;
+  const isWorthRetrying = isTransientStatus(status);
   if (!isWorthRetrying || outcome.isAccountChanged || !canRetry(state, outcome))
     return [deliver, state];
   if (retryAfterMs !== undefined && !(retryAfterMs <= state.policy.maxDelayMs))

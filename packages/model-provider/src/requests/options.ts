@@ -1,3 +1,4 @@
+import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Clock from "effect/Clock";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
@@ -39,12 +40,9 @@ export const retryPolicy = (options: RetryOptions, configuredRetries: number): R
   baseDelayMs: wholeNumber("retryBaseDelayMs", options.retryBaseDelayMs ?? 200),
   maxDelayMs: Math.min(
     wholeNumber("retryMaxDelayMs", options.retryMaxDelayMs ?? 60_000),
-    longestTimerMs,
+    maxTimerMs,
   ),
 });
-
-/** A timer with a longer delay fires at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 const wholeNumber = (name: string, value: number): number => {
   if (!Number.isInteger(value) || value < 0)

@@ -14,9 +14,6 @@ export interface Redirectable {
   readonly body: FetchBody | RecordedBody | undefined;
 }
 
-export const isRedirect = (status: number): boolean =>
-  status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
-
 /**
  * Returns the request that follows a redirect (Fetch standard, "HTTP-redirect fetch"). A POST becomes a GET if the status
  * says so, and credentials are dropped if the origin changes. Throws `RedirectNotFollowed`.

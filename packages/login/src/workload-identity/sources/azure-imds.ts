@@ -1,3 +1,4 @@
+import { isTransientStatus } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import { requestMetadata } from "./metadata-request.ts";
 import {
@@ -22,7 +23,7 @@ export const fetchFromAzureImds: FetchIdentityToken = Effect.fnUntraced(function
   url.search = query.toString();
   const { body, status } = yield* requestMetadata(source, url, { metadata: "true" }, hint);
   if (status !== 200) {
-    const isBusy = status === 404 || status === 410 || status === 429 || status >= 500;
+    const isBusy = status === 404 || status === 410 || isTransientStatus(status);
     return yield* unavailable(
       source,
       `azure-imds: the metadata service responded with status ${status}`,

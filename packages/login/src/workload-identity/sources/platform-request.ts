@@ -1,11 +1,14 @@
-import { HttpTransport, type HttpRequest } from "@agent-auth/agent-identity/http";
+import {
+  HttpTransport,
+  type HttpRequest,
+  isTransientStatus,
+} from "@agent-auth/agent-identity/http";
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
 import type { IdentitySource } from "../settings.ts";
 import { maxResponseBytes, textMember, unavailable } from "./source.ts";
-
-const timeoutMs = 10_000;
 
 /** The URL that a platform gave in a variable: https or loopback, without user name, password and fragment. */
 export const parsePlatformUrl = (
@@ -47,7 +50,7 @@ export const requestToken = Effect.fnUntraced(function* (
     .request({
       ...request,
       url: url.href,
-      timeoutMs,
+      timeoutMs: shortTimeoutMs,
       maxBodyBytes: maxResponseBytes,
       followRedirects: false,
     })
@@ -61,8 +64,8 @@ export const requestToken = Effect.fnUntraced(function* (
     return yield* unavailable(
       source,
       `${source.name}: ${url.host} responded with status ${status}`,
-      status >= 500 || status === 429 ? "Try again in a minute." : hint,
-      status >= 500 || status === 429 ? "retry" : "fixEnvironment",
+      isTransientStatus(status) ? "Try again in a minute." : hint,
+      isTransientStatus(status) ? "retry" : "fixEnvironment",
     );
   const token = textMember(response.body, member);
   return (

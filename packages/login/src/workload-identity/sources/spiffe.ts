@@ -1,3 +1,4 @@
+import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type * as Grpc from "@grpc/grpc-js";
@@ -12,8 +13,6 @@ import {
   unavailable,
   unverifiedClaims,
 } from "./source.ts";
-
-const timeoutMs = 10_000;
 
 const hint = "Check that the SPIFFE agent runs, and that this process is registered with it.";
 
@@ -128,7 +127,7 @@ const fetchJwtSvids = Effect.fnUntraced(function* (
       decodeJwtSvids,
       request,
       metadata,
-      { deadline: Date.now() + timeoutMs },
+      { deadline: Date.now() + shortTimeoutMs },
       (error, svids) => {
         client.close();
         if (error === null) return resume(Effect.succeed(svids ?? []));
