@@ -25,7 +25,9 @@ export const loadAndAccept = Effect.fnUntraced(function* (
 ): Effect.fn.Return<MaybeCredential, LoginError, HttpTransport> {
   const version = deps.state.version();
   const loaded = yield* Effect.tapError(loadCredential(deps), (error) =>
-    Effect.sync(() => deps.state.fail(error, version)),
+    Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      if (!outlivesStore(deps, error, nowMs)) deps.state.fail(error, version);
+    }),
   );
   deps.state.accept(loaded, version);
   const credential = Option.getOrUndefined(loaded);
@@ -34,6 +36,16 @@ export const loadAndAccept = Effect.fnUntraced(function* (
   }
   return currentOr(deps, loaded);
 });
+
+/** A store that does not respond says nothing about the credential that it had: it stays current until it expires. */
+const outlivesStore = ({ state }: ManagerDeps, error: LoginError, nowMs: number): boolean => {
+  const now = state.get();
+  return (
+    error._tag === "StoreUnavailable" &&
+    now._tag === "Loaded" &&
+    Option.exists(now.credential, (credential) => !isExpired(credential, nowMs))
+  );
+};
 
 /** The state's credential: the one that was just accepted, or a newer one. */
 const currentOr = (deps: ManagerDeps, loaded: MaybeCredential): MaybeCredential => {
@@ -68,7 +80,7 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
   const due = state._tag === "Loaded" ? state.dueAtMs : Infinity;
   if (loaded === undefined || due > nowMs) return Option.fromUndefinedOr(loaded);
   if (loaded._tag === "WorkloadIdentity") return yield* exchangeAgain(deps, loaded, nowMs);
-  if (loaded._tag !== "Chatgpt") return yield* loadAndAccept(deps);
+  if (loaded._tag !== "Chatgpt") return yield* loadAgain(deps, loaded, nowMs);
   if (dueAtMs(loaded) > nowMs) return Option.some(yield* saveAgain(deps, loaded, nowMs));
   const reason = expiresAtMs(loaded) === undefined ? "scheduled" : "proactive_expiry";
   return yield* refreshAndAccept(deps, loaded, reason).pipe(
@@ -80,6 +92,20 @@ export const refreshIfDue = Effect.fn("AuthManager.refreshIfDue")(function* (
     ),
   );
 });
+
+/** Loads a credential that is due. While its store does not respond, it serves until it expires. */
+const loadAgain = (deps: ManagerDeps, loaded: Credential, nowMs: number) =>
+  Effect.catchTag(loadAndAccept(deps), "StoreUnavailable", (error) => {
+    if (isExpired(loaded, nowMs)) return Effect.fail(error);
+    deps.state.postpone(nowMs + STORE_PAUSE_MS);
+    return Effect.as(
+      Effect.logWarning(`the credential could not be loaded again yet: ${error.message}`),
+      Option.some(loaded),
+    );
+  });
+
+/** How long a store that did not respond is left alone. Nothing was sent to the authority. */
+const STORE_PAUSE_MS = 5_000;
 
 /** How soon a token whose exchange failed is due again. The workload identity itself decides when to send a request. */
 const EXCHANGE_AGAIN_MS = 15_000;
@@ -132,12 +158,27 @@ const SAVE_AGAIN_MS = 30_000;
 const saveAgainAtMs = (credential: Credential, nowMs: number): number =>
   Math.min(nowMs + SAVE_AGAIN_MS, Math.max(nowMs + 1, expiresAtMs(credential) ?? Infinity));
 
+/**
+ * Saves the tokens that are kept in memory, if there are any. On a store that several hosts share this takes the lease of
+ * the refresh, because another host may be spending the token that they replace.
+ */
+export const savePending = ({
+  homeLock,
+  refreshLock,
+  store,
+}: Pick<ManagerDeps, "homeLock" | "refreshLock" | "store">) => {
+  const save = homeLock.withLock(store.savePending);
+  return store.describe.mode === "custom" && store.hasPending()
+    ? Effect.scoped(Effect.andThen(refreshLock.acquire, save))
+    : save;
+};
+
 const saveAgain = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   credential: ChatgptCredential,
   nowMs: number,
 ) {
-  yield* Effect.catch(deps.homeLock.withLock(deps.store.savePending), (error) =>
+  yield* Effect.catch(savePending(deps), (error) =>
     Effect.logWarning(`refreshed tokens still cannot be saved: ${error.message}`),
   );
   const hasPending = deps.store.hasPending();
@@ -186,10 +227,18 @@ const rememberFailure = (
     if (error === now.failure?.error) return state.setFailure({ ...now.failure, isReported: true });
     const count = (now.failure?.count ?? 0) + 1;
     const agreedAtMs = error._tag === "RefreshFailed" ? error.retryAtMs : undefined;
-    const pausedUntilMs = agreedAtMs ?? endedAtMs + refreshPauseMs(count);
+    const pauseMs = isStoreFailure(error) ? STORE_PAUSE_MS : refreshPauseMs(count);
+    const pausedUntilMs = agreedAtMs ?? endedAtMs + pauseMs;
     const retryAtMs = Math.max(pausedUntilMs, endedAtMs + SAME_OPERATION_MS);
     state.setFailure({ error, count, endedAtMs, retryAtMs, isReported: true });
   });
+
+/** Whether the store or its lock prevented the refresh, so that nothing was sent to the authority. */
+const isStoreFailure = ({ _tag }: LoginError): boolean =>
+  _tag === "StoreUnavailable" ||
+  _tag === "LeaseBusy" ||
+  _tag === "LeaseLost" ||
+  _tag === "RefreshInterrupted";
 
 /** Whether no refresh was attempted, so that there is no failure to back off from. */
 const wasNotAttempted = ({ _tag }: LoginError): boolean =>

@@ -4,20 +4,20 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Latch from "effect/Latch";
 import * as Option from "effect/Option";
-import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
 import * as Result from "effect/Result";
 import type * as Scope from "effect/Scope";
+import * as Stream from "effect/Stream";
 import type { CodexHome } from "../config/environment.ts";
 import type { LoginError } from "../errors/index.ts";
-import { encodeAuthJson } from "../storage/auth-json/index.ts";
-import { fingerprint } from "../storage/fingerprint.ts";
 import type { CredentialStore } from "../storage/index.ts";
 
 /** A file is checked this often, and at once if the system reports changes of its folder. */
 const CHECK_FILE_EVERY_MS = 1_000;
 /** A keyring, or another store, is read this often, because only its content shows a change. */
 const READ_EVERY_MS = 5_000;
+/** A store that tells of its changes. */
+const READ_TO_BE_SURE_MS = 60_000;
 /** A keyring that did not respond may have asked the user to unlock it. */
 const READ_AGAIN_AFTER_FAILURE_MS = 60_000;
 const READ_WITHIN_MS = 2_000;
@@ -39,9 +39,30 @@ export const followStore = Effect.fnUntraced(function* (
   const { reload, store } = options;
   const files = store.describe.places.flatMap((it) => (it._tag === "File" ? [it.path] : []));
   const hasOthers = files.length < store.describe.places.length;
-  const content = hasOthers ? yield* contentStamp(yield* readerOf(options)) : Effect.succeed("");
+  const changed = yield* Latch.make();
+  const told = { isNews: false };
+  const content = hasOthers
+    ? yield* contentStamp(yield* readerOf(options), {
+        told,
+        everyMs: store.changes === undefined ? READ_EVERY_MS : READ_TO_BE_SURE_MS,
+      })
+    : Effect.succeed("");
   const stamp = Effect.map(content, (text) => [...files.map(fileStamp), text].join(" "));
-  const wait = yield* changeSignal(files);
+  yield* watchFolders(files, changed);
+  if (store.changes !== undefined) {
+    yield* Effect.forkScoped(
+      Stream.runForEach(store.changes, () =>
+        Effect.sync(() => {
+          told.isNews = true;
+          changed.openUnsafe();
+        }),
+      ),
+    );
+  }
+  const wait = Effect.andThen(
+    Effect.raceFirst(Effect.sleep(CHECK_FILE_EVERY_MS), changed.await),
+    changed.close,
+  );
 
   let seen = yield* stamp;
   let failures = 0;
@@ -72,21 +93,17 @@ const fileStamp = (path: string): string => {
   }
 };
 
-/** Ends after a while, or when the folder of one of the files reports a change. */
-const changeSignal = Effect.fnUntraced(function* (
+/** Opens the latch whenever the folder of one of the files reports a change. */
+const watchFolders = Effect.fnUntraced(function* (
   files: ReadonlyArray<string>,
-): Effect.fn.Return<Effect.Effect<void>, never, Scope.Scope> {
-  const changed = yield* Latch.make();
+  changed: Latch.Latch,
+): Effect.fn.Return<void, never, Scope.Scope> {
   for (const folder of new Set(files.map((path) => dirname(path)))) {
     yield* Effect.acquireRelease(
       Effect.sync(() => watchFolder(folder, () => changed.openUnsafe())),
       (watcher) => Effect.sync(() => watcher?.close()),
     );
   }
-  return Effect.andThen(
-    Effect.raceFirst(Effect.sleep(CHECK_FILE_EVERY_MS), changed.await),
-    changed.close,
-  );
 });
 
 /** `undefined` if the system cannot watch it, or if it does not exist yet; the checks remain. */
@@ -109,21 +126,34 @@ const readerOf = Effect.fnUntraced(function* ({ codexHome, store }: FollowStoreO
   return makeKeyringStore({ codexHome }).load;
 });
 
-/** A digest of what is stored. A store that cannot be read counts as unchanged: a locked keyring is not a logout. */
-const contentStamp = (load: Load) =>
+interface ContentStampOptions {
+  readonly everyMs: number;
+  /** Set if the store told of a change: it is read at once. */
+  readonly told: { isNews: boolean };
+}
+
+/**
+ * The version that is stored. A store that cannot be read counts as unchanged: neither a locked keyring nor a database that
+ * is down is a logout.
+ */
+const contentStamp = (load: Load, { everyMs, told }: ContentStampOptions) =>
   Effect.sync(() => {
     let known = "unknown";
     let readAtMs = -Infinity;
+    let isDown = false;
     const unavailable: Array<LoginError> = [];
     const read = load.pipe(
-      Effect.map(
-        Option.match({
-          onNone: () => "nothing",
-          onSome: ({ document }) => fingerprint(Redacted.make(encodeAuthJson(document))),
-        }),
-      ),
+      Effect.map((stored) => {
+        isDown = false;
+        return Option.match(stored, { onNone: () => "nothing", onSome: ({ version }) => version });
+      }),
       Effect.catchTag("KeyringUnavailable", (error) => {
         unavailable.push(error);
+        return Effect.succeed(undefined);
+      }),
+      Effect.catchTag("StoreUnavailable", (error) => {
+        if (!isDown) unavailable.push(error);
+        isDown = true;
         return Effect.succeed(undefined);
       }),
       // A broken credential counts as a change: the reload reports what is wrong with it.
@@ -133,11 +163,14 @@ const contentStamp = (load: Load) =>
     );
     return Effect.gen(function* () {
       const nowMs = yield* Clock.currentTimeMillis;
-      if (nowMs < readAtMs && readAtMs - nowMs <= READ_AGAIN_AFTER_FAILURE_MS) return known;
+      const isWaiting = nowMs < readAtMs && readAtMs - nowMs <= READ_AGAIN_AFTER_FAILURE_MS;
+      if (isWaiting && !told.isNews) return known;
+      told.isNews = false;
       const found = yield* read;
       for (const { code, message } of unavailable.splice(0))
         yield* Effect.logWarning(`${message} (${code})`);
-      readAtMs = nowMs + (found === undefined ? READ_AGAIN_AFTER_FAILURE_MS : READ_EVERY_MS);
+      const pauseMs = isDown ? READ_EVERY_MS : READ_AGAIN_AFTER_FAILURE_MS;
+      readAtMs = nowMs + (found === undefined ? pauseMs : everyMs);
       known = found ?? known;
       return known;
     });

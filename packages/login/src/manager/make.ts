@@ -24,6 +24,7 @@ import {
   markUnreported,
   refreshIfDue,
   refreshNow,
+  savePending,
 } from "./current.ts";
 import type { ManagerDeps, Operation } from "./deps.ts";
 import { makeExternalProviderSlot } from "./external-provider.ts";
@@ -89,7 +90,9 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     if (state._tag === "Loaded" && nowMs < state.dueAtMs) return state.result;
     // The workload identity pauses between exchanges by itself, so asking it again costs nothing.
     if (state._tag === "Failed")
-      return isExchangeError(state.error) ? reload : Effect.fail(state.error);
+      return isExchangeError(state.error) || state.error._tag === "StoreUnavailable"
+        ? reload
+        : Effect.fail(state.error);
     if (state._tag === "Unloaded") {
       return Effect.andThen(
         shared("first load", ensureLoaded(deps)),
@@ -206,9 +209,10 @@ const makeDeps = Effect.fnUntraced(function* (
   const homeLock = yield* HomeLock;
   // The whole context, so that a `JwksCache` or `AgentTasks` in it is used.
   const context = yield* Effect.context<HttpTransport | Scope.Scope>();
+  const refreshLock = yield* openRefreshLock;
   yield* Effect.addFinalizer(() =>
     store.hasPending()
-      ? Effect.catch(homeLock.withLock(store.savePending), (error) =>
+      ? Effect.catch(savePending({ homeLock, refreshLock, store }), (error) =>
           Effect.logError(`refreshed tokens could not be saved and are lost: ${error.message}`),
         )
       : Effect.void,
@@ -226,7 +230,7 @@ const makeDeps = Effect.fnUntraced(function* (
     store,
     ephemeral: store.describe.mode === "ephemeral" ? store : yield* openEphemeralStore,
     homeLock,
-    refreshLock: yield* openRefreshLock,
+    refreshLock,
     agents,
     external: makeExternalProviderSlot(options.externalProvider),
     ...compact({ workloadIdentity: yield* openWorkloadIdentity(options) }),

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream";
 import {
   AuthManager,
   layer,
+  type AuthManagerLayerOptions,
   type AuthManagerOptions,
   type Inspection,
   type LogoutResult,
@@ -25,6 +26,7 @@ import { compact } from "../internal/compact.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./external-provider.ts";
 import { callerContext, type CallerOptions } from "./caller-context.ts";
+import type { PromiseRefreshLock, PromiseStorage, PromiseStore } from "./storage.ts";
 import { toChatgptTokens, toRedacted, type PlainChatgptTokens, type Secret } from "./secrets.ts";
 
 export {
@@ -36,6 +38,12 @@ export { isLoginError } from "../errors/index.ts";
 export type { LoginMethod } from "../config/restrictions.ts";
 export type { PromiseAuthProvider } from "./external-provider.ts";
 export type { PlainChatgptTokens, Secret } from "./secrets.ts";
+export type {
+  PromiseRefreshLease,
+  PromiseRefreshLock,
+  PromiseStorage,
+  PromiseStore,
+} from "./storage.ts";
 export {
   signInWithBrowser,
   signInWithDeviceCode,
@@ -56,6 +64,15 @@ export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions
   /** `dotted.key=value`, as after `-c`. Default none. */
   readonly configOverrides?: ReadonlyArray<string>;
   readonly externalProvider?: PromiseAuthProvider;
+  /** A store with its locks, such as that of `@agent-auth/login-sql`, instead of those of the configuration. */
+  readonly storage?: PromiseStorage;
+  /** Your own store, instead of the one of the configuration. Needs `lock`. */
+  readonly store?: PromiseStore;
+  /**
+   * Your own lock of refreshes, for `store`. `process`: only one process ever uses the store. Without a lock that all
+   * processes share, two of them spend the same refresh token, which ends the sign-in.
+   */
+  readonly lock?: PromiseRefreshLock | "process";
 }
 
 /** Options of every call. An abort ends the wait; work that other calls wait for as well goes on. */
@@ -136,8 +153,9 @@ export interface PromiseAuthManager extends AsyncDisposable {
 }
 
 /**
- * Returns a manager. The first load begins at once unless `loadAtStart` is false, and calls wait for it. Never throws: a
- * failure, a broken `config.toml` included, is the rejection of every call.
+ * Returns a manager. The first load begins at once unless `loadAtStart` is false, and calls wait for it. Throws only a
+ * `TypeError`, for options that do not go together: another failure, a broken `config.toml` included, is the rejection of
+ * every call.
  *
  * @example
  * ```ts
@@ -152,9 +170,15 @@ export interface PromiseAuthManager extends AsyncDisposable {
  * ```
  */
 export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAuthManager => {
+  const storage = storageOf(options);
   // Merged into the runtime's context, so that later calls use the caller's context as well.
   const runtime = ManagedRuntime.make(
-    Layer.provideMerge(Layer.unwrap(Effect.map(prepare(options), layer)), callerContext(options)),
+    Layer.provideMerge(
+      Layer.unwrap(
+        Effect.map(prepare(options), (prepared) => layer({ ...prepared, ...compact({ storage }) })),
+      ),
+      callerContext(options),
+    ),
   );
   let manager: AuthManager["Service"] | undefined;
   let isClosed = false;
@@ -280,6 +304,25 @@ const nameOfThrown = (thrown: unknown): string => {
  */
 export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);
 
+/** The storage that the options bring; `undefined` for that of the configuration. */
+const storageOf = ({
+  lock,
+  storage,
+  store,
+}: CreateAuthManagerOptions): AuthManagerLayerOptions["storage"] => {
+  if ((store === undefined) !== (lock === undefined))
+    throw new TypeError('store and lock must be given together; lock may be "process"');
+  if (store !== undefined && lock !== undefined) {
+    if (storage !== undefined) throw new TypeError("storage and store must not be given together");
+    return Layer.unwrap(Effect.map(adapters, ({ fromPromises }) => fromPromises(store, lock)));
+  }
+  return storage === undefined
+    ? undefined
+    : Layer.unwrap(Effect.map(adapters, ({ layerOfStorage }) => layerOfStorage(storage)));
+};
+
+const adapters = Effect.promise(() => import("./storage.ts"));
+
 const prepare = Effect.fnUntraced(function* (
   options: CreateAuthManagerOptions,
 ): Effect.fn.Return<AuthManagerOptions, ConfigError> {
@@ -287,7 +330,10 @@ const prepare = Effect.fnUntraced(function* (
     configOverrides,
     context: _,
     externalProvider,
+    lock: ___,
     onWarning: __,
+    storage: ____,
+    store: _____,
     variables,
     ...rest
   } = options;

@@ -37,7 +37,8 @@ export interface RefreshLockImplementation {
 
 export interface CustomStorageOptions {
   readonly store: StoreImplementation;
-  readonly lock: RefreshLockImplementation;
+  /** `process`: only this process ever uses the store, so that its own tasks have to be excluded and nothing else. */
+  readonly lock: RefreshLockImplementation | "process";
 }
 
 /** The services that a manager stores a sign-in with. */
@@ -62,7 +63,7 @@ export const layer = ({ lock, store }: CustomStorageOptions): Layer.Layer<Storag
   Layer.mergeAll(
     Layer.sync(CredentialStore, () => makeCredentialStore(store)),
     HomeLock.layerMemory,
-    Layer.effect(RefreshLock, makeRefreshLock(lock)),
+    lock === "process" ? RefreshLock.layerMemory : Layer.effect(RefreshLock, makeRefreshLock(lock)),
   );
 
 const POLL_MS = 250;
