@@ -19,7 +19,15 @@ export interface MemoryStorage {
   readonly calls: Readonly<Record<Operation, number>>;
 }
 
-const operations = ["load", "save", "remove", "check", "acquire", "confirm", "outcome"] as const;
+const operations: ReadonlyArray<Operation> = [
+  "load",
+  "save",
+  "remove",
+  "check",
+  "acquire",
+  "confirm",
+  "outcome",
+];
 
 export const openMemoryStorage = (first: string | null = null): MemoryStorage => {
   let versions = 1;
@@ -29,10 +37,7 @@ export const openMemoryStorage = (first: string | null = null): MemoryStorage =>
   let [holder, tokens] = [0, 0];
   const waiting: Array<() => void> = [];
   const listeners = new Set<() => void>();
-  const calls = Object.fromEntries(operations.map((name) => [name, 0])) as Record<
-    Operation,
-    number
-  >;
+  const calls = { load: 0, save: 0, remove: 0, check: 0, acquire: 0, confirm: 0, outcome: 0 };
 
   const ask = (operation: Operation): void => {
     calls[operation]++;
@@ -50,6 +55,18 @@ export const openMemoryStorage = (first: string | null = null): MemoryStorage =>
   const free = (): void => {
     holder = 0;
     waiting.shift()?.();
+  };
+
+  /** Waits until nobody holds the lease; `undefined` if the wait is given up. */
+  const turn = async (signal: AbortSignal): Promise<number | undefined> => {
+    if (holder === 0) return (holder = ++tokens);
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    if (!signal.aborted) return turn(signal);
+    if (holder === 0) waiting.shift()?.();
+    return undefined;
   };
 
   const store: PromiseStore = {
@@ -83,17 +100,8 @@ export const openMemoryStorage = (first: string | null = null): MemoryStorage =>
   const lock: PromiseRefreshLock = {
     acquire: async ({ signal }) => {
       ask("acquire");
-      while (holder !== 0 && !signal.aborted)
-        await new Promise<void>((resolve) => {
-          waiting.push(resolve);
-          signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-      if (signal.aborted) {
-        if (holder === 0) waiting.shift()?.();
-        return null;
-      }
-      const fencingToken = ++tokens;
-      holder = fencingToken;
+      const fencingToken = await turn(signal);
+      if (fencingToken === undefined) return null;
       return {
         fencingToken,
         confirm: async () => {
