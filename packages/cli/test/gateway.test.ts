@@ -130,13 +130,99 @@ describe("login --provider", () => {
     expect(stderr).toContain("model provider own has no gateway to sign in to");
   });
 
-  it("says before the browser opens that Codex's encrypted store cannot be used", async () => {
-    await using setup = await open({ delivery: "" });
+  it("says before the browser opens that there is no keyring for the encrypted store", async () => {
+    await using setup = await open();
     const args = ["-c", "model_providers.gw.gateway_oauth.credentials_store=keyring"];
-    const { exitCode, stderr } = await setup.home.run(["login", "--provider", "gw", ...args]);
+    const env = { DBUS_SESSION_BUS_ADDRESS: "unix:path=/nonexistent" };
+    const { exitCode, stderr } = await setup.home.run(["login", "--provider", "gw", ...args], {
+      env,
+    });
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("they are in the encrypted store of Codex");
-    expect(stderr).toContain('Set credentials_store = "file" in gateway_oauth');
+    expect(stderr).toContain("secrets/gateway_oauth.age: ");
+    expect(setup.authority.requests).toEqual([]);
+  });
+
+  it.each([
+    "http://gateway.example/activate",
+    "javascript://localhost/%0aalert(1)",
+    "file:///etc/passwd",
+    "https://bank.example@evil.example/activate",
+    "activate",
+  ])("neither shows nor opens %s as the page for a code", async (verificationUri) => {
+    await using setup = await open();
+    const body = { device_code: "d", user_code: "AB12", verification_uri: verificationUri };
+    setup.authority.behave("gatewayDevice", {
+      status: 200,
+      body: JSON.stringify({ ...body, expires_in: 60 }),
+    });
+    const { exitCode, stderr } = await setup.home.run([
+      "login",
+      "--provider",
+      "gw",
+      "--device-auth",
+    ]);
+    expect([exitCode, stderr.includes("AB12"), stderr.includes(verificationUri)]).toEqual([
+      1,
+      false,
+      false,
+    ]);
+    expect(stderr).toContain("the page for the code is not an https address (verification_uri)");
+  });
+
+  it("refuses a second sign-in while the first one waits", async () => {
+    await using setup = await open();
+    const { authority, home } = setup;
+    const child = home.spawn(["login", "--provider", "gw", "--device-auth"]);
+    const done = ended(child);
+    await authority.waitForRequest("gatewayDevice");
+    const second = await home.run(["login", "--provider", "gw"]);
+    authority.approveAllGatewayDevices();
+    expect([second.exitCode, (await done).exitCode]).toEqual([1, 0]);
+    expect(second.stderr).toContain(
+      "Another sign-in for this credential is in progress. Finish or cancel it, then retry.",
+    );
+  });
+});
+
+const status = async ({ home }: Setup, args: readonly string[] = []) => {
+  const { exitCode, stdout } = await home.run(["login", "status", "--json", ...args]);
+  const shown: { readonly gateways: unknown } = JSON.parse(stdout);
+  return [exitCode, shown.gateways];
+};
+
+describe("login status --json", () => {
+  it("shows each gateway, signed in or not", async () => {
+    await using setup = await open();
+    const none = { provider: "gw", signedIn: false, canRefresh: false, expiresAt: null };
+    expect(await status(setup)).toEqual([1, [none]]);
+    await signIn(setup);
+    expect(await status(setup)).toEqual([
+      0,
+      [
+        {
+          provider: "gw",
+          signedIn: true,
+          canRefresh: true,
+          expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}Z$/),
+        },
+      ],
+    ]);
+  });
+
+  it("shows why a gateway's store cannot be read, beside the credential", async () => {
+    await using setup = await open();
+    await setup.home.writeAuth({ auth_mode: "apikey", OPENAI_API_KEY: "sk-proj-1234567890ABCDE" });
+    await signIn(setup);
+    await writeFile(setup.storeFile, "not JSON");
+    expect(await status(setup)).toEqual([
+      0,
+      [
+        expect.objectContaining({
+          signedIn: false,
+          error: expect.objectContaining({ code: "LOGIN_GATEWAY_STORE_UNUSABLE" }),
+        }),
+      ],
+    ]);
   });
 });
 

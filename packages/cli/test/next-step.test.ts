@@ -138,6 +138,7 @@ const commands: Readonly<Record<ModelProviderErrorCode, string | null>> = {
   LOGIN_EXTERNAL_PROVIDER_FAILED: null,
   LOGIN_FORBIDDEN_BY_ADMINISTRATOR: null,
   LOGIN_GATEWAY_AUTH_FAILED: null,
+  LOGIN_GATEWAY_SIGN_IN_IN_PROGRESS: null,
   LOGIN_GATEWAY_SIGN_IN_REQUIRED: "agent-auth login --provider own",
   LOGIN_GATEWAY_STORE_UNUSABLE: "agent-auth doctor",
   LOGIN_HOME_LOCK_BUSY: null,

@@ -33,7 +33,7 @@ const open = async () => {
         return { status: 404, statusText: "", headers: {}, body: "" };
       }),
   });
-  const checks = makeWorkspaceChecks({ codexHome: home, config });
+  const checks = makeWorkspaceChecks({ codexHome: { path: home, explicit: true }, config });
   const check = (accountId: string) =>
     Effect.runPromise(
       Effect.provideService(checks.check(credentialOf(accountId)), HttpTransport, transport),

@@ -57,7 +57,7 @@ export const isHttpUrl = ({ protocol }: URL): boolean =>
   protocol === "https:" || protocol === "http:";
 
 /**
- * Returns whether an http(s) URL is protected in transit: it uses https, or a loopback host.
+ * Returns whether a URL is protected in transit: it uses https, or http and a loopback host.
  *
  * @example
  * ```ts
@@ -65,10 +65,11 @@ export const isHttpUrl = ({ protocol }: URL): boolean =>
  *
  * isHttpsOrLoopback(new URL("http://localhost:8080")); // true
  * isHttpsOrLoopback(new URL("http://plain.example")); // false
+ * isHttpsOrLoopback(new URL("ftp://localhost")); // false
  * ```
  */
 export const isHttpsOrLoopback = ({ protocol, hostname }: URL): boolean =>
-  protocol === "https:" || isLoopbackHost(hostname);
+  protocol === "https:" || (protocol === "http:" && isLoopbackHost(hostname));
 
 /**
  * Returns a URL as errors and logs show it: origin and path only, since user info, query and fragment may be secret.

@@ -44,4 +44,21 @@ export class GatewayStoreUnusable extends Data.TaggedError("GatewayStoreUnusable
   }
 }
 
-export type GatewayError = GatewaySignInRequired | GatewayAuthFailed | GatewayStoreUnusable;
+/** Another program is signing in to the same gateway. The text is Codex's. */
+export class GatewaySignInInProgress extends Data.TaggedError("GatewaySignInInProgress")<{
+  /** The lock that the other program holds. */
+  readonly lockPath: string;
+}> {
+  readonly code = "LOGIN_GATEWAY_SIGN_IN_IN_PROGRESS";
+  readonly remedy: Remedy = "retry";
+  readonly hint = "Finish or cancel the other sign-in, then retry.";
+  override get message(): string {
+    return "Another sign-in for this credential is in progress. Finish or cancel it, then retry.";
+  }
+}
+
+export type GatewayError =
+  | GatewaySignInRequired
+  | GatewaySignInInProgress
+  | GatewayAuthFailed
+  | GatewayStoreUnusable;

@@ -1,4 +1,5 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as z from "zod/mini";
@@ -22,6 +23,17 @@ const DeviceResponse = z.object({
   expires_in: z.number().check(z.gt(0)),
   interval: z.nullish(z.number().check(z.gte(0))),
 });
+
+/**
+ * The address of a page that a user may be sent to, as the browser would read it: https or http to a loopback host, without
+ * user name and password, which could make it look like another one.
+ */
+const pageAddress = (text: string): string | undefined => {
+  const url = URL.parse(text);
+  return url !== null && isHttpsOrLoopback(url) && url.username === "" && url.password === ""
+    ? url.href
+    : undefined;
+};
 
 /**
  * Signs in to a gateway with a code that the user enters on any device (RFC 8628).
@@ -55,9 +67,16 @@ export const signInToGatewayWithDevice = Effect.fn("login.signInToGatewayWithDev
   if ("problem" in parsed)
     return yield* failed(options, "sign-in", `unusable response: ${parsed.problem}`);
   const device = parsed.value;
+  const verificationUrl = pageAddress(device.verification_uri);
+  if (verificationUrl === undefined)
+    return yield* failed(
+      options,
+      "sign-in",
+      "the page for the code is not an https address (verification_uri)",
+    );
   const expiresAtMs = (yield* Clock.currentTimeMillis) + device.expires_in * 1000;
   yield* onCode({
-    verificationUrl: device.verification_uri,
+    verificationUrl,
     userCode: device.user_code,
     expiresAtMs,
   });

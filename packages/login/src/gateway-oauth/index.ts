@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
+import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import type { CodexHome } from "../config/codex-home.ts";
 import type { BearerCredential } from "../credential/index.ts";
@@ -179,22 +180,29 @@ export const saveGatewaySignIn = (
 };
 
 /**
- * Fails if a sign-in could not be stored. Run it before the user is sent to a browser.
+ * Fails if a sign-in could not be stored, or if another program, Codex included, is signing in to the same gateway. Until
+ * the scope closes, other programs cannot begin one. Run it before the user is sent to a browser.
  *
  * @example
  * ```ts
- * import { checkGatewayStore, type GatewayOptions } from "@agent-auth/login/gateway-oauth";
+ * import { beginGatewaySignIn, type GatewayOptions, saveGatewaySignIn, signInToGateway } from "@agent-auth/login/gateway-oauth";
  * import * as Effect from "effect/Effect";
  *
- * const canSignIn = (gateway: GatewayOptions) =>
- *   Effect.match(checkGatewayStore(gateway), { onSuccess: () => true, onFailure: () => false });
+ * const signIn = (gateway: GatewayOptions) =>
+ *   Effect.gen(function* () {
+ *     yield* beginGatewaySignIn(gateway);
+ *     const onAuthorizeUrl = (url: string) => Effect.log(`Open ${url}`);
+ *     yield* saveGatewaySignIn(gateway, yield* signInToGateway({ ...gateway, onAuthorizeUrl }));
+ *   }).pipe(Effect.scoped);
  * ```
  */
-export const checkGatewayStore = ({
+export const beginGatewaySignIn = ({
   codexHome,
   config,
-}: GatewayOptions): Effect.Effect<void, GatewayError> =>
-  Effect.asVoid(openGatewayStore(codexHome, config).load);
+}: GatewayOptions): Effect.Effect<void, GatewayError, Scope.Scope> => {
+  const store = openGatewayStore(codexHome, config);
+  return Effect.andThen(store.check, store.signInLock);
+};
 
 /**
  * Removes the sign-in to a gateway from this machine. Returns false if there was none.

@@ -7,15 +7,13 @@ import type * as Scope from "effect/Scope";
 import * as z from "zod/mini";
 import type { CodexHome } from "../config/codex-home.ts";
 import type { GatewaySessionConfig } from "../config/types.ts";
-import { GatewayStoreUnusable } from "../errors/gateway.ts";
+import { GatewaySignInInProgress, GatewayStoreUnusable } from "../errors/gateway.ts";
 import { compact } from "../internal/compact.ts";
 import { parseJson } from "@agent-auth/agent-identity/encoding";
-import { readSmallFile } from "../storage/fs/read.ts";
-import { replaceFile } from "../storage/fs/replace.ts";
 import { describeSystemError } from "../storage/fs/system-error.ts";
-import { resolveTarget } from "../storage/fs/target.ts";
 import { acquireFlock } from "../storage/lock/flock.ts";
 import { controlOf } from "../storage/privilege.ts";
+import { openEncryptedSecrets, openPlainSecrets } from "./secrets-file.ts";
 
 /** The tokens of one gateway sign-in. */
 export interface GatewayTokenSet {
@@ -35,8 +33,16 @@ export interface GatewayStore {
   readonly save: (tokens: GatewayTokenSet) => Effect.Effect<void, GatewayStoreUnusable>;
   /** Under the lock. False if there was nothing. */
   readonly remove: Effect.Effect<boolean, GatewayStoreUnusable>;
+  /** Fails if nothing could be saved, for example because the keyring is locked. */
+  readonly check: Effect.Effect<void, GatewayStoreUnusable>;
   /** Excludes other processes, Codex included, until the scope closes. */
   readonly lock: Effect.Effect<void, GatewayStoreUnusable, Scope.Scope>;
+  /** As `lock`, for a whole sign-in: there is one at a time. */
+  readonly signInLock: Effect.Effect<
+    void,
+    GatewayStoreUnusable | GatewaySignInInProgress,
+    Scope.Scope
+  >;
 }
 
 /** Random bytes that name a sign-in. */
@@ -85,71 +91,73 @@ const Stored = z.object({
   authorization_id: z.nullish(z.string()),
 });
 
-/** The file `secrets/gateway_oauth.json` in CODEX_HOME, which Codex uses with `credentials_store = "file"`. */
+/**
+ * The store of one sign-in, which Codex uses as well: with `credentials_store = "file"` the file
+ * `secrets/gateway_oauth.json` in CODEX_HOME, else `secrets/gateway_oauth.age`, whose key is in the OS keyring.
+ */
 export const openGatewayStore = (home: CodexHome, config: GatewaySessionConfig): GatewayStore => {
   const folder = join(home.path, "secrets");
-  const path = join(folder, "gateway_oauth.json");
   const id = gatewayCredentialId(nameOf(home), config);
-  const unusable = (reason: string, hint = "Correct or remove the file, and sign in again.") =>
+  const secrets =
+    config.store === "keyring"
+      ? openEncryptedSecrets(home, folder)
+      : openPlainSecrets(join(folder, "gateway_oauth.json"));
+  const { path } = secrets;
+  const key = config.store === "keyring" ? `global/${lockName(id)}` : id;
+  const unusable = (reason: string, hint: string) =>
     new GatewayStoreUnusable({ path, reason, hint });
-  const attempt = <A>(run: () => A | Promise<A>): Effect.Effect<A, GatewayStoreUnusable> =>
-    Effect.tryPromise({
-      try: async () => run(),
+  const flock = (name: string, maxWaitMs: number) =>
+    Effect.try({
+      try: () => mkdirSync(folder, { recursive: true, mode: 0o700 }),
       catch: (error) =>
-        error instanceof GatewayStoreUnusable
-          ? error
-          : unusable(describeSystemError(error).reason, "Correct the permissions of CODEX_HOME."),
-    });
-  if (config.store === "keyring") {
-    const refused = Effect.fail(
-      unusable(
-        "they are in the encrypted store of Codex, which only Codex can read",
-        'Set credentials_store = "file" in gateway_oauth, and sign in again.',
+        unusable(describeSystemError(error).reason, "Correct the permissions of CODEX_HOME."),
+    }).pipe(
+      Effect.andThen(
+        acquireFlock({ path: join(folder, name), control: controlOf(path), maxWaitMs }),
       ),
     );
-    return { path, load: refused, save: () => refused, remove: refused, lock: refused };
-  }
-  const readAll = (): Record<string, unknown> => {
-    const bytes = readSmallFile(path);
-    if (bytes === undefined) return {};
-    const json = parseJson(new TextDecoder().decode(bytes));
-    if (typeof json !== "object" || json === null || Array.isArray(json))
-      throw unusable("it is not a JSON object");
-    return { ...json };
-  };
-  const writeAll = async (all: Record<string, unknown>): Promise<void> => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await replaceFile(await resolveTarget(path, "save"), JSON.stringify(all, null, 2));
-  };
   return {
     path,
-    load: attempt(() => {
-      const entry = readAll()[id];
-      if (entry === undefined) return undefined;
-      const parsed = z.safeParse(Stored, entry);
-      if (!parsed.success) throw unusable("the stored sign-in is incomplete");
-      return fromStored(parsed.data);
+    load: Effect.flatMap(secrets.read, (all) => {
+      const entry = Object.hasOwn(all, key) ? all[key] : undefined;
+      if (entry === undefined) return Effect.undefined;
+      const parsed = z.safeParse(Stored, typeof entry === "string" ? parseJson(entry) : entry);
+      return parsed.success
+        ? Effect.succeed(fromStored(parsed.data))
+        : Effect.fail(
+            unusable("the stored sign-in is incomplete", "Sign out of the gateway, and in again."),
+          );
     }),
-    save: (tokens) => attempt(() => writeAll({ ...readAll(), [id]: toStored(tokens) })),
-    remove: attempt(async () => {
-      const { [id]: found, ...others } = readAll();
-      if (found !== undefined) await writeAll(others);
-      return found !== undefined;
-    }),
-    lock: attempt(() => mkdirSync(folder, { recursive: true, mode: 0o700 })).pipe(
-      Effect.andThen(
-        acquireFlock({
-          path: join(folder, "gateway_oauth.lock"),
-          control: controlOf(path),
-          maxWaitMs,
-        }),
-      ),
+    save: (tokens) =>
+      Effect.flatMap(secrets.read, (all) => {
+        const stored = toStored(tokens);
+        const entry = config.store === "keyring" ? JSON.stringify(stored) : stored;
+        return secrets.write({ ...all, [key]: entry });
+      }),
+    remove: Effect.flatMap(secrets.read, ({ [key]: found, ...others }) =>
+      found === undefined ? Effect.succeed(false) : Effect.as(secrets.write(others), true),
+    ),
+    check: secrets.check,
+    lock: flock("gateway_oauth.lock", maxWaitMs).pipe(
       Effect.mapError((error) =>
         error instanceof GatewayStoreUnusable ? error : unusable(error.message, error.hint),
       ),
+      Effect.asVoid,
+    ),
+    signInLock: flock(`${lockName(id)}.login.lock`, 0).pipe(
+      Effect.mapError((error) => {
+        if (error instanceof GatewayStoreUnusable) return error;
+        return error._tag === "HomeLockBusy"
+          ? new GatewaySignInInProgress({ lockPath: error.path })
+          : unusable(error.message, error.hint);
+      }),
+      Effect.asVoid,
     ),
   };
 };
+
+/** Codex's name for a sign-in in the names of files and of encrypted secrets. */
+const lockName = (id: string): string => id.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 
 const fromStored = (stored: z.infer<typeof Stored>): GatewayTokenSet =>
   compact({

@@ -7,7 +7,7 @@ import type { AuthTokens } from "../storage/auth-json/index.ts";
 import type { ManagerDeps } from "./deps.ts";
 import { removeEverywhere } from "./load.ts";
 import { isMemoryInUse } from "./sources.ts";
-import type { LogoutResult } from "./types.ts";
+import { codexHomeOf, type LogoutResult } from "./types.ts";
 
 /**
  * `AuthManager.logout`: removes the credential under the home lock, then revokes it. A lock that cannot be taken, or an
@@ -35,11 +35,18 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
   );
   const revoked = tokens === undefined ? "notNeeded" : yield* revoke(deps, tokens);
   const removed = yield* Effect.fromResult(removal);
+  yield* forgetWorkspaces(deps);
   deps.state.accept(Option.none());
   // From now on the variable is used over which memory had precedence, as in a new process.
   if (overridingEnvVar(deps.options.environment, deps.options) !== undefined) deps.state.unload();
   return { removed, revoked, ...(!isLocked && { withoutLock: true }) };
 });
+
+const forgetWorkspaces = ({ options }: ManagerDeps) =>
+  Effect.promise(async () => {
+    const { removeAnswers } = await import("../workspace/cache-file.ts");
+    await removeAnswers(codexHomeOf(options).path);
+  });
 
 /** External tokens and a credential in memory come before `CODEX_ACCESS_TOKEN`, so there is something to log out of. */
 const refuseOverridden = Effect.fnUntraced(function* (

@@ -66,7 +66,7 @@ export const makeWorkspaceGate = ({
           ({ makeWorkspaceChecks }) =>
             (made ??= makeWorkspaceChecks({
               config: options.config,
-              codexHome: codexHomeOf(options).path,
+              codexHome: codexHomeOf(options),
               ...compact({ allowInsecureHttp: options.allowInsecureHttp, network }),
             })),
         )

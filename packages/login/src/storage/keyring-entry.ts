@@ -7,12 +7,15 @@ import { KeyringUnavailable } from "../errors/store.ts";
 
 export const keyringService = "Codex Auth";
 
-/** The account that Codex uses for a CODEX_HOME: `cli|` and 16 hex digits of its canonical path's SHA-256. */
-export const keyringAccount = (home: CodexHome): string => {
+/** The account that Codex uses for a CODEX_HOME. */
+export const keyringAccount = (home: CodexHome): string => `cli|${homeDigits(home)}`;
+
+/** 16 hex digits of the SHA-256 of a CODEX_HOME's canonical path, with which Codex names what it keeps in the keyring. */
+export const homeDigits = (home: CodexHome): string => {
   // Rust's canonical paths carry this prefix on Windows. Not tested there.
   const prefix = process.platform === "win32" ? "\\\\?\\" : "";
   const digest = createHash("sha256").update(prefix + canonicalCodexHome(home), "utf8");
-  return `cli|${digest.digest("hex").slice(0, 16)}`;
+  return digest.digest("hex").slice(0, 16);
 };
 
 /** One entry of the OS keyring. */
@@ -30,12 +33,12 @@ const MAX_WAIT_MS = 60_000;
 type StoreOperation = KeyringUnavailable["operation"];
 
 /** The entry of a CODEX_HOME. Nothing is loaded or asked before the first use. */
-export const makeKeyringEntry = (account: string): KeyringEntry => {
+export const makeKeyringEntry = (account: string, service = keyringService): KeyringEntry => {
   const use = <A>(
     operation: StoreOperation,
     ask: (entry: AsyncEntry, signal: AbortSignal) => Promise<A>,
   ): Effect.Effect<A, KeyringUnavailable> =>
-    Effect.flatMap(openEntry(account), (entry) =>
+    Effect.flatMap(openEntry(service, account), (entry) =>
       Effect.tryPromise({
         try: (signal) => ask(entry, signal),
         catch: (error) => new KeyringUnavailable({ operation, reason: reasonOf(error) }),
@@ -70,10 +73,13 @@ const loadPackage = Effect.tryPromise({
 
 // Pinned: without a Secret Service the package would silently fall back to the kernel's keyring, which is lost at
 // the next boot and reports "no entry" if there is no keyring.
-const openEntry = (account: string): Effect.Effect<AsyncEntry, KeyringUnavailable> =>
+const openEntry = (
+  service: string,
+  account: string,
+): Effect.Effect<AsyncEntry, KeyringUnavailable> =>
   Effect.flatMap(loadPackage, ({ AsyncEntry }) =>
     Effect.try({
-      try: () => new AsyncEntry(keyringService, account, { linux: { store: "secret-service" } }),
+      try: () => new AsyncEntry(service, account, { linux: { store: "secret-service" } }),
       catch: (error) => new KeyringUnavailable({ operation: "open", reason: reasonOf(error) }),
     }),
   );

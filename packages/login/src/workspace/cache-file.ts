@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import { parseJson } from "@agent-auth/agent-identity/encoding";
-import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
+import {
+  readStateFile,
+  removeStateFiles,
+  stateFilePath,
+  writeStateFile,
+} from "../storage/fs/state-file.ts";
 
 /** Identifies the question that an answer of the backend belongs to. An answer is used for that question only. */
 export interface AnswerKey {
@@ -67,11 +72,20 @@ export const readAnswer = (codexHome: string, key: AnswerKey): Answer | undefine
   return { value: read.data.value, askedAtMs: read.data.askedAtMs };
 };
 
-/** Stores an answer, 0600, below CODEX_HOME. If that is not possible, the next process asks again. */
+/**
+ * Stores an answer, 0600, below CODEX_HOME, and removes those that nobody uses any more. If that is not possible, the next
+ * process asks again.
+ */
 export const writeAnswer = async (
   codexHome: string,
   key: AnswerKey,
   answer: Answer,
+  usableMs: number,
 ): Promise<void> => {
   await writeStateFile(codexHome, fileName(key), JSON.stringify({ key, ...answer }));
+  await removeAnswers(codexHome, usableMs);
 };
+
+/** Removes the stored answers of all accounts, or those that are older than a number of milliseconds. */
+export const removeAnswers = (codexHome: string, olderThanMs = 0): Promise<void> =>
+  removeStateFiles(codexHome, /^workspace-(?:policy|routing)-[0-9a-f]{16}\.json$/, olderThanMs);

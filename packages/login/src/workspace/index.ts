@@ -10,10 +10,12 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Schedule from "effect/Schedule";
+import type * as Scope from "effect/Scope";
 import type * as z from "zod/mini";
 import { answerId, type Answer, type AnswerKey, readAnswer, writeAnswer } from "./cache-file.ts";
 import { ConfigBundle, enforcePolicy, parsePolicy, type Policy } from "./policy.ts";
 import { AccountsCheck, isChatgptOrigin, routingOf } from "./routing.ts";
+import { type CodexHome, canonicalCodexHome, prepareCodexHome } from "../config/codex-home.ts";
 import type { Config } from "../config/types.ts";
 import type { WorkspaceAccess, WorkspaceCredential } from "../credential/index.ts";
 import { type LoginError, WorkspaceCheckFailed } from "../errors/index.ts";
@@ -29,8 +31,14 @@ export const answerUsableMs = 24 * 3_600_000;
 /** Milliseconds after which a backend that does not respond is asked again, while an older answer is used. */
 const ASK_AGAIN_MS = 60_000;
 
+/** Milliseconds that a process waits for the answer to another one's question: a little longer than one request may take. */
+const MAX_TURN_MS = 12_000;
+
+/** A wait of fewer milliseconds is that of a lock that was free. */
+const SHORT_WAIT_MS = 100;
+
 export interface WorkspaceChecksOptions {
-  readonly codexHome: string;
+  readonly codexHome: CodexHome;
   readonly config: Config;
   readonly allowInsecureHttp?: boolean;
   /** Identifies the proxy and the trusted roots of requests (`NetworkKey`). */
@@ -99,6 +107,7 @@ const MAX_REMEMBERED = 64;
 /** Returns the checks of one manager. Sends nothing and reads nothing yet. */
 export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceChecks => {
   const { config } = options;
+  const { path: codexHome } = options.codexHome;
   const memory = new Map<string, Answer>();
   const remember = (id: string, answer: Answer): void => {
     memory.delete(id); // keeps the map in the order of use
@@ -120,37 +129,69 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
 
   const stored = (key: AnswerKey): Answer | undefined => {
     const id = answerId(key);
-    const answer = memory.get(id) ?? readAnswer(options.codexHome, key);
+    const answer = memory.get(id) ?? readAnswer(codexHome, key);
     if (answer !== undefined) remember(id, answer);
     return answer;
   };
+
+  const lockableFiles = new Set<string>();
+  /**
+   * Until the scope closes, other processes of the CODEX_HOME wait with their questions. Returns whether this one waited.
+   * If the lock cannot be taken, for example in a home that cannot be written, every process asks.
+   */
+  const takeTurn = Effect.gen(function* () {
+    const beganAtMs = yield* Clock.currentTimeMillis;
+    const { acquireOwnLock } = yield* Effect.promise(() => import("../storage/lock/acquire.ts"));
+    yield* prepareCodexHome(options.codexHome, () => undefined).pipe(
+      Effect.andThen(
+        acquireOwnLock("agent-auth.workspace.lock", {
+          home: canonicalCodexHome(options.codexHome),
+          path: codexHome,
+          maxWaitMs: MAX_TURN_MS,
+          lockableFiles,
+        }),
+      ),
+      Effect.ignore,
+    );
+    return (yield* Clock.currentTimeMillis) - beganAtMs > SHORT_WAIT_MS;
+  });
 
   /** Returns a fresh stored answer, else a new one, else an older stored one if the backend does not respond. */
   const answerTo = Effect.fnUntraced(function* <A>(
     question: Question<A>,
     credential: WorkspaceCredential,
-  ): Effect.fn.Return<
-    { readonly value: A | null; readonly checkAgainAtMs: number },
-    LoginError,
-    HttpTransport
-  > {
+  ): Effect.fn.Return<Usable<A>, LoginError, HttpTransport> {
     const key = yield* keyFor(question, credential);
+    return (
+      freshAnswer(question, stored(key), yield* Clock.currentTimeMillis) ??
+      (yield* Effect.scoped(askInTurn(question, credential, key)))
+    );
+  });
+
+  const askInTurn = Effect.fnUntraced(function* <A>(
+    question: Question<A>,
+    credential: WorkspaceCredential,
+    key: AnswerKey,
+  ): Effect.fn.Return<Usable<A>, LoginError, HttpTransport | Scope.Scope> {
+    const hasWaited = yield* takeTurn;
     const nowMs = yield* Clock.currentTimeMillis;
-    const older = stored(key);
+    const newer = readAnswer(codexHome, key);
+    if (newer !== undefined) remember(answerId(key), newer);
+    const older = newer ?? stored(key);
+    const fresh = freshAnswer(question, older, nowMs);
+    if (fresh !== undefined) return fresh;
     const parsed = older === undefined ? undefined : parseAnswer(question, older.value);
     const ageMs = nowMs - (older?.askedAtMs ?? -Infinity);
-    if (older !== undefined && parsed !== undefined && ageMs >= 0 && ageMs < answerFreshMs)
-      return { value: parsed.value, checkAgainAtMs: older.askedAtMs + answerFreshMs };
     const isUsable = parsed !== undefined && ageMs >= 0 && ageMs < answerUsableMs;
-    const asked = yield* Effect.result(
-      ask(question, credential, { backend: key.backend, tries: isUsable ? 1 : 3 }),
-    );
+    // A process that waited knows that another one has just asked in vain.
+    const tries = isUsable || hasWaited ? 1 : 3;
+    const asked = yield* Effect.result(ask(question, credential, { backend: key.backend, tries }));
     if (asked._tag === "Success") {
       // An answer that cannot be used is not kept: the next request asks for a corrected one.
       if (asked.success !== null) yield* question.validate(asked.success, credential, config);
       const answer = { value: asked.success, askedAtMs: nowMs };
       remember(answerId(key), answer);
-      yield* Effect.promise(() => writeAnswer(options.codexHome, key, answer));
+      yield* Effect.promise(() => writeAnswer(codexHome, key, answer, answerUsableMs));
       return { value: asked.success, checkAgainAtMs: nowMs + answerFreshMs };
     }
     if (!isUsable || !isPassing(asked.failure)) return yield* asked.failure;
@@ -212,6 +253,26 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
       return yield* accessFrom(credential, policy, routing, 0);
     }),
   };
+};
+
+/** An answer, and when it has to be asked for again. */
+interface Usable<A> {
+  readonly value: A | null;
+  /** Milliseconds since the epoch. */
+  readonly checkAgainAtMs: number;
+}
+
+const freshAnswer = <A>(
+  question: Question<A>,
+  answer: Answer | undefined,
+  nowMs: number,
+): Usable<A> | undefined => {
+  const parsed = answer === undefined ? undefined : parseAnswer(question, answer.value);
+  if (answer === undefined || parsed === undefined) return undefined;
+  const ageMs = nowMs - answer.askedAtMs;
+  return ageMs >= 0 && ageMs < answerFreshMs
+    ? { value: parsed.value, checkAgainAtMs: answer.askedAtMs + answerFreshMs }
+    : undefined;
 };
 
 const nothing = { value: null, checkAgainAtMs: Infinity };

@@ -55,6 +55,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_SIGN_IN_TIMED_OUT":
     case "LOGIN_CODE_EXCHANGE_REJECTED":
     case "LOGIN_GATEWAY_SIGN_IN_REQUIRED":
+    case "LOGIN_GATEWAY_SIGN_IN_IN_PROGRESS":
       return "person";
     case "LOGIN_NEW_CREDENTIAL_REJECTED":
     case "LOGIN_CODEX_HOME_UNUSABLE":

@@ -44,7 +44,7 @@ export const runTokenCommand = (
   config: CommandTokenConfig,
 ): Effect.Effect<Redacted.Redacted, OwnerNotTrusted | TokenCommandFailed> => {
   assertConfig(config);
-  return readToken(config);
+  return readToken(config, false);
 };
 
 const assertConfig = (config: CommandTokenConfig): void => {
@@ -58,7 +58,10 @@ const assertConfig = (config: CommandTokenConfig): void => {
     throw new TypeError("command must be an absolute path or the name of a program, or cwd be set");
 };
 
-const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenConfig) {
+const readToken = Effect.fn("TokenCommand.run")(function* (
+  config: CommandTokenConfig,
+  isOneWord: boolean,
+) {
   const { command, configFile, dotEnv } = config;
   const files = [configFile, dotEnv?.path].filter((file) => file !== undefined);
   if (files.length > 0) {
@@ -73,6 +76,11 @@ const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenC
   });
   if (text === "")
     return yield* new TokenCommandFailed({ command, reason: { _tag: "BadOutput", what: "empty" } });
+  if (isOneWord && /\s/.test(text))
+    return yield* new TokenCommandFailed({
+      command,
+      reason: { _tag: "BadOutput", what: "notOneToken" },
+    });
   return Redacted.make(text, { label: "token command output" });
 });
 
@@ -81,7 +89,8 @@ const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenC
  * for `refreshIntervalMs` (0: until a 401). A failed run is not remembered. After a 401 the command runs again, once
  * for all callers; if it prints the same token, there is no other credential.
  *
- * `now` returns milliseconds since the epoch; default `Date.now`. Throws `TypeError` for an invalid configuration, as `runTokenCommand` does.
+ * `now` returns milliseconds since the epoch; default `Date.now`. With `isOneWord`, output with white space inside is a
+ * failure. Throws `TypeError` for an invalid configuration, as `runTokenCommand` does.
  *
  * @example
  * ```ts
@@ -99,13 +108,13 @@ const readToken = Effect.fn("TokenCommand.run")(function* (config: CommandTokenC
  */
 export const commandTokenAccess = (
   config: CommandTokenConfig,
-  options: { readonly now?: () => number } = {},
+  options: { readonly now?: () => number; readonly isOneWord?: boolean } = {},
 ): CredentialAccess => {
   assertConfig(config);
   const now = options.now ?? Date.now;
   let latest: { readonly credential: BearerCredential; readonly atMs: number } | undefined;
 
-  const runOnce = Effect.map(readToken(config), (token) => {
+  const runOnce = Effect.map(readToken(config, options.isOneWord === true), (token) => {
     const credential =
       latest !== undefined && sameText(latest.credential.token, token)
         ? latest.credential

@@ -48,7 +48,10 @@ export class TokenCommandFailed extends Data.TaggedError("TokenCommandFailed")<{
     | { readonly _tag: "TimedOut"; readonly afterMs: number }
     | { readonly _tag: "Exited"; readonly exitCode: number; readonly stderr: string }
     | { readonly _tag: "Killed"; readonly signal: string; readonly stderr: string }
-    | { readonly _tag: "BadOutput"; readonly what: "empty" | "notUtf8" | "tooLong" };
+    | {
+        readonly _tag: "BadOutput";
+        readonly what: "empty" | "notOneToken" | "notUtf8" | "tooLong";
+      };
 }> {
   readonly code = "PROVIDER_TOKEN_COMMAND_FAILED";
   readonly remedy: Remedy = "fixConfig";
@@ -77,6 +80,7 @@ const describeCommandFailure = (reason: TokenCommandFailed["reason"]): string =>
 
 const commandOutputs = {
   empty: "printed nothing",
+  notOneToken: "printed more than one token",
   notUtf8: "printed output that is not UTF-8",
   tooLong: "printed more output than a token can have",
 } as const;

@@ -147,7 +147,8 @@ const gatewayFor = (
 ): CredentialAccess | undefined => {
   const { gateway, id } = options.provider;
   if (gateway === undefined) return undefined;
-  if (gateway._tag === "Command") return commandTokenAccess(gateway.command, { now });
+  if (gateway._tag === "Command")
+    return commandTokenAccess(gateway.command, { now, isOneWord: true }); // as in Codex
   if (options.gateway === undefined)
     throw new TypeError(`model provider ${id} needs the tokens of its gateway`);
   const { current, recoverUnauthorized, snapshot } = options.gateway;

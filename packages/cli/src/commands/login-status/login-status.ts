@@ -45,54 +45,81 @@ const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
   const inspected = yield* AuthManager.use((manager) => manager.inspect).pipe(
     Effect.provide(managerLayer(session, "inspection")),
   );
+  const gateways = yield* inspectGateways(session);
+  const nowMs = yield* Clock.currentTimeMillis;
+  const shown = gateways.length > 0 && { gateways: gateways.map(gatewayJson) };
+  const showLines = (lines: ReadonlyArray<string>) => {
+    for (const line of lines) writeLine(line);
+    for (const gateway of gateways) writeLine(gatewayLine(gateway, nowMs));
+  };
   if (Option.isNone(inspected)) {
-    if (options.json) writeJson({ loggedIn: false });
-    else writeLine("Not logged in");
-    return options.json ? exitCode.failed : yield* orGateway(session);
+    if (options.json) writeJson({ loggedIn: false, ...shown });
+    else showLines(["Not logged in"]);
+    return isGatewayEnough(session, gateways) ? exitCode.done : exitCode.failed;
   }
   const { credential, forbidden } = inspected.value;
   if (forbidden !== undefined) return yield* Effect.fail(withoutLogout(forbidden));
-  const nowMs = yield* Clock.currentTimeMillis;
-  if (options.json) writeJson(statusJson(credential));
-  else for (const line of credentialLines(credential, nowMs)) writeLine(line);
-  if (!options.json) yield* showGateways(session);
+  if (options.json) writeJson({ ...statusJson(credential), ...shown });
+  else showLines(credentialLines(credential, nowMs));
   return exitCode.done;
 });
 
-/** Without a credential, the sign-in to the gateway of the provider in use is enough. */
-const orGateway = Effect.fnUntraced(function* (session: Session) {
-  const { modelProvider = "", modelProviders } = session.config;
-  const signedIn = yield* showGateways(session);
-  const isEnough = modelProviders.get(modelProvider)?.requiresOpenaiAuth === false;
-  return isEnough && signedIn.includes(modelProvider) ? exitCode.done : exitCode.failed;
-});
+/** The sign-in to one configured gateway. */
+interface Gateway {
+  readonly providerId: string;
+  readonly isSignedIn: boolean;
+  readonly canRefresh: boolean;
+  readonly expiresAtMs?: number;
+  /** Why nothing is known of it. */
+  readonly error?: Reportable;
+}
 
-/** Prints a line for each gateway that is configured; returns the providers with a sign-in. */
-const showGateways = Effect.fnUntraced(function* ({ config, environment }: Session) {
-  const signedIn: Array<string> = [];
+/** Without a credential, the sign-in to the gateway of the provider in use is enough. */
+const isGatewayEnough = ({ config }: Session, gateways: ReadonlyArray<Gateway>): boolean => {
+  const { modelProvider = "", modelProviders } = config;
+  return (
+    modelProviders.get(modelProvider)?.requiresOpenaiAuth === false &&
+    gateways.some(({ isSignedIn, providerId }) => isSignedIn && providerId === modelProvider)
+  );
+};
+
+const inspectGateways = Effect.fnUntraced(function* ({ config, environment }: Session) {
+  const { codexHome } = environment;
+  const gateways: Array<Gateway> = [];
   for (const [providerId, { gatewayOauth }] of config.modelProviders) {
     if (gatewayOauth?._tag !== "Session") continue;
     const it = yield* Effect.promise(() => import("@agent-auth/login/gateway-oauth"));
-    const { codexHome } = environment;
-    const found = yield* it.inspectGatewaySignIn({ providerId, config: gatewayOauth, codexHome });
-    if (Option.isSome(found)) signedIn.push(providerId);
-    const nowMs = yield* Clock.currentTimeMillis;
-    writeLine(gatewayLine(providerId, Option.getOrUndefined(found), nowMs));
+    const found = it.inspectGatewaySignIn({ providerId, config: gatewayOauth, codexHome });
+    const absent = { providerId, isSignedIn: false, canRefresh: false };
+    gateways.push(
+      yield* Effect.match(found, {
+        onFailure: (error): Gateway => ({ ...absent, error }),
+        onSuccess: Option.match({
+          onNone: (): Gateway => absent,
+          onSome: ({ path: _, ...known }): Gateway => ({ providerId, isSignedIn: true, ...known }),
+        }),
+      }),
+    );
   }
-  return signedIn;
+  return gateways;
 });
 
-const gatewayLine = (
-  providerId: string,
-  found: { readonly expiresAtMs?: number; readonly canRefresh: boolean } | undefined,
-  nowMs: number,
-): string => {
-  if (found === undefined)
+const gatewayLine = (gateway: Gateway, nowMs: number): string => {
+  const { canRefresh, error, expiresAtMs, isSignedIn, providerId } = gateway;
+  if (error !== undefined) return `Gateway of ${providerId}: ${error.message}. ${error.hint}`;
+  if (!isSignedIn)
     return `Gateway of ${providerId}: not signed in. Run: agent-auth login --provider ${providerId}`;
-  const { canRefresh, expiresAtMs } = found;
   if (canRefresh || expiresAtMs === undefined) return `Gateway of ${providerId}: signed in`;
   return `Gateway of ${providerId}: signed in, expires ${timeText(expiresAtMs, nowMs)}`;
 };
+
+const gatewayJson = ({ canRefresh, error, expiresAtMs, isSignedIn, providerId }: Gateway) => ({
+  provider: providerId,
+  signedIn: isSignedIn,
+  canRefresh,
+  expiresAt: isoSeconds(expiresAtMs ?? null),
+  ...(error !== undefined && { error: errorToJson(error) }),
+});
 
 const statusJson = (credential: CredentialFacts) => ({
   loggedIn: true,

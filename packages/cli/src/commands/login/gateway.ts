@@ -1,6 +1,6 @@
 import type { Config, GatewaySessionConfig } from "@agent-auth/login/config";
 import {
-  checkGatewayStore,
+  beginGatewaySignIn,
   type GatewayOptions,
   removeGatewaySignIn,
   saveGatewaySignIn,
@@ -31,14 +31,17 @@ export const signIn = (options: GatewaySignIn) =>
   Effect.gen(function* () {
     const session = yield* openSession(options.globals);
     const gateway = yield* gatewayOptions(session, options.providerId);
-    yield* checkGatewayStore(gateway);
+    yield* beginGatewaySignIn(gateway);
     const tokens = yield* flow(options, gateway).pipe(
       Effect.provide(httpClient(session.environment, { userAgent })),
     );
     yield* saveGatewaySignIn(gateway, tokens);
     session.notify(`Signed in to the gateway of ${options.providerId}`);
     return exitCode.done;
-  }).pipe(Effect.catch((error) => Effect.sync(() => reportError("Error logging in", error))));
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) => Effect.sync(() => reportError("Error logging in", error))),
+  );
 
 /** Removes the sign-in to a gateway from this machine. Succeeds if there is none. */
 export const signOut = Effect.fnUntraced(function* (session: Session, providerId: string) {

@@ -18,7 +18,7 @@ type Target = Pick<AuthFileTarget, "path" | "stats">;
  * cut does not undo it. Mode 0600; the owner stays. Throws what the system throws; the old content is untouched then,
  * and no temporary file is left.
  */
-export const replaceFile = async (target: Target, content: string): Promise<void> => {
+export const replaceFile = async (target: Target, content: string | Uint8Array): Promise<void> => {
   const temporary = temporaryPath(target.path);
   try {
     await writeDurably(temporary, content, target);
@@ -36,7 +36,11 @@ export const replaceFile = async (target: Target, content: string): Promise<void
   });
 };
 
-const writeDurably = async (path: string, content: string, target: Target): Promise<void> => {
+const writeDurably = async (
+  path: string,
+  content: string | Uint8Array,
+  target: Target,
+): Promise<void> => {
   // Does not follow a link that another process put there, and is not readable by others at any time.
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const flags = O_WRONLY | O_CREAT | O_EXCL | (constants.O_NOFOLLOW ?? 0);

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
-import { lstat, mkdir, stat } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { controlOf, rootAccessProblem } from "../privilege.ts";
 import { replaceFile, sweepTemporaries } from "./replace.ts";
@@ -52,18 +52,44 @@ export const writeStateFile = async (
 ): Promise<boolean> => {
   const path = stateFilePath(folder, name);
   try {
-    const found = await stat(folder);
-    if (!isOwn(found) || rootAccessProblem(controlOf(folder), found, "write") !== undefined)
-      return false;
+    if (!(await isOwnFolder(folder))) return false;
     const parent = join(folder, FOLDER);
     await mkdir(parent, { mode: 0o700 }).catch(ignoreExisting);
-    const stats = await lstat(parent);
-    if (!stats.isDirectory() || !isOwn(stats)) return false;
+    if (!(await isOwnState(parent))) return false;
     await sweepTemporaries(path);
     await replaceFile({ path }, content);
     return true;
   } catch {
     return false;
+  }
+};
+
+const isOwnFolder = async (folder: string): Promise<boolean> => {
+  const found = await stat(folder);
+  return isOwn(found) && rootAccessProblem(controlOf(folder), found, "write") === undefined;
+};
+
+const isOwnState = async (parent: string): Promise<boolean> => {
+  const stats = await lstat(parent);
+  return stats.isDirectory() && isOwn(stats);
+};
+
+/** Removes state files by name that were written at least `olderThanMs` ago. What cannot be removed stays. */
+export const removeStateFiles = async (
+  folder: string,
+  name: RegExp,
+  olderThanMs: number,
+): Promise<void> => {
+  try {
+    const parent = join(folder, FOLDER);
+    if (!(await isOwnFolder(folder)) || !(await isOwnState(parent))) return;
+    for (const file of (await readdir(parent)).filter((one) => name.test(one))) {
+      const path = join(parent, file);
+      const { mtimeMs } = await lstat(path);
+      if (olderThanMs <= 0 || Date.now() - mtimeMs >= olderThanMs) await rm(path);
+    }
+  } catch {
+    return; // such as a read-only home
   }
 };
 
