@@ -1,8 +1,7 @@
-import type { Storage } from "@agent-auth/login/storage/custom";
+import { type PromiseStorage, toPromiseStorage } from "@agent-auth/login/promises/storage";
 import type { AuthDocument } from "@agent-auth/login/storage/auth-json";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
-import type * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import * as Scope from "effect/Scope";
@@ -20,7 +19,7 @@ export type { SqlStoreOptions } from "../store/index.ts";
 /** As `SqlStore`, with promises. */
 export interface PromiseSqlStore extends AsyncDisposable {
   /** For `createAuthManager({ storage })`. Every manager opens connections of its own, and closes them. */
-  readonly storage: Layer.Layer<Storage>;
+  readonly storage: PromiseStorage;
   /** The document that the stored one replaced; `null` if there is none. */
   readonly previous: () => Promise<AuthDocument | null>;
   /** Encrypts the stored document with the first key. False if it is already. */
@@ -41,8 +40,11 @@ export interface PromiseSqlStore extends AsyncDisposable {
  *
  * const keys = { _tag: "Text", keys: Redacted.make(generateStoreKey("k1")) } as const;
  * await using store = openSqlStore("sqlite::memory:", { keys });
- * const options = { storage: store.storage, environmentCredentials: false, variables: {} };
- * await using manager = createAuthManager(options);
+ * await using manager = createAuthManager({
+ *   storage: store.storage,
+ *   environmentCredentials: false,
+ *   variables: {},
+ * });
  * await manager.loginWithApiKey("sk-example"); // encrypted, in the database
  * ```
  */
@@ -51,7 +53,7 @@ export const openSqlStore = (
   options: Omit<SqlStoreOptions, "url">,
 ): PromiseSqlStore => {
   const all = { ...options, url };
-  const storage = Effect.runSync(openSqlStorage(all));
+  const storage = toPromiseStorage(Effect.runSync(openSqlStorage(all)));
   const scope = Effect.runSync(Scope.make());
   const opened = Effect.runSync(Effect.cached(Scope.provide(makeSqlStore(all), scope)));
   const run = <A, E>(use: (store: SqlStore) => Effect.Effect<A, E>): Promise<A> =>

@@ -15,6 +15,7 @@ import {
 } from "@agent-auth/login/storage/auth-json";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
+import * as Random from "effect/Random";
 import * as Redacted from "effect/Redacted";
 import type { StatementFailure } from "../connection/index.ts";
 import type { StorePlace } from "../connection/target.ts";
@@ -36,8 +37,10 @@ interface Known {
   readonly text: string | null;
 }
 
-/** How often a change without a condition is tried against other writers. */
-const MAX_ATTEMPTS = 8;
+/** How often a change without a condition is tried against other writers, and the longest pause between two attempts. */
+const MAX_ATTEMPTS = 50;
+const MAX_PAUSE_MS = 100;
+const pause = Effect.flatMap(Random.nextBetween(0, MAX_PAUSE_MS), Effect.sleep);
 
 const refreshTokenOf = ({ tokens }: AuthDocument) =>
   tokens === undefined ? undefined : Redacted.value(tokens.refreshToken);
@@ -181,6 +184,7 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
       if (expected === undefined && row.content !== null) yield* decrypt(row.content, row.version);
       const spending = fencingToken === undefined ? yield* spendingAfter(row, document) : null;
       if (yield* write(row, spending)) return source;
+      yield* pause;
     }
     return yield* new StoreConflict({ where, operation: "save" });
   });
@@ -203,6 +207,7 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
         yield* remember(row.version + 1, null);
         return true;
       }
+      yield* pause;
     }
     return yield* new StoreConflict({ where, operation: "remove" });
   });

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { StoreError } from "@agent-auth/login/errors";
 import {
-  type CustomStorageOptions,
   layer as customStorage,
+  type RefreshLockImplementation,
   type Storage,
 } from "@agent-auth/login/storage/custom";
+import type { StoreImplementation } from "@agent-auth/login/storage";
 import type { AuthDocument } from "@agent-auth/login/storage/auth-json";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -51,7 +52,9 @@ export interface SqlStoreOptions {
 }
 
 /** The store of a sign-in in a database. */
-export interface SqlStore extends CustomStorageOptions {
+export interface SqlStore {
+  readonly store: StoreImplementation;
+  readonly lock: RefreshLockImplementation;
   readonly place: StorePlace;
   /** The document that the stored one replaced. `None` after a removal. */
   readonly previous: Effect.Effect<Option.Option<AuthDocument>, StoreError>;

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Random from "effect/Random";
 import * as Schedule from "effect/Schedule";
+import * as Semaphore from "effect/Semaphore";
 import * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import type { StatementFailure } from "../connection/index.ts";
@@ -111,9 +112,12 @@ export const makeLease = Effect.fnUntraced(function* (
       yield* Effect.raceFirst(Effect.sleep(pauseMs), Effect.andThen(announced, spread));
     });
 
+  /** To the database, all tasks of this program are one holder. */
+  const queue = Semaphore.makeUnsafe(1);
   const acquire: Effect.Effect<RefreshLease, RefreshLockError, Scope.Scope> =
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        yield* restore(Semaphore.takeScoped(queue, 1));
         const startedMs = yield* Clock.currentTimeMillis;
         let token: number | undefined;
         for (let tried = 0; ; tried++) {
