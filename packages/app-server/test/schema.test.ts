@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { generateJsonSchemas, generateTypeScript } from "../src/schema/index.ts";
+import { generateJsonSchemas, generateTypeScriptFiles } from "../src/schema/index.ts";
 import { codexBinary, missingCodex } from "./support/codex.ts";
 import { openHome } from "./support/home.ts";
 
@@ -127,6 +127,11 @@ const typeScriptOnly = new Set([
   "GetAuthStatusResponse",
 ]);
 
+const codex = (command: string, out: string) =>
+  promisify(execFile)(codexBinary(), ["app-server", command, "--experimental", "--out", out], {
+    env: { PATH: process.env["PATH"], HOME: out, TMPDIR: join(out, "tmp") },
+  });
+
 const schemas = generateJsonSchemas({ experimental: true });
 
 describe.skipIf(missingCodex !== undefined)("the generated JSON Schemas", () => {
@@ -135,11 +140,7 @@ describe.skipIf(missingCodex !== undefined)("the generated JSON Schemas", () => 
     { timeout: 60_000 },
     async () => {
       const out = await openHome();
-      await promisify(execFile)(
-        codexBinary(),
-        ["app-server", "generate-json-schema", "--experimental", "--out", out],
-        { env: { PATH: process.env["PATH"], HOME: out, TMPDIR: join(out, "tmp") } },
-      );
+      await codex("generate-json-schema", out);
       const bundle: unknown = JSON.parse(
         await readFile(join(out, "codex_app_server_protocol.schemas.json"), "utf8"),
       );
@@ -164,14 +165,120 @@ describe.skipIf(missingCodex !== undefined)("the generated JSON Schemas", () => 
 });
 
 describe("the generated TypeScript", () => {
-  it("declares every type", () => {
-    const text = generateTypeScript({ experimental: true });
-    for (const name of Object.keys(schemas)) expect(text).toContain(`export type ${name} = `);
-    expect(text).toContain("export type CancelLoginAccountParams = {\n  loginId: string;\n};");
-    expect(text).toContain('"canceled" | "notFound"');
+  const files = generateTypeScriptFiles({ experimental: true });
+
+  it("has one module for each type, in Codex's folders", () => {
+    expect(files["v2/CancelLoginAccountResponse.ts"]).toBe(
+      [
+        "// GENERATED CODE! DO NOT MODIFY BY HAND!",
+        "",
+        'import type { CancelLoginAccountStatus } from "./CancelLoginAccountStatus";',
+        "",
+        "export type CancelLoginAccountResponse = {",
+        "  status: CancelLoginAccountStatus;",
+        "};",
+        "",
+      ].join("\n"),
+    );
+    expect(files["AuthMode.ts"]).toContain('export type AuthMode = "apikey" | "chatgpt" | ');
+    expect(files["index.ts"]).toContain('export type { AuthMode } from "./AuthMode";');
+    expect(files["v2/index.ts"]).toContain('export type { Account } from "./Account";');
+    for (const name of Object.keys(schemas))
+      expect(files[`v2/${name}.ts`] ?? files[`${name}.ts`], name).toContain(
+        `export type ${name} = `,
+      );
   });
 
-  it("leaves out the types of experimental methods unless asked", () => {
-    expect(generateTypeScript()).not.toContain("AccountSessionsResponse");
+  it("has the messages of each direction", () => {
+    expect(files["ClientRequest.ts"]).toContain(
+      '{ method: "account/read"; id: RequestId; params: GetAccountParams }',
+    );
+    expect(files["ServerNotification.ts"]).toContain(
+      '{ method: "account/updated"; params: AccountUpdatedNotification }',
+    );
+    expect(files["ServerRequest.ts"]).toContain(
+      '{ method: "account/chatgptAuthTokens/refresh"; id: RequestId; params: ChatgptAuthTokensRefreshParams }',
+    );
+  });
+
+  it("leaves out the types and methods that are experimental unless asked", () => {
+    const stable = generateTypeScriptFiles();
+    expect(Object.keys(stable)).not.toContain("v2/AccountSessionsResponse.ts");
+    expect(stable["ClientRequest.ts"]).not.toContain("accountSession/list");
+    expect(files["ClientRequest.ts"]).toContain("accountSession/list");
   });
 });
+
+/**
+ * Compares types of both programs: numbers of 64 bits are `bigint` in Codex's TypeScript, though JSON has numbers; and a
+ * member that may be null counts as one that may be absent, as in its JSON Schema.
+ */
+const comparison = (names: ReadonlyArray<string>) =>
+  [
+    'import type * as ours from "./ours";',
+    'import type * as theirs from "./theirs";',
+    "type Nullable<T> = { [K in keyof T]-?: null extends T[K] ? K : undefined extends T[K] ? K : never }[keyof T];",
+    "type Loose<T> = T extends bigint ? number : T extends Array<infer M> ? Array<Loose<M>> :",
+    "  T extends object ? { [K in Exclude<keyof T, Nullable<T>>]: Loose<T[K]> } & { [K in Nullable<T>]?: Loose<T[K]> | null } : T;",
+    "type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;",
+    ...names.map((name) => {
+      const omitted = notCompared[name] ?? "never";
+      const [mine, codexs] = [typeOf("ours", name), typeOf("theirs", name)].map((type) =>
+        omitted === "never" ? type : `Omit<${type}, ${omitted}>`,
+      );
+      return `export const ${name}: Same<Loose<${mine}>, Loose<${codexs}>> = true;`;
+    }),
+    "",
+  ].join("\n");
+
+/** An addition, and a member that the backend gives any form. */
+const notCompared: Readonly<Record<string, string>> = {
+  GetAccountResponse: '"accountUnavailable"',
+  GetAccountRateLimitsResponse: '"rateLimitUpsell"',
+};
+
+const typeOf = (of: string, name: string): string =>
+  `${of}.${`v2/${name}.ts` in generateTypeScriptFiles({ experimental: true }) ? "v2." : ""}${name}`;
+
+describe.skipIf(missingCodex !== undefined)("the generated TypeScript types", () => {
+  it(
+    "are those of codex app-server, but for the listed additions",
+    { timeout: 120_000 },
+    async () => {
+      const out = await openHome();
+      await codex("generate-ts", join(out, "theirs"));
+      const files = generateTypeScriptFiles({ experimental: true });
+      await mkdir(join(out, "ours/v2"), { recursive: true });
+      for (const [name, text] of Object.entries(files))
+        await writeFile(join(out, "ours", name), text);
+      const names = Object.keys(files)
+        .map((name) => name.replace(/^v2\/|\.ts$/g, ""))
+        .filter((name) => !isOwn.has(name));
+      await writeFile(join(out, "same.ts"), comparison(names));
+      const compiler = join(import.meta.dirname, "../../../node_modules/typescript/bin/tsc");
+      const compiled = await promisify(execFile)(process.execPath, [
+        compiler,
+        ...["--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "bundler"],
+        ...["--module", "esnext", "--target", "esnext", "--ignoreConfig", join(out, "same.ts")],
+      ]).catch((error: { readonly stdout: string }) => error);
+      expect(compiled.stdout).toBe("");
+      expect(names.length).toBeGreaterThan(60);
+    },
+  );
+});
+
+/**
+ * Not compared: types that Codex does not have, its unions of messages, which have all methods, and the parameters of
+ * `initialize`, in which Codex's TypeScript requires members that its JSON Schema and its server do not.
+ */
+const isOwn = new Set([
+  "AccountUnavailable",
+  "ClientNotification",
+  "ClientRequest",
+  "InitializeCapabilities",
+  "InitializeParams",
+  "Remedy",
+  "ServerNotification",
+  "ServerRequest",
+  "index",
+]);

@@ -420,21 +420,25 @@ describe("app-server generate-json-schema and generate-ts", () => {
       ]);
       expect([exitCode, stdout]).toEqual([0, ""]);
       expect(stderr).toMatch(/^Wrote \d+ files? to /u);
-      return { files: await readdir(join(folder, "new")), folder: join(folder, "new") };
+      const files = await readdir(join(folder, "new"), { recursive: true });
+      return { files, folder: join(folder, "new") };
     };
     const schemas = await filesOf("generate-json-schema");
-    expect(schemas.files).toContain("GetAccountParams.json");
-    expect(schemas.files).not.toContain("AccountSessionsResponse.json");
-    const bundle = await readFile(join(schemas.folder, "app_server_account.schemas.json"), "utf8");
+    expect(schemas.files).toContain("v2/GetAccountParams.json");
+    expect(schemas.files).toContain("v1/InitializeParams.json");
+    expect(schemas.files).toContain("ChatgptAuthTokensRefreshParams.json");
+    expect(schemas.files).not.toContain("v2/AccountSessionsResponse.json");
+    const name = "codex_app_server_protocol.schemas.json";
+    const bundle = await readFile(join(schemas.folder, name), "utf8");
     expect(JSON.parse(bundle)).toMatchObject({
-      definitions: { GetAccountParams: { title: "GetAccountParams", type: "object" } },
+      definitions: { v2: { GetAccountParams: { title: "GetAccountParams", type: "object" } } },
     });
     const all = await filesOf("generate-json-schema", "--experimental");
-    expect(all.files).toContain("AccountSessionsResponse.json");
+    expect(all.files).toContain("v2/AccountSessionsResponse.json");
     const types = await filesOf("generate-ts");
-    expect(types.files).toEqual(["index.ts"]);
+    expect(types.files).toContain("v2/GetAccountResponse.ts");
     expect(await readFile(join(types.folder, "index.ts"), "utf8")).toContain(
-      "export type GetAccountParams = ",
+      'export * as v2 from "./v2";',
     );
   });
 

@@ -6,11 +6,12 @@ import type { Remedy } from "@agent-auth/agent-identity/errors";
 import type { LoginError } from "@agent-auth/login/errors";
 import type { ModelProviderError } from "@agent-auth/model-provider/errors";
 import type { ClientError } from "./client.ts";
-
+import type { GatewayLoginError } from "./gateway.ts";
 import type { RequestError } from "./request.ts";
 import * as Data from "effect/Data";
 
 export * from "./client.ts";
+export * from "./gateway.ts";
 export * from "./listener.ts";
 export * from "./request.ts";
 
@@ -234,6 +235,27 @@ export class InvalidLoginId extends Data.TaggedError("InvalidLoginId")<{
 }
 
 /**
+ * A thread id is not a UUID.
+ *
+ * @example
+ * ```ts
+ * import { InvalidThreadId } from "@agent-auth/app-server/errors";
+ *
+ * console.log(new InvalidThreadId({ threadId: "nope" }).message); // invalid thread id: nope
+ * ```
+ */
+export class InvalidThreadId extends Data.TaggedError("InvalidThreadId")<{
+  readonly threadId: string;
+}> {
+  readonly code = "APP_SERVER_INVALID_THREAD_ID";
+  readonly remedy: Remedy = "fixInput";
+  readonly hint = "Pass the id of a thread that thread/start returned.";
+  override get message(): string {
+    return `invalid thread id: ${this.threadId}`;
+  }
+}
+
+/**
  * A request to the account's backend needs a ChatGPT sign-in, and there is none. Nothing was sent.
  *
  * @example
@@ -319,8 +341,10 @@ export type AccountServiceOwnError =
   | ExternalAuthActive
   | ExternalAuthDisabled
   | ExternalWorkspaceNotAllowed
+  | GatewayLoginError
   | HostOwnsAuth
   | InvalidLoginId
+  | InvalidThreadId
   | LentTokenInvalid
   | LentTokensNotRefreshed
   | LoginServerPortTaken

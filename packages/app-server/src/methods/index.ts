@@ -79,6 +79,7 @@ class AccountMethods implements AccountConnection {
   #isExperimental: boolean | undefined;
   #owner: TokenOwner;
   #stopListening: (() => void) | undefined;
+  #unwanted: ReadonlyArray<AccountEvent["method"]> = [];
 
   constructor(
     service: AnyAccountService,
@@ -127,13 +128,16 @@ class AccountMethods implements AccountConnection {
   #begin(client: { readonly name: string } | undefined, asked: ClientCapabilities): void {
     // The rest of the client's parameters is not kept: a name or a list could have any size.
     this.#isExperimental = asked.experimentalApi === true;
-    const connection = this.#connection;
-    if (client !== undefined) this.#owner = tokenOwner(client.name, connection);
+    if (client !== undefined) this.#owner = tokenOwner(client.name, this.#connection);
     const all = asked.optOutNotificationMethods ?? [];
-    const unwanted = eventMethods.filter((method) => all.includes(method));
-    this.#stopListening = this.#effects.listen(({ method, params }) => {
-      if (!unwanted.includes(method)) connection.notify(method, params);
-    });
+    this.#unwanted = eventMethods.filter((method) => all.includes(method));
+    this.#stopListening = this.#effects.listen(({ method, params }) =>
+      this.#notify(method, params),
+    );
+  }
+
+  #notify(method: AccountEvent["method"], params: object): void {
+    if (!this.#unwanted.includes(method)) this.#connection.notify(method, params);
   }
 
   #initialize(params: unknown): RpcAnswer {
@@ -158,7 +162,13 @@ class AccountMethods implements AccountConnection {
     const experimental = call.experimentalPart(name);
     if (experimental !== undefined && this.#isExperimental !== true)
       return refuse(new ExperimentalApiRequired({ what: experimental }));
-    const fiber = this.#runFork(call.run({ service: this.#effects, owner: this.#owner }));
+    const fiber = this.#runFork(
+      call.run({
+        service: this.#effects,
+        owner: this.#owner,
+        onGatewayUrl: (changed) => this.#notify("account/gatewayOAuth/changed", changed),
+      }),
+    );
     const answer = (exit: Exit.Exit<unknown, AppServerError>): RpcAnswer =>
       Exit.isSuccess(exit)
         ? { result: exit.value }
@@ -171,6 +181,7 @@ class AccountMethods implements AccountConnection {
 }
 
 const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
+  "account/gatewayOAuth/changed",
   "account/login/completed",
   "account/updated",
 ];

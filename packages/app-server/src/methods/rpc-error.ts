@@ -75,16 +75,21 @@ const rpcCodes = {
   APP_SERVER_EXTERNAL_AUTH_ACTIVE: client,
   APP_SERVER_EXTERNAL_AUTH_DISABLED: client,
   APP_SERVER_EXTERNAL_WORKSPACE_NOT_ALLOWED: client,
+  APP_SERVER_GATEWAY_LOGIN_CANCELLED: internal,
+  APP_SERVER_GATEWAY_LOGIN_FAILED: internal,
+  APP_SERVER_GATEWAY_LOGIN_REFUSED: client,
   APP_SERVER_HOST_NOT_SIGNED_IN: internal,
   APP_SERVER_HOST_OWNS_AUTH: client,
   APP_SERVER_INTERNAL_ERROR: internal,
   APP_SERVER_INVALID_CLIENT_NAME: client,
   APP_SERVER_INVALID_LOGIN_ID: client,
   APP_SERVER_INVALID_REQUEST: client,
+  APP_SERVER_INVALID_THREAD_ID: client,
   APP_SERVER_LENT_TOKENS_NOT_REFRESHED: internal,
   APP_SERVER_LENT_TOKEN_INVALID: internal,
   APP_SERVER_LOGIN_PORT_TAKEN: internal,
   APP_SERVER_METHOD_NOT_SUPPORTED: client,
+  APP_SERVER_MODEL_PROVIDER_NOT_CONFIGURED: client,
   APP_SERVER_NOT_INITIALIZED: client,
   APP_SERVER_OVERLOADED: overloaded,
   APP_SERVER_REQUEST_FAILED: internal,
@@ -207,6 +212,12 @@ export const toRpcError = (thrown: unknown, prefix = ""): RpcError => {
   return {
     code: rpcCode,
     message: rpcCode === internal ? `${prefix}${message}` : message,
-    data: { code, hint, remedy },
+    data: { code, hint, remedy, ...codexDataOf(error) },
   };
 };
+
+/** The `data` that Codex sends with an error. */
+const codexDataOf = (error: AppServerError): object =>
+  error._tag === "ModelProviderNotConfigured"
+    ? { type: "modelProviderNotConfigured", modelProvider: error.modelProvider }
+    : {};

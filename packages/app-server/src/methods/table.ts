@@ -4,8 +4,9 @@ import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import { type AppServerError, MethodNotSupported } from "../errors/index.ts";
 import * as account from "../schema/account.ts";
+import * as gateway from "../schema/gateway.ts";
 import * as usage from "../schema/usage.ts";
-import type { AccountServiceShape, TokenOwner } from "../service/types.ts";
+import type { AccountServiceShape, GatewayChanged, TokenOwner } from "../service/types.ts";
 import { type ParamsKind, parseParams } from "./parse-params.ts";
 
 /** What every handler gets besides the parameters. */
@@ -13,6 +14,8 @@ export interface MethodContext {
   readonly service: AccountServiceShape;
   /** The connection that sent the request, as an owner of lent tokens. */
   readonly owner: TokenOwner;
+  /** Tells only that connection where to sign in to a gateway. */
+  readonly onGatewayUrl: (changed: GatewayChanged) => void;
 }
 
 /** A method's parameters, result, required capability and handler. */
@@ -144,8 +147,8 @@ export const methods = {
     kind: "optional",
     params: usage.GetAccountRateLimitsParams,
     result: usage.GetAccountRateLimitsResponse,
-    handle: ({ service }, { excludeResetCreditDetails = false }) =>
-      service.rateLimits({ excludeResetCreditDetails }),
+    handle: ({ service }, { excludeResetCreditDetails = false, supportsLunaReserve = false }) =>
+      service.rateLimits({ excludeResetCreditDetails, supportsLunaReserve }),
   }),
   "account/usage/read": method({
     kind: "optional",
@@ -194,8 +197,31 @@ export const methods = {
     params: account.AccountSessionsSwitchParams,
     result: account.AccountSessionsSwitchResponse,
     isExperimental: true,
-    handle: ({ service }, { accountId, sessionId }) =>
-      service.switchSession({ accountId, sessionId }),
+    handle: ({ service }, { accountId, allowBrowserLogin = false, sessionId }) =>
+      service.switchSession({ accountId, sessionId, allowBrowserLogin }),
+  }),
+  "account/gatewayOAuth/read": method({
+    kind: "optional",
+    params: gateway.GatewayOAuthReadParams,
+    result: gateway.GatewayOAuthReadResponse,
+    handle: ({ service }, { modelProvider }) => service.readGateway(modelProvider ?? undefined),
+  }),
+  "account/gatewayOAuth/login": method({
+    kind: "optional",
+    params: gateway.GatewayOAuthLoginParams,
+    result: gateway.GatewayOAuthLoginResponse,
+    handle: ({ onGatewayUrl, service }, { deviceAuth = false, modelProvider }) =>
+      service.loginToGateway({
+        deviceAuth,
+        onAuthorizeUrl: onGatewayUrl,
+        ...(modelProvider == null ? {} : { modelProvider }),
+      }),
+  }),
+  "account/gatewayOAuth/cancel": method({
+    kind: "none",
+    params: empty,
+    result: gateway.GatewayOAuthCancelResponse,
+    handle: ({ service }) => Effect.as(service.cancelGatewayLogin, {}),
   }),
 } as const;
 
@@ -209,7 +235,6 @@ export const findMethod = (name: string): AnyMethod | undefined => byName.get(na
 const unsupported: ReadonlyArray<readonly [pattern: RegExp, area: string]> = [
   [/^account\/bedrock\//, "Amazon Bedrock"],
   [/^account\/gcp\//, "Google Cloud"],
-  [/^account\/gatewayOAuth\//, "gateway OAuth"],
   [/^remoteControl\//, "remote control"],
   [/^userVerification\//, "user verification"],
 ];

@@ -19,10 +19,14 @@ import type {
   AccountServiceOptions,
   AccountServiceShape,
   AccountSessions,
+  GatewayLoginRequest,
+  GatewayPrompt,
+  GatewayState,
   LentTokens,
   LoginRequest,
   LoginStarted,
   RateLimits,
+  StartedInBrowser,
   TokenOwner,
   TokenUsage,
   WorkspaceMessages,
@@ -74,6 +78,7 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly releaseOwner: (owner: TokenOwner) => Promise<void>;
   readonly rateLimits: (options?: {
     readonly excludeResetCreditDetails?: boolean;
+    readonly supportsLunaReserve?: boolean;
   }) => Promise<RateLimits>;
   readonly tokenUsage: (options?: { readonly threadId?: string }) => Promise<TokenUsage>;
   readonly workspaceMessages: () => Promise<WorkspaceMessages>;
@@ -81,11 +86,21 @@ export interface AccountServicePromises extends AsyncDisposable {
   readonly sessions: (options?: {
     readonly refreshWorkspaceMetadata?: boolean;
   }) => Promise<AccountSessions>;
-  /** Changes the workspace of the stored ChatGPT login. */
+  /** Changes the workspace of the stored ChatGPT login, or starts the browser login that the workspace requires. */
   readonly switchSession: (request: {
     readonly sessionId: string;
     readonly accountId: string;
-  }) => Promise<AccountSessions>;
+    /** Default false: if the workspace requires a new sign-in, it rejects. */
+    readonly allowBrowserLogin?: boolean;
+  }) => Promise<AccountSessions | StartedInBrowser>;
+  /** Returns the sign-in to the gateway of a model provider. Default: of the provider in use. */
+  readonly readGateway: (modelProvider?: string) => Promise<GatewayState>;
+  /** Signs in to the gateway of a model provider, with the browser or a device code. */
+  readonly loginToGateway: (
+    request: GatewayLoginRequest,
+  ) => Promise<{ readonly prompt: GatewayPrompt | null }>;
+  /** Cancels the pending sign-in to a gateway. */
+  readonly cancelGatewayLogin: () => Promise<void>;
   /** Calls the listener for each account event, until the returned function is called. */
   readonly listen: (listener: (event: AccountEvent) => void) => () => void;
   /** The service with Effects, which `handleAccountMethods` uses, and the context that they run in. */
@@ -241,6 +256,9 @@ const makePromises = (
     workspaceMessages: () => run(effects.workspaceMessages),
     sessions: (call) => run(effects.sessions(call)),
     switchSession: (request) => run(effects.switchSession(request)),
+    readGateway: (modelProvider) => run(effects.readGateway(modelProvider)),
+    loginToGateway: (request) => run(effects.loginToGateway(request)),
+    cancelGatewayLogin: () => run(effects.cancelGatewayLogin),
     listen: effects.listen,
     close,
     [Symbol.asyncDispose]: close,

@@ -34,7 +34,7 @@ export const PlanType = z.enum([
   "unknown",
 ]);
 
-const Remedy = z.enum([
+export const Remedy = z.enum([
   "signIn",
   "retry",
   "fixInput",
@@ -60,10 +60,12 @@ export const Account = z.discriminatedUnion("type", [
   z.object({ type: z.literal("gcp") }),
 ]);
 
+export const AccountRoutingOverride = z.enum(["NO_CONSTRAINT", "us", "us_cr"]);
+
 export const WorkspaceRouting = z.object({
   chatgptAccountId: z.string(),
   backendOrigin: z.string(),
-  accountRoutingOverride: z.enum(["NO_CONSTRAINT", "us", "us_cr"]),
+  accountRoutingOverride: AccountRoutingOverride,
 });
 
 /**
@@ -103,13 +105,15 @@ export const GetAuthStatusResponse = z.object({
   requiresOpenaiAuth: z.nullable(z.boolean()),
 });
 
+export const LoginAppBrand = z.enum(["codex", "chatgpt"]);
+
 export const LoginAccountParams = z.discriminatedUnion("type", [
   z.object({ type: z.literal("apiKey"), apiKey: z.string() }),
   z.object({
     type: z.literal("chatgpt"),
     codexStreamlinedLogin: z.optional(z.boolean()),
     useHostedLoginSuccessPage: z.optional(z.boolean()),
-    appBrand: z.optional(z.nullable(z.enum(["codex", "chatgpt"]))),
+    appBrand: z.optional(z.nullable(LoginAppBrand)),
   }),
   z.object({ type: z.literal("chatgptDeviceCode") }),
   z.object({
@@ -142,25 +146,32 @@ export const LoginAccountResponse = z.discriminatedUnion("type", [
 ]);
 
 export const CancelLoginAccountParams = z.object({ loginId: z.string() });
-export const CancelLoginAccountResponse = z.object({ status: z.enum(["canceled", "notFound"]) });
+export const CancelLoginAccountStatus = z.enum(["canceled", "notFound"]);
+export const CancelLoginAccountResponse = z.object({ status: CancelLoginAccountStatus });
 
 export const LogoutAccountResponse = z.object({});
+
+export const DesktopOnboardingEntrypoint = z.literal("life_sciences");
 
 export const AccountLoginCompletedNotification = z.object({
   loginId: z.nullable(z.string()),
   success: z.boolean(),
   error: z.nullable(z.string()),
-  onboardingEntrypoint: z.nullable(z.literal("life_sciences")),
+  onboardingEntrypoint: z.nullable(DesktopOnboardingEntrypoint),
 });
+
+export const AccountUpdateReason = z.enum(["workspaceRoutingReady", "unknown"]);
 
 export const AccountUpdatedNotification = z.object({
   authMode: z.nullable(AuthMode),
   planType: z.nullable(PlanType),
-  reason: z.nullable(z.enum(["workspaceRoutingReady", "unknown"])),
+  reason: z.nullable(AccountUpdateReason),
 });
 
+export const ChatgptAuthTokensRefreshReason = z.enum(["unauthorized"]);
+
 export const ChatgptAuthTokensRefreshParams = z.object({
-  reason: z.enum(["unauthorized"]),
+  reason: ChatgptAuthTokensRefreshReason,
   previousAccountId: z.optional(z.nullable(z.string())),
 });
 
@@ -170,7 +181,16 @@ export const ChatgptAuthTokensRefreshResponse = z.object({
   chatgptPlanType: z.optional(z.nullable(z.string())),
 });
 
-const AccountSession = z.object({
+export const AccountSessionWorkspaceKind = z.enum(["personal", "workspace"]);
+
+export const AccountSessionWorkspace = z.object({
+  accountId: z.string(),
+  name: z.nullable(z.string()),
+  imageUrl: z.nullable(z.string()),
+  kind: z.nullable(AccountSessionWorkspaceKind),
+});
+
+export const AccountSession = z.object({
   sessionId: z.string(),
   email: z.nullable(z.string()),
   userId: z.nullable(z.string()),
@@ -180,14 +200,7 @@ const AccountSession = z.object({
   lastUsedAt: z.int(),
   isActive: z.boolean(),
   selectedWorkspaceAccountId: z.nullable(z.string()),
-  workspaces: z.array(
-    z.object({
-      accountId: z.string(),
-      name: z.nullable(z.string()),
-      imageUrl: z.nullable(z.string()),
-      kind: z.nullable(z.enum(["personal", "workspace"])),
-    }),
-  ),
+  workspaces: z.array(AccountSessionWorkspace),
 });
 
 export const AccountSessionsListParams = z.object({
@@ -206,6 +219,6 @@ export const AccountSessionsSwitchParams = z.object({
 });
 
 export const AccountSessionsSwitchResponse = z.union([
-  AccountSessionsResponse,
+  z.object({ activeSessionId: z.nullable(z.string()), sessions: z.array(AccountSession) }),
   z.object({ loginId: z.string(), authUrl: z.string() }),
 ]);

@@ -1,57 +1,11 @@
 import * as z from "zod/mini";
-import { methods } from "../methods/table.ts";
-import * as account from "./account.ts";
-import * as handshake from "./handshake.ts";
-import { typeScriptOf } from "./typescript.ts";
+import { experimentalTypes, rootTypes, v2Types } from "./named-types.ts";
+import { type TypeScriptFiles, typeScriptFiles } from "./typescript.ts";
+
+export type { TypeScriptFiles } from "./typescript.ts";
 
 /** A JSON Schema (draft 7). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
-
-type Named = Readonly<Record<string, z.ZodMiniType>>;
-
-const schemaOf = <M extends keyof typeof methods>(method: M) => methods[method];
-
-/** The types of the account methods, under the names that Codex gives them. */
-const types: Named = {
-  InitializeParams: handshake.InitializeParams,
-  InitializeResponse: handshake.InitializeResponse,
-  GetAccountParams: schemaOf("account/read").params,
-  GetAccountResponse: schemaOf("account/read").result,
-  GetAuthStatusParams: schemaOf("getAuthStatus").params,
-  GetAuthStatusResponse: schemaOf("getAuthStatus").result,
-  LoginAccountParams: schemaOf("account/login/start").params,
-  LoginAccountResponse: schemaOf("account/login/start").result,
-  CancelLoginAccountParams: schemaOf("account/login/cancel").params,
-  CancelLoginAccountResponse: schemaOf("account/login/cancel").result,
-  LogoutAccountResponse: schemaOf("account/logout").result,
-  GetAccountRateLimitsParams: schemaOf("account/rateLimits/read").params,
-  GetAccountRateLimitsResponse: schemaOf("account/rateLimits/read").result,
-  GetAccountTokenUsageParams: schemaOf("account/usage/read").params,
-  GetAccountTokenUsageResponse: schemaOf("account/usage/read").result,
-  GetWorkspaceMessagesResponse: schemaOf("account/workspaceMessages/read").result,
-  GetAccountSecuritySetupResponse: schemaOf("account/securitySetup/read").result,
-  SendAddCreditsNudgeEmailParams: schemaOf("account/sendAddCreditsNudgeEmail").params,
-  SendAddCreditsNudgeEmailResponse: schemaOf("account/sendAddCreditsNudgeEmail").result,
-  ConsumeAccountRateLimitResetCreditParams: schemaOf("account/rateLimitResetCredit/consume").params,
-  ConsumeAccountRateLimitResetCreditResponse: schemaOf("account/rateLimitResetCredit/consume")
-    .result,
-  AccountSessionsListParams: schemaOf("accountSession/list").params,
-  AccountSessionsResponse: schemaOf("accountSession/list").result,
-  AccountSessionsSwitchParams: schemaOf("accountSession/switch").params,
-  AccountSessionsSwitchResponse: schemaOf("accountSession/switch").result,
-  AccountLoginCompletedNotification: account.AccountLoginCompletedNotification,
-  AccountUpdatedNotification: account.AccountUpdatedNotification,
-  ChatgptAuthTokensRefreshParams: account.ChatgptAuthTokensRefreshParams,
-  ChatgptAuthTokensRefreshResponse: account.ChatgptAuthTokensRefreshResponse,
-};
-
-/** Types that only experimental methods use. */
-const experimental: ReadonlySet<string> = new Set([
-  "AccountSessionsListParams",
-  "AccountSessionsResponse",
-  "AccountSessionsSwitchParams",
-  "AccountSessionsSwitchResponse",
-]);
 
 export interface GenerateOptions {
   /** Whether the types of experimental methods are included. Default false. */
@@ -73,29 +27,76 @@ export const generateJsonSchemas = (
   options: GenerateOptions = {},
 ): Readonly<Record<string, JsonSchema>> =>
   Object.fromEntries(
-    Object.entries(types)
-      .filter(([name]) => options.experimental === true || !experimental.has(name))
+    Object.entries({ ...rootTypes, ...v2Types })
+      .filter(([name]) => isMessagePart.test(name) && isIncluded(name, options))
       .map(([name, schema]) => {
         const { $schema, ...rest } = z.toJSONSchema(schema, { io: "input", target: "draft-7" });
         return [name, { $schema, title: name, ...rest }];
       }),
   );
 
+/** Types of parameters, results and notifications. The others are parts of them. */
+const isMessagePart = /(?:Params|Response|Notification)$/;
+
+const isIncluded = (name: string, { experimental = false }: GenerateOptions): boolean =>
+  experimental || !experimentalTypes.has(name);
+
+/** Where Codex writes the schema of a type: `v1` has the handshake, and requests of the server have no folder. */
+const folderOf = (name: string): string => {
+  if (name.startsWith("ChatgptAuthTokensRefresh")) return "";
+  return name in rootTypes ? "v1/" : "v2/";
+};
+
 /**
- * Returns the same types as a TypeScript module.
+ * Returns the same schemas as files, by path, in the layout of `codex app-server generate-json-schema`: one file for each
+ * type, and one with all of them.
  *
  * @example
  * ```ts
- * import { generateTypeScript } from "@agent-auth/app-server/schema";
+ * import { generateJsonSchemaFiles } from "@agent-auth/app-server/schema";
  *
- * generateTypeScript().includes("export type GetAccountParams"); // true
+ * Object.keys(generateJsonSchemaFiles()).includes("v2/GetAccountResponse.json"); // true
  * ```
  */
-export const generateTypeScript = (options: GenerateOptions = {}): string =>
-  [
-    "// Generated by agent-auth app-server generate-ts.",
-    ...Object.entries(generateJsonSchemas(options)).map(
-      ([name, schema]) => `export type ${name} = ${typeScriptOf(schema)};`,
+export const generateJsonSchemaFiles = (
+  options: GenerateOptions = {},
+): Readonly<Record<string, JsonSchema>> => {
+  const all = Object.entries(generateJsonSchemas(options));
+  const inFolder = (folder: "" | "v2/") =>
+    Object.fromEntries(all.filter(([name]) => (folderOf(name) === "v2/") === (folder === "v2/")));
+  return {
+    ...Object.fromEntries(all.map(([name, schema]) => [`${folderOf(name)}${name}.json`, schema])),
+    "codex_app_server_protocol.schemas.json": bundle("CodexAppServerProtocol", {
+      ...inFolder(""),
+      v2: inFolder("v2/"),
+    }),
+    "codex_app_server_protocol.v2.schemas.json": bundle(
+      "CodexAppServerProtocolV2",
+      Object.fromEntries(all),
     ),
-    "",
-  ].join("\n\n");
+  };
+};
+
+/**
+ * Returns the types as TypeScript files, by path, in the layout of `codex app-server generate-ts`: one file for each type,
+ * and `ClientRequest`, `ServerNotification` and `ServerRequest` with all messages.
+ *
+ * @example
+ * ```ts
+ * import { generateTypeScriptFiles } from "@agent-auth/app-server/schema";
+ *
+ * console.log(generateTypeScriptFiles()["v2/CancelLoginAccountParams.ts"]);
+ * ```
+ */
+export const generateTypeScriptFiles = (options: GenerateOptions = {}): TypeScriptFiles => {
+  const included = (types: typeof v2Types) =>
+    Object.fromEntries(Object.entries(types).filter(([name]) => isIncluded(name, options)));
+  return typeScriptFiles(included(rootTypes), included(v2Types));
+};
+
+const bundle = (title: string, definitions: object): JsonSchema => ({
+  $schema: "http://json-schema.org/draft-07/schema#",
+  definitions,
+  title,
+  type: "object",
+});

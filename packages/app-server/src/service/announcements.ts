@@ -34,6 +34,12 @@ export class Announcements {
     this.source.emit({ method: "account/updated", params: updatedTo(now) });
   }
 
+  /** The current credential is announced later, by the operation that made it current. */
+  postpone(): void {
+    this.#announced = this.current;
+    this.#routed = this.#announced;
+  }
+
   announceLogout(): void {
     const now = this.current;
     this.#announced = now;

@@ -24,6 +24,7 @@ export interface BackendRequest {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
   /** For errors: `failed to …`. */
   readonly attempt: string;
   readonly credential: Credential;
@@ -85,15 +86,17 @@ export class BackendRequests {
 
   async #fetch(
     url: string,
-    { body, method }: BackendRequest,
+    { body, headers, method }: BackendRequest,
     signal: AbortSignal,
   ): Promise<BackendAnswer> {
     const { fetch } = await (this.#client ??= this.#open());
-    const json = body !== undefined && {
-      body: JSON.stringify(body),
-      headers: { "content-type": "application/json" },
-    };
-    const response = await fetch(url, { method, signal, ...json });
+    const json = body !== undefined && { "content-type": "application/json" };
+    const response = await fetch(url, {
+      method,
+      signal,
+      headers: { ...headers, ...json },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
     const text = await readText(response);
     return { status: response.status, text, type: response.headers.get("content-type") ?? "" };
   }

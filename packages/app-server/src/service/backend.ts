@@ -6,6 +6,7 @@ import {
   AccountAuthRequired,
   type AccountServiceError,
   BackendRequestFailed,
+  InvalidThreadId,
 } from "../errors/index.ts";
 import { hasChatgptAccount } from "./account-info.ts";
 import * as payload from "./backend-payloads.ts";
@@ -14,6 +15,7 @@ import {
   BackendRequests,
   type BackendRequestsOptions,
 } from "./backend-requests.ts";
+import { isUuid } from "./uuid.ts";
 import type { AccountServiceShape, AccountSessions } from "./types.ts";
 
 type BackendOperations = Pick<
@@ -43,11 +45,18 @@ export class AccountBackend implements BackendOperations {
 
   readonly rateLimits: BackendOperations["rateLimits"] = ({
     excludeResetCreditDetails = false,
+    supportsLunaReserve = false,
   } = {}) =>
     Effect.gen({ self: this }, function* () {
       const credential = yield* this.#requireChatgpt("to read rate limits");
       const attempt = "failed to fetch codex rate limits";
-      const usage = this.#requests.send({ method: "GET", path: "/usage", attempt, credential });
+      const usage = this.#requests.send({
+        method: "GET",
+        path: "/usage",
+        attempt,
+        credential,
+        ...(supportsLunaReserve && { headers: { "x-openai-codex-luna-reserve": "true" } }),
+      });
       const path = "/rate-limit-reset-credits";
       // Only details: without them, the count in the usage response remains.
       const details = excludeResetCreditDetails
@@ -60,22 +69,44 @@ export class AccountBackend implements BackendOperations {
             () => undefined,
           );
       const [text, credits] = yield* Effect.all([usage, details], { concurrency: 2 });
-      return yield* parse(text, attempt, (json) => payload.readRateLimits(json, credits));
+      return yield* parse(text, attempt, (json) =>
+        payload.readRateLimits(json, credits, credential.account),
+      );
     });
 
   readonly tokenUsage: BackendOperations["tokenUsage"] = ({ threadId } = {}) =>
     Effect.gen({ self: this }, function* () {
-      const usage = yield* this.#read(
+      const credential = yield* this.#requireChatgpt("to read token usage");
+      if (threadId !== undefined) return yield* this.#threadUsage(threadId, credential);
+      return yield* this.#read(
         {
           method: "GET",
           path: "/profiles/me",
           attempt: "failed to fetch token usage profile",
-          credential: yield* this.#requireChatgpt("to read token usage"),
+          credential,
         },
         payload.readTokenUsage,
       );
-      return threadId === undefined ? usage : { ...usage, threadUsage: null };
     });
+
+  /** The usage of a thread is null if the backend does not offer it. */
+  #threadUsage(threadId: string, credential: Credential) {
+    if (!isUuid(threadId)) return Effect.fail(new InvalidThreadId({ threadId }));
+    const usage = this.#read(
+      {
+        method: "POST",
+        path: "/usage/thread_usage/query",
+        body: { thread_ids: [threadId] },
+        attempt: "failed to fetch thread usage",
+        credential,
+      },
+      (json) => payload.readThreadUsage(json, threadId),
+    );
+    const orNull = Effect.catch(usage, (error) =>
+      error.status === 403 || error.status === 404 ? Effect.succeed(null) : Effect.fail(error),
+    );
+    return Effect.map(orNull, payload.threadUsageOnly);
+  }
 
   get workspaceMessages(): BackendOperations["workspaceMessages"] {
     return Effect.gen({ self: this }, function* () {
@@ -140,20 +171,30 @@ export class AccountBackend implements BackendOperations {
       if (credential?._tag !== "Chatgpt" || userId === undefined)
         return { activeSessionId: null, sessions: [] };
       const workspaces = refreshWorkspaceMetadata
-        ? yield* this.#read(
-            {
-              method: "GET",
-              path: "/accounts/check",
-              attempt: "failed to list the workspaces",
-              credential,
-            },
-            payload.readWorkspaces,
-          )
+        ? (yield* this.#workspacesOf(credential)).map(({ shown }) => shown)
         : accountId === undefined
           ? []
           : [{ accountId, name: null, imageUrl: null, kind: null }];
       return { activeSessionId: userId, sessions: [sessionOf(credential, userId, workspaces)] };
     });
+
+  /** The workspaces of the login, from the backend. */
+  get listWorkspaces(): Effect.Effect<
+    ReadonlyArray<payload.SwitchableWorkspace>,
+    AccountServiceError
+  > {
+    return Effect.flatMap(this.#current, (credential) =>
+      credential === null ? Effect.succeed([]) : this.#workspacesOf(credential),
+    );
+  }
+
+  #workspacesOf(credential: Credential) {
+    const attempt = "Failed to fetch workspace metadata";
+    return this.#read(
+      { method: "GET", path: "/accounts/check", attempt, credential },
+      payload.readWorkspaces,
+    );
+  }
 
   get close(): Effect.Effect<void> {
     return this.#requests.close;

@@ -3,6 +3,7 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import type { LoginError } from "@agent-auth/login/errors";
 import { SignInCancelled } from "@agent-auth/login/errors";
 import type { ChatgptTokens } from "@agent-auth/login/manager";
+import type { SignInWorkspace } from "@agent-auth/login/oauth/browser";
 import * as Cause from "effect/Cause";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
@@ -19,13 +20,22 @@ import {
   LoginServerPortTaken,
 } from "../errors/index.ts";
 import { cancelledText, failedText, type LoginKind, takenOverText } from "./completed-text.ts";
-import type { AccountManager, AccountServiceOptions, LoginStarted } from "./types.ts";
+import { isUuid } from "./uuid.ts";
+import type { WithHttp } from "./http.ts";
+import type {
+  AccountManager,
+  AccountServiceOptions,
+  StartedInBrowser,
+  LoginStarted,
+} from "./types.ts";
 
 /** The logins of a service, of which one is pending at a time. */
 export interface LoginSessions {
   readonly startBrowser: (options: {
-    readonly useHostedSuccessPage: boolean;
-  }) => Effect.Effect<LoginStarted, AccountServiceError>;
+    readonly useHostedSuccessPage?: boolean;
+    /** The only workspace that may sign in. Default: any that the configuration allows. */
+    readonly workspace?: SignInWorkspace;
+  }) => Effect.Effect<StartedInBrowser, AccountServiceError>;
   readonly startDevice: Effect.Effect<LoginStarted, AccountServiceError>;
   readonly cancel: (
     loginId: string,
@@ -40,6 +50,7 @@ interface LoginSessionsOptions {
   readonly options: AccountServiceOptions;
   readonly scope: Scope.Scope;
   readonly originator: () => string;
+  readonly withHttp: WithHttp;
   /** Runs the part of a login that stores its credential and reports its end. */
   readonly whileStored: <A, E>(stored: Effect.Effect<A, E>) => Effect.Effect<A, E>;
   /** A login ended. `error` is null if its credential was stored. */
@@ -71,7 +82,7 @@ class Logins implements LoginSessions {
     this.#deps = deps;
   }
 
-  readonly startBrowser: LoginSessions["startBrowser"] = ({ useHostedSuccessPage }) =>
+  readonly startBrowser: LoginSessions["startBrowser"] = ({ useHostedSuccessPage, workspace }) =>
     Effect.gen({ self: this }, function* () {
       const { manager, originator } = this.#deps;
       const { login = {} } = this.#deps.options;
@@ -94,12 +105,13 @@ class Logins implements LoginSessions {
           ...(login.applicationName === undefined
             ? {}
             : { applicationName: login.applicationName }),
-          ...(useHostedSuccessPage ? { successUrl: codexHostedPage } : {}),
+          ...(useHostedSuccessPage === true ? { successUrl: codexHostedPage } : {}),
+          ...(workspace === undefined ? {} : { workspace, allowedWorkspaceIds: [workspace.id] }),
           onAuthorizeUrl: ({ url }) => show(url),
           save: (tokens) => this.#store(session, tokens),
         }),
       ).pipe(Effect.mapError(startError));
-      return { type: "chatgpt", loginId, authUrl: shown };
+      return { loginId, authUrl: shown };
     });
 
   get startDevice(): LoginSessions["startDevice"] {
@@ -162,13 +174,13 @@ class Logins implements LoginSessions {
         stored: Deferred.makeUnsafe<void>(),
       };
       const shown = Deferred.makeUnsafe<A, LoginError>();
-      const run = this.#withHttp(
-        signIn(session, (what) => Effect.asVoid(Deferred.succeed(shown, what))),
-      ).pipe(
-        Effect.onExit((exit) =>
-          Exit.isSuccess(exit) ? Effect.void : this.#fail(session, shown, exit.cause),
-        ),
-      );
+      const run = this.#deps
+        .withHttp(signIn(session, (what) => Effect.asVoid(Deferred.succeed(shown, what))))
+        .pipe(
+          Effect.onExit((exit) =>
+            Exit.isSuccess(exit) ? Effect.void : this.#fail(session, shown, exit.cause),
+          ),
+        );
       session.fiber = yield* Effect.forkIn(run, this.#deps.scope);
       this.#pending = session;
       if (kind === "browser") this.#lastBrowser = session;
@@ -177,14 +189,6 @@ class Logins implements LoginSessions {
       );
       return { loginId: session.loginId, shown: what };
     });
-  }
-
-  #withHttp<A>(signIn: Effect.Effect<A, LoginError, HttpTransport>): Effect.Effect<A, LoginError> {
-    const { options, originator } = this.#deps;
-    const { allowInsecureHttp = false, environment } = options;
-    return Effect.flatMap(httpModule, ({ layer }) =>
-      Effect.provide(signIn, layer(environment, { originator: originator(), allowInsecureHttp })),
-    );
   }
 
   #store(session: Session, tokens: ChatgptTokens): Effect.Effect<void, LoginError> {
@@ -259,8 +263,6 @@ interface DeviceCode {
   readonly verificationUrl: string;
 }
 
-const httpModule = Effect.promise(() => import("@agent-auth/login/http"));
-
 const startError = (error: LoginError): AccountServiceError =>
   error._tag === "CallbackPortsTaken"
     ? new LoginServerPortTaken({ ports: error.ports.filter((port) => port !== 0) })
@@ -280,6 +282,3 @@ const deviceStartError = (error: LoginError): AccountServiceError => {
       return error;
   }
 };
-
-const isUuid = (text: string): boolean =>
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text);

@@ -19,6 +19,8 @@ import {
 import { Announcements } from "./announcements.ts";
 import { AccountBackend } from "./backend.ts";
 import { CurrentCredential } from "./current-credential.ts";
+import { makeGatewayLogins } from "./gateway-logins.ts";
+import { makeWithHttp } from "./http.ts";
 import { makeLending } from "./lent-tokens.ts";
 import { makeLoginSessions } from "./login-sessions.ts";
 import { SignIn } from "./sign-in.ts";
@@ -63,16 +65,26 @@ export const makeAccountService = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => backend.close);
   const keep = options.keepLentTokens ?? false;
   const lending = makeLending({ manager, config, scope, keep });
+  const withHttp = makeWithHttp(options, originator);
   const logins = makeLoginSessions({
     manager,
     options,
     scope,
     originator,
+    withHttp,
     whileStored: (stored) => announcements.whileStored(stored),
     onCompleted: (loginId, error) => {
       announcements.announceCompleted(loginId, error);
       if (error === null) announcements.announce();
     },
+  });
+  const gatewayLogins = makeGatewayLogins({
+    options,
+    defaultProvider: { id: provider.id, name: provider.name },
+    scope,
+    withHttp,
+    onChanged: (params) =>
+      announcements.source.emit({ method: "account/gatewayOAuth/changed", params }),
   });
   const signIn = new SignIn({
     manager,
@@ -80,7 +92,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
     inOrder,
     lending,
     logins,
-    listSessions: backend.sessions,
+    gatewayLogins,
+    backend,
+    scope,
     hostOwnsAuth: options.hostOwnsAuth ?? hasWorkloadIdentity(environment, config),
   });
   const { source } = announcements;
@@ -100,6 +114,9 @@ export const makeAccountService = Effect.fnUntraced(function* (
     sendAddCreditsNudgeEmail: backend.sendAddCreditsNudgeEmail,
     consumeRateLimitResetCredit: backend.consumeRateLimitResetCredit,
     sessions: backend.sessions,
+    readGateway: gatewayLogins.read,
+    loginToGateway: gatewayLogins.login,
+    cancelGatewayLogin: gatewayLogins.cancel,
     events: source.events,
     listen: source.listen,
     describe,

@@ -1,19 +1,26 @@
-import { LoginInputInvalid } from "@agent-auth/login/errors";
+import { hasWorkspacePolicy } from "@agent-auth/agent-identity/record/plan";
+import type { Credential } from "@agent-auth/login/credential";
+import { type LoginError, LoginInputInvalid } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import type * as Scope from "effect/Scope";
 import {
   type AccountServiceError,
   ExternalAuthActive,
   HostOwnsAuth,
   WorkspaceSwitchRefused,
 } from "../errors/index.ts";
+import { isSameSignIn } from "./account-info.ts";
 import type { Announcements } from "./announcements.ts";
+import type { AccountBackend } from "./backend.ts";
+import type { SwitchableWorkspace } from "./backend-payloads.ts";
+import type { GatewayLogins } from "./gateway-logins.ts";
 import type { Lending } from "./lent-tokens.ts";
 import type { LoginSessions } from "./login-sessions.ts";
 import type {
   AccountManager,
   AccountServiceShape,
-  AccountSessions,
   InOrder,
   LoginRequest,
   LoginStarted,
@@ -25,7 +32,9 @@ interface SignInOptions {
   readonly inOrder: InOrder;
   readonly lending: Lending;
   readonly logins: LoginSessions;
-  readonly listSessions: AccountServiceShape["sessions"];
+  readonly gatewayLogins: Pick<GatewayLogins, "cancel">;
+  readonly backend: Pick<AccountBackend, "listWorkspaces" | "sessions">;
+  readonly scope: Scope.Scope;
   /** Whether clients may not sign in or out. */
   readonly hostOwnsAuth: boolean;
 }
@@ -64,7 +73,10 @@ export class SignIn implements SignInOperations {
       case "apiKey":
         return this.#loginWithApiKey(request.apiKey);
       case "chatgpt":
-        return logins.startBrowser({ useHostedSuccessPage: request.useHostedSuccessPage ?? false });
+        return Effect.map(
+          logins.startBrowser({ useHostedSuccessPage: request.useHostedSuccessPage ?? false }),
+          (started) => ({ type: "chatgpt", ...started }),
+        );
       case "chatgptDeviceCode":
         return logins.startDevice;
     }
@@ -88,11 +100,12 @@ export class SignIn implements SignInOperations {
     this.#options.inOrder(this.#options.logins.cancel(loginId));
 
   get logout(): SignInOperations["logout"] {
-    const { announcements, inOrder, lending, logins, manager } = this.#options;
+    const { announcements, gatewayLogins, inOrder, lending, logins, manager } = this.#options;
     return inOrder(
       Effect.gen({ self: this }, function* () {
         yield* this.#refuseIfHostOwns();
         yield* logins.cancelPending;
+        yield* gatewayLogins.cancel;
         yield* manager.logout;
         lending.forget();
         announcements.announceLogout();
@@ -110,11 +123,32 @@ export class SignIn implements SignInOperations {
         yield* Effect.tapError(lending.use(tokens, owner), () =>
           Effect.sync(() => announcements.adoptRefresh()),
         );
+        const lent = announcements.current;
+        const { planType = "unknown" } = lent?.account ?? {};
+        if (hasWorkspacePolicy(planType)) return yield* this.#checkPolicy(lent);
         announcements.announceCompleted(null, null);
         announcements.announce();
       }),
     );
   };
+
+  /** Loads the workspace's managed configuration, and then says how the login ended. Other operations do not wait. */
+  #checkPolicy(lent: Credential | null): Effect.Effect<void> {
+    const { announcements, manager, scope } = this.#options;
+    announcements.postpone();
+    return Effect.result(manager.current).pipe(
+      Effect.tap((checked) =>
+        Effect.sync(() => {
+          if (!isSameSignIn(lent, announcements.current)) return; // other tokens, or a logout
+          const error = Result.isFailure(checked) ? checked.failure : undefined;
+          announcements.announceCompleted(null, error === undefined ? null : policyText(error));
+          if (error === undefined) announcements.announce();
+        }),
+      ),
+      Effect.forkIn(scope, { startImmediately: true }),
+      Effect.asVoid,
+    );
+  }
 
   readonly releaseOwner: SignInOperations["releaseOwner"] = (owner) => {
     const { announcements, inOrder, lending } = this.#options;
@@ -125,30 +159,56 @@ export class SignIn implements SignInOperations {
     );
   };
 
-  readonly switchSession: SignInOperations["switchSession"] = ({ accountId, sessionId }) => {
-    const { announcements, inOrder, listSessions, logins, manager } = this.#options;
+  readonly switchSession: SignInOperations["switchSession"] = ({
+    accountId,
+    allowBrowserLogin = false,
+    sessionId,
+  }) => {
+    const { announcements, backend, inOrder, logins, manager } = this.#options;
     return Effect.gen({ self: this }, function* () {
       yield* this.#refuseIfHostOwns();
       if (accountId === "") return yield* refuseSwitch("accountId must not be empty");
-      const listed = yield* listSessions();
-      if (listed.activeSessionId === null || listed.activeSessionId !== sessionId)
+      const listed = yield* backend.sessions();
+      const [session] = listed.sessions;
+      if (session === undefined || listed.activeSessionId !== sessionId)
         return yield* refuseSwitch("Only the active managed account session can be switched");
       if (logins.isPending())
         return yield* refuseSwitch(
           "Finish or cancel the current login before switching workspaces",
         );
-      if (listed.sessions[0]?.selectedWorkspaceAccountId === accountId) return listed;
-      if (!offers(yield* listSessions({ refreshWorkspaceMetadata: true }), accountId))
-        return yield* refuseSwitch("The selected workspace is unavailable");
+      if (session.selectedWorkspaceAccountId === accountId) return listed;
+      const found = yield* backend.listWorkspaces;
+      const target = found.find(({ shown }) => shown.accountId === accountId);
+      if (target?.access === "signIn" && allowBrowserLogin)
+        return yield* inOrder(logins.startBrowser({ workspace: signInTo(target, session.email) }));
+      const refusal = refusals[target?.access ?? "unavailable"];
+      if (refusal !== null) return yield* refuseSwitch(refusal);
       yield* inOrder(
         Effect.map(manager.switchWorkspace(accountId), () => announcements.announce()),
       );
-      return yield* listSessions();
+      return yield* backend.sessions();
     });
   };
 }
 
-const offers = ({ sessions: [session] }: AccountSessions, accountId: string): boolean =>
-  session?.workspaces.some((workspace) => workspace.accountId === accountId) === true;
+/** Codex's text, with the reason. */
+const policyText = (error: LoginError): string =>
+  error._tag === "WorkspaceCheckFailed"
+    ? `failed to load workspace requirements: ${error.message}`
+    : error.message;
+
+/** Codex's texts for the workspaces whose token cannot be exchanged. */
+const refusals: Readonly<Record<SwitchableWorkspace["access"], string | null>> = {
+  token: null,
+  signIn: "The selected workspace requires a new sign-in",
+  government: "Sign in to switch government workspaces",
+  unavailable: "The selected workspace is unavailable",
+};
+
+const signInTo = ({ connection, shown }: SwitchableWorkspace, email: string | null) => ({
+  id: shown.accountId,
+  ...(email === null ? {} : { loginHint: email }),
+  ...(connection === undefined ? {} : { connection }),
+});
 
 const refuseSwitch = (reason: string) => Effect.fail(new WorkspaceSwitchRefused({ reason }));

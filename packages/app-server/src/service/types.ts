@@ -5,8 +5,14 @@ import type * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type * as Stream from "effect/Stream";
 import type * as z from "zod/mini";
-import type { AccountServiceError, InvalidLoginId } from "../errors/index.ts";
+import type {
+  AccountServiceError,
+  GatewayLoginError,
+  InvalidLoginId,
+  ModelProviderNotConfigured,
+} from "../errors/index.ts";
 import type * as account from "../schema/account.ts";
+import type * as gateway from "../schema/gateway.ts";
 import type * as usage from "../schema/usage.ts";
 
 export type AuthMode = z.infer<typeof account.AuthMode>;
@@ -17,6 +23,11 @@ export type AccountSessions = z.infer<typeof account.AccountSessionsResponse>;
 export type LoginStarted = z.infer<typeof account.LoginAccountResponse>;
 export type LoginCompleted = z.infer<typeof account.AccountLoginCompletedNotification>;
 export type AccountUpdated = z.infer<typeof account.AccountUpdatedNotification>;
+/** The sign-in to the gateway of a model provider. `status` is null if the provider needs none. */
+export type GatewayState = z.infer<typeof gateway.GatewayOAuthReadResponse>;
+/** What the user has to enter where, for a sign-in to a gateway with a device code. */
+export type GatewayPrompt = z.infer<typeof gateway.GatewayOAuthPrompt>;
+export type GatewayChanged = z.infer<typeof gateway.GatewayOAuthChangedNotification>;
 export type RateLimits = z.infer<typeof usage.GetAccountRateLimitsResponse>;
 export type TokenUsage = z.infer<typeof usage.GetAccountTokenUsageResponse>;
 export type WorkspaceMessages = z.infer<typeof usage.GetWorkspaceMessagesResponse>;
@@ -119,10 +130,27 @@ export type LoginRequest =
     }
   | { readonly type: "chatgptDeviceCode" };
 
+/** A browser login that was started. */
+export interface StartedInBrowser {
+  readonly loginId: string;
+  readonly authUrl: string;
+}
+
+/** A sign-in to the gateway of a model provider. */
+export interface GatewayLoginRequest {
+  /** Default: the provider in use. */
+  readonly modelProvider?: string;
+  /** Default false: with the browser. */
+  readonly deviceAuth?: boolean;
+  /** Called with the URL that the user has to open, as `authUrl`. Only the client that asked should be told. */
+  readonly onAuthorizeUrl?: (changed: GatewayChanged) => void;
+}
+
 /** What happened to the account. */
 export type AccountEvent =
   | { readonly method: "account/login/completed"; readonly params: LoginCompleted }
-  | { readonly method: "account/updated"; readonly params: AccountUpdated };
+  | { readonly method: "account/updated"; readonly params: AccountUpdated }
+  | { readonly method: "account/gatewayOAuth/changed"; readonly params: GatewayChanged };
 
 /** The shape of the `AccountService`. Operations run one after another, in the order of the calls. */
 export interface AccountServiceShape {
@@ -189,11 +217,28 @@ export interface AccountServiceShape {
   readonly sessions: (options?: {
     readonly refreshWorkspaceMetadata?: boolean;
   }) => Effect.Effect<AccountSessions, AccountServiceError>;
-  /** Changes the workspace of the stored ChatGPT login, and returns the login as `sessions` does. */
+  /**
+   * Changes the workspace of the stored ChatGPT login, and returns the login as `sessions` does. If the workspace requires
+   * a new sign-in and `allowBrowserLogin` is set, a browser login to it is started instead. Default: it fails.
+   */
   readonly switchSession: (request: {
     readonly sessionId: string;
     readonly accountId: string;
-  }) => Effect.Effect<AccountSessions, AccountServiceError>;
+    readonly allowBrowserLogin?: boolean;
+  }) => Effect.Effect<AccountSessions | StartedInBrowser, AccountServiceError>;
+  /** Returns the sign-in to the gateway of a model provider. Default: of the provider in use. */
+  readonly readGateway: (
+    modelProvider?: string,
+  ) => Effect.Effect<GatewayState, ModelProviderNotConfigured>;
+  /**
+   * Signs in to the gateway of a model provider, which needs a browser on this machine unless `deviceAuth` is set. With the
+   * browser it ends when the sign-in has ended. With a device code it returns the `prompt`, null if there is a sign-in.
+   */
+  readonly loginToGateway: (
+    request: GatewayLoginRequest,
+  ) => Effect.Effect<{ readonly prompt: GatewayPrompt | null }, GatewayLoginError>;
+  /** Cancels the pending sign-in to a gateway. */
+  readonly cancelGatewayLogin: Effect.Effect<void>;
   /**
    * The account events: logins and logouts of this service, and changes that other programs made to the store. Events
    * follow the result of the call that caused them, in a later turn of the event loop.

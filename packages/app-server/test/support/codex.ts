@@ -67,8 +67,24 @@ export interface CodexServer extends AsyncDisposable {
   readonly turn: () => Promise<{ readonly status: string; readonly error: string | null }>;
 }
 
-export const startCodexServer = async (authority: TestAuthority): Promise<CodexServer> => {
+interface CodexServerOptions {
+  /** Written to `auth.json` before the server starts. */
+  readonly authJson?: object;
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Lines of `config.toml`: keys of the top level, then tables. */
+  readonly config?: {
+    readonly keys: ReadonlyArray<string>;
+    readonly tables: ReadonlyArray<string>;
+  };
+}
+
+export const startCodexServer = async (
+  authority: TestAuthority,
+  { authJson, config, variables }: CodexServerOptions = {},
+): Promise<CodexServer> => {
   const home = await mkdtemp(join(tmpdir(), "codex-server-"));
+  if (authJson !== undefined)
+    await writeFile(join(home, "auth.json"), JSON.stringify(authJson), { mode: 0o600 });
   // Codex refuses a CODEX_HOME inside the folder for temporary files.
   const temporary = join(home, "tmp");
   mkdirSync(temporary);
@@ -80,8 +96,10 @@ export const startCodexServer = async (authority: TestAuthority): Promise<CodexS
       `chatgpt_base_url = ${JSON.stringify(authority.chatgptBaseUrl)}`,
       `openai_base_url = ${JSON.stringify(`${authority.chatgptBaseUrl}/codex`)}`,
       'model = "gpt-5.2-codex"',
+      ...(config?.keys ?? []),
       "[features]",
       "plugins = false",
+      ...(config?.tables ?? []),
       "",
     ].join("\n"),
   );
@@ -94,6 +112,7 @@ export const startCodexServer = async (authority: TestAuthority): Promise<CodexS
       CODEX_HOME: home,
       CODEX_CA_CERTIFICATE: certificate,
       CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
+      ...variables,
     },
   });
   child.stderr.resume();

@@ -17,7 +17,7 @@ import {
   withoutSent,
 } from "./deviations.ts";
 import type { FlowSetup, Stage } from "./replay.ts";
-import { isMessage, type TranscriptEvent } from "./transcript.ts";
+import { isMessage, type Message, type TranscriptEvent } from "./transcript.ts";
 
 /** A flow that is replayed, with what its driver did and how this server deviates. */
 export interface Flow extends FlowSetup {
@@ -217,6 +217,50 @@ const environmentWins: Deviation["apply"] = all(
   ),
   answers({ A4: overridden, A7: overridden }),
 );
+
+/** The gateway of the recordings, below the authority. */
+const gatewayConfig = ({ authority }: Stage): string =>
+  [
+    'model_provider = "gw"',
+    "[model_providers.gw]",
+    'name = "Gateway"',
+    `base_url = "${authority.url}/gateway/v1"`,
+    'wire_api = "responses"',
+    "[model_providers.gw.gateway_oauth]",
+    `authorization_url = "${authority.url}/gateway/authorize"`,
+    `device_authorization_url = "${authority.url}/gateway/device"`,
+    `token_url = "${authority.url}/gateway/token"`,
+    'client_id = "gw-client"',
+    'scopes = ["models"]',
+    'credentials_store = "file"',
+    "",
+  ].join("\n");
+
+/** Starting a thread, and a turn without a sign-in, repeat the status of the gateway. */
+const withoutTurns = (conn: string): Deviation => ({
+  reason: "turns need a model provider",
+  apply: (events) => {
+    const isThread = (message: Message | undefined) =>
+      message?.method === "thread/start" || message?.method === "turn/start";
+    const ids = events.flatMap((event) => {
+      const message = isMessage(event.msg) ? event.msg : undefined;
+      return event.conn === conn && isThread(message) ? [`${conn}${message?.id}`] : [];
+    });
+    return withoutRepeated(withoutRequests(...ids)(events)).filter(
+      ({ msg }) => !isMessage(msg) || msg.method !== "turn/completed",
+    );
+  },
+});
+
+const withoutRepeated: Deviation["apply"] = (events) => {
+  let last = "";
+  return events.filter(({ msg }) => {
+    if (!isMessage(msg) || msg.method !== "account/gatewayOAuth/changed") return true;
+    const isRepeated = JSON.stringify(msg.params) === last;
+    last = JSON.stringify(msg.params);
+    return !isRepeated;
+  });
+};
 
 /** The plan claims of flow 60, in order, with the plans that they mean. Codex asks for managed configuration from `business`. */
 const plans: ReadonlyArray<readonly [claim: string, plan: string]> = [
@@ -477,18 +521,6 @@ export const flows: Readonly<Record<string, Flow>> = {
     configToml: "",
     deviations: [
       {
-        reason: "gateway OAuth is refused by name",
-        apply: all(
-          answers({
-            A2: refusedByName("account/gatewayOAuth/read", "gateway OAuth"),
-            A3: refusedByName("account/gatewayOAuth/login", "gateway OAuth"),
-            A4: refusedByName("account/gatewayOAuth/cancel", "gateway OAuth"),
-            A5: refusedByName("account/gatewayOAuth/cancel", "gateway OAuth"),
-            A6: refusedByName("account/gatewayOAuth/read", "gateway OAuth"),
-          }),
-        ),
-      },
-      {
         reason:
           "a config.toml that cannot be read stops the server with its error, instead of defaults in its place",
         apply: without(({ conn }) => conn === "B"),
@@ -531,6 +563,24 @@ export const flows: Readonly<Record<string, Flow>> = {
   "49-concurrent-requests": {
     before: storedChatgpt({ expiresInSeconds: 60 }),
     check: ({ authority }) => expect(authority.count("refresh")).toBe(1),
+  },
+  "51-gateway-oauth": { configToml: gatewayConfig, deviations: [withoutTurns("A")] },
+  "51-gateway-oauth-success": {
+    configToml: gatewayConfig,
+    notified: {
+      "account/gatewayOAuth/changed": async ({ authority }, params) => {
+        const callback = await fetch(stringOf(params, "authUrl"), { redirect: "manual" });
+        await fetch(callback.headers.get("location") ?? authority.url);
+      },
+    },
+    deviations: [
+      withoutTurns("file"),
+      {
+        reason:
+          "credentials that only Codex can read are refused before the user is sent to a browser",
+        apply: without(({ conn }) => conn === "default"),
+      },
+    ],
   },
   "52-account-session-switch": {
     before: async (stage) => {
@@ -608,7 +658,5 @@ export const notReplayed: Readonly<Record<string, string>> = {
   "34-ws-non-loopback": byTheCommand,
   "35-unix-socket": byTheCommand,
   "50-workload-identity-cache": "is about the times of exchanges, which login's tests cover",
-  "51-gateway-oauth": "gateway OAuth is refused by name, see 44",
-  "51-gateway-oauth-success": "gateway OAuth is refused by name, see 44",
   "59-managed-requirements": "needs a machine-wide requirements file",
 };

@@ -15,6 +15,7 @@ import {
   type RpcAnswer,
 } from "../../src/methods/index.ts";
 import { type AccountServicePromises, createAccountService } from "../../src/promises/index.ts";
+import { type LogEntry, notificationsBeforeTheirAnswer } from "./order.ts";
 import {
   type Bindings,
   fill,
@@ -40,7 +41,9 @@ export interface Stage {
 
 /** What the driver of a recorded flow did beside sending messages. */
 export interface FlowSetup {
-  readonly configToml?: string;
+  readonly configToml?: string | ((stage: Stage) => string);
+  /** What the driver did when a client was told something for the first time. */
+  readonly notified?: Readonly<Record<string, (stage: Stage, params: unknown) => Promise<unknown>>>;
   /** Beside `chatgpt_base_url`, as after `-c`. */
   readonly configOverrides?: (stage: Stage) => ReadonlyArray<string>;
   readonly env?: (stage: Stage, server: number) => Variables | Promise<Variables>;
@@ -73,12 +76,15 @@ interface Said {
   readonly answers: ReadonlyArray<unknown>;
   /** Notifications and requests, in order. */
   readonly sent: ReadonlyArray<unknown>;
+  /** Notifications that came before the answer to the request that caused them. */
+  readonly outOfOrder: ReadonlyArray<string>;
 }
 
 /** Notifications that belong to this surface. The others need threads, turns or remote control. */
 const ourNotifications = new Set([
   "account/login/completed",
   "account/updated",
+  "account/gatewayOAuth/changed",
   "account/chatgptAuthTokens/refresh",
 ]);
 const byHarness = new Set(["thread/start", "turn/start"]);
@@ -88,6 +94,8 @@ export const isCompared = (message: Message): boolean =>
 
 class Client {
   readonly answers = new Map<string, RpcAnswer>();
+  /** Everything in the order in which the client sent or received it. */
+  readonly log: Array<LogEntry> = [];
   readonly sent: Array<Message> = [];
   readonly waitingForClient = new Map<
     number,
@@ -134,9 +142,10 @@ class Replay {
   #turn: ((client: Client) => Promise<void>) | undefined;
   #server = -1;
   #requestIds = 0;
+  readonly #notified = new Set<string>();
 
   readonly setup: FlowSetup;
-  readonly configToml: string | undefined;
+  readonly configToml: FlowSetup["configToml"];
 
   constructor(transcript: Transcript, setup: FlowSetup, authority: TestAuthority, home: string) {
     this.setup = setup;
@@ -211,10 +220,7 @@ class Replay {
   #expect(conn: string, message: Message): void {
     if (!isCompared(message)) return;
     const expected = this.#expectedOf(conn);
-    // The time of the last login or refresh.
-    const timeless: Message = JSON.parse(
-      JSON.stringify(message).replaceAll(/"lastUsedAt":\d+/g, '"lastUsedAt":0'),
-    );
+    const timeless: Message = JSON.parse(withoutChance(JSON.stringify(message)));
     const { emittedAtMs: _, ...plain } = timeless;
     (message.method === undefined ? expected.answers : expected.sent).push(plain);
   }
@@ -231,11 +237,14 @@ class Replay {
     const key = String(id);
     const filled = await this.#fill(params);
     const account = await this.#account(client);
+    client.log.push({ _tag: "Asked", method, params: filled });
     const answer = byHarness.has(method)
       ? this.#runThreadMethod(client, method)
       : account.request(method, filled);
     const finish = async (): Promise<void> => {
-      client.answers.set(key, await answer);
+      const answered = await answer;
+      client.answers.set(key, answered);
+      client.log.push({ _tag: "Answered", method, params: filled, answer: answered });
       await this.setup.after?.[`${conn}${key}`]?.(this.#stage);
     };
     const done = finish();
@@ -271,7 +280,12 @@ class Replay {
     this.#service ??= await this.#openServer();
     return (client.account ??= handleAccountMethods(this.#service, {
       notify: (method, params) => {
-        if (client.isOpen) client.sent.push({ method, params });
+        if (!client.isOpen) return;
+        client.sent.push({ method, params });
+        client.log.push({ _tag: "Notified", method, params });
+        const act = this.#notified.has(method) ? undefined : this.setup.notified?.[method];
+        this.#notified.add(method);
+        act?.(this.#stage, params).catch(() => {});
       },
       request: (method, params) => {
         const id = this.#requestIds++;
@@ -287,7 +301,12 @@ class Replay {
     this.#server += 1;
     const { authority, home } = this.#stage;
     await this.setup.after?.[`start:${this.#server}`]?.(this.#stage);
-    if (this.configToml !== undefined) await writeFile(join(home, "config.toml"), this.configToml);
+    const toml = this.configToml;
+    if (toml !== undefined)
+      await writeFile(
+        join(home, "config.toml"),
+        typeof toml === "string" ? toml : toml(this.#stage),
+      );
     const environment = parseEnvironment(
       {
         CODEX_HOME: home,
@@ -368,7 +387,12 @@ class Replay {
         ),
         sent: client.sent.map((message, index) => this.#normalise(expected.sent[index], message)),
       };
-      this.#finished.push({ conn: `${conn}, server ${this.#server + 1}`, expected, actual });
+      const outOfOrder = notificationsBeforeTheirAnswer(client.log);
+      this.#finished.push({
+        conn: `${conn}, server ${this.#server + 1}`,
+        expected: { ...expected, outOfOrder: [] },
+        actual: { ...actual, outOfOrder },
+      });
     }
     await this.#service.close();
     await this.#manager?.close();
@@ -381,14 +405,12 @@ class Replay {
   /** The hosts, ports and paths of the recording, and none of what is listed as an addition to Codex. */
   #normalise(expected: unknown, actual: unknown): unknown {
     const { authority, home, bindings } = this.#stage;
-    const text = JSON.stringify(actual ?? null)
+    const text = withoutChance(JSON.stringify(actual ?? null))
       .replaceAll(`"backendOrigin":"${authority.url}"`, '"backendOrigin":"https://chatgpt.com"')
       .replaceAll(`${authority.url}/backend-api`, "https://chatgpt.com/backend-api")
       .replaceAll(authority.url, this.setup.issuer ?? "https://auth.openai.com")
       .replaceAll(home, "$CODEX_HOME")
-      .replaceAll(/"lastUsedAt":\d+/g, '"lastUsedAt":0')
-      .replace(/"userCode":"[A-Z-]+"/, '"userCode":"ABCD-EFGHI"')
-      .replace(/127\.0\.0\.1%3A\d+%2Fauth/g, "127.0.0.1%3A1455%2Fauth");
+      .replaceAll("auth.openai.com/gateway/", "auth.openai.com/gw/");
     return normalise(expected, withoutAdditions(JSON.parse(text)), bindings);
   }
 
@@ -409,15 +431,29 @@ class Replay {
   }
 }
 
+/** A message without what differs between two runs: the time of the last login or refresh, user codes, ports. */
+const withoutChance = (text: string): string =>
+  text
+    .replaceAll(/"lastUsedAt":\d+/g, '"lastUsedAt":0')
+    .replaceAll(/"userCode":"[\w-]+"/g, '"userCode":"ABCD-EFGHI"')
+    .replaceAll(/127\.0\.0\.1%3A\d+%2F/g, "127.0.0.1%3A1455%2F");
+
 /** Members that this server adds: `data` of errors, and why there is no account. */
 const withoutAdditions = (message: unknown): unknown => {
   if (typeof message !== "object" || message === null) return message;
   const { error, result, ...rest } = message as Message;
   return {
     ...rest,
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+    ...(error === undefined ? {} : { error: { ...error, ...withoutOurData(error.data) } }),
     ...(result === undefined ? {} : { result: withoutReason(result) }),
   };
+};
+
+/** `data` of Codex, which sends none with most errors. */
+const withoutOurData = (data: unknown): { readonly data: unknown } => {
+  if (typeof data !== "object" || data === null) return { data };
+  const { code: _, hint: __, remedy: ___, ...rest } = { code: "", hint: "", remedy: "", ...data };
+  return { data: Object.keys(rest).length === 0 ? undefined : rest };
 };
 
 const withoutReason = (result: unknown): unknown => {

@@ -12,6 +12,16 @@ export interface AuthorizeRequest {
   readonly originator: string;
   /** Ids of the workspaces that may sign in; empty means any. */
   readonly allowedWorkspaceIds: ReadonlyArray<string>;
+  readonly workspace?: SignInWorkspace;
+}
+
+/** The workspace that a person signs in to, chosen before the sign-in page is opened. */
+export interface SignInWorkspace {
+  readonly id: string;
+  /** The email address that the page suggests. */
+  readonly loginHint?: string;
+  /** The workspace's single sign-on connection, as the backend names it. */
+  readonly connection?: string;
 }
 
 /**
@@ -34,6 +44,12 @@ export const authorizeUrl = (request: AuthorizeRequest): string => {
   ]);
   if (request.allowedWorkspaceIds.length > 0) {
     query.append("allowed_workspace_id", request.allowedWorkspaceIds.join(","));
+  }
+  const { workspace } = request;
+  if (workspace !== undefined) {
+    query.append("current_workspace_id", workspace.id);
+    if (workspace.loginHint !== undefined) query.append("login_hint", workspace.loginHint);
+    if (workspace.connection !== undefined) query.append("connection", workspace.connection);
   }
   return `${request.issuer}/oauth/authorize?${query.toString()}`;
 };

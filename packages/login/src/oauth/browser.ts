@@ -6,12 +6,14 @@ import { compact } from "../internal/compact.ts";
 import { randomSecret } from "../internal/secure-random.ts";
 import { parseAuthority, type AuthorityOptions } from "./authority.ts";
 import { validateAuthorizationResponse } from "./authorization-response.ts";
-import { authorizeUrl } from "./authorize-url.ts";
+import { authorizeUrl, type SignInWorkspace } from "./authorize-url.ts";
 import type { CallbackHandler } from "./callback/handler.ts";
 import { openCallbackServer, type CallbackServer } from "./callback/server.ts";
 import { exchangeCode, requestApiKey, type ChatgptTokens } from "./code-exchange.ts";
 import { openOAuthSession, type OAuthSession } from "./oauth-library.ts";
 import { contentForError, notSaved } from "./pages/contents.ts";
+
+export type { SignInWorkspace } from "./authorize-url.ts";
 
 /** What a person has to open. */
 export interface AuthorizePrompt {
@@ -30,6 +32,8 @@ export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOpt
   readonly originator?: string;
   /** Ids of the workspaces that may sign in. Empty or absent: any. */
   readonly allowedWorkspaceIds?: ReadonlyArray<string>;
+  /** The workspace to sign in to. Name it in `allowedWorkspaceIds` as well, so that no other one is accepted. */
+  readonly workspace?: SignInWorkspace;
   /** The name of the program, shown on the pages of the callback server. Default `agent-auth`. */
   readonly applicationName?: string;
   /** Milliseconds to wait for the browser's callback. Default 15 minutes. */
@@ -154,6 +158,7 @@ const showSignInUrl = Effect.fnUntraced(function* <E, R>(flow: Flow<E, R>, serve
     state: flow.state,
     originator: options.originator ?? "codex_cli_rs",
     allowedWorkspaceIds: flow.allowedWorkspaceIds,
+    ...compact({ workspace: options.workspace }),
   });
   const nowMs = yield* Clock.currentTimeMillis;
   const expiresAtMs = nowMs + (options.timeoutMs ?? defaultTimeoutMs);

@@ -1,7 +1,7 @@
-import { generateJsonSchemas, generateTypeScript } from "@agent-auth/app-server/schema";
+import { generateJsonSchemaFiles, generateTypeScriptFiles } from "@agent-auth/app-server/schema";
 import * as Effect from "effect/Effect";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Command, CommandSpec, FlagTable, GlobalValues } from "../../argv/command-spec.ts";
 import { UsageError } from "../../argv/usage-error.ts";
 import { CliError } from "../../errors/cli-error.ts";
@@ -28,37 +28,34 @@ const optionsFor =
 
 export const jsonSchema = {
   command: { spec: jsonSchemaSpec, options: optionsFor(jsonSchemaSpec) },
-  /** Writes one file for each type, and one with all of them. */
-  run: ({ experimental, folder, globals }: GenerateOptions) => {
-    const schemas = generateJsonSchemas({ experimental });
-    const bundle = {
-      $schema: "http://json-schema.org/draft-07/schema#",
-      title: "AppServerAccountSchemas",
-      definitions: schemas,
-    };
-    return writeAll(folder, globals, {
-      ...Object.fromEntries(
-        Object.entries(schemas).map(([name, schema]) => [`${name}.json`, json(schema)]),
+  /** Writes one file for each type, and two with all of them. */
+  run: ({ experimental, folder, globals }: GenerateOptions) =>
+    writeAll(
+      folder,
+      globals,
+      Object.fromEntries(
+        Object.entries(generateJsonSchemaFiles({ experimental })).map(([path, schema]) => [
+          path,
+          `${JSON.stringify(schema, null, 2)}\n`,
+        ]),
       ),
-      "app_server_account.schemas.json": json(bundle),
-    });
-  },
+    ),
 };
 
 export const typeScript = {
   command: { spec: typeScriptSpec, options: optionsFor(typeScriptSpec) },
-  /** Writes one module with every type. */
+  /** Writes one module for each type, and two with all of them. */
   run: ({ experimental, folder, globals }: GenerateOptions) =>
-    writeAll(folder, globals, { "index.ts": generateTypeScript({ experimental }) }),
+    writeAll(folder, globals, generateTypeScriptFiles({ experimental })),
 };
-
-const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 const writeAll = (folder: string, globals: GlobalValues, files: Readonly<Record<string, string>>) =>
   Effect.tryPromise({
     try: async () => {
-      await mkdir(folder, { recursive: true });
-      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+      const paths = Object.keys(files).map((path) => join(folder, path));
+      for (const parent of new Set([folder, ...paths.map(dirname)]))
+        await mkdir(parent, { recursive: true });
+      for (const [path, text] of Object.entries(files)) await writeFile(join(folder, path), text);
       const count = Object.keys(files).length;
       makeNotify(globals)(`Wrote ${count} ${count === 1 ? "file" : "files"} to ${folder}`);
       return exitCode.done;

@@ -147,7 +147,7 @@ export const jsonSchemaSpec = defineSpec({
   path: ["app-server", "generate-json-schema"],
   summary: "write JSON Schemas of the methods",
   description: [
-    "Writes one file for each type, and app_server_account.schemas.json with all of them. They are generated from the schemas that check requests.",
+    "Writes one file for each type, and codex_app_server_protocol.schemas.json with all of them. They are generated from the schemas that check requests. Files and names are those of Codex, for the account methods.",
   ],
   args: [],
   flags: generateFlags,
@@ -162,7 +162,9 @@ export const jsonSchemaSpec = defineSpec({
 export const typeScriptSpec = defineSpec({
   path: ["app-server", "generate-ts"],
   summary: "write TypeScript types of the methods",
-  description: ["Writes index.ts, with one exported type for each JSON Schema."],
+  description: [
+    "Writes one module for each type, and index.ts with all of them. Files and names are those of Codex, for the account methods; ClientRequest.ts, ServerNotification.ts and ServerRequest.ts have the messages.",
+  ],
   args: [],
   flags: generateFlags,
   examples: [{ line: "agent-auth app-server generate-ts --out types", does: "Write to ./types" }],
