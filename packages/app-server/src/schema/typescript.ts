@@ -73,11 +73,12 @@ const indexOf = (files: ReadonlyArray<string>): string => {
   return `${header}${lines.join("")}`;
 };
 
+const request = (method: string, params: string): string =>
+  `{ method: ${JSON.stringify(method)}; id: RequestId; ${params} }`;
+
 /** The messages of each direction. */
 const messageTypes = (types: Named): Readonly<Record<string, string>> => {
   const names = new Map(Object.entries(types).map(([name, schema]) => [schema, name]));
-  const request = (method: string, params: string): string =>
-    `{ method: ${JSON.stringify(method)}; id: RequestId; ${params} }`;
   const ofMethods = Object.entries(methods).flatMap(([method, { kind, params, result }]) => {
     const name = names.get(params);
     // The result of an experimental method has no name unless these are included.

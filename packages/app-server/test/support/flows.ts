@@ -236,12 +236,13 @@ const gatewayConfig = ({ authority }: Stage): string =>
     "",
   ].join("\n");
 
+const isThread = (message: Message | undefined): boolean =>
+  message?.method === "thread/start" || message?.method === "turn/start";
+
 /** Starting a thread, and a turn without a sign-in, repeat the status of the gateway. */
 const withoutTurns = (conn: string): Deviation => ({
   reason: "turns need a model provider",
   apply: (events) => {
-    const isThread = (message: Message | undefined) =>
-      message?.method === "thread/start" || message?.method === "turn/start";
     const ids = events.flatMap((event) => {
       const message = isMessage(event.msg) ? event.msg : undefined;
       return event.conn === conn && isThread(message) ? [`${conn}${message?.id}`] : [];
