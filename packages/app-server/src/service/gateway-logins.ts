@@ -114,8 +114,8 @@ class Logins implements GatewayLogins {
       yield* this.#run(
         pending,
         Effect.gen({ self: this }, function* () {
-          const { checkGatewayStore, saveGatewaySignIn, signInToGateway } = yield* gatewayModule;
-          yield* checkGatewayStore(gateway);
+          const { beginGatewaySignIn, saveGatewaySignIn, signInToGateway } = yield* gatewayModule;
+          yield* beginGatewaySignIn(gateway);
           const shown = (url: string) =>
             Effect.sync(() => {
               const started = {
@@ -131,7 +131,7 @@ class Logins implements GatewayLogins {
             Effect.scoped(signInToGateway({ ...gateway, onAuthorizeUrl: shown })),
           );
           yield* Effect.uninterruptible(saveGatewaySignIn(gateway, tokens));
-        }),
+        }).pipe(Effect.scoped),
       );
       yield* Deferred.await(pending.ended);
       return { prompt: null };
@@ -146,12 +146,13 @@ class Logins implements GatewayLogins {
       yield* this.#run(
         pending,
         Effect.gen({ self: this }, function* () {
-          const { inspectGatewaySignIn, saveGatewaySignIn, signInToGatewayWithDevice } =
-            yield* gatewayModule;
+          const { beginGatewaySignIn, ...login } = yield* gatewayModule;
+          const { inspectGatewaySignIn, saveGatewaySignIn, signInToGatewayWithDevice } = login;
           if (Option.isSome(yield* inspectGatewaySignIn(gateway))) {
             yield* Deferred.succeed(shown, null);
             return;
           }
+          yield* beginGatewaySignIn(gateway);
           this.#announce(providerId, { status: "notReady", error: null });
           const tokens = yield* this.#deps.withHttp(
             signInToGatewayWithDevice({
@@ -166,7 +167,7 @@ class Logins implements GatewayLogins {
             }),
           );
           yield* Effect.uninterruptible(saveGatewaySignIn(gateway, tokens));
-        }),
+        }).pipe(Effect.scoped),
       );
       const failedFirst = Effect.andThen(Deferred.await(pending.ended), Deferred.await(shown));
       return { prompt: yield* Effect.raceFirst(Deferred.await(shown), failedFirst) };
