@@ -14,11 +14,10 @@ import { temporaryHome } from "./support/home.ts";
 import { openMemoryStorage } from "./support/memory-storage.ts";
 
 /** The cases under the name of what is tested. */
-const contract = (name: string, cases: ReadonlyArray<ContractCase>): void => {
-  describe(name, () => {
-    it.each(cases)("$name", async ({ run }) => {
-      await expect(run()).resolves.toBeUndefined();
-    });
+const contract = (of: string, cases: ReadonlyArray<ContractCase>): void => {
+  const named = cases.map(({ name, run }) => ({ name: `${of}: ${name}`, run }));
+  it.each(named)("$name", async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
   });
 };
 

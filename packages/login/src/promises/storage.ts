@@ -169,7 +169,11 @@ export const fromPromiseStore = (store: PromiseStore): StoreImplementation => {
     ...(subscribe !== undefined && {
       changes: Stream.callback<void>((queue) =>
         Effect.acquireRelease(
-          Effect.sync(() => subscribe(() => void Queue.offerUnsafe(queue, undefined))),
+          Effect.sync(() => {
+            const unsubscribe = subscribe(() => void Queue.offerUnsafe(queue, undefined));
+            Queue.offerUnsafe(queue, undefined);
+            return unsubscribe;
+          }),
           (unsubscribe) => Effect.sync(unsubscribe),
         ),
       ),

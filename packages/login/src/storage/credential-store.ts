@@ -74,8 +74,8 @@ export interface StoreImplementation {
    */
   readonly checkWritable: Effect.Effect<void, StoreError>;
   /**
-   * An element whenever the content may have changed. Never ends. Without it, a manager that follows the store reads it
-   * every few seconds.
+   * An element whenever the content may have changed, and one whenever it begins to listen, since a change may have come
+   * before. Never ends. Without it, a manager that follows the store reads it every few seconds.
    */
   readonly changes?: Stream.Stream<unknown>;
   readonly describe: StoreDescription;
