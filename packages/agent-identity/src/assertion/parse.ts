@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as z from "zod/mini";
 import { decodeBase64, decodeBase64Url } from "../encoding/base64.ts";
-import { parseJsonObject } from "../encoding/json.ts";
+import { type JsonObject, parseJsonObject } from "../encoding/json.ts";
 import { parseRfc3339Second } from "../encoding/rfc3339.ts";
 import { describeType, firstSchemaIssue, idExpectation, isId } from "../encoding/text.ts";
 import { AssertionMalformed } from "../errors/index.ts";
@@ -46,6 +46,46 @@ const envelopeBytes = (header: unknown): Buffer | string => {
   return decodeBase64Url(header.slice(prefix.length)) ?? "its envelope is not base64url";
 };
 
+/** The envelope's members if all are valid. By hand: a schema takes as long as a quarter of an Ed25519 verification. */
+const readEnvelope = (json: JsonObject): UnverifiedAgentAssertion | null => {
+  const { agent_runtime_id: agentRuntimeId, task_id: taskId, timestamp, signature } = json;
+  if (!isId(agentRuntimeId) || !isId(taskId)) return null;
+  if (typeof timestamp !== "string" || typeof signature !== "string") return null;
+  const timestampMs = parseRfc3339Second(timestamp);
+  if (timestampMs === null || decodeBase64(signature)?.length !== 64) return null;
+  return { agentRuntimeId, taskId, timestamp, timestampMs, signature };
+};
+
+/** What the schema finds wrong with an envelope that `readEnvelope` rejected. */
+const problemOf = (json: JsonObject): string => {
+  const { error } = Envelope.safeParse(json);
+  if (error === undefined) return "its envelope is invalid";
+  const { path, expected, found } = firstSchemaIssue(error, json);
+  return `${path} must be ${expected}, found ${found}`;
+};
+
+/**
+ * Decodes the value of an `Authorization: AgentAssertion …` header without verifying it, or returns what is wrong with it.
+ * The same as `parseAgentAssertion` without an Effect, for servers that check many headers a second.
+ *
+ * @example
+ * ```ts
+ * import { decodeAgentAssertion } from "@agent-auth/agent-identity/assertion/verifier";
+ *
+ * const decoded = decodeAgentAssertion("Bearer token");
+ * if ("_tag" in decoded) console.error(decoded.message); // "agent assertion is malformed: its scheme is not AgentAssertion"
+ * ```
+ */
+export const decodeAgentAssertion = (
+  header: string | null | undefined,
+): UnverifiedAgentAssertion | AssertionMalformed => {
+  const bytes = envelopeBytes(header);
+  if (typeof bytes === "string") return new AssertionMalformed({ problem: bytes });
+  const json = parseJsonObject(bytes);
+  if (typeof json === "string") return new AssertionMalformed({ problem: `its envelope ${json}` });
+  return readEnvelope(json) ?? new AssertionMalformed({ problem: problemOf(json) });
+};
+
 /**
  * Parses the value of an `Authorization: AgentAssertion …` header without verifying it; `undefined` or `null` for a request
  * without one. The order and spacing of the envelope's keys do not matter; duplicate names are rejected. Fails with
@@ -60,23 +100,10 @@ const envelopeBytes = (header: unknown): Buffer | string => {
  * error.message; // "agent assertion is malformed: its scheme is not AgentAssertion"
  * ```
  */
-export const parseAgentAssertion = Effect.fnUntraced(function* (
+export const parseAgentAssertion = (
   header: string | null | undefined,
-): Effect.fn.Return<UnverifiedAgentAssertion, AssertionMalformed> {
-  const bytes = envelopeBytes(header);
-  if (typeof bytes === "string") return yield* new AssertionMalformed({ problem: bytes });
-  const json = parseJsonObject(bytes);
-  if (typeof json === "string") {
-    return yield* new AssertionMalformed({ problem: `its envelope ${json}` });
-  }
-  const { data, error } = Envelope.safeParse(json);
-  if (data === undefined) {
-    const { path, expected, found } = firstSchemaIssue(error, json);
-    return yield* new AssertionMalformed({
-      problem: `${path} must be ${expected}, found ${found}`,
-    });
-  }
-  const { agent_runtime_id: agentRuntimeId, task_id: taskId, timestamp, signature } = data;
-  const timestampMs = parseRfc3339Second(timestamp) ?? Number.NaN;
-  return { agentRuntimeId, taskId, timestamp, timestampMs, signature };
-});
+): Effect.Effect<UnverifiedAgentAssertion, AssertionMalformed> =>
+  Effect.suspend(() => {
+    const decoded = decodeAgentAssertion(header);
+    return "_tag" in decoded ? decoded : Effect.succeed(decoded);
+  });

@@ -30,7 +30,11 @@ import { AssertionReplayStore } from "./replay-store.ts";
 export { type AgentPublicKey, importAgentPublicKey } from "../keys/public-key.ts";
 export type { TaskBinding, VerifyAssertionOptions } from "./options.ts";
 export { AssertionReplayStore } from "./replay-store.ts";
-export { parseAgentAssertion, type UnverifiedAgentAssertion } from "./parse.ts";
+export {
+  decodeAgentAssertion,
+  parseAgentAssertion,
+  type UnverifiedAgentAssertion,
+} from "./parse.ts";
 
 /**
  * Finds the public key that an agent registered.
@@ -138,8 +142,26 @@ const isPublicKey = (
 ): key is { readonly verify: (message: string, signature: string) => unknown } =>
   typeof key === "object" && key !== null && "verify" in key && typeof key.verify === "function";
 
-/** The key of a use: a digest of agent runtime, task and second. Its size does not depend on the ids. */
-const replayKey = ({ agentRuntimeId, taskId, timestamp }: UnverifiedAgentAssertion): string =>
+/**
+ * Returns the key under which a replay store counts the uses of an assertion: a digest of agent runtime, task and second,
+ * 43 base64url characters whatever the ids are.
+ *
+ * @example
+ * ```ts
+ * import { assertionReplayKey } from "@agent-auth/agent-identity/assertion/verifier";
+ *
+ * assertionReplayKey({
+ *   agentRuntimeId: "agent-123",
+ *   taskId: "task-123",
+ *   timestamp: "2026-04-13T12:00:00Z",
+ * }).length; // 43
+ * ```
+ */
+export const assertionReplayKey = ({
+  agentRuntimeId,
+  taskId,
+  timestamp,
+}: Pick<UnverifiedAgentAssertion, "agentRuntimeId" | "taskId" | "timestamp">): string =>
   nodeCrypto.hash("sha256", JSON.stringify([agentRuntimeId, taskId, timestamp]), "base64url");
 
 /**
@@ -203,7 +225,7 @@ export const verifyAgentAssertion = Effect.fnUntraced(function* (
   if (store !== undefined) {
     const forgetAfterMs = timestampMs + clockWindowSeconds * 1000;
     const admitted = yield* callService("AssertionReplayStore", () =>
-      store.admit(replayKey(claimed), forgetAfterMs),
+      store.admit(assertionReplayKey(claimed), forgetAfterMs),
     );
     if (!(yield* isTrue("AssertionReplayStore", admitted))) {
       return yield* new AssertionReplayed({ agentRuntimeId, taskId });

@@ -4,6 +4,14 @@ const url = /^[A-Za-z0-9_-]*$/;
 /**
  * Bytes of standard, padded base64 (RFC 4648 §4), or null. Strict: no white space, no missing padding, no stray bits,
  * so that one value has exactly one encoding.
+ *
+ * @example
+ * ```ts
+ * import { decodeBase64 } from "@agent-auth/agent-identity/encoding";
+ *
+ * decodeBase64("aGk="); // 2 bytes
+ * decodeBase64("aGk"); // null: the padding is missing
+ * ```
  */
 export const decodeBase64 = (text: string): Buffer | null => {
   if (text.length % 4 !== 0 || !standard.test(text)) return null;
@@ -28,6 +36,13 @@ const isCanonicalBase64Url = (text: string): boolean => {
  * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Other characters are rejected before
  * Node's decoder sees them: it skips some, and reads only the low byte of those beyond Latin-1, so that `ť` (U+0165)
  * would decode like `e`.
+ *
+ * @example
+ * ```ts
+ * import { decodeBase64Url } from "@agent-auth/agent-identity/encoding";
+ *
+ * decodeBase64Url("aGk"); // 2 bytes
+ * ```
  */
 export const decodeBase64Url = (text: string): Buffer | null =>
   isBase64UrlAlphabet(text) && isCanonicalBase64Url(text) ? Buffer.from(text, "base64url") : null;

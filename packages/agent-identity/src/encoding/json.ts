@@ -87,7 +87,16 @@ export const parseJson = (text: string): unknown => {
 const hasDuplicateName = (object: JsonObject, text: string): boolean =>
   countMembersInText(text) !== countMembersInValue(object);
 
-/** Parses UTF-8 bytes as one JSON object whose names are unique at every depth. Never throws. */
+/**
+ * Parses UTF-8 bytes as one JSON object whose names are unique at every depth. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { parseJsonObject } from "@agent-auth/agent-identity/encoding";
+ *
+ * parseJsonObject(Buffer.from('{"a":1,"a":2}')); // "has a duplicate name"
+ * ```
+ */
 export const parseJsonObject = (bytes: Buffer): JsonObject | JsonObjectProblem => {
   if (!isUtf8(bytes)) return "is not UTF-8";
   const text = bytes.toString("utf8");

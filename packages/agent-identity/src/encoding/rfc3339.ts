@@ -8,11 +8,29 @@ const lastSecond = 253_402_300_799;
 export const isRfc3339Second = (second: number): boolean =>
   Number.isInteger(second) && second >= firstSecond && second <= lastSecond;
 
-/** Whole seconds and `Z`, for example `2026-04-13T12:00:00Z`. `second` must satisfy `isRfc3339Second`. */
+/**
+ * Whole seconds and `Z`, for example `2026-04-13T12:00:00Z`. `second` must satisfy `isRfc3339Second`.
+ *
+ * @example
+ * ```ts
+ * import { formatRfc3339Second } from "@agent-auth/agent-identity/encoding";
+ *
+ * formatRfc3339Second(1_776_081_600); // "2026-04-13T12:00:00Z"
+ * ```
+ */
 export const formatRfc3339Second = (second: number): string =>
   `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
 
-/** Milliseconds since the epoch of a time in the exact form that `formatRfc3339Second` writes, else null. */
+/**
+ * Milliseconds since the epoch of a time in the exact form that `formatRfc3339Second` writes, else null.
+ *
+ * @example
+ * ```ts
+ * import { parseRfc3339Second } from "@agent-auth/agent-identity/encoding";
+ *
+ * parseRfc3339Second("2026-04-13T12:00:00Z"); // 1776081600000
+ * ```
+ */
 export const parseRfc3339Second = (text: string): number | null => {
   if (!wholeSeconds.test(text)) return null;
   const ms = Date.parse(text);

@@ -22,7 +22,16 @@ export const toSingleLine = (text: string, maxCharacters: number): string => {
   return isWhole ? characters.join("") : `${characters.slice(0, maxCharacters - 1).join("")}…`;
 };
 
-/** The type of a value in words, for errors that must not show the value itself. */
+/**
+ * The type of a value in words, for errors that must not show the value itself.
+ *
+ * @example
+ * ```ts
+ * import { describeType } from "@agent-auth/agent-identity/encoding";
+ *
+ * describeType(null); // "null"
+ * ```
+ */
 export const describeType = (value: unknown): string => {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
@@ -40,6 +49,13 @@ export const idExpectation = "non-empty printable ASCII";
 /**
  * Whether a text may be an account, user, runtime or task id. Ids go into headers, paths and signed messages, so they
  * are printable ASCII without a space at either end, at most 1024 characters, and not `.` or `..`, which a URL resolves.
+ *
+ * @example
+ * ```ts
+ * import { isId } from "@agent-auth/agent-identity/encoding";
+ *
+ * isId("agent-123"); // true
+ * ```
  */
 export const isId = (text: unknown): text is string =>
   typeof text === "string" &&

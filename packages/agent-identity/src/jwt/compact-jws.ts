@@ -66,9 +66,13 @@ export const isShapeError = (
 
 /**
  * Decodes a compact JWS (RFC 7515 §7.1) and checks what needs no key: three base64url parts, an acceptable header, and a
- * payload that is one JSON object without duplicate names, since parsers differ in which of two they use.
+ * payload that is one JSON object without duplicate names, since parsers differ in which of two they use. `knownHeaders`
+ * holds headers that were decoded before, by their base64url.
  */
-export const decodeUnverifiedJws = (token: unknown): UnverifiedJws | JwsShapeError => {
+export const decodeUnverifiedJws = (
+  token: unknown,
+  knownHeaders?: ReadonlyMap<string, AgentIdentityJwtHeader>,
+): UnverifiedJws | JwsShapeError => {
   if (typeof token !== "string") {
     return new JwtFormatInvalid({ problem: `it must be a string, found ${describeType(token)}` });
   }
@@ -84,7 +88,7 @@ export const decodeUnverifiedJws = (token: unknown): UnverifiedJws | JwsShapeErr
   if (headerPart === "" || signaturePart === "") {
     return new JwtFormatInvalid({ problem: "a part of it is empty" });
   }
-  const header = parseHeader(headerPart);
+  const header = knownHeaders?.get(headerPart) ?? parseHeader(headerPart);
   if (isShapeError(header)) return header;
   const payload = decodeBase64Url(token.slice(headerEnd + 1, payloadEnd));
   const signature = decodeBase64Url(signaturePart);

@@ -198,11 +198,31 @@ const readStored = (value: unknown): AgentIdentityRecord | SchemaIssue => {
 export const parseAgentIdentityClaims = (
   claims: unknown,
   options: { readonly nowMs: number },
-): Effect.Effect<AgentIdentityRecord, JwtClaimInvalid> => {
-  const read = readClaims(claims, options.nowMs);
-  if (!("path" in read)) return Effect.succeed(read);
+): Effect.Effect<AgentIdentityRecord, JwtClaimInvalid> =>
+  Effect.suspend(() => {
+    const read = readAgentIdentityClaims(claims, options.nowMs);
+    return "_tag" in read ? read : Effect.succeed(read);
+  });
+
+/**
+ * The same as `parseAgentIdentityClaims` without an Effect.
+ *
+ * @example
+ * ```ts
+ * import { readAgentIdentityClaims } from "@agent-auth/agent-identity/record";
+ *
+ * const read = readAgentIdentityClaims({ agent_runtime_id: 7 }, Date.now());
+ * if ("_tag" in read) console.error(read.message);
+ * ```
+ */
+export const readAgentIdentityClaims = (
+  claims: unknown,
+  nowMs: number,
+): AgentIdentityRecord | JwtClaimInvalid => {
+  const read = readClaims(claims, nowMs);
+  if (!("path" in read)) return read;
   const { path, expected, found } = read;
-  return Effect.fail(new JwtClaimInvalid({ claim: path === "" ? "set" : path, expected, found }));
+  return new JwtClaimInvalid({ claim: path === "" ? "set" : path, expected, found });
 };
 
 /**
