@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Redis from "effect/persistence/Redis";
+import { StoreUnavailable } from "../errors/index.ts";
+import { type AssertionUse, AssertionUses, checkReplayLimits, type ReplayLimits } from "./index.ts";
+
+/**
+ * Counts one use, and a new assertion in its agent's counter. Both keys expire by themselves. Returns 1 if it is admitted,
+ * 0 if it is replayed, -1 if the agent's space is full.
+ */
+const script = Redis.script(
+  (
+    useKey: string,
+    agentKey: string,
+    maxUses: number,
+    maxAssertions: number,
+    ttlMs: number,
+    windowMs: number,
+  ) => [useKey, agentKey, maxUses, maxAssertions, ttlMs, windowMs],
+  {
+    numberOfKeys: 2,
+    lua: `
+local uses = redis.call("INCR", KEYS[1])
+if uses > 1 then
+  if uses > tonumber(ARGV[1]) then return 0 end
+  return 1
+end
+local assertions = redis.call("INCR", KEYS[2])
+if assertions == 1 then redis.call("PEXPIRE", KEYS[2], ARGV[4]) end
+if assertions > tonumber(ARGV[2]) then
+  redis.call("DEL", KEYS[1])
+  return -1
+end
+redis.call("PEXPIRE", KEYS[1], ARGV[3])
+return 1
+`,
+  },
+).withReturnType<number>();
+
+/** Keys of the counter and the use are in one hash slot of a Redis cluster. The agent's id is hashed: it is untrusted text. */
+const tagOf = (agentRuntimeId: string): string =>
+  createHash("sha256").update(agentRuntimeId).digest("base64url").slice(0, 22);
+
+/** How `layerReplayRedis` uses Redis. */
+export interface RedisReplayOptions extends ReplayLimits {
+  /** Default `agent-auth:`. */
+  readonly prefix?: string;
+}
+
+/** How long an agent's counter of assertions runs: the clock window in both directions. */
+const windowMs = 600_000;
+
+/**
+ * Counts uses in Redis, one script call for each. Nothing has to be kept: if Redis loses its data, an assertion may be used
+ * again within its clock window. Everything expires by itself. Throws as `checkReplayLimits` does.
+ *
+ * @example
+ * ```ts
+ * import { layerReplayRedis } from "@agent-auth/gateway/replay/redis";
+ *
+ * const layer = layerReplayRedis({ maxUses: 20 }); // requires Redis of effect/persistence
+ * ```
+ */
+export const layerReplayRedis = (
+  options: RedisReplayOptions,
+): Layer.Layer<AssertionUses, never, Redis.Redis> => {
+  const { maxUses, maxAssertionsPerAgent } = checkReplayLimits(options);
+  const { prefix = "agent-auth:" } = options;
+  return Layer.effect(
+    AssertionUses,
+    Effect.map(Redis.Redis, (redis) => {
+      const run = redis.eval(script);
+      const admit = Effect.fnUntraced(function* ({
+        agentRuntimeId,
+        key,
+        forgetAfterMs,
+      }: AssertionUse) {
+        const nowMs = yield* Clock.currentTimeMillis;
+        const tag = tagOf(agentRuntimeId);
+        const ttlMs = Math.max(1, Math.ceil(forgetAfterMs - nowMs));
+        const result = yield* Effect.mapError(
+          run(
+            `${prefix}{${tag}}:${key}`,
+            `${prefix}{${tag}}`,
+            maxUses,
+            maxAssertionsPerAgent,
+            ttlMs,
+            windowMs,
+          ),
+          () => new StoreUnavailable({ store: "replay", problem: "a Redis command failed" }),
+        );
+        if (result === 1) return "admitted";
+        return result === 0 ? "replayed" : "full";
+      });
+      return AssertionUses.of({ admit });
+    }),
+  );
+};
+
+/** What is used of a Redis client: node-redis has `sendCommand`. */
+export interface RedisClient {
+  readonly sendCommand: <A>(command: Array<string>) => Promise<A>;
+}
+
+const failure = (cause: unknown) => new Redis.RedisError({ cause });
+
+/**
+ * Provides `Redis` of effect/persistence over a connected client, such as one of the package `redis`, that the program owns.
+ * Commands that take longer than `timeoutMs` (default 1000) fail.
+ *
+ * @example
+ * ```ts
+ * import { layerRedisClient, layerReplayRedis } from "@agent-auth/gateway/replay/redis";
+ * import * as Layer from "effect/Layer";
+ *
+ * // A connected client of the package redis: await createClient({ url }).connect()
+ * const client = { sendCommand: () => Promise.reject(new Error("not connected")) };
+ * const layer = Layer.provide(layerReplayRedis({ maxUses: 20 }), layerRedisClient(client));
+ * ```
+ */
+export const layerRedisClient = (
+  client: RedisClient,
+  options: { readonly timeoutMs?: number } = {},
+): Layer.Layer<Redis.Redis> => {
+  const { timeoutMs = 1000 } = options;
+  const unsupported = Effect.fail(failure(new Error("only commands are supported")));
+  return Layer.effect(
+    Redis.Redis,
+    Redis.make({
+      send: <A>(command: string, ...args: ReadonlyArray<string>) =>
+        Effect.tryPromise({
+          try: () => client.sendCommand<A>([command, ...args]),
+          catch: failure,
+        }).pipe(
+          Effect.timeoutOrElse({
+            duration: timeoutMs,
+            orElse: () => Effect.fail(failure(new Error(`no reply within ${timeoutMs} ms`))),
+          }),
+        ),
+      subscribe: () => unsupported,
+      connect: unsupported,
+    }),
+  );
+};
