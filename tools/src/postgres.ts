@@ -196,7 +196,8 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
 
-const freePort = (host: string): Promise<number> =>
+/** A free port of an address. */
+export const freePort = (host: string): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
