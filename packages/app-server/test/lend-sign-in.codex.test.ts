@@ -1,9 +1,12 @@
+import { loadConfig } from "@agent-auth/login/config";
+import { loadEnvironment } from "@agent-auth/login/config/environment";
 import {
   createAuthManager,
   type PromiseAuthManager,
   revealSecret,
 } from "@agent-auth/login/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -40,12 +43,16 @@ describe.skipIf(missingCodex !== undefined)("a sign-in lent to real Codex app se
       const certificate = join(home, "authority.pem");
       await writeFile(certificate, authority.certificate ?? "");
       await signIn(home, authority);
+      const environment = loadEnvironment({
+        CODEX_HOME: home,
+        CODEX_CA_CERTIFICATE: certificate,
+        CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
+      });
+      const overrides = [`chatgpt_base_url=${authority.chatgptBaseUrl}`];
+      const config = await Effect.runPromise(loadConfig({ ...environment, overrides }));
       await using manager = createAuthManager({
-        variables: {
-          CODEX_HOME: home,
-          CODEX_CA_CERTIFICATE: certificate,
-          CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token`,
-        },
+        environment,
+        config,
         environmentCredentials: false,
       });
       await using stack = new AsyncDisposableStack();

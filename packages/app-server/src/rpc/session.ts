@@ -28,12 +28,18 @@ export interface SessionHost {
   /** Ids of requests to clients: integers from 0, counted per server. */
   readonly nextRequestId: () => number;
   readonly encodeNotification: (method: string, params: object) => string;
+  /** Called with one line, without secrets, if a handler throws or rejects, or if its result is not JSON. */
+  readonly onWarning: (message: string) => void;
 }
 
 /** What the sessions of a new server share. */
-export const makeSessionHost = (open: SessionHost["open"]): SessionHost => {
+export const makeSessionHost = (
+  open: SessionHost["open"],
+  onWarning: SessionHost["onWarning"] = () => {},
+): SessionHost => {
   let requests = 0;
-  return { open, nextRequestId: () => requests++, encodeNotification: makeNotificationEncoder() };
+  const encodeNotification = makeNotificationEncoder();
+  return { open, nextRequestId: () => requests++, encodeNotification, onWarning };
 };
 
 /** The messages of one client. Its transport calls these functions. */
@@ -65,16 +71,17 @@ const disconnected: RpcError = { code: -32603, message: "the client has disconne
 const internal: RpcError = { code: -32603, message: "internal error" };
 const cancelled: RpcError = { code: -32603, message: "the request was cancelled" };
 
-const attempt = <A>(body: () => A): A | undefined => {
-  try {
-    return body();
-  } catch {
-    return undefined;
-  }
+/**
+ * Describes an exception by its class and the place where it was thrown. Its message is left out, because it may repeat a
+ * token; so is a method that is longer than those of the protocol.
+ */
+const describeBug = (method: string, error: unknown): string => {
+  const name = error instanceof Error ? error.constructor.name : typeof error;
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const place = /^ {4}at (.{1,300})$/mu.exec(stack)?.[1];
+  const shown = /^[\w/]{1,64}$/u.test(method) ? method : "a method";
+  return `the handler of ${shown} failed: ${name}${place === undefined ? "" : ` at ${place}`}`;
 };
-
-const encode = (idJson: string, answer: RpcAnswer): string =>
-  attempt(() => encodeAnswer(idJson, answer)) ?? encodeAnswer(idJson, { error: internal });
 
 /**
  * Connects a transport to the methods: parses messages, answers requests, sends requests to the client and matches their
@@ -186,7 +193,9 @@ class ClientSession implements Session {
         else return false;
         return true;
       case "Notification":
-        attempt(() => this.#methods.notification(message.method, message.params));
+        this.#attempt(message.method, () =>
+          this.#methods.notification(message.method, message.params),
+        );
         return true;
       case "Answer":
         if (typeof message.id === "number") this.#asked.get(message.id)?.(message.answer);
@@ -198,19 +207,32 @@ class ClientSession implements Session {
 
   #answer({ idJson, method, params }: IncomingRequest): void {
     this.#inFlight += 1;
-    const answer = attempt(() => this.#methods.request(method, params));
+    const answer = this.#attempt(method, () => this.#methods.request(method, params));
     if (answer instanceof Promise)
       answer.then(
-        (settled) => this.#answered(idJson, settled),
-        () => this.#answered(idJson, { error: internal }),
+        (settled) => this.#answered(idJson, method, settled),
+        (error: unknown) => {
+          this.#host.onWarning(describeBug(method, error));
+          this.#answered(idJson, method, { error: internal });
+        },
       );
-    else this.#answered(idJson, answer ?? { error: internal });
+    else this.#answered(idJson, method, answer ?? { error: internal });
   }
 
-  #answered(idJson: string, answer: RpcAnswer): void {
+  #answered(idJson: string, method: string, answer: RpcAnswer): void {
     this.#inFlight -= 1;
-    this.#send(encode(idJson, answer));
+    const text = this.#attempt(method, () => encodeAnswer(idJson, answer));
+    this.#send(text ?? encodeAnswer(idJson, { error: internal }));
     this.#resolveIfSettled();
+  }
+
+  #attempt<A>(method: string, body: () => A): A | undefined {
+    try {
+      return body();
+    } catch (error) {
+      this.#host.onWarning(describeBug(method, error));
+      return undefined;
+    }
   }
 
   #resolveIfSettled(): void {

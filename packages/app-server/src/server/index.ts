@@ -1,6 +1,8 @@
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { peerUserId } from "@agent-auth/login/http/peer-user";
+import type * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { type ControlSocketInUse, ListenerWithoutAuth, ListenFailed } from "../errors/listener.ts";
@@ -63,12 +65,13 @@ export const serveStdio = Effect.fn("AppServer.serveStdio")(function* (
 ): Effect.fn.Return<void> {
   const context = yield* Effect.context();
   const { serveLines } = yield* Effect.promise(() => import("./stdio.ts"));
+  const warn = warnIn(context);
   yield* Effect.promise(() =>
     serveLines({
-      host: makeSessionHost(options.open),
+      host: makeSessionHost(options.open, warn),
       input: options.input ?? process.stdin,
       output: options.output ?? process.stdout,
-      onSkipped: (reason) => Effect.runForkWith(context)(Effect.logWarning(reason)),
+      onSkipped: warn,
     }),
   );
 });
@@ -81,6 +84,11 @@ export interface WebSocketListenerOptions {
   readonly port: number;
   /** How clients authenticate. `{ _tag: "None" }` is accepted on loopback addresses only. */
   readonly auth: ListenerAuth;
+  /**
+   * Whether programs of other users of this machine may connect without authentication. Default false: where the system
+   * tells who has connected (Linux), their connections are closed. Root may always connect.
+   */
+  readonly allowOtherUsers?: boolean;
   /** Host names that are accepted in `Host` besides those of the loopback interface. */
   readonly allowedHosts?: readonly string[];
   /** Milliseconds between pings. Default 30000. */
@@ -119,13 +127,14 @@ export const listenOnWebSocket = Effect.fn("AppServer.listenOnWebSocket")(functi
   ListenFailed | ListenerWithoutAuth,
   Scope.Scope
 > {
-  const { allowedHosts, auth, host, open, pingEveryMs, port } = options;
+  const { allowOtherUsers = false, allowedHosts, auth, host, open, pingEveryMs, port } = options;
   if (auth._tag === "None" && !isLoopback(host))
     return yield* new ListenerWithoutAuth({ address: hostAndPort(host, port), isLoopback: false });
   const server = yield* webSocketServer({
-    host: makeSessionHost(open),
+    host: makeSessionHost(open, warnIn(yield* Effect.context())),
     isHostAllowed: makeIsHostAllowed(host, allowedHosts),
     checkAuthorization: makeCheckAuthorization(auth),
+    ...(auth._tag === "None" && !allowOtherUsers && { isPeerAllowed: isOwnUser }),
     ...(pingEveryMs !== undefined && { pingEveryMs }),
   });
   yield* listening(server, { host, port });
@@ -177,7 +186,7 @@ export const listenOnUnixSocket = Effect.fn("AppServer.listenOnUnixSocket")(func
   const peerUser = yield* Effect.promise(loadUnixPeerUser);
   const ownUser = process.geteuid?.();
   const server = yield* webSocketServer({
-    host: makeSessionHost(open),
+    host: makeSessionHost(open, warnIn(yield* Effect.context())),
     isHostAllowed: () => true,
     checkAuthorization: makeCheckAuthorization(auth),
     isPeerAllowed: (socket) => {
@@ -188,6 +197,17 @@ export const listenOnUnixSocket = Effect.fn("AppServer.listenOnUnixSocket")(func
   });
   return { path: yield* bindUnixSocket(server, options.path) };
 });
+
+/** Whether a program of this user, or of root, opened a TCP connection; true where the system does not tell. */
+const isOwnUser = (socket: Socket): boolean => {
+  const user = peerUserId(socket);
+  return user === undefined || user === 0 || user === process.geteuid?.();
+};
+
+const warnIn =
+  (context: Context.Context<never>) =>
+  (message: string): void =>
+    void Effect.runForkWith(context)(Effect.logWarning(message));
 
 const webSocketServer = (
   options: Parameters<typeof import("./websocket-server.ts").makeWebSocketServer>[0],

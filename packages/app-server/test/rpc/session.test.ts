@@ -9,7 +9,8 @@ const start = (options: { readonly reads: boolean } = { reads: true }) => {
   const methods = makeMethods();
   const sent: string[] = [];
   const state = { unread: 0, isPaused: false, pauses: 0, aborts: 0 };
-  const host = makeSessionHost(methods.open);
+  const warnings: string[] = [];
+  const host = makeSessionHost(methods.open, (line) => void warnings.push(line));
   const session = openSession(
     {
       send: (text) => {
@@ -31,7 +32,7 @@ const start = (options: { readonly reads: boolean } = { reads: true }) => {
   const [client] = methods.clients;
   if (client === undefined) throw new Error("no client");
   const answers = () => sent.map((text): unknown => JSON.parse(text));
-  return { session, methods, client, sent, answers, state };
+  return { session, methods, client, sent, answers, state, warnings };
 };
 
 const request = (id: number, method: string, params: unknown = {}) =>
@@ -192,10 +193,14 @@ describe("a session", () => {
     await session.settled();
   });
 
-  it.each(["throw", "reject", "bigint"])(
-    "answers -32603 to a request whose handler has a bug (%s), and goes on",
-    async (method) => {
-      const { session, answers } = start();
+  it.each([
+    ["throw", "RangeError"],
+    ["reject", "RangeError"],
+    ["bigint", "TypeError"],
+  ])(
+    "answers -32603 to a request whose handler has a bug (%s), warns without its message, and goes on",
+    async (method, name) => {
+      const { session, answers, warnings } = start();
       session.receive(JSON.stringify({ method }));
       session.receive(request(1, method));
       await turn();
@@ -205,8 +210,23 @@ describe("a session", () => {
         { error: { code: -32603, message: "internal error" }, id: 1 },
         { id: 2, result: "still here" },
       ]);
+      for (const warning of warnings)
+        expect(warning).toMatch(new RegExp(`^the handler of ${method} failed: ${name} at [^\\n]+$`));
+      expect(warnings.length).toBeGreaterThan(0);
+      expect(warnings.join()).not.toContain("sk-secret");
     },
   );
+
+  it("warns of a bug without a method that could be anything", async () => {
+    const { session, warnings } = start();
+    session.receive(JSON.stringify({ id: 1, method: "throw", params: {} }));
+    session.receive(JSON.stringify({ id: 2, method: `throw sk-${"x".repeat(100)}`, params: {} }));
+    await session.settled();
+    expect(warnings.map((line) => line.split(" failed")[0])).toEqual([
+      "the handler of throw",
+      "the handler of a method",
+    ]);
+  });
 
   it("keeps nothing of a million ids", async () => {
     const { session, sent } = start();

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { ListenerWithoutAuth, ListenFailed } from "../../src/errors/listener.ts";
@@ -160,5 +162,51 @@ describe("messages", () => {
     a.send({ id: 0, result: "a" });
     expect(await second).toBe("b");
     expect(await first).toBe("a");
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.log("skipped: only root can act for another user");
+
+/** What another user of this machine gets from `GET /readyz`. */
+const asOtherUser = async (host: string, port: number): Promise<string> => {
+  const script = `
+    const socket = require("net").connect(${port}, ${JSON.stringify(host)});
+    socket.on("connect", () => socket.write("GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n"));
+    socket.on("data", (data) => process.stdout.write(data));
+    socket.on("error", () => {});
+  `;
+  const options = { uid: 65534, gid: 65534, cwd: "/", env: {} };
+  const child = spawn(process.execPath, ["-e", script], {
+    ...options,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+  await once(child, "close");
+  return output.split("\r\n")[0] ?? "";
+};
+
+describe.skipIf(!isRoot || process.platform !== "linux")("another user of this machine", () => {
+  const none = { _tag: "None" } as const;
+  const token = { _tag: "CapabilityToken", sha256: new Uint8Array(32) } as const;
+  it.each([
+    ["is disconnected by a listener without authentication", "127.0.0.1", { auth: none }, ""],
+    ["is disconnected by one on IPv6", "::1", { auth: none }, ""],
+    [
+      "may connect if that was asked for",
+      "127.0.0.1",
+      { auth: none, allowOtherUsers: true },
+      "HTTP/1.1 200 OK",
+    ],
+    ["may connect to a listener with a token", "127.0.0.1", { auth: token }, "HTTP/1.1 200 OK"],
+  ])("%s", async (_, host, options, expected) => {
+    await using server = await startWebSocket({ host, ...options });
+    expect(await asOtherUser(host, server.port)).toBe(expected);
+  });
+
+  it.each(["127.0.0.1", "::1"])("does not keep this user out (%s)", async (host) => {
+    await using server = await startWebSocket({ host, auth: none });
+    expect((await fetch(`http://${server.address}/readyz`)).status).toBe(200);
   });
 });

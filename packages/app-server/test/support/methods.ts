@@ -17,15 +17,15 @@ export const makeMethods = () => {
         received.push(method);
         if (method === "soon") return Promise.resolve({ result: params });
         if (method === "never") return released.then(() => ({ result: params }));
-        if (method === "throw") throw new Error("a bug");
-        if (method === "reject") return Promise.reject(new Error("a bug"));
+        if (method.startsWith("throw")) throw new RangeError("a bug with sk-secret");
+        if (method === "reject") return Promise.reject(new RangeError("a bug with sk-secret"));
         if (method === "bigint") return { result: 1n };
         if (method === "fail") return { error: { code: -32600, message: "Invalid request" } };
         return { result: params };
       },
       notification: (method) => {
         received.push(method);
-        if (method === "throw") throw new Error("a bug");
+        if (method.startsWith("throw")) throw new RangeError("a bug with sk-secret");
       },
       close: () => {
         closed.push(client);

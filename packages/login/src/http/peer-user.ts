@@ -9,7 +9,7 @@ export interface SocketEnds {
 }
 
 /**
- * Returns the user id of the process at the other end of a TCP connection over IPv4 loopback, from Linux's table of
+ * Returns the user id of the process at the other end of a TCP connection over loopback, from Linux's table of
  * sockets (proc_pid_net(5)). Returns `null` if no process has that end open (any more), and `undefined` on other systems,
  * which have no such table.
  *
@@ -76,11 +76,17 @@ const endpointsOf = (
   address: string | undefined,
   port: number | undefined,
 ): { readonly plain: string; readonly mapped: string } | undefined => {
+  if (port === undefined) return undefined;
+  const suffix = `:${hex(port, 4)}`;
+  if (address === "::1") {
+    const [last] = new Uint32Array(Uint8Array.of(0, 0, 0, 1).buffer);
+    // Never in the table of IPv4.
+    return { plain: "-", mapped: `${hex(0, 24)}${hex(last ?? 0, 8)}${suffix}` };
+  }
   const bytes = (address ?? "").replace(/^::ffff:/iu, "").split(".");
-  if (bytes.length !== 4 || port === undefined) return undefined;
+  if (bytes.length !== 4) return undefined;
   const words = new Uint32Array(Uint8Array.of(0, 0, 0xff, 0xff, ...bytes.map(Number)).buffer);
   const [mark, plain] = Array.from(words, (word) => hex(word, 8));
-  const suffix = `:${hex(port, 4)}`;
   return { plain: `${plain}${suffix}`, mapped: `${hex(0, 16)}${mark}${plain}${suffix}` };
 };
 

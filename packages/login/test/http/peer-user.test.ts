@@ -72,7 +72,8 @@ describe.runIf(process.platform === "linux")("peerUserId", () => {
   });
 
   it.each([
-    ["an IPv6 address", { remoteAddress: "::1" }],
+    ["another IPv6 address", { remoteAddress: "::2" }],
+    ["the other end over IPv6", { remoteAddress: "::1" }],
     ["no address", { remoteAddress: undefined }],
   ])("returns null for %s", async (_, other) => {
     const { localAddress, localPort, remotePort } = (await connected()).socket;
