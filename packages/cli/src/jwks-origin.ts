@@ -7,9 +7,8 @@ import { HttpTransport } from "@agent-auth/agent-identity/http";
 import { shortTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
 import { jwksUrl } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
-import { CliError } from "./errors/cli-error.ts";
-import { readRegularFile, whyUnread } from "./read-regular-file.ts";
 import type { Reportable } from "./errors/report.ts";
+import { readInputFile } from "./input-file.ts";
 import type { Session } from "./session.ts";
 
 /** The source of a set of verification keys. */
@@ -63,7 +62,10 @@ const stepsForNamed: Readonly<Record<string, string>> = {
 
 /** Reads the set once, past every cache. */
 export const findJwks = Effect.fnUntraced(function* (origin: JwksOrigin) {
-  const text = origin._tag === "Url" ? yield* fetchText(origin.url) : yield* readText(origin.path);
+  const text =
+    origin._tag === "Url"
+      ? yield* fetchText(origin.url)
+      : yield* readInputFile(origin.path, howToName);
   const jwks = yield* Effect.try({
     try: (): unknown => JSON.parse(text),
     catch: () => new JwksMalformed({ url: placeOf(origin), problem: "it is not JSON" }),
@@ -89,14 +91,3 @@ const fetchText = Effect.fnUntraced(function* (url: string) {
   if (answer.status !== 200) return yield* new JwksEndpointError({ url, status: answer.status });
   return answer.body;
 });
-
-const readText = (path: string) =>
-  Effect.tryPromise({
-    try: () => readRegularFile(path),
-    catch: (error) =>
-      new CliError({
-        code: "CLI_INPUT_FILE",
-        message: `cannot read ${path}${whyUnread(error)}`,
-        hint: howToName,
-      }),
-  });

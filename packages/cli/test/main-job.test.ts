@@ -230,7 +230,7 @@ describe("api", () => {
     await using home = await signedIn();
     const { exitCode, stderr } = await home.run(["api", "responses", "--input", "/no/such/file"]);
     expect(stderr).toBe(
-      "Error sending request: cannot read /no/such/file (ENOENT). Check the file's name.\n",
+      "Error sending request: cannot read /no/such/file: there is no such file or folder. Check the file's name.\n",
     );
     expect(exitCode).toBe(1);
   });

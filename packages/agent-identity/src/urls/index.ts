@@ -137,18 +137,34 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
   return url.origin + url.pathname.slice(0, end);
 });
 
-/** The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. */
-const accountBackendPath = (origin: string, segments: ReadonlyArray<string>): string => {
+/**
+ * The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. `root` is the
+ * backend's own path, and `accounts` what the paths of most endpoints for accounts have after it.
+ */
+const backendPath = (
+  origin: string,
+  segments: ReadonlyArray<string>,
+): { readonly root: string; readonly accounts: "" | "/wham" } => {
   const path = segments.map((segment) => `/${segment}`).join("");
   // First, so that `/api/codex` is neither removed nor doubled, on any host and below any path.
-  if (segments.at(-2) === "api" && segments.at(-1) === "codex") return path;
-  if (chatgptOrigins.has(origin) && (path === "" || path === "/codex")) return "/backend-api/wham";
+  if (segments.at(-2) === "api" && segments.at(-1) === "codex") return { root: path, accounts: "" };
+  if (chatgptOrigins.has(origin) && (path === "" || path === "/codex"))
+    return { root: "/backend-api", accounts: "/wham" };
   if (segments.includes("backend-api")) {
-    const kept = segments.at(-1) === "codex" ? path.slice(0, -"/codex".length) : path;
-    return `${kept}/wham`;
+    const root = segments.at(-1) === "codex" ? path.slice(0, -"/codex".length) : path;
+    return { root, accounts: "/wham" };
   }
-  return `${path}/api/codex`;
+  return { root: `${path}/api/codex`, accounts: "" };
 };
+
+const backendAt = Effect.fnUntraced(function* (base: string, options?: BaseUrlOptions) {
+  const { origin, pathname } = new URL(yield* normalizeBaseUrl(base, options));
+  const { accounts, root } = backendPath(
+    origin,
+    pathname === "/" ? [] : pathname.slice(1).split("/"),
+  );
+  return { accounts: origin + root + accounts, root: origin + root };
+});
 
 /**
  * Returns the base URL of a backend's endpoints for accounts, from its configured base URL: `/wham` below `/backend-api`,
@@ -163,14 +179,30 @@ const accountBackendPath = (origin: string, segments: ReadonlyArray<string>): st
  * // "https://chatgpt.com/backend-api/wham"
  * ```
  */
-export const accountBackendUrl = Effect.fnUntraced(function* (
+export const accountBackendUrl = (
   base: string,
   options?: BaseUrlOptions,
-): Effect.fn.Return<string, BaseUrlError> {
-  const { origin, pathname } = new URL(yield* normalizeBaseUrl(base, options));
-  const segments = pathname === "/" ? [] : pathname.slice(1).split("/");
-  return origin + accountBackendPath(origin, segments);
-});
+): Effect.Effect<string, BaseUrlError> =>
+  Effect.map(backendAt(base, options), ({ accounts }) => accounts);
+
+/**
+ * Returns the URL at which a sign-in gets a token of another of its workspaces, from the backend's configured base URL.
+ * Fails as `normalizeBaseUrl` does.
+ *
+ * @example
+ * ```ts
+ * import { switchWorkspaceUrl } from "@agent-auth/agent-identity/urls";
+ * import * as Effect from "effect/Effect";
+ *
+ * await Effect.runPromise(switchWorkspaceUrl("https://chatgpt.com/backend-api"));
+ * // "https://chatgpt.com/backend-api/accounts/switch-workspace-token"
+ * ```
+ */
+export const switchWorkspaceUrl = (
+  base: string,
+  options?: BaseUrlOptions,
+): Effect.Effect<string, BaseUrlError> =>
+  Effect.map(backendAt(base, options), ({ root }) => `${root}/accounts/switch-workspace-token`);
 
 /**
  * Returns the URL of the JWKS that verifies a backend's agent identity JWTs, from its configured base URL. Fails as

@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { peerUserId } from "@agent-auth/login/http/peer-user";
+import { describeSystemError } from "@agent-auth/login/storage/fs";
 import type * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
@@ -11,7 +12,6 @@ import { makeSessionHost } from "../rpc/session.ts";
 import { hostAndPort, isLoopback } from "./listen-address.ts";
 import { type ListenerAuth, makeCheckAuthorization } from "./listener-auth.ts";
 import { makeIsHostAllowed } from "./request-guard.ts";
-import { systemReason } from "./system-reason.ts";
 
 export {
   capabilityTokenFromFile,
@@ -228,7 +228,7 @@ const listening = (
       resume(
         new ListenFailed({
           address: `ws://${hostAndPort(host, port)}`,
-          reason: systemReason(error),
+          reason: describeSystemError(error).reason,
         }),
       );
     server.once("error", fail);

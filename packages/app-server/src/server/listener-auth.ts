@@ -1,11 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
+import { readRegularFile } from "@agent-auth/login/storage/fs";
 import * as Effect from "effect/Effect";
 import { ListenerSecretUnusable } from "../errors/listener.ts";
-import { systemReason } from "./system-reason.ts";
 
 /** How clients of a WebSocket listener prove that they may connect. */
 export type ListenerAuth =
@@ -171,39 +169,17 @@ export const sharedSecretFromFile = (
   });
 
 const readSecret = Effect.fnUntraced(function* (path: string) {
-  const { mode, text } = yield* Effect.tryPromise({
-    try: () => readRegularFile(path),
-    catch: (error) =>
-      new ListenerSecretUnusable({
-        path,
-        problem: { _tag: "Unreadable", reason: reasonOf(error) },
-      }),
-  });
+  const found = yield* Effect.promise(() => readRegularFile(path, MAX_FILE_BYTES));
+  if ("problem" in found)
+    return yield* new ListenerSecretUnusable({
+      path,
+      problem: { _tag: "Unreadable", reason: found.problem },
+    });
+  const text = found.bytes.toString("utf8").trim();
   if (text === "") return yield* new ListenerSecretUnusable({ path, problem: { _tag: "Empty" } });
-  if (process.platform !== "win32" && (mode & 0o007) !== 0)
+  if (process.platform !== "win32" && (found.mode & 0o007) !== 0)
     yield* Effect.logWarning(
       `every user of this machine can access ${path}; run: chmod 600 ${path}`,
     );
   return text;
 });
-
-/** A file that exists but cannot hold a secret. */
-class Unfit extends Error {}
-
-// Without O_NONBLOCK, opening a FIFO waits for a writer. Windows does not have the flag.
-const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
-const readRegularFile = async (path: string): Promise<{ mode: number; text: string }> => {
-  const file = await open(path, readFlags);
-  try {
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new Unfit("it is not a regular file");
-    if (stats.size > MAX_FILE_BYTES) throw new Unfit("it is larger than 64 KiB");
-    return { mode: stats.mode, text: (await file.readFile("utf8")).trim() };
-  } finally {
-    await file.close();
-  }
-};
-
-const reasonOf = (error: unknown): string =>
-  error instanceof Unfit ? error.message : systemReason(error);

@@ -12,12 +12,12 @@ import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
+import { describeSystemError } from "@agent-auth/login/storage/fs";
 import { controlOf } from "@agent-auth/login/storage/privilege";
 import * as Effect from "effect/Effect";
 import * as Schedule from "effect/Schedule";
 import { ControlSocketInUse, ListenFailed } from "../errors/listener.ts";
 import { controlFolderName } from "./socket-path.ts";
-import { systemReason } from "./system-reason.ts";
 
 const lockName = "app-server-startup.lock";
 
@@ -35,7 +35,8 @@ export const bindUnixSocket = Effect.fnUntraced(function* (server: Server, given
   const attempt = <A>(body: () => A) =>
     Effect.try({
       try: body,
-      catch: (error) => (error instanceof ListenFailed ? error : failed(systemReason(error))),
+      catch: (error) =>
+        error instanceof ListenFailed ? error : failed(describeSystemError(error).reason),
     });
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
     return yield* failed(`the path is longer than ${MAX_PATH_BYTES} bytes`);
@@ -92,7 +93,7 @@ const startupLock = (path: string) =>
         catch: (error) =>
           new ListenFailed({
             address: `unix://${path}`,
-            reason: `${lock}: ${systemReason(error)}`,
+            reason: `${lock}: ${describeSystemError(error).reason}`,
           }),
       }),
       (fd) => Effect.sync(() => closeSync(fd)),
@@ -143,7 +144,10 @@ const listening = (server: Server, path: string) =>
       resume(
         error.code === "EADDRINUSE"
           ? new ControlSocketInUse({ path })
-          : new ListenFailed({ address: `unix://${path}`, reason: systemReason(error) }),
+          : new ListenFailed({
+              address: `unix://${path}`,
+              reason: describeSystemError(error).reason,
+            }),
       );
     server.once("error", fail);
     server.once("listening", () => {

@@ -169,7 +169,7 @@ describe("a file with a secret", () => {
   it("must exist", async () => {
     const path = "/nonexistent/secret";
     expect(await problem(path)).toBe(
-      `failed to read websocket auth secret ${path}: there is no such file`,
+      `failed to read websocket auth secret ${path}: there is no such file or folder`,
     );
   });
 
@@ -191,7 +191,7 @@ describe("a file with a secret", () => {
     const folder = join(file("x"), "../folder");
     mkdirSync(folder);
     expect(await problem(folder)).toBe(
-      `failed to read websocket auth secret ${folder}: it is not a regular file`,
+      `failed to read websocket auth secret ${folder}: it is a folder`,
     );
     const large = file(Buffer.alloc(64 * 1024 + 1, 0x61));
     expect(await problem(large)).toContain("it is larger than 64 KiB");

@@ -1,3 +1,4 @@
+import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { escapeUnsafe } from "./write.ts";
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gu;
@@ -16,7 +17,7 @@ export const layOutJson = (
   text: string,
   { colour }: { readonly colour: boolean },
 ): string | null => {
-  if (!isJson(text)) return null;
+  if (parseJson(text) === undefined) return null;
   const tokens = text.match(token) ?? [];
   if (depthOf(tokens) > MAX_DEPTH) return null;
   let laidOut = "";
@@ -49,15 +50,6 @@ const depthOf = (tokens: readonly string[]): number => {
     else if (word === "}" || word === "]") depth -= 1;
   }
   return deepest;
-};
-
-const isJson = (text: string): boolean => {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 };
 
 /** The colours that gh uses: keys bold blue, strings green, literals yellow, numbers as they are. */

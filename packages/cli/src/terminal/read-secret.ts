@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { CliError } from "../errors/cli-error.ts";
+import { inputFileError } from "../input-file.ts";
 import { isTerminal } from "./is-terminal.ts";
 
 const MAX_BYTES = 1024 * 1024;
@@ -87,16 +88,9 @@ export const readStdin = (noun: string, maxBytes = MAX_BYTES) =>
             message: `the ${noun} on stdin is longer than ${maxBytes} bytes`,
             hint: `Pipe the ${noun} alone.`,
           })
-        : new CliError({
-            code: "CLI_INPUT_FILE",
-            message: `stdin cannot be read${errnoOf(error)}`,
-            hint: `Pipe the ${noun} to this command.`,
-          }),
+        : inputFileError("stdin", error, `Pipe the ${noun} to this command.`),
   });
 
 const stopReading = () => {
   process.stdin.destroy();
 };
-
-const errnoOf = (error: unknown) =>
-  error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

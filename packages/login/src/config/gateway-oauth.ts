@@ -1,4 +1,5 @@
 import { isLoopbackUrl } from "@agent-auth/agent-identity/urls";
+import { accountIdHeader } from "../credential/index.ts";
 import { compact } from "../internal/compact.ts";
 import type { TableReader } from "./table-reader.ts";
 import type { CommandTokenConfig, GatewayDelivery, GatewayOauthConfig } from "./types.ts";
@@ -68,7 +69,7 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Headers that frame a request, or that other parts of it set. */
 const reserved: ReadonlySet<string> = new Set([
   "accept",
-  "chatgpt-account-id",
+  accountIdHeader.toLowerCase(),
   "connection",
   "content-length",
   "content-type",

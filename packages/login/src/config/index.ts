@@ -22,6 +22,7 @@ import type { Config } from "./types.ts";
 import type { ConfigError } from "../errors/config.ts";
 import { ModelProviderNotFound } from "../errors/model-provider.ts";
 
+export { allowedLoginMethods } from "./administrator-rules.ts";
 export { type ConfigExplanation, type ExplainedKey, explainConfig } from "./explain.ts";
 export * from "./types.ts";
 

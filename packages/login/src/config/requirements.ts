@@ -5,7 +5,7 @@ import { type ConfigLayer, layerOf } from "./layers.ts";
 import { defaultSystemFolder, hasSystemFolder, readSystemFile } from "./system-files.ts";
 import { InvalidKey, TableReader } from "./table-reader.ts";
 import { isTable, parseToml, type TomlTable, valueAt, valueOf, withValue } from "./toml.ts";
-import type { AdministratorRule, Config, LoginMethodName } from "./types.ts";
+import type { AdministratorRule, Config } from "./types.ts";
 import {
   type ConfigError,
   ConfigKeyInvalid,
@@ -13,6 +13,7 @@ import {
   NoLoginMethodAllowed,
 } from "../errors/config.ts";
 import { compact } from "../internal/compact.ts";
+import { allowedLoginMethods, forcedRules, loginMethodNames } from "./administrator-rules.ts";
 
 /** What one `requirements.toml`, or one fragment of a workspace's policy, requires. */
 export interface Requirements {
@@ -120,8 +121,6 @@ const readRequirements = (
   };
 };
 
-const methodNames: ReadonlyArray<LoginMethodName> = ["chatgpt", "api"];
-
 const methodsRule = (
   reader: TableReader,
   names: ReadonlyArray<string>,
@@ -130,8 +129,11 @@ const methodsRule = (
   const key = "allowed_login_methods";
   const allowed = names.map(
     (name) =>
-      methodNames.find((known) => known === name) ??
-      reader.mustBe(key, `a list of ${methodNames.map((known) => `"${known}"`).join(" and ")}`),
+      loginMethodNames.find((known) => known === name) ??
+      reader.mustBe(
+        key,
+        `a list of ${loginMethodNames.map((known) => `"${known}"`).join(" and ")}`,
+      ),
   );
   return { _tag: "LoginMethods", key, where, allowed };
 };
@@ -197,15 +199,9 @@ export const withRules = (
     ...(requirements?.rules ?? []),
     ...forcedByAdministrator(config, layers),
   ];
-  const isMethodLeft = methodNames.some(
-    (method) =>
-      (config.forcedLoginMethod ?? method) === method &&
-      administratorRules.every(
-        (rule) => rule._tag !== "LoginMethods" || rule.allowed.includes(method),
-      ),
-  );
   const where = administratorRules.find(({ _tag }) => _tag === "LoginMethods")?.where;
-  if (!isMethodLeft && where !== undefined) return Effect.fail(new NoLoginMethodAllowed({ where }));
+  if (allowedLoginMethods({ ...config, administratorRules }).length === 0 && where !== undefined)
+    return Effect.fail(new NoLoginMethodAllowed({ where }));
   const isBaseRequired = Object.hasOwn(requirements?.required ?? {}, "chatgpt_base_url");
   return Effect.succeed({
     ...config,
@@ -225,28 +221,11 @@ const forcedByAdministrator = (
     const layer = layerOf(layers, [key]);
     return layer?.isSystemFile === true ? layer.where : undefined;
   };
-  const methodBy = decider("forced_login_method");
-  const workspacesBy = decider("forced_chatgpt_workspace_id");
-  return [
-    ...(methodBy === undefined || forcedLoginMethod === undefined
-      ? []
-      : [
-          {
-            _tag: "LoginMethods" as const,
-            key: "forced_login_method" as const,
-            where: methodBy,
-            allowed: [forcedLoginMethod],
-          },
-        ]),
-    ...(workspacesBy === undefined || forcedWorkspaceIds === undefined
-      ? []
-      : [
-          {
-            _tag: "Workspaces" as const,
-            key: "forced_chatgpt_workspace_id" as const,
-            where: workspacesBy,
-            allowed: forcedWorkspaceIds,
-          },
-        ]),
-  ];
+  return forcedRules({
+    loginMethod: compact({ value: forcedLoginMethod, where: decider("forced_login_method") }),
+    workspaceIds: compact({
+      value: forcedWorkspaceIds,
+      where: decider("forced_chatgpt_workspace_id"),
+    }),
+  });
 };

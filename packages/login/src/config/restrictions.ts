@@ -9,6 +9,7 @@ import {
   WorkspaceNotAllowed,
 } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
+import { methodRuleAgainst } from "./administrator-rules.ts";
 
 /** The part of a configuration that restricts sign-ins. */
 export type Restrictions = Pick<
@@ -51,10 +52,6 @@ export const checkLoginMethod = (
 };
 
 type Rules = ReadonlyArray<AdministratorRule> | undefined;
-
-/** The rule of an administrator that does not allow a method. */
-const methodRuleAgainst = (rules: Rules, method: "api" | "chatgpt") =>
-  rules?.find((rule) => rule._tag === "LoginMethods" && !rule.allowed.includes(method));
 
 /**
  * Returns the ids of the ChatGPT workspaces that a sign-in may belong to: those of every restriction. `undefined` means

@@ -3,6 +3,10 @@ import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 import type { AgentIdentityRecord } from "@agent-auth/agent-identity/record";
 import type * as Redacted from "effect/Redacted";
 
+/** The header that names the workspace of a request, and the one that a FedRAMP workspace requires (docs/protocol.md §8). */
+export const accountIdHeader = "ChatGPT-Account-ID";
+export const fedrampHeader = "X-OpenAI-Fedramp";
+
 /** Where the identity token of a program comes from: a file, or the platform that runs the program. */
 export const identitySourceNames = [
   "file",

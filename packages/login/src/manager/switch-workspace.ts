@@ -1,5 +1,6 @@
 import { HttpTransport } from "@agent-auth/agent-identity/http";
-import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
+import { requestTimeoutMs } from "@agent-auth/agent-identity/http/timeouts";
+import { switchWorkspaceUrl } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
@@ -24,8 +25,6 @@ import { changeStored } from "./change-stored.ts";
 import type { ManagerDeps } from "./deps.ts";
 import { enforceRestrictions } from "./load.ts";
 import type { MaybeCredential } from "./state.ts";
-
-const TIMEOUT_MS = 30_000;
 
 const SwitchResponse = z.object({
   access_token: z.string().check(z.minLength(1)),
@@ -112,16 +111,16 @@ const requestToken = Effect.fnUntraced(function* (
 > {
   const transport = yield* HttpTransport;
   const { allowInsecureHttp, config } = options;
-  const backend = yield* accountBackendUrl(config.chatgptBaseUrl, compact({ allowInsecureHttp }));
+  const url = yield* switchWorkspaceUrl(config.chatgptBaseUrl, compact({ allowInsecureHttp }));
   const failed = (reason: string, more: { status?: number; requestHint?: string }) =>
     new WorkspaceSwitchFailed({ workspaceId, reason, ...more });
   const response = yield* transport
     .request({
       method: "POST",
-      url: `${backend.replace(/\/wham$/, "")}/accounts/switch-workspace-token`,
+      url,
       headers: { ...workspaceRequestHeaders(mine), "content-type": "application/json" },
       body: JSON.stringify({ workspace_id: workspaceId }),
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: requestTimeoutMs,
     })
     .pipe(Effect.mapError(({ hint, message }) => failed(message, { requestHint: hint })));
   const { body, status, statusText } = response;

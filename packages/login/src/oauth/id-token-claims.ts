@@ -1,4 +1,4 @@
-import { parsePlanType, type PlanType } from "@agent-auth/agent-identity/record/plan";
+import { parsePlanType } from "@agent-auth/agent-identity/record/plan";
 import * as Redacted from "effect/Redacted";
 import * as z from "zod/mini";
 import type { Account } from "../credential/index.ts";
@@ -9,12 +9,7 @@ import { parseJson } from "@agent-auth/agent-identity/encoding";
  * The claims of an id token, or of an access token of the same authority. The signature is not verified, so they may be
  * displayed, and compared with restrictions that the server enforces as well, but they prove nothing.
  */
-export interface UnverifiedTokenClaims {
-  readonly accountId?: string;
-  readonly userId?: string;
-  readonly email?: string;
-  readonly planType?: PlanType;
-  readonly isFedrampAccount: boolean;
+export interface UnverifiedTokenClaims extends Account {
   /** `exp`, milliseconds since the epoch. */
   readonly expiresAtMs?: number;
 }

@@ -1,5 +1,5 @@
 import { compact } from "../internal/compact.ts";
-import { parseJson } from "@agent-auth/agent-identity/encoding";
+import { isJsonObject, parseJson, toSingleLine } from "@agent-auth/agent-identity/encoding";
 
 /** What an authority says about a failure, safe to show. */
 export interface ServerError {
@@ -38,14 +38,10 @@ export const makeServerError = (
   });
 
 const member = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? Reflect.get(value, name)
-    : undefined;
+  isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 
 const text = (value: unknown): string | undefined =>
   typeof value === "string" ? value : undefined;
-
-const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
 /**
  * Returns a text from a server or a browser in a form that is safe in a terminal line: control, format and bidi
@@ -60,9 +56,5 @@ export const sanitizeText = (
   for (const secret of options.secrets ?? []) {
     if (secret.length > 0) safe = safe.replaceAll(secret, "***");
   }
-  safe = safe.replace(invisible, " ").trim();
-  const characters = Array.from(safe);
-  const maxLength = options.maxLength ?? 300;
-  if (characters.length > maxLength) safe = `${characters.slice(0, maxLength - 1).join("")}…`;
-  return safe === "" ? undefined : safe;
+  return toSingleLine(safe, options.maxLength ?? 300) || undefined;
 };

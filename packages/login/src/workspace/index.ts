@@ -17,7 +17,12 @@ import { ConfigBundle, enforcePolicy, parsePolicy, type Policy } from "./policy.
 import { AccountsCheck, isChatgptOrigin, routingOf } from "./routing.ts";
 import { type CodexHome, canonicalCodexHome, prepareCodexHome } from "../config/codex-home.ts";
 import type { Config } from "../config/types.ts";
-import type { WorkspaceAccess, WorkspaceCredential } from "../credential/index.ts";
+import {
+  accountIdHeader,
+  fedrampHeader,
+  type WorkspaceAccess,
+  type WorkspaceCredential,
+} from "../credential/index.ts";
 import { type LoginError, WorkspaceCheckFailed } from "../errors/index.ts";
 import { compact } from "../internal/compact.ts";
 import { isSuccess, parseResponse } from "../oauth/request.ts";
@@ -353,7 +358,7 @@ export const workspaceRequestHeaders = (
   return {
     accept: "application/json",
     authorization: Redacted.make(`Bearer ${Redacted.value(token)}`, { label: "authorization" }),
-    ...(accountId !== undefined && { "chatgpt-account-id": accountId }),
-    ...(isFedrampAccount && { "x-openai-fedramp": "true" }),
+    ...(accountId !== undefined && { [accountIdHeader]: accountId }),
+    ...(isFedrampAccount && { [fedrampHeader]: "true" }),
   };
 };

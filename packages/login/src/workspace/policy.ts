@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect";
 import * as z from "zod/mini";
+import { forcedRules } from "../config/administrator-rules.ts";
 import { readConfig } from "../config/read-config.ts";
 import { parseRequirements, requirementError, type Requirements } from "../config/requirements.ts";
 import { checkAdministratorRules } from "../config/restrictions.ts";
@@ -106,28 +107,16 @@ const defaultRules = (
   { defaults }: Policy,
   { forcedLoginMethod, forcedWorkspaceIds }: Config,
 ): ReadonlyArray<AdministratorRule> =>
-  defaults.flatMap(({ config, where }): ReadonlyArray<AdministratorRule> => [
-    ...(config.forcedLoginMethod === undefined || forcedLoginMethod !== undefined
-      ? []
-      : [
-          {
-            _tag: "LoginMethods" as const,
-            key: "forced_login_method" as const,
-            where,
-            allowed: [config.forcedLoginMethod],
-          },
-        ]),
-    ...(config.forcedWorkspaceIds === undefined || forcedWorkspaceIds !== undefined
-      ? []
-      : [
-          {
-            _tag: "Workspaces" as const,
-            key: "forced_chatgpt_workspace_id" as const,
-            where,
-            allowed: config.forcedWorkspaceIds,
-          },
-        ]),
-  ]);
+  defaults.flatMap(({ config, where }) =>
+    forcedRules({
+      loginMethod:
+        forcedLoginMethod === undefined ? compact({ value: config.forcedLoginMethod, where }) : {},
+      workspaceIds:
+        forcedWorkspaceIds === undefined
+          ? compact({ value: config.forcedWorkspaceIds, where })
+          : {},
+    }),
+  );
 
 interface KeyState {
   /** Whether the machine's configuration leaves the key at its default. */

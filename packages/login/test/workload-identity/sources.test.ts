@@ -241,7 +241,7 @@ describe.each(mounted)("the source %s", (source, variable) => {
     const path = join(folder, "missing");
     const error = await failure({ [variable]: path });
     expect(error.message).toBe(`could not read workload identity assertion file ${path}`);
-    expect(error.hint).toContain("(ENOENT)");
+    expect(error.hint).toContain("(there is no such file or folder)");
   });
 });
 

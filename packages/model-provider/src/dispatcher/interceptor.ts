@@ -1,13 +1,7 @@
 import type { Dispatcher } from "undici";
 import { assertMethodAllowed, dispatchesToProvider } from "../requests/destination.ts";
-import {
-  otherOriginsOf,
-  type RequestOptions,
-  recoveryReporter,
-  retryPolicy,
-} from "../requests/options.ts";
-import { makeRuntime } from "../runtime/index.ts";
-import { type SignerOptions, signerFrom } from "../signing/request-signer.ts";
+import { type RequestOptions, requestTools } from "../requests/options.ts";
+import type { SignerOptions } from "../signing/request-signer.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
 import { type DispatchTools, RequestRun } from "./request-run.ts";
 
@@ -16,16 +10,8 @@ export const makeInterceptor = (
   options: SignerOptions & RequestOptions,
   onStatus?: (status: number) => void,
 ): Dispatcher.DispatcherComposeInterceptor => {
-  const signer = signerFrom(options);
-  const runtime = makeRuntime(options);
-  const shared = {
-    signer,
-    runtime,
-    retry: retryPolicy(options, signer.provider.requestMaxRetries),
-    onRecoveryFailed: recoveryReporter(options, runtime),
-    ...(onStatus === undefined ? {} : { onStatus }),
-  };
-  const otherOrigins = otherOriginsOf(options);
+  const { otherOrigins, ...shared } = requestTools(options);
+  const { signer } = shared;
   /** Whether the request gets the credential. Throws if it must not be sent at all. */
   const isAuthenticated = (request: Dispatcher.DispatchOptions, signed: SignedHeaders): boolean => {
     if (!dispatchesToProvider(request, signed.target, otherOrigins)) return false;
@@ -33,7 +19,11 @@ export const makeInterceptor = (
     return true;
   };
   return (dispatch) => {
-    const tools: DispatchTools = { ...shared, dispatch };
+    const tools: DispatchTools = {
+      ...shared,
+      dispatch,
+      ...(onStatus === undefined ? {} : { onStatus }),
+    };
     return (request, handler) => {
       assertSupported(handler);
       const signed = signer.signNow();

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import type { Dispatcher } from "undici";
-import { AccountChanged, type ModelProviderError } from "../errors/index.ts";
+import { AccountChanged } from "../errors/index.ts";
 import { isReplayable } from "../requests/body.ts";
 import {
   initialState,
@@ -12,24 +12,17 @@ import {
   nextAction,
   type Outcome,
   type RequestFacts,
-  type RetryPolicy,
   type RunState,
 } from "../requests/next-action.ts";
-import { makeRetryWait, type RetryWait } from "../requests/options.ts";
-import type { Runtime } from "../runtime/index.ts";
-import type { RequestSignerShape } from "../signing/request-signer.ts";
+import { makeRetryWait, type RequestTools, type RetryWait } from "../requests/options.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
 import { Attempt, type AttemptHost, type Decision } from "./attempt.ts";
 import { CallerController } from "./caller-controller.ts";
 import { headerNames, replayableRequest, signedRequest } from "./signed-request.ts";
 
 /** What all requests of one interceptor share. */
-export interface DispatchTools {
-  readonly signer: RequestSignerShape;
-  readonly runtime: Runtime;
-  readonly retry: RetryPolicy;
+export interface DispatchTools extends Omit<RequestTools, "otherOrigins"> {
   readonly dispatch: Dispatcher.Dispatch;
-  readonly onRecoveryFailed: (error: ModelProviderError) => void;
   readonly onStatus?: (status: number) => void;
 }
 

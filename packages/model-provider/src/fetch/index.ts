@@ -1,12 +1,6 @@
 import type { Dispatcher } from "undici";
-import {
-  otherOriginsOf,
-  type RequestOptions,
-  recoveryReporter,
-  retryPolicy,
-} from "../requests/options.ts";
-import { makeRuntime } from "../runtime/index.ts";
-import { type SignerOptions, signerFrom } from "../signing/request-signer.ts";
+import { type RequestOptions, requestTools } from "../requests/options.ts";
+import type { SignerOptions } from "../signing/request-signer.ts";
 import { readRequest } from "./read-request.ts";
 import { runRequest } from "./request-run.ts";
 import { loadUndiciFetch, type SendRequest } from "./undici-fetch.ts";
@@ -59,15 +53,8 @@ export type AuthenticatedFetchOptions = SignerOptions &
 export const createAuthenticatedFetch = (
   options: AuthenticatedFetchOptions,
 ): AuthenticatedFetch => {
-  const signer = signerFrom(options);
-  const runtime = makeRuntime(options);
-  const shared = {
-    signer,
-    runtime,
-    retry: retryPolicy(options, signer.provider.requestMaxRetries),
-    otherOrigins: otherOriginsOf(options),
-    onRecoveryFailed: recoveryReporter(options, runtime),
-  } as const;
+  const shared = requestTools(options);
+  const { runtime, signer } = shared;
   let tools = options.fetch === undefined ? undefined : { ...shared, send: options.fetch };
   const authenticated: AuthenticatedFetch = async (input, init) => {
     const request = readRequest(input, init);

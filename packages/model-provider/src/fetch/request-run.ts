@@ -3,38 +3,25 @@ import { parseRetryAfterMs } from "@agent-auth/agent-identity/http/retry-after";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import * as Effect from "effect/Effect";
-import { AccountChanged, type ModelProviderError, RedirectNotFollowed } from "../errors/index.ts";
+import { AccountChanged, RedirectNotFollowed } from "../errors/index.ts";
 import { discard, isReplayable, RecordedBody } from "../requests/body.ts";
-import {
-  assertMethodAllowed,
-  type OtherOrigins,
-  resolveDestination,
-  withQuery,
-} from "../requests/destination.ts";
+import { assertMethodAllowed, resolveDestination, withQuery } from "../requests/destination.ts";
 import {
   initialState,
   isFinalStatus,
   isIdempotent,
   nextAction,
   type RequestFacts,
-  type RetryPolicy,
 } from "../requests/next-action.ts";
-import { makeRetryWait, type RetryWait } from "../requests/options.ts";
+import { makeRetryWait, type RequestTools, type RetryWait } from "../requests/options.ts";
 import { maxRedirects, type Redirectable, redirected } from "../requests/redirect.ts";
-import type { Runtime } from "../runtime/index.ts";
 import { headerRecord } from "../signing/header-record.ts";
-import type { RequestSignerShape } from "../signing/request-signer.ts";
 import type { SignedHeaders } from "../signing/signed-headers.ts";
 import type { CallerRequest } from "./read-request.ts";
 import type { SendInit, SendRequest } from "./undici-fetch.ts";
 
 /** What all requests of one authenticated fetch share. */
-export interface FetchTools {
-  readonly signer: RequestSignerShape;
-  readonly runtime: Runtime;
-  readonly retry: RetryPolicy;
-  readonly otherOrigins: OtherOrigins;
-  readonly onRecoveryFailed: (error: ModelProviderError) => void;
+export interface FetchTools extends RequestTools {
   readonly send: SendRequest;
 }
 

@@ -4,7 +4,12 @@ import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Schedule from "effect/Schedule";
 import type { ModelProviderError } from "../errors/index.ts";
-import type { Runtime, RuntimeOptions } from "../runtime/index.ts";
+import { makeRuntime, type Runtime, type RuntimeOptions } from "../runtime/index.ts";
+import {
+  type RequestSignerShape,
+  type SignerOptions,
+  signerFrom,
+} from "../signing/request-signer.ts";
 import type { RetryPolicy } from "./next-action.ts";
 
 export interface RetryOptions {
@@ -32,6 +37,28 @@ export const otherOriginsOf = ({
 }: Pick<RequestOptions, "otherOrigins">): NonNullable<RequestOptions["otherOrigins"]> => {
   if (otherOrigins === "reject" || otherOrigins === "sendUnauthenticated") return otherOrigins;
   throw new TypeError('otherOrigins must be "sendUnauthenticated" or "reject"');
+};
+
+/** What all requests of one authenticated fetch, or of one interceptor, share. */
+export interface RequestTools {
+  readonly signer: RequestSignerShape;
+  readonly runtime: Runtime;
+  readonly retry: RetryPolicy;
+  readonly otherOrigins: NonNullable<RequestOptions["otherOrigins"]>;
+  readonly onRecoveryFailed: (error: ModelProviderError) => void;
+}
+
+/** Returns what the requests share, from options that are checked here. Throws `TypeError`. */
+export const requestTools = (options: SignerOptions & RequestOptions): RequestTools => {
+  const signer = signerFrom(options);
+  const runtime = makeRuntime(options);
+  return {
+    signer,
+    runtime,
+    retry: retryPolicy(options, signer.provider.requestMaxRetries),
+    otherOrigins: otherOriginsOf(options),
+    onRecoveryFailed: recoveryReporter(options, runtime),
+  };
 };
 
 /** Returns the policy that options and the provider's `request_max_retries` add up to. Throws `TypeError`. */
@@ -82,7 +109,7 @@ const logAgainMs = 30_000;
  * Returns what is called for a failed recovery, which would otherwise show only as a 401. By default it logs a warning,
  * except for errors of an auth manager, which logs them itself.
  */
-export const recoveryReporter = (
+const recoveryReporter = (
   { onRecoveryFailed }: RequestOptions,
   { nowMs, run }: Runtime,
 ): ((error: ModelProviderError) => void) => {

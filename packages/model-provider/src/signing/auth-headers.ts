@@ -1,25 +1,32 @@
-import type { AgentIdentityCredential, Credential } from "@agent-auth/login/credential";
+import {
+  accountIdHeader,
+  type AgentIdentityCredential,
+  type Credential,
+  fedrampHeader,
+} from "@agent-auth/login/credential";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { isFedramp } from "../provider/base-url.ts";
 import { checkHeader, residencyHeader } from "../provider/header-syntax.ts";
 import { type HeaderInvalid, SigningFailed } from "../errors/index.ts";
 
+const routingHeader = "x-openai-account-routing-override";
+
 /** The headers that carry a credential (docs/protocol.md §8). The values are secrets in plain text. */
 export interface AuthHeaders {
   readonly Authorization?: string;
-  readonly "ChatGPT-Account-ID"?: string;
-  readonly "X-OpenAI-Fedramp"?: "true";
-  readonly "x-openai-account-routing-override"?: string;
+  readonly [accountIdHeader]?: string;
+  readonly [fedrampHeader]?: "true";
+  readonly [routingHeader]?: string;
   readonly "x-openai-internal-codex-residency"?: string;
 }
 
 /** Lower-case names of the headers that carry a credential. A caller's own are replaced. */
 export const authHeaderNames: ReadonlySet<string> = new Set([
   "authorization",
-  "chatgpt-account-id",
-  "x-openai-fedramp",
-  "x-openai-account-routing-override",
+  accountIdHeader.toLowerCase(),
+  fedrampHeader.toLowerCase(),
+  routingHeader,
 ]);
 
 /**
@@ -31,7 +38,7 @@ export const workspaceHeaders = (credential: Credential | null): AuthHeaders => 
     credential === null || !("workspace" in credential) ? undefined : credential.workspace;
   const { residency, routingOverride } = workspace ?? {};
   return {
-    ...(routingOverride !== undefined && { "x-openai-account-routing-override": routingOverride }),
+    ...(routingOverride !== undefined && { [routingHeader]: routingOverride }),
     ...(residency !== undefined && { [residencyHeader]: residency }),
   };
 };
@@ -104,11 +111,11 @@ const checked = (
     : authorization;
   const illegal =
     checkHeader("Authorization", token, "credential") ??
-    (accountId === undefined ? null : checkHeader("ChatGPT-Account-ID", accountId, "credential"));
+    (accountId === undefined ? null : checkHeader(accountIdHeader, accountId, "credential"));
   if (illegal !== null) return Result.fail(illegal);
   return Result.succeed({
     Authorization: authorization,
-    ...(accountId === undefined ? {} : { "ChatGPT-Account-ID": accountId }),
-    ...(isFedramp(credential) ? { "X-OpenAI-Fedramp": "true" as const } : {}),
+    ...(accountId === undefined ? {} : { [accountIdHeader]: accountId }),
+    ...(isFedramp(credential) ? { [fedrampHeader]: "true" as const } : {}),
   });
 };

@@ -3,6 +3,7 @@ import { constants, openSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CliError } from "../../errors/cli-error.ts";
+import { inputFileError } from "../../input-file.ts";
 import { type Field, fieldsToJson, resolveFields } from "./fields.ts";
 
 /** Where the body of a request comes from. */
@@ -51,11 +52,7 @@ const openFile = (path: string) =>
       return whole;
     },
     catch: (error) =>
-      new CliError({
-        code: "CLI_INPUT_FILE",
-        message: `cannot read ${path === "" ? "a file without a name" : path}${errnoOf(error)}`,
-        hint: "Check the file's name.",
-      }),
+      inputFileError(path === "" ? "a file without a name" : path, error, "Check the file's name."),
   });
 
 /**
@@ -67,6 +64,3 @@ const openPipe = async (path: string): Promise<Readable> => {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Socket({ fd, readable: true, writable: false });
 };
-
-const errnoOf = (error: unknown) =>
-  error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import { UsageError } from "../../argv/usage-error.ts";
 import { CliError } from "../../errors/cli-error.ts";
-import { readRegularFile, whyUnread } from "../../read-regular-file.ts";
+import { readInputFile } from "../../input-file.ts";
 import { readStdin } from "../../terminal/read-secret.ts";
 import { spec } from "./spec.ts";
 
@@ -78,15 +78,7 @@ export const resolveFields = (
 const readFieldFile = (path: string): Effect.Effect<string, CliError> =>
   path === "-"
     ? Effect.map(readStdin("value"), (bytes) => new TextDecoder().decode(bytes))
-    : Effect.tryPromise({
-        try: () => readRegularFile(path),
-        catch: (error) =>
-          new CliError({
-            code: "CLI_INPUT_FILE",
-            message: `cannot read ${path}${whyUnread(error)}`,
-            hint: "Check the file that -F names.",
-          }),
-      });
+    : readInputFile(path, "Check the file that -F names.");
 
 /**
  * The object that fields make together, as JSON.

@@ -1,3 +1,4 @@
+import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
 import { ListenerWithoutAuth } from "@agent-auth/app-server/errors";
 import { handleAccountMethods } from "@agent-auth/app-server/methods";
 import {
@@ -13,6 +14,7 @@ import {
   serveStdio,
 } from "@agent-auth/app-server/server";
 import { AccountService, layer as accountLayer } from "@agent-auth/app-server/service";
+import { allowedLoginMethods } from "@agent-auth/login/config";
 import { hasWorkloadIdentity } from "@agent-auth/login/config/environment";
 import { AuthManager } from "@agent-auth/login/manager";
 import * as Effect from "effect/Effect";
@@ -76,14 +78,10 @@ const addressOf = (flags: {
 const invalid = (problem: string) => new UsageError(`--startup-client-info ${problem}`, spec.path);
 
 const clientName = (json: string): string => {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw invalid("is not JSON");
-  }
-  if (typeof value !== "object" || value === null) throw invalid("must be a JSON object");
-  const { name, version: ofClient }: { name?: unknown; version?: unknown } = value;
+  const value = parseJson(json);
+  if (value === undefined) throw invalid("is not JSON");
+  if (!isJsonObject(value)) throw invalid("must be a JSON object");
+  const { name, version: ofClient } = value;
   if (typeof name !== "string" || typeof ofClient !== "string")
     throw invalid("must be a JSON object with the strings name and version");
   if (!/^[\t\x20-\x7e]+$/u.test(name)) throw invalid("has a name that is not a valid header value");
@@ -181,18 +179,7 @@ const webSocketBanner = (address: string, host: string, auth: ListenerAuth) => {
 
 /** In the shape of Codex's `configRequirements/read`. */
 const startupConfig = ({ config }: Session) => {
-  const allowed = (["chatgpt", "api"] as const).filter((method) =>
-    (config.administratorRules ?? []).every(
-      (rule) => rule._tag !== "LoginMethods" || rule.allowed.includes(method),
-    ),
-  );
-  const isRestricted = allowed.length < 2 || config.forcedLoginMethod !== undefined;
-  const methods =
-    config.forcedLoginMethod === undefined
-      ? allowed
-      : allowed.filter((method) => method === config.forcedLoginMethod);
-  return {
-    appServerVersion: version,
-    configRequirements: { requirements: isRestricted ? { allowedLoginMethods: methods } : null },
-  };
+  const allowed = allowedLoginMethods(config);
+  const requirements = allowed.length < 2 ? { allowedLoginMethods: allowed } : null;
+  return { appServerVersion: version, configRequirements: { requirements } };
 };

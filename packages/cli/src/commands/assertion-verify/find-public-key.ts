@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { GlobalValues } from "../../argv/command-spec.ts";
 import { CliError } from "../../errors/cli-error.ts";
-import { readRegularFile, whyUnread } from "../../read-regular-file.ts";
+import { readInputFile } from "../../input-file.ts";
 import { managerLayer, openSession } from "../../session.ts";
 
 /** The key that was given, else that of the signed-in agent. */
@@ -16,7 +16,7 @@ export const findPublicKey = Effect.fnUntraced(function* (options: {
   if (options.publicKey === undefined) return yield* ownKey(options.globals);
   const text = options.publicKey.startsWith("ssh-ed25519 ")
     ? options.publicKey
-    : yield* readKeyFile(options.publicKey);
+    : yield* readInputFile(options.publicKey, hint);
   return yield* importAgentPublicKey(text.trim());
 });
 
@@ -31,16 +31,7 @@ const ownKey = Effect.fnUntraced(function* (globals: GlobalValues) {
   return yield* importAgentPublicKey(key.sshPublicKey);
 });
 
-const readKeyFile = (path: string) =>
-  Effect.tryPromise({
-    try: () => readRegularFile(path),
-    catch: (error) =>
-      new CliError({
-        code: "CLI_INPUT_FILE",
-        message: `cannot read ${path}${whyUnread(error)}`,
-        hint: "Name a file that holds `ssh-ed25519 …`, or give the key itself.",
-      }),
-  });
+const hint = "Name a file that holds `ssh-ed25519 …`, or give the key itself.";
 
 const noKey = new CliError({
   code: "CLI_NO_USABLE_KEY",

@@ -15,7 +15,7 @@ import {
 import { checkBackend, checkProvider, checkTls, network } from "../../doctor/network.ts";
 import { exitCode } from "../../errors/exit-code.ts";
 import { openSession, type Session } from "../../session.ts";
-import { isTerminal } from "../../terminal/is-terminal.ts";
+import { hasColour } from "../../terminal/is-terminal.ts";
 import { printable } from "../../terminal/safe-text.ts";
 import { writeAnswer, writeJson } from "../../terminal/write.ts";
 import { version } from "../../version.ts";
@@ -36,7 +36,7 @@ export const run = Effect.fnUntraced(function* ({ json, globals }: DoctorOptions
   const checks = yield* examine(globals);
   const isFine = checks.every((check) => check.status !== "fail");
   if (json) writeJson({ ok: isFine, checks: checks.map(checkJson) });
-  else writeAnswer(checks.flatMap(checkLines(hasColour())).join(""));
+  else writeAnswer(checks.flatMap(checkLines(hasColour(1))).join(""));
   return isFine ? exitCode.done : exitCode.failed;
 });
 
@@ -83,8 +83,6 @@ const checkJson = ({ name, status, detail, fix }: Check) => ({
 });
 
 const colours: Readonly<Record<CheckStatus, string>> = { ok: "32", warn: "33", fail: "31" };
-
-const hasColour = () => isTerminal(1) && (process.env["NO_COLOR"] ?? "") === "";
 
 const checkLines = (isColoured: boolean) => (check: Check) => {
   const word = check.status.padEnd(4);

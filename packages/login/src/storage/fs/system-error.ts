@@ -5,6 +5,8 @@ import { StoreUnwritable } from "../../errors/store.ts";
 /** Loops of links, full disks and the like, in words. */
 const words: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have that address",
   EBUSY: "it is in use",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it exists already",
@@ -34,6 +36,17 @@ export const systemCodeOf = (error: unknown): string | undefined =>
     ? error.code
     : undefined;
 
+/**
+ * Returns what a failed system call reports: in words for the frequent reasons, else with its code.
+ *
+ * @example
+ * ```ts
+ * import { describeSystemError } from "@agent-auth/login/storage/fs";
+ *
+ * describeSystemError(Object.assign(new Error("bind"), { code: "EADDRINUSE" }));
+ * // { reason: "the address is in use", systemCode: "EADDRINUSE" }
+ * ```
+ */
 export const describeSystemError = (error: unknown): SystemError => {
   const systemCode = systemCodeOf(error);
   if (systemCode === undefined)

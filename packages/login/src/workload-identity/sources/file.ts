@@ -1,10 +1,9 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import * as Effect from "effect/Effect";
 import type * as Redacted from "effect/Redacted";
 import type { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
+import { readRegularFile } from "../../storage/fs/regular-file.ts";
 import type { IdentitySource } from "../settings.ts";
-import { checkToken, type FetchIdentityToken, maxTokenBytes, unavailable } from "./source.ts";
+import { checkToken, type FetchIdentityToken, unavailable } from "./source.ts";
 
 /** `source = "file"`: a file that the platform or a helper program writes. It is read again for each exchange. */
 export const fetchFromFile: FetchIdentityToken = (source) =>
@@ -19,8 +18,8 @@ export const fetchFromFile: FetchIdentityToken = (source) =>
       )
     : readTokenFile(source, source.tokenFile);
 
-/** The longest token, and white space around it. */
-const maxFileBytes = maxTokenBytes + 1024;
+/** A larger file is not read. The token in it may have 16 KiB. */
+const maxFileBytes = 1024 * 1024;
 
 /** Reads a token file: UTF-8, at most 16 KiB. A pipe or a device is refused, since reading it could hang. */
 export const readTokenFile = Effect.fnUntraced(function* (
@@ -28,29 +27,14 @@ export const readTokenFile = Effect.fnUntraced(function* (
   path: string,
   hint = "Make it a regular file that this user may read.",
 ): Effect.fn.Return<Redacted.Redacted, IdentityTokenUnavailable> {
-  const bytes = yield* Effect.tryPromise({
-    try: () => readStart(path),
-    catch: (error) =>
-      unavailable(
-        source,
-        `could not read workload identity assertion file ${path}`,
-        `${hint} (${error instanceof Error && "code" in error ? String(error.code) : "not a regular file"})`,
-      ),
-  });
+  const found = yield* Effect.promise(() => readRegularFile(path, maxFileBytes));
+  if ("problem" in found)
+    return yield* unavailable(
+      source,
+      `could not read workload identity assertion file ${path}`,
+      `${hint} (${found.problem})`,
+    );
   // What is not UTF-8 becomes U+FFFD, which no token contains.
-  const text = new TextDecoder().decode(bytes);
+  const text = new TextDecoder().decode(found.bytes);
   return yield* checkToken(source, text, `Check that ${path} contains one token and nothing else.`);
 });
-
-const readStart = async (path: string): Promise<Uint8Array> => {
-  // Without O_NONBLOCK, opening a pipe waits for a writer.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    if (!(await file.stat()).isFile()) throw new Error("not a regular file");
-    const buffer = Buffer.alloc(maxFileBytes);
-    const { bytesRead } = await file.read(buffer, 0, maxFileBytes, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-};

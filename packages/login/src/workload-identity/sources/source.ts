@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { LoginEnvironment } from "../../config/environment.ts";
 import { IdentityTokenUnavailable } from "../../errors/workload-identity.ts";
-import { parseJson } from "@agent-auth/agent-identity/encoding";
+import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
 import type { IdentitySource } from "../settings.ts";
 
 /** The variables of the process that a source reads. */
@@ -105,17 +105,14 @@ export const unverifiedClaims = (
   const [, payload, signature] = jwt.split(".");
   if (payload === undefined || signature === undefined) return undefined;
   const claims = parseJson(Buffer.from(payload, "base64url").toString("utf8"));
-  if (typeof claims !== "object" || claims === null) return undefined;
-  const { aud, exp }: { readonly aud?: unknown; readonly exp?: unknown } = claims;
+  if (!isJsonObject(claims)) return undefined;
+  const { aud, exp } = claims;
   return { audiences: Array.isArray(aud) ? aud : [aud], exp };
 };
 
 /** The text member of a JSON object, or `undefined`. */
 export const textMember = (body: string, name: string): string | undefined => {
   const json = parseJson(body);
-  const value: unknown =
-    typeof json === "object" && json !== null && Object.hasOwn(json, name)
-      ? Reflect.get(json, name)
-      : undefined;
+  const value = isJsonObject(json) && Object.hasOwn(json, name) ? json[name] : undefined;
   return typeof value === "string" ? value : undefined;
 };
