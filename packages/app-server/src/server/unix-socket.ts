@@ -90,11 +90,11 @@ const startupLock = (path: string) =>
       Effect.try({
         try: () =>
           openSync(lock, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600),
-        catch: (error) =>
-          new ListenFailed({
-            address: `unix://${path}`,
-            reason: `${lock}: ${describeSystemError(error).reason}`,
-          }),
+        catch: (error) => {
+          const { reason, systemCode } = describeSystemError(error);
+          const why = systemCode === "ELOOP" ? "it is a symbolic link" : reason;
+          return new ListenFailed({ address: `unix://${path}`, reason: `${lock}: ${why}` });
+        },
       }),
       (fd) => Effect.sync(() => closeSync(fd)),
     );
