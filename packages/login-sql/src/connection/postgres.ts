@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { hostname } from "node:os";
 import type { ConnectionOptions } from "node:tls";
+import { withoutKeepingAlive } from "@agent-auth/login/manager/background";
 import * as Effect from "effect/Effect";
 import * as Reactivity from "effect/reactivity/Reactivity";
 import type * as Scope from "effect/Scope";
@@ -31,20 +33,27 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   return yield* make({
     host: target.host,
     port: target.port,
+    stream: () => openSocket(target),
     database: target.database,
     username: target.username,
     password: target.password,
     ssl,
     connectTimeout: target.connectTimeoutMs,
-    keepAlive: KEEP_ALIVE_MS,
     applicationName: `agent-auth ${hostname()}`.slice(0, 63),
     // Poolers may run each statement on another connection.
     prepare: false,
     minConnections: 0,
     maxConnections: MAX_CONNECTIONS,
     idleTimeout: IDLE_MS,
-  }).pipe(Effect.provide(Reactivity.layer));
+  }).pipe(Effect.provide(Reactivity.layer), withoutKeepingAlive);
 });
+
+/** A program that does not close its store still ends: the time-out of a statement keeps it alive, its socket does not. */
+const openSocket = ({ host, port }: PostgresTarget): Socket => {
+  const address = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  return connect({ ...address, ...keepAlive, noDelay: true }).unref();
+};
 
 /** `require` encrypts without knowing the server, unless a CA file is given: libpq's rule. */
 const sslOptions = (target: PostgresTarget): false | ConnectionOptions => {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { runInBackground } from "@agent-auth/login/manager/background";
 import * as Effect from "effect/Effect";
 import * as PubSub from "effect/PubSub";
 import * as Queue from "effect/Queue";
 import * as Random from "effect/Random";
-import type * as Scope from "effect/Scope";
+import * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import type { Database } from "../connection/index.ts";
 import type { Rows } from "./rows.ts";
@@ -93,6 +94,6 @@ export const makeChanges = Effect.fnUntraced(function* ({
           yield* tell;
           yield* pollFor(RECONNECT_MS * (yield* Random.nextBetween(0.5, 1.5)));
         }).pipe(Effect.forever);
-  const start = yield* Effect.cached(Effect.asVoid(Effect.forkIn(forever, scope)));
+  const start = yield* Effect.cached(Scope.provide(runInBackground(forever), scope));
   return Stream.unwrap(Effect.as(start, Stream.fromPubSub(hub)));
 });

@@ -80,7 +80,7 @@ export const runRound = async (options: RoundOptions): Promise<RoundResult> => {
     keys,
     signIn,
     leaseMs,
-    statementTimeoutMs: 3_000,
+    statementTimeoutMs: 5_000,
     tokenUrl: `${authority.issuer}/oauth/token`,
     chatgptBaseUrl: authority.chatgptBaseUrl,
     withinMs: cutMs + 60_000,
@@ -169,6 +169,7 @@ const withStore = <A, E>(
 ) =>
   Effect.flatMap(
     makeSqlStore({
+      statementTimeoutMs: 60_000,
       url: postgres.url(),
       keys: { _tag: "Text", keys: Redacted.make(keys) },
       signIn,
@@ -211,7 +212,7 @@ const load = async (postgres: Postgres, which: Which) => {
 const holderOf = (postgres: Postgres, signIn: string): Promise<number> =>
   Effect.gen(function* () {
     const target = yield* Effect.fromResult(parseStoreUrl(postgres.url()));
-    const database = yield* openDatabase(target, { migrate: false, statementTimeoutMs: 10_000 });
+    const database = yield* openDatabase(target, { migrate: false, statementTimeoutMs: 60_000 });
     const { read } = makeRows(database, signIn);
     const pid = Effect.map(read, (row) => Number(row?.holder?.split("/")[1]));
     const look = { until: (it: number) => it > 0, schedule: Schedule.spaced(5) };
