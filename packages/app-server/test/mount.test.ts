@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -62,8 +63,20 @@ describe("the account methods on a vscode-jsonrpc connection", () => {
       apiKey: "sk-1",
     });
     seen.push(answer);
-    await eventually(seen, 3);
-    expect(seen).toEqual([{ type: "apiKey" }, ...apiKeyLogin]);
+    await eventually(seen, 4);
+    expect(seen).toEqual([
+      {
+        method: "remoteControl/status/changed",
+        params: {
+          status: "disabled",
+          serverName: hostname(),
+          installationId: expect.stringMatching(/^[\da-f-]{36}$/u),
+          environmentId: null,
+        },
+      },
+      { type: "apiKey" },
+      ...apiKeyLogin,
+    ]);
     await expect(
       client.sendRequest("account/login/cancel", { loginId: "nope" }),
     ).rejects.toMatchObject({

@@ -125,12 +125,15 @@ describe("app-server on ws://", () => {
     );
   });
 
-  it("says that every user can connect with --ws-auth none; --quiet says nothing", async () => {
+  it.runIf(process.platform === "linux").each([
+    ["this user's programs", [], "every program of this user can connect"],
+    ["every user", ["--ws-allow-other-users"], "every user of this machine can connect"],
+  ])("says that %s can connect with --ws-auth none", async (_, flags, note) => {
     await using home = await CliHome.make();
-    await using server = await RunningAppServer.start(home, openListener);
+    await using server = await RunningAppServer.start(home, [...openListener, ...flags]);
     await expect
       .poll(() => server.lines.at(-1), { timeout: 10_000 })
-      .toBe("  note: every user of this machine can connect");
+      .toBe(`  note: ${note}`);
   });
 
   it("refuses a port in use with exit code 1", async () => {
@@ -393,6 +396,19 @@ describe("app-server's start-up flags", () => {
     ["--listen with --stdio", ["--listen", "off", "--stdio"], 2, "cannot be used with '--stdio'"],
     ["a clock skew that is no number", ["--ws-max-clock-skew-seconds", "x"], 2, "whole number"],
     ["an issuer without a mode", ["--ws-issuer", "x"], 1, "websocket auth flags require"],
+    ["--strict-config", ["--strict-config"], 2, "--strict-config is not supported: only the keys"],
+    [
+      "--code-mode-host",
+      ["--code-mode-host", "http://127.0.0.1:1"],
+      2,
+      "--code-mode-host is not supported: this server runs no code",
+    ],
+    [
+      "--cloud-skills-snapshot",
+      ["--cloud-skills-snapshot", "/x"],
+      2,
+      "--cloud-skills-snapshot is not supported: this server has no skills",
+    ],
     [
       "an issuer with --ws-auth none",
       ["--ws-auth", "none", "--ws-issuer", "x"],

@@ -70,7 +70,7 @@ export class ListenerWithoutAuth extends Data.TaggedError("ListenerWithoutAuth")
   readonly remedy: Remedy = "fixInput";
   get hint(): string | undefined {
     return this.isLoopback
-      ? "`--ws-auth none` lets every user of this machine connect; `--listen unix://` lets only you connect."
+      ? "`--listen unix://` lets only you connect. `--ws-auth none` does so on Linux, and lets every user of the machine connect on other systems."
       : undefined;
   }
   override get message(): string {

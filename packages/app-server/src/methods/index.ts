@@ -79,6 +79,7 @@ class AccountMethods implements AccountConnection {
   #isExperimental: boolean | undefined;
   #owner: TokenOwner;
   #stopListening: (() => void) | undefined;
+  #isClosed = false;
   #unwanted: ReadonlyArray<AccountEvent["method"]> = [];
 
   constructor(
@@ -121,6 +122,7 @@ class AccountMethods implements AccountConnection {
   readonly notification = (): void => {};
 
   readonly close = (): void => {
+    this.#isClosed = true;
     this.#stopListening?.();
     this.#runFork(this.#effects.releaseOwner(this.#owner));
   };
@@ -134,6 +136,11 @@ class AccountMethods implements AccountConnection {
     this.#stopListening = this.#effects.listen(({ method, params }) =>
       this.#notify(method, params),
     );
+  }
+
+  #tellRemoteControl(): void {
+    if (this.#isClosed) return;
+    this.#connection.notify(remoteControlChanged, this.#effects.remoteControl());
   }
 
   #notify(method: AccountEvent["method"], params: object): void {
@@ -153,6 +160,8 @@ class AccountMethods implements AccountConnection {
     };
     this.#begin(clientInfo, capabilities);
     this.#onInitialized?.({ clientInfo: { name, version, title }, capabilities });
+    if (!capabilities.optOutNotificationMethods.includes(remoteControlChanged))
+      setImmediate(() => this.#tellRemoteControl());
     return { result: this.#effects.describe(clientInfo) };
   }
 
@@ -179,6 +188,8 @@ class AccountMethods implements AccountConnection {
       : answer(done);
   }
 }
+
+const remoteControlChanged = "remoteControl/status/changed";
 
 const eventMethods: ReadonlyArray<AccountEvent["method"]> = [
   "account/gatewayOAuth/changed",

@@ -16,7 +16,16 @@ interface Options {
 export class CurrentCredential {
   readonly #options: Options;
   #arrivals = 0;
-  #lastForced: { readonly covers: number; readonly error: LoginError | null } | undefined;
+  #lastForced:
+    | {
+        readonly covers: number;
+        readonly error: LoginError | null;
+        /** What was current after it. */
+        readonly credential: Credential | null;
+      }
+    | undefined;
+  /** When the last forced refreshes began, oldest first. */
+  #forcedAtMs: ReadonlyArray<number> = [];
 
   constructor(options: Options) {
     this.#options = options;
@@ -30,33 +39,49 @@ export class CurrentCredential {
     );
     const adoptRefresh = Effect.sync(() => announcements.adoptRefresh());
     return Effect.clockWith((clock) => {
-      const arrival = ++this.#arrivals;
+      const arrival = { number: ++this.#arrivals, atMs: clock.currentTimeMillisUnsafe() };
       if (!refreshToken) return inOrder(Effect.ensuring(current, adoptRefresh));
       return inOrder(
-        Effect.flatMap(this.#forceRefresh(arrival, clock.currentTimeMillisUnsafe()), (error) =>
+        Effect.flatMap(this.#forceRefresh(arrival), (error) =>
           error?._tag === "RefreshRejected" ? Effect.fail(error) : current,
         ).pipe(Effect.ensuring(adoptRefresh)),
       );
     });
   }
 
-  /** Refreshes a ChatGPT sign-in. Callers that asked before the last such refresh ended share its outcome. */
-  #forceRefresh(arrival: number, arrivedAtMs: number): Effect.Effect<LoginError | null> {
+  /**
+   * Refreshes a ChatGPT sign-in. Callers that asked before the last such refresh ended share its outcome, and so do those
+   * of a client that asks in a loop: each refresh spends a token of the authority.
+   */
+  #forceRefresh(arrival: {
+    readonly number: number;
+    readonly atMs: number;
+  }): Effect.Effect<LoginError | null> {
     const { announcements, manager } = this.#options;
     return Effect.gen({ self: this }, function* () {
       const last = this.#lastForced;
-      if (last !== undefined && arrival <= last.covers) return last.error;
+      const [oldest = -Infinity] = this.#forcedAtMs;
+      const isTooFrequent =
+        this.#forcedAtMs.length === MAX_FORCED &&
+        arrival.atMs - oldest < FORCED_WITHIN_MS &&
+        last?.credential === announcements.current;
+      if (last !== undefined && (arrival.number <= last.covers || isTooFrequent)) return last.error;
       const loaded = yield* Effect.option(manager.current);
       const credential = Option.getOrNull(Option.flatten(loaded)) ?? announcements.current;
       if (credential?._tag !== "Chatgpt") return null;
       // It was due, or another program refreshed it, since the call.
-      const isFresh = (credential.lastRefreshMs ?? 0) >= arrivedAtMs;
+      const isFresh = (credential.lastRefreshMs ?? 0) >= arrival.atMs;
+      if (!isFresh) this.#forcedAtMs = [...this.#forcedAtMs, arrival.atMs].slice(-MAX_FORCED);
       const refreshed = yield* Effect.result(
         isFresh ? Effect.succeed(credential) : manager.refresh("forced"),
       );
       const error = Result.isFailure(refreshed) ? refreshed.failure : null;
-      this.#lastForced = { covers: this.#arrivals, error };
+      this.#lastForced = { covers: this.#arrivals, error, credential: announcements.current };
       return error;
     });
   }
 }
+
+/** Forced refreshes that are made within ten seconds. Further calls get the credential that there is. */
+const MAX_FORCED = 3;
+const FORCED_WITHIN_MS = 10_000;

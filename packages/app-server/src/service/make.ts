@@ -1,4 +1,7 @@
-import { arch, platform, release, type } from "node:os";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { arch, hostname, platform, release, type } from "node:os";
+import { join } from "node:path";
 import { accountBackendUrl } from "@agent-auth/agent-identity/urls";
 import { hasWorkloadIdentity } from "@agent-auth/login/config/environment";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
@@ -24,6 +27,7 @@ import { makeWithHttp } from "./http.ts";
 import { makeLending } from "./lent-tokens.ts";
 import { makeLoginSessions } from "./login-sessions.ts";
 import { SignIn } from "./sign-in.ts";
+import { isUuid } from "./uuid.ts";
 import type {
   AccountManager,
   AccountServiceOptions,
@@ -120,6 +124,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
     events: source.events,
     listen: source.listen,
     describe,
+    remoteControl: remoteControlOf(environment.codexHome.path),
   };
 });
 
@@ -181,6 +186,26 @@ const describeServer = (
       };
     },
   };
+};
+
+/** Codex tells every client this after `initialize`, with the id that it keeps in its home. */
+const remoteControlOf = (codexHome: string): AccountServiceShape["remoteControl"] => {
+  let installationId: string | undefined;
+  return () => ({
+    status: "disabled",
+    serverName: hostname(),
+    installationId: (installationId ??= readInstallationId(codexHome) ?? randomUUID()),
+    environmentId: null,
+  });
+};
+
+const readInstallationId = (codexHome: string): string | undefined => {
+  try {
+    const text = readFileSync(join(codexHome, "installation_id"), "utf8").trim();
+    return isUuid(text) ? text : undefined;
+  } catch {
+    return undefined; // Codex has not run here
+  }
 };
 
 const platformNames: Partial<Record<NodeJS.Platform, string>> = {

@@ -13,6 +13,7 @@ import type {
 } from "../errors/index.ts";
 import type * as account from "../schema/account.ts";
 import type * as gateway from "../schema/gateway.ts";
+import type * as remoteControl from "../schema/remote-control.ts";
 import type * as usage from "../schema/usage.ts";
 
 export type AuthMode = z.infer<typeof account.AuthMode>;
@@ -27,6 +28,9 @@ export type AccountUpdated = z.infer<typeof account.AccountUpdatedNotification>;
 export type GatewayState = z.infer<typeof gateway.GatewayOAuthReadResponse>;
 /** What the user has to enter where, for a sign-in to a gateway with a device code. */
 export type GatewayPrompt = z.infer<typeof gateway.GatewayOAuthPrompt>;
+export type RemoteControlStatus = z.infer<
+  typeof remoteControl.RemoteControlStatusChangedNotification
+>;
 export type GatewayChanged = z.infer<typeof gateway.GatewayOAuthChangedNotification>;
 export type RateLimits = z.infer<typeof usage.GetAccountRateLimitsResponse>;
 export type TokenUsage = z.infer<typeof usage.GetAccountTokenUsageResponse>;
@@ -253,4 +257,6 @@ export interface AccountServiceShape {
     readonly platformFamily: string;
     readonly platformOs: string;
   };
+  /** The remote control of Codex's desktop application: disabled, since this server has none. */
+  readonly remoteControl: () => RemoteControlStatus;
 }

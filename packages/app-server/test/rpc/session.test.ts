@@ -211,7 +211,9 @@ describe("a session", () => {
         { id: 2, result: "still here" },
       ]);
       for (const warning of warnings)
-        expect(warning).toMatch(new RegExp(`^the handler of ${method} failed: ${name} at [^\\n]+$`));
+        expect(warning).toMatch(
+          new RegExp(`^the handler of ${method} failed: ${name} at [^\\n]+$`),
+        );
       expect(warnings.length).toBeGreaterThan(0);
       expect(warnings.join()).not.toContain("sk-secret");
     },

@@ -80,7 +80,7 @@ interface Said {
   readonly outOfOrder: ReadonlyArray<string>;
 }
 
-/** Notifications that belong to this surface. The others need threads, turns or remote control. */
+/** Notifications that belong to this surface. The others need threads or turns; that of remote control is always the same. */
 const ourNotifications = new Set([
   "account/login/completed",
   "account/updated",
@@ -280,7 +280,7 @@ class Replay {
     this.#service ??= await this.#openServer();
     return (client.account ??= handleAccountMethods(this.#service, {
       notify: (method, params) => {
-        if (!client.isOpen) return;
+        if (!client.isOpen || method === "remoteControl/status/changed") return;
         client.sent.push({ method, params });
         client.log.push({ _tag: "Notified", method, params });
         const act = this.#notified.has(method) ? undefined : this.setup.notified?.[method];

@@ -26,6 +26,7 @@ import { exitCode } from "../../errors/exit-code.ts";
 import { reportError } from "../../errors/report.ts";
 import { managerLayer, openSession, type Session } from "../../session.ts";
 import { writeAnswer } from "../../terminal/write.ts";
+import { canSeePeerUsers } from "../../proxy/peer-user.ts";
 import { version } from "../../version.ts";
 import { type AuthFlags, clockSkew, listenerAuth } from "./listener-auth.ts";
 import { serveSpec } from "./specs.ts";
@@ -34,6 +35,7 @@ export interface AppServerOptions {
   readonly address: ListenAddress;
   readonly auth: AuthFlags;
   readonly allowedHosts: readonly string[];
+  readonly allowOtherUsers: boolean;
   readonly startupSignOut: boolean;
   readonly printStartupConfig: boolean;
   /** The name of the client that starts the server, if it said so. */
@@ -46,6 +48,7 @@ const spec = serveSpec;
 export const command: Command<typeof spec.flags, AppServerOptions> = {
   spec,
   options: ({ flags, globals }) => {
+    refuseUnsupported(flags);
     const clientInfo = flags["startup-client-info"];
     if (flags["startup-sign-out"] && !flags["print-startup-config"])
       throw new UsageError("--startup-sign-out needs --print-startup-config", spec.path);
@@ -55,12 +58,29 @@ export const command: Command<typeof spec.flags, AppServerOptions> = {
       address: addressOf(flags),
       auth: flags,
       allowedHosts: flags["ws-allowed-host"],
+      allowOtherUsers: flags["ws-allow-other-users"],
       startupSignOut: flags["startup-sign-out"],
       printStartupConfig: flags["print-startup-config"],
       ...(clientInfo !== undefined && { originator: clientName(clientInfo) }),
       globals,
     };
   },
+};
+
+/** Flags of Codex that cannot be honoured here, and why. */
+const unsupported = {
+  "strict-config": "only the keys of config.toml that concern authentication are read",
+  "code-mode-host": "this server runs no code",
+  "cloud-skills-snapshot": "this server has no skills",
+} as const;
+
+type UnsupportedFlag = keyof typeof unsupported;
+
+const refuseUnsupported = (flags: Readonly<Record<UnsupportedFlag, unknown>>): void => {
+  const isUnsupported = (name: string): name is UnsupportedFlag => name in unsupported;
+  for (const flag of Object.keys(unsupported).filter(isUnsupported))
+    if (flags[flag] !== undefined && flags[flag] !== false)
+      throw new UsageError(`--${flag} is not supported: ${unsupported[flag]}`, spec.path);
 };
 
 const addressOf = (flags: {
@@ -143,10 +163,17 @@ const serve = Effect.fnUntraced(function* (
   const open: OpenConnection = (client) => handleAccountMethods({ effects, context }, client);
   const { address } = options;
   if (address._tag === "WebSocket") {
-    const { allowedHosts } = options;
+    const { allowOtherUsers, allowedHosts } = options;
     const { host, port } = address;
-    const listening = yield* listenOnWebSocket({ open, host, port, auth, allowedHosts });
-    session.notify(webSocketBanner(listening.address, host, auth));
+    const listening = yield* listenOnWebSocket({
+      open,
+      host,
+      port,
+      auth,
+      allowOtherUsers,
+      allowedHosts,
+    });
+    session.notify(webSocketBanner(listening.address, host, auth, allowOtherUsers));
     return yield* Effect.never;
   }
   if (address._tag === "Unix") {
@@ -163,7 +190,13 @@ const serve = Effect.fnUntraced(function* (
   return exitCode.done;
 });
 
-const webSocketBanner = (address: string, host: string, auth: ListenerAuth) => {
+const webSocketBanner = (
+  address: string,
+  host: string,
+  auth: ListenerAuth,
+  allowOtherUsers: boolean,
+) => {
+  const isOpen = allowOtherUsers || !canSeePeerUsers();
   const note = isLoopback(host)
     ? "binds localhost only (use SSH port-forwarding for remote access)"
     : "websocket auth is required for non-localhost listeners";
@@ -173,7 +206,9 @@ const webSocketBanner = (address: string, host: string, auth: ListenerAuth) => {
     `  readyz: http://${address}/readyz`,
     `  healthz: http://${address}/healthz`,
     `  note: ${note}`,
-    ...(auth._tag === "None" ? ["  note: every user of this machine can connect"] : []),
+    ...(auth._tag === "None"
+      ? [`  note: ${isOpen ? "every user of this machine" : "every program of this user"} can connect`]
+      : []),
   ].join("\n");
 };
 

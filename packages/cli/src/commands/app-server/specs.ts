@@ -6,7 +6,7 @@ export const serveSpec = defineSpec({
   description: [
     "Serves JSON-RPC methods with which clients sign in and out and read the account and its usage, and notifies them of every change. Flags, messages and texts are those of `codex app-server`; its methods for conversations with a model are not served.",
     "By default there is one client, on stdin and stdout, one message per line; the end of stdin ends the command. With --listen ws://IP:PORT or unix://PATH, clients connect with WebSockets. GET /readyz and GET /healthz answer 200. Web pages cannot connect: a request with an Origin header is refused.",
-    "A ws:// listener needs --ws-auth. `--ws-auth none` lets every user of this machine connect, and works on loopback addresses only. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
+    "A ws:// listener needs --ws-auth. `--ws-auth none` works on loopback addresses only. On Linux it then serves you and root, unless --ws-allow-other-users is given; other systems do not tell who connects, and every user of the machine can. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
     "docs/run-the-app-server.md has examples, the limits, and the differences from Codex.",
   ],
   args: [],
@@ -55,6 +55,10 @@ export const serveSpec = defineSpec({
       multiple: true,
       summary: "accept this host name in Host, too, for a reverse proxy",
     },
+    "ws-allow-other-users": {
+      type: "boolean",
+      summary: "with --ws-auth none, serve every user of this machine",
+    },
     "startup-sign-out": {
       type: "boolean",
       summary: "sign out first; with --print-startup-config",
@@ -67,6 +71,19 @@ export const serveSpec = defineSpec({
       type: "string",
       value: "JSON",
       summary: 'the client, as {"name","version"}; its name is the originator of requests',
+    },
+    "strict-config": { type: "boolean", hidden: true, summary: "a flag of Codex; not supported" },
+    "code-mode-host": {
+      type: "string",
+      value: "URL",
+      hidden: true,
+      summary: "a flag of Codex; not supported",
+    },
+    "cloud-skills-snapshot": {
+      type: "string",
+      value: "PATH",
+      hidden: true,
+      summary: "a flag of Codex; not supported",
     },
     "analytics-default-enabled": {
       type: "boolean",
