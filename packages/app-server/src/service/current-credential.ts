@@ -1,8 +1,10 @@
 import type { Credential } from "@agent-auth/login/credential";
 import type { LoginError } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
+import type * as Scope from "effect/Scope";
 import type { Announcements } from "./announcements.ts";
 import type { AccountManager, InOrder } from "./types.ts";
 
@@ -10,12 +12,15 @@ interface Options {
   readonly manager: AccountManager;
   readonly announcements: Announcements;
   readonly inOrder: InOrder;
+  readonly scope: Scope.Scope;
 }
 
 /** Reads the credential that a request would carry, and refreshes it for clients that ask for that. */
 export class CurrentCredential {
   readonly #options: Options;
   #arrivals = 0;
+  /** Loads lent tokens, for which their owner may have to be asked. */
+  #asked: Fiber.Fiber<unknown, LoginError> | undefined;
   #lastForced:
     | {
         readonly covers: number;
@@ -33,8 +38,8 @@ export class CurrentCredential {
 
   /** Returns the credential that a request would carry, null if there is none. Fails if it cannot be used. */
   read(refreshToken: boolean): Effect.Effect<Credential | null, LoginError> {
-    const { announcements, inOrder, manager } = this.#options;
-    const current = Effect.tap(Effect.map(manager.current, Option.getOrNull), (credential) =>
+    const { announcements, inOrder } = this.#options;
+    const current = Effect.tap(this.#withoutLender(), (credential) =>
       Effect.sync(() => announcements.announceRouting(credential)),
     );
     const adoptRefresh = Effect.sync(() => announcements.adoptRefresh());
@@ -46,6 +51,22 @@ export class CurrentCredential {
           error?._tag === "RefreshRejected" ? Effect.fail(error) : current,
         ).pipe(Effect.ensuring(adoptRefresh)),
       );
+    });
+  }
+
+  /** As `manager.current`. A client that is asked for new tokens and does not answer does not hold up the others. */
+  #withoutLender(): Effect.Effect<Credential | null, LoginError> {
+    const { announcements, manager, scope } = this.#options;
+    return Effect.suspend(() => {
+      const current = Effect.map(manager.current, Option.getOrNull);
+      const lent = announcements.current;
+      if (lent?._tag !== "ExternalChatgpt") return current;
+      if (this.#asked?.pollUnsafe() === undefined && this.#asked !== undefined)
+        return Effect.succeed(lent);
+      return Effect.flatMap(Effect.forkIn(current, scope), (fiber) => {
+        this.#asked = fiber;
+        return Effect.raceFirst(Fiber.join(fiber), Effect.as(Effect.sleep(LENDER_MS), lent));
+      });
     });
   }
 
@@ -81,6 +102,9 @@ export class CurrentCredential {
     });
   }
 }
+
+/** Milliseconds to wait for a client that is asked for new tokens. */
+const LENDER_MS = 1_000;
 
 /** Forced refreshes that are made within ten seconds. Further calls get the credential that there is. */
 const MAX_FORCED = 3;

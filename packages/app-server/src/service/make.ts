@@ -57,7 +57,7 @@ export const makeAccountService = Effect.fnUntraced(function* (
     scope,
     { startImmediately: true },
   );
-  const credential = new CurrentCredential({ manager, announcements, inOrder });
+  const credential = new CurrentCredential({ manager, announcements, inOrder, scope });
   const backend = new AccountBackend({
     base,
     options,
