@@ -88,6 +88,15 @@ export const credentialVariables: ReadonlyArray<string> = [
   ...workloadVariables.filter((name) => name.startsWith("OPENAI_")),
 ];
 
+/**
+ * What a helper program, such as a browser or a token command, does not get: the variables that carry or select a
+ * credential, and `AGENT_AUTH_CONFIG`, which may contain secrets and may tell the helper to run itself.
+ */
+export const privateVariables: ReadonlyArray<string> = [
+  ...credentialVariables,
+  "AGENT_AUTH_CONFIG",
+];
+
 /** The variables of Codex's workload identity (docs/keyless-ci.md). An empty value is not the same as none. */
 export type WorkloadIdentityVariables = Readonly<
   Partial<Record<(typeof workloadVariables)[number], Redacted.Redacted>>

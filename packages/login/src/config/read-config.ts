@@ -12,6 +12,7 @@ import {
   type ModelProviderConfig,
   type WorkloadIdentityConfig,
 } from "./types.ts";
+import { consumedVariables } from "./consumed-variables.ts";
 import { compact } from "../internal/compact.ts";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
@@ -19,10 +20,17 @@ import type { CredentialsStoreMode } from "../storage/index.ts";
 export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
   const reader = new TableReader(table, originOf);
   refuseProfile(reader);
+  const workloadIdentity = readWorkloadIdentity(
+    reader.tableAt("agent_auth")?.tableAt("workload_identity"),
+  );
+  const withheld =
+    workloadIdentity?.source === undefined
+      ? []
+      : consumedVariables(workloadIdentity.source, workloadIdentity);
   return {
     chatgptBaseUrl: readBaseUrl(reader, "chatgpt_base_url") ?? defaultChatgptBaseUrl,
     credentialsStore: reader.oneOf("cli_auth_credentials_store", storeModes) ?? "file",
-    modelProviders: readProviders(reader.tableAt("model_providers")),
+    modelProviders: readProviders(reader.tableAt("model_providers"), withheld),
     ...compact({
       openaiBaseUrl: readBaseUrl(reader, "openai_base_url"),
       forcedLoginMethod: reader.oneOf("forced_login_method", ["chatgpt", "api"]),
@@ -30,9 +38,7 @@ export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
       modelProvider: reader.nonBlankString("model_provider"),
       backendOrigins: readBackendOrigins(reader.tableAt("agent_auth")),
       secretAuthStorage: reader.tableAt("features")?.boolean("secret_auth_storage"),
-      workloadIdentity: readWorkloadIdentity(
-        reader.tableAt("agent_auth")?.tableAt("workload_identity"),
-      ),
+      workloadIdentity,
     }),
   };
 };
@@ -90,16 +96,21 @@ const readWorkspaceIds = (reader: TableReader): ReadonlyArray<string> | undefine
 
 const readProviders = (
   providers: TableReader | undefined,
+  withheld: ReadonlyArray<string>,
 ): ReadonlyMap<string, ModelProviderConfig> => {
   const read = new Map<string, ModelProviderConfig>();
   for (const id of providers?.keys ?? []) {
     const provider = providers?.tableAt(id);
-    if (provider !== undefined) read.set(id, readProvider(provider));
+    if (provider !== undefined) read.set(id, readProvider(provider, withheld));
   }
   return read;
 };
 
-const readProvider = (reader: TableReader): ModelProviderConfig => {
+const readProvider = (
+  reader: TableReader,
+  withheld: ReadonlyArray<string>,
+): ModelProviderConfig => {
+  const readToken = (table: TableReader | undefined) => readCommand(table, withheld);
   const token = reader.nonBlankString("experimental_bearer_token");
   const baseUrl = reader.nonBlankString("base_url");
   const config: ModelProviderConfig = {
@@ -118,8 +129,8 @@ const readProvider = (reader: TableReader): ModelProviderConfig => {
           : Redacted.make(token, { label: "experimental_bearer_token" }),
       wireApi: reader.nonBlankString("wire_api"),
       requestMaxRetries: reader.count("request_max_retries"),
-      auth: readCommand(reader.tableAt("auth")),
-      gatewayOauth: readGatewayOauth(reader, readCommand),
+      auth: readToken(reader.tableAt("auth")),
+      gatewayOauth: readGatewayOauth(reader, readToken),
     }),
   };
   if (config.wireApi === "chat")
@@ -159,7 +170,10 @@ const secretTable = (
     Object.entries(table).map(([name, value]) => [name, Redacted.make(value, { label: name })]),
   );
 
-const readCommand = (reader: TableReader | undefined): CommandTokenConfig | undefined => {
+const readCommand = (
+  reader: TableReader | undefined,
+  withheld: ReadonlyArray<string>,
+): CommandTokenConfig | undefined => {
   if (reader === undefined) return undefined;
   const timeoutMs = reader.count("timeout_ms") ?? 5_000;
   if (timeoutMs === 0 || timeoutMs > maxTimerMs)
@@ -170,6 +184,7 @@ const readCommand = (reader: TableReader | undefined): CommandTokenConfig | unde
     timeoutMs,
     refreshIntervalMs: reader.count("refresh_interval_ms") ?? 300_000,
     cwd: readFolder(reader),
+    ...(withheld.length > 0 && { withheld }),
     ...compact({ configFile: reader.fileOf(["command", "args", "cwd"]) }),
   };
 };

@@ -28,6 +28,8 @@ export interface CommandTokenConfig {
    * no command with the variables of a file that another user controls.
    */
   readonly dotEnv?: EnvFile;
+  /** Names of variables that the command does not get, in addition to those that carry or select a credential. */
+  readonly withheld?: ReadonlyArray<string>;
   /** The file that has this table; absent if it is not from a file. Root runs no command that another user names. */
   readonly configFile?: string;
 }

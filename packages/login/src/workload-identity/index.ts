@@ -17,7 +17,7 @@ import { fetchIdentityToken } from "./sources/index.ts";
 import { unavailable } from "./sources/source.ts";
 import { assertOwnerTrusted } from "../storage/privilege.ts";
 
-export { consumedVariables } from "./consumed-variables.ts";
+export { consumedVariables } from "../config/consumed-variables.ts";
 export {
   type IdentitySource,
   type WorkloadIdentitySettings,

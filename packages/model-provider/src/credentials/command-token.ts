@@ -15,7 +15,8 @@ const maxTokenBytes = 64 * 1024;
 /**
  * Runs a provider's token command once and returns its output, trimmed (docs/protocol.md §12). The command runs without
  * a shell and without stdin, and is killed together with its child processes after `timeoutMs`. It inherits the
- * environment of this process except the variables that carry Codex credentials, and the variables of `dotEnv` that are
+ * environment of this process except the variables that carry or select a credential, `AGENT_AUTH_CONFIG` and
+ * `withheld`, and the variables of `dotEnv` that are
  * unset or blank in it. A relative path with a separator is
  * resolved against `cwd`, never against the working directory.
  *

@@ -14,6 +14,7 @@ export interface CommandToRun {
   readonly timeoutMs: number;
   readonly cwd?: string;
   readonly dotEnv?: EnvFile;
+  readonly withheld?: ReadonlyArray<string>;
   readonly maxStdoutBytes: number;
 }
 
@@ -38,7 +39,7 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
     Effect.promise(() =>
       Promise.all([import("node:child_process"), import("@agent-auth/login/config/environment")]),
     ),
-    ([{ spawn }, { credentialVariables }]) =>
+    ([{ spawn }, { privateVariables }]) =>
       Effect.callback<Buffer, TokenCommandFailed>((resume) => {
         const fail = (reason: Reason) =>
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
@@ -49,7 +50,10 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
               stdio: ["ignore", "pipe", "pipe"],
               windowsHide: true,
               detached: ownsGroup,
-              env: commandEnvironment(process.env, toRun.dotEnv?.variables, credentialVariables),
+              env: commandEnvironment(process.env, toRun.dotEnv?.variables, [
+                ...privateVariables,
+                ...(toRun.withheld ?? []),
+              ]),
               ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
             }),
           );
@@ -100,7 +104,7 @@ const programPath = (toRun: CommandToRun): string => {
 };
 
 /**
- * The command does not get the variables that carry or select a Codex credential. Codex sets the variables of `.env` in its
+ * The command does not get the variables that carry or select a credential, nor the configuration in a variable. Codex sets the variables of `.env` in its
  * own process, so that its commands inherit them.
  */
 const commandEnvironment = (

@@ -146,7 +146,9 @@ export const resolveProvider = (
       targets,
       headers,
       queryParams: Object.entries(table.queryParams),
-      ...(table.gatewayOauth === undefined ? {} : { gateway: table.gatewayOauth }),
+      ...(table.gatewayOauth === undefined
+        ? {}
+        : { gateway: resolveGateway(table.gatewayOauth, environment) }),
       requestMaxRetries: table.requestMaxRetries ?? 0,
       isRoutedByWorkspace:
         auth._tag === "SignedIn" &&
@@ -281,12 +283,23 @@ const resolveAuth = (
   if (table.experimentalBearerToken !== undefined)
     return Result.succeed({ _tag: "BearerToken", token: table.experimentalBearerToken });
   if (table.auth !== undefined) {
-    const { dotEnv } = environment;
-    const command = dotEnv === undefined ? table.auth : { ...table.auth, dotEnv };
-    return Result.succeed({ _tag: "Command", command });
+    return Result.succeed({ _tag: "Command", command: withDotEnv(table.auth, environment) });
   }
   return Result.succeed({ _tag: table.requiresOpenaiAuth ? "SignedIn" : "None" });
 };
+
+const withDotEnv = (
+  command: CommandTokenConfig,
+  { dotEnv }: ResolveProviderOptions["environment"],
+): CommandTokenConfig => (dotEnv === undefined ? command : { ...command, dotEnv });
+
+const resolveGateway = (
+  gateway: GatewayOauthConfig,
+  environment: ResolveProviderOptions["environment"],
+): GatewayOauthConfig =>
+  gateway._tag === "Command"
+    ? { ...gateway, command: withDotEnv(gateway.command, environment) }
+    : gateway;
 
 const resolveHeaders = (
   table: ModelProviderConfig,

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process"
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { untraced } from "@agent-auth/model-provider/credentials/untraced";
-import { credentialVariables } from "@agent-auth/login/config/environment";
+import { privateVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import type { TerminalEnvironment } from "../../terminal/terminal-environment.ts";
 
@@ -92,9 +92,7 @@ const start = (
 /** A browser does not need the variables that carry or select a credential, and shows them to its extensions' hosts. */
 const browserEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !credentialVariables.includes(name.toUpperCase()),
-    ),
+    Object.entries(process.env).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
   );
 
 /** Done when the browser has exited successfully, or still runs after a while. */

@@ -1,5 +1,5 @@
 import type { IdentitySourceName } from "../credential/index.ts";
-import type { WorkloadIdentityConfig } from "../config/types.ts";
+import type { WorkloadIdentityConfig } from "./types.ts";
 
 const bySource: Partial<Record<IdentitySourceName, ReadonlyArray<string>>> = {
   "github-actions": ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"],
