@@ -233,7 +233,7 @@ const makeDeps = Effect.fnUntraced(function* (
     refreshLock,
     agents,
     external: makeExternalProviderSlot(options.externalProvider),
-    ...compact({ workloadIdentity: yield* openWorkloadIdentity(options) }),
+    ...compact({ workloadIdentity: yield* openWorkloadIdentity(options, context) }),
     state: yield* makeCredentialState,
     spentTokens: makeSpentTokens(),
     obtained: makeObtainedCredentials(),
@@ -241,16 +241,20 @@ const makeDeps = Effect.fnUntraced(function* (
 });
 
 /** What the environment or the configuration selects. Nothing of it is imported before it is used. */
-const openWorkloadIdentity = Effect.fnUntraced(function* ({
-  config,
-  environment,
-}: AuthManagerOptions): Effect.fn.Return<ManagerDeps["workloadIdentity"]> {
+const openWorkloadIdentity = Effect.fnUntraced(function* (
+  { config, environment }: AuthManagerOptions,
+  context: Context.Context<Scope.Scope>,
+): Effect.fn.Return<ManagerDeps["workloadIdentity"]> {
   if (!hasWorkloadIdentity(environment, config)) return undefined;
   const open = Effect.gen(function* () {
     const it = yield* Effect.promise(() => import("../workload-identity/index.ts"));
     const selected = yield* Effect.fromResult(it.workloadIdentitySettings(environment, config));
     const settings = yield* Effect.orDie(Effect.fromNullishOr(selected));
-    return yield* it.makeWorkloadIdentity({ settings, environment });
+    const { sharedIdentities } = yield* Effect.promise(
+      () => import("../workload-identity/shared.ts"),
+    );
+    const { open } = yield* Effect.provideContext(sharedIdentities, context);
+    return yield* open({ settings, environment });
   });
   const identity = yield* Effect.cached(open);
   return {

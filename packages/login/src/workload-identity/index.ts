@@ -17,6 +17,7 @@ import { fetchIdentityToken } from "./sources/index.ts";
 import { unavailable } from "./sources/source.ts";
 import { assertOwnerTrusted } from "../storage/privilege.ts";
 
+export { WorkloadIdentities } from "./shared.ts";
 export { consumedVariables } from "../config/consumed-variables.ts";
 export {
   type IdentitySource,
@@ -31,11 +32,15 @@ export interface WorkloadIdentity {
    * The credential for the next request: exchanged once, and again when it is due. Concurrent callers share one exchange.
    * After a failure, every call fails with the same error until a pause has passed.
    */
-  readonly credential: Effect.Effect<WorkloadIdentityCredential, WorkloadIdentityError>;
+  readonly credential: Effect.Effect<
+    WorkloadIdentityCredential,
+    WorkloadIdentityError,
+    HttpTransport
+  >;
   /** After a 401: a credential with a token other than the rejected one. Concurrent callers share one exchange. */
   readonly replace: (
     rejected: WorkloadIdentityCredential,
-  ) => Effect.Effect<WorkloadIdentityCredential, WorkloadIdentityError>;
+  ) => Effect.Effect<WorkloadIdentityCredential, WorkloadIdentityError, HttpTransport>;
 }
 
 export interface WorkloadIdentityOptions {
@@ -64,7 +69,7 @@ export interface WorkloadIdentityOptions {
 export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
   environment,
   settings,
-}: WorkloadIdentityOptions): Effect.fn.Return<WorkloadIdentity, never, HttpTransport> {
+}: WorkloadIdentityOptions): Effect.fn.Return<WorkloadIdentity> {
   let principal: string | undefined;
   let last: WorkloadIdentityCredential | undefined;
   let failures = 0;
@@ -103,10 +108,11 @@ export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
       });
     }),
   );
-  const cache = yield* Cache.makeWith<"token", Exchanged, ExchangeFailed, HttpTransport>(
+  const cache = yield* Cache.makeWith<"token", Exchanged, ExchangeFailed, HttpTransport, "lookup">(
     () => exchangeOnce,
     {
       capacity: 1,
+      requireServicesAt: "lookup", // an exchange goes through the transport of the caller that causes it
       timeToLive: (exit) => {
         if (Exit.isSuccess(exit)) return Math.max(0, exit.value.goodForMs);
         const failure = Exit.findErrorOption(exit);

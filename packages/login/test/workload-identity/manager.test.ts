@@ -76,6 +76,40 @@ describe("a workload identity", () => {
     });
   });
 
+  it("is exchanged once for several managers of a process, and again when all of them are closed", async () => {
+    const setup = await openFileIdentity();
+    const tokens = await withManager(setup, (first) =>
+      Effect.promise(() =>
+        withManager(setup, (second) =>
+          Effect.all([first.current, second.current, first.current], { concurrency: 3 }).pipe(
+            Effect.map((all) => all.map(tokenOf)),
+          ),
+        ),
+      ),
+    );
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).toBeDefined();
+    expect(setup.authority.count("workloadExchange")).toBe(1);
+    await current(setup);
+    expect(setup.authority.count("workloadExchange")).toBe(2);
+  });
+
+  it("is not shared with a manager that has another rule, or another variable of the platform", async () => {
+    const setup = await openFileIdentity();
+    const { authority, env } = setup;
+    const other = { ...env, OPENAI_FEDERATION_RULE_ID: authority.addFederationRule() };
+    const moved = { ...env, SPIFFE_ENDPOINT_SOCKET: "unix:///elsewhere" };
+    await withManager(setup, (manager) =>
+      Effect.andThen(
+        manager.current,
+        Effect.promise(() =>
+          Promise.all([current({ ...setup, env: other }), current({ ...setup, env: moved })]),
+        ),
+      ),
+    );
+    expect(authority.count("workloadExchange")).toBe(3);
+  });
+
   it("is exchanged once for callers that come together, and kept in memory only", async () => {
     const setup = await openFileIdentity();
     await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
