@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import * as Redacted from "effect/Redacted";
 import { type CodexHome, findCodexHome } from "./codex-home.ts";
 import { type DotEnv, readDotEnv } from "./dot-env.ts";
+import type { ManagedPreferences } from "./managed-preferences.ts";
 import type { EnvFile } from "./types.ts";
 import { compact } from "../internal/compact.ts";
 import type { Config } from "./types.ts";
@@ -29,6 +30,8 @@ export interface LoginEnvironment {
   readonly codexHome: CodexHome;
   /** The folder of an administrator's files. Default: that of the platform, such as `/etc/codex`. */
   readonly systemFolder?: string;
+  /** What device management forces. Default: that of macOS. */
+  readonly managedPreferences?: ManagedPreferences;
   /** `CODEX_API_KEY` */
   readonly apiKey?: Redacted.Redacted;
   /** `CODEX_AGENT_IDENTITY`: an agent identity JWT. */
@@ -110,6 +113,8 @@ export interface EnvironmentOptions {
   readonly homeDir?: string;
   /** The folder of an administrator's files, for tests: no variable can move it. Default: `/etc/codex` or as Codex has it. */
   readonly systemFolder?: string;
+  /** What device management of macOS forces, for tests: no variable can move it. */
+  readonly managedPreferences?: ManagedPreferences;
 }
 
 /**
@@ -156,7 +161,8 @@ export const parseEnvironment = (
   ...systemFolderOf(options),
 });
 
-const systemFolderOf = ({ systemFolder }: EnvironmentOptions) => compact({ systemFolder });
+const systemFolderOf = ({ managedPreferences, systemFolder }: EnvironmentOptions) =>
+  compact({ managedPreferences, systemFolder });
 
 /**
  * Returns the name of the variable that provides the credential instead of any store, or `undefined` if none does.

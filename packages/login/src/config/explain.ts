@@ -58,21 +58,23 @@ export const explainConfig = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ConfigExplanation, ConfigError> {
   const layers = yield* loadLayers(sources);
   const requirements = yield* loadRequirements(sources);
-  const required = requirements === undefined ? undefined : requiredLayer(requirements);
-  const all = required === undefined ? layers : [...layers, required];
+  const required = requirements.map(requiredLayer);
+  const all = [...layers, ...required];
   const paths = [...usedKeys, ...providerPaths(all)];
   const keys = paths.flatMap((path): ReadonlyArray<ExplainedKey> => {
     const layer = all.findLast(({ table }) => valueAt(table, path) !== undefined);
     if (layer === undefined) return [];
     const line = layer.text === undefined ? undefined : lineOfKey(layer.text, path);
-    const isRequired = layer === required;
+    const isRequired = required.includes(layer);
     return [{ key: path.join("."), where: layer.where, isRequired, ...compact({ line }) }];
   });
-  const { residency, rules = [], where = "" } = requirements ?? {};
+  const residency = requirements.find((one) => one.residency !== undefined);
   return {
     keys: keys.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-    rules,
-    ...(residency !== undefined && { residency: { value: residency, where } }),
+    rules: requirements.flatMap(({ rules }) => rules),
+    ...(residency?.residency !== undefined && {
+      residency: { value: residency.residency, where: residency.where },
+    }),
   };
 });
 

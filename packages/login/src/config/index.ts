@@ -33,7 +33,7 @@ export type LoadConfigOptions = ConfigSources;
  * Returns the configuration of a CODEX_HOME. Layers, lowest first: `/etc/codex/config.toml`, the user's `config.toml`,
  * `AGENT_AUTH_CONFIG`, `-c` overrides, `/etc/codex/managed_config.toml`. `/etc/codex/requirements.toml` restricts the
  * result: it fixes keys, and it says which credentials may be used. On Windows, the folder is
- * `C:\ProgramData\OpenAI\Codex`.
+ * `C:\ProgramData\OpenAI\Codex`. On macOS, device management can force the same two texts (`com.openai.codex`).
  *
  * Keys that this project does not use are not looked at. Every other mistake is an error that names the layer, the line
  * and the key, and never quotes a value. A missing file has no keys; the file of a default folder that this user may not
@@ -64,10 +64,10 @@ export const loadConfig = (options: LoadConfigOptions): Effect.Effect<Config, Co
 
 const readLayers = (
   layers: ReadonlyArray<ConfigLayer>,
-  requirements: Requirements | undefined,
+  requirements: ReadonlyArray<Requirements>,
 ): Effect.Effect<Config, ConfigError> =>
   Effect.gen(function* () {
-    const all = requirements === undefined ? layers : [...layers, requiredLayer(requirements)];
+    const all = [...layers, ...requirements.map(requiredLayer)];
     const config = yield* Effect.try({
       try: () =>
         readConfig(
@@ -79,8 +79,8 @@ const readLayers = (
         throw error;
       },
     });
-    if (requirements !== undefined)
-      for (const warning of replacedValues(layers, requirements)) yield* Effect.logWarning(warning);
+    for (const warning of requirements.flatMap((one) => replacedValues(layers, one)))
+      yield* Effect.logWarning(warning);
     return yield* withRules(config, layers, requirements);
   });
 

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import type { LoginEnvironment } from "./environment.ts";
 import { readHomeFile } from "./home-file.ts";
+import { readPreference } from "./managed-preferences.ts";
 import { lineOfKey } from "./key-line.ts";
 import {
   defaultSystemFolder,
@@ -47,7 +48,7 @@ export interface ConfigLayer {
 
 export interface ConfigSources extends Pick<
   LoginEnvironment,
-  "codexHome" | "configToml" | "dotEnvProblem" | "systemFolder"
+  "codexHome" | "configToml" | "dotEnvProblem" | "managedPreferences" | "systemFolder"
 > {
   /** `dotted.key=value`, as after `-c`; later ones win. Default none. */
   readonly overrides?: ReadonlyArray<string>;
@@ -66,6 +67,7 @@ export const loadLayers = (
       yield* environmentVariable(sources),
       yield* overridesLayer(sources.overrides ?? []),
       yield* systemFile(sources, "managed_config.toml"),
+      yield* managedPreference(sources),
     ];
     return layers.filter((layer) => layer !== undefined);
   });
@@ -83,6 +85,15 @@ const systemFile = (sources: ConfigSources, name: SystemFileName): LoadedLayer =
     return file === undefined
       ? undefined
       : yield* fileLayer(file.bytes, { where: file.path, folder, isSystemFile: true });
+  });
+
+/** As in Codex, device management comes before the file. Relative paths start in the system folder. */
+const managedPreference = (sources: ConfigSources): LoadedLayer =>
+  Effect.gen(function* () {
+    const found = yield* readPreference(sources, "config_toml_base64");
+    if (found === undefined) return undefined;
+    const folder = sources.systemFolder ?? defaultSystemFolder;
+    return yield* textLayer(found.text, { where: found.where, folder, isSystemFile: true });
   });
 
 const userFile = (sources: ConfigSources): LoadedLayer => homeFile(sources, "config.toml");

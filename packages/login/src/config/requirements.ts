@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import * as Effect from "effect/Effect";
 import { lineOfKey } from "./key-line.ts";
-import { type ConfigLayer, layerOf } from "./layers.ts";
+import { type ConfigLayer, type ConfigSources, layerOf } from "./layers.ts";
+import { readPreference } from "./managed-preferences.ts";
 import { defaultSystemFolder, hasSystemFolder, readSystemFile } from "./system-files.ts";
 import { InvalidKey, TableReader } from "./table-reader.ts";
 import { isTable, parseToml, type TomlTable, valueAt, valueOf, withValue } from "./toml.ts";
@@ -29,8 +30,21 @@ export interface Requirements {
   readonly text: string;
 }
 
-/** Reads `requirements.toml` of the system folder; `undefined` if there is none. */
-export const loadRequirements = (sources: {
+/** Reads `requirements.toml` of the system folder, and the one of device management on macOS. Later ones win. */
+export const loadRequirements = (
+  sources: Pick<ConfigSources, "managedPreferences" | "systemFolder">,
+): Effect.Effect<ReadonlyArray<Requirements>, ConfigError> =>
+  Effect.gen(function* () {
+    const file = yield* requirementsFile(sources);
+    const preference = yield* readPreference(sources, "requirements_toml_base64");
+    const managed =
+      preference === undefined
+        ? undefined
+        : yield* parseRequirements(preference.text, preference.where);
+    return [file, managed].filter((one) => one !== undefined);
+  });
+
+const requirementsFile = (sources: {
   readonly systemFolder?: string;
 }): Effect.Effect<Requirements | undefined, ConfigError> =>
   Effect.gen(function* () {
@@ -157,10 +171,10 @@ export const requiredLayer = ({ required, text, where }: Requirements): ConfigLa
 /** Returns the configuration with the required keys in it. A required provider replaces the whole table of that id. */
 export const mergeRequired = (
   table: TomlTable,
-  requirements: Pick<Requirements, "required"> | undefined,
+  requirements: ReadonlyArray<Pick<Requirements, "required">>,
 ): TomlTable => {
   let merged = table;
-  for (const [key, value] of Object.entries(requirements?.required ?? {})) {
+  for (const [key, value] of requirements.flatMap(({ required }) => Object.entries(required))) {
     const below = valueOf(merged, key);
     const isPart = key === "model_providers" && isTable(below) && isTable(value);
     merged = withValue(merged, key, isPart ? { ...below, ...value } : value);
@@ -193,22 +207,24 @@ export const replacedValues = (
 export const withRules = (
   config: Config,
   layers: ReadonlyArray<ConfigLayer>,
-  requirements: Requirements | undefined,
+  requirements: ReadonlyArray<Requirements>,
 ): Effect.Effect<Config, NoLoginMethodAllowed> => {
   const administratorRules = [
-    ...(requirements?.rules ?? []),
+    ...requirements.flatMap(({ rules }) => rules),
     ...forcedByAdministrator(config, layers),
   ];
   const where = administratorRules.find(({ _tag }) => _tag === "LoginMethods")?.where;
   if (allowedLoginMethods({ ...config, administratorRules }).length === 0 && where !== undefined)
     return Effect.fail(new NoLoginMethodAllowed({ where }));
-  const isBaseRequired = Object.hasOwn(requirements?.required ?? {}, "chatgpt_base_url");
+  const baseRequirement = requirements.findLast(({ required }) =>
+    Object.hasOwn(required, "chatgpt_base_url"),
+  );
   return Effect.succeed({
     ...config,
     ...(administratorRules.length > 0 && { administratorRules }),
     ...compact({
-      residency: requirements?.residency,
-      chatgptBaseUrlRequiredBy: isBaseRequired ? requirements?.where : undefined,
+      residency: requirements.find((one) => one.residency !== undefined)?.residency,
+      chatgptBaseUrlRequiredBy: baseRequirement?.where,
     }),
   });
 };
