@@ -15,7 +15,7 @@ await using manager = createAuthManager({
 
 const server = spawn(command, args, {
   stdio: ["pipe", "pipe", "inherit"],
-  // A home of its own, so that the server has no sign-in beside the one that it is lent.
+  // A separate home, so that the server has no sign-in beside the one that it is lent.
   env: { ...process.env, CODEX_HOME: process.env["SERVER_HOME"] },
 });
 await using client = createAppServerClient(connectStdio(server));

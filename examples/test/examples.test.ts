@@ -32,7 +32,7 @@ const makeHome = async (authority: TestAuthority) => {
 
 type Variables = Readonly<Record<string, string>>;
 
-/** Runs a program in a process of its own, with these variables and PATH only. */
+/** Runs a program in its own process, with these variables and PATH only. */
 const run = async (program: string, args: ReadonlyArray<string>, variables: Variables) => {
   const env = { PATH: process.env["PATH"] ?? "", ...variables };
   const options = { env, timeout: 120_000, cwd: variables["CODEX_HOME"] };

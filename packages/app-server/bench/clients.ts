@@ -57,7 +57,7 @@ export const benchClients = async (
   });
   const [port]: number[] = await once(server, "message");
   if (port === undefined) throw new Error("the server sent no port");
-  /** The resident set, and what is in use of it: the first may hide growth, because it has room to spare. */
+  /** The resident set, and what is in use of it: the first may hide growth, because part of it is unused. */
   const memory = async (): Promise<readonly number[]> => {
     server.send("memory");
     const [figures]: number[][] = await once(server, "message");

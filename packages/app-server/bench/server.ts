@@ -1,4 +1,4 @@
-// The servers that are measured, each in a process of its own, so that its work and memory are its own: `echo` answers
+// The servers that are measured, each in its own process, so that its work and memory are its own: `echo` answers
 // each line with a constant, `account` is the real thing, over stdio or, with `ws`, on a port that it sends to its parent.
 import { openAccountService } from "../src/promises/index.ts";
 import { handleAccountMethods } from "../src/methods/index.ts";

@@ -64,7 +64,7 @@ describe("a call", () => {
 });
 
 describe("requests of the server", () => {
-  it("are answered by their handler, an error of its own included", async () => {
+  it("are answered by their handler, also with an error that it throws", async () => {
     const { client, say, sent } = open();
     client.handle("ask", (params) => ({ got: params }));
     client.handle("refuse", () => {
@@ -96,7 +96,7 @@ describe("requests of the server", () => {
   });
 });
 
-it("messages that are cut at any place, and lines that are no messages, do no harm", async () => {
+it("messages that are cut at any place, and lines that are not messages, do no harm", async () => {
   const { client, stdout } = open();
   const read = client.call("account/login/cancel", { loginId: "x" });
   const text = 'no json\n[]\n{"id":1,"result":{"status":"canceled"}}\n';

@@ -141,7 +141,7 @@ describe("the account methods on a plain WebSocket server", () => {
   });
 });
 
-describe("the account methods in a server with a handshake of its own", () => {
+describe("the account methods in a server with its own handshake", () => {
   it("need no initialize, and leave the other methods to the server", async () => {
     const { service } = await openService();
     const client = connect(service, {

@@ -38,7 +38,7 @@ describe("account: null says why", () => {
     });
   });
 
-  it("if the provider uses a credential of its own", async () => {
+  it("if the provider uses its own credential", async () => {
     const { service } = await openService({
       configOverrides: [
         'model_provider="lab"',

@@ -1,5 +1,5 @@
 // Compares the proxy with a minimal reverse proxy over undici: requests per second, added latency at a steady 500
-// requests a second, memory over 100,000 requests. Each program runs in a process of its own.
+// requests a second, memory over 100,000 requests. Each program runs in its own process.
 import { makeBench } from "@agent-auth/tools/bench";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

@@ -76,18 +76,18 @@ describe("accounts", () => {
 
   it("writes refreshed tokens back to the account that they belong to", async () => {
     await using home = await codexHome();
-    await signInAs(home, "renewed@example.com", 60);
+    await signInAs(home, "refreshed@example.com", 60);
     const before = (await home.readAuth()) ?? "";
     await done(home, ["accounts", "add", "mine", "--current"]);
     await done(home, ["accounts", "add", "key", "--with-api-key"], "sk-other");
     await done(home, ["token"]);
-    const renewed = (await home.readAuth()) ?? "";
-    expect(renewed).not.toBe(before);
+    const refreshed = (await home.readAuth()) ?? "";
+    expect(refreshed).not.toBe(before);
     await done(home, ["accounts", "use", "key"]);
-    expect(await readFile(join(home.path, "accounts/mine/auth.json"), "utf8")).toBe(renewed);
+    expect(await readFile(join(home.path, "accounts/mine/auth.json"), "utf8")).toBe(refreshed);
     await done(home, ["accounts", "use", "mine"]);
-    expect(await home.readAuth()).toBe(renewed);
-    expect(JSON.parse(renewed)).toMatchObject({ future: { kept: true } });
+    expect(await home.readAuth()).toBe(refreshed);
+    expect(JSON.parse(refreshed)).toMatchObject({ future: { kept: true } });
   });
 
   it("lists the kept accounts, the current one marked, without secrets", async () => {

@@ -189,7 +189,7 @@ describe("app-server on ws://", () => {
     const client = await connectClient(server.target, "/", {
       Authorization: "Bearer capability-1",
     });
-    client.send("capability-text that is no message");
+    client.send("capability-text that is not a message");
     client.send(initialize(1));
     client.send(
       JSON.stringify({
@@ -394,7 +394,7 @@ describe("app-server's start-up flags", () => {
   it.each([
     ["--listen off", ["--listen", "off"], 1, "no transport configured"],
     ["--listen with --stdio", ["--listen", "off", "--stdio"], 2, "cannot be used with '--stdio'"],
-    ["a clock skew that is no number", ["--ws-max-clock-skew-seconds", "x"], 2, "whole number"],
+    ["a clock skew that is not a number", ["--ws-max-clock-skew-seconds", "x"], 2, "whole number"],
     ["an issuer without a mode", ["--ws-issuer", "x"], 1, "websocket auth flags require"],
     ["--strict-config", ["--strict-config"], 2, "--strict-config is not supported: only the keys"],
     [

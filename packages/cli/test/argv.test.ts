@@ -203,7 +203,7 @@ describe("help", () => {
   it("names every command once", () => {
     const page = programHelp(specs);
     const lines = page.split("\n");
-    // A name that is too wide for its column has a line of its own.
+    // A name that is too wide for its column has its own line.
     for (const name of specs.map(({ path }) => `  ${path.join(" ")}`))
       expect(lines.filter((line) => line === name || line.startsWith(`${name} `))).not.toEqual([]);
     expect(page.split("\n").filter((line) => line.length > 80)).toEqual([]);

@@ -113,18 +113,18 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
     it("writes refreshed tokens back to the account that they belong to", async () => {
       await using it = await makeHome(mode);
       const { done, home } = it;
-      await entryOf(home).setPassword(await chatgptEntry("renewed@example.com", 60));
+      await entryOf(home).setPassword(await chatgptEntry("refreshed@example.com", 60));
       const before = await entryOf(home).getPassword();
       await done(["accounts", "add", "a", "--current"]);
       await done(["accounts", "add", "b", "--with-api-key"], keyOne);
       await done(["token"]);
-      const renewed = await entryOf(home).getPassword();
-      expect(renewed).not.toBe(before);
+      const refreshed = await entryOf(home).getPassword();
+      expect(refreshed).not.toBe(before);
       await done(["accounts", "use", "b"]);
-      expect(await entryOf(home, "a").getPassword()).toBe(renewed);
+      expect(await entryOf(home, "a").getPassword()).toBe(refreshed);
       await done(["accounts", "use", "a"]);
-      expect(await entryOf(home).getPassword()).toBe(renewed);
-      expect(JSON.parse(renewed ?? "")).toMatchObject({ future: { kept: true } });
+      expect(await entryOf(home).getPassword()).toBe(refreshed);
+      expect(JSON.parse(refreshed ?? "")).toMatchObject({ future: { kept: true } });
     });
 
     it("loses the current sign-in neither in a switch nor in a sign-in", async () => {

@@ -347,7 +347,7 @@ const notRefreshed = async () => {
 
 describe("a warning of the packages", () => {
   it.each([
-    ["token, a bundle of its own", ["token", "--json"]],
+    ["token, which has its own bundle", ["token", "--json"]],
     ["headers, in the main bundle", ["headers", "--json"]],
   ])("is a line on stderr, and stdout stays JSON: %s", async (_, args) => {
     await using running = await notRefreshed();

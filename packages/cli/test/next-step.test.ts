@@ -289,7 +289,7 @@ describe("errorLine", () => {
     );
   });
 
-  it("leaves a message alone that is a sentence of its own", () => {
+  it("does not change a message that is a complete sentence", () => {
     const error = { code: "CLI_INPUT_EMPTY", message: "No API key provided via stdin." };
     expect(errorLine("Error logging in", error)).toBe("No API key provided via stdin.");
   });
@@ -299,7 +299,7 @@ describe("exitCodeOf", () => {
   it.each([
     ["a needed sign-in", { code: "X", message: "", remedy: "signIn" } as const, 4],
     ["any other failure", { code: "X", message: "", remedy: "retry" } as const, 1],
-    ["an error with a code of its own", { code: "X", message: "", exitCode: 2 }, 2],
+    ["an error with its own code", { code: "X", message: "", exitCode: 2 }, 2],
     [
       "a text that is fixed to the letter",
       { code: "LOGIN_CREDENTIAL_FORBIDDEN", message: "", remedy: "signIn" } as const,

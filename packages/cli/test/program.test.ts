@@ -57,7 +57,7 @@ describe("agent-auth", () => {
   });
 
   describe.skipIf(process.platform === "win32")("keeps compiled code", () => {
-    it("in a folder of its own, for this user alone", async () => {
+    it("in its own folder, for this user alone", async () => {
       await using home = await CliHome.make();
       await status(home);
       expect(statSync(cacheOf(home)).mode & 0o777).toBe(0o700);

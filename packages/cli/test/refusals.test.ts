@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => authority.close());
 
-/** Runs a command in a home of its own; answers what it said and what is stored afterwards. */
+/** Runs a command in its own home; answers what it said and what is stored afterwards. */
 const inHome = async (
   args: readonly string[],
   { config = "", auth, ...options }: CliOptions & { readonly config?: string; auth?: unknown } = {},

@@ -123,7 +123,7 @@ const has = (tool: string) => spawnSync(tool, ["--version"]).error === undefined
 const canRun = has("bash") && has("curl");
 if (!canRun) console.warn("skipped: no bash or no curl here; run: tools/debian-packages.sh curl");
 
-/** A folder with an `agent-auth` on PATH, an agent's token, and a CODEX_HOME of its own. */
+/** A folder with an `agent-auth` on PATH, an agent's token, and its own CODEX_HOME. */
 const workshop = async () => {
   const home = await CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
   const cwd = join(home.path, "work");

@@ -18,7 +18,7 @@ for (const reason of [missingPostgres, missingRedis])
   if (reason !== undefined) console.warn(`skipped: ${reason}`);
 
 let server: Promise<Postgres> | undefined;
-/** One server for the tests of a file, each with a database of its own. */
+/** One server for the tests of a file, each with its own database. */
 export const postgresUrl = async (): Promise<string> =>
   (await (server ??= startPostgres())).createDatabase();
 

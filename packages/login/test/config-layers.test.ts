@@ -286,7 +286,7 @@ describe("keys that are refused", () => {
       }),
   );
 
-  it.effect("refuses such an integer in a key of its own", () =>
+  it.effect("refuses such an integer in a key of this project", () =>
     Effect.gen(function* () {
       const file = `model_providers.a.request_max_retries = 9223372036854775807`;
       expect((yield* Effect.flip(load({ file }))).message).toContain("must be a whole number");

@@ -21,7 +21,7 @@ const contract = (of: string, cases: ReadonlyArray<ContractCase>): void => {
   });
 };
 
-/** A built-in lock as one of your own, for the contract. */
+/** A built-in lock as if a program had brought it, for the contract. */
 const asImplementation = (lock: RefreshLock["Service"]): RefreshLockImplementation => ({
   acquire: lock.acquire,
   lastOutcome: Effect.map(

@@ -24,7 +24,7 @@ const numberInFile = (path: string): number => {
   const document = Effect.runSync(parseAuthJson(readFileSync(path), path));
   const key = Redacted.value(document.openaiApiKey ?? Redacted.make(""));
   const match = /^sk-(\d+)-x{20000}-end$/.exec(key);
-  if (match === null) throw new Error("the file holds a credential that nobody saved");
+  if (match === null) throw new Error("the file holds a credential that no process saved");
   return Number(match[1]);
 };
 

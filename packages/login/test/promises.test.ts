@@ -128,7 +128,7 @@ describe("createAuthManager", () => {
       options(home, {
         onWarning: (message) => {
           warnings.push(message);
-          throw new Error("nobody wants to know");
+          throw new Error("the listener failed");
         },
       }),
     );

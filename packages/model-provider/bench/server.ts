@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 
-// A bare HTTP server in a process of its own, so that its work is not counted as the client's.
+// A bare HTTP server in its own process, so that its work is not counted as the client's.
 // `/bytes/<n>` streams n bytes, everything else answers a small JSON.
 
 const small = Buffer.from(JSON.stringify({ id: "resp_1", status: "completed", output: [] }));

@@ -1,4 +1,4 @@
-// The authority of the soak, in a process of its own: it keeps a log of all requests, which would count as ours.
+// The authority of the soak, in its own process: it keeps a log of all requests, which would count as ours.
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { startCompressedClock } from "./soak-clock.ts";
 

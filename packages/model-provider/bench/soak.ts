@@ -1,4 +1,4 @@
-// Memory over an hour, compressed: 10,000 tenants, each an agent identity of its own with its own manager, send
+// Memory over an hour, compressed: 10,000 tenants, each with its own agent identity and manager, send
 // 1,000,000 requests in all; 20 of them at a time, beside 50 tenants that stay. After a warm-up the heap must not grow.
 // `npm run soak -w @agent-auth/model-provider`; SOAK_TENANTS and SOAK_REQUESTS make it smaller.
 import { fork } from "node:child_process";

@@ -11,7 +11,7 @@ import {
 import { startGateway } from "./support/gateway.ts";
 import { chatgptAuthJson, makeHome, signedIn, signIns } from "./support/sign-ins.ts";
 
-// Codex is a program of its own and takes no fetch from us. Its requests get our identity through a loopback
+// Codex is a separate program and takes no fetch from us. Its requests get our identity through a loopback
 // gateway over our fetch (`agent-auth proxy` is that, grown up), or Codex signs in by itself with what we share:
 // auth.json, config.toml and the environment.
 

@@ -21,7 +21,7 @@ async function* pieces(): AsyncGenerator<Buffer> {
 }
 
 /**
- * Answers as soon as a request begins, and closes the connection without reading its body. It runs in a thread of its own,
+ * Answers as soon as a request begins, and closes the connection without reading its body. It runs in its own thread,
  * since in this one it could not answer while a request is being written.
  */
 const refusing = async (status: number) => {

@@ -10,7 +10,7 @@ import { makeHome, signedIn, signIns } from "./support/sign-ins.ts";
 const folder = join(import.meta.dirname, "examples");
 const page = join(import.meta.dirname, "../../../docs/http-clients.md");
 
-/** Runs an example in a process of its own, with this environment and no other. */
+/** Runs an example in its own process, with this environment and no other. */
 const run = async (name: string, env: Readonly<Record<string, string>>) => {
   const args = ["--conditions=@agent-auth/source", join(folder, name)];
   const options = { env: { PATH: process.env["PATH"] ?? "", ...env }, timeout: 30_000 };

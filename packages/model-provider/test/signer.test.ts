@@ -25,7 +25,7 @@ const managerService = (credential: Credential, asked: { count: number }) =>
       snapshot: () => Option.some(credential),
       requestSnapshot: () => Option.some(credential),
       recoverUnauthorized: (rejected) =>
-        Effect.succeed(rejected === credential ? Option.some(chatgpt("renewed")) : Option.none()),
+        Effect.succeed(rejected === credential ? Option.some(chatgpt("refreshed")) : Option.none()),
       inspect: unused,
       reload: unused,
       refresh: () => unused,
@@ -108,7 +108,7 @@ describe("RequestSigner.layer", () => {
       const signed = yield* signer.sign();
       const next = Option.getOrThrow(yield* signer.recover(signed));
       expect(next.toRecord()).toEqual({
-        Authorization: "Bearer renewed",
+        Authorization: "Bearer refreshed",
         "ChatGPT-Account-ID": "acc-1",
       });
       expect(yield* signer.recover(next)).toEqual(Option.none());

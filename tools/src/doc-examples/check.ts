@@ -22,7 +22,7 @@ const output = async (command: string, args: ReadonlyArray<string>, env: NodeJS.
 /** `storage.file.layer` for `@agent-auth/login/storage/file#layer`. */
 const fileNameOf = ({ id }: DocumentedExport): string => id.split(/[/#]/).slice(2).join(".");
 
-/** Writes each example to a file of its own, `<folder>/<package>/<name>.<n>.ts`, and a tsconfig.json for them all. */
+/** Writes each example to its own file, `<folder>/<package>/<name>.<n>.ts`, and a tsconfig.json for them all. */
 export const writeExamples = (
   folder: string,
   packages: ReadonlyMap<string, ReadonlyArray<DocumentedExport>>,
@@ -75,7 +75,7 @@ export interface ExampleRun {
   readonly failed: ReadonlyArray<string>;
 }
 
-/** Runs the examples of one package, without network and in a home folder of their own. */
+/** Runs the examples of one package, without network and in their own home folder. */
 export const runExamples = async (folder: string): Promise<ExampleRun> => {
   const home = mkdtempSync(join(tmpdir(), "agent-auth-examples-"));
   const { text } = await output(

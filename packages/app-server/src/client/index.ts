@@ -62,7 +62,7 @@ export interface AppServerClient extends AsyncDisposable {
 }
 
 /**
- * Returns a client for an app server: `codex app-server`, `agent-auth app-server`, or a server of your own with the account
+ * Returns a client for an app server: `codex app-server`, `agent-auth app-server`, or your own server with the account
  * methods. Calls reject with `AppServerRequestFailed` if the server answers with an error, with `AppServerClosed` if the
  * connection ends first, and with `AppServerAnswerInvalid` if a result does not match its schema.
  *

@@ -72,7 +72,7 @@ export const WorkspaceRouting = z.object({
  * Why there is no account. Not in Codex.
  *
  * - `signedOut`: there is no sign-in.
- * - `otherProvider`: the model provider uses a credential of its own, or none.
+ * - `otherProvider`: the model provider uses its own credential, or none.
  * - `unusable`: there is a credential, and it cannot be used; `code`, `hint` and `remedy` are those of the error.
  */
 export const AccountUnavailable = z.object({

@@ -13,7 +13,7 @@ export type IsHostAllowed = (hostname: string) => boolean;
 
 /**
  * Returns the rule for `Host`. A loopback listener accepts the names of the loopback interface, so that a web page cannot
- * reach it through a name of its own that resolves to 127.0.0.1 (DNS rebinding). Any other listener requires a token and
+ * reach it through a host name of its own domain that resolves to 127.0.0.1 (DNS rebinding). Any other listener requires a token and
  * accepts every name. `allowedHosts` adds names to the first, and restricts the second to these names and its IP address.
  */
 export const makeIsHostAllowed = (

@@ -2,7 +2,7 @@ import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import type { AccountServiceOptions } from "./types.ts";
 
-/** Runs an Effect with a transport of its own, which is loaded when it is first needed. */
+/** Runs an Effect with its own transport, which is loaded when it is first needed. */
 export type WithHttp = <A, E>(effect: Effect.Effect<A, E, HttpTransport>) => Effect.Effect<A, E>;
 
 export const makeWithHttp =

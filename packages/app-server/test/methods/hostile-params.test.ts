@@ -4,7 +4,7 @@ import { handleAccountMethods } from "../../src/methods/index.ts";
 import { openAccountService } from "../../src/promises/index.ts";
 import { openHome } from "../support/home.ts";
 
-/** The longest list of a value that a message of 256 KiB has room for, beside members that are not known. */
+/** The longest list of a value that fits into a message of 256 KiB, beside members that are not known. */
 const unknownMembers = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 1]));
 

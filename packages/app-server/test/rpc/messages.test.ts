@@ -45,9 +45,9 @@ describe("parseMessage", () => {
     ["null", "null"],
     ["an id alone", '{"id":72}'],
     ["an answer without an id", '{"result":{}}'],
-    ["an error that is no object", '{"id":0,"error":"no"}'],
+    ["an error that is not an object", '{"id":0,"error":"no"}'],
     ["an error without a code", '{"id":0,"error":{"message":"no"}}'],
-    ["a method that is no string", '{"id":1,"method":5}'],
+    ["a method that is not a string", '{"id":1,"method":5}'],
     ["a byte order mark", '\ufeff{"id":1,"method":"m"}'],
   ])("ignores %s", (_, text) => {
     expect(parseMessage(text)).toBeUndefined();

@@ -145,7 +145,7 @@ describe("a signed token", () => {
         return `${header}.${text(good)}.AAAA`;
       },
     ],
-    ["that is no JWT", () => "abc"],
+    ["that is not a JWT", () => "abc"],
     ["whose payload is a list", () => `${text({ alg: "HS256" })}.${text([1])}.AAAA`],
   ])("%s is refused", async (_, make) => {
     expect(await statusOf(await make())).toBe("invalid websocket jwt");

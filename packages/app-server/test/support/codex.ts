@@ -59,7 +59,7 @@ const TurnCompleted = z.object({
   turn: z.object({ status: z.string(), error: z.nullable(z.object({ message: z.string() })) }),
 });
 
-/** A running `codex app-server` in a CODEX_HOME of its own, whose backend is the test authority. */
+/** A running `codex app-server` in its own CODEX_HOME, whose backend is the test authority. */
 export interface CodexServer extends AsyncDisposable {
   readonly client: AppServerClient;
   readonly home: string;

@@ -5,5 +5,5 @@ import { runCommand } from "../run-command.ts";
 // in one of its own: almost every run needs it.
 export { layer as defaultStore } from "@agent-auth/login/storage/file";
 
-/** Entry of a bundle of its own: see rolldown.config.ts. */
+/** Entry of a separate bundle: see rolldown.config.ts. */
 export const start = (words: readonly string[]): void => runCommand(command, run, words);

@@ -5,5 +5,5 @@ import { runCommand } from "../run-command.ts";
 export { layer as defaultStore } from "@agent-auth/login/storage/file";
 export { serveStdio } from "@agent-auth/app-server/server";
 
-/** Entry of a bundle of its own: see rolldown.config.ts. */
+/** Entry of a separate bundle: see rolldown.config.ts. */
 export const start = (words: readonly string[]): void => runCommand(command, run, words);

@@ -15,7 +15,7 @@ const messageOnly: ReadonlySet<string> = new Set([
   "LOGIN_WORKSPACE_NOT_ALLOWED",
 ]);
 
-/** Errors whose message is a sentence of its own, without "Error …:" before it (docs/protocol.md §13). */
+/** Errors whose message is a complete sentence, without "Error …:" before it (docs/protocol.md §13). */
 const withoutPrefix: ReadonlySet<string> = new Set([
   "CLI_INPUT_EMPTY",
   "CLI_INPUT_TERMINAL",

@@ -69,7 +69,7 @@ const unusable = (path: string, reason: string, hint?: string) =>
     code: "CLI_PROXY_TOKEN_FILE",
     message: `cannot use the token file ${path}: ${reason}`,
     hint:
-      hint ?? "Name a file of your own, or one that does not exist: it is created with a token.",
+      hint ?? "Name a file that you own, or one that does not exist: it is created with a token.",
   });
 
 /** Headers in which clients of model APIs send their key. */

@@ -104,7 +104,7 @@ const socketFailed = (socketPath: string, error: unknown) => {
   return new CliError({
     code: "CLI_PROXY_SOCKET",
     message: `cannot listen on ${socketPath} (${code})`,
-    hint: "Choose a path that does not exist, in a folder of your own.",
+    hint: "Choose a path that does not exist, in a folder that you own.",
   });
 };
 

@@ -26,5 +26,5 @@ const otherUser: Rejection = {
   status: 403,
   code: "CLI_PROXY_OTHER_USER",
   message: "this proxy serves the user who started it",
-  hint: "Start a proxy of your own, or ask that user to start it with --allow-other-users and --token-file.",
+  hint: "Start your own proxy, or ask that user to start it with --allow-other-users and --token-file.",
 };

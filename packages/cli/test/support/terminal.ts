@@ -13,7 +13,7 @@ export interface TerminalOptions {
   readonly columns?: number;
 }
 
-/** A pseudo-terminal (tmux, a server of its own) in which one command of the built binary runs. */
+/** A pseudo-terminal (tmux, with its own server) in which one command of the built binary runs. */
 export class Terminal implements AsyncDisposable {
   readonly #socket = `agent-auth-test-${randomBytes(6).toString("hex")}`;
 

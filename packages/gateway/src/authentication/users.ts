@@ -21,7 +21,7 @@ export interface VerifiedUser {
 }
 
 /**
- * Verifies access tokens of people. `layerOAuthUsers` does it for JWTs of an issuer; a service of your own can look opaque
+ * Verifies access tokens of people. `layerOAuthUsers` does it for JWTs of an issuer; your own service can look opaque
  * tokens up.
  *
  * @example

@@ -40,17 +40,17 @@ export const readDotEnv = (home: CodexHome, variables: Variables): DotEnv => {
  */
 export const parseDotEnv = (text: string, variables: Variables): Variables | undefined => {
   const found = new Map<string, string>();
-  let room = MAX_EXPANDED_CHARACTERS;
+  let charactersLeft = MAX_EXPANDED_CHARACTERS;
   const lookUp = (name: string): string => {
     const own = variables[name];
     const value = typeof own === "string" ? own : (found.get(name) ?? "");
-    room -= value.length;
-    return room < 0 ? "" : value;
+    charactersLeft -= value.length;
+    return charactersLeft < 0 ? "" : value;
   };
   for (const line of logicalLines(text)) {
     const [, name = "", raw = ""] = assignment.exec(line) ?? [];
     const value = raw.startsWith("#") ? "" : parseValue(raw, lookUp);
-    if (room < 0) return undefined;
+    if (charactersLeft < 0) return undefined;
     if (name !== "" && value !== undefined) found.set(name, value);
   }
   return Object.fromEntries([...found].filter(([name]) => !reserved.test(name)));

@@ -1,7 +1,7 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-// A module of its own, so that model-provider does not load the other errors.
+// A separate module, so that model-provider does not load the other errors.
 
 /**
  * `model_provider`, or the requested provider id, names a provider that is neither built in nor configured. The message is

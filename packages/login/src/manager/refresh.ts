@@ -37,10 +37,10 @@ import {
 import { refreshPauseMs } from "./known-failures.ts";
 
 /** The credential, and the stored document that it was made of. */
-type Renewed = Pick<StoredSignIn, "credential" | "stored">;
+type NewSignIn = Pick<StoredSignIn, "credential" | "stored">;
 
 /** A refreshed credential, and when it is due again, in milliseconds since the epoch. */
-export type Refreshed = Renewed & { readonly dueAgainAtMs: number };
+export type Refreshed = NewSignIn & { readonly dueAgainAtMs: number };
 
 /**
  * Refreshes a ChatGPT sign-in, once for everything that shares the store (docs/protocol.md §9).
@@ -63,7 +63,7 @@ export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* 
 
 const adoptOrTakeTurn = Effect.fnUntraced(function* (
   call: RefreshCall,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<NewSignIn, LoginError, HttpTransport> {
   const { deps, mine } = call;
   const stored = yield* readSignIn(deps.store, mine);
   const last = yield* deps.refreshLock.lastOutcome;
@@ -91,7 +91,7 @@ const takeTurn = (
   call: RefreshCall,
   token: string,
   lastId: string | undefined,
-): Effect.Effect<Renewed, LoginError, HttpTransport> =>
+): Effect.Effect<NewSignIn, LoginError, HttpTransport> =>
   Effect.gen(function* () {
     const { refreshLock } = call.deps;
     const isNews = (outcome: RefreshOutcome) =>
@@ -115,7 +115,7 @@ const takeTurn = (
 const shareOutcome = Effect.fnUntraced(function* (
   { deps, mine }: RefreshCall,
   { result }: RefreshOutcome,
-): Effect.fn.Return<Option.Option<Renewed>, LoginError> {
+): Effect.fn.Return<Option.Option<NewSignIn>, LoginError> {
   const error = errorOf(result, mine);
   if (error?._tag === "RefreshFailed") return yield* error;
   const stored = yield* readSignIn(deps.store, mine);
@@ -128,7 +128,7 @@ const shareOutcome = Effect.fnUntraced(function* (
 const adoptOrSpend = Effect.fnUntraced(function* (
   call: RefreshCall,
   lease: RefreshLease,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<NewSignIn, LoginError, HttpTransport> {
   const { deps, mine } = call;
   const nowMs = yield* Clock.currentTimeMillis;
   const found = yield* readSignIn(deps.store, mine);
@@ -164,7 +164,7 @@ const spendAndStore = Effect.fnUntraced(function* (
     readonly lease: RefreshLease;
     readonly rejections: number;
   },
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<NewSignIn, LoginError, HttpTransport> {
   const { tokens } = signIn;
   const { source } = signIn.stored;
   const { environment, allowInsecureHttp = false } = deps.options;
@@ -230,7 +230,7 @@ const storeTokens = Effect.fnUntraced(function* (
   spent: StoredSignIn,
   fresh: RefreshedTokens,
   { fencingToken }: RefreshLease,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<NewSignIn, LoginError, HttpTransport> {
   const lastRefresh = new Date(yield* Clock.currentTimeMillis).toISOString();
   const tokens: AuthTokens = { ...spent.tokens, ...fresh };
   const withTokens = ({ document }: StoredDocument): AuthDocument => ({
@@ -294,7 +294,7 @@ const afterReplacement = Effect.fnUntraced(function* (
   spent: StoredSignIn,
   fresh: AuthTokens,
   found: Option.Option<StoredDocument>,
-): Effect.fn.Return<Renewed, LoginError, HttpTransport> {
+): Effect.fn.Return<NewSignIn, LoginError, HttpTransport> {
   const theirs = Option.getOrUndefined(found)?.document.tokens;
   const isSameSignIn = theirs !== undefined && theirs.loginOwnerId === spent.tokens.loginOwnerId;
   const current = yield* Effect.result(readSignIn(deps.store, spent.credential));
@@ -312,7 +312,7 @@ const afterReplacement = Effect.fnUntraced(function* (
 const adoptAfterReuse = Effect.fnUntraced(function* (
   { deps, mine }: RefreshCall,
   rejection: RefreshRejected,
-): Effect.fn.Return<Renewed, LoginError> {
+): Effect.fn.Return<NewSignIn, LoginError> {
   const look = Effect.flatMap(readSignIn(deps.store, mine), (stored) =>
     deps.spentTokens.errorOf(stored.tokens) === undefined
       ? Effect.succeed(stored)

@@ -66,7 +66,7 @@ interface Call {
 }
 
 /**
- * A store of your own: it keeps one text, which contains secrets, and tells versions of it apart. An error of one of its
+ * Your own store: it keeps one text, which contains secrets, and tells versions of it apart. An error of one of its
  * functions is reported as `StoreUnavailable`, without the error's message, unless it is an error class of this package.
  * `storeContract` of `@agent-auth/login/testing` tests it.
  */

@@ -94,7 +94,7 @@ const apiKey = (key: string): AuthDocument => ({
 const everything = (secret: string): string =>
   `{"a":1.0,"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens":{"id_token":"a.b.c","access_token":"${secret.repeat(300)}","refresh_token":"${secret}","later":[1e400],"account_id":"acc"},"last_refresh":"2026-04-13T12:00:00.123456Z","agent_identity":{"workspace_id":"w","agent_runtime_id":"r","agent_private_key":"${secret}"},"personal_access_token":"at-ü","z":{"__proto__":null}}`;
 
-/** Each change runs in a lock of its own: a shared store must not depend on the lock of one process. */
+/** Each change runs under its own lock: a shared store must not depend on the lock of one process. */
 const locked = <A, E>(change: Effect.Effect<A, E, HomeLockHeld>) =>
   Effect.provide(
     HomeLock.use((lock) => lock.withLock(change)),

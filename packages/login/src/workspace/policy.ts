@@ -26,7 +26,7 @@ export const ConfigBundle = z.object({ config_toml: Fragments, requirements_toml
 
 export type ConfigBundle = z.infer<typeof ConfigBundle>;
 
-/** A part of a policy, as a configuration of its own. */
+/** A part of a policy, as a separate configuration. */
 interface Part {
   readonly where: string;
   readonly table: TomlTable;

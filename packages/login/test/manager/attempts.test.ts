@@ -129,7 +129,7 @@ describe("managers that wait for the refresh of another", () => {
 /** How far ahead a clock has to be for the program that runs these tests not to count as one that has just started. */
 const settled = 300_000;
 
-/** Asks for the credential in a manager of its own, as a program does that starts at that time. */
+/** Asks for the credential in its own manager, as a program does that starts at that time. */
 const failAt = (setup: ManagerSetup, atMs: number) =>
   withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
     later(atMs, Effect.flip(manager.current)),

@@ -110,7 +110,7 @@ export const managerOptions = async (setup: ManagerSetup): Promise<AuthManagerOp
   return { environment, config, environmentCredentials: true, workspaceChecks, ...setup.options };
 };
 
-/** Runs an effect with a manager of its own, as a program would. */
+/** Runs an effect with its own manager, as a program would. */
 export const withManager = async <A, E>(
   setup: ManagerSetup,
   use: (manager: Manager) => Effect.Effect<A, E>,
@@ -140,7 +140,7 @@ export const chatgptDocument = async (
   };
 };
 
-/** A home with a fresh sign-in of its own authority. */
+/** A home with a fresh sign-in, and its own authority. */
 export const openSignIn = async (minted?: Parameters<TestAuthority["mintChatgptTokens"]>[0]) => {
   const home = await openHome();
   const authority = await openAuthority();

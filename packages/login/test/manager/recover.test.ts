@@ -257,7 +257,7 @@ describe("external tokens", () => {
     expect(error.code).toBe("LOGIN_REFRESH_ACCOUNT_CHANGED");
   });
 
-  it("are an error of their own if the provider fails, never a weaker credential", async () => {
+  it("fail if the provider fails, and never give a weaker credential", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const { external } = provider([]);

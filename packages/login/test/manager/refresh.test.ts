@@ -16,8 +16,8 @@ import {
 const refreshFails = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.flip(manager.refresh("forced")));
 
-/** Renews the stored sign-in as another program would, without our lock. */
-const renewElsewhere = async (home: Home, authority: TestAuthority, refreshToken: string) => {
+/** Refreshes the stored sign-in as another program would, without our lock. */
+const refreshElsewhere = async (home: Home, authority: TestAuthority, refreshToken: string) => {
   const answer = await fetch(`${authority.url}/oauth/token`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -94,7 +94,7 @@ describe("AuthManager.refresh", () => {
     const credential = await withManager({ home, authority }, (manager) =>
       Effect.gen(function* () {
         const other = yield* Effect.promise(() =>
-          renewElsewhere(home, authority, document.tokens.refresh_token),
+          refreshElsewhere(home, authority, document.tokens.refresh_token),
         );
         yield* Effect.promise(other.write);
         const adopted = yield* manager.refresh("unauthorized_recovery");
@@ -108,7 +108,7 @@ describe("AuthManager.refresh", () => {
   it("waits for the pair of the program that spent the token first and is still writing", async () => {
     const { home, authority, document } = await openSignIn();
     authority.configure({ punishReuse: false });
-    const other = await renewElsewhere(home, authority, document.tokens.refresh_token);
+    const other = await refreshElsewhere(home, authority, document.tokens.refresh_token);
     const writeOnceRefused = async () => {
       while (authority.count("refresh") < 2) await new Promise(setImmediate);
       await other.write();

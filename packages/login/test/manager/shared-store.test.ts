@@ -177,7 +177,7 @@ describe("a refresh on a shared store", () => {
     expect(fleet.authority.count("refresh")).toBe(0);
   });
 
-  it("keeps a pair whose lease was lost meanwhile in memory, and stores it in a turn of its own", async () => {
+  it("keeps a pair whose lease was lost meanwhile in memory, and stores it in its own turn", async () => {
     const fleet = await openFleet(EXPIRED);
     const before = fleet.storage.content();
     const { lock } = fleet.storage.open();

@@ -208,7 +208,7 @@ describe("the routing of a workspace", () => {
     expect((await ask({ authority, home }))?.routingOverride).toBe("us");
   });
 
-  it("does not exist if a backend of one's own does not know the path", async () => {
+  it("does not exist if a self-hosted backend does not know the path", async () => {
     const { authority, home } = await openWorkspace();
     authority.behave("accountsCheck", { status: 404 });
     expect(await ask({ authority, home })).toEqual({ checkAgainAtMs: expect.any(Number) });
@@ -466,7 +466,7 @@ describe("the policy of a workspace", () => {
     expect(await ask({ authority, home }, 5 * HOUR_MS)).toBeDefined();
   });
 
-  it("does not exist at a backend of one's own that does not know the path", async () => {
+  it("does not exist at a self-hosted backend that does not know the path", async () => {
     const { authority, home } = await openEnterprise();
     authority.behave("configBundle", { status: 404 });
     expect(await ask({ authority, home })).toBeDefined();

@@ -12,7 +12,7 @@ export interface FileSetup extends ManagerSetup {
   readonly writeToken: (token: string) => Promise<void>;
 }
 
-/** A home whose environment selects a workload identity with a token in a file, exchanged at an authority of its own. */
+/** A home whose environment selects a workload identity with a token in a file, exchanged at its own authority. */
 export const openFileIdentity = async (
   settings: Parameters<typeof openAuthority>[0] = {},
 ): Promise<FileSetup> => {

@@ -35,7 +35,7 @@ export type CredentialSettings =
       readonly manager: AnyAuthManager;
     }
   | {
-      /** Default: an auth manager of its own, which `close` closes. */
+      /** Default: a new auth manager, which `close` closes. */
       readonly manager?: undefined;
       /**
        * Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count. Pass true in a program that runs for the person who set
@@ -210,7 +210,7 @@ const openManager = async (
   });
 };
 
-/** The tokens of a provider's gateway sign-in, over an HTTP client of their own. */
+/** The tokens of a provider's gateway sign-in, over their own HTTP client. */
 const openGateway = async (
   { gateway, id: providerId }: ModelProvider,
   environment: LoginEnvironment,

@@ -139,7 +139,7 @@ export interface SignedInClient extends AsyncDisposable {
   readonly client: ModelProviderClient;
 }
 
-/** A client that is signed in that way, in a home of its own. */
+/** A client that is signed in that way, in its own home. */
 export const signedIn = async (
   authority: TestAuthority,
   signIn: SignIn,

@@ -27,7 +27,7 @@ import {
 } from "../privilege.ts";
 
 /**
- * Every kept account is a small CODEX_HOME of its own, below the real one. Codex never looks there.
+ * Every kept account is its own small CODEX_HOME, below the real one. Codex never looks there.
  *
  * @example
  * ```ts

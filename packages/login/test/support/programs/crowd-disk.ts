@@ -1,5 +1,5 @@
 // In the CODEX_HOME argv[2], on a disk of 64 KiB: stores a credential in a file with 24 KiB of another program,
-// and leaves room for less than that. Prints what asking beforehand brings, and the content's first key afterwards.
+// and leaves less space than that. Prints what asking beforehand brings, and the content's first key afterwards.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
