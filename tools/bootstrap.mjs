@@ -74,6 +74,11 @@ const tasks = {
       "--nxBail=false",
       ...rest,
     ]),
+  /** The heavy tests at their full size (tools/src/proof.ts). */
+  proof: () => {
+    environment.AGENT_AUTH_PROOF = "1";
+    return run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
+  },
   test: () => {
     const targets = ["boundaries", "lint", "typecheck", "build", "api", "test", "packaging"];
     const status = run("nx", ["run-many", "-t", ...targets, ...rest]);

@@ -1,4 +1,4 @@
-import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { type Account, startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,11 +16,20 @@ const config = () =>
 const codexHome = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
 const request = '{"model":"gpt-5","input":"Say hello.","stream":true}';
 
-const signedIn = async (options = {}) => {
+/** What `login` stores of an agent that the authority's account owns. */
+let stored: string | null = null;
+
+/** A home in which an agent is signed in: of that account, or the one whose sign-in all tests share. */
+const signedIn = async (options?: { readonly account: Account }) => {
   const home = await codexHome();
+  if (options === undefined && stored !== null) {
+    await home.writeAuth(stored);
+    return home;
+  }
   const jwt = await authority.mintAgentIdentityJwt(options);
   const login = await home.run(["login", "--with-agent-identity"], { stdin: jwt });
   expect(login.exitCode).toBe(0);
+  if (options === undefined) stored = await home.readAuth();
   return home;
 };
 

@@ -33,6 +33,8 @@ interface Seen {
 let seen: Seen[] = [];
 let upstream: Server;
 let home: CliHome;
+/** Started without arguments, for the tests that need no other. */
+let proxy: RunningProxy;
 
 beforeAll(async () => {
   upstream = createServer((request, response) => {
@@ -44,8 +46,10 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
   home = await CliHome.make(`openai_base_url = "http://127.0.0.1:${portOf(upstream)}/v1"\n`);
+  proxy = await start();
 });
 afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
   upstream.close();
   await home[Symbol.asyncDispose]();
 });
@@ -121,7 +125,6 @@ describe("requests that a browser makes", () => {
       { "user-agent": "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko" },
     ],
   ])("are rejected: %s", async (_, headers) => {
-    await using proxy = await start();
     const own = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [
         name,
@@ -135,7 +138,6 @@ describe("requests that a browser makes", () => {
   });
 
   it("are distinguished from those of Node's fetch, which sends Sec-Fetch-Mode", async () => {
-    await using proxy = await start();
     const answer = await fetch(`${proxy.baseUrl}/models`);
     expect(answer.status).toBe(200);
     expect(seen).toHaveLength(1);
@@ -147,7 +149,6 @@ describe("programs that look like a browser", () => {
     "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.4391",
     "Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.6",
   ])("are served: %s", async (userAgent) => {
-    await using proxy = await start();
     const answer = await send({ port: proxy.port }, "/models", { "user-agent": userAgent });
     expect(answer.status).toBe(200);
   });
@@ -179,7 +180,6 @@ describe("connections that send nothing", () => {
   });
 
   it("are rejected one by one if their requests are: a body that never ends holds nothing", async () => {
-    await using proxy = await start();
     const socket = connect(proxy.port, "127.0.0.1");
     socket.write(
       "POST /responses HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n{",
@@ -210,7 +210,6 @@ describe("requests in other forms", () => {
     ],
     ["the asterisk form", "OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n", 400],
   ])("are rejected: %s", async (_, request, status) => {
-    await using proxy = await start();
     const socket = connect(proxy.port, "127.0.0.1");
     socket.write(request.replaceAll("PORT", String(proxy.port)));
     const [answer]: Buffer[] = await once(socket, "data");
@@ -220,7 +219,6 @@ describe("requests in other forms", () => {
   });
 
   it("do not forward trailers", async () => {
-    await using proxy = await start();
     const socket = connect(proxy.port, "127.0.0.1");
     const head = `POST /responses HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n`;
     socket.write(`${head}2\r\n{}\r\n0\r\nAuthorization: Bearer other\r\n\r\n`);
@@ -234,7 +232,6 @@ describe("requests in other forms", () => {
 
 describe("headers", () => {
   it("do not let upstream pages run scripts, and carry no cookies in either direction", async () => {
-    await using proxy = await start();
     const { headers } = await send({ port: proxy.port }, "/models", { cookie: "mine=1" });
     expect(headers["content-security-policy"]).toBe("sandbox");
     expect(headers["x-content-type-options"]).toBe("nosniff");
@@ -451,7 +448,6 @@ describe.skipIf(!canSwitchUser)("another user of the machine", () => {
   });
 
   it("is kept out on the port of a client of ours, at another loopback address", async () => {
-    await using proxy = await start();
     const ours = connect(proxy.port, "127.0.0.1");
     await new Promise((resolve) => ours.once("connect", resolve));
     const { localPort = 0 } = ours;

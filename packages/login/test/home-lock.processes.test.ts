@@ -6,6 +6,7 @@ import * as Redacted from "effect/Redacted";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { proofSize } from "@agent-auth/tools/proof";
 import { layer as storeLayer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
 import { loadFlock } from "../src/storage/lock/flock.ts";
@@ -14,6 +15,8 @@ import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
 import { start, type Started } from "./support/start-program.ts";
 import { locked } from "./support/lock.ts";
+
+const counterCount = proofSize({ test: 4, proof: 12 });
 
 describe("HomeLock.withLock", () => {
   describe.each(["flock", "sqlite"])("between processes (%s)", (kind) => {
@@ -89,7 +92,7 @@ describe("HomeLock.withLock", () => {
   );
 
   it.live(
-    "loses no count when 12 processes change one file 10 times each",
+    `loses no count when ${counterCount} processes change one file 10 times each`,
     () =>
       Effect.gen(function* () {
         const counter = join(import.meta.dirname, "support/programs/count-under-lock.ts");
@@ -97,7 +100,7 @@ describe("HomeLock.withLock", () => {
         const home = temporaryHome();
         const file = join(home.path, "count");
         writeFileSync(file, "0");
-        const counters = Array.from({ length: 12 }, (_, index) => {
+        const counters = Array.from({ length: counterCount }, (_, index) => {
           const kind = index % 4 === 0 ? "sqlite" : "flock";
           return start([...command, home.path, file, "10", kind], {
             env: { ...process.env, ...env },
@@ -105,7 +108,7 @@ describe("HomeLock.withLock", () => {
         });
         const ended = yield* Effect.promise(() => Promise.all(counters.map((it) => it.ended)));
         expect(ended.map((it) => it.stderr)).toEqual(ended.map(() => ""));
-        expect(readFileSync(file, "utf8")).toBe("120");
+        expect(readFileSync(file, "utf8")).toBe(String(counterCount * 10));
       }),
     180_000, // each process takes seconds to start on a busy machine
   );

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { parseAuthJson } from "../src/storage/auth-json/index.ts";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
+import { proofSize } from "@agent-auth/tools/proof";
 import { temporaryHome } from "./support/home.ts";
 import { program, start } from "./support/start-program.ts";
 import { locked } from "./support/lock.ts";
 
-const SAVES = 1_000;
+const SAVES = proofSize({ test: 200, proof: 1_000 });
 const SAVES_A_KILL = 25;
 const STEPS_OF_A_SAVE = 6;
 
@@ -30,7 +31,7 @@ const numberInFile = (path: string): number => {
 
 describe("CredentialStore.save, file", () => {
   it(
-    "leaves the old credential or the new one, whole, whenever it is killed, over 1,000 saves",
+    `leaves the old credential or the new one, whole, whenever it is killed, over ${SAVES} saves`,
     { timeout: 180_000 },
     async () => {
       const { path: home } = temporaryHome();

@@ -1,3 +1,4 @@
+import { proofSize } from "@agent-auth/tools/proof";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createAuthManager } from "@agent-auth/login/promises";
@@ -6,6 +7,8 @@ import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import { createModelProvider, type ModelProviderClient } from "../src/promises/index.ts";
 import { chatgptAuthJson, makeHome, type SignIn, signedIn, signIns } from "./support/sign-ins.ts";
+
+const storm = proofSize({ test: 300, proof: 2_000 });
 
 const ask = { method: "POST", headers: { "content-type": "application/json" } } as const;
 const body = JSON.stringify({ model: "gpt-5.2-codex", input: "hello" });
@@ -71,7 +74,7 @@ describe("createModelProvider", () => {
     ["a ChatGPT sign-in", "refresh", 1],
     ["an agent identity JWT", "registerTask", 2],
   ] as const)(
-    "recovers %s once for 2,000 concurrent requests that get a 401",
+    `recovers %s once for ${storm} concurrent requests that get a 401`,
     { timeout: 180_000 },
     async (name, endpoint, times) => {
       await using authority = await startTestAuthority();
@@ -80,7 +83,7 @@ describe("createModelProvider", () => {
       if (token === null) authority.revokeTask();
       else authority.revokeAccessToken(Redacted.value(token));
       const statuses = await Promise.all(
-        Array.from({ length: 2_000 }, async () => {
+        Array.from({ length: storm }, async () => {
           const response = await session.client.fetch("/models");
           await response.arrayBuffer();
           return response.status;

@@ -58,6 +58,7 @@ if (missing !== null) console.warn(`sign-in pages are not tested in a browser: $
 
 describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
   let browser: Browser;
+  let page: Page;
   let server: Server;
   let origin: string;
 
@@ -70,6 +71,7 @@ describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
     const address = server.address();
     origin = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
     browser = await launchChromium();
+    page = await browser.newPage();
   }, 180_000);
 
   afterAll(async () => {
@@ -80,7 +82,7 @@ describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
 
   for (const [name, content] of Object.entries(pages)) {
     it(`shows ${name}, legible in light and dark colours, and loads nothing else`, async () => {
-      const { page, trouble } = await open(browser, `${origin}/${name}`);
+      const trouble = await open(page, `${origin}/${name}`);
       assert.strictEqual(await page.title(), `${content.title} · agent-auth`);
       assert.strictEqual(await page.textContent("h1"), content.title);
       for (const colorScheme of ["light", "dark"] as const) {
@@ -96,33 +98,32 @@ describe.skipIf(missing !== null)("sign-in pages in Chromium", () => {
         await shoot(page, `${name}-${colorScheme}`);
       }
       assert.deepStrictEqual(trouble, []);
-      await page.context().close();
     });
 
     it(`fits ${name} into narrow windows`, async () => {
-      const { page } = await open(browser, `${origin}/${name}`);
+      await open(page, `${origin}/${name}`);
       for (const width of [240, 360]) {
         await page.setViewportSize({ width, height: 620 });
         const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
         assert.strictEqual(overflow, 0, `at ${width} pixels`);
       }
       await shoot(page, `${name}-narrow`);
-      await page.context().close();
     });
   }
 
   it("shows hostile text as text", async () => {
-    const { page } = await open(browser, `${origin}/hostile`);
+    await open(page, `${origin}/hostile`);
     assert.include(await page.innerText("dd"), hostile);
     assert.strictEqual(await page.locator("img, script, a, form, iframe").count(), 0);
-    await page.context().close();
   });
 });
 
-/** Opens a page and notes everything that it should not do. */
-const open = async (browser: Browser, url: string) => {
-  const page = await browser.newPage({ viewport: { width: 880, height: 620 } });
+/** Opens a page in the tab of all tests, and notes everything that it should not do. */
+const open = async (page: Page, url: string) => {
   const trouble: Array<string> = [];
+  page.removeAllListeners();
+  await page.setViewportSize({ width: 880, height: 620 });
+  await page.emulateMedia({ colorScheme: null });
   page.on("request", (request) => {
     if (request.url() !== url && !request.url().endsWith("/favicon.ico"))
       trouble.push(request.url());
@@ -133,7 +134,7 @@ const open = async (browser: Browser, url: string) => {
     if (!text.startsWith("Failed to load resource: the server responded")) trouble.push(text);
   });
   await page.goto(url);
-  return { page, trouble };
+  return trouble;
 };
 
 const shoot = async (page: Page, file: string): Promise<void> => {

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { join } from "node:path";
-import { afterEach } from "vitest";
 
 const running = new Set<ChildProcess>();
 
-afterEach(() => {
+/** Kills the programs that a test has left running; `clean-up.ts` calls it after each test. */
+export const killPrograms = (): void => {
   for (const child of running) child.kill("SIGKILL");
-});
+};
 
 /** The command line of one of the programs beside this file, run by this Node from the sources. */
 export const program = (name: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => [

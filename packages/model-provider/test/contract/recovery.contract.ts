@@ -1,3 +1,4 @@
+import { proofSize } from "@agent-auth/tools/proof";
 import { inspect } from "node:util";
 import { SignInRequired } from "../../src/errors/index.ts";
 import { warningContext } from "../../src/runtime/index.ts";
@@ -8,6 +9,8 @@ import { managerOf } from "../support/managers.ts";
 import { providerAt } from "../support/providers.ts";
 import { answer, startServer } from "../support/server.ts";
 import { statuses, authorizations, parts, type OpenClient } from "./open-client.ts";
+
+const storm = proofSize({ test: 300, proof: 2_000 });
 
 /** What happens after a 401. */
 export const recoveryContract = (name: string, openClient: OpenClient): void => {
@@ -140,14 +143,14 @@ export const recoveryContract = (name: string, openClient: OpenClient): void => 
       expect(server.seen[0]?.body).toBe("prompt");
     });
 
-    it("of 2,000 concurrent requests leads to one recovery", { timeout: 180_000 }, async () => {
+    it(`of ${storm} concurrent requests leads to one recovery`, { timeout: 180_000 }, async () => {
       await using server = await startServer((request, response) =>
         answer(response, request.headers.authorization === "Bearer new" ? 200 : 401),
       );
       const manager = managerOf(bearer("old"), bearer("new"), bearer("newer"));
       const one = openClient({ provider: providerAt(server.url), manager });
       const all = await Promise.all(
-        Array.from({ length: 2_000 }, async () => {
+        Array.from({ length: storm }, async () => {
           const got = await one.send(`${server.url}/x`, { method: "POST", body: "p" });
           await textOf(got);
           return got.status;
