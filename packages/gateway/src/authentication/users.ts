@@ -119,12 +119,14 @@ const translate = (error: unknown): RequestRejected | StoreUnavailable => {
 
 const userOf = (claims: JWTPayload, options: OAuthUsersOptions): VerifiedUser | RequestRejected => {
   const { requiredScopes = [], accountOf = openaiAccount } = options;
+  const subject = text(claims.sub);
+  if (subject === undefined) return reject("invalid_token", "the bearer token has no subject");
   const scopes = scopesOf(claims);
   if (!requiredScopes.every((scope) => scopes.includes(scope)))
     return reject("not_allowed", `the bearer token lacks a scope of: ${requiredScopes.join(" ")}`);
   const account = accountOf(claims);
   return {
-    subject: claims.sub ?? "",
+    subject,
     scopes,
     ...(account === undefined ? {} : { account }),
     ...(claims.exp === undefined ? {} : { expiresAtMs: claims.exp * 1000 }),
