@@ -175,12 +175,12 @@ describe("the key set", () => {
   });
 });
 
-describe("whoami", () => {
-  const whoami = (authorization: string) =>
-    new Request(url("/api/accounts/v1/user-auth-credential/whoami"), {
-      headers: { authorization },
-    });
+const whoami = (authorization: string) =>
+  new Request(url("/api/accounts/v1/user-auth-credential/whoami"), {
+    headers: { authorization },
+  });
 
+describe("whoami", () => {
   it("answers an agent, an identity JWT and a person", async () => {
     await using gateway = await createGateway({
       users,

@@ -1,4 +1,5 @@
 import type { Account } from "./identities/accounts.ts";
+import { Agents } from "./identities/agents.ts";
 import { Directory } from "./identities/accounts.ts";
 import { Behaviours } from "./steering/behaviours.ts";
 import type { AuthorityClock } from "./steering/clock.ts";
@@ -62,6 +63,7 @@ export interface AuthorityState {
   readonly clock: AuthorityClock;
   readonly keys: SigningKeys;
   readonly directory: Directory;
+  readonly agents: Agents;
   readonly oauth: OAuthStore;
   readonly workloads: Workloads;
   readonly gateway: Gateway;
@@ -84,8 +86,10 @@ export const changeSettings = (settings: Settings, changes: Partial<Settings>): 
 /** A new authority's state, with one account. */
 export const makeState = (now: () => number, account: Partial<Account>): AuthorityState => {
   const directory = new Directory();
+  const clock = makeClock(now);
   return {
-    clock: makeClock(now),
+    clock,
+    agents: new Agents(clock),
     keys: new SigningKeys(),
     directory,
     oauth: new OAuthStore(),

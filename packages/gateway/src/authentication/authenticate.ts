@@ -18,7 +18,7 @@ import { RequestRejected } from "../errors/index.ts";
 import { makeWindowCounter, type RateLimit } from "../limits/index.ts";
 import type { GatewayMetrics } from "../metrics/index.ts";
 import { type CachedAgent, makeCachedRegistry } from "../registry/cache.ts";
-import type { AgentAccount, AgentRegistry } from "../registry/index.ts";
+import type { AgentRegistry } from "../registry/index.ts";
 import type { AssertionUses, UseVerdict } from "../replay/index.ts";
 import type {
   AgentPrincipal,
@@ -26,8 +26,9 @@ import type {
   Credentials,
   Principal,
   UserPrincipal,
-} from "./index.ts";
+} from "./principal.ts";
 import { reject, rejectAssertion, rejectUnavailable } from "./rejection.ts";
+import { checkAccountHeaders } from "./account-headers.ts";
 import type { UserTokens } from "./users.ts";
 
 /** The services of an authentication; only the registry is required. */
@@ -88,25 +89,6 @@ const checkSignature = (
   return key.verify(assertionMessage(agentRuntimeId, taskId, timestamp), signature)
     ? claimed
     : rejectAssertion(new AssertionSignatureInvalid({ agentRuntimeId }));
-};
-
-const checkAccountHeaders = (
-  account: AgentAccount,
-  { accountId, fedramp }: Credentials,
-  isRequired: boolean,
-): RequestRejected | undefined => {
-  const given = accountId ?? undefined;
-  if (given === undefined) {
-    if (!isRequired) return undefined;
-    return reject("missing_account_id", "the header ChatGPT-Account-ID is missing");
-  }
-  if (given !== account.accountId)
-    return reject("wrong_account_id", "ChatGPT-Account-ID is not the credential's account");
-  if (isRequired && account.isFedramp === true && fedramp !== "true") {
-    const message = "X-OpenAI-Fedramp: true is missing for a FedRAMP account";
-    return reject("missing_fedramp", message);
-  }
-  return undefined;
 };
 
 const counterOf = (limit: RateLimit | null | undefined) =>

@@ -3,72 +3,25 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import type { RequestRejected } from "../errors/index.ts";
-import type { RateLimit } from "../limits/index.ts";
 import { GatewayMetrics } from "../metrics/index.ts";
 import { AgentRegistry } from "../registry/index.ts";
-import type { AgentAccount } from "../registry/index.ts";
-import type { RegistryCacheOptions } from "../registry/cache.ts";
 import { AssertionUses } from "../replay/index.ts";
 import { type Dependencies, makeAuthentication } from "./authenticate.ts";
-import { UserTokens, type VerifiedUser } from "./users.ts";
+import type { AuthenticationOptions, Credentials, Principal } from "./principal.ts";
+import { UserTokens } from "./users.ts";
 
+export type {
+  AgentPrincipal,
+  AuthenticationOptions,
+  Credentials,
+  Principal,
+  UserPrincipal,
+} from "./principal.ts";
 export type { RateLimit } from "../limits/index.ts";
 export type { RegistryCacheOptions } from "../registry/cache.ts";
+export { checkAccountHeaders } from "./account-headers.ts";
 export { rejectionResponse, type RejectionResponse } from "./rejection.ts";
 export { layerOAuthUsers, type OAuthUsersOptions, UserTokens, type VerifiedUser } from "./users.ts";
-
-/** What is read of a request to authenticate it. */
-export interface Credentials {
-  /** The `Authorization` header. */
-  readonly authorization: string | null | undefined;
-  /** The `ChatGPT-Account-ID` header. */
-  readonly accountId?: string | null | undefined;
-  /** The `X-OpenAI-Fedramp` header. */
-  readonly fedramp?: string | null | undefined;
-  /** Where the request comes from, such as the remote address. Absent: limits per source do not apply. */
-  readonly source?: string | undefined;
-}
-
-/** An agent whose assertion was verified. */
-export interface AgentPrincipal {
-  readonly kind: "agent";
-  readonly agentRuntimeId: string;
-  readonly taskId: string;
-  readonly account: AgentAccount;
-  /** When the assertion was signed, milliseconds since the epoch. */
-  readonly signedAtMs: number;
-}
-
-/** A person whose access token was verified. */
-export interface UserPrincipal extends VerifiedUser {
-  readonly kind: "user";
-}
-
-/** Who sent a request. */
-export type Principal = AgentPrincipal | UserPrincipal;
-
-/** How requests are authenticated. */
-export interface AuthenticationOptions {
-  /** How many seconds an assertion's timestamp may be in the past or future. Default 300. */
-  readonly clockWindowSeconds?: number;
-  /**
-   * `required`: an agent must send its account as `ChatGPT-Account-ID`, and `X-OpenAI-Fedramp: true` for a FedRAMP account,
-   * as Codex does. Default `ifPresent`: a header that is sent must name the agent's account.
-   */
-  readonly accountHeaders?: "required" | "ifPresent";
-  /** How long look-ups of the registry are kept. */
-  readonly cache?: RegistryCacheOptions;
-  /** Requests of one agent. Default: unlimited. Counted in this process. */
-  readonly perAgent?: RateLimit;
-  /** Requests of one source. Default: unlimited. Counted in this process. */
-  readonly perSource?: RateLimit;
-  /**
-   * Failed verifications of one source; a source that reaches the limit is rejected before anything is parsed, except for
-   * headers that were verified before. Default 1000 in 10 seconds. If all requests come through one proxy, name the source
-   * by its forwarding header, or set null.
-   */
-  readonly failuresPerSource?: RateLimit | null;
-}
 
 const optional = <I, S>(key: Context.Key<I, S>) =>
   Effect.map(Effect.serviceOption(key), Option.getOrUndefined);

@@ -118,7 +118,7 @@ export interface TaskOptions {
   readonly check?: (
     request: Request,
     agent: RegisteredAgent,
-  ) => Effect.Effect<void, RequestRejected | StoreUnavailable>;
+  ) => Effect.Effect<void, RequestRejected | StoreUnavailable | EndpointError>;
 }
 
 const dayMs = 86_400_000;

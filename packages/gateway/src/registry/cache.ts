@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Option from "effect/Option";
 import { StoreUnavailable } from "../errors/index.ts";
-import type { AgentRegistry, RegisteredAgent, TaskName } from "./index.ts";
+import type { AgentRegistry, RegisteredAgent, TaskName } from "./agent-registry.ts";
 
 /** How long look-ups of the registry are kept in this process. */
 export interface RegistryCacheOptions {

@@ -8,7 +8,7 @@ import {
   type RegisteredAgent,
   type RegisteredTask,
   type TaskName,
-} from "./index.ts";
+} from "./agent-registry.ts";
 
 /** How many entries are looked at for expiry with each registration. */
 const sweepPerCall = 16;

@@ -11,7 +11,7 @@ import {
   AgentRegistry,
   defaultMaxTasksPerAgent,
   type RegisteredAgent,
-} from "./index.ts";
+} from "./agent-registry.ts";
 
 /** How many expired rows are deleted with each registration. */
 const deletesPerCall = 100;

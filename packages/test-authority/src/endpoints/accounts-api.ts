@@ -1,28 +1,26 @@
-import { randomUUID } from "node:crypto";
-import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
+import { registerAgent, whoamiResponse } from "@agent-auth/gateway/endpoints";
 import * as Effect from "effect/Effect";
 import * as z from "zod";
 import type { Account } from "../identities/accounts.ts";
 import { randomToken } from "../identities/accounts.ts";
 import type { HttpResponse } from "../http/response.ts";
 import { badRequest, json, unauthorized } from "../http/response.ts";
+import { agentAccountOf } from "../identities/agents.ts";
+import { runEndpoint, webRequest } from "./gateway-endpoint.ts";
 import { bearerToken, findBearer } from "../identities/authentication.ts";
 import { parseJson } from "../http/body.ts";
 import type { RequestContext, Route } from "../http/router.ts";
 import { anyBase, path } from "../http/router.ts";
 import type { AuthorityState } from "../state.ts";
 
-const whoami = ({ state, request }: RequestContext): HttpResponse => {
-  const { account, kind } = findBearer(state, bearerToken(request));
+const whoami = (context: RequestContext): Promise<HttpResponse> => {
+  const { account, kind } = findBearer(context.state, bearerToken(context.request));
   if (kind !== "personalAccessToken" && kind !== "accessToken")
     throw unauthorized("invalid_token", "the bearer token does not belong to a user");
-  return json(200, {
-    email: account.email,
-    chatgpt_user_id: account.userId,
-    chatgpt_account_id: account.accountId,
-    chatgpt_plan_type: account.planType,
-    chatgpt_account_is_fedramp: account.isFedrampAccount,
-  });
+  return runEndpoint(
+    context,
+    Effect.sync(() => whoamiResponse(agentAccountOf(account))),
+  );
 };
 
 const BiscuitHeaders = z.object({
@@ -84,18 +82,23 @@ const readRegistration = ({ state, request }: RequestContext) => {
   return { account, body: parseJson(request, CurrentDesign) };
 };
 
-const registerAgent = async (context: RequestContext): Promise<HttpResponse> => {
-  const { account, body } = readRegistration(context);
-  const publicKey = await Effect.runPromise(
-    importAgentPublicKey(body.agent_public_key).pipe(
-      Effect.catchTag("AgentPublicKeyMalformed", () => Effect.succeed(undefined)),
-    ),
+/** The gateway's registration, after a check that the body is exactly that of its design. */
+const register = async (context: RequestContext): Promise<HttpResponse> => {
+  const { account } = readRegistration(context);
+  const { agents } = context.state;
+  return runEndpoint(
+    context,
+    registerAgent(webRequest(context), {
+      registry: {
+        ...agents.registry,
+        addAgent: (agent) => {
+          agents.claim(agent.agentRuntimeId, account);
+          return agents.registry.addAgent(agent);
+        },
+      },
+      authorize: () => Effect.succeed(agentAccountOf(account)),
+    }),
   );
-  if (publicKey === undefined)
-    throw badRequest("invalid_public_key", "agent_public_key is not an ssh-ed25519 key");
-  const agentRuntimeId = `agent-${randomUUID()}`;
-  context.state.directory.addAgent(agentRuntimeId, publicKey, account);
-  return json(200, { agent_runtime_id: agentRuntimeId });
 };
 
 /** Who am I, biscuits, and agent registration in both designs. */
@@ -116,6 +119,6 @@ export const accountsApiRoutes: ReadonlyArray<Route> = [
     endpoint: "registerAgent",
     method: "POST",
     pattern: path(`${anyBase}/v1/agent/register`),
-    handle: registerAgent,
+    handle: register,
   },
 ];

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import type { AgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
 import type { PlanType } from "@agent-auth/agent-identity/record/plan";
 
 /** One user in one workspace, as the consent page offers it. */
@@ -25,14 +24,6 @@ export interface BearerToken {
   readonly familyId?: string;
 }
 
-/** A registered agent: its account, its public key and its tasks. */
-export interface Agent {
-  readonly agentRuntimeId: string;
-  readonly publicKey: AgentPublicKey;
-  readonly account: Account;
-  readonly taskIds: Set<string>;
-}
-
 /** A random secret: the prefix and this many random bytes, base64url. */
 export const randomToken = (prefix: string, bytes = 24): string =>
   `${prefix}${randomBytes(bytes).toString("base64url")}`;
@@ -51,11 +42,10 @@ const makeAccount = (given: Partial<Account> = {}): Account => {
   };
 };
 
-/** The accounts, agents, tasks and bearer tokens of the authority. */
+/** The accounts and bearer tokens of the authority. */
 export class Directory {
   readonly accounts: Array<Account> = [];
   readonly bearers = new Map<string, BearerToken>();
-  readonly agents = new Map<string, Agent>();
 
   addAccount(given: Partial<Account> = {}): Account {
     const account = makeAccount(given);
@@ -66,12 +56,6 @@ export class Directory {
   addBearer(token: string, facts: Omit<BearerToken, "revoked">): string {
     this.bearers.set(token, { ...facts, revoked: false });
     return token;
-  }
-
-  addAgent(agentRuntimeId: string, publicKey: AgentPublicKey, account: Account): Agent {
-    const agent = { agentRuntimeId, publicKey, account, taskIds: new Set<string>() };
-    this.agents.set(agentRuntimeId, agent);
-    return agent;
   }
 
   /** Returns whether the token was known. */
@@ -86,18 +70,6 @@ export class Directory {
     const bearer = this.bearers.get(token);
     if (bearer !== undefined) bearer.expiresAtMs = nowMs;
     return bearer !== undefined;
-  }
-
-  /** Removes an agent with all its tasks. Returns whether it was known. */
-  revokeAgent(agentRuntimeId: string): boolean {
-    return this.agents.delete(agentRuntimeId);
-  }
-
-  /** Without an id: every task of every agent. */
-  revokeTask(taskId?: string): void {
-    for (const { taskIds } of this.agents.values())
-      if (taskId === undefined) taskIds.clear();
-      else taskIds.delete(taskId);
   }
 
   /** Revokes every access token of one sign-in. */

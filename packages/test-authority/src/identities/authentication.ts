@@ -1,6 +1,10 @@
 import type { Account, BearerToken } from "./accounts.ts";
-import { unauthorized } from "../http/response.ts";
-import { authenticateAssertion } from "./assertion-authentication.ts";
+import { checkAccountHeaders, type Credentials } from "@agent-auth/gateway/authentication";
+import type { RequestRejected } from "@agent-auth/gateway/errors";
+import * as Effect from "effect/Effect";
+import * as Result from "effect/Result";
+import { HttpError, unauthorized } from "../http/response.ts";
+import { agentAccountOf, onAuthorityClock } from "./agents.ts";
 import type { RecordedRequest } from "../steering/request-log.ts";
 import type { AuthorityState } from "../state.ts";
 
@@ -10,28 +14,19 @@ export interface Caller {
   readonly by: BearerToken["kind"] | "agentAssertion";
 }
 
-const windowMs = 5 * 60 * 1000;
-
 const one = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "object" ? value[0] : value;
 
-const checkAccountHeaders = (request: RecordedRequest, account: Account): void => {
-  const given = one(request.headers["chatgpt-account-id"]);
-  if (given === undefined)
-    throw unauthorized("missing_account_id", "the header ChatGPT-Account-ID is missing");
-  if (given !== account.accountId)
-    throw unauthorized("wrong_account_id", "ChatGPT-Account-ID is not the credential's account");
-  if (account.isFedrampAccount && one(request.headers["x-openai-fedramp"]) !== "true")
-    throw unauthorized(
-      "missing_fedramp",
-      "X-OpenAI-Fedramp: true is missing for a FedRAMP account",
-    );
-};
+const credentialsOf = ({ headers }: RecordedRequest): Credentials => ({
+  authorization: headers.authorization,
+  accountId: one(headers["chatgpt-account-id"]),
+  fedramp: one(headers["x-openai-fedramp"]),
+});
 
-/** Whether a timestamp (RFC 3339, whole seconds, `Z`) is within five minutes of the authority's clock. */
-export const isFresh = (timestamp: string, nowMs: number): boolean =>
-  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp) &&
-  Math.abs(Date.parse(timestamp) - nowMs) <= windowMs;
+const httpError = ({ message, reason, status }: RequestRejected): HttpError =>
+  status === 401
+    ? unauthorized(reason, message)
+    : new HttpError(status, "server_error", reason, message);
 
 /** A bearer token that is known, not revoked and not expired; otherwise throws `HttpError` (401). */
 export const findBearer = (state: AuthorityState, token: string): BearerToken => {
@@ -46,7 +41,11 @@ export const findBearer = (state: AuthorityState, token: string): BearerToken =>
 
 const byBearer = (state: AuthorityState, request: RecordedRequest, token: string): Caller => {
   const { account, kind } = findBearer(state, token);
-  if (kind !== "apiKey") checkAccountHeaders(request, account);
+  const wrong =
+    kind === "apiKey"
+      ? undefined
+      : checkAccountHeaders(agentAccountOf(account), credentialsOf(request), true);
+  if (wrong !== undefined) throw httpError(wrong);
   return { account, by: kind };
 };
 
@@ -68,6 +67,23 @@ export const bearerToken = (request: RecordedRequest): string => {
   return token;
 };
 
+/** The account of an agent's request. */
+const byAssertion = async (state: AuthorityState, request: RecordedRequest): Promise<Caller> => {
+  const { authentication } = state.agents;
+  const result = await Effect.runPromise(
+    onAuthorityClock(
+      state.clock,
+      Effect.result(authentication.authenticate(credentialsOf(request))),
+    ),
+  );
+  if (Result.isFailure(result)) throw httpError(result.failure);
+  const principal = result.success;
+  const account =
+    principal.kind === "agent" ? state.agents.accountOf(principal.agentRuntimeId) : undefined;
+  if (account === undefined) throw unauthorized("unknown_agent", "the agent was revoked");
+  return { account, by: "agentAssertion" };
+};
+
 /** The account of a model request. Throws `HttpError` (401) that says which part of the proof is wrong. */
 export const authenticate = async (
   state: AuthorityState,
@@ -77,7 +93,5 @@ export const authenticate = async (
   if (scheme.toLowerCase() === "bearer") return byBearer(state, request, token);
   if (scheme !== "AgentAssertion")
     throw unauthorized("unknown_scheme", "Authorization is neither Bearer nor AgentAssertion");
-  const { account } = await authenticateAssertion(state, `${scheme} ${token}`);
-  checkAccountHeaders(request, account);
-  return { account, by: "agentAssertion" };
+  return byAssertion(state, request);
 };

@@ -1,13 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { SignJWT } from "jose";
-import type { JWTPayload } from "jose";
+import { createHmac, randomBytes } from "node:crypto";
+import { defaultAudience, defaultIssuer } from "@agent-auth/agent-identity/jwt";
+import { identityClaims, signJwt } from "@agent-auth/gateway/issuer";
+import * as Effect from "effect/Effect";
 import type { Account } from "./accounts.ts";
+import { agentAccountOf } from "./agents.ts";
 import { epochSeconds } from "../steering/clock.ts";
 import type { SigningKey, SigningKeys } from "./signing-keys.ts";
 
 /** Default `iss` and `aud` of agent identity JWTs. */
-export const agentIdentityIssuer = "https://chatgpt.com/codex-backend/agent-identity";
-export const agentIdentityAudience = "codex-app-server";
+export const agentIdentityIssuer = defaultIssuer;
+export const agentIdentityAudience = defaultAudience;
 
 /** Options of an agent identity JWT. The defaults make a valid one; each option can make one thing wrong. */
 export interface MintAgentIdentityOptions {
@@ -67,40 +69,16 @@ export const signClaims = async (
   const { signature = "published" } = signing;
   const key = await pickKey(keys, signature);
   const kid = signing.kid === undefined ? key.kid : signing.kid;
-  const header = { typ: "JWT", ...(kid === null ? {} : { kid }), ...signing.header };
-  if (signature === "none") return `${encode({ alg: "none", ...header })}.${encode(claims)}.`;
-  const payload: JWTPayload = claims;
-  if (signature === "hs256") {
-    const pem = key.publicKey.export({ format: "pem", type: "spki" }).toString();
-    return new SignJWT(payload)
-      .setProtectedHeader({ alg: "HS256", ...header })
-      .sign(Buffer.from(pem));
-  }
-  return new SignJWT(payload).setProtectedHeader({ alg: "RS256", ...header }).sign(key.privateKey);
+  // JSON leaves out what is undefined.
+  const header = { kid: kid ?? undefined, ...signing.header };
+  if (signature === "published" || signature === "unknownKey" || signature === "forgedKey")
+    return Effect.runPromise(signJwt(key, claims, header));
+  const alg = signature === "none" ? "none" : "HS256";
+  const input = `${encode({ alg, typ: "JWT", ...header })}.${encode(claims)}`;
+  if (signature === "none") return `${input}.`;
+  const pem = key.publicKey.export({ format: "pem", type: "spki" });
+  return `${input}.${createHmac("sha256", pem).update(input).digest("base64url")}`;
 };
-
-const currentClaims = (account: Account, agentRuntimeId: string, privateKey: string) => ({
-  agent_runtime_id: agentRuntimeId,
-  agent_private_key: privateKey,
-  account_id: account.accountId,
-  chatgpt_user_id: account.userId,
-  email: account.email,
-  plan_type: account.planType,
-  chatgpt_account_is_fedramp: account.isFedrampAccount,
-});
-
-const firstDesignClaims = (
-  account: Account,
-  agentRuntimeId: string,
-  privateKey: string,
-  nowMs: number,
-) => ({
-  workspace_id: account.accountId,
-  chatgpt_user_id: account.userId,
-  agent_runtime_id: agentRuntimeId,
-  agent_private_key: privateKey,
-  registered_at: new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z"),
-});
 
 /** Claims of an agent identity JWT in the given design. */
 export const agentIdentityClaims = (
@@ -111,20 +89,21 @@ export const agentIdentityClaims = (
   options: MintAgentIdentityOptions,
 ): Readonly<Record<string, unknown>> => {
   const now = epochSeconds(nowMs);
-  const { expiresInSeconds = 3600, notBeforeInSeconds } = options;
+  const { design = "v2", expiresInSeconds = 3600, notBeforeInSeconds } = options;
   return {
-    iss: options.issuer ?? agentIdentityIssuer,
-    aud: options.audience ?? agentIdentityAudience,
-    iat: now,
+    ...identityClaims({
+      issuer: options.issuer ?? agentIdentityIssuer,
+      audience: options.audience ?? agentIdentityAudience,
+      account: agentAccountOf(account),
+      agentRuntimeId,
+      privateKey,
+      nowMs,
+      expiresInSeconds,
+      design,
+    }),
     ...(notBeforeInSeconds === undefined ? {} : { nbf: now + notBeforeInSeconds }),
-    exp: now + expiresInSeconds,
-    ...(options.design === "v1"
-      ? firstDesignClaims(account, agentRuntimeId, privateKey, nowMs)
-      : {
-          ...currentClaims(account, agentRuntimeId, privateKey),
-          ...(options.email === undefined ? {} : { email: options.email }),
-          ...(options.planType === undefined ? {} : { plan_type: options.planType }),
-        }),
+    ...(design === "v1" || options.email === undefined ? {} : { email: options.email }),
+    ...(design === "v1" || options.planType === undefined ? {} : { plan_type: options.planType }),
     ...options.claims,
   };
 };

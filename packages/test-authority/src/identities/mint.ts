@@ -1,9 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { importAgentPublicKey } from "@agent-auth/agent-identity/assertion/verifier";
-import * as Effect from "effect/Effect";
 import type { Account } from "./accounts.ts";
 import { randomToken } from "./accounts.ts";
-import { makeAgentKeyPair } from "./agent-keys.ts";
+import { makeAgentKeyPair } from "./agents.ts";
 import type { MintAgentIdentityOptions } from "./claims.ts";
 import { agentIdentityClaims, signClaims } from "./claims.ts";
 import type { AuthorityState } from "../state.ts";
@@ -25,14 +23,13 @@ export const mintAgentIdentity = async (
 ): Promise<MintedAgentIdentity> => {
   const account = options.account ?? state.account;
   const agentRuntimeId = options.agentRuntimeId ?? `agent-${randomUUID()}`;
-  const { privateKey, publicKeyRaw } = makeAgentKeyPair(options.privateKeyVersion ?? 1);
+  const { privateKey, publicKeyRaw, sshPublicKey } = makeAgentKeyPair(
+    options.privateKeyVersion ?? 1,
+  );
   const now = state.clock.nowMs();
   const claims = agentIdentityClaims(account, agentRuntimeId, privateKey, now, options);
   const jwt = await signClaims(state.keys, claims, options);
-  if (options.known !== false) {
-    const publicKey = await Effect.runPromise(importAgentPublicKey(publicKeyRaw));
-    state.directory.addAgent(agentRuntimeId, publicKey, account);
-  }
+  if (options.known !== false) state.agents.add(agentRuntimeId, sshPublicKey, account);
   return { jwt, agentRuntimeId, account, privateKey, publicKeyRaw };
 };
 
