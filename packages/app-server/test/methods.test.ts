@@ -53,11 +53,11 @@ describe("methods that are refused by name", () => {
     ["account/gcp/setup", "Google Cloud"],
     ["remoteControl/status/read", "remote control"],
     ["userVerification/status", "user verification"],
-  ])("%s: this server has no %s", async (method, area) => {
+  ])("%s: this server does not implement %s", async (method, area) => {
     const { service } = await openService();
     await expect(connect(service, { initialized }).request(method, {})).rejects.toMatchObject({
       rpcCode: -32600,
-      text: `${method} is not supported: this server has no ${area}`,
+      text: `${method} is not supported: this server does not implement ${area}`,
       data: { code: "APP_SERVER_METHOD_NOT_SUPPORTED", remedy: "fixInput" },
     });
   });

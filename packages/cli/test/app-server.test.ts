@@ -131,9 +131,7 @@ describe("app-server on ws://", () => {
   ])("says that %s can connect with --ws-auth none", async (_, flags, note) => {
     await using home = await CliHome.make();
     await using server = await RunningAppServer.start(home, [...openListener, ...flags]);
-    await expect
-      .poll(() => server.lines.at(-1), { timeout: 10_000 })
-      .toBe(`  note: ${note}`);
+    await expect.poll(() => server.lines.at(-1), { timeout: 10_000 }).toBe(`  note: ${note}`);
   });
 
   it("refuses a port in use with exit code 1", async () => {

@@ -71,7 +71,7 @@ export class JwtKidMissing extends Data.TaggedError("JwtKidMissing") {
 /** The JWKS has no key with this `kid` that may verify RS256 signatures. */
 export class JwksKeyNotFound extends Data.TaggedError("JwksKeyNotFound")<{
   readonly kid: string;
-  /** Present if the set has a key with this `kid` that must not be used: why. */
+  /** Why the key with this `kid` must not be used; absent if the set has no such key. */
   readonly problem?: string;
 }> {
   readonly reason = "kid";

@@ -118,7 +118,7 @@ export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRe
  * import { MethodNotSupported } from "@agent-auth/app-server/errors";
  *
  * const error = new MethodNotSupported({ what: "account/bedrock/login", area: "Amazon Bedrock" });
- * console.log(error.message); // account/bedrock/login is not supported: this server has no Amazon Bedrock
+ * console.log(error.message); // account/bedrock/login is not supported: this server does not implement Amazon Bedrock
  * ```
  */
 export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
@@ -129,7 +129,7 @@ export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
   readonly remedy: Remedy = "fixInput";
   readonly hint = "Use codex app-server for it.";
   override get message(): string {
-    return `${this.what} is not supported: this server has no ${this.area}`;
+    return `${this.what} is not supported: this server does not implement ${this.area}`;
   }
 }
 

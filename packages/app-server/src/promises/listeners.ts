@@ -11,7 +11,7 @@ import {
   type WebSocketListenerOptions,
 } from "../server/index.ts";
 
-/** A listener that is open until it is closed. */
+/** An open listener. */
 export interface Listener extends AsyncDisposable {
   /** Disconnects every client and stops listening. */
   readonly close: () => Promise<void>;

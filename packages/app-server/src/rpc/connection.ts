@@ -37,9 +37,9 @@ export interface AccountConnection {
   /** Whether to pass this method to `request` or `notification`. True also for Codex's methods that are not supported. */
   readonly handles: (method: string) => boolean;
   /**
-   * Returns the answer to a request; pass `params` as received, `undefined` if absent. An answer that needs no waiting is
-   * returned at once. Notifications that a request causes are sent after a turn of the event loop that follows the answer,
-   * so that a caller who sends an answer as soon as it has it sends it first.
+   * Returns the answer to a request; pass `params` as received, `undefined` if absent. An answer that needs no waiting
+   * is returned at once. Notifications that a request causes are sent after a turn of the event loop that follows the
+   * answer, so a caller that sends the answer at once sends it before them.
    */
   readonly request: (method: string, params: unknown) => RpcAnswer | Promise<RpcAnswer>;
   readonly notification: (method: string, params: unknown) => void;

@@ -12,7 +12,7 @@ export type TypeScriptFiles = Readonly<Record<string, string>>;
 type Named = Readonly<Record<string, z.ZodMiniType>>;
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Returns one module for each type. A type that another has a name for is imported by it. */
+/** Returns one module for each type. A type that uses another named type imports it. */
 export const typeScriptFiles = (rootTypes: Named, v2Types: Named): TypeScriptFiles => {
   const types = { ...rootTypes, ...v2Types };
   const [ofInput, ofOutput] = [schemasOf(types, "input"), schemasOf(types, "output")];

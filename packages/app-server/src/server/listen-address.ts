@@ -11,8 +11,8 @@ export type ListenAddress =
 
 /**
  * Reads the value of `--listen`: `stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT` or `off`. The IP must be numeric,
- * because a name could resolve to an address that other machines reach. Returns the sentence that says what is wrong with
- * any other value.
+ * because a name could resolve to an address that other machines reach. For any other value, returns the message of the
+ * error.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 
-/** Returns the user id of the program at the other end of a Unix socket; `undefined` if it cannot be found out. */
+/** Returns the user id of the program at the other end of a Unix socket; `undefined` if it cannot be determined. */
 export type UnixPeerUser = (socket: Socket) => number | undefined;
 
 const SOL_SOCKET = 1;

@@ -257,7 +257,7 @@ const Estimate = z.object({
   ),
 });
 
-/** Returns the answer to `account/usage/read` about one thread. The backend tells nothing else with it. */
+/** Returns the answer to `account/usage/read` about one thread. The response of the backend contains nothing else. */
 export const threadUsageOnly = (threadUsage: TokenUsage["threadUsage"]): TokenUsage => ({
   summary: {
     lifetimeTokens: null,
@@ -355,7 +355,7 @@ export interface SwitchableWorkspace {
   /**
    * - `token`: the backend exchanges the login's token.
    * - `signIn`: only a new sign-in helps, with the workspace's single sign-on connection if it has one.
-   * - `government`, `unavailable`: not at all from here.
+   * - `government`, `unavailable`: it cannot be switched to from here.
    */
   readonly access: "token" | "signIn" | "government" | "unavailable";
   readonly connection?: string;

@@ -54,7 +54,7 @@ export class CurrentCredential {
     });
   }
 
-  /** As `manager.current`. A client that is asked for new tokens and does not answer does not hold up the others. */
+  /** As `manager.current`. A client that is asked for new tokens and does not answer does not delay the others. */
   #withoutLender(): Effect.Effect<Credential | null, LoginError> {
     const { announcements, manager, scope } = this.#options;
     return Effect.suspend(() => {
@@ -106,6 +106,6 @@ export class CurrentCredential {
 /** Milliseconds to wait for a client that is asked for new tokens. */
 const LENDER_MS = 1_000;
 
-/** Forced refreshes that are made within ten seconds. Further calls get the credential that there is. */
+/** Forced refreshes that are made within ten seconds. Further calls get the current credential. */
 const MAX_FORCED = 3;
 const FORCED_WITHIN_MS = 10_000;

@@ -21,7 +21,7 @@ import type { AccountManager, LentTokens, TokenOwner } from "./types.ts";
 export interface Lending {
   /** Whether lent tokens are in use. */
   readonly isActive: () => boolean;
-  /** Fails if the configuration forbids lent tokens, or these. */
+  /** Fails if the configuration forbids all lent tokens, or those of this workspace. */
   readonly check: (
     tokens: LentTokens,
   ) => Effect.Effect<void, ExternalAuthDisabled | ExternalWorkspaceNotAllowed | LentTokenInvalid>;
@@ -168,7 +168,10 @@ class LentTokenUse implements Lending {
     });
   }
 
-  /** After tokens that cannot be used: what was in use before is in use again, so that no client can take it away. */
+  /**
+   * Restores what was in use before tokens that cannot be used: a client that lends such tokens must not end the use of
+   * others.
+   */
   #restore(before: Current | undefined): Effect.Effect<void> {
     const { manager } = this.#options;
     return Effect.gen({ self: this }, function* () {

@@ -198,7 +198,7 @@ const backend =
   };
 
 const refusedByName = (what: string, area: string) =>
-  invalid(`${what} is not supported: this server has no ${area}`);
+  invalid(`${what} is not supported: this server does not implement ${area}`);
 const signedOut = {
   result: { account: null, userId: null, requiresOpenaiAuth: true, workspaceRouting: null },
 };

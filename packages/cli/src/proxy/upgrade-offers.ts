@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { hasNoBody } from "./replayable-body.ts";
 
 /**
- * Whether a request asks for a WebSocket (RFC 6455 §4.1). Offers of any other protocol are ignored (RFC 9110 §7.8): curl
- * and Java's client send `Upgrade: h2c` with every first request, which is to be answered as it is.
+ * Whether a request asks for a WebSocket (RFC 6455 §4.1). Offers of any other protocol are ignored (RFC 9110 §7.8):
+ * curl and Java's client send `Upgrade: h2c` with every first request, which must be answered like any other.
  */
 export const asksForWebSocket = (request: IncomingMessage): boolean =>
   request.method === "GET" &&

@@ -79,7 +79,7 @@ const makeMemory = ({ maxUses, maxAssertionsPerAgent }: Required<ReplayLimits>) 
   const agents = new Map<string, Map<string, Use>>();
   let sweeper = agents.entries();
 
-  /** Removes the oldest uses of an agent that may be forgotten. They are about in order of time. */
+  /** Removes the oldest uses of an agent that may be forgotten. They are roughly in order of time. */
   const forget = (uses: Map<string, Use>, nowMs: number) => {
     let step = 0;
     for (const [key, { forgetAfterMs }] of uses) {

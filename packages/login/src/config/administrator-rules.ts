@@ -30,7 +30,10 @@ export const allowedLoginMethods = ({
       methodRuleAgainst(administratorRules, method) === undefined,
   );
 
-/** Returns the rules that `forced_…` keys of an administrator make. Each key has a value and the place that sets it. */
+/**
+ * Returns the rules that follow from the `forced_…` keys that an administrator set. Each key has a value and the place
+ * that sets it.
+ */
 export const forcedRules = ({
   loginMethod,
   workspaceIds,

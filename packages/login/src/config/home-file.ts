@@ -10,7 +10,7 @@ import { systemCodeOf } from "../storage/fs/system-error.ts";
 export type HomeFile =
   | { readonly _tag: "Read"; readonly bytes: Uint8Array }
   | { readonly _tag: "Absent" }
-  /** This user may not enter the folder, so that nothing is known of the file. */
+  /** This user may not enter the folder, so nothing is known about the file. */
   | { readonly _tag: "NoAccess"; readonly error: ConfigUnreadable }
   | { readonly _tag: "Failed"; readonly error: ConfigUnreadable | CodexHomeUnusable };
 
@@ -22,7 +22,7 @@ export const readHomeFile = (home: CodexHome, name: string): HomeFile => {
     const bytes = readSmallFile(path);
     if (bytes !== undefined) return { _tag: "Read", bytes };
   } catch (cause) {
-    // HOME of a service account is often no folder (`/dev/null`). Its configuration does not exist.
+    // HOME of a service account is often not a folder (`/dev/null`). It has no configuration.
     if (!home.explicit && isNoFolder(home)) return { _tag: "Absent" };
     const reason = cause instanceof StoreUnreadable ? cause.reason : "an unexpected failure";
     const error = new ConfigUnreadable({ path, reason });

@@ -61,7 +61,7 @@ export const parseToml = (
     }),
   );
 
-/** Without other members that a caller's object may have. */
+/** Leaves out other members that the caller's object may have. */
 const partOf = ({ isSystemFile, where }: { where: string; isSystemFile?: true }) => ({
   where,
   ...(isSystemFile === true && { isSystemFile }),

@@ -92,7 +92,7 @@ export type LoginMethodName = "chatgpt" | "api";
 
 /**
  * A rule of an administrator about the credentials that may be used: of a system file, or of the policy of a workspace.
- * What violates it is kept and not used.
+ * A credential that violates it is kept but not used.
  */
 export type AdministratorRule =
   | {

@@ -16,8 +16,8 @@ export interface GatewayBrowserOptions extends GatewayClient {
 }
 
 /**
- * Signs in to a gateway with a browser on this machine: authorization code with PKCE (RFC 7636, S256), and a redirect to
- * `http://127.0.0.1:<port>/callback`. A callback with another `state` is refused, and the sign-in goes on waiting.
+ * Signs in to a gateway with a browser on this machine: authorization code with PKCE (RFC 7636, S256), and a redirect
+ * to `http://127.0.0.1:<port>/callback`. A callback with another `state` is refused, and the sign-in keeps waiting.
  *
  * @example
  * ```ts

@@ -25,8 +25,8 @@ const DeviceResponse = z.object({
 });
 
 /**
- * The address of a page that a user may be sent to, as the browser would read it: https or http to a loopback host, without
- * user name and password, which could make it look like another one.
+ * Returns the address of a page, as a browser would read it, if a user may be sent there: https, or http to a loopback
+ * host, without user name and password, which could make it look like another one.
  */
 const pageAddress = (text: string): string | undefined => {
   const url = URL.parse(text);

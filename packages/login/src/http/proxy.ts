@@ -152,7 +152,9 @@ const refusal = (
   return new ProxyRequestFailed({ ...facts, isCertificateUntrusted: false });
 };
 
-/** undici turns a proxy's 407 to an http request into an `InvalidArgumentError`, and then goes on with the response. */
+/**
+ * undici turns a proxy's 407 to an http request into an `InvalidArgumentError`, and then continues with the response.
+ */
 const reportingRefusal = (
   handler: Dispatcher.DispatchHandler,
   proxy: Proxy,

@@ -94,7 +94,9 @@ export const storedExternalCredential = (
   return Effect.map(external, (credential) => ({ ...credential, idToken }));
 };
 
-/** Returns the tokens of an external provider. What the provider says of their owner overrides the token's claims. */
+/**
+ * Returns the tokens of an external provider. What the provider states about their owner overrides the token's claims.
+ */
 export const externalCredential = (
   tokens: Omit<ExternalTokens, "accountId"> & { readonly accountId?: string },
   source: CredentialSource,
@@ -120,7 +122,7 @@ export const externalCredential = (
 
 interface NewSignIn {
   readonly document: AuthDocument;
-  /** The workspace that requests will carry, and those that the tokens claim. */
+  /** The workspace that requests will name, and the workspaces in the claims of the tokens. */
   readonly workspaceIds: ReadonlyArray<string>;
 }
 

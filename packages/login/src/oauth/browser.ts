@@ -50,16 +50,17 @@ export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOpt
   readonly onAuthorizeUrl: (prompt: AuthorizePrompt) => Effect.Effect<void>;
   /**
    * Opens a browser with this link. It is a link to the callback server, which redirects to the sign-in page, so it is
-   * safe in the arguments of a process (see docs/decisions/0040-sign-in-link.md). If this fails, the sign-in goes on.
+   * safe in the arguments of a process (see docs/decisions/0040-sign-in-link.md). If this fails, the sign-in continues.
    */
   readonly openBrowser?: (link: string) => Effect.Effect<void, unknown>;
   /** Called if `openBrowser` fails: the person has to open the sign-in URL. */
   readonly onBrowserFailed?: () => Effect.Effect<void>;
-  /** Called for each callback that was rejected because of its `state`. The sign-in goes on. */
+  /** Called for each callback that was rejected because of its `state`. The sign-in continues. */
   readonly onRejectedCallback?: () => void;
   /**
    * Saves the tokens before the browser is told that the sign-in succeeded. If it fails, the sign-in fails with its
-   * error. It is not interrupted. Without it, the caller saves the tokens that are returned, after the browser was told.
+   * error. It is not interrupted. Without `save`, the caller saves the returned tokens, after the browser has shown the
+   * success page.
    */
   readonly save?: (tokens: ChatgptTokens) => Effect.Effect<unknown, E, R>;
 }

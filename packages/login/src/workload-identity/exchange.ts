@@ -19,12 +19,12 @@ import { decodeUnverifiedClaims } from "../oauth/id-token-claims.ts";
 import { isSuccess, maxRetryAfterMs, parseResponse, retryPauses } from "../oauth/request.ts";
 import type { WorkloadIdentitySettings, WorkloadTarget } from "./settings.ts";
 
-/** The token of one exchange, and whose it is. */
+/** The token of one exchange, and its owner. */
 export type ExchangedToken = Pick<
   WorkloadIdentityCredential,
   "accessToken" | "account" | "obtainedAtMs" | "expiresAtMs"
 > & {
-  /** All ids that the response named, to notice if a later one names others. */
+  /** All ids in the response, to notice a later response with other ids. */
   readonly principal: string;
 };
 

@@ -70,7 +70,7 @@ const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSock
 };
 
 /**
- * Applies a behaviour to an upgrade; undefined if the handshake goes on. A handshake has no response to change, so
+ * Applies a behaviour to an upgrade; undefined if the handshake continues. A handshake has no response to change, so
  * `change` and `headerBytes` do nothing to it.
  */
 const applyBehaviour = async (

@@ -207,7 +207,9 @@ const webSocketBanner = (
     `  healthz: http://${address}/healthz`,
     `  note: ${note}`,
     ...(auth._tag === "None"
-      ? [`  note: ${isOpen ? "every user of this machine" : "every program of this user"} can connect`]
+      ? [
+          `  note: ${isOpen ? "every user of this machine" : "every program of this user"} can connect`,
+        ]
       : []),
   ].join("\n");
 };

@@ -5,7 +5,7 @@ export const spec = defineSpec({
   summary: "verify an AgentAssertion header as a server would",
   description: [
     "Checks the Ed25519 signature with the agent's public key, the timestamp, and the runtime and task if they are given. stdin is the header's value (`AgentAssertion …`), or the whole header line.",
-    "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent who is signed in here.",
+    "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent that is signed in here.",
   ],
   args: [],
   flags: {

@@ -70,7 +70,7 @@ interface Gateway {
   readonly isSignedIn: boolean;
   readonly canRefresh: boolean;
   readonly expiresAtMs?: number;
-  /** Why nothing is known of it. */
+  /** Why its state is not known. */
   readonly error?: Reportable;
 }
 

@@ -79,7 +79,9 @@ const foldersToLock = ({
     return [own, linked].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   });
 
-/** `undefined` if nothing is linked. Rejects if nothing can be replaced in the folder, nor a lock file be created. */
+/**
+ * `undefined` if nothing is linked. Rejects if no file in the folder can be replaced and no lock file can be created.
+ */
 const folderOfLinkedFile = async (path: string): Promise<Folder | undefined> => {
   if (!(await lstat(path)).isSymbolicLink()) return undefined;
   const target = await resolveTarget(path, "save");

@@ -8,7 +8,7 @@ import { maxResponseBytes, unavailable } from "./source.ts";
 /** Milliseconds. Short, because outside of the platform these addresses do not respond. */
 const timeoutMs = 5_000;
 
-/** A response of a metadata server, whose headers tell whether it is one. */
+/** A response of a metadata server, whose headers show that it comes from one. */
 export interface MetadataResponse {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
