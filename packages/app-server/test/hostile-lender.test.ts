@@ -49,7 +49,7 @@ const openRestricted = async (authJson?: object) => {
   return { lendForbidden, service, tokensOf };
 };
 
-const refusal = { code: "LOGIN_FORBIDDEN_BY_ADMINISTRATOR" };
+const refusal = { code: "APP_SERVER_EXTERNAL_WORKSPACE_NOT_ALLOWED" };
 
 describe("a client that lends tokens of a workspace that an administrator forbids", () => {
   it("does not take away the stored sign-in of the others", async () => {

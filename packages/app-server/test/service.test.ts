@@ -293,3 +293,77 @@ it("two services in one process share nothing", async () => {
   expect((await two.service.read()).account).toBeNull();
   await rm(join(one.home, "auth.json"));
 });
+
+describe("forced refreshes of a client that asks in a loop", () => {
+  it.each([
+    { title: "account/read", calls: 20, expected: 3 },
+    { title: "three calls in a row", calls: 3, expected: 3 },
+  ])("$title: $expected refreshes for $calls calls", async ({ calls, expected }) => {
+    const authority = await openAuthority();
+    const home = await openHome();
+    await signIn(home, authority);
+    const { service } = await openService({ authority, home });
+    for (let call = 0; call < calls; call++)
+      expect((await service.read({ refreshToken: true })).account?.type).toBe("chatgpt");
+    expect(authority.count("refresh")).toBe(expected);
+  });
+
+  it("a new sign-in is refreshed again", async () => {
+    const authority = await openAuthority();
+    const home = await openHome();
+    await signIn(home, authority);
+    const { events, service } = await openService({ authority, home });
+    for (let call = 0; call < 5; call++) await service.read({ refreshToken: true });
+    const before = events.length;
+    await signIn(home, authority);
+    await eventually(events, before + 1);
+    await service.read({ refreshToken: true });
+    expect(authority.count("refresh")).toBe(4);
+  });
+});
+
+describe("lent tokens of a workspace with a managed configuration", () => {
+  const lend = async (status: number) => {
+    const authority = await startTestAuthority({
+      account: { planType: "enterprise", accountId: "acct-1", email: "user@example.test" },
+    });
+    onTestFinished(() => authority.close());
+    authority.behave("configBundle", { status });
+    const { events, service } = await openService({ authority });
+    const { accessToken } = await authority.mintChatgptTokens();
+    await service.lendTokens(
+      { accessToken, chatgptAccountId: "acct-1" },
+      owner(() => Promise.reject(new Error())),
+    );
+    return { events, service };
+  };
+
+  it("are complete when it was loaded", async () => {
+    const { events } = await lend(200);
+    await eventually(events, 2);
+    expect(events).toEqual([
+      {
+        method: "account/login/completed",
+        params: { loginId: null, success: true, error: null, onboardingEntrypoint: null },
+      },
+      updated("chatgptAuthTokens", "enterprise"),
+    ]);
+  });
+
+  it.each([403, 400])("failed if it cannot be loaded (%s)", async (status) => {
+    const { events, service } = await lend(status);
+    await eventually(events, 1);
+    expect(events).toEqual([
+      {
+        method: "account/login/completed",
+        params: {
+          loginId: null,
+          success: false,
+          error: expect.stringMatching(/^failed to load workspace requirements: .*status 40[03]/u),
+          onboardingEntrypoint: null,
+        },
+      },
+    ]);
+    expect((await service.read()).accountUnavailable?.reason).toBe("unusable");
+  });
+});

@@ -43,24 +43,22 @@ const askLender = async (
   return usage;
 };
 
-it.each([
-  ["account/read", "read"],
-  ["account/logout", "logout"],
-  ["the lender's departure", "release"],
-  ["new tokens of another client", "lend"],
-] as const)(
+type Opened = Awaited<ReturnType<typeof openWithSilentLender>>;
+
+it.each<[string, (opened: Opened) => Promise<unknown>, unknown]>([
+  ["account/read", async ({ service }) => (await service.read()).account?.type, "chatgpt"],
+  ["account/logout", ({ service }) => service.logout(), undefined],
+  ["the lender's departure", ({ lender, service }) => service.releaseOwner(lender), undefined],
+  ["new tokens of another client", ({ lend }) => lend(3600), undefined],
+])(
   "a client that lent tokens and stays silent does not hold up %s",
   { timeout: 8_000 },
-  async (_, what) => {
+  async (_, run, expected) => {
     const authority = await openAuthority();
     const opened = await openWithSilentLender({ authority });
-    const { lend, lender, service } = opened;
     void askLender(opened, authority);
     await opened.isAsked;
-    if (what === "read") expect((await service.read()).account?.type).toBe("chatgpt");
-    if (what === "logout") await service.logout();
-    if (what === "release") await service.releaseOwner(lender);
-    if (what === "lend") await lend(3600);
+    expect(await run(opened)).toBe(expected);
   },
 );
 

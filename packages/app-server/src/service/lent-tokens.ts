@@ -1,5 +1,4 @@
 import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
-import type { Config } from "@agent-auth/login/config";
 import { refreshAheadMs } from "@agent-auth/login/credential/expiry";
 import type { LoginError } from "@agent-auth/login/errors";
 import type { ExternalAuthProvider, ExternalTokens } from "@agent-auth/login/manager";
@@ -15,6 +14,7 @@ import {
   LentTokensNotRefreshed,
 } from "../errors/index.ts";
 import { askOwner } from "./ask-owner.ts";
+import { allowedWorkspaceIds, isChatgptForbidden, type Restrictions } from "./restrictions.ts";
 import type { AccountManager, LentTokens, TokenOwner } from "./types.ts";
 
 /** The tokens that a client lends. Only one set is in use at a time. */
@@ -35,7 +35,7 @@ export interface Lending {
 
 interface LendingOptions {
   readonly manager: AccountManager;
-  readonly config: Pick<Config, "forcedLoginMethod" | "forcedWorkspaceIds">;
+  readonly config: Restrictions;
   /** Whether tokens stay when their owner leaves. */
   readonly keep: boolean;
   readonly scope: Scope.Scope;
@@ -65,8 +65,9 @@ class LentTokenUse implements Lending {
   readonly isActive = (): boolean => this.#current !== undefined;
 
   readonly check: Lending["check"] = ({ accessToken, chatgptAccountId }) => {
-    const { forcedLoginMethod, forcedWorkspaceIds: allowed } = this.#options.config;
-    if (forcedLoginMethod === "api") return Effect.fail(new ExternalAuthDisabled());
+    const { config } = this.#options;
+    if (isChatgptForbidden(config)) return Effect.fail(new ExternalAuthDisabled());
+    const allowed = allowedWorkspaceIds(config);
     if (allowed !== undefined && !allowed.includes(chatgptAccountId))
       return Effect.fail(new ExternalWorkspaceNotAllowed({ allowed, found: chatgptAccountId }));
     return decodeUnverifiedClaims(accessToken) === undefined

@@ -20,6 +20,7 @@ import {
   LoginServerPortTaken,
 } from "../errors/index.ts";
 import { cancelledText, failedText, type LoginKind, takenOverText } from "./completed-text.ts";
+import { allowedWorkspaceIds } from "./restrictions.ts";
 import { isUuid } from "./uuid.ts";
 import type { WithHttp } from "./http.ts";
 import type {
@@ -154,7 +155,7 @@ class Logins implements LoginSessions {
       ...(issuer === undefined ? {} : { issuer }),
       ...(login.clientId === undefined ? {} : { clientId: login.clientId }),
       allowInsecureHttp,
-      allowedWorkspaceIds: config.forcedWorkspaceIds ?? [],
+      allowedWorkspaceIds: allowedWorkspaceIds(config) ?? [],
     };
   }
 

@@ -606,6 +606,28 @@ export const flows: Readonly<Record<string, Flow>> = {
     issuer: "https://chatgpt-staging.com",
     env: ({ authority }) => ({ CODEX_APP_SERVER_LOGIN_ISSUER: authority.issuer }),
   },
+  "59-managed-requirements": {
+    after: {
+      "start:0": storedChatgpt(),
+      "start:1": storedApiKey,
+      "start:2": storedApiKey,
+      "start:3": storedApiKey,
+    },
+    deviations: [
+      {
+        reason: "without a login method that is allowed, the configuration cannot be loaded",
+        apply: (events) => withoutServer(3, withoutServer(6, events)),
+      },
+      {
+        reason: "configRequirements/read is not part of the account surface",
+        apply: withoutRequests("A2"),
+      },
+      {
+        reason: "the routing of a stored sign-in is asked for when it is first used",
+        apply: inServer(1, withoutSent("account/updated", 1)),
+      },
+    ],
+  },
   "60-plans": {
     jwt: async ({ authority }, name) => {
       const [plan = ""] = plans[Number(name.slice(5, -1)) - 1] ?? [];
@@ -648,6 +670,14 @@ export const flows: Readonly<Record<string, Flow>> = {
   },
 };
 
+/** Leaves out the events of one server of the recording, counted from 1. */
+function withoutServer(
+  number: number,
+  events: ReadonlyArray<TranscriptEvent>,
+): ReadonlyArray<TranscriptEvent> {
+  return inServer(number, () => [])(events);
+}
+
 const byTheCommand = "of the transport: replayed against the command, in packages/cli";
 
 /** Flows of the recordings that are not replayed here, and why. */
@@ -659,5 +689,8 @@ export const notReplayed: Readonly<Record<string, string>> = {
   "34-ws-non-loopback": byTheCommand,
   "35-unix-socket": byTheCommand,
   "50-workload-identity-cache": "is about the times of exchanges, which login's tests cover",
-  "59-managed-requirements": "needs a machine-wide requirements file",
+  "55-responses-proxy-github-oidc": "is about a proxy: tests of cli and login cover it",
+  "56-child-environment": "this server runs no commands; cli's exec removes these variables",
+  "57-organization-headers":
+    "is about headers of model requests, which model-provider's tests cover",
 };

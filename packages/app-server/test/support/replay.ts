@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -167,6 +167,11 @@ class Replay {
     this.configToml = setup.configToml ?? transcript.configToml;
   }
 
+  /** The folder of an administrator's files, `/etc/codex` in the recordings. */
+  get #systemFolder(): string {
+    return join(this.#stage.home, "system");
+  }
+
   async run(): Promise<ReadonlyArray<Comparison>> {
     await this.setup.before?.(this.#stage);
     for (const event of this.#events) await this.#step(event);
@@ -178,6 +183,10 @@ class Replay {
 
   async #step(event: TranscriptEvent): Promise<void> {
     const { conn, dir, msg } = event;
+    if (event.note === "requirements.toml") {
+      await mkdir(this.#systemFolder, { recursive: true });
+      await writeFile(join(this.#systemFolder, "requirements.toml"), String(event.value));
+    }
     if (event.note === "exit" || event.note === "server exit") return this.#closeServer();
     if (conn === undefined) return;
     if (event.closed === true) {
@@ -315,7 +324,7 @@ class Replay {
         CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL: authority.accountsBaseUrl,
         ...(await this.setup.env?.(this.#stage, this.#server)),
       },
-      { homeDir: home },
+      { homeDir: home, systemFolder: this.#systemFolder },
     );
     const config = await Effect.runPromise(
       loadConfig({

@@ -76,8 +76,9 @@ const unsupported = {
 
 type UnsupportedFlag = keyof typeof unsupported;
 
+const isUnsupported = (name: string): name is UnsupportedFlag => name in unsupported;
+
 const refuseUnsupported = (flags: Readonly<Record<UnsupportedFlag, unknown>>): void => {
-  const isUnsupported = (name: string): name is UnsupportedFlag => name in unsupported;
   for (const flag of Object.keys(unsupported).filter(isUnsupported))
     if (flags[flag] !== undefined && flags[flag] !== false)
       throw new UsageError(`--${flag} is not supported: ${unsupported[flag]}`, spec.path);
