@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import { contentVersion } from "../storage/fingerprint.ts";
-import type { WorkloadIdentity, WorkloadIdentityOptions } from "./index.ts";
+import type { WorkloadIdentity, WorkloadIdentityOptions } from "./make.ts";
 
 /**
  * The workload identities of a program: managers that are given the same service share one exchange, if they have the same
@@ -15,7 +15,7 @@ import type { WorkloadIdentity, WorkloadIdentityOptions } from "./index.ts";
  * import { WorkloadIdentities } from "@agent-auth/login/workload-identity";
  * import * as Layer from "effect/Layer";
  *
- * // This manager makes exchanges of its own.
+ * // This manager makes its own exchanges.
  * export const separate = (options: AuthManagerOptions) =>
  *   Layer.provide(layer(options), Layer.fresh(WorkloadIdentities.layer));
  * ```
@@ -23,7 +23,7 @@ import type { WorkloadIdentity, WorkloadIdentityOptions } from "./index.ts";
 export class WorkloadIdentities extends Context.Service<
   WorkloadIdentities,
   {
-    /** The one with these settings, made at the first call. Sends nothing. */
+    /** Returns the workload identity with these settings, which is made at the first call. Sends nothing. */
     readonly open: (options: WorkloadIdentityOptions) => Effect.Effect<WorkloadIdentity>;
   }
 >()("@agent-auth/login/workload-identity") {
@@ -34,7 +34,7 @@ export class WorkloadIdentities extends Context.Service<
         const key = keyOf(options);
         const found = identities.get(key);
         if (found !== undefined) return found;
-        const { makeWorkloadIdentity } = yield* Effect.promise(() => import("./index.ts"));
+        const { makeWorkloadIdentity } = yield* Effect.promise(() => import("./make.ts"));
         const made = yield* makeWorkloadIdentity(options);
         const first = identities.get(key) ?? made; // another caller may have been faster
         identities.set(key, first);
