@@ -59,7 +59,7 @@ done
 `;
 
 /**
- * Starts a session bus and an unlocked keyring, and sets this process's `DBUS_SESSION_BUS_ADDRESS`. Call it once per
+ * Starts a session bus and an unlocked keyring, and sets this process's `DBUS_SESSION_BUS_ADDRESS` until it is disposed of. Call it once per
  * process: D-Bus keeps the first address.
  */
 export const startDesktop = async (): Promise<Desktop> => {
@@ -81,6 +81,7 @@ export const startDesktop = async (): Promise<Desktop> => {
   const keyringPid = Number(pid);
   if (address === undefined || address === "" || !(keyringPid > 1))
     throw new Error("the session bus or the keyring did not start");
+  const previous = process.env["DBUS_SESSION_BUS_ADDRESS"];
   process.env["DBUS_SESSION_BUS_ADDRESS"] = address;
   return {
     env: { DBUS_SESSION_BUS_ADDRESS: address },
@@ -93,6 +94,8 @@ export const startDesktop = async (): Promise<Desktop> => {
       if (status !== 0) throw new Error("the keyring could not be unlocked");
     },
     [Symbol.asyncDispose]: async () => {
+      if (previous === undefined) delete process.env["DBUS_SESSION_BUS_ADDRESS"];
+      else process.env["DBUS_SESSION_BUS_ADDRESS"] = previous;
       session.stdin.end();
       await ended;
       rmSync(folder, { recursive: true, force: true });

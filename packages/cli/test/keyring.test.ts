@@ -29,11 +29,11 @@ type Mode = "keyring" | "auto";
 const keyOne = "sk-proj-one-0123456789";
 const keyTwo = "sk-proj-two-0123456789";
 
-const makeHome = async (mode: Mode) => {
+const makeHome = async (mode: Mode, provider = authority) => {
   const home = await CliHome.make(
     `cli_auth_credentials_store = "${mode}"
-chatgpt_base_url = "${authority.chatgptBaseUrl}"
-openai_base_url = "${authority.openaiBaseUrl}"
+chatgpt_base_url = "${provider.chatgptBaseUrl}"
+openai_base_url = "${provider.openaiBaseUrl}"
 `,
   );
   const run = (args: readonly string[], stdin = "") => home.run(args, { stdin, env: desktop.env });
@@ -189,38 +189,48 @@ describe.skipIf(missingKeyring !== undefined).each<Mode>(["keyring", "auto"])(
       expect(await entryOf(home, "a").getPassword()).toBeNull();
       expect(await readdir(join(home.path, "accounts"))).toEqual([]);
     });
+  },
+);
 
-    it("is followed by a proxy that runs: a switch, a sign-out and a sign-in", async () => {
-      await using it = await makeHome(mode);
+// At the same time, since they wait: a proxy reads the keyring every five seconds.
+describe.skipIf(missingKeyring !== undefined)("a proxy that runs", () => {
+  it.concurrent.each<Mode>(["keyring", "auto"])(
+    "follows a switch, a sign-out and a sign-in, store %s",
+    async (mode) => {
+      await using provider = await startTestAuthority();
+      await using it = await makeHome(mode, provider);
       const { done, home } = it;
       await done(["login", "--with-api-key"], keyOne);
       await done(["accounts", "add", "one", "--current"]);
       await done(["accounts", "add", "two", "--with-api-key"], keyTwo);
       await using proxy = await RunningProxy.start(home, [], desktop.env);
-      expect(await speaksFor(proxy)).toBe(`Bearer ${keyOne}`);
+      expect(await speaksFor(proxy, provider)).toBe(`Bearer ${keyOne}`);
       await done(["accounts", "use", "two"]);
-      await soonSpeaksFor(proxy, `Bearer ${keyTwo}`);
+      await soonSpeaksFor(proxy, provider, `Bearer ${keyTwo}`);
       await done(["logout"]);
-      await soonSpeaksFor(proxy, undefined);
+      await soonSpeaksFor(proxy, provider, undefined);
       await done(["login", "--with-api-key"], keyOne);
-      await soonSpeaksFor(proxy, `Bearer ${keyOne}`);
+      await soonSpeaksFor(proxy, provider, `Bearer ${keyOne}`);
       expect(existsSync(home.authFile)).toBe(false);
-    });
-  },
-);
+    },
+  );
+});
 
 /** Sends one request and returns its credential, or `undefined` if none arrived. The authority knows neither key. */
-const speaksFor = async (proxy: RunningProxy) => {
-  const before = authority.count("models");
+const speaksFor = async (proxy: RunningProxy, provider: TestAuthority) => {
+  const before = provider.count("models");
   const answer = await request(`${proxy.baseUrl}/models`);
   await answer.body.dump();
-  return authority.requestsTo("models").at(before)?.headers.authorization;
+  return provider.requestsTo("models").at(before)?.headers.authorization;
 };
 
 const soon = { timeout: 8000, interval: 200 };
 
-const soonSpeaksFor = (proxy: RunningProxy, expected: string | undefined) =>
-  vi.waitFor(async () => expect(await speaksFor(proxy)).toBe(expected), soon);
+const soonSpeaksFor = (
+  proxy: RunningProxy,
+  provider: TestAuthority,
+  expected: string | undefined,
+) => vi.waitFor(async () => expect(await speaksFor(proxy, provider)).toBe(expected), soon);
 
 // Last, since the keyring of this file's desktop dies in it.
 describe.skipIf(missingKeyring !== undefined)("when the keyring stops", () => {
@@ -237,7 +247,7 @@ describe.skipIf(missingKeyring !== undefined)("when the keyring stops", () => {
     // The bus starts another keyring, which stays locked.
     desktop.killKeyring();
     await vi.waitFor(async () => {
-      expect(await speaksFor(proxy)).toBe(`Bearer ${keyOne}`);
+      expect(await speaksFor(proxy, authority)).toBe(`Bearer ${keyOne}`);
       expect(proxy.log).toContainEqual(
         expect.stringMatching(/^warning: OS keyring .*\(LOGIN_KEYRING_UNAVAILABLE\)$/u),
       );
