@@ -6,6 +6,7 @@ import { eagerFunctions } from "./build/eager-functions.ts";
 import { lazyBuiltins } from "./build/lazy-builtins.ts";
 import { leanEffect } from "./build/lean-effect.ts";
 import { leanUndici } from "./build/lean-undici.ts";
+import { oneRedacted } from "./build/one-redacted.ts";
 import { oneStartFile } from "./build/one-start-file.ts";
 import { sweepStale } from "./build/sweep-stale.ts";
 import { thirdPartyLicenses } from "./build/third-party-licenses.ts";
@@ -29,10 +30,15 @@ const launcherLoadsSiblings: Plugin = {
       .replaceAll('require("node:', 'require("'), // Node before 14.18 does not know the prefix
 };
 
-/** One copy for all bundles: of undici only the parts that are used (src/undici.cjs), and of gRPC (src/grpc.ts). */
+/**
+ * One copy for all bundles: of undici only the parts that are used (src/undici.cjs), of gRPC (src/grpc.ts), and of what
+ * opens a shared store. The last has its own copy of Effect: a part that is loaded on demand makes what a bundle starts with
+ * larger, by everything that both use (docs/decisions/0088-shared-store-in-a-bundle-of-its-own.md).
+ */
 const siblings: ReadonlyMap<string, string> = new Map([
   ["undici", "./undici.cjs"],
   ["@grpc/grpc-js", "./grpc.cjs"],
+  ["./shared-store.ts", "./shared-store.cjs"],
 ]);
 
 const sharedAreSiblings: Plugin = {
@@ -109,7 +115,7 @@ const bundle = ({
 const command = (name: string, late: Plugin[] = []): Bundle => ({
   name,
   input: `src/entries/${name}.ts`,
-  plugins: [sharedAreSiblings, leanEffect(), lazyBuiltins()],
+  plugins: [sharedAreSiblings, leanEffect(), oneRedacted(), lazyBuiltins()],
   late,
 });
 
@@ -128,7 +134,12 @@ export default defineConfig([
   bundle({
     name: "main",
     input: "src/main.ts",
-    plugins: [sharedAreSiblings, leanEffect(), lazyBuiltins()],
+    plugins: [sharedAreSiblings, leanEffect(), oneRedacted(), lazyBuiltins()],
+  }),
+  bundle({
+    name: "shared-store",
+    input: "src/shared-store.ts",
+    plugins: [leanEffect(), oneRedacted(), lazyBuiltins()],
   }),
   bundle({ name: "grpc", input: "src/grpc.ts", isOneFile: true }),
   bundle({

@@ -1,7 +1,10 @@
 import * as AuthManager from "@agent-auth/login/manager";
 import { type Config, loadConfig } from "@agent-auth/login/config";
 import { loadEnvironment, type LoginEnvironment } from "@agent-auth/login/config/environment";
+import { layer as configuredStore } from "@agent-auth/login/storage/configured";
+import type { Storage } from "@agent-auth/login/storage/custom";
 import * as Effect from "effect/Effect";
+import type * as Layer from "effect/Layer";
 import { accountHome } from "@agent-auth/login/storage/accounts";
 import type { GlobalValues } from "./argv/command-spec.ts";
 import { makeNotify, type Notify } from "./terminal/write.ts";
@@ -16,6 +19,8 @@ export interface Session {
   readonly config: Config;
   /** The kept account that the command works on; absent for the current sign-in. */
   readonly account?: string;
+  /** The shared store of the configuration; absent if it names none. */
+  readonly storage?: Layer.Layer<Storage>;
   readonly notify: Notify;
 }
 
@@ -23,14 +28,35 @@ export interface Session {
 export const openSession = Effect.fnUntraced(function* (globals: GlobalValues) {
   const environment = loadEnvironment(process.env);
   const config = yield* loadConfig({ ...environment, overrides: globals.config });
+  const storage = yield* sharedStorage(config, environment, globals);
   const session: Session = {
     environment,
     config,
     notify: makeNotify(globals),
     ...(globals.account !== undefined && { account: globals.account }),
+    ...(storage !== undefined && { storage }),
   };
   return session;
 });
+
+const sharedStorage = Effect.fnUntraced(function* (
+  { sharedStore }: Config,
+  environment: LoginEnvironment,
+  { account }: GlobalValues,
+) {
+  if (sharedStore === undefined) return undefined;
+  const { openSharedStore } = yield* Effect.promise(() => import("./shared-store.ts"));
+  return yield* openSharedStore(sharedStore, environment, account);
+});
+
+/** The store of the current sign-in: the shared one, else the one of CODEX_HOME. */
+export const storeLayer = ({ config, environment, storage }: Session) =>
+  storage ??
+  configuredStore({
+    mode: config.credentialsStore,
+    secretAuthStorage: config.secretAuthStorage ?? false,
+    codexHome: environment.codexHome,
+  });
 
 /**
  * What a manager is used for: sending requests, signing in or out, looking at the credential without changing anything,
@@ -49,6 +75,7 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
       session.environment.codexHome.notFound === undefined && {
         codexHome: accountHome(session.environment.codexHome.path, session.account),
       }),
+    ...(session.storage !== undefined && { storage: session.storage }),
     environment: session.environment,
     config: session.config,
     environmentCredentials: use !== "appServer",

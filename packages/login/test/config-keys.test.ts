@@ -31,7 +31,11 @@ const keysRead = (): ReadonlySet<string> => {
   const oauth = { authorization_url: "https://a", token_url: "https://a", client_id: "c" };
   const gateway = recording({ base_url: "https://a", gateway_oauth: recording(oauth) });
   const workload = recording({ source: "file", token_file: "/token" });
-  const agentAuth = recording({ workload_identity: workload });
+  const agentAuth = recording({
+    workload_identity: workload,
+    store: "sqlite:/store.db",
+    store_key_command: ["print-keys"],
+  });
   const table = recording({
     model_providers: { acme: provider, gw: gateway },
     agent_auth: agentAuth,

@@ -40,6 +40,7 @@ const detailRows = (credential: CredentialFacts, nowMs: number): readonly Row[] 
     ...(accountId === undefined ? [] : [["workspace", accountId] as const]),
     ...(planType === undefined ? [] : [["plan", planType] as const]),
     ["source", describeSource(credential.source)],
+    ...(credential.source._tag === "Store" ? [["codex", "does not read this store"] as const] : []),
     ...(expiresAtMs === null ? [] : [["expires", timeText(expiresAtMs, nowMs)] as const]),
   ];
 };

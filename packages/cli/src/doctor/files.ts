@@ -1,13 +1,12 @@
 import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { CredentialStore } from "@agent-auth/login/storage";
-import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { CodexHomeUnusable, describeSource } from "@agent-auth/login/errors";
 import { HomeLock, layer as homeLock } from "@agent-auth/login/storage/lock";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Session } from "../session.ts";
+import { type Session, storeLayer } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
 const OTHERS_WRITE = 0o022;
@@ -81,31 +80,31 @@ const credentialVariable = (environment: Session["environment"]) =>
  * Checks that the store can be read and written, and which credential the next request takes: a variable's or the
  * store's. Nothing is changed. A store that cannot be used is only a warning if a variable provides the credential.
  */
-export const checkStoreAndEnvironment = ({
-  environment,
-  config,
-}: Session): Effect.Effect<readonly [store: Check, environment: Check]> => {
+export const checkStoreAndEnvironment = (
+  session: Session,
+): Effect.Effect<readonly [store: Check, environment: Check]> => {
+  const { config, environment } = session;
   const variable = credentialVariable(environment);
-  const store = configuredStore({
-    mode: config.credentialsStore,
-    secretAuthStorage: config.secretAuthStorage ?? false,
-    codexHome: environment.codexHome,
-  });
   return Effect.gen(function* () {
-    const { load, checkWritable } = yield* CredentialStore;
+    const { checkWritable, describe, load } = yield* CredentialStore;
     const stored = Option.map(yield* load, ({ source }) => describeSource(source));
     yield* checkWritable;
     const content = Option.match(stored, {
-      onNone: () => "holds nothing",
+      onNone: () =>
+        describe.mode === "custom"
+          ? `${describe.places.map(describeSource).join()} holds nothing`
+          : "holds nothing",
       onSome: (place) => `holds a credential in ${place}`,
     });
     const check =
-      config.credentialsStore === "ephemeral" && variable === undefined
+      describe.mode === "ephemeral" && variable === undefined
         ? warn("store", "ephemeral: nothing is kept", 'Set cli_auth_credentials_store = "file"')
-        : ok("store", `${config.credentialsStore}: ${content}`);
+        : describe.mode === "custom"
+          ? ok("store", `shared: ${content}. Codex does not read it`)
+          : ok("store", `${config.credentialsStore}: ${content}`);
     return [check, environmentCheck(variable, Option.getOrUndefined(stored))] as const;
   }).pipe(
-    Effect.provide(store),
+    Effect.provide(storeLayer(session)),
     Effect.catch((error) =>
       Effect.succeed([
         failed("store", error, variable === undefined ? "fail" : "warn"),
@@ -131,8 +130,10 @@ const environmentCheck = (variable: string | undefined, stored: string | undefin
  * Whether the lock of CODEX_HOME can be taken: a refresh and a sign-in need it. Released at once. Skipped if the folder
  * does not exist, because taking the lock would create it.
  */
-export const checkLock = ({ environment }: Session): Effect.Effect<Check> => {
+export const checkLock = ({ environment, storage }: Session): Effect.Effect<Check> => {
   const { codexHome } = environment;
+  if (storage !== undefined)
+    return Effect.succeed(ok("lock", "not needed: the shared store has a lock of its own"));
   if (codexHome.notFound !== undefined || statOf(codexHome.path)?.isDirectory() !== true) {
     return Effect.succeed(ok("lock", "not needed yet"));
   }

@@ -42,6 +42,7 @@ const remedies = {
   CLI_PROXY_TOKEN_FILE: "fixInput",
   CLI_REQUEST_FAILED: "fixNetwork",
   CLI_SOURCES_CONFLICT: "fixInput",
+  CLI_STORE_KEYS_MISSING: "fixConfig",
 } as const satisfies Record<`CLI_${string}`, Remedy>;
 
 /** Every `code` of a failure of the command line itself. */

@@ -42,6 +42,8 @@ export interface LoginEnvironment {
   readonly workloadIdentity?: WorkloadIdentityVariables;
   /** `AGENT_AUTH_CONFIG`: TOML that `loadConfig` applies over `config.toml`. It may contain secrets. */
   readonly configToml?: Redacted.Redacted;
+  /** The variables of a shared store, which `loadConfig` applies over `config.toml`. Present if one of them is set. */
+  readonly sharedStore?: SharedStoreVariables;
   /** `CODEX_REFRESH_TOKEN_URL_OVERRIDE` */
   readonly refreshTokenUrl?: string;
   /** `CODEX_REVOKE_TOKEN_URL_OVERRIDE` */
@@ -72,6 +74,16 @@ export interface LoginEnvironment {
   readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
 }
 
+/** `AGENT_AUTH_STORE` and the variables of its keys. */
+export interface SharedStoreVariables {
+  /** `AGENT_AUTH_STORE`. It may contain a password. */
+  readonly url?: Redacted.Redacted;
+  /** `AGENT_AUTH_STORE_KEY_FILE` */
+  readonly keyFile?: string;
+  /** Whether `AGENT_AUTH_STORE_KEY` is set, which contains keys. */
+  readonly hasKeys: boolean;
+}
+
 const workloadVariables = [
   ...selectingVariables,
   "OPENAI_SPIFFE_AUDIENCE",
@@ -88,6 +100,9 @@ export const credentialVariables: ReadonlyArray<string> = [
   "CODEX_API_KEY",
   "CODEX_AGENT_IDENTITY",
   "CODEX_ACCESS_TOKEN",
+  "AGENT_AUTH_STORE",
+  "AGENT_AUTH_STORE_KEY",
+  "AGENT_AUTH_STORE_KEY_FILE",
   ...workloadVariables.filter((name) => name.startsWith("OPENAI_")),
 ];
 
@@ -248,6 +263,7 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
         filled(variables["AGENT_AUTH_CONFIG"]) === undefined
           ? undefined
           : redact("AGENT_AUTH_CONFIG", variables["AGENT_AUTH_CONFIG"]),
+      sharedStore: readSharedStore(variables),
       refreshTokenUrl: url("CODEX_REFRESH_TOKEN_URL_OVERRIDE"),
       revokeTokenUrl: url("CODEX_REVOKE_TOKEN_URL_OVERRIDE"),
       authApiBaseUrl: url("CODEX_AUTHAPI_BASE_URL"),
@@ -264,6 +280,15 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
       dotEnvProblem: dotEnv.problem,
     }),
   };
+};
+
+/** Only from the process: a file must not decide where the credentials of a program that it does not know are stored. */
+const readSharedStore = (variables: Variables): SharedStoreVariables | undefined => {
+  const url = redact("AGENT_AUTH_STORE", filled(variables["AGENT_AUTH_STORE"]));
+  const keyFile = filled(variables["AGENT_AUTH_STORE_KEY_FILE"]);
+  const hasKeys = filled(variables["AGENT_AUTH_STORE_KEY"]) !== undefined;
+  if (url === undefined && keyFile === undefined && !hasKeys) return undefined;
+  return { hasKeys, ...compact({ url, keyFile }) };
 };
 
 const readWorkloadIdentity = (

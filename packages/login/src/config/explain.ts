@@ -29,6 +29,7 @@ export interface ConfigExplanation {
 
 const usedKeys: ReadonlyArray<ReadonlyArray<string>> = [
   ["agent_auth", "backend_origins"],
+  ["agent_auth", "store"],
   ["chatgpt_base_url"],
   ["cli_auth_credentials_store"],
   ["features", "secret_auth_storage"],

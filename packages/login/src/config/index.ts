@@ -14,12 +14,13 @@ import {
   replacedValues,
   type Requirements,
   requiredLayer,
+  withRequiredStore,
   withRules,
 } from "./requirements.ts";
 import { InvalidKey } from "./table-reader.ts";
 import { formatToml, isTable, mergeTables, type TomlTable, valueAt } from "./toml.ts";
 import type { Config } from "./types.ts";
-import type { ConfigError } from "../errors/config.ts";
+import { type ConfigError, sharedStoreVariable } from "../errors/config.ts";
 import { ModelProviderNotFound } from "../errors/model-provider.ts";
 
 export { allowedLoginMethods } from "./administrator-rules.ts";
@@ -81,7 +82,11 @@ const readLayers = (
     });
     for (const warning of requirements.flatMap((one) => replacedValues(layers, one)))
       yield* Effect.logWarning(warning);
-    return yield* withRules(config, layers, requirements);
+    return yield* withRules(
+      yield* withRequiredStore(config, layers, requirements),
+      layers,
+      requirements,
+    );
   });
 
 /**
@@ -109,7 +114,9 @@ export const configForChild = (
     if ((options.overrides ?? []).length === 0) return undefined;
     const layers = yield* loadLayers(options);
     const config = yield* readLayers(layers, yield* loadRequirements(options));
-    const inherited = mergeLayers(layers.filter(({ file }) => file === undefined));
+    const inherited = mergeLayers(
+      layers.filter(({ file, where }) => file === undefined && where !== sharedStoreVariable),
+    );
     return yield* formatToml(withFolders(inherited, config));
   });
 

@@ -28,6 +28,7 @@ import {
   ConfigSyntaxError,
   ConfigUnreadable,
   configVariable,
+  sharedStoreVariable,
 } from "../errors/config.ts";
 import { compact } from "../internal/compact.ts";
 
@@ -48,7 +49,12 @@ export interface ConfigLayer {
 
 export interface ConfigSources extends Pick<
   LoginEnvironment,
-  "codexHome" | "configToml" | "dotEnvProblem" | "managedPreferences" | "systemFolder"
+  | "codexHome"
+  | "configToml"
+  | "dotEnvProblem"
+  | "managedPreferences"
+  | "sharedStore"
+  | "systemFolder"
 > {
   /** `dotted.key=value`, as after `-c`; later ones win. Default none. */
   readonly overrides?: ReadonlyArray<string>;
@@ -65,6 +71,7 @@ export const loadLayers = (
       yield* systemFile(sources, "config.toml"),
       yield* userFile(sources),
       yield* environmentVariable(sources),
+      sharedStoreLayer(sources),
       yield* overridesLayer(sources.overrides ?? []),
       yield* systemFile(sources, "managed_config.toml"),
       yield* managedPreference(sources),
@@ -133,6 +140,18 @@ const environmentVariable = ({ codexHome, configToml }: ConfigSources): LoadedLa
   configToml === undefined
     ? Effect.succeed(undefined)
     : textLayer(Redacted.value(configToml), { where: configVariable, folder: codexHome.path });
+
+/** The keys of a shared store in variables. Programs that this one starts do not get them. */
+const sharedStoreLayer = ({ codexHome, sharedStore }: ConfigSources): ConfigLayer | undefined => {
+  if (sharedStore === undefined) return undefined;
+  const { hasKeys, keyFile, url } = sharedStore;
+  const table = compact({
+    store: url === undefined ? undefined : Redacted.value(url),
+    store_key_file: keyFile,
+    store_key_env: hasKeys ? "AGENT_AUTH_STORE_KEY" : undefined,
+  });
+  return { where: sharedStoreVariable, folder: codexHome.path, table: { agent_auth: table } };
+};
 
 const textLayer = (text: string, facts: LayerFacts & { readonly file?: string }): LoadedLayer =>
   text.trim() === ""

@@ -1,5 +1,5 @@
 import { defaultChatgptBaseUrl, isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import * as Redacted from "effect/Redacted";
 import { readGatewayOauth, refuseHeaderConflict } from "./gateway-oauth.ts";
@@ -10,6 +10,7 @@ import {
   type CommandTokenConfig,
   type Config,
   type ModelProviderConfig,
+  type SharedStoreConfig,
   type WorkloadIdentityConfig,
 } from "./types.ts";
 import { consumedVariables } from "./consumed-variables.ts";
@@ -38,6 +39,7 @@ export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
       modelProvider: reader.nonBlankString("model_provider"),
       backendOrigins: readBackendOrigins(reader.tableAt("agent_auth")),
       secretAuthStorage: reader.tableAt("features")?.boolean("secret_auth_storage"),
+      sharedStore: readSharedStore(reader.tableAt("agent_auth")),
       workloadIdentity,
     }),
   };
@@ -209,6 +211,47 @@ const readPath = (reader: TableReader, key: string): string | undefined => {
   } catch {
     return reader.mustBe(key, "an absolute path, because the working directory does not exist");
   }
+};
+
+const storeUrl = /^(?:postgres(?:ql)?:\/\/|sqlite:)/;
+const keySources = ["store_key_file", "store_key_env", "store_key_command"] as const;
+
+const readSharedStore = (reader: TableReader | undefined): SharedStoreConfig | undefined => {
+  const key = "store";
+  const url = reader?.nonBlankString(key);
+  if (reader === undefined || url === undefined || url === "none") return undefined;
+  if (!storeUrl.test(url))
+    reader.mustBe(key, "a URL such as postgres://user@host/database or sqlite:/path, or none");
+  const { file, folder } = reader.originOf(key);
+  const isOnCommandLine = file === undefined && folder === undefined;
+  if (isOnCommandLine && (URL.parse(url)?.password ?? "") !== "")
+    reader.mustBe(
+      key,
+      "a URL without a password on a command line, which others can read; use AGENT_AUTH_STORE",
+    );
+  const [given, other] = keySources.filter((source) => reader.keys.includes(source));
+  if (other !== undefined)
+    reader.fail(other, `agent_auth.${other} cannot be combined with ${given}`);
+  return {
+    url: Redacted.make(url, { label: "store" }),
+    configFiles: reader.filesOf([key, ...keySources]),
+    ...compact({ keys: readStoreKeys(reader) }),
+  };
+};
+
+const readStoreKeys = (reader: TableReader): SharedStoreConfig["keys"] => {
+  const path = readPath(reader, "store_key_file");
+  if (path !== undefined) return { _tag: "File", path };
+  const name = reader.nonBlankString("store_key_env");
+  if (name !== undefined) return { _tag: "Variable", name };
+  const [program, ...args] = reader.strings("store_key_command") ?? [];
+  if (program === undefined) return undefined;
+  if (/[\\/]/.test(program) && !isAbsolute(program))
+    reader.mustBe(
+      "store_key_command",
+      "a list that starts with an absolute path or a program's name",
+    );
+  return { _tag: "Command", argv: [program, ...args] };
 };
 
 /** What the source and the target need is checked when the identity is used: the variables may select another one. */

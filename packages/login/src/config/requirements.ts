@@ -200,6 +200,21 @@ export const replacedValues = (
         ];
   });
 
+/** Returns the configuration without a shared store, with a warning, if an administrator requires another store. */
+export const withRequiredStore = (
+  config: Config,
+  layers: ReadonlyArray<ConfigLayer>,
+  requirements: ReadonlyArray<Requirements>,
+): Effect.Effect<Config> => {
+  const key = "cli_auth_credentials_store";
+  const { sharedStore, ...rest } = config;
+  const by = requirements.find(({ required }) => Object.hasOwn(required, key));
+  if (sharedStore === undefined || by === undefined) return Effect.succeed(config);
+  const from = layerOf(layers, ["agent_auth", "store"])?.where;
+  const warning = `The shared store of ${from} is not used, because ${by.where} requires \`${key}\`.`;
+  return Effect.as(Effect.logWarning(warning), rest);
+};
+
 /**
  * Returns the configuration with the rules of administrators: those of the requirements, and `forced_…` keys that a
  * system file sets. Fails if no login method is left.

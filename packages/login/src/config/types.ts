@@ -137,6 +137,24 @@ export interface WorkloadIdentityConfig {
   readonly configFiles: ReadonlyArray<string>;
 }
 
+/**
+ * A store that several hosts share: `AGENT_AUTH_STORE`, or `store` of the table `[agent_auth]`
+ * (docs/one-sign-in-many-hosts.md). Codex does not read it. `@agent-auth/login-sql` opens it.
+ */
+export interface SharedStoreConfig {
+  /** `postgres://…` or `sqlite:/path`. It may contain a password. */
+  readonly url: Redacted.Redacted;
+  /** Where the keys are that it is encrypted with. */
+  readonly keys?:
+    | { readonly _tag: "File"; readonly path: string }
+    /** The name of a variable that contains them. */
+    | { readonly _tag: "Variable"; readonly name: string }
+    /** A program that prints them, and its arguments. */
+    | { readonly _tag: "Command"; readonly argv: readonly [string, ...ReadonlyArray<string>] };
+  /** The files that these settings come from: their owners decide where credentials go and what is run. */
+  readonly configFiles: ReadonlyArray<string>;
+}
+
 /** The configuration of all layers, with defaults filled in. */
 export interface Config {
   /** White space and trailing slashes are trimmed. Default `https://chatgpt.com/backend-api`. */
@@ -159,6 +177,8 @@ export interface Config {
   /** The `requirements.toml` that fixes `chatgptBaseUrl`: workspace routing must not lead elsewhere. */
   readonly chatgptBaseUrlRequiredBy?: string;
   readonly workloadIdentity?: WorkloadIdentityConfig;
+  /** Used instead of `credentialsStore`. */
+  readonly sharedStore?: SharedStoreConfig;
   /** `agent_auth.backend_origins`: more origins that the backend may send a workspace's requests to. Default none. */
   readonly backendOrigins?: ReadonlyArray<string>;
 }

@@ -88,7 +88,10 @@ export class NoLoginMethodAllowed extends Data.TaggedError("NoLoginMethodAllowed
 
 /** Where a part of the configuration comes from if not from a file. */
 export const configVariable = "AGENT_AUTH_CONFIG";
+export const sharedStoreVariable = "AGENT_AUTH_STORE";
 export const commandLine = "-c";
+
+const isVariable = (where: string) => where === configVariable || where === sharedStoreVariable;
 
 /** Members of every error about a part of the configuration. */
 interface Part {
@@ -100,7 +103,7 @@ interface Part {
 
 const remedyFor = ({ isSystemFile, where }: Part): Remedy => {
   if (isSystemFile === true) return "contactAdmin";
-  return where === configVariable ? "fixEnvironment" : "fixConfig";
+  return isVariable(where) ? "fixEnvironment" : "fixConfig";
 };
 
 const askAdministrator = "Ask the administrator of this machine or workspace to correct it.";
@@ -108,7 +111,7 @@ const askAdministrator = "Ask the administrator of this machine or workspace to 
 const hintFor = ({ isSystemFile, where }: Part, otherwise: string): string => {
   if (isSystemFile === true) return askAdministrator;
   if (where === commandLine) return "Correct that override, or leave it out.";
-  return where === configVariable ? `Correct or unset ${configVariable}.` : otherwise;
+  return isVariable(where) ? `Correct or unset ${where}.` : otherwise;
 };
 
 /**

@@ -158,6 +158,20 @@ export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
   }
 }
 
+/** The configuration names a shared store, and the program does not open it. Nothing else is used instead. */
+export class SharedStoreNotOpened extends Data.TaggedError("SharedStoreNotOpened")<{
+  readonly setting: string;
+}> {
+  readonly code = "LOGIN_SHARED_STORE_NOT_OPENED";
+  readonly remedy: Remedy = "fixConfig";
+  get hint(): string {
+    return `Give the program the storage of @agent-auth/login-sql, or set ${this.setting} to none for it.`;
+  }
+  override get message(): string {
+    return `${this.setting} names a shared store, which this program does not open`;
+  }
+}
+
 /** Another program has changed the store since it was read. Nothing was changed by this one. */
 export class StoreConflict extends Data.TaggedError("StoreConflict")<{
   readonly where: string;
@@ -244,5 +258,6 @@ export type StoreError =
   | KeyringUnavailable
   | StoreUnavailable
   | StoreConflict
+  | SharedStoreNotOpened
   | LeaseLost
   | HomeLockError;

@@ -96,10 +96,11 @@ export const layer = (options: AuthManagerLayerOptions): Layer.Layer<AuthManager
   );
 
 const configuredStorage = (options: AuthManagerOptions): Layer.Layer<Storage> => {
-  const { credentialsStore: mode, secretAuthStorage = false } = options.config;
+  const { credentialsStore: mode, secretAuthStorage = false, sharedStore } = options.config;
   const codexHome = codexHomeOf(options);
+  const isShared = sharedStore !== undefined;
   return Layer.merge(
-    configuredStore({ mode, secretAuthStorage, codexHome }),
+    configuredStore({ mode, secretAuthStorage, codexHome, isShared }),
     mode === "ephemeral" ? RefreshLock.layerMemory : refreshLock({ codexHome }),
   );
 };

@@ -14,6 +14,8 @@ export interface ConfiguredStoreOptions extends StoreWarningOptions {
   readonly codexHome: CodexHome;
   /** `features.secret_auth_storage`: Codex's encrypted store, if it exists, is used instead. Default false. */
   readonly secretAuthStorage?: boolean;
+  /** The configuration names a shared store, which this layer does not open: every operation fails. Default false. */
+  readonly isShared?: boolean;
   /** Milliseconds to wait for another process that holds the home lock. Default 60000. */
   readonly maxLockWaitMs?: number;
 }
@@ -51,6 +53,7 @@ const lockLayer = (options: ConfiguredStoreOptions): Layer.Layer<HomeLock> =>
 const loadConfigured = async (
   options: ConfiguredStoreOptions,
 ): Promise<Layer.Layer<CredentialStore>> => {
+  if (options.isShared === true) return (await import("./unopened.ts")).unopenedStore;
   const store = await loadStore(options);
   if (options.secretAuthStorage !== true) return store;
   return (await import("./encrypted.ts")).blockedByEncryptedStore(store, options);

@@ -10,11 +10,11 @@ import { CredentialStore, type StoreImplementation } from "./credential-store.ts
 import { HomeLock } from "./lock/index.ts";
 import {
   outcomeMemory,
-  pollForOutcome,
   type RefreshLease,
   RefreshLock,
   type RefreshOutcome,
 } from "./lock/refresh-lock.ts";
+import { pollForOutcome } from "./lock/poll-for-outcome.ts";
 import { parseRefreshOutcome } from "./lock/refresh-outcome.ts";
 import { makeCredentialStore } from "./pending-tokens.ts";
 
@@ -100,11 +100,11 @@ const makeRefreshLock = Effect.fnUntraced(function* (
       : Option.orElse(recorded, () => kept);
   });
   const pauseMs = lock.outcomes === undefined ? POLL_MS : SLOW_POLL_MS;
-  const awaitOutcome = pollForOutcome(lastOutcome, pauseMs, wake.await);
   return {
     acquire: Effect.andThen(Semaphore.takeScoped(queue, 1), lock.acquire),
     lastOutcome,
-    awaitOutcome: (isAwaited) => Effect.andThen(listen, awaitOutcome(isAwaited)),
+    awaitOutcome: (isAwaited) =>
+      Effect.andThen(listen, pollForOutcome(lastOutcome, isAwaited, { pauseMs, wake: wake.await })),
     recordOutcome: (outcome) =>
       Effect.catch(lock.recordOutcome(JSON.stringify(outcome)), (error) =>
         Effect.andThen(

@@ -32,6 +32,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_ACCOUNT_NOT_FOUND":
     case "LOGIN_ACCOUNT_NOT_KEPT":
     case "LOGIN_ACCOUNT_UNREADABLE":
+    case "LOGIN_ACCOUNTS_NOT_SHARED":
     case "LOGIN_CREDENTIAL_UNUSABLE":
     case "LOGIN_AUTH_JSON_INVALID":
     case "LOGIN_PERSONAL_ACCESS_TOKEN_REJECTED":
@@ -66,6 +67,7 @@ const mender = (code: OwnCode): "person" | "administrator" | "program" | "time" 
     case "LOGIN_CA_BUNDLE_UNUSABLE":
     case "LOGIN_PROXY_UNUSABLE":
     case "LOGIN_PROXY_REQUEST_FAILED":
+    case "LOGIN_SHARED_STORE_NOT_OPENED":
     case "LOGIN_STORE_UNREADABLE":
     case "LOGIN_STORE_UNWRITABLE":
     case "LOGIN_ENCRYPTED_STORE_NOT_SUPPORTED":

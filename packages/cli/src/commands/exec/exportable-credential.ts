@@ -5,13 +5,12 @@ import type {
   CredentialSource,
 } from "@agent-auth/login/credential";
 import { CredentialStore } from "@agent-auth/login/storage";
-import { layer as configuredStore } from "@agent-auth/login/storage/configured";
 import { NotSignedIn } from "@agent-auth/login/errors";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type * as Redacted from "effect/Redacted";
 import { CliError } from "../../errors/cli-error.ts";
-import { managerLayer, type Session } from "../../session.ts";
+import { managerLayer, type Session, storeLayer } from "../../session.ts";
 
 /** A credential in the form that another program reads from its environment. */
 export interface ExportedCredential {
@@ -61,18 +60,15 @@ const inVariable = (
 ): Omit<ExportedCredential, "source"> => ({ variable, secret });
 
 /** The JWT of an identity; a stored record has none. */
-const agentJwt = (credential: AgentIdentityCredential, { environment, config }: Session) => {
+const agentJwt = (credential: AgentIdentityCredential, session: Session) => {
   const { source } = credential;
+  const { environment } = session;
   if (source._tag === "Environment") {
     const { agentIdentity, accessToken } = environment;
     return Effect.succeed(source.variable === "CODEX_AGENT_IDENTITY" ? agentIdentity : accessToken);
   }
-  const store = configuredStore({
-    mode: config.credentialsStore,
-    codexHome: environment.codexHome,
-  });
   return CredentialStore.use((service) => service.load).pipe(
-    Effect.provide(store),
+    Effect.provide(storeLayer(session)),
     Effect.map((stored) => {
       const identity = Option.getOrUndefined(stored)?.document.agentIdentity;
       return identity?._tag === "Jwt" ? identity.jwt : undefined;

@@ -47,7 +47,8 @@ const keep = Effect.fnUntraced(function* (options: KeepOptions) {
     config: session.config,
   });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
-  if (session.config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
+  if (session.storage === undefined && session.config.credentialsStore === "ephemeral")
+    return yield* new PersistentStoreRequired();
   return yield* watch(session, options.wait).pipe(Effect.provide(managerLayer(session, "keep")));
 });
 

@@ -21,6 +21,7 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
   yield* checkLoginMethod(config, method);
   const variable = overridingEnvVar(environment, { environmentCredentials: true, config });
   if (variable !== undefined) return yield* new EnvironmentCredentialOverrides({ variable });
+  if (session.storage !== undefined) return;
   if (config.credentialsStore === "ephemeral") return yield* new PersistentStoreRequired();
   return yield* checkNotKept(session);
 });

@@ -10,6 +10,7 @@ import {
   AccountExists,
   AccountInUse,
   AccountNotFound,
+  AccountsNotShared,
   AccountUnreadable,
   CurrentSignInNotKept,
 } from "../../errors/account.ts";
@@ -217,9 +218,11 @@ export const makeKeptAccounts = (
     return { revoked };
   });
 
+  const checkLocal =
+    options.config.sharedStore === undefined ? Effect.void : Effect.fail(new AccountsNotShared());
   /** Names the home folder that is missing, instead of its accounts. */
   const checked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.andThen(checkCodexHome(codexHome), effect);
+    Effect.andThen(Effect.andThen(checkLocal, checkCodexHome(codexHome)), effect);
   const named = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) =>
     checked(Effect.andThen(checkName(name), effect));
 

@@ -9,7 +9,10 @@ import type { SignInSummary } from "./summary.ts";
 
 export interface KeptAccountsOptions extends HttpClientOptions {
   readonly environment: LoginEnvironment;
-  readonly config: Pick<Config, "credentialsStore" | "secretAuthStorage" | "workloadIdentity">;
+  readonly config: Pick<
+    Config,
+    "credentialsStore" | "secretAuthStorage" | "sharedStore" | "workloadIdentity"
+  >;
   /** Whether `CODEX_API_KEY` and `CODEX_AGENT_IDENTITY` count, as for `AuthManager`. */
   readonly environmentCredentials: boolean;
 }

@@ -2,7 +2,6 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import * as Random from "effect/Random";
 import type * as Scope from "effect/Scope";
 import * as Semaphore from "effect/Semaphore";
 import { canonicalCodexHome, prepareCodexHome } from "../../config/codex-home.ts";
@@ -59,7 +58,7 @@ export class RefreshLock extends Context.Service<
     const memory = outcomeMemory();
     return {
       ...memory,
-      awaitOutcome: pollForOutcome(memory.lastOutcome, POLL_MS),
+      awaitOutcome: awaitOutcomeOf(memory.lastOutcome),
       acquire: Effect.as(Semaphore.takeScoped(Semaphore.makeUnsafe(1), 1), unlosableLease),
     };
   });
@@ -92,23 +91,14 @@ export const outcomeMemory = () => {
   };
 };
 
-/** Reads the last outcome until the function accepts it. Between two reads it waits about `pauseMs`, or for `wake`. */
-export const pollForOutcome =
-  (
-    lastOutcome: Effect.Effect<Option.Option<RefreshOutcome>>,
-    pauseMs: number,
-    wake: Effect.Effect<unknown> = Effect.never,
-  ): RefreshLock["Service"]["awaitOutcome"] =>
-  (isAwaited) => {
-    const pause = Effect.map(Random.nextBetween(0.8, 1.2), (factor) => pauseMs * factor);
-    const wait = Effect.raceFirst(Effect.flatMap(pause, Effect.sleep), wake);
-    const look: Effect.Effect<RefreshOutcome> = Effect.flatMap(lastOutcome, (last) =>
-      Option.isSome(last) && isAwaited(last.value)
-        ? Effect.succeed(last.value)
-        : Effect.andThen(wait, look),
+/** Waits as `pollForOutcome`, which is loaded for it: most refreshes wait for no other process. */
+const awaitOutcomeOf =
+  (lastOutcome: RefreshLock["Service"]["lastOutcome"]): RefreshLock["Service"]["awaitOutcome"] =>
+  (isAwaited) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./poll-for-outcome.ts")),
+      ({ pollForOutcome }) => pollForOutcome(lastOutcome, isAwaited, { pauseMs: POLL_MS }),
     );
-    return look;
-  };
 
 export interface RefreshLockOptions {
   readonly codexHome: CodexHome;
@@ -177,7 +167,7 @@ export const layer = (options: RefreshLockOptions): Layer.Layer<RefreshLock> =>
           return unlosableLease;
         }),
         lastOutcome,
-        awaitOutcome: pollForOutcome(lastOutcome, POLL_MS),
+        awaitOutcome: awaitOutcomeOf(lastOutcome),
         recordOutcome: (outcome) =>
           Effect.gen(function* () {
             const folders = yield* foldersOf(codexHome);

@@ -1,0 +1,164 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliHome } from "./support/cli.ts";
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await startTestAuthority();
+});
+afterAll(() => authority.close());
+
+/** A store in a file, and the variables with which a host uses it. */
+const openStore = async () => {
+  const home = await CliHome.make();
+  const keyFile = join(home.path, "keys");
+  await writeFile(keyFile, `k1:${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
+  const file = join(home.path, "store.db");
+  const env = { AGENT_AUTH_STORE: `sqlite:${file}`, AGENT_AUTH_STORE_KEY_FILE: keyFile };
+  return { home, file, env, keyFile };
+};
+
+const host = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
+
+/** Signs a host in with ChatGPT, without a browser, by copying a sign-in into the store. */
+const refreshUrl = () => ({ CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` });
+
+describe("a shared store on the command line", () => {
+  it("gives another host the sign-in of the first, and says where it is", async () => {
+    const { env, file, home } = await openStore();
+    await using store = home;
+    await using one = await host();
+    await using other = await host();
+    const login = await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
+    expect([login.exitCode, existsSync(one.authFile)]).toEqual([0, false]);
+    const token = await other.run(["token"], { env });
+    expect([token.stdout, token.stderr]).toEqual(["sk-proj-shared-ABCDE\n", ""]);
+    const status = await other.run(["login", "status", "--json"], { env });
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      source: { kind: "store", name: "sqlite", where: file },
+    });
+    const told = await other.run(["login", "status"], { env });
+    expect(told.stdout).toContain(`source: sqlite (${file})\n  codex:  does not read this store`);
+    expect((await readFile(file)).includes("sk-proj-shared")).toBe(false);
+    expect(store.path).toBe(home.path);
+  });
+
+  it("ends for all hosts with a logout of one", async () => {
+    const { env, home } = await openStore();
+    await using _ = home;
+    await using one = await host();
+    await using other = await host();
+    await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
+    const logout = await other.run(["logout"], { env });
+    expect(logout.stderr).toBe("Successfully logged out\n");
+    const status = await one.run(["login", "status"], { env });
+    expect([status.exitCode, status.stdout]).toEqual([1, "Not logged in\n"]);
+  });
+
+  it("sends requests with it, and hands it to a program without the variables of the store", async () => {
+    const { env, home } = await openStore();
+    await using _ = home;
+    await using one = await host();
+    const jwt = await authority.mintAgentIdentityJwt();
+    await one.run(["login", "--with-agent-identity"], { env, stdin: jwt });
+    const answer = await one.run(["api", "/models"], { env });
+    expect([answer.exitCode, answer.stderr]).toEqual([0, ""]);
+    const script = "console.log(process.env.CODEX_ACCESS_TOKEN, process.env.AGENT_AUTH_STORE)";
+    const { stdout } = await one.run(["exec", "--", process.execPath, "-e", script], { env });
+    expect(stdout).toBe(`${jwt} undefined\n`);
+  });
+
+  it("spends an expired token once for many processes of two hosts", async () => {
+    const { env, home } = await openStore();
+    await using _ = home;
+    await using one = await host();
+    await using other = await host();
+    const seed = await host();
+    const minted = await authority.mintChatgptTokens({ expiresInSeconds: -10 });
+    const seedScript = `
+      import { readFileSync } from "node:fs";
+      import { openSqlStorage } from "@agent-auth/login-sql";
+      import { CredentialStore } from "@agent-auth/login/storage";
+      import { parseAuthJson } from "@agent-auth/login/storage/auth-json";
+      import { HomeLock } from "@agent-auth/login/storage/lock";
+      import * as Effect from "effect/Effect";
+      const program = Effect.gen(function* () {
+        const document = yield* parseAuthJson(readFileSync(0, "utf8"));
+        const store = yield* CredentialStore;
+        yield* HomeLock.use((lock) => lock.withLock(store.save(document)));
+      });
+      const keys = { _tag: "File", path: process.env.AGENT_AUTH_STORE_KEY_FILE };
+      const storage = await Effect.runPromise(openSqlStorage({ url: process.env.AGENT_AUTH_STORE, keys }));
+      await Effect.runPromise(Effect.provide(program, storage));
+    `;
+    await runScript(seedScript, env, JSON.stringify(signInOf(minted)));
+    authority.clearRequests();
+    const runs = [one, other, one, other, one, other].map((home) =>
+      home.run(["token"], { env: { ...env, ...refreshUrl() } }),
+    );
+    const results = await Promise.all(runs);
+    expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
+    expect(authority.count("refresh")).toBe(1);
+    await seed[Symbol.asyncDispose]();
+  });
+
+  it("is checked by doctor", async () => {
+    const { env, file, home } = await openStore();
+    await using _ = home;
+    await using one = await host();
+    await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
+    const { stdout } = await one.run(["doctor", "--json"], { env });
+    const { checks }: { readonly checks: ReadonlyArray<{ name: string; detail: string }> } =
+      JSON.parse(stdout);
+    const details = Object.fromEntries(checks.map(({ detail, name }) => [name, detail]));
+    expect(details).toMatchObject({
+      keys: expect.stringContaining("agent_auth.store from AGENT_AUTH_STORE"),
+      store: `shared: holds a credential in sqlite (${file}). Codex does not read it`,
+      lock: "not needed: the shared store has a lock of its own",
+    });
+  });
+
+  it.each([
+    ["token", "Error getting a token"],
+    ["login status", "Error checking login status"],
+    ["api /models", "Error sending the request"],
+    ["logout", "Error logging out"],
+  ])("%s shows no password if the database cannot be reached", async (line, prefix) => {
+    await using one = await host();
+    const env = {
+      AGENT_AUTH_STORE: "postgres://agents:geheim@127.0.0.1:1/agents?sign_in=team",
+      AGENT_AUTH_STORE_KEY: `k1:${randomBytes(32).toString("base64")}`,
+    };
+    const { exitCode, stderr, stdout } = await one.run(line.split(" "), { env });
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain(prefix.split(" ")[0]);
+    expect(stderr).toContain("127.0.0.1:1/agents (team) is not available");
+    expect(stderr).not.toContain("geheim");
+  });
+
+  it("needs keys, and says how to give them", async () => {
+    await using one = await host();
+    const env = { AGENT_AUTH_STORE: "sqlite:/nowhere/store.db" };
+    const { exitCode, stderr } = await one.run(["token"], { env });
+    expect([exitCode, stderr]).toEqual([
+      1,
+      "Error getting a token: the shared store cannot be opened: it is encrypted, and no keys are configured. Set AGENT_AUTH_STORE_KEY_FILE to a file of keys, one line each: ID:BASE64-OF-32-BYTES.\n",
+    ]);
+  });
+
+  it("has no accounts under names beside it", async () => {
+    const { env, home } = await openStore();
+    await using _ = home;
+    await using one = await host();
+    for (const words of [["accounts", "list"], ["accounts", "add", "work", "--current"], ["keep", "--account", "work"]]) {
+      const { exitCode, stderr } = await one.run(words, { env });
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain("sign-ins are not kept under names beside a shared store");
+    }
+  });
+});
