@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { layer } from "@agent-auth/login-sql";
+import { CredentialStore } from "@agent-auth/login/storage";
+import { parseAuthJson } from "@agent-auth/login/storage/auth-json";
+import { HomeLock } from "@agent-auth/login/storage/lock";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import * as Effect from "effect/Effect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliHome } from "./support/cli.ts";
 
@@ -12,28 +17,56 @@ beforeAll(async () => {
 });
 afterAll(() => authority.close());
 
+interface Opened extends AsyncDisposable {
+  readonly file: string;
+  readonly keyFile: string;
+  readonly env: Record<"AGENT_AUTH_STORE" | "AGENT_AUTH_STORE_KEY_FILE", string>;
+}
+
 /** A store in a file, and the variables with which a host uses it. */
-const openStore = async () => {
+const openStore = async (): Promise<Opened> => {
   const home = await CliHome.make();
   const keyFile = join(home.path, "keys");
   await writeFile(keyFile, `k1:${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
   const file = join(home.path, "store.db");
   const env = { AGENT_AUTH_STORE: `sqlite:${file}`, AGENT_AUTH_STORE_KEY_FILE: keyFile };
-  return { home, file, env, keyFile };
+  return { file, env, keyFile, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
 };
 
 const host = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
 
-/** Signs a host in with ChatGPT, without a browser, by copying a sign-in into the store. */
-const refreshUrl = () => ({ CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` });
+/** Stores a ChatGPT sign-in as a login of another host would. */
+const seed = async ({ env, keyFile }: Opened, expiresInSeconds: number) => {
+  const tokens = await authority.mintChatgptTokens({ expiresInSeconds });
+  const text = JSON.stringify({
+    auth_mode: "chatgpt",
+    tokens: {
+      id_token: tokens.idToken,
+      access_token: tokens.accessToken,
+      refresh_token: tokens.refreshToken,
+      account_id: tokens.accountId,
+    },
+    last_refresh: new Date().toISOString(),
+  });
+  const keys = { _tag: "File", path: keyFile } as const;
+  const program = Effect.gen(function* () {
+    const document = yield* parseAuthJson(text);
+    const store = yield* CredentialStore;
+    yield* HomeLock.use((lock) => lock.withLock(store.save(document)));
+  });
+  await Effect.runPromise(Effect.provide(program, layer({ url: env.AGENT_AUTH_STORE, keys })));
+};
 
 describe("a shared store on the command line", () => {
   it("gives another host the sign-in of the first, and says where it is", async () => {
-    const { env, file, home } = await openStore();
-    await using store = home;
+    await using store = await openStore();
+    const { env, file } = store;
     await using one = await host();
     await using other = await host();
-    const login = await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
+    const login = await one.run(["login", "--with-api-key"], {
+      env,
+      stdin: "sk-proj-shared-ABCDE",
+    });
     expect([login.exitCode, existsSync(one.authFile)]).toEqual([0, false]);
     const token = await other.run(["token"], { env });
     expect([token.stdout, token.stderr]).toEqual(["sk-proj-shared-ABCDE\n", ""]);
@@ -42,26 +75,25 @@ describe("a shared store on the command line", () => {
       source: { kind: "store", name: "sqlite", where: file },
     });
     const told = await other.run(["login", "status"], { env });
-    expect(told.stdout).toContain(`source: sqlite (${file})\n  codex:  does not read this store`);
+    expect(told.stderr).toContain(`source: sqlite (${file})\n  codex:  does not read this store`);
     expect((await readFile(file)).includes("sk-proj-shared")).toBe(false);
-    expect(store.path).toBe(home.path);
   });
 
   it("ends for all hosts with a logout of one", async () => {
-    const { env, home } = await openStore();
-    await using _ = home;
+    await using store = await openStore();
+    const { env } = store;
     await using one = await host();
     await using other = await host();
     await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
     const logout = await other.run(["logout"], { env });
     expect(logout.stderr).toBe("Successfully logged out\n");
     const status = await one.run(["login", "status"], { env });
-    expect([status.exitCode, status.stdout]).toEqual([1, "Not logged in\n"]);
+    expect([status.exitCode, status.stderr]).toEqual([1, "Not logged in\n"]);
   });
 
   it("sends requests with it, and hands it to a program without the variables of the store", async () => {
-    const { env, home } = await openStore();
-    await using _ = home;
+    await using store = await openStore();
+    const { env } = store;
     await using one = await host();
     const jwt = await authority.mintAgentIdentityJwt();
     await one.run(["login", "--with-agent-identity"], { env, stdin: jwt });
@@ -73,43 +105,25 @@ describe("a shared store on the command line", () => {
   });
 
   it("spends an expired token once for many processes of two hosts", async () => {
-    const { env, home } = await openStore();
-    await using _ = home;
+    await using store = await openStore();
     await using one = await host();
     await using other = await host();
-    const seed = await host();
-    const minted = await authority.mintChatgptTokens({ expiresInSeconds: -10 });
-    const seedScript = `
-      import { readFileSync } from "node:fs";
-      import { openSqlStorage } from "@agent-auth/login-sql";
-      import { CredentialStore } from "@agent-auth/login/storage";
-      import { parseAuthJson } from "@agent-auth/login/storage/auth-json";
-      import { HomeLock } from "@agent-auth/login/storage/lock";
-      import * as Effect from "effect/Effect";
-      const program = Effect.gen(function* () {
-        const document = yield* parseAuthJson(readFileSync(0, "utf8"));
-        const store = yield* CredentialStore;
-        yield* HomeLock.use((lock) => lock.withLock(store.save(document)));
-      });
-      const keys = { _tag: "File", path: process.env.AGENT_AUTH_STORE_KEY_FILE };
-      const storage = await Effect.runPromise(openSqlStorage({ url: process.env.AGENT_AUTH_STORE, keys }));
-      await Effect.runPromise(Effect.provide(program, storage));
-    `;
-    await runScript(seedScript, env, JSON.stringify(signInOf(minted)));
+    await seed(store, -10);
     authority.clearRequests();
     const runs = [one, other, one, other, one, other].map((home) =>
-      home.run(["token"], { env: { ...env, ...refreshUrl() } }),
+      home.run(["token"], {
+        env: { ...store.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.url}/oauth/token` },
+      }),
     );
     const results = await Promise.all(runs);
     expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
     expect(authority.count("refresh")).toBe(1);
-    await seed[Symbol.asyncDispose]();
   });
 
   it("is checked by doctor", async () => {
-    const { env, file, home } = await openStore();
-    await using _ = home;
+    await using store = await openStore();
+    const { env, file } = store;
     await using one = await host();
     await one.run(["login", "--with-api-key"], { env, stdin: "sk-proj-shared-ABCDE" });
     const { stdout } = await one.run(["doctor", "--json"], { env });
@@ -152,10 +166,16 @@ describe("a shared store on the command line", () => {
   });
 
   it("has no accounts under names beside it", async () => {
-    const { env, home } = await openStore();
-    await using _ = home;
+    await using store = await openStore();
+    const { env } = store;
     await using one = await host();
-    for (const words of [["accounts", "list"], ["accounts", "add", "work", "--current"], ["keep", "--account", "work"]]) {
+    for (const words of [
+      ["accounts", "list"],
+      ["accounts", "add", "work", "--current"],
+      ["accounts", "add", "work", "--with-api-key"],
+      ["accounts", "use", "work"],
+      ["accounts", "remove", "work"],
+    ]) {
       const { exitCode, stderr } = await one.run(words, { env });
       expect(exitCode).toBe(1);
       expect(stderr).toContain("sign-ins are not kept under names beside a shared store");
