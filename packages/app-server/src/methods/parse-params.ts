@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 
 type Issue = z.core.$ZodIssue;
 
-/** How a method takes its parameters: an object, an object or nothing, nothing. */
+/** Whether a method requires an object with parameters, accepts one, or takes no parameters. */
 export type ParamsKind = "required" | "optional" | "none";
 
 export type Parsed<A> = { readonly value: A } | { readonly problem: string };

@@ -36,13 +36,15 @@ export interface RunningWebSocketServer {
   readonly stop: () => Promise<void>;
 }
 
-/** Clients at once; the next one gets 503. */
+/** Concurrent clients; the next one gets 503. */
 export const MAX_CLIENTS = 2048;
 
 /** Connections that have not opened a WebSocket yet. The oldest is closed for a new one. */
 const MAX_HANDSHAKES = 256;
 
-/** How long a client has for the HTTP request that opens its WebSocket: within a second on any network that works. */
+/**
+ * How long a client may take for the HTTP request that opens its WebSocket. A working network needs less than a second.
+ */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long a client may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2_000;

@@ -176,7 +176,7 @@ export interface AccountServiceShape {
     readonly requiresOpenaiAuth: boolean;
   }>;
   /**
-   * Starts a login and cancels the pending one. An API key is stored at once; the others end with a
+   * Starts a login and cancels the pending one. An API key is stored at once; the others end with an
    * `account/login/completed` event. The credential in use stays until the new one is stored.
    */
   readonly startLogin: (request: LoginRequest) => Effect.Effect<LoginStarted, AccountServiceError>;
@@ -184,7 +184,7 @@ export interface AccountServiceShape {
   readonly cancelLogin: (
     loginId: string,
   ) => Effect.Effect<{ readonly status: "canceled" | "notFound" }, InvalidLoginId>;
-  /** Cancels the pending login, then removes and revokes the credential. Lent tokens end. */
+  /** Cancels the pending login, then removes and revokes the credential. Lent tokens are no longer used. */
   readonly logout: Effect.Effect<void, AccountServiceError>;
   /**
    * Uses tokens that a client lends, until it lends others, logs out, or disconnects. The client is asked for new ones after

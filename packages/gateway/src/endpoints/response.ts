@@ -45,7 +45,7 @@ export interface ChallengeOptions {
   readonly acceptsBearer: boolean;
 }
 
-/** The response to what went wrong. */
+/** The response to an error. */
 const errorResponse = (
   error: EndpointError | RequestRejected | StoreUnavailable,
   options: ChallengeOptions,

@@ -18,11 +18,11 @@ export type { SqlStoreOptions } from "../store/index.ts";
 
 /** As `SqlStore`, with promises. */
 export interface PromiseSqlStore extends AsyncDisposable {
-  /** For `createAuthManager({ storage })`. Every manager opens connections of its own, and closes them. */
+  /** For `createAuthManager({ storage })`. Every manager opens its own connections, and closes them. */
   readonly storage: PromiseStorage;
   /** The document that the stored one replaced; `null` if there is none. */
   readonly previous: () => Promise<AuthDocument | null>;
-  /** Encrypts the stored document with the first key. False if it is already. */
+  /** Encrypts the stored document with the first key. False if it is encrypted with that key already. */
   readonly reencrypt: () => Promise<boolean>;
   /** Closes the connections of `previous` and `reencrypt`. */
   readonly close: () => Promise<void>;

@@ -73,8 +73,8 @@ export const readAnswer = (codexHome: string, key: AnswerKey): Answer | undefine
 };
 
 /**
- * Stores an answer, 0600, below CODEX_HOME, and removes those that nobody uses any more. If that is not possible, the next
- * process asks again.
+ * Stores an answer, 0600, below CODEX_HOME, and removes those that are no longer used. If that is not possible, the
+ * next process asks again.
  */
 export const writeAnswer = async (
   codexHome: string,

@@ -6,7 +6,7 @@ export const spec = defineSpec({
   description: [
     "PATH is joined to the base URL of the configured model provider. The response, with any status, streams to stdout as it arrives. A whole URL is accepted only if its origin is that of the base URL: the credential never goes to another host.",
     "The method is GET, or POST if there is a body. A body without a Content-Type header is sent as application/json. With -X GET, fields go into the query string.",
-    "On a terminal, JSON is laid out and coloured, and control characters of the response are replaced. A pipe or file gets the response byte for byte.",
+    "On a terminal, JSON is indented and coloured, and control characters of the response are replaced. A pipe or file gets the response byte for byte.",
   ],
   args: [{ name: "path", required: true, summary: "such as `responses` or `models`" }],
   flags: {

@@ -6,7 +6,7 @@ export const serveSpec = defineSpec({
   description: [
     "Serves JSON-RPC methods with which clients sign in and out and read the account and its usage, and notifies them of every change. Flags, messages and texts are those of `codex app-server`; its methods for conversations with a model are not served.",
     "By default there is one client, on stdin and stdout, one message per line; the end of stdin ends the command. With --listen ws://IP:PORT or unix://PATH, clients connect with WebSockets. GET /readyz and GET /healthz answer 200. Web pages cannot connect: a request with an Origin header is refused.",
-    "A ws:// listener needs --ws-auth. `--ws-auth none` works on loopback addresses only. On Linux it then serves you and root, unless --ws-allow-other-users is given; other systems do not tell who connects, and every user of the machine can. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
+    "A ws:// listener needs --ws-auth. `--ws-auth none` works on loopback addresses only. On Linux it then serves you and root, unless --ws-allow-other-users is given; other systems do not report who connects, so every user of the machine can. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
     "docs/run-the-app-server.md has examples, the limits, and the differences from Codex.",
   ],
   args: [],
@@ -53,7 +53,7 @@ export const serveSpec = defineSpec({
       type: "string",
       value: "NAME",
       multiple: true,
-      summary: "accept this host name in Host, too, for a reverse proxy",
+      summary: "also accept this host name in Host, for a reverse proxy",
     },
     "ws-allow-other-users": {
       type: "boolean",
@@ -65,7 +65,7 @@ export const serveSpec = defineSpec({
     },
     "print-startup-config": {
       type: "boolean",
-      summary: "check the configuration, print its requirements as JSON, and end",
+      summary: "check the configuration, print its requirements as JSON, and exit",
     },
     "startup-client-info": {
       type: "string",

@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["headers"],
   summary: "print the headers that a request would carry",
   description: [
-    "Prints every header that this program would put on a request to the configured model provider, one per line. An agent identity's assertion names the second it was made in, and servers accept it for a few minutes: ask again for later requests.",
+    "Prints every header that this program would put on a request to the configured model provider, one per line. An agent identity's assertion contains the time at which it was made, and servers accept it for a few minutes: run the command again for later requests.",
     "On a terminal values are masked unless --show is given; a pipe or file gets them whole.",
     "--curl prints them as a curl configuration, to be piped into `curl -K -`, so that no secret appears in a process list.",
   ],

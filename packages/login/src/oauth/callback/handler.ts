@@ -24,7 +24,7 @@ export interface CallbackHandlerOptions {
   readonly onRejectedCallback: () => void;
   /** Where the browser is sent after a sign-in. Default: `/success` of this server. */
   readonly successUrl?: string;
-  /** Returns the user at the other end of a connection, if the system tells. Default: `peerUserId`. */
+  /** Returns the user at the other end of a connection, if the system can identify it. Default: `peerUserId`. */
   readonly userIdOf?: typeof peerUserId;
 }
 

@@ -80,7 +80,7 @@ export const makeKeptAccounts = (
 
   /**
    * Loads what is to be copied. As root in another user's home, a file that does not belong to that user is not copied,
-   * because the copy would.
+   * because the copy would belong to that user.
    */
   const loadToCopy = (home: CodexHome) =>
     Effect.suspend((): Effect.Effect<Option.Option<SignIn>, StoreError | OwnerNotTrusted> => {
