@@ -22,7 +22,14 @@ if (missingCodex !== undefined) console.warn(`skipped: ${missingCodex}`);
 
 export const timeout = 60_000;
 
-const hosts = ["auth.openai.com", "chatgpt.com", "api.openai.com", "ab.chatgpt.com"];
+const hosts = [
+  "auth.openai.com",
+  "chatgpt.com",
+  "eu.chatgpt.com",
+  "api.openai.com",
+  "ab.chatgpt.com",
+  "ab.openai-routing.example",
+];
 
 /** An authority, and a CODEX_HOME with this configuration. `AUTHORITY` in it becomes the URL of the authority. */
 export const openCodexHome = async (config = "", env: Readonly<Record<string, string>> = {}) => {
