@@ -8,7 +8,8 @@ import { parseAuthJson } from "@agent-auth/login/storage/auth-json";
 import { HomeLock } from "@agent-auth/login/storage/lock";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { missingPostgres, startPostgres } from "@agent-auth/tools/postgres";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CliHome } from "./support/cli.ts";
 
 let authority: TestAuthority;
@@ -36,7 +37,10 @@ const openStore = async (): Promise<Opened> => {
 const host = () => CliHome.make(`chatgpt_base_url = "${authority.chatgptBaseUrl}"\n`);
 
 /** Stores a ChatGPT sign-in as a login of another host would. */
-const seed = async ({ env, keyFile }: Opened, expiresInSeconds: number) => {
+const seed = async (
+  { env, keyFile }: Pick<Opened, "env" | "keyFile">,
+  expiresInSeconds: number,
+) => {
   const tokens = await authority.mintChatgptTokens({ expiresInSeconds });
   const text = JSON.stringify({
     auth_mode: "chatgpt",
@@ -182,3 +186,28 @@ describe("a shared store on the command line", () => {
     }
   });
 });
+
+describe.skipIf(missingPostgres !== undefined)(
+  `a shared store in Postgres${missingPostgres === undefined ? "" : ` (${missingPostgres})`}`,
+  () => {
+    it("tells keep on one host of a sign-in on another, and of the end of it", async () => {
+      await using server = await startPostgres();
+      await using store = await openStore();
+      await using one = await host();
+      await using other = await host();
+      const env = { ...store.env, AGENT_AUTH_STORE: server.createDatabase("agents") };
+      const child = one.spawn(["keep", "--wait"], { env });
+      const lines: Array<string> = [];
+      child.stderr.on("data", (chunk: Buffer) => lines.push(...chunk.toString().split("\n")));
+      const said = (text: string) =>
+        vi.waitFor(() => expect(lines.join("\n")).toContain(text), { timeout: 15_000 });
+      await said("Waiting for: agent-auth login");
+      await seed({ ...store, env }, 3600);
+      await said("Keeping fresh");
+      lines.length = 0;
+      await other.run(["logout"], { env });
+      await said("Waiting for: agent-auth login");
+      child.kill("SIGTERM");
+    });
+  },
+);

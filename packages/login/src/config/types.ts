@@ -139,7 +139,7 @@ export interface WorkloadIdentityConfig {
 
 /**
  * A store that several hosts share: `AGENT_AUTH_STORE`, or `store` of the table `[agent_auth]`
- * (docs/one-sign-in-many-hosts.md). Codex does not read it. `@agent-auth/login-sql` opens it.
+ * (docs/many-hosts.md). Codex does not read it. `@agent-auth/login-sql` opens it.
  */
 export interface SharedStoreConfig {
   /** `postgres://…` or `sqlite:/path`. It may contain a password. */
