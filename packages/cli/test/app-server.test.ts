@@ -28,14 +28,19 @@ describe("app-server on stdio", () => {
     });
     expect(exitCode).toBe(0);
     expect(stderr).toBe("");
-    const answers = stdout
+    const messages = stdout
       .trimEnd()
       .split("\n")
       .map((line): unknown => JSON.parse(line));
-    expect(answers).toEqual([
-      { id: 1, result: expect.objectContaining({ codexHome: home.path }) },
-      { id: 2, result: expect.objectContaining({ account: null }) },
-    ]);
+    expect(messages).toHaveLength(3);
+    expect(messages[0]).toEqual({
+      id: 1,
+      result: expect.objectContaining({ codexHome: home.path }),
+    });
+    expect(messages).toContainEqual({ id: 2, result: expect.objectContaining({ account: null }) });
+    expect(messages).toContainEqual(
+      expect.objectContaining({ method: "remoteControl/status/changed" }),
+    );
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)("exits with 0 on %s", async (signal) => {
@@ -111,7 +116,7 @@ describe("app-server on ws://", () => {
     const { exitCode, stderr } = await home.run(["app-server", "--listen", "ws://127.0.0.1:0"]);
     expect(exitCode).toBe(1);
     expect(stderr).toBe(
-      "Error: refusing to start websocket listener 127.0.0.1:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`. `--ws-auth none` lets every user of this machine connect; `--listen unix://` lets only you connect.\n",
+      "Error: refusing to start websocket listener 127.0.0.1:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`. `--listen unix://` lets only you connect. `--ws-auth none` does so on Linux, and lets every user of the machine connect on other systems.\n",
     );
   });
 
