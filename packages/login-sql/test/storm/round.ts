@@ -80,7 +80,7 @@ export const runRound = async (options: RoundOptions): Promise<RoundResult> => {
     keys,
     signIn,
     leaseMs,
-    statementTimeoutMs: 5_000,
+    statementTimeoutMs: 20_000,
     tokenUrl: `${authority.issuer}/oauth/token`,
     chatgptBaseUrl: authority.chatgptBaseUrl,
     withinMs: cutMs + 60_000,

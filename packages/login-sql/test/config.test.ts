@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Redacted from "effect/Redacted";
+import * as Result from "effect/Result";
+import { afterAll, describe, expect, it } from "vitest";
+import { parseStoreUrl } from "../src/connection/target.ts";
+import { makeKeyRing, type KeySource } from "../src/encryption/index.ts";
+import { describeStoreUrl, generateStoreKey, makeSqlStore } from "../src/index.ts";
+import { keyLine, textKeys } from "./support/databases.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "login-sql-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the URL of a store", () => {
+  it("says where the database is and how it is reached", () => {
+    const url = "postgres://app:p%40ss@db.example:6432/agents?schema=auth&sign_in=ada&notify=poll";
+    const target = Result.getOrThrow(parseStoreUrl(url));
+    expect(target).toMatchObject({
+      _tag: "Postgres",
+      host: "db.example",
+      port: 6432,
+      database: "agents",
+      username: "app",
+      sslMode: "verify-full",
+      schema: "auth",
+      signIn: "ada",
+      notify: "poll",
+    });
+    expect(target._tag === "Postgres" && target.password && Redacted.value(target.password)).toBe(
+      "p@ss",
+    );
+  });
+
+  it.each([
+    ["postgres://a@localhost/d", "disable"],
+    ["postgres://a@127.0.0.1/d", "disable"],
+    ["postgres://a@[::1]/d", "disable"],
+    ["postgres://a@unused/d?host=/run/postgresql", "disable"],
+    ["postgres://a@10.0.0.1/d", "verify-full"],
+    ["postgres://a@localhost.example/d", "verify-full"],
+    ["postgres://a@db/d?sslmode=require", "require"],
+  ])("%s is reached with sslmode %s", (url, sslMode) => {
+    expect(Result.getOrThrow(parseStoreUrl(url))).toMatchObject({ sslMode });
+  });
+
+  it.each([
+    ["no url", "it is not a URL"],
+    ["mysql://a@db/d", "its scheme is mysql: instead of postgres: or sqlite:"],
+    ["postgres:///d", "it names no host"],
+    ["postgres://db/d", "it names no user"],
+    [
+      "postgres://a@db/d?sslmode=prefer",
+      "sslmode must be disable, require, verify-ca, verify-full; others protect nothing",
+    ],
+    ["postgres://a@db/d?sslmod=disable", "the parameter sslmod is not known"],
+    ["postgres://a@db/d?schema=a;b", "schema is not lower-case letters, digits and underscores"],
+    ["postgres://a@db/d?sslcert=/c", "sslcert and sslkey belong together"],
+    ["postgres://a@db/d?connect_timeout=0", "connect_timeout must be 1 to 60 seconds"],
+    ["postgres://%zz@db/d", "it has a broken percent-encoding"],
+    ["sqlite://file.db", "it names no file: write sqlite:/path/to/file"],
+    ["sqlite:/a?table_prefix=A-", "table_prefix is not lower-case letters, digits and underscores"],
+  ])("%s is refused: %s", (url, reason) => {
+    const refused = Result.getOrThrow(Result.flip(parseStoreUrl(url)));
+    expect(refused.reason).toBe(reason);
+  });
+
+  it("is described without user, password and parameters", () => {
+    const url = Redacted.make("postgres://app:secret@db.example/agents?sign_in=ada");
+    expect(describeStoreUrl(url)).toEqual({
+      name: "postgres",
+      where: "db.example:5432/agents (ada)",
+    });
+    expect(describeStoreUrl("postgres://secret")).toEqual({
+      name: "postgres",
+      where: "an unusable URL",
+    });
+    expect(describeStoreUrl("sqlite:/var/lib/a%20b.db")).toEqual({
+      name: "sqlite",
+      where: "/var/lib/a b.db",
+    });
+  });
+});
+
+const firstId = (source: KeySource) =>
+  Effect.runPromise(
+    Effect.match(makeKeyRing(source).forEncryption, {
+      onFailure: ({ reason }) => reason,
+      onSuccess: ({ id }) => id,
+    }),
+  );
+
+describe("the keys of a store", () => {
+  it("are read from a text, a file or a command; the first one encrypts", async () => {
+    const file = join(folder, "keys");
+    writeFileSync(
+      file,
+      `# rotated in November\n\n${generateStoreKey("file-1")}\n${generateStoreKey("file-0")}\n`,
+    );
+    expect(await firstId(textKeys(keyLine("text", 1)))).toBe("text");
+    expect(await firstId({ _tag: "File", path: file })).toBe("file-1");
+    expect(await firstId({ _tag: "Command", argv: ["cat", file] })).toBe("file-1");
+  });
+
+  it.each([
+    { title: "none", source: textKeys("# nothing"), reason: "there is no key to encrypt with" },
+    {
+      title: "too short",
+      source: textKeys("k:YWJj"),
+      reason: "line 1 of the keys is not <id>:<base64 of 32 bytes>",
+    },
+    {
+      title: "repeated",
+      source: textKeys(keyLine("k", 1), keyLine("k", 2)),
+      reason: "line 2 of the keys repeats a key id",
+    },
+    {
+      title: "in no file",
+      source: { _tag: "File", path: "/nowhere/keys" } as const,
+      reason: "the key file /nowhere/keys cannot be read",
+    },
+    {
+      title: "of a command that fails",
+      source: { _tag: "Command", argv: ["sh", "-c", "echo k:secret; exit 3"] } as const,
+      reason: "the key command sh failed (3)",
+    },
+    {
+      title: "of a command that is missing",
+      source: { _tag: "Command", argv: ["/nowhere/kms"] } as const,
+      reason: "the key command /nowhere/kms failed (ENOENT)",
+    },
+  ])("are refused if they are $title", async ({ reason, source }) => {
+    expect(await firstId(source)).toBe(reason);
+  });
+
+  it("are required", async () => {
+    const opened = makeSqlStore({ url: "sqlite::memory:", keys: undefined });
+    const error = await Effect.runPromise(Effect.flip(Effect.scoped(opened)));
+    expect([error.code, error.message]).toEqual([
+      "LOGIN_SQL_CONFIG_INVALID",
+      "the key source of the store is not usable: there are none",
+    ]);
+  });
+});
+
+describe("a SQLite file", () => {
+  it("is readable for its owner only", async () => {
+    const path = join(folder, "owned.db");
+    const keys = textKeys(keyLine("k1", 1));
+    const load = Effect.flatMap(
+      makeSqlStore({ url: `sqlite:${path}`, keys }),
+      ({ store }) => store.load,
+    );
+    await Effect.runPromise(Effect.scoped(load));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+});
