@@ -270,11 +270,16 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     return byBearer(token, credentials, nowMs);
   };
 
+  /** The rejection of a source over its limit, made once for each number of seconds to wait. */
+  let sourceRejection: RequestRejected | undefined;
   const rejectSource = (source: string, nowMs: number): RequestRejected | undefined => {
     const waitMs = failures?.blockedForMs(source, nowMs) ?? 0;
-    return waitMs === 0
-      ? undefined
-      : reject("too_many_failures", "too many failed verifications from this source", waitMs);
+    if (waitMs === 0) return undefined;
+    if (sourceRejection?.retryAfterSeconds !== Math.max(1, Math.ceil(waitMs / 1000))) {
+      const message = "too many failed verifications from this source";
+      sourceRejection = reject("too_many_failures", message, waitMs);
+    }
+    return sourceRejection;
   };
 
   /** Counts the outcome. Only a 401 is the caller's failure. */

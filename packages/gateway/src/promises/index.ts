@@ -25,6 +25,7 @@ import {
   type IssuerOptions,
   type MintedIdentity,
   type MintOptions,
+  type PublishedJwks,
   type SigningKey,
   SigningKeys,
 } from "../issuer/index.ts";
@@ -101,6 +102,8 @@ export interface Gateway extends Authenticator, AsyncDisposable {
   readonly mint: (options: MintOptions) => Promise<MintedAgent>;
   /** Verifies a token of the issuer. */
   readonly verifyIdentity: (jwt: string) => Promise<Omit<VerifiedAgentIdentity, "key">>;
+  /** The published keys of the issuer. */
+  readonly jwks: () => Promise<PublishedJwks["document"]>;
   /** Adds a signing key, and removes old ones. */
   readonly rotate: () => Promise<Pick<SigningKey, "kid" | "activeFromMs">>;
   readonly findAgent: (agentRuntimeId: string) => Promise<RegisteredAgent | undefined>;
@@ -287,6 +290,7 @@ export const createGateway = async (options: GatewayOptions = {}): Promise<Gatew
       const { key: _, ...identity } = await run(issuer().verify(jwt));
       return identity;
     },
+    jwks: async () => (await run(issuer().jwks)).document,
     rotate: async () => run(issuer().rotate),
     findAgent: async (id) => Option.getOrUndefined(await run(registry.findAgent(id))),
     addAgent: (agent) => run(registry.addAgent(agent)),
