@@ -8,6 +8,8 @@ import { promisify } from "node:util";
 import { makeAssertionSigner } from "@agent-auth/agent-identity/assertion";
 import { generateAgentKey } from "@agent-auth/agent-identity/promises";
 import { startTestAuthority, type TestAuthority } from "@agent-auth/test-authority";
+import { missingPostgres, startPostgres } from "@agent-auth/tools/postgres";
+import OpenAI from "openai";
 import { describe, expect, it, vi } from "vitest";
 import {
   createMessageConnection,
@@ -271,6 +273,83 @@ describe("gateway.ts", () => {
       "AGENT_IDENTITY_ASSERTION_MALFORMED\n",
     ]);
     expect(await gateway.stop()).toBe(0);
+  });
+});
+
+if (missingPostgres !== undefined) console.warn(`skipped: ${missingPostgres}`);
+
+/** Starts `agent-auth proxy`; gives the base URL that it prints. */
+const startProxy = async (variables: Variables) => {
+  const bin = join(root, "packages/cli/src/bin.ts");
+  const child = spawn(
+    process.execPath,
+    ["--conditions=@agent-auth/source", bin, "proxy", "--port", "0"],
+    { env: { PATH: process.env["PATH"], ...variables }, stdio: ["ignore", "pipe", "ignore"] },
+  );
+  const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+  return { url: String(line.value).trim(), [Symbol.dispose]: () => child.kill("SIGKILL") };
+};
+
+/** Two processes of the gateway over one database: the openai SDK through the proxy at one, our fetch at the other. */
+const useTwoGateways = async (database: string, folder: string) => {
+  const shared = { SIGNING_KEYS: join(folder, "signing-keys"), CODEX_HOME: folder };
+  const minted = await node("openai-gateway.ts", shared, database, "mint", "team-1");
+  using first = await start("openai-gateway.ts", shared, database);
+  using second = await start("openai-gateway.ts", { ...shared, DAILY_WORDS: "10" }, database);
+  const home = async (name: string, url: string): Promise<Variables> => {
+    const path = join(folder, name);
+    await mkdir(path);
+    await writeFile(join(path, "config.toml"), `chatgpt_base_url = "${url}backend-api"\n`);
+    return { CODEX_HOME: path, CODEX_ACCESS_TOKEN: String(minted.stdout).trim() };
+  };
+
+  using proxy = await startProxy(await home("first", first.url));
+  const openai = new OpenAI({ apiKey: "unused", baseURL: proxy.url, maxRetries: 0 });
+  const stream = await openai.responses.create({ model: "m", input: "two and two?", stream: true });
+  let text = "";
+  for await (const event of stream)
+    if (event.type === "response.output_text.delta") text += event.delta;
+
+  const variables = await home("second", second.url);
+  const outcomes = [
+    await node("fetch.ts", variables),
+    await node("fetch.ts", variables),
+    await node("fetch.ts", variables),
+  ];
+  const withoutCredential = await fetch(`${second.url}backend-api/codex/models`);
+  return {
+    streamed: text,
+    fetched: outcomes.map(({ stdout }) => String(stdout).split(" ", 1)[0]),
+    withoutCredential: withoutCredential.status,
+  };
+};
+
+/** The second process gives each agent ten words: two replies. */
+const expectedOfTwoGateways = {
+  streamed: "You said: two and two?",
+  fetched: ["200", "200", "429"],
+  withoutCredential: 401,
+};
+
+describe("openai-gateway.ts", () => {
+  it.skipIf(missingPostgres !== undefined)(
+    "serves the openai SDK and our fetch in two processes over PostgreSQL, with a quota",
+    async () => {
+      await using postgres = await startPostgres();
+      await using authority = await startTestAuthority();
+      await using home = await makeHome(authority);
+      expect(await useTwoGateways(postgres.createDatabase(), home.path)).toEqual(
+        expectedOfTwoGateways,
+      );
+    },
+  );
+
+  it("does the same over SQLite", async () => {
+    await using authority = await startTestAuthority();
+    await using home = await makeHome(authority);
+    expect(await useTwoGateways(join(home.path, "gateway.db"), home.path)).toEqual(
+      expectedOfTwoGateways,
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import type { AgentKeyMalformed, JwtVerificationError } from "@agent-auth/agent-
 import {
   defaultAudience,
   defaultClockToleranceSeconds,
+  defaultIssuer,
   type VerifiedAgentIdentity,
 } from "@agent-auth/agent-identity/jwt";
 import {
@@ -53,8 +54,8 @@ export {
 
 /** How identities are issued. */
 export interface IssuerOptions {
-  /** `iss`; the URL of the backend. */
-  readonly issuer: string;
+  /** `iss`. Default: OpenAI's, which Codex and agent-auth expect. The keys are your own in any case. */
+  readonly issuer?: string;
   /** `aud`. Default `codex-app-server`. */
   readonly audience?: string;
   /** The longest lifetime of a token in seconds: old keys stay published for that long. Default 30 days. */
@@ -171,9 +172,9 @@ export class AgentIssuer extends Context.Service<
 >()("@agent-auth/gateway/issuer") {
   /** Throws `TypeError` or `RangeError` for an option of the wrong type or range. */
   static readonly layer = (
-    options: IssuerOptions,
+    options: IssuerOptions = {},
   ): Layer.Layer<AgentIssuer, never, SigningKeys | AgentRegistry> => {
-    const { issuer, audience = defaultAudience } = options;
+    const { issuer = defaultIssuer, audience = defaultAudience } = options;
     if (typeof issuer !== "string" || issuer === "") throw new TypeError("issuer must be a string");
     const maxLifetime = checkSeconds("maxLifetimeSeconds", options.maxLifetimeSeconds ?? 30 * day);
     const maxAge = checkSeconds("jwksMaxAgeSeconds", options.jwksMaxAgeSeconds ?? 300);
