@@ -33,12 +33,13 @@ const best = (times: ReadonlyArray<number>): number => {
   return fastest.reduce((sum, time) => sum + time, 0) / fastest.length;
 };
 
+const respond: RequestListener = (_request, response) => response.end('{"ok":true}');
+
 /** CPU of the bare server alone: what the client takes is measured with it and cannot be told apart, so both are compared. */
 const compare = async (bench: Bench, name: string, options: GatewayOptions, atLeast: number) => {
   const gateway = await createGateway(options);
   const { header } = await addAgent(gateway, "agent-1");
   await gateway.authenticate({ authorization: header() });
-  const respond: RequestListener = (_request, response) => response.end('{"ok":true}');
   const bare = await listen(respond);
   const guarded = await listen(nodeListener(gateway, respond));
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
