@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["logout"],
   summary: "remove the stored credential",
   description: [
-    "Removes the credential from the file and the keyring. Tokens of a ChatGPT sign-in are revoked first, if the authority can be reached. API keys, personal access tokens and agent identities are removed from this machine only: they stay valid until their issuer revokes them.",
+    "Removes the credential from the file and the keyring, and then revokes the tokens of a ChatGPT sign-in, if the authority can be reached. API keys, personal access tokens and agent identities are removed from this machine only: they stay valid until their issuer revokes them.",
     "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, it provides the credential of every request: logout reports that and changes nothing.",
   ],
   args: [],
