@@ -41,7 +41,27 @@ const ttlMsOf = ({ ttl }: JsonObject): number | undefined | EndpointError => {
     : badRequest("invalid_body", "ttl: must be null or a positive number of seconds");
 };
 
-/** `POST …/v1/agent/register`, in both designs (docs/protocol.md §5): registers a public key for an account. */
+/**
+ * Responds to `POST …/v1/agent/register`, in both designs (docs/protocol.md §5): registers a public key for an account.
+ *
+ * @example
+ * ```ts
+ * import { registerAgent, responding } from "@agent-auth/gateway/endpoints";
+ * import { makeMemoryRegistry } from "@agent-auth/gateway/registry";
+ * import * as Effect from "effect/Effect";
+ *
+ * const request = new Request("https://codex.example/v1/agent/register", {
+ *   method: "POST",
+ *   body: "{}",
+ * });
+ * const endpoint = registerAgent(request, {
+ *   registry: makeMemoryRegistry().service,
+ *   authorize: () => Effect.succeed({ accountId: "account-1" }),
+ * });
+ * const challenges = { realm: "models", acceptsBearer: true };
+ * const { status } = await Effect.runPromise(responding(endpoint, challenges)); // 400
+ * ```
+ */
 export const registerAgent = Effect.fnUntraced(function* (
   request: Request,
   options: {
@@ -124,8 +144,22 @@ export interface TaskOptions {
 const dayMs = 86_400_000;
 
 /**
- * `POST …/v1/agent/{id}/task/register` (docs/protocol.md §7): checks the signature and the time, five minutes in the past or
- * future, and registers a task.
+ * Responds to `POST …/v1/agent/{id}/task/register` (docs/protocol.md §7): checks the signature and the time, five minutes in
+ * the past or future, and registers a task.
+ *
+ * @example
+ * ```ts
+ * import { registerTask, responding } from "@agent-auth/gateway/endpoints";
+ * import { makeMemoryRegistry } from "@agent-auth/gateway/registry";
+ * import * as Effect from "effect/Effect";
+ *
+ * const url = "https://codex.example/v1/agent/agent-1/task/register";
+ * const request = new Request(url, { method: "POST", body: '{"timestamp":"","signature":""}' });
+ * const registry = makeMemoryRegistry().service;
+ * const challenges = { realm: "models", acceptsBearer: false };
+ * const endpoint = responding(registerTask(request, "agent-1", { registry }), challenges);
+ * const { status } = await Effect.runPromise(endpoint); // 400
+ * ```
  */
 export const registerTask = Effect.fnUntraced(function* (
   request: Request,
@@ -158,7 +192,18 @@ const matches = (ifNoneMatch: string | null, etag: string): boolean =>
     .map((tag) => tag.trim().replace(/^W\//, ""))
     .some((tag) => tag === "*" || tag === etag);
 
-/** The response to a request for a key set: 304 if the client has it. */
+/**
+ * Returns the response to a request for a key set: 304 if the client has it.
+ *
+ * @example
+ * ```ts
+ * import { jwksResponse } from "@agent-auth/gateway/endpoints";
+ *
+ * const headers = { "if-none-match": '"1"' };
+ * const request = new Request("https://codex.example/api/codex/agent-identities/jwks", { headers });
+ * jwksResponse(request, { document: { keys: [] }, etag: '"1"' }, "max-age=300").status; // 304
+ * ```
+ */
 export const jwksResponse = (
   request: Request,
   { document, etag }: Omit<PublishedJwks, "document"> & { readonly document: unknown },
@@ -176,7 +221,16 @@ export const jwksResponse = (
   });
 };
 
-/** The body of whoami for an account, with the agent's id if an agent asks. */
+/**
+ * Returns the response of whoami for an account, with the agent's id if an agent asks.
+ *
+ * @example
+ * ```ts
+ * import { whoamiResponse } from "@agent-auth/gateway/endpoints";
+ *
+ * whoamiResponse({ accountId: "account-1" }).status; // 200
+ * ```
+ */
 export const whoamiResponse = (account: AgentAccount, agentRuntimeId?: string): Response =>
   json(200, {
     email: account.email ?? null,

@@ -4,12 +4,13 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { Authentication, type Credentials } from "../authentication/index.ts";
+import { Authentication } from "../authentication/index.ts";
 import { reject } from "../authentication/rejection.ts";
 import { StoreUnavailable } from "../errors/index.ts";
 import { AgentIssuer } from "../issuer/index.ts";
 import { makeWindowCounter, type RateLimit } from "../limits/index.ts";
 import { AgentRegistry } from "../registry/index.ts";
+import { credentialsOf } from "./credentials.ts";
 import {
   type AuthorizeRegistration,
   type EndpointResult,
@@ -65,14 +66,6 @@ const methodOf: Readonly<Record<keyof typeof routes, "GET" | "POST">> = {
   registerAgent: "POST",
   whoami: "GET",
 };
-
-/** What is read of a request to authenticate it. */
-export const credentialsOf = ({ headers }: Request, source?: string): Credentials => ({
-  authorization: headers.get("authorization"),
-  accountId: headers.get("chatgpt-account-id"),
-  fedramp: headers.get("x-openai-fedramp"),
-  source,
-});
 
 const decodeSegment = (segment: string): string => {
   try {

@@ -59,7 +59,20 @@ const errorResponse = (
   return new Response(body, { status, headers });
 };
 
-/** An endpoint that always responds. */
+/**
+ * Returns an endpoint that always responds: its errors become responses.
+ *
+ * @example
+ * ```ts
+ * import { EndpointError, responding } from "@agent-auth/gateway/endpoints";
+ * import * as Effect from "effect/Effect";
+ *
+ * const error = new EndpointError({ status: 404, code: "unknown_model", message: "no such model" });
+ * const challenges = { realm: "models", acceptsBearer: false };
+ * const response = await Effect.runPromise(responding(error, challenges));
+ * response.status; // 404
+ * ```
+ */
 export const responding = <R>(
   endpoint: Effect.Effect<Response, EndpointError | RequestRejected | StoreUnavailable, R>,
   options: ChallengeOptions,

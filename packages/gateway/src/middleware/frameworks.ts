@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Principal } from "../authentication/index.ts";
-import { credentialsOf } from "../endpoints/index.ts";
+import { credentialsOf } from "../endpoints/credentials.ts";
 import { RequestRejected } from "../errors/index.ts";
 import { type Authenticator, type Decision, remember, sourceOfAddress } from "./authenticator.ts";
 import { credentialsOfHeaders, type MiddlewareOptions } from "./node.ts";

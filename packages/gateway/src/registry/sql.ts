@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import * as SqlClient from "effect/sql/SqlClient";
 import { AgentIdTaken, StoreUnavailable } from "../errors/index.ts";
-import { unavailable } from "../sql/index.ts";
+import { unavailable } from "../sql/unavailable.ts";
 import {
   type AgentAccount,
   AgentRegistry,

@@ -3,6 +3,9 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { StoreUnavailable } from "../errors/index.ts";
+import { checkReplayLimits, type ReplayLimits } from "./limits.ts";
+
+export type { ReplayLimits } from "./limits.ts";
 
 /** One use of an assertion, to be counted. */
 export interface AssertionUse {
@@ -15,31 +18,6 @@ export interface AssertionUse {
 
 /** Whether a use is admitted. `full`: the agent has used too many different assertions, and only this agent is affected. */
 export type UseVerdict = "admitted" | "replayed" | "full";
-
-/** Limits of replay protection. */
-export interface ReplayLimits {
-  /**
-   * How often one assertion may be used. There is no default: timestamps have whole seconds, so that an agent sends the
-   * same assertion with all requests of a second, and 1 admits one request per second and task.
-   */
-  readonly maxUses: number;
-  /**
-   * How many different assertions of one agent are kept at a time. Default 20,000: 66 processes of the agent that send
-   * requests in every second. One agent cannot take the space of another.
-   */
-  readonly maxAssertionsPerAgent?: number;
-}
-
-/** The limits with defaults. Throws `TypeError` or `RangeError` unless both are whole numbers of one or more. */
-export const checkReplayLimits = (limits: ReplayLimits): Required<ReplayLimits> => {
-  const { maxUses, maxAssertionsPerAgent = 20_000 } = limits;
-  for (const [name, value] of Object.entries({ maxUses, maxAssertionsPerAgent })) {
-    if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new RangeError(`${name} must be a whole number of one or more`);
-  }
-  return { maxUses, maxAssertionsPerAgent };
-};
 
 /**
  * Counts how often an assertion is used. Servers of several processes share a store: `layerSql` of
@@ -60,7 +38,7 @@ export class AssertionUses extends Context.Service<
     readonly admitNow?: (use: AssertionUse, nowMs: number) => UseVerdict;
   }
 >()("@agent-auth/gateway/replay") {
-  /** Counts in the memory of this process. Throws as `checkReplayLimits` does. */
+  /** Counts in the memory of this process. Throws `TypeError` or `RangeError` for limits that are not whole numbers of one or more. */
   static readonly layerMemory = (limits: ReplayLimits): Layer.Layer<AssertionUses> => {
     const checked = checkReplayLimits(limits);
     return Layer.sync(AssertionUses, () => AssertionUses.of(makeMemory(checked)));

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redis from "effect/persistence/Redis";
 import { StoreUnavailable } from "../errors/index.ts";
-import { type AssertionUse, AssertionUses, checkReplayLimits, type ReplayLimits } from "./index.ts";
+import { type AssertionUse, AssertionUses } from "./index.ts";
+import { checkReplayLimits, type ReplayLimits } from "./limits.ts";
 
 /**
  * Counts one use, and a new assertion in its agent's counter. Both keys expire by themselves. Returns 1 if it is admitted,
@@ -54,7 +55,8 @@ const windowMs = 600_000;
 
 /**
  * Counts uses in Redis, one script call for each. Nothing has to be kept: if Redis loses its data, an assertion may be used
- * again within its clock window. Everything expires by itself. Throws as `checkReplayLimits` does.
+ * again within its clock window. Everything expires by itself. Throws `TypeError` or `RangeError` for limits that are
+ * not whole numbers of one or more.
  *
  * @example
  * ```ts

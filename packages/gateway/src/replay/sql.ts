@@ -2,8 +2,9 @@ import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
-import { unavailable } from "../sql/index.ts";
-import { type AssertionUse, AssertionUses, checkReplayLimits, type ReplayLimits } from "./index.ts";
+import { unavailable } from "../sql/unavailable.ts";
+import { type AssertionUse, AssertionUses } from "./index.ts";
+import { checkReplayLimits, type ReplayLimits } from "./limits.ts";
 
 /** How many rows are deleted at a time, and how often a process deletes some. */
 const deletesPerSweep = 1000;
@@ -11,7 +12,8 @@ const sweepIntervalMs = 1000;
 
 /**
  * Counts uses in the database of `SqlClient`, one statement for each. Rows that may be forgotten are deleted with later uses,
- * at most once a second in each process. Throws as `checkReplayLimits` does.
+ * at most once a second in each process. Throws `TypeError` or `RangeError` for limits that are
+ * not whole numbers of one or more.
  *
  * @example
  * ```ts

@@ -1,14 +1,8 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
-import type { SqlError } from "effect/sql/SqlError";
-import { type StoreName, StoreUnavailable } from "../errors/index.ts";
-
-/** What a failed statement means: nothing was decided. The driver's message may quote values, so only its kind is kept. */
-export const unavailable =
-  (store: StoreName) =>
-  (error: SqlError): StoreUnavailable =>
-    new StoreUnavailable({ store, problem: `a statement failed (${error.reason._tag})` });
+import type { StoreUnavailable } from "../errors/index.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** Statements that create the tables. Each may run again, in any number of processes. */
 const tables = [
