@@ -97,7 +97,7 @@ const pointerToHidden = ({ flags, path }: CommandSpec): readonly string[] =>
 const usualExitCodes: Readonly<Record<string, string>> = {
   0: "done",
   1: "failed; the last line on stderr says why and what to do",
-  2: "the command line is wrong, or you cancelled with Ctrl-C",
+  2: "invalid command line, or cancelled with Ctrl-C",
 };
 
 const signInExitCode: Readonly<Record<string, string>> = { 4: "a sign-in is needed" };

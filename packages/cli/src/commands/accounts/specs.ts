@@ -71,7 +71,7 @@ export const switchWorkspaceSpec = defineSpec({
   summary: "switch the workspace of the sign-in",
   description: [
     "Switches the current ChatGPT sign-in to another workspace of the same person, for agent-auth and for Codex. Without an id, lists the workspaces.",
-    "If the backend refuses, for example because the workspace has its own sign-in, the current sign-in stays: sign in to the workspace then.",
+    "If the backend refuses, for example because the workspace has its own sign-in, the current sign-in is kept. Sign in to that workspace with agent-auth accounts add.",
   ],
   args: [{ name: "workspace-id", required: false, summary: "id of the workspace" }],
   flags: { json: { type: "boolean", summary: "print JSON (docs/json-output.md)" } },

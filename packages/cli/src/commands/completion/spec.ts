@@ -5,7 +5,7 @@ export const spec = defineSpec({
   summary: "print a completion script for bash, zsh or fish",
   description: [
     "bash: put `source <(agent-auth completion bash)` into ~/.bashrc.",
-    "zsh: put `source <(agent-auth completion zsh)` into ~/.zshrc, behind compinit.",
+    "zsh: put `source <(agent-auth completion zsh)` into ~/.zshrc, after compinit.",
     "fish: agent-auth completion fish > ~/.config/fish/completions/agent-auth.fish",
   ],
   args: [{ name: "shell", required: true, summary: "bash, zsh or fish", completes: "shell" }],

@@ -19,7 +19,7 @@ export const spec = defineSpec({
   exitCodes: {
     0: "stopped by Ctrl-C or SIGTERM",
     1: "the stored credential cannot be refreshed, such as an API key, or the command failed",
-    2: "the command line is wrong",
+    2: "invalid command line",
     4: "a sign-in is needed",
   },
   examples: [
