@@ -33,7 +33,7 @@ describe("a call", () => {
     });
   });
 
-  it("rejects if the result has another form, and names the member", async () => {
+  it("rejects if the result does not match the schema, and names the member", async () => {
     const { client, say } = open();
     const read = client.call("account/read", {});
     say({ id: 1, result: { account: null, userId: null, requiresOpenaiAuth: "secret" } });

@@ -30,7 +30,7 @@ const tellVersion = () => {
 /**
  * V8 executes what it finds in its compile cache, so the folder must belong to this user alone: it is our own, and the
  * sticky bit of the temporary folder keeps others from replacing it. Node's default folder could have been created by
- * anyone. Without node:os, which takes too long to load.
+ * anyone. node:os is not used, because it takes too long to load.
  */
 const privateCacheFolder = () => {
   const { TMPDIR, TMP, TEMP } = process.env;

@@ -14,7 +14,7 @@ export interface RunOptions {
   readonly verbose: boolean;
   /** Whether a signal is how this command is meant to end. */
   readonly endsOnSignal?: boolean;
-  /** Whether the command deals with signals itself. Until it does, they end the process at once. */
+  /** Whether the command handles signals itself. Until it does, they end the process at once. */
   readonly handlesSignals?: boolean;
 }
 

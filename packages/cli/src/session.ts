@@ -65,8 +65,8 @@ export const storeLayer = ({ config, environment, storage }: Session) =>
 export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep" | "appServer";
 
 /**
- * The manager of the process. The command line enables environment credentials, but for an app server: as in Codex, API keys
- * and agent identities in its environment are not its clients' sign-in.
+ * The manager of the process. The command line enables environment credentials, except for an app server: as in Codex,
+ * API keys and agent identities in its environment are not its clients' sign-in.
  */
 export const managerLayer = (session: Session, use: ManagerUse) =>
   AuthManager.layer({

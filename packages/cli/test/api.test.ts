@@ -138,7 +138,7 @@ describe("the body of api", () => {
     ["two bodies", ["-d", "{}", "-f", "a=1"], "give the body with only one of"],
     ["a field without =", ["-f", "secret"], "-f takes KEY=VALUE"],
     ["a malformed key", ["-F", "a[b=1"], "-F takes KEY=VALUE"],
-    ["two shapes", ["-f", "a=1", "-f", "a[b]=2"], "the fields give 'a' two shapes"],
+    ["conflicting types", ["-f", "a=1", "-f", "a[b]=2"], "the fields give 'a' conflicting types"],
   ])("is refused before anything is sent: %s", async (_, args, message) => {
     const before = received.length;
     const { exitCode, stderr } = await api("responses", ...args);

@@ -1,4 +1,4 @@
-// As a namespace: a name that an older Node lacks would fail the import, before the version of Node is checked.
+// A namespace import: a named import that an older Node lacks would fail before the version of Node is checked.
 import * as nodeCrypto from "node:crypto";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";

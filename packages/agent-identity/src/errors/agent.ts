@@ -1,7 +1,7 @@
 import * as Data from "effect/Data";
 import type { Remedy } from "./remedy.ts";
 
-/** A private key cannot be read. The error contains nothing of it. */
+/** A private key cannot be read. The error contains no part of the key. */
 export class AgentKeyMalformed extends Data.TaggedError("AgentKeyMalformed")<{
   readonly problem:
     | "it is not base64"
@@ -41,7 +41,7 @@ export class SealedBoxDecryptionFailed extends Data.TaggedError("SealedBoxDecryp
   }
 }
 
-/** Why a key cannot be imported, or a sealed message not be decrypted. */
+/** Why a key cannot be imported, or a sealed message cannot be decrypted. */
 export type AgentKeyError = AgentKeyMalformed | AgentPublicKeyMalformed | SealedBoxDecryptionFailed;
 
 /** A stored agent identity record has the wrong shape. Paths and types are reported, never values. */

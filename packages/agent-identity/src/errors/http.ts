@@ -108,8 +108,8 @@ export class HttpRequestInvalid extends Data.TaggedError("HttpRequestInvalid")<{
 }
 
 /**
- * No request can be sent until a setting is corrected, such as a certificate bundle or a proxy. Created by layers that
- * read settings, which this package does not; `causeCode` is the `code` of their own error.
+ * No request can be sent until a setting is corrected, such as a certificate bundle or a proxy. This package reads no
+ * settings. Layers that do create this error; `causeCode` is the `code` of their own error.
  */
 export class HttpConfigurationInvalid extends Data.TaggedError(
   "HttpConfigurationInvalid",

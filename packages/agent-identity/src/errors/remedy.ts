@@ -9,7 +9,7 @@
  * - `fixConfig`: correct `config.toml`, an override, or an option.
  * - `fixStore`: repair the credential store: `auth.json`, the OS keyring, CODEX_HOME, its locks.
  * - `fixNetwork`: check the network, the proxy, or the trusted certificates.
- * - `contactAdmin`: an administrator's rule or entitlement decides.
+ * - `contactAdmin`: only an administrator can change the rule or grant the entitlement.
  */
 export type Remedy =
   | "signIn"

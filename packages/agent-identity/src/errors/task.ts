@@ -21,7 +21,7 @@ const isAboutTheClock = (body: string): boolean => /timestamp|clock/iu.test(body
 export class TaskRegistrationRejected extends Data.TaggedError("TaskRegistrationRejected")<
   ErrorResponse & {
     readonly attempts: number;
-    /** What `Retry-After` of the last response asked for. */
+    /** The wait that `Retry-After` of the last response asked for, in milliseconds. */
     readonly retryAfterMs?: number;
   }
 > {

@@ -10,7 +10,9 @@ import { type JsonObject, parseJsonObject } from "../encoding/json.ts";
 import { describeType } from "../encoding/text.ts";
 import { maxKidLength } from "../jwks/rsa-jwk.ts";
 
-/** The accepted parameters of a protected header; all others are ignored, keys in `jwk`, `jku`, `x5c` above all. */
+/**
+ * The accepted parameters of a protected header; all others are ignored, above all the keys in `jwk`, `jku` and `x5c`.
+ */
 export interface AgentIdentityJwtHeader {
   readonly alg: "RS256";
   readonly kid: string;

@@ -18,7 +18,7 @@ import { checkRegisteredClaims, readExpiry } from "./registered-claims.ts";
 
 const maxKnownHeaders = 64;
 
-/** Verifies agent identity JWTs with keys that are already here, on the calling thread. */
+/** Verifies agent identity JWTs with keys that are in memory, on the calling thread. */
 export interface AgentIdentityJwtVerifier {
   /**
    * Returns the identity, or why the token is rejected: `JwtVerificationError` or `AgentKeyMalformed`. `nowMs` is
@@ -87,7 +87,8 @@ export const makeAgentIdentityJwtVerifier = (
       const key = keys.get(kid);
       if (key === undefined) return new JwksKeyNotFound({ kid });
       const { signature, signingInput } = jws;
-      // Without a padding in its options, an RSA key verifies PKCS#1 v1.5, which RS256 is; with one, Node takes twice as long.
+      // RS256 is PKCS#1 v1.5, Node's default padding for RSA keys. Passing it as an option would make Node take twice
+      // as long.
       const signed = Buffer.from(signingInput, "latin1");
       if (signature === null || !verify("sha256", signed, key, signature)) {
         return new JwtSignatureInvalid({ kid });

@@ -24,7 +24,7 @@ export const generateAgentKey: Effect.Effect<AgentKey> = Effect.sync(
 
 /**
  * Imports base64 (standard, padded) of PKCS#8 DER, version 1 or 2. The public key of a version 2 structure must belong
- * to its seed. Fails with `AgentKeyMalformed`, which contains nothing of the input.
+ * to its seed. Fails with `AgentKeyMalformed`, which contains no part of the input.
  *
  * @example
  * ```ts

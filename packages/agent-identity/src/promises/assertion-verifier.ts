@@ -168,7 +168,7 @@ export const createAssertionVerifier = (options: AssertionVerifierOptions): Asse
   return {
     verify: async (header, call = {}) => {
       const { signal } = call;
-      // Nothing else of it: `isKnownTask` or `clockWindowSeconds` in it would undo the options of the verifier.
+      // Only this option is copied: `isKnownTask` or `clockWindowSeconds` would override the options of the verifier.
       const expected =
         "expectedAgentRuntimeId" in call
           ? { expectedAgentRuntimeId: call.expectedAgentRuntimeId }

@@ -11,7 +11,7 @@ import type { AgentProfile } from "./agent.ts";
 export interface BiscuitRequest extends urls.BaseUrlOptions {
   /** The configured ChatGPT base URL; normalised here. */
   readonly baseUrl: string;
-  /** Access token of the signed-in user. Blank: `AccessTokenUnavailable`. */
+  /** Access token of the signed-in user. If it is blank, the call rejects with `AccessTokenUnavailable`. */
   readonly accessToken: string;
   /** The request that the biscuit will accompany. */
   readonly originalMethod: string;
@@ -26,8 +26,8 @@ export interface TaskRequest {
   /** Normalised base URL of the task API; `taskApiBaseUrl` returns it. */
   readonly taskApiBaseUrl: string;
   /**
-   * If the user has an access token: the biscuit that a registration sends, or the request that mints one before each
-   * registration, and only then.
+   * Only if the user has an access token: the biscuit that a registration sends, or the request that mints one before
+   * each registration.
    */
   readonly biscuit?: string | BiscuitRequest;
 }

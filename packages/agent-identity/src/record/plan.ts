@@ -1,4 +1,4 @@
-/** The plans that an account may have, as Codex spells them: those of one person, then those of workspaces. */
+/** The plans that an account may have, as Codex spells them: personal plans first, then workspace plans. */
 export const planTypes = [
   "free",
   "go",
@@ -34,7 +34,8 @@ const aliases: ReadonlyMap<string, PlanType> = new Map([
 const isPlanType = (text: string): text is PlanType => known.has(text);
 
 /**
- * Returns the plan that a claim names, in any case. A plan that is not in `planTypes` is `unknown`, never an error.
+ * Returns the plan that a claim names. Upper and lower case do not matter. A plan that is not in `planTypes` is
+ * `unknown`, never an error.
  *
  * @example
  * ```ts

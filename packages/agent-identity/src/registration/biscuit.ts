@@ -17,7 +17,7 @@ import { type BaseUrlOptions, normalizeBaseUrl } from "../urls/index.ts";
 export interface MintBiscuitOptions extends BaseUrlOptions {
   /** The configured ChatGPT base URL; normalised here. */
   readonly baseUrl: string;
-  /** Access token of the signed-in user. Absent or blank: `AccessTokenUnavailable`. */
+  /** Access token of the signed-in user. If it is absent or blank, minting fails with `AccessTokenUnavailable`. */
   readonly accessToken: Redacted.Redacted | undefined;
   /** The request that the biscuit will accompany. */
   readonly originalMethod: string;

@@ -118,7 +118,7 @@ export class AgentTasks extends Context.Service<
     ) => Effect.Effect<string, AgentTaskError>;
   }
 >()("@agent-auth/agent-identity/tasks") {
-  /** Everything that is given the same layer shares its tasks. */
+  /** Programs that are built with the same layer share its tasks. */
   static readonly layer: Layer.Layer<AgentTasks, never, HttpTransport> = Layer.effect(
     AgentTasks,
     Effect.suspend(() => make),

@@ -222,7 +222,7 @@ const check = <A>(method: string, schema: z.ZodMiniType<A>, result: unknown): A 
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const where = issue?.path.join(".") || "the result";
-  throw new AppServerAnswerInvalid({ method, reason: `${where} has another form` });
+  throw new AppServerAnswerInvalid({ method, reason: `${where} does not match the schema` });
 };
 
 const requestFailed = (method: string, { code, data, message }: RpcError): AppServerRequestFailed =>

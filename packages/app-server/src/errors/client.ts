@@ -60,9 +60,9 @@ export class AppServerClosed extends Data.TaggedError("AppServerClosed")<{
  * ```ts
  * import { AppServerAnswerInvalid } from "@agent-auth/app-server/errors";
  *
- * const error = new AppServerAnswerInvalid({ method: "account/read", reason: "account.type has another form" });
+ * const error = new AppServerAnswerInvalid({ method: "account/read", reason: "account.type does not match the schema" });
  * console.log(error.message);
- * // the app server's answer to account/read is invalid: account.type has another form
+ * // the app server's answer to account/read is invalid: account.type does not match the schema
  * ```
  */
 export class AppServerAnswerInvalid extends Data.TaggedError("AppServerAnswerInvalid")<{

@@ -50,8 +50,8 @@ export class ControlSocketInUse extends Data.TaggedError("ControlSocketInUse")<{
 }
 
 /**
- * A WebSocket listener would accept clients without authentication, and that was not asked for, or the listener can be
- * reached from other machines.
+ * A WebSocket listener would accept clients without authentication. Either no authentication mode was configured, or it
+ * is disabled for an address that other machines can reach.
  *
  * @example
  * ```ts
@@ -80,7 +80,7 @@ export class ListenerWithoutAuth extends Data.TaggedError("ListenerWithoutAuth")
 }
 
 /**
- * The token or secret that clients of a listener have to prove cannot be read from its file, or is too short.
+ * The token or secret with which clients authenticate cannot be read from its file, or is too short.
  *
  * @example
  * ```ts

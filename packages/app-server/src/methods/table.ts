@@ -14,7 +14,7 @@ export interface MethodContext {
   readonly service: AccountServiceShape;
   /** The connection that sent the request, as an owner of lent tokens. */
   readonly owner: TokenOwner;
-  /** Tells only that connection where to sign in to a gateway. */
+  /** Sends the URL for signing in to a gateway, to that connection only. */
   readonly onGatewayUrl: (changed: GatewayChanged) => void;
 }
 

@@ -81,7 +81,7 @@ const messageTypes = (types: Named): Readonly<Record<string, string>> => {
   const names = new Map(Object.entries(types).map(([name, schema]) => [schema, name]));
   const ofMethods = Object.entries(methods).flatMap(([method, { kind, params, result }]) => {
     const name = names.get(params);
-    // The result of an experimental method has no name unless these are included.
+    // The result of an experimental method has no name unless experimental types are included.
     if (kind === "none") return names.has(result) ? [request(method, "params: undefined")] : [];
     if (name === undefined) return [];
     return [request(method, kind === "optional" ? `params?: ${name} | null` : `params: ${name}`)];

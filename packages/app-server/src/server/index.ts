@@ -85,8 +85,8 @@ export interface WebSocketListenerOptions {
   /** How clients authenticate. `{ _tag: "None" }` is accepted on loopback addresses only. */
   readonly auth: ListenerAuth;
   /**
-   * Whether programs of other users of this machine may connect without authentication. Default false: where the system
-   * tells who has connected (Linux), their connections are closed. Root may always connect.
+   * Whether programs of other users of this machine may connect without authentication. Default false: if the system
+   * reports which user has connected (Linux), their connections are closed. Root may always connect.
    */
   readonly allowOtherUsers?: boolean;
   /** Host names that are accepted in `Host` besides those of the loopback interface. */
@@ -198,7 +198,7 @@ export const listenOnUnixSocket = Effect.fn("AppServer.listenOnUnixSocket")(func
   return { path: yield* bindUnixSocket(server, options.path) };
 });
 
-/** Whether a program of this user, or of root, opened a TCP connection; true where the system does not tell. */
+/** Whether a program of this user, or of root, opened a TCP connection; true if the system does not report the user. */
 const isOwnUser = (socket: Socket): boolean => {
   const user = peerUserId(socket);
   return user === undefined || user === 0 || user === process.geteuid?.();

@@ -26,7 +26,7 @@ export class Announcements {
     return Option.getOrNull(this.#manager.snapshot());
   }
 
-  /** Tells clients of the current credential. */
+  /** Notifies clients of the current credential. */
   announce(): void {
     const now = this.current;
     this.#announced = now;
@@ -46,13 +46,13 @@ export class Announcements {
     this.source.emit({ method: "account/updated", params: updatedTo(now, null) });
   }
 
-  /** Tells clients that a login ended. `error` is null if its credential was stored. */
+  /** Notifies clients that a login ended. `error` is null if its credential was stored. */
   announceCompleted(loginId: string | null, error: string | null): void {
     const params = { loginId, success: error === null, error, onboardingEntrypoint: null };
     this.source.emit({ method: "account/login/completed", params });
   }
 
-  /** Tells clients that the backend was asked about the workspace of a sign-in for the first time. */
+  /** Notifies clients that the backend was asked about the workspace of a sign-in for the first time. */
   announceRouting(credential: Credential | null): void {
     if (credential === null || workspaceOf(credential) === undefined) return;
     if (isSameSignIn(this.#routed, credential)) return;
@@ -63,18 +63,21 @@ export class Announcements {
     });
   }
 
-  /** Tells clients of a change that no operation of the service made. */
+  /** Notifies clients of a change that no operation of the service made. */
   announceChange(): void {
     const now = this.current;
     if (this.#loginsBeingStored > 0 || now === this.#announced) return;
-    // Tokens that no client is given, or that their owner refreshed.
+    // Clients never get the token of a workload identity, and the owner of lent tokens refreshed them itself.
     const isQuiet = now?._tag === "ExternalChatgpt" || now?._tag === "WorkloadIdentity";
     const isRefresh = isQuiet && isSameSignIn(this.#announced ?? null, now);
     if (isRefresh) this.#announced = now;
     else this.announce();
   }
 
-  /** After an operation that may have refreshed the credential: clients asked for that, so there is nothing to tell. */
+  /**
+   * After an operation that may have refreshed the credential: the client that asked for it gets the result, so no
+   * event is sent.
+   */
   adoptRefresh(): void {
     const now = this.current;
     if (this.#announced === undefined || isSameSignIn(this.#announced, now)) this.#announced = now;

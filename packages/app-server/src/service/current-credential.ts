@@ -25,7 +25,7 @@ export class CurrentCredential {
     | {
         readonly covers: number;
         readonly error: LoginError | null;
-        /** What was current after it. */
+        /** The current credential after that refresh. */
         readonly credential: Credential | null;
       }
     | undefined;

@@ -181,7 +181,7 @@ class Logins implements GatewayLogins {
     return pending;
   }
 
-  /** Runs a sign-in in the background: the client that started it may leave. */
+  /** Runs a sign-in in the background: the client that started it may disconnect. */
   #run(pending: Pending, signIn: Effect.Effect<void, LoginError>) {
     return Effect.matchEffect(signIn, {
       onFailure: ({ hint, remedy }) =>
@@ -210,7 +210,7 @@ class Logins implements GatewayLogins {
     this.#announce(providerId, status);
   }
 
-  /** Tells clients of a status that they do not know of. */
+  /** Notifies clients of a status, unless they were notified of it before. */
   #announce(providerId: string, status: Status): void {
     const known = this.#known.get(providerId);
     if (known?.status === status.status && known.error === status.error) return;

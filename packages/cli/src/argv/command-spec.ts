@@ -26,7 +26,7 @@ export interface ArgumentSpec {
   readonly completes?: "account" | "file" | "shell";
 }
 
-/** Everything that is known of a command without running it. */
+/** Everything that is known about a command without running it. */
 export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   /** The words that call it: `["login", "status"]`. */
   readonly path: readonly [string, ...string[]];
@@ -45,7 +45,7 @@ export interface CommandSpec<Flags extends FlagTable = FlagTable> {
   readonly passesThrough?: true;
   /** Runs until it is stopped: Ctrl-C and SIGTERM end it with exit code 0. */
   readonly endsOnSignal?: true;
-  /** Deals with signals itself, once its work is under way. */
+  /** Handles signals itself, once its work is under way. */
   readonly handlesSignals?: true;
 }
 
@@ -75,7 +75,7 @@ export const globalFlags = {
 } as const satisfies FlagTable;
 
 export type GlobalValues = FlagValues<typeof globalFlags> & {
-  /** Not a flag: the kept account whose sign-in a command works on, in place of the present one. */
+  /** Not a flag: the kept account whose sign-in a command works on, instead of the current one. */
   readonly account?: string;
 };
 

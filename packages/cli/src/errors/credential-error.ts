@@ -27,8 +27,8 @@ export const explainCredentialError = (error: Reportable): Reportable => {
 const agentLogin = "agent-auth login --with-agent-identity";
 
 /**
- * The error of a restriction for a command that only looks. Its text is fixed and ends with "Logging out.", which such a
- * command does not do.
+ * The error of a restriction for a command that changes nothing. Its text is fixed and ends with "Logging out.",
+ * although such a command does not log out.
  */
 export const withoutLogout = (
   error: CredentialForbidden | ForbiddenByAdministrator,

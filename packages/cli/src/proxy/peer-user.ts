@@ -7,7 +7,7 @@ import type { Rejection } from "./request-guard.ts";
 export const canSeePeerUsers = (): boolean => existsSync("/proc/net/tcp");
 
 /**
- * Returns a function that rejects connections of other users, but for root, who can read the credential anyway. It asks
+ * Returns a function that rejects connections of other users, except root, who can read the credential anyway. It asks
  * once per connection. A connection that the table does not list is rejected.
  */
 export const makePeerGuard = (ownUserId: number): ((socket: Socket) => Rejection | null) => {

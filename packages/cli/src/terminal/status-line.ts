@@ -18,7 +18,7 @@ export interface StatusLine {
   ) => Effect.Effect<A, E, R>;
 }
 
-/** Only `say` if stderr is not a terminal: a log needs no spinner. The line is erased when the effect ends. */
+/** If stderr is not a terminal, only `say` writes: a log needs no spinner. The line is erased when the effect ends. */
 export const makeStatusLine = (
   terminal: TerminalEnvironment,
   write: (text: string) => void = writeError,

@@ -3,7 +3,7 @@ export interface TerminalEnvironment {
   /** Whether stderr is a terminal that moves its cursor. */
   readonly isTerminal: boolean;
   readonly hasColour: boolean;
-  /** The terminal's present number of columns; a large number if there is no terminal. */
+  /** The terminal's current number of columns; a large number if there is no terminal. */
   readonly columns: () => number;
   /** Whether the person uses another machine (SSH). */
   readonly isRemote: boolean;

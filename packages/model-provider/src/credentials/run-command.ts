@@ -9,7 +9,7 @@ import { untraced } from "./untraced.ts";
 
 export interface CommandToRun {
   readonly command: string;
-  /** Each may be a secret. */
+  /** Any of them may be a secret. */
   readonly args: ReadonlyArray<Redacted.Redacted>;
   readonly timeoutMs: number;
   readonly cwd?: string;
@@ -104,8 +104,8 @@ const programPath = (toRun: CommandToRun): string => {
 };
 
 /**
- * The command does not get the variables that carry or select a credential, nor the configuration in a variable. Codex sets the variables of `.env` in its
- * own process, so that its commands inherit them.
+ * The command does not get the variables that carry or select a credential, nor `AGENT_AUTH_CONFIG`. Codex sets the
+ * variables of `.env` in its own process, so that its commands inherit them.
  */
 const commandEnvironment = (
   own: NodeJS.ProcessEnv,

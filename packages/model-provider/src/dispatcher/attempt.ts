@@ -186,7 +186,7 @@ export class Attempt implements Handler {
 
 const tooMuch = new Error("the response was discarded because another attempt follows");
 
-/** undici's redirect interceptor tells its handler of the addresses that it has left. */
+/** undici's redirect interceptor passes the URLs that were redirected to its handler. */
 const isRedirected = (context: unknown): boolean =>
   typeof context === "object" &&
   context !== null &&
@@ -194,7 +194,7 @@ const isRedirected = (context: unknown): boolean =>
   Array.isArray(context.history) &&
   context.history.length > 0;
 
-/** Directives that allow a shared cache to store a response to a request with a credential, or forbid it anyway. */
+/** Directives that already decide whether a shared cache may store the response to a request with a credential. */
 const isDecided = /(?:^|[\s,])(?:private|no-store|public|s-maxage|must-revalidate)(?:$|[\s,=])/i;
 
 /**

@@ -30,7 +30,7 @@ export const resolveDestination = (
   target: RequestTarget,
   otherOrigins: OtherOrigins,
 ): Destination => {
-  // With the slash that ends the origin, nothing of the authority can be misread.
+  // The slash ends the origin, so no part of the rest can be read as user name, host or port.
   if (input.startsWith(`${target.origin}/`)) return { url: input, isProviderOrigin: true };
   const absolute = URL.parse(input);
   if (absolute === null) return { url: belowBase(input, target), isProviderOrigin: true };

@@ -65,7 +65,10 @@ export const warnOnStderr = (message: string): void => console.error(`agent-auth
 
 const stderrContext = warningContext(warnOnStderr);
 
-/** Waits for a promise until the signal aborts. The work behind the promise goes on, since others may wait for it. */
+/**
+ * Waits for a promise until the signal aborts. The work behind the promise continues, since other callers may wait for
+ * it.
+ */
 export const waitFor = <A>(
   promise: Promise<A>,
   signal: AbortSignal | null | undefined,

@@ -9,7 +9,7 @@ export type { SignerOptions } from "./request-signer.ts";
 export { SignedHeaders } from "./signed-headers.ts";
 
 interface CallOptions {
-  /** Ends the wait. A load or refresh that others may wait for goes on. */
+  /** Ends the wait. A load or refresh that others may wait for continues. */
   readonly signal?: AbortSignal;
 }
 

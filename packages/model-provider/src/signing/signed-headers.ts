@@ -139,7 +139,9 @@ export class SignedHeaders {
   }
 }
 
-/** Tokens of one account change. An API key does not say whose it is, so only the same key is the same account. */
+/**
+ * Tokens are compared by account, because they change. An API key does not name its owner, so only the same key counts.
+ */
 const isSameOwner = (a: Credential | null, b: Credential | null): boolean => {
   if (a === null || b === null || a === b) return a === b;
   if (a._tag === "ApiKey" && b._tag === "ApiKey")

@@ -5,7 +5,7 @@ import { HttpError, type HttpResponse } from "../http/response.ts";
 import type { RequestContext } from "../http/router.ts";
 import { onAuthorityClock } from "../identities/agents.ts";
 
-/** The recorded request as the Web's, which the gateway's endpoints take. */
+/** The recorded request as a `Request` of the Fetch API, which the gateway's endpoints take. */
 export const webRequest = ({ state, request }: RequestContext): Request => {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers))
@@ -19,7 +19,7 @@ export const webRequest = ({ state, request }: RequestContext): Request => {
   });
 };
 
-/** What throws an `HttpError`, as a part of a gateway's endpoint. */
+/** Runs a function for a gateway's endpoint: an `HttpError` that it throws becomes an `EndpointError`. */
 export const orEndpointError = <A>(work: () => A): Effect.Effect<A, EndpointError> =>
   Effect.suspend(() => {
     try {

@@ -7,9 +7,9 @@ import { path } from "../http/router.ts";
 import { mintIdentityToken } from "../identities/workloads.ts";
 import type { AuthorityState } from "../state.ts";
 
-// Where programs get their identity token, as the platforms answer.
+// The endpoints from which programs get their identity token. They answer as those of the real platforms.
 
-/** The platforms that tell a program in variables where to ask. */
+/** The platforms that name the endpoint to a program in environment variables. */
 export type Platform = "buildkite" | "gce" | "github-actions";
 
 /** The variables that the platform sets in a job, or that its libraries read. */

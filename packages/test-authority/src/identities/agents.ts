@@ -11,7 +11,7 @@ import type { Account } from "./accounts.ts";
 
 const nanosPerMilli = 1_000_000n;
 
-/** Runs an effect by the authority's clock. Only the date is another one: waiting takes real time. */
+/** Runs an effect by the authority's clock. Only the date differs: waiting takes real time. */
 export const onAuthorityClock = <A, E, R>(
   clock: AuthorityClock,
   effect: Effect.Effect<A, E, R>,
@@ -82,7 +82,7 @@ export class Agents {
     this.#authentication?.forget(agentRuntimeId);
   }
 
-  /** Remembers whose an agent is that an endpoint registered. */
+  /** Remembers the account of an agent that an endpoint registered. */
   claim(agentRuntimeId: string, account: Account): void {
     this.#accounts.set(agentRuntimeId, account);
   }

@@ -24,7 +24,7 @@ const metadata = ({ state }: RequestContext): HttpResponse => {
   });
 };
 
-/** Metadata for OAuth libraries that discover (RFC 8414, OpenID Connect Discovery). */
+/** Metadata for OAuth libraries that use discovery (RFC 8414, OpenID Connect Discovery). */
 export const discoveryRoutes: ReadonlyArray<Route> = [
   {
     endpoint: "discovery",

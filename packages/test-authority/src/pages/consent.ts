@@ -46,7 +46,7 @@ export const consentPage = ({
   return page(
     200,
     "Sign in to Codex",
-    `<p>A program on your computer wants to act in your name.</p>
+    `<p>A program on your computer wants to act on your behalf.</p>
 <form method="post" action="${escapeHtml(action)}">
 ${fields.join("\n")}
 <fieldset>

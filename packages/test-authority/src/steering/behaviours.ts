@@ -22,9 +22,9 @@ export type Behaviour =
   | "malformedJson"
   /** 200 with an HTML page, as a captive portal or a proxy responds. */
   | "html"
-  /** Handles the request at once, and sends the response so many milliseconds later. */
+  /** Handles the request at once, and sends the response this many milliseconds later. */
   | { readonly delayMs: number }
-  /** Responds as usual, with one header more whose value has so many bytes. */
+  /** Responds as usual, with an additional header whose value has this many bytes. */
   | { readonly headerBytes: number }
   /** Handles the request as usual (a refresh token is spent), then sends what this function makes of the response. */
   | {
@@ -35,7 +35,7 @@ export type Behaviour =
     }
   /** This response to every request. A `body` that is neither text nor bytes is sent as JSON. */
   | FixedResponse
-  /** 200 and a valid JSON object padded with white space to so many bytes. */
+  /** 200 and a valid JSON object padded with white space to this many bytes. */
   | { readonly oversizedBytes: number }
   /** The response that this function returns; the endpoint does not run. */
   | { readonly respond: (request: RecordedRequest) => HttpResponse | Promise<HttpResponse> };
@@ -138,7 +138,7 @@ export const isUsual = (behaviour: Exclude<Behaviour, OnConnection>): behaviour 
 export const delayOf = (behaviour: Exclude<Behaviour, OnConnection>): number =>
   typeof behaviour === "object" && "delayMs" in behaviour ? (behaviour.delayMs ?? 0) : 0;
 
-/** The response with a header of so many bytes. */
+/** The response with an additional header of this many bytes. */
 export const withHeader = (response: HttpResponse, bytes: number): HttpResponse => ({
   ...response,
   headers: { ...response.headers, "x-padding": "x".repeat(bytes) },
@@ -151,7 +151,7 @@ export const responseOf = (
 ): HttpResponse | Promise<HttpResponse> => {
   if (behaviour === "malformedJson")
     return { status: 200, headers: { "content-type": "application/json" }, body: '{"cut": [1,' };
-  if (behaviour === "html") return messagePage(200, "Guest network", "Sign in to go on.");
+  if (behaviour === "html") return messagePage(200, "Guest network", "Sign in to continue.");
   if ("respond" in behaviour) return behaviour.respond(request);
   if ("oversizedBytes" in behaviour) return oversized(behaviour.oversizedBytes);
   const { status, headers, body } = behaviour;

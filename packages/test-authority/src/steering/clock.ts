@@ -5,7 +5,7 @@ export interface AuthorityClock {
   /** Milliseconds by which the authority is ahead of (positive) or behind (negative) its base clock. */
   readonly offsetMs: () => number;
   readonly setOffset: (offsetMs: number) => void;
-  /** Moves the authority forward by so many milliseconds. */
+  /** Moves the authority forward by this many milliseconds. */
   readonly advance: (ms: number) => void;
 }
 

@@ -10,7 +10,7 @@ import { addSpec } from "./specs.ts";
 
 export interface AddOptions {
   readonly name: string;
-  /** Whether the current sign-in is kept, instead of a new one made. */
+  /** Whether to keep the current sign-in instead of making a new one. */
   readonly current: boolean;
   readonly login: LoginOptions;
   readonly globals: GlobalValues;

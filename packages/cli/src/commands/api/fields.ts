@@ -27,8 +27,8 @@ export const parseRawField = (given: string): Field => {
 };
 
 /**
- * Reads `-F KEY=VALUE`: like `-f`, but `true`, `false`, `null` and whole numbers get their JSON type, and `@FILE` is
- * for a file's text.
+ * Reads `-F KEY=VALUE`: like `-f`, but `true`, `false`, `null` and whole numbers get their JSON type, and `@FILE`
+ * stands for a file's text.
  */
 export const parseTypedField = (given: string): Field => {
   const [path, text] = splitField(given, "-F");
@@ -83,7 +83,7 @@ const readFieldFile = (path: string): Effect.Effect<string, CliError> =>
 /**
  * The object that fields make together, as JSON.
  *
- * @throws UsageError if two fields give one key different shapes
+ * @throws UsageError if two fields give one key conflicting types
  */
 export const fieldsToJson = (fields: readonly ResolvedField[]): string => {
   const root = emptyObject();
@@ -139,6 +139,6 @@ const objectAt = (target: JsonObject, name: string): JsonObject => {
 
 const conflict = (name: string) =>
   new UsageError(
-    `the fields give '${/^[\w.-]{1,40}$/u.test(name) ? name : "***"}' two shapes`,
+    `the fields give '${/^[\w.-]{1,40}$/u.test(name) ? name : "***"}' conflicting types`,
     spec.path,
   );

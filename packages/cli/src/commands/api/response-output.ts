@@ -89,7 +89,9 @@ const terminalBody = (): Body => {
 const isJson = (contentType: string | undefined): boolean =>
   /^\s*application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(contentType ?? "");
 
-/** As in gh, the response of a failed request is printed whole: the expression was written for the other one. */
+/**
+ * As in gh, the response of a failed request is printed whole: the expression was written for a successful response.
+ */
 const jqBody = (jq: JqProgram, whole: Body): Body => {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -58,6 +58,6 @@ const showAddress = (
   if (!terminal.isRemote) return explain(`No browser here? Stop, and run: ${deviceLogin}`);
   const { port } = new URL(prompt.redirectUri);
   explain(
-    `You are on a remote machine: the browser comes back to port ${port} here. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${deviceLogin}`,
+    `You are on a remote machine: after the sign-in, the browser is redirected to port ${port} of this machine. Forward it (ssh -L ${port}:127.0.0.1:${port} ...), or stop and run: ${deviceLogin}`,
   );
 };

@@ -89,7 +89,10 @@ const start = (
 ): ChildProcess =>
   untraced(() => spawn(program, args, { detached: true, env: browserEnvironment(), ...options }));
 
-/** A browser does not need the variables that carry or select a credential, and shows them to its extensions' hosts. */
+/**
+ * A browser does not need the variables that carry or select a credential, and passes them on to the native programs of
+ * its extensions.
+ */
 const browserEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
