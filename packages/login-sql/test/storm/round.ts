@@ -32,6 +32,8 @@ export interface Scenario {
   readonly name: string;
   /** Whether the program that holds the lease ends in it, so that a pair may be lost with it. */
   readonly killsHolder: boolean;
+  /** Whether it is about the end of a lease, which is short then. */
+  readonly losesLease?: boolean;
   /** Runs beside the programs. Returns the number of programs that it killed, and the server that is primary at the end. */
   readonly disturb: (
     round: Round,
@@ -80,10 +82,11 @@ export const runRound = async (options: RoundOptions): Promise<RoundResult> => {
     keys,
     signIn,
     leaseMs,
-    statementTimeoutMs: 20_000,
+    // Generous: 64 programs share the processors of this machine with the servers.
+    statementTimeoutMs: 30_000,
     tokenUrl: `${authority.issuer}/oauth/token`,
     chatgptBaseUrl: authority.chatgptBaseUrl,
-    withinMs: cutMs + 60_000,
+    withinMs: cutMs + 120_000,
     waitsForInterrupted: !scenario.killsHolder,
   });
   const { killed, postgres } = await scenario.disturb({

@@ -23,7 +23,7 @@ export interface StormResult {
   readonly results: ReadonlyArray<RoundResult>;
 }
 
-const urlOf = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`;
+const urlOf = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres?connect_timeout=30`;
 
 /** Runs every scenario, one line for each round and a table at the end. */
 export const runStorm = async (options: StormOptions): Promise<StormResult> => {
@@ -41,8 +41,8 @@ export const runStorm = async (options: StormOptions): Promise<StormResult> => {
       if (performance.now() > endMs) break;
       if (scenario.name === "replica promoted") servers.use(await addReplica(postgres));
       const number = results.length + 1;
-      // A holder that is stopped for `cutMs` loses its lease; one whose network is cut keeps it.
-      const leaseMs = scenario.name === "network cut" ? cutMs * 1.5 : Math.min(cutMs / 2, 3_000);
+      // Short where the lease has to end: a stopped holder loses it, a killed one blocks the others for as long.
+      const leaseMs = scenario.losesLease ? Math.min(cutMs / 2, 5_000) : 15_000;
       const options = { number, scenario, fleet, postgres, keys, cutMs, leaseMs };
       const result = await runRound(options);
       results.push(result);

@@ -26,6 +26,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   {
     name: "holder killed (-9)",
     killsHolder: true,
+    losesLease: true,
     disturb: async (round) => {
       const found = await findHolder(round);
       return { ...undisturbed(round), killed: found?.child.kill("SIGKILL") === true ? 1 : 0 };
@@ -34,6 +35,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   {
     name: "holder stopped",
     killsHolder: false,
+    losesLease: true,
     disturb: async (round) => {
       const found = await findHolder(round);
       found?.child.kill("SIGSTOP");
