@@ -18,13 +18,14 @@ interface Machine {
   readonly overrides?: ReadonlyArray<string>;
 }
 
+const write = (folder: string, name: string, text = "") => {
+  if (text !== "") writeFileSync(join(folder, name), text, { mode: 0o644 });
+};
+
 const sourcesOf = ({ managed, overrides = [], requirements, user, variables }: Machine) => {
   const { path } = temporaryHome();
   const systemFolder = join(temporaryFolder(), "codex");
   mkdirSync(systemFolder, { mode: 0o755 });
-  const write = (folder: string, name: string, text = "") => {
-    if (text !== "") writeFileSync(join(folder, name), text, { mode: 0o644 });
-  };
   write(path, "config.toml", user);
   write(systemFolder, "requirements.toml", requirements);
   write(systemFolder, "managed_config.toml", managed);
@@ -158,12 +159,12 @@ describe("the settings of a shared store", () => {
   );
 });
 
-describe("a program that does not open the shared store of its configuration", () => {
-  const variables = () => ({
-    CODEX_HOME: temporaryHome().path,
-    AGENT_AUTH_STORE: "sqlite:/srv/store.db",
-  });
+const variables = () => ({
+  CODEX_HOME: temporaryHome().path,
+  AGENT_AUTH_STORE: "sqlite:/srv/store.db",
+});
 
+describe("a program that does not open the shared store of its configuration", () => {
   it("uses no other store instead", async () => {
     await using manager = createAuthManager({
       environmentCredentials: true,

@@ -161,9 +161,10 @@ export const openSqlStorage = (
  * ```ts
  * import { layer } from "@agent-auth/login-sql";
  * import { layer as authManager, type AuthManagerOptions } from "@agent-auth/login/manager";
+ * import * as Layer from "effect/Layer";
  *
  * const keys = { _tag: "File", path: "/run/secrets/store-keys" } as const;
- * const storage = layer({ url: "postgres://agents@db.example/agents", keys });
+ * const storage = Layer.orDie(layer({ url: "postgres://agents@db.example/agents", keys }));
  * export const manager = (options: AuthManagerOptions) => authManager({ ...options, storage });
  * ```
  */

@@ -46,11 +46,33 @@ export const toPromiseStorage = (layer: Layer.Layer<Storage>): PromiseStorage =>
   [storageLayer]: layer,
 });
 
-/** Returns the layer that `toPromiseStorage` was given. */
+/**
+ * Returns the layer that `toPromiseStorage` was given.
+ *
+ * @example
+ * ```ts
+ * import { layer, type AuthManagerOptions } from "@agent-auth/login/manager";
+ * import { layerOfStorage, type PromiseStorage } from "@agent-auth/login/promises/storage";
+ *
+ * export const withEffect = (options: AuthManagerOptions, storage: PromiseStorage) =>
+ *   layer({ ...options, storage: layerOfStorage(storage) });
+ * ```
+ */
 export const layerOfStorage = (storage: PromiseStorage): Layer.Layer<Storage> =>
   storage[storageLayer];
 
-/** The storage of a store and a lock with promises. */
+/**
+ * Returns the storage of a manager, made of a store and a lock with promises. `createAuthManager({ store, lock })` uses it.
+ *
+ * @example
+ * ```ts
+ * import { layer, type AuthManagerOptions } from "@agent-auth/login/manager";
+ * import { fromPromises, type PromiseStore } from "@agent-auth/login/promises/storage";
+ *
+ * export const withEffect = (options: AuthManagerOptions, store: PromiseStore) =>
+ *   layer({ ...options, storage: fromPromises(store, "process") });
+ * ```
+ */
 export const fromPromises = (
   store: PromiseStore,
   lock: PromiseRefreshLock | "process",

@@ -8,12 +8,8 @@ import * as Stream from "effect/Stream";
 import type { RefreshLockError, StoreUnavailable } from "../errors/store.ts";
 import { CredentialStore, type StoreImplementation } from "./credential-store.ts";
 import { HomeLock } from "./lock/index.ts";
-import {
-  outcomeMemory,
-  type RefreshLease,
-  RefreshLock,
-  type RefreshOutcome,
-} from "./lock/refresh-lock.ts";
+import { type RefreshLease, RefreshLock, type RefreshOutcome } from "./lock/refresh-lock.ts";
+import { outcomeMemory } from "./lock/outcome-memory.ts";
 import { pollForOutcome } from "./lock/poll-for-outcome.ts";
 import { parseRefreshOutcome } from "./lock/refresh-outcome.ts";
 import { makeCredentialStore } from "./pending-tokens.ts";

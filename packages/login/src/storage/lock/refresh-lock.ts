@@ -13,6 +13,7 @@ import {
   type StoreUnavailable,
 } from "../../errors/store.ts";
 import { describeSystemError } from "../fs/system-error.ts";
+import { outcomeMemory } from "./outcome-memory.ts";
 import type { RefreshOutcome } from "./refresh-outcome.ts";
 
 export type { RefreshOutcome } from "./refresh-outcome.ts";
@@ -79,17 +80,6 @@ export interface RefreshLease {
 const unlosableLease: RefreshLease = { confirm: Effect.void };
 
 const POLL_MS = 40;
-
-export const outcomeMemory = () => {
-  let last = Option.none<RefreshOutcome>();
-  return {
-    lastOutcome: Effect.sync(() => last),
-    recordOutcome: (outcome: RefreshOutcome) =>
-      Effect.sync(() => {
-        last = Option.some(outcome);
-      }),
-  };
-};
 
 /** Waits as `pollForOutcome`, which is loaded for it: most refreshes wait for no other process. */
 const awaitOutcomeOf =
