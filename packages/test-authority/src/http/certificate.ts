@@ -10,7 +10,8 @@ export interface Tls {
 const der = (tag: number, ...contents: ReadonlyArray<Uint8Array>): Buffer => {
   const body = Buffer.concat(contents);
   if (body.length < 128) return Buffer.concat([Buffer.from([tag, body.length]), body]);
-  const length = Buffer.from(body.length.toString(16).padStart(4, "0"), "hex");
+  const hex = body.length.toString(16);
+  const length = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex"); // the shortest form: rustls is strict
   return Buffer.concat([Buffer.from([tag, 0x80 | length.length]), length, body]);
 };
 
