@@ -287,7 +287,7 @@ describe("errors", () => {
     expect(refused(403).hint).toBe("Sign in again with a valid agent identity.");
   });
 
-  it("suggests to set the clock, not to sign in again, if the timestamp was rejected", () => {
+  it("suggests setting the clock, not signing in again, if the timestamp was rejected", () => {
     const body = '{"error":{"code":"stale_timestamp"}}';
     const error = new errors.TaskRegistrationRejected({
       ...status,

@@ -4,7 +4,7 @@ import { flows, notReplayed } from "./support/flows.ts";
 import { replay } from "./support/replay.ts";
 
 describe.each(Object.entries(flows))("%s", (flow, { deviations = [], ...setup }) => {
-  it("answers and notifies as Codex 0.171 did, but for the listed deviations", async () => {
+  it("answers and notifies as Codex 0.171 did, except for the listed deviations", async () => {
     const compared = await replay(flow, {
       ...setup,
       expect: (events) => deviations.reduce((changed, { apply }) => apply(changed), events),

@@ -103,7 +103,7 @@ describe("parseInvocation", () => {
     expect(parseInvocation(send, ["--help"]).globals.help).toBe(true);
   });
 
-  it("leaves everything behind -- to the other program", () => {
+  it("leaves everything after -- to the other program", () => {
     expect(parseInvocation(execute, ["--", "ls", "-q", "--help"])).toMatchObject({
       args: ["ls", "-q", "--help"],
       globals: { quiet: false, help: false },

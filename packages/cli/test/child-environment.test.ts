@@ -6,7 +6,7 @@ import { CliHome } from "./support/cli.ts";
 
 /** Which child gets a variable of ours: `exec` uses the identity of GitHub Actions, the others their provider's command. */
 const rows = [
-  // What carries or selects a credential: no child gets it, but for the one credential that `exec` hands over.
+  // What carries or selects a credential: no child gets it, except the one credential that `exec` passes on.
   { name: "CODEX_API_KEY", exec: "the access token", command: false },
   { name: "CODEX_AGENT_IDENTITY", exec: false, command: false },
   { name: "CODEX_ACCESS_TOKEN", exec: false, command: false },

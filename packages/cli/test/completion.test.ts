@@ -58,7 +58,7 @@ describe("completion bash", () => {
     expect(await completeInBash(words)).toEqual(expected.toSorted());
   });
 
-  it("does not run commands in the name of a folder", async () => {
+  it("does not run a command that the name of a folder contains", async () => {
     const folder = join(home.path, "accounts/w$(touch ran)");
     mkdirSync(folder);
     expect(await completeInBash(["accounts", "use", "w"])).toEqual(["work"]);

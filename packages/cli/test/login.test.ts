@@ -71,7 +71,7 @@ describe("login with an agent identity", () => {
     },
   );
 
-  it("takes the base URL from -c, before the command or behind it", async () => {
+  it("takes the base URL from -c, before the command or after it", async () => {
     await using home = await CliHome.make();
     const override = ["-c", `chatgpt_base_url=${authority.chatgptBaseUrl}`];
     const jwt = await authority.mintAgentIdentityJwt();

@@ -109,7 +109,7 @@ const runOnNode = (node: string, args: readonly string[]) => {
 };
 
 describe("no command", () => {
-  it("says a secret, but for token, headers and their kind on stdout", async () => {
+  it("prints a secret, except for those that print one on stdout by design, such as token and headers", async () => {
     await using authority = await startTestAuthority();
     await using home = await CliHome.make(
       `chatgpt_base_url = "${authority.chatgptBaseUrl}"\nopenai_base_url = "${authority.openaiBaseUrl}"\n`,

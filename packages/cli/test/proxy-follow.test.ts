@@ -54,7 +54,7 @@ describe("a proxy that runs", () => {
     );
   });
 
-  it("sends nothing once another process has signed out, and goes on after a sign-in", async () => {
+  it("sends nothing once another process has signed out, and continues after a sign-in", async () => {
     await using running = await start();
     await running.home.run(["logout"]);
     const refused = await vi.waitFor(async () => {

@@ -174,7 +174,7 @@ describe.skipIf(missingKeyring !== undefined)("with the keyring of a desktop", (
 
   describe("when the keyring stops in between", () => {
     it.live(
-      "fails with a typed error, keeps the old credential, and auto goes on with the file",
+      "fails with a typed error, keeps the old credential, and auto continues with the file",
       () =>
         Effect.gen(function* () {
           const home = temporaryHome();

@@ -200,7 +200,7 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
       expect(error).toMatchObject({
         code: "LOGIN_OWNER_NOT_TRUSTED",
         message: `another user (uid ${USER}) controls ${made.path}`,
-        hint: `Run it as that user: sudo -u '#${USER}' …`,
+        hint: `Run this program as that user: sudo -u '#${USER}' …`,
       });
     }),
   );
@@ -225,8 +225,8 @@ describe.skipIf(!isRoot)(`assertOwnerTrusted, for root${why}`, () => {
       const error = yield* Effect.flip(assertOwnerTrusted(made.path));
       expect(error).toMatchObject({
         code: "LOGIN_OWNER_NOT_TRUSTED",
-        message: `other users may write ${made.path} or replace it`,
-        hint: `Take that permission away: chmod go-w ${made.path}`,
+        message: `other users can change or replace ${made.path}`,
+        hint: `Remove that permission. Run: chmod go-w ${made.path}`,
       });
     }),
   );

@@ -121,7 +121,7 @@ describe("createAuthManager", () => {
       "RefreshFailed, LOGIN_REFRESH_FAILED",
     ],
     ["no error at all", (key: string) => key, "string"],
-  ])("goes on if a listener or onWarning throws %s, and names it", async (_, made, name) => {
+  ])("continues if a listener or onWarning throws %s, and names it", async (_, made, name) => {
     const home = await openHome();
     const warnings: Array<string> = [];
     await using manager = createAuthManager(
@@ -160,7 +160,7 @@ describe("createAuthManager", () => {
     expect(heard).toEqual(["ApiKey"]);
   });
 
-  it("goes on if a listener is an async function that rejects, and does not wait for it", async () => {
+  it("continues if a listener is an async function that rejects, and does not wait for it", async () => {
     const home = await openHome();
     const warnings: Array<string> = [];
     await using manager = createAuthManager(

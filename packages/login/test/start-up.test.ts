@@ -28,7 +28,7 @@ describe("starting with a stored credential", () => {
     expect(loaded.filter((url) => heavy.test(url))).toEqual([]);
   });
 
-  it("loads the parser of claims, and nothing else of weight, for a ChatGPT sign-in", async () => {
+  it("loads the parser of claims, and no other heavy module, for a ChatGPT sign-in", async () => {
     const jwt = `e30.${claims}.c2ln`;
     const tokens = { id_token: jwt, access_token: jwt, refresh_token: "rt" };
     const { kind, loaded } = await load({ auth_mode: "chatgpt", tokens });

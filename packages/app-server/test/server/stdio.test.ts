@@ -151,7 +151,7 @@ describe("serveStdio", () => {
     expect(await server.end()).toHaveLength(count);
   });
 
-  it("gives a client up that leaves more than 1 MiB of notifications unread", async () => {
+  it("stops serving a client that leaves more than 1 MiB of notifications unread", async () => {
     const server = start();
     await expect.poll(() => server.methods.clients.length, { timeout: 10_000 }).toBe(1);
     const [client] = server.methods.clients;

@@ -38,7 +38,7 @@ export interface LoginEnvironment {
   readonly agentIdentity?: Redacted.Redacted;
   /** `CODEX_ACCESS_TOKEN`: an agent identity JWT or a personal access token. */
   readonly accessToken?: Redacted.Redacted;
-  /** The variables of a workload identity, as they are; present if one of them selects it. */
+  /** The variables of a workload identity, not validated; present if one of them selects it. */
   readonly workloadIdentity?: WorkloadIdentityVariables;
   /** `AGENT_AUTH_CONFIG`: TOML that `loadConfig` applies over `config.toml`. It may contain secrets. */
   readonly configToml?: Redacted.Redacted;
@@ -68,7 +68,7 @@ export interface LoginEnvironment {
   readonly originator?: string;
   /** Returns any other variable by name, such as a provider's `env_key`, trimmed. The value may be a secret. */
   readonly variable: (name: string) => Redacted.Redacted | undefined;
-  /** What `$CODEX_HOME/.env` sets and the process does not. Absent if that is nothing. */
+  /** The variables that `$CODEX_HOME/.env` sets and the process does not. Absent if there are none. */
   readonly dotEnv?: EnvFile;
   /** Why `$CODEX_HOME/.env` could not be read. `loadConfig` fails with it. */
   readonly dotEnvProblem?: { readonly path: string; readonly reason: string };
@@ -126,7 +126,10 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 export interface EnvironmentOptions {
   /** The user's home folder. Default: `HOME` (Windows: `USERPROFILE`), else the account database. */
   readonly homeDir?: string;
-  /** The folder of an administrator's files, for tests: no variable can move it. Default: `/etc/codex` or as Codex has it. */
+  /**
+   * The folder of an administrator's files, for tests: no variable can move it. Default: as in Codex, such as
+   * `/etc/codex`.
+   */
   readonly systemFolder?: string;
   /** What device management of macOS forces, for tests: no variable can move it. */
   readonly managedPreferences?: ManagedPreferences;
@@ -282,7 +285,7 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
   };
 };
 
-/** Only from the process: a file must not decide where the credentials of a program that it does not know are stored. */
+/** Read from the process only: `$CODEX_HOME/.env` must not decide where a program stores its credentials. */
 const readSharedStore = (variables: Variables): SharedStoreVariables | undefined => {
   const url = redact("AGENT_AUTH_STORE", filled(variables["AGENT_AUTH_STORE"]));
   const keyFile = filled(variables["AGENT_AUTH_STORE_KEY_FILE"]);

@@ -39,7 +39,7 @@ const failedOr = (home: CodexHome, otherwise: HomeFile): HomeFile => {
   return error === undefined ? otherwise : { _tag: "Failed", error };
 };
 
-/** Whether the path, or what it is below, is something other than a folder. */
+/** Whether the path, or a part of it, exists and is not a folder. */
 const isNoFolder = ({ path }: CodexHome): boolean => {
   try {
     return !statSync(path).isDirectory();

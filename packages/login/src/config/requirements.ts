@@ -26,7 +26,7 @@ export interface Requirements {
   readonly required: TomlTable;
   /** Where requests have to be processed. */
   readonly residency?: "us";
-  /** What lines are counted in. */
+  /** The whole text, in which errors count lines. */
   readonly text: string;
 }
 

@@ -59,17 +59,18 @@ const refreshDueAtMs = ({ expiresAtMs, lastRefreshMs }: ChatgptCredential): numb
   return lastRefreshMs === undefined ? Infinity : lastRefreshMs + maxRefreshAgeMs;
 };
 
-/** Codex refreshes five minutes before expiry. A refresh that is due half a minute earlier is made before that. */
+/** Codex refreshes five minutes before expiry. Half a minute earlier is soon enough to refresh first. */
 const aheadOfCodexMs = 330_000;
 
-/** A token is not refreshed sooner after its refresh, so that a wrong clock does not cause a refresh for each request. */
+/** A new token is used for at least this long, so that a wrong clock does not cause a refresh for each request. */
 const shortestLifeMs = 30_000;
 
 /**
  * Returns when a refresh is due again, in milliseconds since the epoch, for the tokens of a refresh that ended at
- * `refreshedAtMs`. That is {@link dueAtMs} if the access token lives for 20 minutes or longer. A shorter one is refreshed
- * after half of its life, or earlier, five and a half minutes before it expires, since Codex refreshes at five. If it does
- * not live that long, half of its life remains. If it has expired by this clock, which is then ahead, it is used for 30 s.
+ * `refreshedAtMs`. That is {@link dueAtMs} if the access token lives for 20 minutes or longer. A token with a shorter
+ * life is due after half of its life or, if that is earlier, five and a half minutes before it expires, because Codex
+ * refreshes at five. A token that lives for less than five and a half minutes is due after half of its life. Every
+ * token is used for at least 30 s, even if it has already expired by this clock.
  *
  * @example
  * ```ts

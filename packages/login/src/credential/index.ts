@@ -33,7 +33,7 @@ export type CredentialSource =
   | { readonly _tag: "File"; readonly path: string }
   | { readonly _tag: "Keyring"; readonly service: string; readonly account: string }
   | { readonly _tag: "Ephemeral" }
-  /** A store that the program brings, such as a database that several hosts share: its name, and where it is. */
+  /** A store that the program supplies, such as a database that several hosts share: its name, and where it is. */
   | { readonly _tag: "Store"; readonly name: string; readonly where: string }
   /** A workload identity: an identity token from this source was exchanged for it. */
   | {

@@ -15,7 +15,7 @@ export class GatewaySignInRequired extends Data.TaggedError("GatewaySignInRequir
   }
 }
 
-/** The authorization server of the gateway could not be asked, or its answer cannot be used. */
+/** The authorization server of the gateway could not be reached, or its response cannot be used. */
 export class GatewayAuthFailed extends Data.TaggedError("GatewayAuthFailed")<{
   readonly providerId: string;
   /** What was attempted. */

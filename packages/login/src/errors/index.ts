@@ -1,7 +1,7 @@
 /**
- * Every error of the package: `_tag` for Effect, `code` stable for everyone else, `message` says what happened, `hint`
- * one next operation. Fields are printed with the error, so none contains a secret. Texts of docs/protocol.md
- * §9, §10 and §13 are kept to the letter, which is why some are sentences.
+ * Every error of the package: `_tag` for Effect, a stable `code` for other programs, a `message` (what happened) and a
+ * `hint` (one next step). Fields are printed with the error, so none contains a secret. Texts of docs/protocol.md §9,
+ * §10 and §13 are kept to the letter, which is why some are sentences.
  */
 import type { AgentIdentityError } from "@agent-auth/agent-identity/errors";
 import type { AccountError } from "./account.ts";

@@ -35,7 +35,7 @@ export class CallbackPortsTaken extends Data.TaggedError("CallbackPortsTaken")<{
 
 /**
  * Until the timeout, all callbacks had a `state` other than the one of this sign-in (RFC 6749 §10.12). Each was rejected
- * when it came, and the sign-in went on waiting.
+ * when it came, and the sign-in kept waiting.
  */
 export class SignInStateMismatch extends Data.TaggedError("SignInStateMismatch")<{
   readonly rejectedCallbacks: number;
@@ -49,8 +49,8 @@ export class SignInStateMismatch extends Data.TaggedError("SignInStateMismatch")
 }
 
 /**
- * The link that was passed to the browser was opened twice, on a system that does not tell by whom. Another user of this
- * machine may have read it.
+ * The link that was passed to the browser was opened twice, on a system that does not report which user opened it.
+ * Another user of this machine may have read it.
  */
 export class SignInLinkReused extends Data.TaggedError("SignInLinkReused")<{}> {
   readonly code = "LOGIN_SIGN_IN_LINK_REUSED";

@@ -3,24 +3,24 @@ import * as Data from "effect/Data";
 import { quoteForShell } from "./place.ts";
 
 /**
- * Another user decides what the file or folder holds. Nothing was run or changed, since that user would decide what this
- * one does.
+ * Another user controls the content of the file or folder. Nothing was run or changed, since that user could make this
+ * one run commands or overwrite files.
  */
 export class OwnerNotTrusted extends Data.TaggedError("OwnerNotTrusted")<{
   readonly path: string;
-  /** Absent if every user, or a group, may write it. */
+  /** Absent if every user, or a group, can write to it. */
   readonly ownerUid?: number;
 }> {
   readonly code = "LOGIN_OWNER_NOT_TRUSTED";
   readonly remedy: Remedy = "fixEnvironment";
   get hint(): string {
     return this.ownerUid === undefined
-      ? `Take that permission away: chmod go-w ${quoteForShell(this.path)}`
-      : `Run it as that user: sudo -u '#${this.ownerUid}' …`;
+      ? `Remove that permission. Run: chmod go-w ${quoteForShell(this.path)}`
+      : `Run this program as that user: sudo -u '#${this.ownerUid}' …`;
   }
   override get message(): string {
     return this.ownerUid === undefined
-      ? `other users may write ${this.path} or replace it`
+      ? `other users can change or replace ${this.path}`
       : `another user (uid ${this.ownerUid}) controls ${this.path}`;
   }
 }

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-// As a namespace: a name that an older Node lacks would fail the import, before the version of Node is checked.
+// A namespace import: a named import that an older Node lacks would fail before the version of Node is checked.
 import * as tls from "node:tls";
 import * as Effect from "effect/Effect";
 import type { CaBundle } from "../config/environment.ts";

@@ -19,8 +19,8 @@ export type NetworkEnvironment = Pick<
 const limits = { maxHeaderSize: maxResponseHeaderBytes };
 
 /**
- * Returns an undici dispatcher that follows the given environment, and nothing of `process.env`. It is closed with the
- * scope.
+ * Returns an undici dispatcher that follows the given environment, and reads nothing from `process.env`. It is closed
+ * with the scope.
  *
  * - The CA bundle adds root certificates, for servers and for https proxies.
  * - An https request goes through the proxy of `HTTPS_PROXY`, else `ALL_PROXY`, else `HTTP_PROXY`; an http request through

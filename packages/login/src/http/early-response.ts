@@ -42,8 +42,9 @@ export const readingEarlyResponses =
 const longestDelayMs = 1000;
 
 /**
- * Makes writes that fail because the server closed the connection report it only when everything that it had sent has
- * been read. Without the delay, the error destroys the socket, and with it the response in its receive buffer.
+ * Delays the error of a write that failed because the server closed the connection, until everything that the server
+ * had sent has been read. Without the delay, the error destroys the socket, and the response in its receive buffer is
+ * lost.
  */
 const delayWriteErrors = (socket: Socket): void => {
   type Done = (error?: Error | null) => void;

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 
 /**
- * Returns a function that tells whether `NO_PROXY` exempts a URL from the proxies.
+ * Returns a function that decides whether `NO_PROXY` exempts a URL from the proxies.
  *
  * Entries are separated by commas or white space. Each is `*` (every host), a domain (`example.com` and `.example.com`
  * match it and its subdomains, `*.example.com` only subdomains), an IP address, or a CIDR block (`10.0.0.0/8`). A domain

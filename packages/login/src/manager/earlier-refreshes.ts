@@ -102,16 +102,16 @@ const answersFor = (failure: RefreshFailure, isDemanded: boolean, nowMs: number)
     : nowMs < failure.retryAtMs;
 
 /**
- * The first refresh of a program that is younger is taken to be as old as the program: 32 programs that start at once on
- * two busy cores take minutes until the last of them asks.
+ * Milliseconds after its start in which the first refresh of a program counts as requested at the start: if 32 programs
+ * start at once on two busy cores, the last of them asks minutes later.
  */
 const STARTING_MS = 300_000;
 const programStartedAtMs = performance.timeOrigin;
 
 /**
- * Whether a failure that any process recorded for this token answers a caller: during the pause after it, and if the
- * caller's program was started before the failure, since it would have waited for it had it started faster. It does not
- * answer a caller that demands a refresh.
+ * Whether a failure that any process recorded for this token answers a caller: during the pause after it, and for the
+ * first refresh of a program that was started before the failure, since a faster start would have made it wait for that
+ * failure. It does not answer a caller that demands a refresh.
  */
 const isSharedFailure = (
   { endedAtMs, refreshToken, result }: RefreshOutcome,

@@ -16,7 +16,7 @@ import type { CredentialStore } from "../storage/index.ts";
 const CHECK_FILE_EVERY_MS = 1_000;
 /** A keyring, or another store, is read this often, because only its content shows a change. */
 const READ_EVERY_MS = 5_000;
-/** A store that tells of its changes. */
+/** A store that reports its changes. */
 const READ_TO_BE_SURE_MS = 60_000;
 /** A keyring that did not respond may have asked the user to unlock it. */
 const READ_AGAIN_AFTER_FAILURE_MS = 60_000;
@@ -119,7 +119,7 @@ const watchFolder = (folder: string, onChange: () => void) => {
 
 type Load = CredentialStore["Service"]["load"];
 
-/** An `auto` store falls back to its file, so its keyring is asked by itself. */
+/** An `auto` store falls back to its file, so its keyring is read separately. */
 const readerOf = Effect.fnUntraced(function* ({ codexHome, store }: FollowStoreOptions) {
   if (!store.describe.places.some(({ _tag }) => _tag === "Keyring")) return store.load;
   const { makeKeyringStore } = yield* Effect.promise(() => import("../storage/keyring.ts"));
@@ -128,7 +128,7 @@ const readerOf = Effect.fnUntraced(function* ({ codexHome, store }: FollowStoreO
 
 interface ContentStampOptions {
   readonly everyMs: number;
-  /** Set if the store told of a change: it is read at once. */
+  /** Set if the store reported a change: it is read at once. */
   readonly told: { isNews: boolean };
 }
 

@@ -31,15 +31,15 @@ export const makeSpentTokens = (): SpentTokens => {
 };
 
 /**
- * How long a credential that was obtained because a server rejected the last one is not replaced for the same reason: one
- * minute, doubled for each one in a row, at most an hour. In milliseconds.
+ * Milliseconds for which a credential that replaced a rejected one is not replaced itself if it is rejected as well:
+ * one minute, doubled for each rejection in a row, at most an hour.
  */
 export const recoveryPauseMs = (rejections: number): number =>
   Math.min(60_000 * 2 ** Math.min(rejections, 10), 3_600_000);
 
 /**
- * How long after failed refreshes in a row no program that shares the sign-in attempts the next one: ten seconds, doubled
- * for each failure, at most a minute; longer if `Retry-After` says so, at most five minutes. In milliseconds.
+ * Milliseconds after a failed refresh in which no program that shares the sign-in attempts the next one: ten seconds,
+ * doubled for each failure in a row, at most a minute; longer if `Retry-After` says so, at most five minutes.
  */
 export const refreshPauseMs = (failures: number, retryAfterMs = 0): number =>
   Math.max(

@@ -49,7 +49,7 @@ export const makeAuthManager = Effect.fnUntraced(function* (
     Effect.provideService(operation, HttpTransport, transport);
 
   const running = yield* FiberMap.make<string, MaybeCredential, LoginError>();
-  /** Joins the operation that runs under this key, or starts it. It goes on if the caller is interrupted. */
+  /** Joins the operation that runs under this key, or starts it. It continues if the caller is interrupted. */
   const shared = (key: string, operation: Operation<MaybeCredential>) =>
     Effect.suspend(() => {
       const fiber = FiberMap.getUnsafe(running, key);
@@ -191,8 +191,8 @@ export const makeAuthManager = Effect.fnUntraced(function* (
 /** How long a request waits for a refresh while the old credential is still valid. The refresh continues after that. */
 const MAX_WAIT_MS = 2_000;
 /**
- * After a wait that timed out, no request waits for this long, which is about the time in which an attempt series
- * fails.
+ * Milliseconds after a wait that timed out in which requests do not wait at all: about the time in which an attempt
+ * series fails.
  */
 const SLOW_AUTHORITY_MS = 30_000;
 

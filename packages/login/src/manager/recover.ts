@@ -19,8 +19,9 @@ import { isSameSecret, type MaybeCredential, secretOf } from "./state.ts";
 
 /**
  * What a 401 leads to (docs/protocol.md §9). A caller with a superseded credential gets the newer one. Else the store is
- * read again; if it holds nothing newer, the sign-in is refreshed, a new task is registered, or the external provider is
- * asked, or the identity of the program is exchanged again. Nothing can be done for API keys and personal access tokens.
+ * read again; if it holds nothing newer, what follows depends on the kind of credential: the sign-in is refreshed, a
+ * new task is registered, the external provider is asked, or the identity of the program is exchanged again. Nothing
+ * can be done for API keys and personal access tokens.
  *
  * A credential that was obtained in this way moments ago, and is rejected as well, is not replaced again for a while.
  */

@@ -102,7 +102,7 @@ const takeTurn = (
         const lease = yield* Effect.raceFirst(refreshLock.acquire, Effect.as(news, undefined));
         const last = Option.filter(yield* refreshLock.lastOutcome, isNews);
         if (Option.isSome(last)) return yield* shareOutcome(call, last.value);
-        // The outcome that ended the wait was replaced already.
+        // Another process has already replaced the outcome that ended the wait.
         return lease === undefined ? Option.none() : Option.some(yield* adoptOrSpend(call, lease));
       }),
     );

@@ -75,7 +75,7 @@ export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions
   readonly lock?: PromiseRefreshLock | "process";
 }
 
-/** Options of every call. An abort ends the wait; work that other calls wait for as well goes on. */
+/** Options of every call. An abort ends the wait; work that other calls wait for as well continues. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -143,7 +143,7 @@ export interface PromiseAuthManager extends AsyncDisposable {
   ) => Promise<void>;
   /**
    * Calls the listener at every change from now on, until the returned function is called. If the listener throws, the
-   * class of the error is logged as a warning, and the listener stays.
+   * class of the error is logged as a warning, and the listener stays subscribed.
    */
   readonly subscribe: (listener: (credential: Credential | null) => void) => () => void;
   /** Every change from the first `next()` on. Leaving the loop ends the subscription. */

@@ -25,7 +25,7 @@ type Callbacks = "onAuthorizeUrl" | "openBrowser" | "onBrowserFailed" | "save";
 export interface PromiseBrowserSignInOptions
   extends Omit<BrowserSignInOptions, Callbacks>, CommonOptions {
   readonly onAuthorizeUrl: (prompt: AuthorizePrompt) => void;
-  /** Opens a browser with a link to the callback server. If it throws or rejects, the sign-in goes on. */
+  /** Opens a browser with a link to the callback server. If it throws or rejects, the sign-in continues. */
   readonly openBrowser?: (link: string) => unknown;
   readonly onBrowserFailed?: () => void;
   /** Usually a manager's `loginWithChatgptTokens`. If it rejects, the sign-in rejects with the same reason. */

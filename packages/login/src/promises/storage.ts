@@ -83,7 +83,7 @@ export const fromPromises = (
   });
 
 interface Call {
-  /** Aborted if nobody waits for the answer any more. */
+  /** Aborted when no caller waits for the answer any more. */
   readonly signal: AbortSignal;
 }
 
@@ -122,7 +122,7 @@ export interface PromiseStore {
 export interface PromiseRefreshLease {
   /** A safe integer, larger than that of every earlier lease. */
   readonly fencingToken?: number;
-  /** Whether the lease is still held; if so, it is held for its full time again. Default: always. */
+  /** Returns whether the lease is still held; if so, renews it for its full time. Default: always. */
   readonly confirm?: () => Promise<boolean>;
   readonly release: () => Promise<void>;
 }
@@ -133,8 +133,8 @@ export interface PromiseRefreshLease {
  */
 export interface PromiseRefreshLock {
   /**
-   * Waits for the lease, which is held until `release`; the lock extends it meanwhile, and that of a process that ends
-   * expires. `null`: another process holds it for too long.
+   * Waits for the lease, which is held until `release`. The lock extends the lease in the meantime; the lease of a
+   * process that has ended expires. `null`: another process has held it for too long.
    */
   readonly acquire: (call: Call) => Promise<PromiseRefreshLease | null>;
   /** The text that was recorded last, by any host. */
@@ -232,7 +232,7 @@ export const fromPromiseLock = (
     const lease = yield* Effect.acquireRelease(
       run(async (signal) => {
         const lease = await lock.acquire({ signal });
-        // It came although the wait was given up.
+        // The lease was granted after the wait had been given up.
         if (signal.aborted) await lease?.release();
         return lease;
       }),

@@ -77,7 +77,7 @@ const assertVersion = (
     throw new StoreConflict(conflict);
 };
 
-/** A mount point that was not recognised refuses the rename. */
+/** The rename fails for a mount point that was not recognised. */
 const replaceOrOverwrite = async (held: AuthFileTarget, content: string): Promise<void> => {
   try {
     await replaceFile(held, content);

@@ -27,8 +27,8 @@ export interface StoredDocument {
 /** What a change depends on. */
 export interface SaveOptions {
   /**
-   * The version that has to be stored still, `null` for nothing; else it is a `StoreConflict`. Absent: what is stored is
-   * replaced, whatever it is.
+   * The version that must still be stored (`null`: nothing is stored); if it is not, the change fails with
+   * `StoreConflict`. Absent: any version is replaced.
    */
   readonly expected?: string | null;
   /**
@@ -40,7 +40,7 @@ export interface SaveOptions {
 
 /** A description of a store, for people and for `doctor`. */
 export interface StoreDescription {
-  /** `custom`: a store that the program brings. */
+  /** `custom`: a store that the program supplies. */
   readonly mode: CredentialsStoreMode | "custom";
   /** Every place it may read or write, the preferred one first. */
   readonly places: ReadonlyArray<StoreSource>;
@@ -61,8 +61,8 @@ export interface StoreImplementation {
     options?: SaveOptions,
   ) => Effect.Effect<StoreSource, StoreError, HomeLockHeld>;
   /**
-   * Removes the credential from every place of this store, readable or not; false if there was none. With `expected`, only
-   * if that version is stored; else it is a `StoreConflict`.
+   * Removes the credential from every place of this store, readable or not; false if there was none. With `expected`,
+   * fails with `StoreConflict` unless that version is stored.
    */
   readonly remove: (options?: {
     readonly expected?: string;
@@ -74,8 +74,8 @@ export interface StoreImplementation {
    */
   readonly checkWritable: Effect.Effect<void, StoreError>;
   /**
-   * An element whenever the content may have changed, and one whenever it begins to listen, since a change may have come
-   * before. Never ends. Without it, a manager that follows the store reads it every few seconds.
+   * Emits an element whenever the content may have changed, and one whenever it starts to listen, since a change may
+   * have come before. Never ends. Without it, a manager that follows the store reads it every few seconds.
    */
   readonly changes?: Stream.Stream<unknown>;
   readonly describe: StoreDescription;
@@ -92,8 +92,8 @@ export interface SavedTokens {
 /**
  * Stores one `auth.json` document. Layers: `storage/configured` (the one that `config.toml` names), `storage/file`,
  * `storage/keyring`, `storage/auto`, `storage/ephemeral`; `makeCredentialStore` for your own. Everything that changes
- * the store requires `HomeLockHeld`, so it runs inside `HomeLock.withLock`. Nothing is shared between two layers but
- * what is on disk or in the keyring.
+ * the store requires `HomeLockHeld`, so it runs inside `HomeLock.withLock`. Two layers share only what is on disk or in
+ * the keyring.
  *
  * Refreshed tokens are never lost while the layer lives: if saving them fails, although that was checked before the
  * refresh token was spent, they are kept in memory. `load` returns them instead of the spent ones until they are saved,

@@ -20,20 +20,24 @@ export type { RefreshLease } from "./lock/refresh-lock.ts";
 export interface RefreshLockImplementation {
   /**
    * Waits for the lease, in most cases for a minute at most (`LeaseBusy`), and holds it until the scope closes. The wait can
-   * be interrupted. The implementation extends the lease while it is held; that of a process that ends expires.
+   * be interrupted. The implementation extends the lease while it is held; the lease of a process that has ended
+   * expires.
    */
   readonly acquire: Effect.Effect<RefreshLease, RefreshLockError, Scope.Scope>;
   /** The text that was recorded last, by any host. */
   readonly lastOutcome: Effect.Effect<Option.Option<string>, StoreUnavailable>;
   /** Replaces the recorded text: about 300 bytes of JSON without secrets. Runs while the lease is held. */
   readonly recordOutcome: (text: string) => Effect.Effect<void, StoreUnavailable>;
-  /** An element whenever a text may have been recorded. Without it, programs that wait read it four times a second. */
+  /**
+   * Emits an element whenever a text may have been recorded. Without it, programs that wait read it four times a
+   * second.
+   */
   readonly outcomes?: Stream.Stream<unknown>;
 }
 
 export interface CustomStorageOptions {
   readonly store: StoreImplementation;
-  /** `process`: only this process ever uses the store, so that its own tasks have to be excluded and nothing else. */
+  /** `process`: only this process ever uses the store, so that only its own tasks have to be excluded. */
   readonly lock: RefreshLockImplementation | "process";
 }
 
@@ -63,7 +67,7 @@ export const layer = ({ lock, store }: CustomStorageOptions): Layer.Layer<Storag
   );
 
 const POLL_MS = 250;
-/** If the implementation tells of new outcomes. */
+/** Present if the implementation reports new outcomes. */
 const SLOW_POLL_MS = 2_000;
 
 /**

@@ -159,8 +159,9 @@ const realPathOf = (fd: number): string | undefined => {
 };
 
 /**
- * Fails if another user decides what a file holds: then commands that the file names must not run. A file and its folder
- * may belong to the user of this process or to root. As root, no one else may control its path or be able to write there.
+ * Fails if another user controls what a file contains: then commands that the file names must not run. A file and its
+ * folder may belong to the user of this process or to root. As root, no one else may control its path or be able to
+ * write there.
  *
  * @example
  * ```ts
@@ -206,7 +207,7 @@ const mayOthersReplace = (file: string): boolean => {
 const mayOthersWrite = ({ gid, mode }: Stats): boolean =>
   (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
 
-/** Returns the user other than root who decides what a file or folder holds. */
+/** Returns the user other than root who controls what a file or folder contains. */
 const foreignOwner = (path: string): number | undefined => {
   if (!isRoot()) return undefined;
   const { real, uids } = controlOf(path);

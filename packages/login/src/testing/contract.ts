@@ -36,5 +36,5 @@ const openScoped = <A>(open: Open<A>): Effect.Effect<A, unknown, Scope.Scope> =>
         close === undefined ? Effect.void : Effect.promise(close),
       );
 
-/** Milliseconds within which a stream has to tell of a change. */
+/** Milliseconds within which a stream has to report a change. */
 export const TELL_WITHIN_MS = 1_000;

@@ -202,7 +202,7 @@ const fencing: Readonly<Record<string, Test<Locks>>> = {
       yield* release;
     }),
 
-  "gives an expired lease to another program, and tells its holder": (locks) =>
+  "gives an expired lease to another program, and reports the loss to its holder": (locks) =>
     Effect.gen(function* () {
       const { expireLease, first, second, store } = locks;
       if (expireLease === undefined) return;
@@ -250,7 +250,7 @@ const outcomes: Readonly<Record<string, Test<Locks>>> = {
       assert.deepEqual(yield* last(second), outcome("two"));
     }),
 
-  "tells another program of an outcome within a second, if it has outcomes": (locks) =>
+  "notifies another program of an outcome within a second, if it has outcomes": (locks) =>
     Effect.gen(function* () {
       const { first, second } = locks;
       if (second.outcomes === undefined) return;
@@ -261,6 +261,6 @@ const outcomes: Readonly<Record<string, Test<Locks>>> = {
       // Until it listens, it misses outcomes.
       const again = Effect.andThen(record(first, "one"), Effect.sleep(TELL_WITHIN_MS / 5));
       yield* Effect.raceFirst(Deferred.await(told), Effect.repeat(again, { times: 24 }));
-      assert.ok(yield* Deferred.isDone(told), "no outcome was told within 5 seconds");
+      assert.ok(yield* Deferred.isDone(told), "no outcome was reported within 5 seconds");
     }),
 };

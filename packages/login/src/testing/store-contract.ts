@@ -153,7 +153,7 @@ const contents: Readonly<Record<string, Test<Stores>>> = {
       assert.equal(yield* remove(first), false);
     }),
 
-  "holds one whole document after many saves at once": ({ first, second }) =>
+  "holds one complete document after many concurrent saves": ({ first, second }) =>
     Effect.gen(function* () {
       const keys = Array.from({ length: 12 }, (_, index) => `sk-${index}`);
       yield* Effect.forEach(keys, (key, index) => save(index % 2 === 0 ? first : second, key), {
@@ -245,7 +245,7 @@ const others: Readonly<Record<string, Test<Stores>>> = {
       assert.equal(yield* textOf(first), compactText("sk-1"));
     }),
 
-  "tells another program of a change within a second, if it has changes": ({ first, second }) =>
+  "notifies another program of a change within a second, if it has changes": ({ first, second }) =>
     Effect.gen(function* () {
       const { changes } = second;
       if (changes === undefined) return;
@@ -257,7 +257,7 @@ const others: Readonly<Record<string, Test<Stores>>> = {
       // Until it listens, it misses changes.
       const change = Effect.andThen(save(first, "sk-1"), Effect.sleep(TELL_WITHIN_MS / 5));
       yield* Effect.raceFirst(Deferred.await(told), Effect.repeat(change, { times: 24 }));
-      assert.ok(yield* Deferred.isDone(told), "no change was told within 5 seconds");
+      assert.ok(yield* Deferred.isDone(told), "no change was reported within 5 seconds");
     }),
 
   "shows no secret when it is printed": ({ first, second }) =>
@@ -272,7 +272,7 @@ const others: Readonly<Record<string, Test<Stores>>> = {
       assert.ok(!shown.join("\n").includes(secret), "a secret was printed");
     }),
 
-  "says where it is": ({ first }) =>
+  "describes where it is": ({ first }) =>
     Effect.sync(() => {
       assert.ok(first.describe.places.length > 0);
     }),

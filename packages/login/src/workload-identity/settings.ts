@@ -40,7 +40,7 @@ export interface WorkloadIdentitySettings {
   readonly tokenUrl: string;
   /** The variable, or the key of `config.toml`, that selects it. */
   readonly setting: string;
-  /** The files that decide any part of it. */
+  /** The files that supply any part of it. */
   readonly configFiles: ReadonlyArray<string>;
 }
 

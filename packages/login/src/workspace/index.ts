@@ -39,7 +39,7 @@ const ASK_AGAIN_MS = 60_000;
 /** Milliseconds that a process waits for the answer to another one's question: a little longer than one request may take. */
 const MAX_TURN_MS = 12_000;
 
-/** A wait of fewer milliseconds is that of a lock that was free. */
+/** A wait of fewer milliseconds means that the lock was free. */
 const SHORT_WAIT_MS = 100;
 
 export interface WorkspaceChecksOptions {
@@ -141,8 +141,8 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
 
   const lockableFiles = new Set<string>();
   /**
-   * Until the scope closes, other processes of the CODEX_HOME wait with their questions. Returns whether this one waited.
-   * If the lock cannot be taken, for example in a home that cannot be written, every process asks.
+   * Until the scope closes, other processes of the CODEX_HOME wait before they ask. Returns whether this one waited. If
+   * the lock cannot be taken, for example in a home that cannot be written, every process asks.
    */
   const takeTurn = Effect.gen(function* () {
     const beganAtMs = yield* Clock.currentTimeMillis;
@@ -188,7 +188,7 @@ export const makeWorkspaceChecks = (options: WorkspaceChecksOptions): WorkspaceC
     const parsed = older === undefined ? undefined : parseAnswer(question, older.value);
     const ageMs = nowMs - (older?.askedAtMs ?? -Infinity);
     const isUsable = parsed !== undefined && ageMs >= 0 && ageMs < answerUsableMs;
-    // A process that waited knows that another one has just asked in vain.
+    // If this process waited, another one has just asked without success.
     const tries = isUsable || hasWaited ? 1 : 3;
     const asked = yield* Effect.result(ask(question, credential, { backend: key.backend, tries }));
     if (asked._tag === "Success") {

@@ -77,7 +77,7 @@ describe("a stored credential that an administrator forbids is kept and not used
     },
   );
 
-  it("unlike one that the user's own configuration forbids", async () => {
+  it("whereas one that the user's own configuration forbids is removed", async () => {
     const home = await openHome();
     await home.write({ OPENAI_API_KEY: "sk-stored" });
     const systemFolder = await requirements("");

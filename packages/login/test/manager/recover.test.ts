@@ -55,7 +55,7 @@ describe("AuthManager.recoverUnauthorized", () => {
     expect(authority.count("refresh")).toBe(0);
   });
 
-  it("goes on when the caller who started it goes away", async () => {
+  it("continues when the caller that started it is interrupted", async () => {
     const home = await openHome();
     const authority = await openAuthority();
     await home.write(await chatgptDocument(authority));

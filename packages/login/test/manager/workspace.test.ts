@@ -226,7 +226,7 @@ describe("the routing of a workspace", () => {
     expect(authority.count("accountsCheck")).toBe(3);
   });
 
-  it("stays the older answer for a day while the backend does not respond", async () => {
+  it("is taken from an older answer for a day while the backend does not respond", async () => {
     const { authority, home } = await openWorkspace({ settings: { accountRoutingOverride: "us" } });
     await ask({ authority, home });
     authority.behave("accountsCheck", { status: 503 });
@@ -245,7 +245,7 @@ describe("the routing of a workspace", () => {
     expect(error.code).toBe("LOGIN_WORKSPACE_CHECK_FAILED");
   });
 
-  it("does not stay the older answer if the backend refuses the caller", async () => {
+  it("is not taken from an older answer if the backend refuses the caller", async () => {
     const { authority, home } = await openWorkspace();
     await ask({ authority, home });
     authority.behave("accountsCheck", { status: 403 });

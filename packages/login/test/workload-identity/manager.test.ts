@@ -227,7 +227,7 @@ describe("a workload identity", () => {
     expect(error.code).toBe("LOGIN_WORKLOAD_IDENTITY_CHANGED");
   });
 
-  it("is exchanged for a look at the credential, which does not make it current", async () => {
+  it("is exchanged by an inspection, which does not make it current", async () => {
     const setup = await openFileIdentity();
     const inspection = await withManager({ ...setup, options: { loadAtStart: false } }, (manager) =>
       Effect.tap(manager.inspect, () =>

@@ -8,8 +8,8 @@ import { StoreUnwritable } from "../../errors/store.ts";
 const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Overwrites a file that exists. On failure the old content is written back. JSON may end in white space, which keeps
- * all but the one write of the content harmless.
+ * Overwrites a file that exists. On failure the old content is written back. JSON may end in white space, so that only
+ * the write of the content itself can leave an invalid file.
  */
 export const overwriteFile = async (path: string, content: string): Promise<void> => {
   const file = await open(path, flags);
@@ -50,7 +50,7 @@ const restore = async (file: FileHandle, before: Buffer): Promise<void> => {
   await file.sync();
 };
 
-/** Throws if `overwriteFile` could not write a content that is larger by so many bytes. Changes nothing. */
+/** Throws if `overwriteFile` could not write a content that is this many bytes larger. Changes nothing. */
 export const assertOverwritable = async (path: string, growth: number): Promise<void> => {
   const file = await open(path, flags);
   await file.close();

@@ -53,5 +53,5 @@ export const describeSystemError = (error: unknown): SystemError => {
     return { reason: error instanceof StoreUnwritable ? error.reason : "an unexpected failure" };
   if (error instanceof Error && "errstr" in error && typeof error.errstr === "string")
     return { reason: error.errstr, systemCode }; // SQLite's own fixed words
-  return { reason: words[systemCode] ?? `the system says ${systemCode}`, systemCode };
+  return { reason: words[systemCode] ?? `the system reports ${systemCode}`, systemCode };
 };

@@ -64,7 +64,7 @@ const followLinks = async (
   throw new StoreUnwritable({ where: path, operation, reason, systemCode: "ELOOP" });
 };
 
-/** Not normalised: the system goes through a linked folder before it goes up from there, so `..` must not be cut off. */
+/** Not normalised: the system follows a linked folder before it resolves `..`, so `..` must stay in the path. */
 const pointerOf = async (link: string): Promise<string> => {
   const pointer = await readlink(link);
   return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;

@@ -40,7 +40,7 @@ export type HomeLockState =
 export interface WithoutLockOptions {
   /** Milliseconds to wait for another holder of each lock file. Default 10000. */
   readonly maxWaitMs?: number;
-  /** Runs before the effect, if that has to do without the lock. */
+  /** Runs before the effect, if the effect has to run without the lock. */
   readonly onUnavailable: (error: HomeLockBusy | HomeLockFailed) => Effect.Effect<void>;
 }
 

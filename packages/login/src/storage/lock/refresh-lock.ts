@@ -72,7 +72,7 @@ export interface RefreshLease {
    * locks that a running process cannot lose.
    */
   readonly fencingToken?: number;
-  /** Fails if the lease is not held any more; else it is held for its full time again. Run it before something is spent. */
+  /** Fails if the lease is not held any more; else renews it for its full time. Run it before something is spent. */
   readonly confirm: Effect.Effect<void, LeaseLost | StoreUnavailable>;
 }
 
