@@ -27,9 +27,11 @@ const started = (answer: unknown) => {
   expect(answer).toMatchObject({
     result: { type: "chatgpt", loginId: expect.any(String), authUrl: expect.any(String) },
   });
-  const { result } = answer as { result: { loginId: string; authUrl: string } };
-  return result;
+  if (!isStarted(answer)) throw new Error("no sign-in was started");
+  return answer.result;
 };
+const isStarted = (answer: unknown): answer is { result: { loginId: string; authUrl: string } } =>
+  typeof answer === "object" && answer !== null && "result" in answer;
 
 const completed = (loginId: string | null, error: string | null) => ({
   method: "account/login/completed",

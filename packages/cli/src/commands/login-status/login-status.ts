@@ -96,7 +96,10 @@ const inspectGateways = Effect.fnUntraced(function* ({ config, environment }: Se
         onFailure: (error): Gateway => ({ ...absent, error }),
         onSuccess: Option.match({
           onNone: (): Gateway => absent,
-          onSome: ({ path: _, ...known }): Gateway => ({ providerId, isSignedIn: true, ...known }),
+          onSome: (signIn): Gateway => {
+            const { path: _, ...known } = signIn;
+            return { providerId, isSignedIn: true, ...known };
+          },
         }),
       }),
     );
