@@ -182,7 +182,7 @@ describe("a shared store on the command line", () => {
     ]) {
       const { exitCode, stderr } = await one.run(words, { env });
       expect(exitCode).toBe(1);
-      expect(stderr).toContain("sign-ins are not kept under names beside a shared store");
+      expect(stderr).toContain("sign-ins cannot be kept under names in a shared store");
     }
   });
 });

@@ -3,7 +3,7 @@
  * command or button. `hint` says the same thing in words and is never parsed.
  *
  * - `signIn`: only a new sign-in helps.
- * - `retry`: the failure may pass; try again later.
+ * - `retry`: the failure may be temporary; try again later.
  * - `fixInput`: the value or argument that was passed in is wrong.
  * - `fixEnvironment`: correct or unset an environment variable.
  * - `fixConfig`: correct `config.toml`, an override, or an option.

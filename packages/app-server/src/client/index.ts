@@ -21,7 +21,7 @@ export type ParamsOf<M extends MethodName> = z.input<Table[M]["params"]>;
 export type ResultOf<M extends MethodName> = z.infer<Table[M]["result"]>;
 
 interface CallOptions {
-  /** Ends the wait. The server is not told: the protocol has no cancellation of requests. */
+  /** Ends the wait. The server is not notified: the protocol has no cancellation of requests. */
   readonly signal?: AbortSignal;
 }
 

@@ -332,7 +332,7 @@ export class WorkspaceSwitchRefused extends Data.TaggedError("WorkspaceSwitchRef
   }
 }
 
-/** Errors of the account service beside those of login and model-provider. */
+/** Errors of the account service in addition to those of login and model-provider. */
 export type AccountServiceOwnError =
   | AccountAuthRequired
   | BackendRequestFailed

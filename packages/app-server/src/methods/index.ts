@@ -39,8 +39,8 @@ export interface HasAccountService {
 }
 
 /**
- * Answers the account methods on one connection, beside the server's own methods. Requests of all connections of a service
- * are processed in the order in which they arrive; answers come before the notifications that they cause.
+ * Answers the account methods on one connection, next to the server's own methods. Requests of all connections of a
+ * service are processed in the order in which they arrive; answers come before the notifications that they cause.
  *
  * The connection gets every notification of the service from `initialize` on, and is asked for new tokens if it lent some.
  *

@@ -10,7 +10,7 @@ export interface ClientDescription {
 export interface ClientCapabilities {
   /** Experimental methods and variants are refused without it. */
   readonly experimentalApi?: boolean;
-  /** Exact names of notifications that this connection does not want. */
+  /** Exact names of notifications that are not sent to this connection. */
   readonly optOutNotificationMethods?: ReadonlyArray<string>;
 }
 

@@ -94,7 +94,7 @@ const expectations: Readonly<Record<string, string>> = {
 const variantsOf = (issue: Issue): ReadonlyArray<string> =>
   "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
 
-/** serde's text for a value that is none of the variants of an enumeration. */
+/** serde's text for a value that is not a variant of an enumeration. */
 export const unknownVariant = (found: string, variants: ReadonlyArray<string>): string => {
   const quoted = variants.map((variant) => `\`${variant}\``);
   const expected = quoted.length === 2 ? quoted.join(" or ") : `one of ${quoted.join(", ")}`;

@@ -108,7 +108,7 @@ export const credentialVariables: ReadonlyArray<string> = [
 
 /**
  * What a helper program, such as a browser or a token command, does not get: the variables that carry or select a
- * credential, and `AGENT_AUTH_CONFIG`, which may contain secrets and may tell the helper to run itself.
+ * credential, and `AGENT_AUTH_CONFIG`, which may contain secrets and could make the helper start itself.
  */
 export const privateVariables: ReadonlyArray<string> = [
   ...credentialVariables,

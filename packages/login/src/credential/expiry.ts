@@ -119,8 +119,8 @@ export const expiresAtMs = (credential: CredentialFacts): number | undefined =>
   "expiresAtMs" in credential ? credential.expiresAtMs : undefined;
 
 /**
- * Returns whether a server would refuse the credential for its age at `nowMs` (milliseconds since the epoch). False if
- * the credential does not say when it expires.
+ * Returns whether a server would reject the credential because of its age at `nowMs` (milliseconds since the epoch).
+ * False if the credential does not say when it expires.
  *
  * @example
  * ```ts

@@ -100,14 +100,14 @@ export class AccountFolderUnusable extends Data.TaggedError("AccountFolderUnusab
   }
 }
 
-/** Sign-ins cannot be kept under names beside a shared store. Nothing was read or changed. */
+/** Sign-ins cannot be kept under names if the configuration names a shared store. Nothing was read or changed. */
 export class AccountsNotShared extends Data.TaggedError("AccountsNotShared")<{}> {
   readonly code = "LOGIN_ACCOUNTS_NOT_SHARED";
   readonly remedy: Remedy = "fixConfig";
   readonly hint =
     "Give each sign-in a row of its own: add sign_in=NAME to the parameters of the store's URL.";
   override get message(): string {
-    return "sign-ins are not kept under names beside a shared store";
+    return "sign-ins cannot be kept under names in a shared store";
   }
 }
 

@@ -29,7 +29,7 @@ const parseEntry = (entry: string): Rule | undefined => {
   if (entry === "") return undefined;
   const block = /^(.+)\/(\d{1,3})$/.exec(entry);
   if (block !== null) return cidrRule(withoutBrackets(block[1] ?? ""), Number(block[2]));
-  // A bare IPv6 address has colons of its own; with a port it is bracketed.
+  // A bare IPv6 address contains colons itself; with a port, it is in brackets.
   const withPort = isIP(entry) === 6 ? null : /^(.+):(\d{1,5})$/.exec(entry);
   const name = withoutBrackets(withPort?.[1] ?? entry)
     .toLowerCase()

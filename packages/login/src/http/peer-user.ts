@@ -39,7 +39,7 @@ const afterEndpoints = /^\S+ \S+ \S+ \S+ +(\d+) +\d+ (\d+) /u;
 
 /**
  * Returns the user of the line with these endpoints, `null` if there is none with an open socket, and `undefined` if
- * the table cannot be read. A busy machine has tens of thousands of lines, and the kernel hands out one page of them per
+ * the table cannot be read. A busy machine has tens of thousands of lines, and the kernel returns one page of them per
  * read: reading ends with the line that was sought, and other lines are not parsed.
  */
 const ownerIn = (path: string, endpoints: string): number | null | undefined => {

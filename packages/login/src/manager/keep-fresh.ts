@@ -18,8 +18,8 @@ export interface KeepFreshOptions {
 }
 
 /**
- * Refreshes the credential as soon as it is due, and loads it again after a failure that may pass. Never ends. Failed
- * attempts are repeated with the back-off of the manager's state.
+ * Refreshes the credential as soon as it is due, and loads it again after a failure that may be temporary. Never ends.
+ * Failed attempts are repeated with the back-off of the manager's state.
  */
 export const keepFresh = (options: KeepFreshOptions): Effect.Effect<unknown> =>
   Effect.repeat(Effect.catch(step(options), warn), checks);

@@ -21,7 +21,7 @@ export interface StoredChatgptSignIn {
   readonly replaced?: {
     /** Not verified. */
     readonly account: Account;
-    /** Whether it belongs to the same account. If not, tell the person: they may not have meant to change accounts. */
+    /** Whether it belongs to the same account. If not, warn the person, who may not have meant to change accounts. */
     readonly isSameAccount: boolean;
   };
 }

@@ -201,7 +201,7 @@ const fetchTokens = Effect.fnUntraced(function* <E, R>(
   return compact({ ...tokens, apiKey });
 });
 
-/** Saves the tokens and tells the browser, uninterrupted: once saved, the sign-in is not reported as cancelled. */
+/** Saves the tokens and answers the browser, uninterrupted: once saved, the sign-in is not reported as cancelled. */
 const save = <E, R>(
   flow: Flow<E, R>,
   handler: CallbackHandler,

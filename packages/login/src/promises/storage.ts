@@ -88,8 +88,9 @@ interface Call {
 }
 
 /**
- * Your own store: it keeps one text, which contains secrets, and tells versions of it apart. An error of one of its
- * functions is reported as `StoreUnavailable`, without the error's message, unless it is an error class of this package.
+ * Your own store: it keeps one text, which contains secrets, and distinguishes its versions. An error of one of its
+ * functions is reported as `StoreUnavailable`, without the error's message, unless it is an error class of this
+ * package.
  * `storeContract` of `@agent-auth/login/testing` tests it.
  */
 export interface PromiseStore {

@@ -149,8 +149,9 @@ interface ExchangeFailed {
 }
 
 /**
- * Milliseconds before the next exchange after a failed one, doubled each time. The pause is longer after a refusal, which is
- * unlikely to pass by itself, and while the last token is still valid. It is at most half of that token's remaining life.
+ * Milliseconds before the next exchange after a failed one, doubled each time. The pause is longer after a refusal,
+ * which is unlikely to be temporary, and while the last token is still valid. It is at most half of that token's
+ * remaining life.
  */
 const pauseMs = (error: WorkloadIdentityError, count: number, usableForMs: number): number => {
   const isRefusal = error.remedy === "contactAdmin";

@@ -309,7 +309,7 @@ const parseAnswer = <A>(
 const isUnknownPath = (status: number): boolean =>
   status === 404 || status === 405 || status === 410 || status === 501;
 
-/** Whether the failure may pass: there was no response, or it was not the backend's. */
+/** Whether the failure may be temporary: there was no response, or it did not come from the backend. */
 const isPassing = ({ status }: WorkspaceCheckFailed): boolean =>
   status === undefined || status < 300 || isTransientStatus(status);
 

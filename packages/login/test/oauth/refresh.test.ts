@@ -75,7 +75,7 @@ describe("spendRefreshToken", () => {
       }),
   );
 
-  it.effect("tries three times, with growing pauses, what may pass", () =>
+  it.effect("makes three attempts, with growing pauses, if a failure may be temporary", () =>
     Effect.gen(function* () {
       const { askedAtMs, service } = transport([unreachable, { status: 502 }, { status: 500 }]);
       const outcome = yield* spend(service);

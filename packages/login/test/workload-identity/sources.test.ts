@@ -102,7 +102,7 @@ describe.each(platforms)("the source %s", (source, endpoint) => {
     );
   });
 
-  it("says so if a failure may pass", async () => {
+  it("says so if a failure may be temporary", async () => {
     const { authority, failure } = await open(source);
     authority.behave(endpoint, { status: 503, headers: { "metadata-flavor": "Google" } });
     expect((await failure(authority.platformVariables(source))).remedy).toBe("retry");

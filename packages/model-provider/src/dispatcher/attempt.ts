@@ -12,7 +12,7 @@ type IncomingHeaders = Parameters<NonNullable<Handler["onResponseStart"]>>[2];
 export interface AttemptHost {
   readonly handler: Handler;
   readonly controller: CallerController;
-  /** Whether the caller's handler has been told that the request started. */
+  /** Whether the caller's handler was notified that the request started. */
   started: boolean;
   /** Decides by its status what happens to a response, before any of it is passed on. */
   readonly decide: (attempt: Attempt, status: number, headers: IncomingHeaders) => Decision;

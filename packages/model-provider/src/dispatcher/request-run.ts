@@ -42,7 +42,7 @@ export class RequestRun implements AttemptHost {
   #state: RunState;
   #wait: RetryWait | undefined;
   #waiting: AbortController | undefined;
-  /** The caller's handler has been told the end while no attempt was running. */
+  /** The caller's handler was notified of the end while no attempt was running. */
   #settled = false;
 
   constructor(
@@ -154,7 +154,7 @@ export class RequestRun implements AttemptHost {
     );
     if (Result.isFailure(result)) onRecoveryFailed(result.failure);
     const next = Result.isSuccess(result) ? Option.getOrNull(result.success) : null;
-    if (this.controller.aborted) return; // The caller has been told.
+    if (this.controller.aborted) return; // The caller was notified.
     const action = this.#decide({
       _tag: "Recovered",
       hasCredential: next !== null,
@@ -175,7 +175,7 @@ export class RequestRun implements AttemptHost {
     this.#waiting = new AbortController();
     runtime.runInterruptible(this.#wait(delayMs), this.#waiting.signal).then(
       () => this.sendWhenSigned(),
-      () => {}, // Aborted: the caller has been told.
+      () => {}, // Aborted: the caller was notified.
     );
   }
 

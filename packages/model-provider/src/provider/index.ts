@@ -43,7 +43,7 @@ export type ProviderAuth =
 export interface ProviderHeader {
   readonly name: string;
   readonly value: Redacted.Redacted;
-  /** Whether the header counts as a credential: a client's own `Authorization` is then not sent beside it. */
+  /** Whether the header counts as a credential: a client's own `Authorization` is then not sent in addition to it. */
   readonly isCredential: boolean;
 }
 

@@ -30,7 +30,7 @@ export const authHeaderNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Returns the headers that the backend wants on requests of a credential's workspace; none if it was not asked. For
+ * Returns the headers that the backend requires on requests of a credential's workspace; none if it was not asked. For
  * requests to the backend only.
  */
 export const workspaceHeaders = (credential: Credential | null): AuthHeaders => {

@@ -34,7 +34,7 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
   const { variable, secret, source } = yield* exportableCredential(session);
   const consumed = source._tag === "WorkloadIdentity" ? yield* variablesOf(source, session) : [];
   const others = Object.entries(process.env).filter(
-    // Windows does not tell upper from lower case.
+    // On Windows, the names of variables are not case-sensitive.
     ([name]) => !credentialVariables.includes(name.toUpperCase()) && !consumed.includes(name),
   );
   // Else a library in the program would exchange the identity itself, instead of using what it is given.

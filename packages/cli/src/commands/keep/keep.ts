@@ -82,7 +82,7 @@ const makeReport = ({ notify }: Session, wait: boolean) => {
 
   return Effect.fnUntraced(function* (loaded: Loaded) {
     if (Result.isFailure(loaded)) {
-      // Any other failure may pass; the manager warns of it and tries again.
+      // Any other failure may be temporary; the manager logs a warning and tries again.
       if (loaded.failure.remedy !== "signIn") return;
       return yield* end(loaded.failure, errorLine(PREFIX, loaded.failure));
     }

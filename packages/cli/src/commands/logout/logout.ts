@@ -57,7 +57,7 @@ const logout = Effect.fnUntraced(function* ({ globals, provider }: LogoutOptions
  * whether there is one, the command warns and signs out all the same.
  */
 const keptCopy = Effect.fnUntraced(function* (session: Session) {
-  // A shared store has no kept accounts beside it.
+  // With a shared store, there are no kept accounts.
   if (session.storage !== undefined) return undefined;
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;
   const found = yield* Effect.result(withAccounts(session, (accounts) => accounts.nameOfCurrent));

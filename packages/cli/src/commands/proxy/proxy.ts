@@ -58,7 +58,7 @@ const addressOf = (flags: {
     throw new UsageError("--port and --listen exclude each other", spec.path);
   const socketPath = /^unix:(?:\/\/)?(\/(?!\/).+)$/u.exec(flags.listen)?.[1];
   if (socketPath === undefined)
-    throw new UsageError("--listen wants unix:// and an absolute path", spec.path);
+    throw new UsageError("--listen takes unix:// and an absolute path", spec.path);
   return { socketPath };
 };
 

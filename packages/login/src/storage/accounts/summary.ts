@@ -12,7 +12,7 @@ import {
   type StoredAgentIdentity,
 } from "../auth-json/index.ts";
 
-/** What a stored sign-in says of itself. Nothing is verified: for lists, and to tell sign-ins apart. */
+/** What a stored sign-in states about its owner, to list sign-ins and to distinguish them. Nothing is verified. */
 export interface SignInSummary {
   readonly method: "apiKey" | "chatgpt" | "agentIdentity" | "personalAccessToken" | "other";
   readonly email?: string;
@@ -21,7 +21,7 @@ export interface SignInSummary {
   readonly apiKey?: Redacted.Redacted;
 }
 
-/** A stored sign-in with what tells it from others. */
+/** A stored sign-in with a digest that distinguishes it from others. */
 export interface SignIn {
   readonly document: AuthDocument;
   readonly summary: SignInSummary;

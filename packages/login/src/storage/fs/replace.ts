@@ -110,7 +110,7 @@ const removeProbe = async (probe: string, where: string): Promise<void> => {
   }
 };
 
-// Temporary files are beside their target, since a rename is atomic within one file system only. Their names tell which
+// Temporary files are beside their target, since a rename is atomic within one file system only. Their names show which
 // process writes them.
 const suffix = /^-(\d{1,10})-[0-9a-f]{16}\.tmp$/;
 const prefixOf = (target: string): string => `.${basename(target)}`;
