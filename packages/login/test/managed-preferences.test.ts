@@ -11,6 +11,9 @@ import { temporaryFolder, temporaryHome } from "./support/home.ts";
 type Preferences = Readonly<Record<string, string>>;
 
 const base64 = (toml: string): string => `<string>${Buffer.from(toml).toString("base64")}</string>`;
+const requiredProvider = (id: string): Preferences => ({
+  requirements_toml_base64: base64(`model_provider = "${id}"\n[model_providers.${id}]`),
+});
 
 /** Property lists of the machine and of the user, over a user's `config.toml` and an empty system folder. */
 const open = (lists: ReadonlyArray<Preferences>, files: Preferences = {}) => {
@@ -73,10 +76,9 @@ describe.skipIf(process.platform === "win32")(
     });
 
     it("of the user win over those of the machine", async () => {
-      const list = (id: string) => ({
-        requirements_toml_base64: base64(`model_provider = "${id}"\n[model_providers.${id}]`),
-      });
-      const config = await Effect.runPromise(loadConfig(open([list("machine"), list("user")])));
+      const config = await Effect.runPromise(
+        loadConfig(open([requiredProvider("machine"), requiredProvider("user")])),
+      );
       expect(config.modelProvider).toBe("user");
     });
 

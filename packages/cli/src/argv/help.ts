@@ -83,6 +83,11 @@ const variables = [
     "CODEX_API_KEY, CODEX_AGENT_IDENTITY, CODEX_ACCESS_TOKEN",
     "a credential: the first one that is set is used instead of the stored one",
   ],
+  [
+    "OPENAI_FEDERATION_RULE_ID, OPENAI_IDENTITY_TOKEN_FILE",
+    "a workload identity (docs/keyless-ci.md), used instead of every other credential",
+  ],
+  ["AGENT_AUTH_STORE", "URL of a database that hosts share (docs/many-hosts.md)"],
   ["CODEX_CA_CERTIFICATE", "file of additional root certificates (PEM)"],
   ["HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "proxies; loopback is reached without one"],
   ["BROWSER", "the browser that login opens; none disables it"],
