@@ -180,7 +180,7 @@ describe("limits", () => {
     expect(await reasonOf(gateway, header, { source: "192.0.2.2" })).toBe("agent");
   });
 
-  it("rejects a source with too many failures, but for headers that were verified in this second", async () => {
+  it("rejects a source with too many failures, except for headers that were verified in this second", async () => {
     await using setup = await start({ failuresPerSource: { limit: 3, windowMs: 60_000 } });
     const { agent, gateway, taskId } = setup;
     vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });

@@ -151,7 +151,7 @@ describe("task registration", () => {
 });
 
 describe("the key set", () => {
-  it("has a lifetime and an entity tag, and 304 for whoever has it", async () => {
+  it("has a lifetime and an entity tag, and is a 304 for a client that sends that tag", async () => {
     await using gateway = await createGateway({
       issuer: { issuer: "https://codex.example", keys: "memory", jwksMaxAgeSeconds: 60 },
     });

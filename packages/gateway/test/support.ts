@@ -68,7 +68,7 @@ export const errorOf = async (response: Response | undefined) => {
   return [response?.status, Reflect.get(error, "code")];
 };
 
-/** A header that nobody signed. */
+/** A header without a valid signature. */
 export const forgedHeader = (agentRuntimeId: string, taskId: string, nowMs = Date.now()): string =>
   `AgentAssertion ${Buffer.from(
     JSON.stringify({

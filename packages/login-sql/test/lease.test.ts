@@ -95,7 +95,7 @@ for (const { name, newUrl } of useDatabases()) {
         }),
       ));
 
-    it("lets a holder write late if nobody has taken the lease since", () =>
+    it("lets a holder write late if no other one has taken the lease since", () =>
       run(
         Effect.gen(function* () {
           const { one, url } = yield* openTwo();

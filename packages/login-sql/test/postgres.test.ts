@@ -110,7 +110,7 @@ describe.skipIf(missingPostgres !== undefined)("a Postgres server", () => {
       }),
     ));
 
-  it("tells a program that polls as well", () =>
+  it("reaches a program that polls as well", () =>
     run(
       Effect.gen(function* () {
         const one = yield* open(server.url());
@@ -121,7 +121,7 @@ describe.skipIf(missingPostgres !== undefined)("a Postgres server", () => {
       }),
     ));
 
-  it("may be down: a credential in memory is used, nothing is spent, and all goes on when it is back", async () => {
+  it("may be down: a credential in memory is used, nothing is spent, and refreshes continue when it is back", async () => {
     await using authority = await startTestAuthority();
     await using database = await startPostgres();
     await using store = openSqlStore(database.url(), {

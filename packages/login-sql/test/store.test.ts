@@ -120,7 +120,7 @@ for (const { name, newUrl } of useDatabases()) {
         }),
       ));
 
-    it("tells the others of a change within a second", () =>
+    it("notifies the others of a change within a second", () =>
       run(
         Effect.gen(function* () {
           const url = newUrl();

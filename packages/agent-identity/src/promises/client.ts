@@ -106,7 +106,7 @@ export const createAgentIdentity = (options: AgentIdentityClientOptions) => {
         AgentTasks.use((tasks) => tasks.task(taskIdentity(identity))),
         call,
       ),
-    /** Returns another task than the one that a 401 rejected. Rejects with `AgentTaskError`. */
+    /** Returns a task other than the one that a 401 rejected. Rejects with `AgentTaskError`. */
     replaceTask: (
       identity: TaskRequest,
       rejectedTaskId: string,

@@ -109,8 +109,8 @@ export class AgentTasks extends Context.Service<
     /** The identity's task id: the stored one, the registered one, or one that is registered now. */
     readonly task: (identity: AgentTaskIdentity) => Effect.Effect<string, AgentTaskError>;
     /**
-     * Returns another task than the one that a 401 rejected. A caller whose task was already replaced gets the newer one;
-     * the others share one registration.
+     * Returns a task other than the one that a 401 rejected. A caller whose task was already replaced gets the newer
+     * one; the others share one registration.
      */
     readonly replace: (
       identity: AgentTaskIdentity,

@@ -23,7 +23,7 @@ export const authModeOf = (credential: Credential | null): AuthMode | null => {
   }
 };
 
-/** The token that `getAuthStatus` gives away. An agent has none, and a personal access token is not a session's. */
+/** The token that `getAuthStatus` returns. An agent has none, and a personal access token is not a session's. */
 export const tokenOf = (credential: Credential): Redacted.Redacted | null => {
   switch (credential._tag) {
     case "ApiKey":

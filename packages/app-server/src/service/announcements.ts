@@ -14,7 +14,7 @@ export class Announcements {
    * made is another program's, or a refresh.
    */
   #announced: Credential | null | undefined;
-  /** The sign-in whose workspace clients know of. */
+  /** The last sign-in whose workspace clients were notified of. */
   #routed: Credential | null = null;
   #loginsBeingStored = 0;
 

@@ -74,7 +74,7 @@ const checkArguments = (spec: CommandSpec, { positionals, beforeTerminator }: To
     const where = spec.passesThrough === true ? " after --" : "";
     throw new UsageError(`<${missing.name}> is missing${where}`, spec.path);
   }
-  // Without the `--`, flags of the other program would be read as ours.
+  // Without the `--`, flags of the other program would be read as flags of this command.
   if (spec.passesThrough === true && beforeTerminator > 0) {
     throw new UsageError("put -- before the program to run", spec.path);
   }

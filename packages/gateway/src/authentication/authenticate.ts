@@ -133,7 +133,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     const waitMs = perAgent?.hit(key, nowMs) ?? 0;
     return waitMs === 0
       ? principal
-      : reject("rate_limited", "too many requests of this caller", waitMs);
+      : reject("rate_limited", "too many requests from this caller", waitMs);
   };
 
   const checkClaims = (claimed: UnverifiedAgentAssertion, nowMs: number) => {

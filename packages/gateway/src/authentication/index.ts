@@ -57,7 +57,9 @@ export class Authentication extends Context.Service<
     ) => Principal | RequestRejected | Effect.Effect<Principal, RequestRejected>;
     /** Whether bearer tokens are accepted. */
     readonly acceptsBearer: boolean;
-    /** Drops what is cached of an agent, or everything, so that a revocation takes effect at once in this process. */
+    /**
+     * Drops what is cached about an agent, or everything, so that a revocation takes effect at once in this process.
+     */
     readonly forget: (agentRuntimeId?: string) => void;
     /** How much is kept in memory. */
     readonly sizes: Effect.Effect<Readonly<Record<string, number>>>;

@@ -3,7 +3,7 @@ import type { RegistryCacheOptions } from "../registry/cache.ts";
 import type { AgentAccount } from "../registry/agent-registry.ts";
 import type { VerifiedUser } from "./users.ts";
 
-/** What is read of a request to authenticate it. */
+/** The part of a request that authentication reads. */
 export interface Credentials {
   /** The `Authorization` header. */
   readonly authorization: string | null | undefined;

@@ -98,7 +98,7 @@ const scopesOf = ({ scope, scp }: JWTPayload): ReadonlyArray<string> => {
   return typeof scp === "string" ? scp.split(" ") : [];
 };
 
-/** Codes of jose's errors that say that the key set could not be had, rather than that the token is wrong. */
+/** Codes of jose's errors which mean that the key set could not be loaded, not that the token is wrong. */
 const unavailable: ReadonlySet<string> = new Set([
   "ERR_JWKS_TIMEOUT",
   "ERR_JWKS_INVALID",

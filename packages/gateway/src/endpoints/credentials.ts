@@ -1,6 +1,6 @@
 import type { Credentials } from "../authentication/index.ts";
 
-/** What is read of a request to authenticate it. */
+/** Returns the part of a request that authentication reads. */
 export const credentialsOf = ({ headers }: Request, source?: string): Credentials => ({
   authorization: headers.get("authorization"),
   accountId: headers.get("chatgpt-account-id"),

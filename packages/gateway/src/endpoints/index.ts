@@ -113,7 +113,7 @@ const rejectIdentity = (error: JwtVerificationError | { readonly _tag: string })
 export class Endpoints extends Context.Service<
   Endpoints,
   {
-    /** The response, or undefined if the path is none of the endpoints. */
+    /** The response, or undefined if the path is not that of an endpoint. */
     readonly handle: (request: Request) => Effect.Effect<Response | undefined>;
   }
 >()("@agent-auth/gateway/endpoints") {
@@ -157,7 +157,7 @@ export class Endpoints extends Context.Service<
           const bearer = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
           if (bearer !== undefined && issuer !== undefined) {
             const identity = identityOf(bearer, issuer.verify);
-            // A token that is not of the issuer may be a person's.
+            // A token that the issuer did not sign may be a person's access token.
             const agent = yield* acceptsBearer ? Effect.option(identity) : Effect.asSome(identity);
             if (Option.isSome(agent))
               return whoamiResponse(agent.value.account, agent.value.agentRuntimeId);

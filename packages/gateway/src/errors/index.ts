@@ -117,7 +117,7 @@ const statuses: Partial<Record<RejectionReason, 403 | 429 | 503>> = {
   store_unavailable: 503,
 };
 
-/** A request is not authenticated, or not now. `reason` is stable; nothing in it is a secret. */
+/** A request was rejected, or cannot be authenticated at the moment. `reason` is stable; nothing in it is a secret. */
 export class RequestRejected extends Data.TaggedError("RequestRejected")<{
   readonly reason: RejectionReason;
   readonly message: string;

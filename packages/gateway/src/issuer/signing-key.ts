@@ -127,7 +127,7 @@ const runCommand = (options: SigningCommandOptions, input: Uint8Array): Promise<
       output += piece;
       if (output.length > maxOutput) child.kill("SIGKILL");
     });
-    child.stdin.on("error", () => undefined); // it may not read all of its input
+    child.stdin.on("error", () => undefined); // the command may exit before it has read all of its input
     child.once("error", (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       fail(new Error(`it could not be started (${error.code ?? "unknown"})`));

@@ -64,8 +64,9 @@ export class SigningKeys extends Context.Service<
 
   /**
    * Keys in a folder that processes share: each `*.pem` is one key (PKCS#8, RSA). A name such as `20261130T120000Z.pem`
-   * says from when it signs; other names mean always. `rotate` writes such a file (mode 0600) and deletes old ones; the
-   * first key is generated. The folder is read again after `reloadMs` (default 60 s).
+   * states from when the key signs; a key with any other name may sign from the start. `rotate` writes such a file
+   * (mode 0600) and deletes old ones; the first key is generated. The folder is read again after `reloadMs` (default 60
+   * s).
    */
   static readonly layerFolder = (options: {
     readonly folder: string;
@@ -75,7 +76,7 @@ export class SigningKeys extends Context.Service<
 
 /** How long keys are published before and after they sign, milliseconds. */
 export interface KeyTiming {
-  /** How long a key is published before it signs: the lifetime of the JWKS in caches, and some more. */
+  /** How long a key is published before it signs: the lifetime of the JWKS in caches, plus a margin. */
   readonly publishAheadMs: number;
   /** How long a key is published after its successor signs: the longest lifetime of a token, and the clock tolerance. */
   readonly overlapMs: number;

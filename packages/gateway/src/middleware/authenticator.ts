@@ -11,7 +11,10 @@ import { RequestRejected } from "../errors/index.ts";
 /** Who sent a request, or why it is rejected. */
 export type Decision = Principal | RequestRejected;
 
-/** What middleware needs of a gateway: `createGateway` returns one, and `authenticatorOf` makes one of `Authentication`. */
+/**
+ * What middleware needs from a gateway: `createGateway` returns one, and `authenticatorOf` makes one of
+ * `Authentication`.
+ */
 export interface Authenticator {
   /** Decides at once if nothing has to be awaited. Never throws, and never rejects. */
   readonly decide: (credentials: Credentials) => Decision | Promise<Decision>;
@@ -95,8 +98,8 @@ export const principalOf = (request: object): Principal => {
 };
 
 /**
- * Returns the source of an address for limits: the address, or the first 64 bits of an IPv6 address, since one customer has
- * all of them.
+ * Returns the source of an address for limits: the address, or the first 64 bits of an IPv6 address, since one customer
+ * usually owns the whole /64 network.
  *
  * @example
  * ```ts

@@ -5,7 +5,7 @@ import { RequestRejected } from "../errors/index.ts";
 import { type Authenticator, type Decision, remember, sourceOfAddress } from "./authenticator.ts";
 import { credentialsOfHeaders, type MiddlewareOptions } from "./node.ts";
 
-/** What is used of Fastify's request. */
+/** The part of Fastify's request that is used. */
 export interface FastifyRequestLike {
   readonly headers: IncomingHttpHeaders;
   /** The remote address, or what `trustProxy` makes of it. */
@@ -13,7 +13,7 @@ export interface FastifyRequestLike {
   readonly raw: object;
 }
 
-/** What is used of Fastify's reply. */
+/** The part of Fastify's reply that is used. */
 export interface FastifyReplyLike {
   readonly code: (status: number) => FastifyReplyLike;
   readonly headers: (headers: Record<string, string>) => FastifyReplyLike;
@@ -64,7 +64,7 @@ const webResponse = (authenticator: Authenticator, rejected: RequestRejected): R
   return new Response(body, { status, headers });
 };
 
-/** What is used of Hono's context. */
+/** The part of Hono's context that is used. */
 export interface HonoContextLike {
   readonly req: { readonly raw: Request };
   readonly set: (key: "principal", value: Principal) => void;

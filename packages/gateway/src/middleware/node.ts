@@ -6,8 +6,9 @@ import { type Authenticator, type Decision, remember, sourceOfAddress } from "./
 /** How middleware reads a request. */
 export interface MiddlewareOptions<Request> {
   /**
-   * Returns the source of a request, for the limits per source. Default: the remote address. Behind a proxy that is the proxy,
-   * so that one attacker would exhaust the limit of everyone: read the header that the proxy sets, or return undefined.
+   * Returns the source of a request, for the limits per source. Default: the remote address. Behind a proxy, that is
+   * the address of the proxy, and one attacker would exhaust the limit of all clients: read the header that the proxy
+   * sets, or return undefined.
    */
   readonly source?: (request: Request) => string | undefined;
 }
@@ -15,7 +16,7 @@ export interface MiddlewareOptions<Request> {
 const one = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "object" ? value[0] : value;
 
-/** What is read of the headers of Node's requests. */
+/** Returns the part of Node's headers that authentication reads. */
 export const credentialsOfHeaders = (
   headers: IncomingHttpHeaders,
   source: string | undefined,

@@ -2,10 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { sourceOfAddress } from "./authenticator.ts";
 
-/** The header in which `serveEndpoints` hands the remote address to the endpoints; what a client sends in it is dropped. */
+/**
+ * The header in which `serveEndpoints` passes the remote address to the endpoints; what a client sends in it is
+ * dropped.
+ */
 export const sourceHeader = "x-agent-auth-source";
 
-/** What is used of a gateway: the response of an endpoint, or undefined for other paths. */
+/** The part of a gateway that is used: it returns the response of an endpoint, or undefined for other paths. */
 export interface EndpointsLike {
   readonly handle: (request: Request) => Promise<Response | undefined>;
 }

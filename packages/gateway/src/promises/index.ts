@@ -67,7 +67,7 @@ export type VerifyUser = (
 export interface GatewayOptions extends AuthenticationOptions {
   /** Where agents and tasks are kept. Default: in memory. */
   readonly store?: StoreOptions;
-  /** Mints identities. Default: none are. */
+  /** Mints identities. Default: no identities are minted. */
   readonly issuer?: IssuerOptions & { readonly keys: SigningKeysOptions };
   readonly replays?: ReplayOptions;
   /** Accepts access tokens of people as well. */
@@ -96,7 +96,7 @@ export interface MintedAgent extends Omit<MintedIdentity, "jwt"> {
 export interface Gateway extends Authenticator, AsyncDisposable {
   /** Resolves with who sent a request; rejects with `RequestRejected`. */
   readonly authenticate: (credentials: Credentials) => Promise<Principal>;
-  /** The response of an endpoint, or undefined if the path is none of them. */
+  /** The response of an endpoint, or undefined if the path is not that of an endpoint. */
   readonly handle: (request: Request) => Promise<Response | undefined>;
   /** Mints an identity and registers its agent. Rejects with `TypeError` if there is no issuer. */
   readonly mint: (options: MintOptions) => Promise<MintedAgent>;
@@ -109,7 +109,10 @@ export interface Gateway extends Authenticator, AsyncDisposable {
   readonly findAgent: (agentRuntimeId: string) => Promise<RegisteredAgent | undefined>;
   /** Registers an agent whose key is known already. */
   readonly addAgent: (agent: RegisteredAgent) => Promise<void>;
-  /** At once in this process; in others, once their cache has expired. Returns whether the agent was known. */
+  /**
+   * Takes effect at once in this process, and in others once their cache has expired. Returns whether the agent was
+   * known.
+   */
   readonly revokeAgent: (agentRuntimeId: string) => Promise<boolean>;
   /** Revokes all agents of an account. Returns how many there were. */
   readonly revokeAccount: (accountId: string) => Promise<number>;

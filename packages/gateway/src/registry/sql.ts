@@ -66,7 +66,7 @@ const make = Effect.fnUntraced(function* (options: SqlRegistryOptions) {
   const addAgent = Effect.fnUntraced(function* (agent: RegisteredAgent) {
     const { agentRuntimeId, publicKey, account, registeredAtMs, expiresAtMs = null } = agent;
     yield* deleteExpiredAgents(registeredAtMs);
-    // Not only cleaning up: an id is free again once its agent has expired.
+    // This is more than a clean-up: an id is free again once its agent has expired.
     yield* sql`DELETE FROM gateway_agent
       WHERE agent_runtime_id = ${agentRuntimeId} AND expires_at_ms <= ${registeredAtMs}`;
     const added = yield* sql`INSERT INTO gateway_agent

@@ -101,7 +101,7 @@ export const layerReplayRedis = (
   );
 };
 
-/** What is used of a Redis client: node-redis has `sendCommand`. */
+/** The part of a Redis client that is used: node-redis has `sendCommand`. */
 export interface RedisClient {
   readonly sendCommand: <A>(command: Array<string>) => Promise<A>;
 }

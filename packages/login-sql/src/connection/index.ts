@@ -13,7 +13,7 @@ import type { StoreTarget } from "./target.ts";
 
 export type { StatementFailure } from "./failure.ts";
 
-/** A database that is connected to at first use. Nothing of it takes longer than its time-outs. */
+/** A database that is connected to at first use. No operation takes longer than its time-out. */
 export interface Database {
   readonly names: TableNames;
   /** Runs a statement. It is repeated if the connection breaks, so it must have the same effect when it runs twice. */
@@ -34,10 +34,10 @@ export interface DatabaseOptions {
 }
 
 const MIGRATE_WITHIN_MS = 30_000;
-/** Twice more, after a moment, if the connection was broken: a restarted server is reached by a new one. */
+/** Retries twice, after a short pause, if the connection broke: a new one reaches a restarted server. */
 const again = Schedule.upTo(Schedule.jittered(Schedule.exponential(50, 3)), { times: 2 });
 
-/** Opens a database for as long as the scope. Connects later. */
+/** Opens a database until the scope closes. Connects later. */
 export const openDatabase = Effect.fnUntraced(function* (
   target: StoreTarget,
   { migrate: isMigrated, statementTimeoutMs }: DatabaseOptions,
@@ -62,7 +62,7 @@ export const openDatabase = Effect.fnUntraced(function* (
         );
   const client = yield* once(Scope.provide(connect, pool));
 
-  /** The statement goes on in the background if it does not end in time: cancelling it may take as long again. */
+  /** The statement continues in the background if it does not end in time: cancelling it may take as long again. */
   const within = <A>(
     ms: number,
     statement: Effect.Effect<A, SqlError>,

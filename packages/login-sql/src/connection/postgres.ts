@@ -55,7 +55,7 @@ const openSocket = ({ host, port }: PostgresTarget): Socket => {
   return connect({ ...address, ...keepAlive, noDelay: true }).unref();
 };
 
-/** `require` encrypts without knowing the server, unless a CA file is given: libpq's rule. */
+/** As in libpq, `require` encrypts without verifying the server, unless a CA file is given. */
 const sslOptions = (target: PostgresTarget): false | ConnectionOptions => {
   const { sslCert, sslKey, sslMode, sslRootCert } = target;
   if (sslMode === "disable") return false;

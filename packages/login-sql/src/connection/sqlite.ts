@@ -77,7 +77,7 @@ const openDatabase = (path: string): DatabaseSync => {
   try {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   } catch {
-    // Another program switches to the log at this moment; the mode belongs to the file.
+    // Another program is switching the file to the write-ahead log at this moment.
   }
   for (const suffix of ["-wal", "-shm"])
     try {

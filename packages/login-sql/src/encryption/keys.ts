@@ -37,7 +37,7 @@ export interface KeyRing {
 }
 
 const KEEP_MS = { File: 30_000, Text: Infinity, Command: 3_600_000 } as const;
-/** An unknown id makes the source be read again, but not more often than this. */
+/** An unknown id causes the source to be read again, at most once in this time. */
 const READ_AGAIN_AFTER_MS = 5_000;
 const COMMAND_WITHIN_MS = 10_000;
 const MAX_BYTES = 65_536;

@@ -15,21 +15,21 @@ export interface ChangesOptions {
   readonly signIn: string;
   /** Listen for notifications, or only poll. */
   readonly notify: "listen" | "poll";
-  /** Milliseconds between two looks at the row, while there are no notifications. */
+  /** Milliseconds between two reads of the row, while there are no notifications. */
   readonly pollMs: number;
 }
 
-/** A pooler accepts LISTEN and forgets it, so the program has to hear itself within this time. */
+/** A pooler accepts LISTEN and forgets it, so the program has to receive its own notification within this time. */
 const ECHO_WITHIN_MS = 3_000;
-/** Nothing was heard for so long: the connection is tested, and the row looked at. */
+/** If no notification came for this long, the connection is tested and the row is read. */
 const QUIET_MS = 60_000;
 /** After LISTEN did not work, it is tried again this much later. */
 const LISTEN_AGAIN_MS = 60_000;
 const RECONNECT_MS = 500;
 
 /**
- * An element whenever the row may have changed: by LISTEN, and by polling where that is not to be had or broken. Begins
- * with the first subscriber, and is shared by all.
+ * Emits an element whenever the row may have changed: by LISTEN, or by polling if LISTEN is not available or broken.
+ * Starts with the first subscriber, and is shared by all.
  */
 export const makeChanges = Effect.fnUntraced(function* ({
   database,

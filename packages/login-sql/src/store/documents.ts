@@ -136,7 +136,7 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
       : Effect.fail(new StoreConflict({ where, operation }));
   };
 
-  /** A change that leaves the refresh token as it is does not end the doubt whether that was spent. */
+  /** A change that leaves the refresh token as it is leaves open whether that token was spent. */
   const spendingAfter = Effect.fnUntraced(function* (row: Row, document: AuthDocument) {
     if (row.spendingVersion !== row.version || row.content === null) return null;
     const before = yield* Effect.flatMap(decrypt(row.content, row.version), (text) =>
@@ -180,7 +180,7 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
         yield* Effect.mapError(rows.insert, translate("save"));
         continue;
       }
-      // What cannot be read is not replaced, as little as a broken file is. It can be removed.
+      // A document that cannot be read is not replaced, like a broken file. It can be removed.
       if (expected === undefined && row.content !== null) yield* decrypt(row.content, row.version);
       const spending = fencingToken === undefined ? yield* spendingAfter(row, document) : null;
       if (yield* write(row, spending)) return source;

@@ -39,7 +39,7 @@ export interface SqlStoreOptions {
   readonly leaseMs?: number;
   /** Milliseconds to wait for another holder of the lease. Default 60000. */
   readonly maxLockWaitMs?: number;
-  /** Milliseconds between two looks at the row while there are no notifications. Default 1000. */
+  /** Milliseconds between two reads of the row while there are no notifications. Default 1000. */
   readonly pollMs?: number;
   /** Milliseconds for one statement, connecting included. Default 5000. */
   readonly statementTimeoutMs?: number;
@@ -90,9 +90,9 @@ const check = Effect.fnUntraced(function* ({
 });
 
 /**
- * Opens the store of a sign-in for as long as the scope. It connects at first use, so that a database that is down is the
- * error of an operation: `StoreUnavailable`. Fails if URL, name or keys are not usable. `layer` makes a manager's storage
- * of it.
+ * Opens the store of a sign-in until the scope closes. It connects at first use, so that a database that is down is the
+ * error of an operation: `StoreUnavailable`. Fails if URL, name or keys are not usable. `layer` makes a manager's
+ * storage of it.
  *
  * @example
  * ```ts

@@ -28,7 +28,7 @@ export interface LeaseOptions {
   readonly signIn: string;
   readonly place: StorePlace;
   readonly changes: Stream.Stream<void>;
-  /** Milliseconds that the lease of a holder lasts that does not extend it any more. */
+  /** Milliseconds after which a lease ends that its holder no longer extends. */
   readonly leaseMs: number;
   /** Milliseconds to wait for another holder. */
   readonly maxWaitMs: number;
@@ -37,13 +37,13 @@ export interface LeaseOptions {
 }
 
 const RELEASE_WITHIN_MS = 2_000;
-/** How long an outcome is tried to be recorded after the lease has ended. */
+/** Milliseconds after the end of the lease in which recording an outcome is retried. */
 const RECORD_WITHIN_MS = 300_000;
 
 /**
- * The lease of refreshes: a holder and a fencing token in the row, until a time of the database's clock. Before a refresh
- * token is sent, the row says so. If the holder ends after that, nobody can know whether the token was spent, and it is not
- * sent again.
+ * The lease of refreshes: a holder and a fencing token in the row, valid until a time of the database's clock. That a
+ * refresh token is about to be sent is recorded in the row first. If the holder ends after that, nobody can know
+ * whether the token was spent, and it is not sent again.
  */
 export const makeLease = Effect.fnUntraced(function* (
   options: LeaseOptions,
@@ -107,7 +107,7 @@ export const makeLease = Effect.fnUntraced(function* (
       const pauseMs =
         Math.min(50 * 1.5 ** triedTimes, 1_000) * (yield* Random.nextBetween(0.7, 1.3));
       const announced = Stream.runDrain(Stream.take(changes, 1));
-      // Everyone who waits hears the same announcement.
+      // All waiting tasks get the same notification.
       const spread = Effect.flatMap(Random.nextBetween(0, 100), Effect.sleep);
       yield* Effect.raceFirst(Effect.sleep(pauseMs), Effect.andThen(announced, spread));
     });
@@ -153,7 +153,7 @@ export const makeLease = Effect.fnUntraced(function* (
     lastOutcome: Effect.gen(function* () {
       const row = yield* Effect.mapError(rows.read, unavailable);
       if (row === undefined || row.outcome === null) return Option.none();
-      // Without the key nothing can be shared; the load of the document says what is wrong.
+      // Without the key, no outcome can be shared; loading the document reports what is wrong.
       return yield* Effect.option(unseal(ring, cell, row.outcome));
     }),
     recordOutcome: Effect.fnUntraced(function* (text) {
@@ -177,7 +177,10 @@ const nameOf = (holder: string): string => {
   return `${host} (process ${pid})`;
 };
 
-/** After a failure, the token may be sent again; a new pair ends the doubt by being stored, not by its outcome. */
+/**
+ * Whether an outcome clears the mark of a token that is being spent: a rejection or a failure does, unless the
+ * authority responded with success. After a success, storing the new pair clears it.
+ */
 const isTokenUnspent = (outcome: string): boolean => {
   const { result }: { result?: { _tag?: string; isSpent?: boolean } } = JSON.parse(outcome);
   return result?._tag === "Rejected" || (result?._tag === "Failed" && result.isSpent !== true);

@@ -26,7 +26,7 @@ export interface Change {
   readonly previous: string | null;
   readonly previousVersion: number | null;
   readonly writeId: string;
-  /** The version that has to be stored still. */
+  /** The version that must still be stored. */
   readonly from: number;
   /** The new version. Default: the next one. */
   readonly to?: number;

@@ -67,7 +67,10 @@ export const makeExternalProviderSlot = (
   };
 };
 
-/** Fails unless the answer has the type that it should have: the provider is the caller's, who may not check types. */
+/**
+ * Fails unless the answer has the type that it should have: the caller's provider may be written in JavaScript, without
+ * types.
+ */
 const checkTokens = (tokens: unknown): Effect.Effect<ExternalTokens, Error> => {
   if (!Predicate.hasProperty(tokens, "accessToken") || !Predicate.hasProperty(tokens, "accountId"))
     return wrong("the answer must have accessToken and accountId");

@@ -104,7 +104,7 @@ export const checkAuthFile = (path: string, home: CodexHome): Effect.Effect<void
   });
 
 /**
- * Removes the file that the path leads to, and then the path, if that is a link: the other way round, a failure in
+ * Removes the file that the path leads to, and then the path, if that is a link: in the other order, a failure in
  * between would leave a secret that nothing points to. A link to a file that is not an auth.json is removed alone; a
  * link to nothing stays. A mount point cannot be removed and is emptied. False if there is no file.
  */

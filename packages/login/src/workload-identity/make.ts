@@ -128,8 +128,8 @@ export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
 });
 
 /**
- * Another user who writes the configuration could have this one's files and variables sent to an address of his choice:
- * that is refused as a token command is.
+ * Another user who can write the configuration could have this user's files and variables sent to any address. That is
+ * refused, as a token command is.
  */
 const assertConfigTrusted = ({ configFiles, source }: WorkloadIdentitySettings) =>
   Effect.forEach(configFiles, assertOwnerTrusted, { discard: true }).pipe(

@@ -42,8 +42,8 @@ export const makeInterceptor = (
 };
 
 /**
- * undici checks the handler that it is given, which is ours. The fetch of an older undici, such as Node's own, has a
- * handler whose methods have other names; without this check its caller would wait forever.
+ * undici checks only the handler that it is given, which is the one of this package. The fetch of an older undici, such
+ * as Node's own, has a handler whose methods have other names; without this check its caller would wait forever.
  */
 const assertSupported = (handler: Dispatcher.DispatchHandler): void => {
   if (handler.onRequestStart === undefined || handler.onResponseError === undefined)

@@ -22,7 +22,7 @@ export const command: Command<typeof spec.flags, ExecOptions> = {
   options: ({ args: [program = "", ...args], globals }) => ({ program, args, globals }),
 };
 
-/** Runs a program with the credential in its environment; its exit code is ours. */
+/** Runs a program with the credential in its environment; its exit code becomes that of this process. */
 export const run = (options: ExecOptions) =>
   exec(options).pipe(
     Effect.mapError(explainCredentialError),

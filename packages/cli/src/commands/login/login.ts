@@ -12,7 +12,7 @@ export type LoginSource = "browser" | "deviceAuth" | "apiKey" | "agentIdentity" 
 export interface LoginOptions extends PersonSignInOptions {
   /** At most one; more are a usage error when the command runs. */
   readonly sources: readonly LoginSource[];
-  /** The model provider to whose gateway to sign in. */
+  /** The model provider whose gateway to sign in to. */
   readonly provider?: string;
 }
 

@@ -14,7 +14,7 @@ import { spec } from "./spec.ts";
 
 export interface LogoutOptions {
   readonly globals: GlobalValues;
-  /** The model provider of whose gateway to sign out. */
+  /** The model provider whose gateway to sign out of. */
   readonly provider?: string;
 }
 
@@ -54,7 +54,7 @@ const logout = Effect.fnUntraced(function* ({ globals, provider }: LogoutOptions
 
 /**
  * The kept copy of the current sign-in, which is removed because its tokens are revoked as well. If it is not known
- * whether there is one, the command warns and signs out all the same.
+ * whether there is one, the command warns and signs out anyway.
  */
 const keptCopy = Effect.fnUntraced(function* (session: Session) {
   // With a shared store, there are no kept accounts.
@@ -62,7 +62,7 @@ const keptCopy = Effect.fnUntraced(function* (session: Session) {
   if (!existsSync(accountsFolder(session.environment.codexHome.path))) return undefined;
   const found = yield* Effect.result(withAccounts(session, (accounts) => accounts.nameOfCurrent));
   if (Result.isFailure(found)) {
-    // It is not known whether a current sign-in that cannot be read has a kept copy. It is removed all the same.
+    // It is not known whether a current sign-in that cannot be read has a kept copy. It is removed anyway.
     return found.failure.code === "LOGIN_ACCOUNT_UNREADABLE"
       ? ({ _tag: "Unknown", reason: found.failure.message } as const)
       : undefined;

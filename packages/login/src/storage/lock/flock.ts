@@ -108,7 +108,7 @@ const narrow = (fd: number): void => {
   try {
     fchmodSync(fd, 0o600);
   } catch {
-    // On a read-only or foreign file system the mode stays; the lock works all the same.
+    // On a read-only or foreign file system the mode stays; the lock works anyway.
   }
 };
 

@@ -11,7 +11,7 @@ import { waitUntil } from "./wait.ts";
 
 // The lock that needs no native package: an exclusive transaction on an empty SQLite database, which node:sqlite holds
 // by the operating system's record locks. They end with the process, however it ends, so there is nothing to time out.
-// A folder or file created as a mark, the other way without native code, outlives a killed holder. SQLite keeps
+// The other way without native code, a folder or file created as a marker, would outlive a killed holder. SQLite keeps
 // connections of one process apart as well, so two layers of a process exclude each other.
 
 const SQLITE_BUSY = 5;
