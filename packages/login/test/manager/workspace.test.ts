@@ -1,4 +1,4 @@
-import { chmod, readdir, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
 import type { TestAuthority, TestAuthorityOptions } from "@agent-auth/test-authority";
@@ -166,6 +166,9 @@ describe("the routing of a workspace", () => {
     ["https://chatgpt.com.elsewhere.example", "otherOrigin"],
     ["https://notchatgpt.com", "otherOrigin"],
     ["https://chatgpt.com:8443", "otherOrigin"],
+    ["https://chatgpt.com.", "otherOrigin"],
+    ["https://xn--chtgpt-6ve.com", "otherOrigin"],
+    ["https://ch\u0430tgpt.com", "notAnOrigin"],
     ["http://chatgpt.com", "notAnOrigin"],
     ["https://chatgpt.com/path", "notAnOrigin"],
     ["https://user@chatgpt.com", "notAnOrigin"],
@@ -325,6 +328,24 @@ describe("the stored answers", () => {
     await home.write(await chatgptDocument(authority, { account: other }));
     await ask({ authority, home });
     expect(authority.count("accountsCheck")).toBe(2);
+  });
+
+  it("are removed by a logout, and when they are a day old", async () => {
+    const { authority, home } = await openEnterprise();
+    const stored = async () =>
+      (await readdir(join(home.path, "agent-auth"))).filter((name) =>
+        name.startsWith("workspace-"),
+      );
+    await ask({ authority, home });
+    const old = "workspace-routing-0123456789abcdef.json";
+    const path = join(home.path, "agent-auth", old);
+    await writeFile(path, "{}", { mode: 0o600 });
+    const dayAgo = Date.now() / 1000 - 25 * 3_600;
+    await utimes(path, dayAgo, dayAgo);
+    await ask({ authority, home }, HOUR_MS);
+    expect([(await stored()).length, (await stored()).includes(old)]).toEqual([2, false]);
+    await withManager({ authority, home }, (manager) => manager.logout);
+    expect(await stored()).toEqual([]);
   });
 
   it("are not used if another user could have written them, or if they are damaged", async () => {
