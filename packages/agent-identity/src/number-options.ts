@@ -14,7 +14,7 @@ const checkRange = (name: string, value: number, range: NumberRange, kind: strin
 };
 
 /**
- * Returns a duration given in options. A comparison with NaN is always false, so that a clock window or tolerance of NaN
+ * Returns a duration given in options. A comparison with NaN is always false, so a clock window or tolerance of NaN
  * would accept everything. Throws `TypeError` or `RangeError`, since a wrong number is a programming error.
  */
 export const checkTimeOption = (name: string, value: number, range: NumberRange): number =>

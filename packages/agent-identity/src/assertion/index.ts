@@ -9,9 +9,9 @@ export interface AssertionSigner {
   readonly agentRuntimeId: string;
   readonly taskId: string;
   /**
-   * Returns the header value for a time in milliseconds since the epoch. The timestamp in it has whole seconds and Ed25519
-   * is deterministic, so that all calls within one second return one string that was signed once. Throws `RangeError` for
-   * a time outside of the years 0000 to 9999 or NaN.
+   * Returns the header value for a time in milliseconds since the epoch. The timestamp in it has whole seconds and
+   * Ed25519 is deterministic, so all calls within one second return one string that was signed once. Throws
+   * `RangeError` for a time outside of the years 0000 to 9999 or NaN.
    */
   readonly authorizationAt: (nowMs: number) => string;
 }

@@ -34,8 +34,8 @@ const isCanonicalBase64Url = (text: string): boolean => {
 
 /**
  * Bytes of unpadded base64url (RFC 7515 §2), or null; as strict as `decodeBase64`. Other characters are rejected before
- * Node's decoder sees them: it skips some, and reads only the low byte of those beyond Latin-1, so that `ť` (U+0165)
- * would decode like `e`.
+ * Node's decoder sees them: it skips some, and reads only the low byte of those beyond Latin-1, so `ť` (U+0165) would
+ * decode like `e`.
  *
  * @example
  * ```ts

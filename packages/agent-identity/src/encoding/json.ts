@@ -82,7 +82,7 @@ export const parseJson = (text: string): unknown => {
 
 /**
  * Whether any object in a text has a duplicate name. Parsers differ in which of the two they use, so RFC 7515 §4 and
- * RFC 7519 §4 let a verifier reject it. JSON.parse keeps the last one, so that its result has fewer members.
+ * RFC 7519 §4 let a verifier reject it. JSON.parse keeps the last one, so its result has fewer members.
  */
 const hasDuplicateName = (object: JsonObject, text: string): boolean =>
   countMembersInText(text) !== countMembersInValue(object);

@@ -94,7 +94,7 @@ export class AssertionReplayed extends Data.TaggedError("AssertionReplayed")<{
 }
 
 /**
- * A service of the verifier (public keys, tasks or replays) failed or returned an invalid value, so that nothing was
+ * A service of the verifier (public keys, tasks or replays) failed or returned an invalid value, so nothing was
  * decided. A gateway responds with 503.
  */
 export class AssertionLookupFailed extends Data.TaggedError("AssertionLookupFailed")<{

@@ -19,7 +19,7 @@ export class HttpTimedOut extends Data.TaggedError("HttpTimedOut")<
   }
 }
 
-/** What a layer that knows the cause of a failure adds to the transport's error. */
+/** Details that a layer adds to the transport's error if it knows the cause of the failure. */
 interface FailureDetails {
   /** The system's or undici's error code, for example `ECONNREFUSED`, or the message of the layer's own error. */
   readonly reason: string;

@@ -28,7 +28,7 @@ export interface UndiciTransportOptions {
   readonly userAgent: string;
   /**
    * The caller's undici dispatcher (proxy, certificates, pool); the caller closes it. Without one, the layer creates an
-   * `Agent` of its own. This package reads no environment, so that agent uses no proxy.
+   * `Agent` of its own. This package does not read the environment, so that agent uses no proxy.
    */
   readonly dispatcher?: Undici.Dispatcher;
   /** Accepts plain `http` for hosts other than loopback. Default false. */

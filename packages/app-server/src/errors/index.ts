@@ -16,7 +16,7 @@ export * from "./listener.ts";
 export * from "./request.ts";
 
 /**
- * Tokens that a client lent are in use, so that another sign-in would not take effect. Nothing was changed.
+ * Tokens that a client lent are in use, so another sign-in would not take effect. Nothing was changed.
  *
  * @example
  * ```ts

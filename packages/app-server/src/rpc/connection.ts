@@ -17,8 +17,8 @@ export type RpcAnswer = { readonly result: unknown } | { readonly error: RpcErro
  */
 export interface ClientConnection {
   /**
-   * Sends a notification. Must not throw; a closed connection ignores it. All connections get the same `params` object for
-   * the same notification, so that a transport can serialize it once. Codex's transports also send `emittedAtMs`, next
+   * Sends a notification. Must not throw; a closed connection ignores it. All connections get the same `params` object
+   * for the same notification, so a transport can serialize it once. Codex's transports also send `emittedAtMs`, next
    * to `params`.
    */
   readonly notify: (method: string, params: object) => void;

@@ -139,7 +139,10 @@ class LentTokenUse implements Lending {
     });
   }
 
-  /** Asks for new tokens before these expire. A request that gets a 401 asks as well, so a failure only warns. */
+  /**
+   * Asks for new tokens before these expire. A request that gets a 401 asks as well, so a failure is only logged as a
+   * warning.
+   */
   #watchExpiry(lent: Current): Effect.Effect<void> {
     const { manager, scope } = this.#options;
     return Effect.gen({ self: this }, function* () {
@@ -170,8 +173,8 @@ class LentTokenUse implements Lending {
   }
 
   /**
-   * Restores what was in use before tokens that cannot be used: a client that lends such tokens must not end the use of
-   * others.
+   * Restores the tokens that were in use before, if the new ones cannot be used: a client that lends unusable tokens
+   * must not end the use of others.
    */
   #restore(before: Current | undefined): Effect.Effect<void> {
     const { manager } = this.#options;

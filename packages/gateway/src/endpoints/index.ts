@@ -78,7 +78,7 @@ const decodeSegment = (segment: string): string => {
 const isUnavailable = (error: { readonly _tag: string }): boolean =>
   error._tag === "StoreUnavailable" || error._tag === "SigningKeyInvalid";
 
-/** What an error of a token of the issuer means to its sender. */
+/** The error that the sender of an invalid token of this issuer gets. */
 const rejectIdentity = (error: JwtVerificationError | { readonly _tag: string }) =>
   isUnavailable(error)
     ? new StoreUnavailable({ store: "signing keys", problem: error._tag })
@@ -200,7 +200,7 @@ export class Endpoints extends Context.Service<
         const failures =
           failuresPerSource === null ? undefined : makeWindowCounter(failuresPerSource);
 
-        /** Rejects a source with too many failures before its request is looked at. */
+        /** Rejects a source with too many failures before its request is read. */
         const guarded = Effect.fnUntraced(function* (
           request: Request,
           endpoint: () => Effect.Effect<Response>,

@@ -5,7 +5,7 @@ import * as Data from "effect/Data";
 export type StoreName = "registry" | "replay" | "users" | "signing keys";
 
 /**
- * A store failed or could not be reached, so that nothing was decided. Middleware responds with 503, never 401: the caller
+ * A store failed or could not be reached, so nothing was decided. Middleware responds with 503, never 401: the caller
  * may be right.
  */
 export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{

@@ -42,7 +42,8 @@ export const defaultMaxTasksPerAgent = 1000;
 
 /**
  * Agents' public keys and tasks. Ids are text of the caller, such as `__proto__`: implementations keep them in a `Map` or a
- * database. Expired entries are unknown at once and deleted later, a few with each registration, so that no job is needed.
+ * database. Expired entries are unknown at once and deleted later, a few with each registration, so no clean-up job is
+ * needed.
  *
  * @example
  * ```ts

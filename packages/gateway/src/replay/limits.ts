@@ -1,8 +1,8 @@
 /** Limits of replay protection. */
 export interface ReplayLimits {
   /**
-   * How often one assertion may be used. There is no default: timestamps have whole seconds, so that an agent sends the
-   * same assertion with all requests of a second, and 1 admits one request per second and task.
+   * How often one assertion may be used. There is no default: timestamps have whole seconds, so an agent sends the same
+   * assertion with all requests of a second, and 1 admits one request per second and task.
    */
   readonly maxUses: number;
   /**

@@ -36,7 +36,7 @@ const tables = [
   `CREATE INDEX IF NOT EXISTS gateway_assertion_expiry ON gateway_assertion (forget_after_ms)`,
 ];
 
-/** PostgreSQL's `CREATE … IF NOT EXISTS` fails if another session creates the same table, so that sessions take turns. */
+/** PostgreSQL's `CREATE … IF NOT EXISTS` fails if another session creates the same table, so sessions take turns. */
 const advisoryLock = 7_310_579_221;
 
 /**

@@ -23,7 +23,7 @@ export interface StoreKey {
   readonly secret: Redacted.Redacted<Uint8Array>;
 }
 
-/** Why there is no key: what happened, for the error of the operation that needed it. */
+/** Why there is no key, for the error of the operation that needed it. */
 export interface KeyProblem {
   readonly reason: string;
   readonly advice: string;

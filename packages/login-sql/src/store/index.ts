@@ -90,9 +90,8 @@ const check = Effect.fnUntraced(function* ({
 });
 
 /**
- * Opens the store of a sign-in until the scope closes. It connects at first use, so that a database that is down is the
- * error of an operation: `StoreUnavailable`. Fails if URL, name or keys are not usable. `layer` makes a manager's
- * storage of it.
+ * Opens the store of a sign-in until the scope closes. It connects at first use, so if the database is down, operations
+ * fail with `StoreUnavailable`. Fails if URL, name or keys are not usable. `layer` makes a manager's storage of it.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ export { allowedLoginMethods } from "./administrator-rules.ts";
 export { type ConfigExplanation, type ExplainedKey, explainConfig } from "./explain.ts";
 export * from "./types.ts";
 
-/** What `loadConfig` reads. A `LoginEnvironment` has all of it but `overrides`. */
+/** What `loadConfig` reads. A `LoginEnvironment` has all of it except `overrides`. */
 export type LoadConfigOptions = ConfigSources;
 
 /**

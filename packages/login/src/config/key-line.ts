@@ -12,7 +12,7 @@ export const lineOfKey = (text: Text, path: ReadonlyArray<string>): number | und
   return line;
 };
 
-/** What is used of a string, so that a test can count it. */
+/** The members of a string that are used, so that a test can count their calls. */
 export type Text = Pick<string, "charAt" | "indexOf" | "length" | "slice" | "startsWith">;
 
 class KeyScanner {

@@ -87,8 +87,8 @@ const tryAgain = ({ isSpent, retryAtMs }: FailedRefresh): string => {
 const timeText = (ms: number): string => new Date(ms).toISOString();
 
 /**
- * A server rejected a credential that was obtained moments ago, so that replacing it again would not help. It is
- * not replaced again before `retryAtMs`.
+ * A server rejected a credential that was obtained moments ago, so replacing it again would not help. It is not
+ * replaced again before `retryAtMs`.
  */
 export class NewCredentialRejected extends Data.TaggedError("NewCredentialRejected")<{
   readonly kind: Credential["_tag"];

@@ -233,14 +233,14 @@ const rememberFailure = (
     state.setFailure({ error, count, endedAtMs, retryAtMs, isReported: true });
   });
 
-/** Whether the store or its lock prevented the refresh, so that nothing was sent to the authority. */
+/** Whether the store or its lock prevented the refresh, so nothing was sent to the authority. */
 const isStoreFailure = ({ _tag }: LoginError): boolean =>
   _tag === "StoreUnavailable" ||
   _tag === "LeaseBusy" ||
   _tag === "LeaseLost" ||
   _tag === "RefreshInterrupted";
 
-/** Whether no refresh was attempted, so that there is no failure to back off from. */
+/** Whether no refresh was attempted, so there is no failure to back off from. */
 const wasNotAttempted = ({ _tag }: LoginError): boolean =>
   _tag === "RefreshAccountChanged" || _tag === "NewCredentialRejected";
 

@@ -42,7 +42,9 @@ export const refreshTimeMs = (
   return outcome.result.accessToken === fingerprint(accessToken) ? outcome.endedAtMs : undefined;
 };
 
-/** Whether another process has just obtained this token, which lives so briefly that it is due by the general rule. */
+/**
+ * Whether another process has just obtained this token. A token with a short life is due at once by the general rule.
+ */
 export const isFresh = (
   { isDemanded, reason }: RefreshCall,
   { credential }: StoredSignIn,

@@ -28,7 +28,7 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
       onUnavailable: (error) => {
         isLocked = false;
         return Effect.logWarning(
-          `logging out without the lock of CODEX_HOME, so that a program that is storing a credential now may store it again: ${error.message}`,
+          `logging out without the lock of CODEX_HOME, so a program that is storing a credential now may store it again: ${error.message}`,
         );
       },
     },

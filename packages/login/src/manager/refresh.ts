@@ -108,7 +108,7 @@ const takeTurn = (
     );
     const refreshed = yield* shared;
     if (Option.isSome(refreshed)) return refreshed.value;
-    // It was refreshed, but the new pair could not be stored, so that this process cannot have it.
+    // It was refreshed, but the new pair could not be stored, so this process cannot use it.
     return yield* takeTurn(call, token, idOf(yield* refreshLock.lastOutcome));
   });
 
@@ -243,7 +243,7 @@ const storeTokens = Effect.fnUntraced(function* (
     const saved = yield* deps.store.saveRefreshed(document, instead, compact({ fencingToken }));
     return { _tag: "Stored" as const, document, version: instead.version, ...saved };
   });
-  // In most cases nothing has changed since the token was spent, so that one operation of the store is enough.
+  // In most cases nothing has changed since the token was spent, so one operation of the store is enough.
   const saveAgain = changeStored(
     deps.homeLock,
     Effect.gen(function* () {

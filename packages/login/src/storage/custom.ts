@@ -37,7 +37,7 @@ export interface RefreshLockImplementation {
 
 export interface CustomStorageOptions {
   readonly store: StoreImplementation;
-  /** `process`: only this process ever uses the store, so that only its own tasks have to be excluded. */
+  /** `process`: only this process ever uses the store, so only its own tasks have to be excluded. */
   readonly lock: RefreshLockImplementation | "process";
 }
 

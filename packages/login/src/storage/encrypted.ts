@@ -8,7 +8,7 @@ import { CredentialStore, logStoreWarning, type StoreWarningOptions } from "./cr
 
 /**
  * A store as it is while Codex keeps the sign-in in its encrypted store (`[features] secret_auth_storage = true`). If
- * that exists, nothing is loaded or saved, so that there is no second credential.
+ * that exists, nothing is loaded or saved, because that would make a second credential.
  */
 export const blockedByEncryptedStore = (
   store: Layer.Layer<CredentialStore>,

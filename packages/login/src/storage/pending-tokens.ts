@@ -104,8 +104,8 @@ export const makeCredentialStore = (store: StoreImplementation): CredentialStore
 };
 
 /**
- * While a store does not respond, neither does its lock, so that in most cases no other host can spend the old token
- * before the new one is saved.
+ * While a store does not respond, neither does its lock, so in most cases no other host can spend the old token before
+ * the new one is saved.
  */
 const SAVE_WITHIN_MS = 20_000;
 const saveAgain = Schedule.upTo(

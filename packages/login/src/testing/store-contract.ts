@@ -25,8 +25,8 @@ export interface OpenedStores {
 export interface StoreContractOptions {
   readonly open: Open<OpenedStores>;
   /**
-   * Whether `save` compares and writes in one step, so that of several programs at once one wins. Default true. False for
-   * stores whose programs share a lock, as those of this package.
+   * Whether `save` compares and writes in one step, so that exactly one of several concurrent programs succeeds.
+   * Default true. False for stores whose programs share a lock, as those of this package.
    */
   readonly isAtomic?: boolean;
 }

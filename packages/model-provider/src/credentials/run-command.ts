@@ -105,7 +105,7 @@ const programPath = (toRun: CommandToRun): string => {
 
 /**
  * The command does not get the variables that carry or select a credential, nor `AGENT_AUTH_CONFIG`. Codex sets the
- * variables of `.env` in its own process, so that its commands inherit them.
+ * variables of `.env` in its own process, so its commands inherit them.
  */
 const commandEnvironment = (
   own: NodeJS.ProcessEnv,

@@ -69,7 +69,7 @@ export interface ModelProvider {
   /** The sign-in to the gateway in front of the provider. Its token is sent in addition to the provider's credential. */
   readonly gateway?: GatewayOauthConfig;
   /**
-   * Whether `targets.chatgpt` is the configured backend (`chatgpt_base_url`), so that the routing of a workspace applies
+   * Whether `targets.chatgpt` is the configured backend (`chatgpt_base_url`). If so, the routing of a workspace applies
    * to its requests.
    */
   readonly isRoutedByWorkspace: boolean;

@@ -77,7 +77,7 @@ export type NextAction =
    */
   | { readonly _tag: "SendAgain"; readonly delayMs?: number };
 
-/** Returns whether a response is always passed to the caller, so that nothing else about it has to be found out. */
+/** Returns whether a response with this status is always passed to the caller, so nothing else about it matters. */
 export const isFinalStatus = (status: number): boolean =>
   status !== 401 && status !== 429 && status < 500;
 

@@ -21,7 +21,7 @@ export const makeServer = (
 };
 
 /**
- * Connections that may wait to be accepted; Node's default is 511. The system refuses those beyond it, so that a test with
+ * Connections that may wait to be accepted; Node's default is 511. The system refuses those beyond it, so a test with
  * thousands of concurrent requests on a busy machine would fail. Linux has its own limit, usually 4096.
  */
 const BACKLOG = 4_096;

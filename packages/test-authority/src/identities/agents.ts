@@ -41,7 +41,7 @@ export const agentAccountOf = (account: Account): AgentAccount => ({
 /** The registered agents: a gateway's registry and authentication in memory, on the authority's clock. */
 export class Agents {
   readonly #registry = makeMemoryRegistry();
-  /** Two users of one workspace have the same account id, so that the account of an agent is kept here. */
+  /** Two users of one workspace have the same account id, so the account of an agent is kept here. */
   readonly #accounts = new Map<string, Account>();
   readonly #clock: AuthorityClock;
   #authentication: Authentication["Service"] | undefined;

@@ -21,7 +21,7 @@ export interface PageContent {
 export interface Detail {
   readonly term: string;
   readonly values: ReadonlyArray<string>;
-  /** Ids and codes, set so that `0` and `O` differ. */
+  /** Ids and codes, in a monospaced font, in which `0` and `O` differ. */
   readonly isCode?: boolean;
 }
 

@@ -8,8 +8,8 @@ import { StoreUnwritable } from "../../errors/store.ts";
 const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Overwrites a file that exists. On failure the old content is written back. JSON may end in white space, so that only
- * the write of the content itself can leave an invalid file.
+ * Overwrites a file that exists. On failure the old content is written back. JSON may end in white space, so only the
+ * write of the content itself can leave an invalid file.
  */
 export const overwriteFile = async (path: string, content: string): Promise<void> => {
   const file = await open(path, flags);

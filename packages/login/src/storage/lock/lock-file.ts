@@ -8,7 +8,7 @@ export const codexLockName = "auth.lock";
 /** The lock file of agent-auth in CODEX_HOME, which needs no native package. */
 export const sqliteLockName = "agent-auth.lock";
 
-/** Translates what goes wrong with a lock file. */
+/** Translates an error of a lock file. */
 export const lockFailed =
   (path: string) =>
   (error: unknown): HomeLockFailed =>

@@ -56,8 +56,9 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
 });
 
 /**
- * Node 22 prints an ExperimentalWarning when node:sqlite is loaded. This lock uses a part of it that does not change, and
- * a library must not write to stderr, so that one warning is dropped; the module loads synchronously, so no other can be.
+ * Node 22 prints an ExperimentalWarning when node:sqlite is loaded. This lock uses a part of it that does not change,
+ * and a library must not write to stderr, so this one warning is dropped. The module loads synchronously, so no other
+ * warning can be.
  */
 const loadSqlite = () => {
   const emitWarning = Object.getOwnPropertyDescriptor(process, "emitWarning");
