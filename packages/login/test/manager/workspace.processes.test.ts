@@ -9,7 +9,7 @@ import { openAuthority } from "./fixture.ts";
 /** `WORKSPACE_PROCESSES=32` for a stress run. */
 const count = Number(process.env["WORKSPACE_PROCESSES"] ?? 6);
 
-const timeout = 60_000;
+const timeout = 30_000 + 5_000 * count;
 
 const open = async () => {
   const account = { accountId: "ws-1", userId: "user-1", planType: "enterprise" as const };
