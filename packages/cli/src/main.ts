@@ -23,7 +23,7 @@ export const main = (argv: readonly string[]): void =>
     void entry?.start(match.words);
   });
 
-/** `version` is a command of many programs. */
+/** Many programs have a command `version`. */
 const asksForVersion = (argv: readonly string[]): boolean =>
   (argv.length === 1 && argv[0] === "version") ||
   (argv.every((word) => word.startsWith("-")) &&

@@ -88,7 +88,7 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
     keepJwksOnDisk: session.account === undefined,
   });
 
-/** What the layer of kept accounts needs to know of a session. */
+/** What the layer of kept accounts needs to know about a session. */
 export const keptAccountsOptions = ({ environment, config }: Session) => ({
   environment,
   config,

@@ -14,11 +14,11 @@ describe("an age file with one passphrase", () => {
   });
 
   it.each<[string, string, (file: Buffer) => Uint8Array]>([
-    ["another passphrase made it", "the key in the keyring does not open it", (file) => file],
-    ["it is cut off", "the key in the keyring does not open it", (file) => file.subarray(0, -1)],
+    ["another passphrase made it", "the key in the keyring does not decrypt it", (file) => file],
+    ["it is cut off", "the key in the keyring does not decrypt it", (file) => file.subarray(0, -1)],
     [
       "a byte of it was changed",
-      "the key in the keyring does not open it",
+      "the key in the keyring does not decrypt it",
       (file) => Buffer.concat([file.subarray(0, -1), Buffer.of((file.at(-1) ?? 0) ^ 1)]),
     ],
     [
@@ -28,7 +28,7 @@ describe("an age file with one passphrase", () => {
     ],
     [
       "its work factor was changed",
-      "the key in the keyring does not open it",
+      "the key in the keyring does not decrypt it",
       (file) => Buffer.from(file.toString("latin1").replace(/ 10\n/, " 11\n"), "latin1"),
     ],
     [

@@ -138,7 +138,7 @@ describe("CredentialStore, file, refuses", () => {
         for (const error of refused)
           expect(error).toMatchObject({
             code: writable,
-            reason: "the content would be larger than 1 MiB, more than is read",
+            reason: "the content would be larger than 1 MiB, the limit for reading it",
           });
         expect(readFileSync(file, "utf8")).toBe(before);
       }

@@ -1,7 +1,7 @@
 /**
- * The one of some names that a word was probably meant to be; `undefined` if none is similar. At most a third of its
- * letters may be wrong, missing, extra or swapped with their neighbour. Otherwise it is the one name that shares the most
- * parts between dashes with the word, such as `device-auth` for `device`.
+ * Returns the name that a word was probably meant to be; `undefined` if none is similar. At most a third of its letters
+ * may be wrong, missing, extra or swapped with their neighbour. Otherwise it is the one name that shares the most parts
+ * between dashes with the word, such as `device-auth` for `device`.
  */
 export const closestName = (word: string, names: readonly string[]): string | undefined => {
   const unique = [...new Set(names)];

@@ -105,7 +105,7 @@ export const checkProvider = Effect.fnUntraced(function* (
     .pipe(
       Effect.map(() => ok("provider", `${id} at ${baseUrl} can be reached`)),
       Effect.catch((error) =>
-        // A response that is too large, or a redirect to another origin, shows as well that the server is there.
+        // A response that is too large, or a redirect to another origin, also shows that the server can be reached.
         Effect.succeed(
           error._tag === "HttpBodyTooLarge" || error._tag === "HttpRedirectNotAllowed"
             ? ok("provider", `${id} at ${baseUrl} can be reached`)

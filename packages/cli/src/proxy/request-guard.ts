@@ -46,7 +46,7 @@ const hostsOf = (port: number): ReadonlySet<string> =>
   );
 
 /**
- * `Sec-Fetch-Mode` alone is not a sign of a browser: the fetch of Node sends `cors`. Other programs than browsers do
+ * `Sec-Fetch-Mode` alone is not a sign of a browser: the fetch of Node sends `cors`. Programs other than browsers do
  * not send the other headers.
  */
 const isFromBrowser = ({ headers }: IncomingMessage): boolean =>

@@ -12,7 +12,7 @@ export const asksForWebSocket = (request: IncomingMessage): boolean =>
   hasNoBody(request) &&
   words(request.headers.upgrade ?? "").includes("websocket");
 
-/** Bytes that a client may send behind an upgrade request that has to wait. */
+/** Bytes that a client may send after an upgrade request that has to wait. */
 const MAX_AHEAD_BYTES = 64 * 1024;
 
 /**

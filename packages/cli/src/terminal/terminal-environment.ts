@@ -1,11 +1,11 @@
 /** The terminal of stderr, and whether a browser can be opened. Read once, at the start of the program. */
 export interface TerminalEnvironment {
-  /** Whether stderr is a terminal that moves its cursor. */
+  /** Whether stderr is a terminal whose cursor can be moved. */
   readonly isTerminal: boolean;
   readonly hasColour: boolean;
   /** The terminal's current number of columns; a large number if there is no terminal. */
   readonly columns: () => number;
-  /** Whether the person uses another machine (SSH). */
+  /** Whether the person is connected from another machine (SSH). */
   readonly isRemote: boolean;
   /** Whether a window could open here. */
   readonly hasDisplay: boolean;

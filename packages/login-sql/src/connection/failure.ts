@@ -58,7 +58,7 @@ const other = (error: SqlError, code: string | undefined): StatementFailure => {
   if (_tag === "AuthenticationError")
     return {
       kind: "unavailable",
-      reason: "the server asks for a password, or for one of another kind",
+      reason: "the server requires a password, or another kind of authentication",
       advice: "Check user and password in the URL of the store.",
     };
   const detail = code ?? _tag;

@@ -31,8 +31,8 @@ export interface JwksCacheFileOptions {
 
 /**
  * Caches the verification keys of agent identities in `$CODEX_HOME/agent-auth`, so that a new process sends no request
- * while the set is fresh. The set decides which identities are accepted, so a file that another user owns or may write
- * is not read. Never fails: an unusable file means that the keys are fetched.
+ * while the set is fresh. The set decides which identities are accepted, so a file that another user owns or can write
+ * to is not read. Never fails: an unusable file means that the keys are fetched.
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ export interface DotEnv {
   readonly problem?: { readonly path: string; readonly reason: string };
 }
 
-/** Reads `$CODEX_HOME/.env`. `$NAME` in it refers to `variables`, those of the process, first. */
+/** Reads `$CODEX_HOME/.env`. `$NAME` in it refers first to `variables`, those of the process. */
 export const readDotEnv = (home: CodexHome, variables: Variables): DotEnv => {
   const file = readHomeFile(home, ".env");
   if (file._tag === "Failed" && file.error._tag === "ConfigUnreadable") {
@@ -32,11 +32,11 @@ export const readDotEnv = (home: CodexHome, variables: Variables): DotEnv => {
  * Returns the variables of a `.env` file by the rules of the `dotenvy` crate, which Codex uses: comments, `export`,
  * single and double quotes, values over several lines, backslashes, and `$NAME` and `${NAME}` outside of single quotes.
  * A `$NAME` ends before the first character that is not a letter or digit, `_` included. Lines that break the rules are
- * skipped, as Codex does. Names that start with `CODEX_` or `AGENT_AUTH_` are left out: such a variable is only ever
- * given to a process.
+ * skipped, as Codex does. Names that start with `CODEX_` or `AGENT_AUTH_` are left out: such a variable counts only if
+ * it is set in the process itself.
  *
- * Returns `undefined` if the values of all references together have more than 1,048,576 characters: a few lines that each
- * refer to the previous one twice could have terabytes.
+ * Returns `undefined` if the values of all references together have more than 1,048,576 characters: a few lines that
+ * each refer to the previous one twice could expand to terabytes.
  */
 export const parseDotEnv = (text: string, variables: Variables): Variables | undefined => {
   const found = new Map<string, string>();

@@ -56,9 +56,9 @@ export interface Account {
 
 /**
  * Returns whether one credential may replace another of the same kind, as far as their owners are concerned. Account and
- * user ids must be equal if both sides state them; an account that only one side states is a different one. If neither
- * states an account, the user id decides, else the e-mail address, by the same rule. Two accounts that state nothing are
- * the same. Nothing is verified.
+ * user ids must be equal if both sides state them; if only one side states an account, the accounts differ. If neither
+ * states an account, the user id decides, else the e-mail address, by the same rule. Two accounts that state nothing
+ * are the same. Nothing is verified.
  *
  * @example
  * ```ts
@@ -87,7 +87,7 @@ const isContradicted = (one: string | undefined, other: string | undefined): boo
 export interface WorkspaceAccess {
   /** The name of the workspace, for people. */
   readonly name?: string;
-  /** Where model requests go instead of the configured backend; absent: there. */
+  /** Where model requests go; absent: to the configured backend. */
   readonly origin?: string;
   /** The value of `x-openai-account-routing-override`, which model requests carry. */
   readonly routingOverride?: "us" | "us_cr";
@@ -121,7 +121,7 @@ export interface ChatgptCredential {
   readonly source: CredentialSource;
 }
 
-/** ChatGPT tokens that another program stores and refreshes. It is asked again after a 401, once. */
+/** ChatGPT tokens that another program stores and refreshes. That program is asked for new tokens after a 401, once. */
 export interface ExternalChatgptCredential {
   readonly _tag: "ExternalChatgpt";
   readonly accessToken: Redacted.Redacted;

@@ -122,7 +122,7 @@ const open = (key: Buffer, nonce: Buffer, sealed: Buffer): Buffer => {
     opening.setAuthTag(sealed.subarray(-tagBytes));
     return Buffer.concat([opening.update(sealed.subarray(0, -tagBytes)), opening.final()]);
   } catch {
-    throw new AgeFileInvalid("the key in the keyring does not open it");
+    throw new AgeFileInvalid("the key in the keyring does not decrypt it");
   }
 };
 

@@ -105,7 +105,10 @@ export const openEncryptedSecrets = (home: CodexHome, folder: string): SecretsFi
     });
     const parsed = z.safeParse(Encrypted, parseJson(new TextDecoder().decode(plain)));
     if (!parsed.success)
-      return yield* damaged(path, "its content is not known to this version of agent-auth");
+      return yield* damaged(
+        path,
+        "this version of agent-auth does not know the format of its content",
+      );
     last = { bytes, secrets: parsed.data.secrets };
     return parsed.data.secrets;
   });

@@ -37,7 +37,7 @@ export interface GatewayStore {
   readonly check: Effect.Effect<void, GatewayStoreUnusable>;
   /** Excludes other processes, Codex included, until the scope closes. */
   readonly lock: Effect.Effect<void, GatewayStoreUnusable, Scope.Scope>;
-  /** As `lock`, for a whole sign-in: there is one at a time. */
+  /** Like `lock`, but for a whole sign-in: only one runs at a time. */
   readonly signInLock: Effect.Effect<
     void,
     GatewayStoreUnusable | GatewaySignInInProgress,

@@ -65,7 +65,7 @@ const TokenResponse = z.object({
   refresh_token: z.nullish(z.string()),
 });
 
-/** Makes tokens of the response to a grant. A refresh keeps the former refresh token if the response has none. */
+/** Returns the tokens in the response to a grant. A refresh keeps the former refresh token if the response has none. */
 export const readTokens = Effect.fnUntraced(function* (
   client: GatewayClient,
   step: GatewayAuthFailed["step"],

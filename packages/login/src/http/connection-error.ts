@@ -12,10 +12,10 @@ const words: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: "the connection broke",
 };
 
-/** Returns in words what an error code of a connection (`ECONNREFUSED`) says; an unknown code stays as it is. */
+/** Returns the meaning of an error code of a connection (`ECONNREFUSED`) in words; an unknown code stays as it is. */
 export const describeConnectionCode = (code: string): string => words[code] ?? code;
 
-/** Returns the code of a failed connection, such as `ECONNREFUSED`, and what it says in words. */
+/** Returns the code of a failed connection, such as `ECONNREFUSED`, and its meaning in words. */
 export const describeConnectionError = (
   error: unknown,
 ): { readonly code?: string; readonly reason: string } => {

@@ -68,7 +68,7 @@ export const makeProxyDispatcher = (
   limits: Pool.Options,
 ): Dispatcher => {
   const { origin, authorization } = proxy;
-  /** Connections to the proxy itself, with their errors named for it. */
+  /** Connections to the proxy itself; their errors name the proxy. */
   const connectingToProxy = (options: object): Pool.Options => ({
     ...options,
     ...limits,

@@ -62,7 +62,7 @@ const storedAccess = (
   credential._tag === "AgentIdentity" || !isWorkspaceCredential(credential)
     ? Effect.undefined
     : Effect.flatMap(checks, (it) => it.checkStored(credential)).pipe(
-        // Others are errors of the next request, which may get a newer answer.
+        // Other errors are left to the next request, which may get a newer answer.
         Effect.catch((error) =>
           error._tag === "ForbiddenByAdministrator" ? Effect.fail(error) : Effect.undefined,
         ),

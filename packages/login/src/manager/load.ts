@@ -72,7 +72,7 @@ export interface LoadDeps<A> {
 
 type NotAgent = Exclude<Credential, AgentIdentityCredential>;
 
-/** Makes a credential of what a source holds: checked, verified and looked up as its kind requires. */
+/** Makes a credential from what a source holds: checked, verified and looked up as its kind requires. */
 export const loadContent = <A>(
   deps: LoadDeps<A>,
   finding: SourceContent,

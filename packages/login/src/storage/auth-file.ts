@@ -219,7 +219,7 @@ const contentOf = (document: AuthDocument, path: string, reservedBytes = 0): str
     const content = encodeAuthJson(document, { layout });
     if (Buffer.byteLength(content) + reservedBytes <= MAX_BYTES) return content;
   }
-  const reason = "the content would be larger than 1 MiB, more than is read";
+  const reason = "the content would be larger than 1 MiB, the limit for reading it";
   throw new StoreUnwritable({ where: path, operation: "save", reason });
 };
 

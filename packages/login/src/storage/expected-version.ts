@@ -6,7 +6,7 @@ import type { SaveOptions, StoreImplementation } from "./credential-store.ts";
 
 /**
  * Makes the check of `expected` for a store whose changes are excluded by a lock: reads the store, and fails with
- * `StoreConflict` if another version is stored. A store that cannot be read holds none that was read before.
+ * `StoreConflict` if another version is stored. If the store cannot be read, it fails with that error.
  */
 export const assertVersionOf =
   (load: StoreImplementation["load"]) =>

@@ -192,7 +192,7 @@ const strangerOf = (path: string): number | undefined => {
   return uids.find((uid) => uid !== own && uid !== 0 && uid !== OVERFLOW_UID);
 };
 
-/** Whether users other than root may write a file, or put another one in the place of it or of a folder above it. */
+/** Whether users other than root can write to a file, or replace it or a folder above it. */
 const mayOthersReplace = (file: string): boolean => {
   const stats = statSync(file, { throwIfNoEntry: false });
   if (stats !== undefined && mayOthersWrite(stats)) return true;

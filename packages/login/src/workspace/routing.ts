@@ -31,9 +31,9 @@ const overrides = ["us", "us_cr"] as const;
 type Routing = Pick<WorkspaceAccess, "origin" | "routingOverride">;
 
 /**
- * Returns where the requests of a workspace go, from the backend's answer. Fails if the answer is incomplete or names an
- * origin that is not trusted: the configured backend's own, `chatgpt.com` and its subdomains, and those of
- * `agent_auth.backend_origins` are. Codex accepts any https origin.
+ * Returns where the requests of a workspace go, from the backend's answer. Fails if the answer is incomplete, or if it
+ * names an origin other than the configured backend's own, `chatgpt.com` and its subdomains, and those of
+ * `agent_auth.backend_origins`. Codex accepts any https origin.
  */
 export const routingOf = (
   { accounts }: AccountsCheck,

@@ -25,7 +25,7 @@ export const command: Command<typeof spec.flags, CompletionOptions> = {
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
-/** Prints the script for these commands: the table that parsing and help use. */
+/** Prints the script for these commands: those of the table that parsing and help also use. */
 export const makeRun =
   (specs: readonly CommandSpec[]) =>
   ({ shell }: CompletionOptions): Effect.Effect<ExitCode> =>

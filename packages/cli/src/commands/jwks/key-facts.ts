@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-/** What is shown of one key of a set. */
+/** What is shown about one key of a set. */
 export interface KeyFacts {
   readonly kid: string | null;
   readonly kty: string | null;

@@ -31,7 +31,7 @@ export interface PersonSignInOptions {
 /** Signs a person in. `browser.ts` and `device.ts` export one each as `signIn`. Prints everything, errors included. */
 export type PersonSignIn = (options: PersonSignInOptions) => Effect.Effect<ExitCode>;
 
-/** What a sign-in needs of the command that runs it. */
+/** What a sign-in needs from the command that runs it. */
 export interface SignInContext {
   readonly options: PersonSignInOptions;
   readonly session: Session;

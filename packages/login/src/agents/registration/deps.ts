@@ -13,7 +13,10 @@ import { compact } from "../../internal/compact.ts";
 
 /** The options of a registration in addition to the manager's. */
 export interface IdentityRegistrationOptions extends AuthManagerOptions {
-  /** Whether a ChatGPT sign-in gets an agent identity. A credential that is an agent identity only has one regardless. */
+  /**
+   * Whether a ChatGPT sign-in gets an agent identity. A credential that consists of an agent identity alone has one
+   * regardless.
+   */
   readonly enabled: boolean;
   /** How the agent is registered: by biscuit (`v1`, the default) or by access token (`v2`). */
   readonly design?: AgentRegistrationDesign["design"];

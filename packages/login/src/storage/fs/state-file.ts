@@ -11,8 +11,8 @@ const FOLDER = "agent-auth";
 export const stateFilePath = (folder: string, name: string): string => join(folder, FOLDER, name);
 
 /**
- * Reads a state file. `undefined` if there is none, if it is larger than `maxBytes`, or if another user owns it or may
- * write it, since its content is trusted.
+ * Reads a state file. `undefined` if there is none, if it is larger than `maxBytes`, or if another user owns it or can
+ * write to it, since its content is trusted.
  */
 export const readStateFile = (path: string, maxBytes: number): string | undefined => {
   let fd: number;

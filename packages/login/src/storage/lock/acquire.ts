@@ -109,7 +109,7 @@ const acquireFolder = Effect.fnUntraced(function* (
   return isTaken;
 });
 
-/** Fails if this user must not lock the folder. True if others may write in it and this user is root. */
+/** Fails if this user must not lock the folder. True if others can write to it and this user is root. */
 const checkFolder = Effect.fnUntraced(function* ({
   control,
   path,

@@ -20,8 +20,9 @@ const SQLITE_BUSY = 5;
 const CHECK_SUPPORT_AFTER_MS = 250;
 
 /**
- * Takes the lock until the scope closes. The file is created 0600 if it is missing. Not for root in a folder in which
- * others may write: SQLite follows a link in the file's place, and rolls back a journal that someone put beside it.
+ * Takes the lock until the scope closes. The file is created 0600 if it is missing. Not for root in a folder to which
+ * others can write: SQLite follows a link in the file's place, and rolls back a journal that another user put next to
+ * it.
  */
 export const acquireSqliteLock = Effect.fnUntraced(function* (
   path: string,
