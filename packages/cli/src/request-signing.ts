@@ -10,7 +10,7 @@ import { managerLayer, type Session, userAgent } from "./session.ts";
 export const sessionProvider = (session: Session) =>
   Effect.fromResult(resolveProvider({ config: session.config, environment: session.environment }));
 
-/** The one signer of a process. A provider that brings its own token needs no manager. */
+/** The one signer of a process. A provider that has its own token needs no manager. */
 export const signerLayer = (
   session: Session,
   provider: ModelProvider,

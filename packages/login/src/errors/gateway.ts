@@ -20,7 +20,7 @@ export class GatewayAuthFailed extends Data.TaggedError("GatewayAuthFailed")<{
   readonly providerId: string;
   /** What was attempted. */
   readonly step: "sign-in" | "refresh";
-  /** Without any text of the server but its error code. */
+  /** Contains no text of the server except its error code. */
   readonly reason: string;
   readonly hint: string;
   readonly remedy: Remedy;

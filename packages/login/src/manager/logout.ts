@@ -37,7 +37,7 @@ export const logout = Effect.fn("AuthManager.logout")(function* (
   const removed = yield* Effect.fromResult(removal);
   yield* forgetWorkspaces(deps);
   deps.state.accept(Option.none());
-  // From now on the variable is used that the credential in memory had overridden, as in a new process.
+  // From now on, the variable that the credential in memory had overridden is used, as in a new process.
   if (overridingEnvVar(deps.options.environment, deps.options) !== undefined) deps.state.unload();
   return { removed, revoked, ...(!isLocked && { withoutLock: true }) };
 });

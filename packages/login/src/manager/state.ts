@@ -17,7 +17,7 @@ export interface RefreshFailure {
   /** How many failed in a row. */
   readonly count: number;
   readonly endedAtMs: number;
-  /** No refresh is attempted before, unless a caller demands one. Milliseconds since the epoch. */
+  /** Milliseconds since the epoch before which no refresh is attempted, unless a caller demands one. */
   readonly retryAtMs: number;
   /** Whether a caller has received the error. */
   readonly isReported: boolean;

@@ -304,7 +304,7 @@ const nameOfThrown = (thrown: unknown): string => {
  */
 export const revealSecret = (secret: Redacted.Redacted): string => Redacted.value(secret);
 
-/** The storage that the options bring; `undefined` for that of the configuration. */
+/** The storage that the options supply; `undefined` for that of the configuration. */
 const storageOf = ({
   lock,
   storage,

@@ -45,7 +45,8 @@ export interface CustomStorageOptions {
 export type Storage = CredentialStore | HomeLock | RefreshLock;
 
 /**
- * Makes your own store and lock the storage of a manager, for example of a database that several hosts share.
+ * Returns the storage of a manager, made of your own store and lock: for example, of a database that several hosts
+ * share.
  *
  * On such a store the home lock excludes only the tasks of this process. Between processes, a change names the version
  * that it was made from, and is repeated if another process was faster; only a refresh takes a lease.

@@ -76,7 +76,7 @@ export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementat
     }),
     remove: Effect.fnUntraced(function* (options) {
       yield* assertVersion("remove", options);
-      // The file is removed too if the keyring cannot be reached, and only then the failure is reported.
+      // The file is removed even if the keyring cannot be reached. The failure is reported after that.
       const fromKeyring = yield* Effect.result(entry.delete);
       const fromFile = yield* file.remove();
       return (yield* Effect.fromResult(fromKeyring)) || fromFile;

@@ -160,8 +160,8 @@ const realPathOf = (fd: number): string | undefined => {
 
 /**
  * Fails if another user controls what a file contains: then commands that the file names must not run. A file and its
- * folder may belong to the user of this process or to root. As root, no one else may control its path or be able to
- * write there.
+ * folder may belong to the user of this process or to root. If this process is root, no other user may control its path
+ * or be able to write there.
  *
  * @example
  * ```ts

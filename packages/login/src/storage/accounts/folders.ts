@@ -154,7 +154,7 @@ const createIn = (path: string): void =>
     }
   });
 
-/** What keeping a sign-in leaves in its folder besides the sign-in: the locks, and the outcome of the last refresh. */
+/** What the folder of a kept sign-in contains besides the sign-in: the locks, and the outcome of the last refresh. */
 const leftovers = (path: string): ReadonlyArray<string> => [
   ...[sqliteLockName, codexLockName, refreshLockName, "auth.json.lock"].map((name) =>
     join(path, name),

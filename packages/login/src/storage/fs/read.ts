@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 /** An auth.json or config.toml has a few KiB. A larger file is not one of them, and is not read. */
 export const MAX_BYTES = MIB;
 
-// Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows knows neither flag.
+// Without O_NONBLOCK, opening a FIFO waits for a writer: Codex hangs there. Windows has neither flag.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**

@@ -64,7 +64,7 @@ const keepOwner = async (file: FileHandle, { path, stats }: Target): Promise<voi
 /** File systems that cannot sync folders (some network ones) say so with one of these. */
 const cannotSync: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "ENOSYS"]);
 
-/** Makes renames and removals in a folder durable. Windows can open no folder, and need not. */
+/** Makes renames and removals in a folder durable. Windows cannot open folders, and does not need this. */
 export const syncFolder = async (path: string): Promise<void> => {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");
@@ -82,7 +82,7 @@ export const PROBE_BYTES = 16 * 1024;
 
 /**
  * Does what `replaceFile` would do, except for the rename over the target. Throws what the system throws, and
- * `StoreUnwritable` for a folder in which no name can be removed: there this leaves one file, without content.
+ * `StoreUnwritable` for a folder in which no name can be removed: there it leaves an empty file.
  */
 export const probeFolder = async (target: Target): Promise<void> => {
   // One name for each process, so that an append-only folder does not fill up with probes.

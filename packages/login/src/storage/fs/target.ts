@@ -182,7 +182,10 @@ export const assertRegularFile = (
   throw new StoreUnwritable({ where: path, operation, reason });
 };
 
-/** Whether a file is a mount point, as in a container to which one file was given. It cannot be replaced or removed. */
+/**
+ * Whether a file is a mount point, as in a container into which a single file is mounted. It cannot be replaced or
+ * removed.
+ */
 export const isMountPoint = (path: string): boolean => {
   if (process.platform !== "linux") return false;
   let table: string;

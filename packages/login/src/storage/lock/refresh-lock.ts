@@ -81,7 +81,7 @@ const unlosableLease: RefreshLease = { confirm: Effect.void };
 
 const POLL_MS = 40;
 
-/** Waits as `pollForOutcome`, which is loaded for it: most refreshes wait for no other process. */
+/** Waits with `pollForOutcome`, which is loaded on demand: most refreshes wait for no other process. */
 const awaitOutcomeOf =
   (lastOutcome: RefreshLock["Service"]["lastOutcome"]): RefreshLock["Service"]["awaitOutcome"] =>
   (isAwaited) =>

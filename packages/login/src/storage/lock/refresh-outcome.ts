@@ -24,7 +24,7 @@ export interface RefreshOutcome {
         readonly _tag: "Failed";
         /** How many attempt series with this token have failed in a row. */
         readonly failures: number;
-        /** No program starts the next series before. Milliseconds since the epoch. */
+        /** Milliseconds since the epoch before which no program starts the next series. */
         readonly retryAtMs: number;
       } & Pick<
         RefreshFailed,
