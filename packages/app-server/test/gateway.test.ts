@@ -78,10 +78,11 @@ describe("a sign-in to a gateway", () => {
     const { authority, clientOf } = await open();
     const { changes, client } = await clientOf();
     authority.behave("gatewayDevice", {
-      change: (response) => ({
-        ...response,
-        body: JSON.stringify({ ...JSON.parse(String(response.body)), interval: 0.01 }),
-      }),
+      change: (response) => {
+        if (typeof response.body !== "string") throw new TypeError("the answer is not JSON text");
+        const body = JSON.stringify({ ...JSON.parse(response.body), interval: 0.01 });
+        return { ...response, body };
+      },
     });
     const { prompt } = await client.call("account/gatewayOAuth/login", { deviceAuth: true });
     authority.approveGatewayDevice(prompt?.userCode ?? "");

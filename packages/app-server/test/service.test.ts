@@ -322,24 +322,24 @@ describe("forced refreshes of a client that asks in a loop", () => {
   });
 });
 
-describe("lent tokens of a workspace with a managed configuration", () => {
-  const lend = async (status: number) => {
-    const authority = await startTestAuthority({
-      account: { planType: "enterprise", accountId: "acct-1", email: "user@example.test" },
-    });
-    onTestFinished(() => authority.close());
-    authority.behave("configBundle", { status });
-    const { events, service } = await openService({ authority });
-    const { accessToken } = await authority.mintChatgptTokens();
-    await service.lendTokens(
-      { accessToken, chatgptAccountId: "acct-1" },
-      owner(() => Promise.reject(new Error())),
-    );
-    return { events, service };
-  };
+const lendToEnterprise = async (status: number) => {
+  const authority = await startTestAuthority({
+    account: { planType: "enterprise", accountId: "acct-1", email: "user@example.test" },
+  });
+  onTestFinished(() => authority.close());
+  authority.behave("configBundle", { status });
+  const { events, service } = await openService({ authority });
+  const { accessToken } = await authority.mintChatgptTokens();
+  await service.lendTokens(
+    { accessToken, chatgptAccountId: "acct-1" },
+    owner(() => Promise.reject(new Error())),
+  );
+  return { events, service };
+};
 
+describe("lent tokens of a workspace with a managed configuration", () => {
   it("are complete when it was loaded", async () => {
-    const { events } = await lend(200);
+    const { events } = await lendToEnterprise(200);
     await eventually(events, 2);
     expect(events).toEqual([
       {
@@ -351,7 +351,7 @@ describe("lent tokens of a workspace with a managed configuration", () => {
   });
 
   it.each([403, 400])("failed if it cannot be loaded (%s)", async (status) => {
-    const { events, service } = await lend(status);
+    const { events, service } = await lendToEnterprise(status);
     await eventually(events, 1);
     expect(events).toEqual([
       {
