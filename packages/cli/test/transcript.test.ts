@@ -73,7 +73,7 @@ const makePerson = () => {
   };
 };
 
-/** One bash that runs commands in turn and tells where each one's output ends. */
+/** One bash that runs commands in turn and reports where the output of each one ends. */
 class Shell implements AsyncDisposable {
   readonly #bash: ChildProcess;
   #output = "";

@@ -33,8 +33,8 @@ export interface TestAuthorityOptions {
   /** Serves https with this certificate, or with a new self-signed one. Default: http. */
   readonly tls?: Tls | "self-signed";
   /**
-   * Also starts an HTTP proxy, `proxyUrl`, that leads https requests for these hosts to this authority, and no request to
-   * anywhere else; for programs whose URLs cannot be configured. A self-signed certificate is valid for the hosts.
+   * Also starts an HTTP proxy, `proxyUrl`, that sends https requests for these hosts to this authority and rejects all
+   * other requests. For programs whose URLs cannot be configured. A self-signed certificate is valid for the hosts.
    */
   readonly proxiedHosts?: ReadonlyArray<string>;
   /** Initial settings; `configure` changes them later. */
@@ -76,7 +76,7 @@ export interface TestAuthority extends AsyncDisposable {
 
   /** Adds a rule by which identity tokens are exchanged for a workspace token. Returns its id. */
   readonly addFederationRule: (options?: WorkloadRuleOptions) => string;
-  /** Adds a service account, for whose API token identity tokens are exchanged. */
+  /** Adds a service account: identity tokens are exchanged for its API token. */
   readonly addServiceAccount: (options?: WorkloadRuleOptions) => ServiceAccount;
   /** Mints an identity token, as the platform of a program does. */
   readonly mintIdentityToken: (options?: MintIdentityTokenOptions) => Promise<string>;

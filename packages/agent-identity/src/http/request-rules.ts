@@ -12,7 +12,7 @@ const validName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** RFC 9110 §5.5: visible ASCII, space, tab, and obs-text; never a line break. */
 const validValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** The text of a value that may be a secret, or null if it is neither. Called only where bytes are written. */
+/** The text of a string or of a `Redacted` string, else null. Called only where bytes are written. */
 export const plainText = (value: unknown): string | null => {
   const text = Redacted.isRedacted(value) ? Redacted.value(value) : value;
   return typeof text === "string" ? text : null;

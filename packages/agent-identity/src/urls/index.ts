@@ -139,7 +139,7 @@ export const normalizeBaseUrl = Effect.fnUntraced(function* (
 
 /**
  * The rules of docs/protocol.md §5 over whole path segments; `segments` is the path of a normalised base. `root` is the
- * backend's own path, and `accounts` the path below it of most endpoints for accounts.
+ * backend's own path, and `accounts` the path below `root` under which most endpoints for accounts are.
  */
 const backendPath = (
   origin: string,

@@ -26,7 +26,7 @@ export type LoginCompleted = z.infer<typeof account.AccountLoginCompletedNotific
 export type AccountUpdated = z.infer<typeof account.AccountUpdatedNotification>;
 /** The sign-in to the gateway of a model provider. `status` is null if the provider needs none. */
 export type GatewayState = z.infer<typeof gateway.GatewayOAuthReadResponse>;
-/** What the user has to enter where, for a sign-in to a gateway with a device code. */
+/** What the user has to enter, and where, to sign in to a gateway with a device code. */
 export type GatewayPrompt = z.infer<typeof gateway.GatewayOAuthPrompt>;
 export type RemoteControlStatus = z.infer<
   typeof remoteControl.RemoteControlStatusChangedNotification

@@ -47,7 +47,7 @@ const maxVerified = 20_000;
 
 const isRejected = (value: unknown): value is RequestRejected => value instanceof RequestRejected;
 
-/** Continues with a verdict, without a fiber if it is there already. */
+/** Continues with a verdict, without starting a fiber if the verdict is available at once. */
 const andThen = <A, B>(verdict: Verdict<A>, next: (value: A) => Verdict<B>): Verdict<B> => {
   if (isRejected(verdict)) return verdict;
   if (!Effect.isEffect(verdict)) return next(verdict);

@@ -34,7 +34,7 @@ export class AssertionUses extends Context.Service<
   AssertionUses,
   {
     readonly admit: (use: AssertionUse) => Effect.Effect<UseVerdict, StoreUnavailable>;
-    /** The same at once, if the store is in this process. */
+    /** The same without an Effect, if the store is in this process. */
     readonly admitNow?: (use: AssertionUse, nowMs: number) => UseVerdict;
   }
 >()("@agent-auth/gateway/replay") {

@@ -69,7 +69,7 @@ const keyOf = ({ environment, settings }: WorkloadIdentityOptions): string => {
   return contentVersion(JSON.stringify([settings, values]));
 };
 
-/** Keeps the identities of the process as long as one manager uses them. */
+/** Keeps the identities of the process as long as a manager uses them. */
 const processWide = Layer.makeMemoMapUnsafe();
 
 /** The service of the context, else the one of the process. */

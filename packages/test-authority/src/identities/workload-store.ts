@@ -1,7 +1,7 @@
 import type { Account } from "./accounts.ts";
 import { randomToken } from "./accounts.ts";
 
-/** What an identity token must say to be exchanged under a rule. */
+/** What an identity token must contain to be exchanged under a rule. */
 export interface WorkloadRule {
   readonly account: Account;
   /** `aud` that the identity token must have. Default: any. */
