@@ -15,9 +15,8 @@ const maxTokenBytes = 64 * 1024;
 /**
  * Runs a provider's token command once and returns its output, trimmed (docs/protocol.md §12). The command runs without
  * a shell and without stdin, and is killed together with its child processes after `timeoutMs`. It inherits the
- * environment of this process except the variables that carry or select a credential, `AGENT_AUTH_CONFIG` and
- * `withheld`, and the variables of `dotEnv` that are
- * unset or blank in it. A relative path with a separator is
+ * environment of this process without the variables that carry or select a credential, `AGENT_AUTH_CONFIG` and those in
+ * `withheld`. The variables of `dotEnv` are added if they are unset or blank there. A relative path with a separator is
  * resolved against `cwd`, never against the working directory.
  *
  * Fails with `TokenCommandFailed`, or with `OwnerNotTrusted` if this process is root and another user controls
