@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { parseStoreUrl } from "../src/connection/target.ts";
 import { makeKeyRing, type KeySource } from "../src/encryption/index.ts";
 import { describeStoreUrl, generateStoreKey, makeSqlStore } from "../src/index.ts";
@@ -126,12 +126,54 @@ describe("the keys of a store", () => {
       reason: "the key command sh failed (3)",
     },
     {
+      title: "of a command that prints a key to stderr",
+      source: { _tag: "Command", argv: ["sh", "-c", "echo k:secret >&2; exit 4"] } as const,
+      reason: "the key command sh failed (4)",
+    },
+    {
+      title: "of a command that is killed",
+      source: { _tag: "Command", argv: ["sh", "-c", "kill -9 $$"] } as const,
+      reason: "the key command sh failed (SIGKILL)",
+    },
+    {
+      title: "of a command that prints without end",
+      source: { _tag: "Command", argv: ["cat", "/dev/zero"] } as const,
+      reason: "the key command cat printed more than 64 KiB",
+    },
+    {
+      title: "of a command that prints to stderr without end",
+      source: { _tag: "Command", argv: ["sh", "-c", "exec cat /dev/zero >&2"] } as const,
+      reason: "the key command sh printed more than 64 KiB",
+    },
+    {
       title: "of a command that is missing",
       source: { _tag: "Command", argv: ["/nowhere/kms"] } as const,
       reason: "the key command /nowhere/kms failed (ENOENT)",
     },
   ])("are refused if they are $title", async ({ reason, source }) => {
     expect(await firstId(source)).toBe(reason);
+  });
+
+  it("come from a command that gets no credentials of this program", async () => {
+    const withheld = ["AGENT_AUTH_STORE", "AGENT_AUTH_STORE_KEY", "CODEX_API_KEY"];
+    for (const name of withheld) vi.stubEnv(name, "canary");
+    vi.stubEnv("KMS_REGION", "eu");
+    const line = generateStoreKey("clean");
+    const script = `env | grep canary && exit 1; test "$KMS_REGION" = eu && echo "${line}"`;
+    try {
+      expect(await firstId({ _tag: "Command", argv: ["sh", "-c", script] })).toBe("clean");
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it("are refused if their command ignores its end", async () => {
+    const script = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)";
+    const source: KeySource = { _tag: "Command", argv: [process.execPath, "-e", script] };
+    const problem = await Effect.runPromise(
+      Effect.flip(makeKeyRing(source, { commandWithinMs: 300 }).forEncryption),
+    );
+    expect(problem.reason).toBe(`the key command ${process.execPath} did not end in time`);
   });
 
   it("are required", async () => {

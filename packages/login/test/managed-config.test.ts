@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest";
 import * as Effect from "effect/Effect";
 import * as Logger from "effect/Logger";
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configForChild, explainConfig, loadConfig } from "../src/config/index.ts";
 import { loadEnvironment } from "../src/config/environment.ts";
@@ -207,17 +208,6 @@ describe("a system file that cannot be used", () => {
     }),
   );
 
-  it.effect("is not believed if every user can change its folder", () =>
-    Effect.gen(function* () {
-      const { folder, sources } = machine({ requirements: "" });
-      chmodSync(folder, 0o777);
-      const error = yield* Effect.flip(loadConfig(sources));
-      expect(error.message).toBe(
-        `cannot use ${join(folder, "requirements.toml")}: ${folder}: every user can change it`,
-      );
-    }),
-  );
-
   const isRoot = process.geteuid?.() === 0;
   if (!isRoot) console.warn("skipped: only root can make files of other users");
 
@@ -230,7 +220,7 @@ describe("a system file that cannot be used", () => {
       chownSync(join(folder, "config.toml"), 0, 1234);
       chmodSync(join(folder, "config.toml"), 0o664);
       const shared = yield* Effect.flip(loadConfig(sources));
-      expect(shared.message).toContain("group 1234 can change it");
+      expect(shared.message).toContain("its group can change it");
     }),
   );
 
@@ -243,6 +233,109 @@ describe("a system file that cannot be used", () => {
       symlinkSync(target, join(folder, "requirements.toml"));
       const error = yield* Effect.flip(loadConfig(sources));
       expect(error.message).toContain("it belongs to user 1234, not to root");
+    }),
+  );
+
+  it.effect.skipIf(!isRoot)("is not believed if another user can replace a link's target", () =>
+    Effect.gen(function* () {
+      const { folder, sources } = machine({});
+      const other = temporaryFolder();
+      writeFileSync(join(other, "rules.toml"), "");
+      chownSync(other, 1234, 1234);
+      symlinkSync(join(other, "rules.toml"), join(folder, "requirements.toml"));
+      const error = yield* Effect.flip(loadConfig(sources));
+      expect(error.message).toContain(`${other}: it belongs to user 1234, not to root`);
+    }),
+  );
+
+  it.effect.each(["config.toml", "managed_config.toml", "requirements.toml"])(
+    "stops everything if it is a link to a file that does not exist: %s",
+    (name) =>
+      Effect.gen(function* () {
+        const { folder, sources } = machine({});
+        symlinkSync("/nonexistent/rules.toml", join(folder, name));
+        const error = yield* Effect.flip(loadConfig(sources));
+        expect(error).toMatchObject({
+          message: `cannot use ${join(folder, name)}: it is a link to a file that does not exist`,
+          remedy: "contactAdmin",
+        });
+      }),
+  );
+
+  it.effect("stops everything if the folder is a link to a folder that does not exist", () =>
+    Effect.gen(function* () {
+      const systemFolder = join(temporaryFolder(), "codex");
+      symlinkSync("/nonexistent", systemFolder);
+      const { sources } = machine({});
+      const error = yield* Effect.flip(loadConfig({ ...sources, systemFolder }));
+      expect(error.message).toBe(
+        `cannot use ${join(systemFolder, "config.toml")}: there is no such file or folder`,
+      );
+    }),
+  );
+
+  it.effect.each([
+    ["with", { requirements: "" }],
+    ["without", {}],
+  ] satisfies ReadonlyArray<readonly [string, Machine]>)(
+    "stops everything if every user can change the folder, %s a file in it",
+    ([, files]) =>
+      Effect.gen(function* () {
+        const { folder, sources } = machine(files);
+        chmodSync(folder, 0o777);
+        const error = yield* Effect.flip(loadConfig(sources));
+        expect(error.message).toBe(
+          `cannot use ${join(folder, "config.toml")}: ${folder}: every user can change it`,
+        );
+      }),
+  );
+
+  it.effect("is not believed if its group can change it, also if that is root's", () =>
+    Effect.gen(function* () {
+      const { folder, sources } = machine({ requirements: "" });
+      chmodSync(join(folder, "requirements.toml"), 0o664);
+      const error = yield* Effect.flip(loadConfig(sources));
+      expect(error.message).toContain("its group can change it");
+    }),
+  );
+
+  it.effect.each<[string, (path: string) => void, string]>([
+    ["a pipe", (path) => void execFileSync("mkfifo", [path]), "it is not a regular file"],
+    ["a device", (path) => symlinkSync("/dev/zero", path), "it is not a regular file"],
+    ["a loop of links", (path) => symlinkSync(path, path), "it is a loop of symbolic links"],
+    [
+      "a file of 100 MB",
+      (path) => {
+        writeFileSync(path, "");
+        truncateSync(path, 100_000_000);
+      },
+      "it is larger than 1 MiB",
+    ],
+  ])("stops everything if it is %s", ([, make, reason]) =>
+    Effect.gen(function* () {
+      const { folder, sources } = machine({});
+      const path = join(folder, "requirements.toml");
+      make(path);
+      const error = yield* Effect.flip(loadConfig(sources));
+      expect(error.message).toBe(`cannot use ${path}: ${reason}`);
+    }),
+  );
+
+  it.effect.each([
+    ["arrays", `allowed_login_methods = ${"[".repeat(100_000)}`],
+    ["tables", `allowed_login_methods = ${"{ a = ".repeat(100_000)}`],
+  ] as const)("stops everything if its values are nested too deep: %s", ([, requirements]) =>
+    Effect.gen(function* () {
+      expect(yield* refused({ requirements })).toMatchObject({ code: "LOGIN_CONFIG_SYNTAX" });
+    }),
+  );
+
+  it.effect("keeps a rule that follows a __proto__", () =>
+    Effect.gen(function* () {
+      const requirements = `__proto__.allowed_login_methods = ["api"]\nallowed_chatgpt_workspaces = ["ws-1"]\n[model_providers.__proto__]\nbase_url = "https://x.example"\n`;
+      const { administratorRules, modelProviders } = yield* load({ requirements });
+      expect(administratorRules).toMatchObject([{ _tag: "Workspaces", allowed: ["ws-1"] }]);
+      expect(modelProviders.get("__proto__")?.baseUrl).toBe("https://x.example");
     }),
   );
 });

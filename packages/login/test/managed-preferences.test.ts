@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
@@ -44,6 +44,17 @@ const where = /^com\.openai\.codex:requirements_toml_base64 in .*\.plist$/;
 describe.skipIf(process.platform === "win32")(
   "the preferences that device management of macOS forces",
   () => {
+    it("stop everything if they are a link to a file that does not exist", async () => {
+      const sources = open([]);
+      const path = join(temporaryFolder(), "dangling.plist");
+      symlinkSync("/nonexistent.plist", path);
+      const managedPreferences = { ...sources.managedPreferences, files: [path] };
+      const error = await Effect.runPromise(
+        Effect.flip(loadConfig({ ...sources, managedPreferences })),
+      );
+      expect(error.message).toBe(`cannot use ${path}: /bin/cat cannot print it`);
+    });
+
     it("restrict credentials, together with requirements.toml", async () => {
       const sources = open(
         [

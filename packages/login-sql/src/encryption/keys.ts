@@ -1,6 +1,7 @@
-import { execFile } from "node:child_process";
+import { execFile, type ExecFileException } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { privateVariables } from "@agent-auth/login/config/environment";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -42,8 +43,14 @@ const READ_AGAIN_AFTER_MS = 5_000;
 const COMMAND_WITHIN_MS = 10_000;
 const MAX_BYTES = 65_536;
 
-/** Reads the keys at first use, and again after a while: a file after half a minute, a command after an hour. */
-export const makeKeyRing = (source: KeySource): KeyRing => {
+/**
+ * Reads the keys at first use, and again after a while: a file after half a minute, a command after an hour. A command is
+ * killed after `commandWithinMs`, default 10 s.
+ */
+export const makeKeyRing = (
+  source: KeySource,
+  { commandWithinMs = COMMAND_WITHIN_MS }: { readonly commandWithinMs?: number } = {},
+): KeyRing => {
   let known: { readonly keys: ReadonlyArray<StoreKey>; readonly atMs: number } | undefined;
   const one = Semaphore.makeUnsafe(1);
   const keysNotOlderThan = (maxAgeMs: number) =>
@@ -51,7 +58,7 @@ export const makeKeyRing = (source: KeySource): KeyRing => {
       Effect.gen(function* () {
         const nowMs = yield* Clock.currentTimeMillis;
         if (known !== undefined && nowMs - known.atMs < maxAgeMs) return known.keys;
-        const read = Effect.flatMap(readSource(source), parseKeys);
+        const read = Effect.flatMap(readSource(source, commandWithinMs), parseKeys);
         // Keys that were read before remain good while the file is replaced or the KMS does not respond.
         const keys = yield* Effect.catch(read, (problem) =>
           known === undefined ? Effect.fail(problem) : Effect.succeed(known.keys),
@@ -82,7 +89,10 @@ const noKey: KeyProblem = {
   advice: "Write one key per line, as <id>:<base64 of 32 bytes>.",
 };
 
-const readSource = (source: KeySource): Effect.Effect<string, KeyProblem> => {
+const readSource = (
+  source: KeySource,
+  commandWithinMs: number,
+): Effect.Effect<string, KeyProblem> => {
   switch (source._tag) {
     case "Text":
       return Effect.succeed(Redacted.value(source.keys));
@@ -95,24 +105,39 @@ const readSource = (source: KeySource): Effect.Effect<string, KeyProblem> => {
         }),
       });
     case "Command":
-      return runCommand(source.argv);
+      return runCommand(source.argv, commandWithinMs);
   }
 };
 
-const runCommand = ([program, ...args]: readonly [string, ...Array<string>]) =>
-  Effect.callback<string, KeyProblem>((resume) => {
-    const options = { encoding: "utf8", timeout: COMMAND_WITHIN_MS, maxBuffer: MAX_BYTES } as const;
+const runCommand = (
+  [program, ...args]: readonly [string, ...Array<string>],
+  timeout: number,
+): Effect.Effect<string, KeyProblem> =>
+  Effect.callback((resume) => {
+    const env = commandEnvironment(process.env);
+    const limits = { timeout, killSignal: "SIGKILL", maxBuffer: MAX_BYTES } as const;
+    const options = { encoding: "utf8", env, windowsHide: true, ...limits } as const;
     const child = execFile(program, args, options, (error, stdout) => {
       if (error === null) return resume(Effect.succeed(stdout));
-      const status =
-        error.killed === true ? "did not end in time" : `failed (${String(error.code)})`;
       // Its output may be a key, or part of one.
-      const reason = `the key command ${program} ${status}`;
+      const reason = `the key command ${program} ${describeEnd(error)}`;
       resume(Effect.fail({ reason, advice: "Run the command by hand to see why." }));
     });
     child.stdin?.end();
-    return Effect.sync(() => void child.kill());
+    return Effect.sync(() => void child.kill("SIGKILL"));
   });
+
+/** The command does not get the variables that carry a credential, or the store's own URL and keys. */
+const commandEnvironment = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(own).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
+  );
+
+const describeEnd = ({ code, killed, signal }: ExecFileException): string => {
+  if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER")
+    return `printed more than ${MAX_BYTES / 1024} KiB`;
+  return killed === true ? "did not end in time" : `failed (${code ?? signal ?? "unknown"})`;
+};
 
 const keyLine = /^([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/_-]{43}=?)$/;
 

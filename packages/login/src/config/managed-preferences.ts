@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import { ConfigSyntaxError, ConfigUnreadable } from "../errors/config.ts";
 
@@ -66,7 +66,8 @@ export const readPreference = (
 
 const exists = (path: string): boolean => {
   try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+    // A link to a file that does not exist is not the same as none.
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
     return true; // printing it says why it cannot be read
   }

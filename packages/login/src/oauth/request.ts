@@ -13,7 +13,7 @@ import {
   type SignInError,
 } from "../errors/oauth.ts";
 import { describeConnectionCode } from "../http/connection-error.ts";
-import { parseJson } from "@agent-auth/agent-identity/encoding";
+import { parseJsonObject } from "@agent-auth/agent-identity/encoding";
 
 /** Sends JSON to an endpoint of the authority and returns the response of any status. */
 export const sendJson = (
@@ -56,13 +56,13 @@ export const retryPauses = <E>(retryAfterMsOf: (error: E) => number | undefined)
 /** Returns whether the status of a response is 2xx. */
 export const isSuccess = ({ status }: HttpResponse): boolean => isSuccessStatus(status);
 
-/** Parses a JSON response. `problem` names the members that are missing or have the wrong type, and quotes no value. */
+/** Parses a JSON response whose names are unique. `problem` names the members that are missing or have the wrong type, and quotes no value. */
 export const parseResponse = <T>(
   schema: z.ZodMiniType<T>,
   body: string,
 ): { readonly value: T } | { readonly problem: string } => {
-  const json = parseJson(body);
-  if (json === undefined) return { problem: "it is not JSON" };
+  const json = parseJsonObject(Buffer.from(body));
+  if (typeof json === "string") return { problem: `it ${json}` };
   const parsed = z.safeParse(schema, json);
   if (parsed.success) return { value: parsed.data };
   const paths = parsed.error.issues.map((issue) => issue.path.join(".") || "the body");

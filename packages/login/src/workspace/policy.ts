@@ -13,15 +13,20 @@ import type { ForbiddenByAdministrator } from "../errors/restriction.ts";
 import { WorkspacePolicyConflict } from "../errors/workspace.ts";
 import { compact } from "../internal/compact.ts";
 
-const Fragments = z.nullish(
-  z.object({
-    enterprise_managed: z.nullish(
-      z.array(z.object({ name: z.nullish(z.string()), contents: z.string() })),
-    ),
-  }),
+const List = z.array(z.object({ name: z.nullish(z.string()), contents: z.string() }));
+
+/** A list of fragments with a name that this version does not know could contain rules, so it must be empty. */
+const Fragments = z.nullable(
+  z.catchall(
+    z.object({ enterprise_managed: z.nullish(List) }),
+    z.unknown().check(z.refine((value) => !Array.isArray(value) || value.length === 0)),
+  ),
 );
 
-/** The answer of `config/bundle`: fragments of `config.toml` and of `requirements.toml`. */
+/**
+ * The answer of `config/bundle`: fragments of `config.toml` and of `requirements.toml`. Both members are required, or an
+ * answer of another kind would count as one without a policy.
+ */
 export const ConfigBundle = z.object({ config_toml: Fragments, requirements_toml: Fragments });
 
 export type ConfigBundle = z.infer<typeof ConfigBundle>;

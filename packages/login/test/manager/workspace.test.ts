@@ -1,7 +1,16 @@
-import { chmod, readdir, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { HttpTransport } from "@agent-auth/agent-identity/http";
-import type { TestAuthority, TestAuthorityOptions } from "@agent-auth/test-authority";
+import type { Behaviour, TestAuthority, TestAuthorityOptions } from "@agent-auth/test-authority";
 import * as Effect from "effect/Effect";
 import * as Logger from "effect/Logger";
 import * as Option from "effect/Option";
@@ -70,6 +79,8 @@ const onlyFile = async (home: Home): Promise<string> => {
   const [name = ""] = (await readdir(folder)).filter((file) => file.startsWith("workspace-"));
   return join(folder, name);
 };
+
+const redirect: Behaviour = { status: 307, headers: { location: "https://elsewhere.example/" } };
 
 /** A manager whose requests get this status. */
 const withStatus = async <A, E>(
@@ -180,6 +191,18 @@ describe("the routing of a workspace", () => {
     const error = await fail({ authority, home });
     expect(error).toMatchObject({ code: "LOGIN_WORKSPACE_ROUTING_REFUSED", why });
     expect(home.isSignedIn()).toBe(true);
+  });
+
+  it.each<[string, Behaviour, string]>([
+    ["a redirect to another server", redirect, "redirect"],
+    ["a page", { status: 200, body: "<html></html>" }, "it is not JSON"],
+    ["two lists", { status: 200, body: '{"accounts":[],"accounts":[]}' }, "a duplicate name"],
+  ])("fails closed if the backend responds with %s", async (_, behaviour, problem) => {
+    const { authority, home } = await openWorkspace();
+    authority.behave("accountsCheck", behaviour);
+    const error = await fail({ authority, home });
+    expect(error.code).toBe("LOGIN_WORKSPACE_CHECK_FAILED");
+    expect(error.message).toContain(problem);
   });
 
   it("is refused if the override is not known", async () => {
@@ -359,6 +382,36 @@ describe("the stored answers", () => {
     await ask({ authority, home });
     expect(authority.count("accountsCheck")).toBe(3);
   });
+
+  it.each<[string, (file: string, text: string) => Promise<unknown>]>([
+    [
+      "are from the future",
+      (file, text) =>
+        writeFile(file, text.replace(/"askedAtMs":\d+/, `"askedAtMs":${Date.now() + HOUR_MS}`)),
+    ],
+    [
+      "are of another account",
+      (file, text) => writeFile(file, text.replace('"accountId":"ws-1"', '"accountId":"ws-2"')),
+    ],
+    [
+      "are of another backend",
+      (file, text) => writeFile(file, text.replace("http://", "https://")),
+    ],
+    [
+      "are reached by a link",
+      async (file) => {
+        await rename(file, `${file}.moved`);
+        await symlink(`${file}.moved`, file);
+      },
+    ],
+  ])("are not used if they %s", async (_, change) => {
+    const { authority, home } = await openWorkspace();
+    await ask({ authority, home });
+    const file = await onlyFile(home);
+    await change(file, await readFile(file, "utf8"));
+    await ask({ authority, home });
+    expect(authority.count("accountsCheck")).toBe(2);
+  });
 });
 
 describe("the policy of a workspace", () => {
@@ -477,6 +530,45 @@ describe("the policy of a workspace", () => {
     expect(error.message).toBe(
       `cannot load the policy of workspace ws-1 from ${authority.url}: it responded with status 500`,
     );
+    expect(authority.count("accountsCheck")).toBe(0);
+  });
+
+  it.each<[string, Behaviour, string]>([
+    ["an error", { status: 200, body: { error: "x" } }, "config_toml, requirements_toml missing"],
+    ["nothing", { status: 200, body: "" }, "it is not JSON"],
+    ["a list", { status: 200, body: [] }, "it is not a JSON object"],
+    ["a page", { status: 200, body: "<html></html>" }, "it is not JSON"],
+    ["half of it", { status: 200, body: { config_toml: null } }, "requirements_toml missing"],
+    [
+      "two policies",
+      {
+        status: 200,
+        body: '{"config_toml":null,"requirements_toml":{"enterprise_managed":[{"contents":"x"}]},"requirements_toml":null}',
+      },
+      "it has a duplicate name",
+    ],
+    [
+      "a policy in its __proto__",
+      { status: 200, body: '{"__proto__":{"config_toml":null,"requirements_toml":null}}' },
+      "config_toml, requirements_toml missing",
+    ],
+    [
+      "fragments of an unknown kind",
+      {
+        status: 200,
+        body: { config_toml: null, requirements_toml: { user_managed: [{ contents: "a = 1" }] } },
+      },
+      "requirements_toml.user_managed missing or of the wrong type",
+    ],
+    ["JSON that is nested deep", { status: 200, body: "[".repeat(500_000) }, "it is not JSON"],
+    ["100 MB", { oversizedBytes: 100_000_000 }, "larger than 1048576 bytes"],
+    ["a redirect to another server", redirect, "redirect"],
+  ])("fails closed if the backend responds with %s", async (_, behaviour, problem) => {
+    const { authority, home } = await openEnterprise();
+    authority.behave("configBundle", behaviour);
+    const error = await fail({ authority, home });
+    expect(error.code).toBe("LOGIN_WORKSPACE_CHECK_FAILED");
+    expect(error.message).toContain(problem);
     expect(authority.count("accountsCheck")).toBe(0);
   });
 

@@ -93,7 +93,7 @@ describe("a token file", () => {
   it("is trimmed", async () => {
     const setup = await openFileIdentity();
     const token = await setup.authority.mintIdentityToken();
-    await setup.writeToken(`\n ${token}\r\n`);
+    await setup.writeToken(`\uFEFF\n ${token}\r\n`);
     await withManager(setup, (manager) => manager.current);
     expect(setup.authority.requestsTo("workloadExchange")[0]?.form().get("assertion")).toBe(token);
   });
@@ -107,6 +107,16 @@ describe("a token file", () => {
     [
       "contains NUL",
       ({ writeToken }) => writeToken("a\0b"),
+      "the workload identity assertion is invalid",
+    ],
+    [
+      "contains two tokens",
+      ({ writeToken }) => writeToken("a.b.c\r\nd.e.f\r\n"),
+      "the workload identity assertion is invalid",
+    ],
+    [
+      "contains a second byte order mark",
+      ({ writeToken }) => writeToken("a.b.c\n\uFEFFd.e.f"),
       "the workload identity assertion is invalid",
     ],
     [

@@ -102,6 +102,36 @@ describe.each(platforms)("the source %s", (source, endpoint) => {
     );
   });
 
+  it.each([
+    ["an error page", async () => "<html><body>error</body></html>", "is not a JWT"],
+    ["an error", async () => '{"error":"invalid"}', "is not a JWT"],
+    [
+      "an expired token",
+      (authority: TestAuthority) => authority.mintIdentityToken({ audience, expiresInSeconds: -1 }),
+      "has expired",
+    ],
+    [
+      "a token whose expiry is text",
+      (authority: TestAuthority) =>
+        authority.mintIdentityToken({ audience, claims: { exp: "9999999999" } }),
+      "does not say when it expires",
+    ],
+    [
+      "a token for another audience",
+      (authority: TestAuthority) => authority.mintIdentityToken({ audience: "https://x.example" }),
+      `was not issued for the audience ${audience}`,
+    ],
+  ])("sends nothing on if the platform responds with %s", async (_, answer, problem) => {
+    const { authority, failure } = await open(source);
+    const token = await answer(authority);
+    const headers = { "metadata-flavor": "Google" };
+    const body = source === "gce" ? token : { value: token, token };
+    authority.behave(endpoint, { status: 200, headers, body });
+    const error = await failure(authority.platformVariables(source));
+    expect(error.message).toBe(`${source}: the identity token ${problem}`);
+    expect(authority.count("workloadExchange")).toBe(0);
+  });
+
   it("says so if a failure may be temporary", async () => {
     const { authority, failure } = await open(source);
     authority.behave(endpoint, { status: 503, headers: { "metadata-flavor": "Google" } });
@@ -174,6 +204,29 @@ describe("the metadata servers", () => {
     const error = await failure({}, { endpoint: authority.url });
     expect(error.message).toBe("azure-imds: the metadata service responded with status 400");
     expect(error.hint).toContain("managed identity");
+  });
+
+  it.each([
+    ["an error page", async () => "<html><body>error</body></html>", "assertion is invalid"],
+    ["an error", async () => ({ error: "invalid_request" }), "assertion is invalid"],
+    [
+      "a text that is no token",
+      async () => ({ access_token: "error", expires_in: "3600" }),
+      "is not a JWT",
+    ],
+    [
+      "an expired token that claims a long life",
+      async (authority: TestAuthority) => ({
+        access_token: await authority.mintIdentityToken({ audience, expiresInSeconds: -1 }),
+        expires_in: "99999999999",
+      }),
+      "has expired",
+    ],
+  ])("of Azure that respond with 200 and %s are not believed", async (_, answer, problem) => {
+    const { authority, failure } = await open("azure-imds");
+    authority.behave("azureIdToken", { status: 200, body: await answer(authority) });
+    expect((await failure({}, { endpoint: authority.url })).message).toContain(problem);
+    expect(authority.count("workloadExchange")).toBe(0);
   });
 
   it.each(["gce", "azure-imds"] as const)(

@@ -2,7 +2,7 @@ import { isTransientStatus } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import { requestMetadata } from "./metadata-request.ts";
 import {
-  checkToken,
+  checkPlatformToken,
   type FetchIdentityToken,
   requireAudience,
   textMember,
@@ -34,5 +34,5 @@ export const fetchFromAzureImds: FetchIdentityToken = Effect.fnUntraced(function
     );
   }
   const token = textMember(body, "access_token");
-  return yield* checkToken(source, token ?? "", hint);
+  return yield* checkPlatformToken(source, token ?? "", hint);
 });

@@ -1,7 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { parsePlatformUrl, requestToken } from "./platform-request.ts";
-import { checkToken, type FetchIdentityToken, requireAudience, requireVariable } from "./source.ts";
+import {
+  checkPlatformToken,
+  type FetchIdentityToken,
+  requireAudience,
+  requireVariable,
+} from "./source.ts";
 
 const hint =
   "Run this program in a Buildkite job. If the job runs in a container, pass the variable to it (docker plugin: propagate-environment).";
@@ -33,6 +38,6 @@ export const fetchFromBuildkite: FetchIdentityToken = Effect.fnUntraced(
       "token",
       hint,
     );
-    return yield* checkToken(source, token, hint);
+    return yield* checkPlatformToken(source, token, hint);
   },
 );

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { checkClaims, checkToken, type FetchIdentityToken, requireVariable } from "./source.ts";
+import { checkPlatformToken, type FetchIdentityToken, requireVariable } from "./source.ts";
 
 // CI systems that put the identity token into a variable of the job.
 
@@ -12,8 +12,7 @@ export const fetchFromGitlab: FetchIdentityToken = (source, environment) => {
   const name = source.tokenVariable ?? defaultGitlabVariable;
   const hint = `Add to the job: id_tokens: { ${name}: { aud: "${source.audience ?? "YOUR_AUDIENCE"}" } }`;
   return requireVariable(source, environment, name, hint).pipe(
-    Effect.flatMap((value) => checkToken(source, Redacted.value(value), hint)),
-    Effect.flatMap((token) => checkClaims(source, token, hint)),
+    Effect.flatMap((value) => checkPlatformToken(source, Redacted.value(value), hint)),
   );
 };
 
@@ -27,7 +26,6 @@ export const fetchFromCircleci: FetchIdentityToken = (source, environment) => {
       ? "CIRCLE_OIDC_TOKEN"
       : "CIRCLE_OIDC_TOKEN_V2";
   return requireVariable(source, environment, source.tokenVariable ?? name, circleHint).pipe(
-    Effect.flatMap((value) => checkToken(source, Redacted.value(value), circleHint)),
-    Effect.flatMap((token) => checkClaims(source, token, circleHint)),
+    Effect.flatMap((value) => checkPlatformToken(source, Redacted.value(value), circleHint)),
   );
 };

@@ -1,7 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { requestMetadata } from "./metadata-request.ts";
-import { checkToken, type FetchIdentityToken, requireAudience, unavailable } from "./source.ts";
+import {
+  checkPlatformToken,
+  type FetchIdentityToken,
+  requireAudience,
+  unavailable,
+} from "./source.ts";
 
 const hint =
   "Run this program on Google Cloud (Compute Engine, GKE, Cloud Run, Cloud Build) with a service account attached.";
@@ -32,5 +37,5 @@ export const fetchFromGce: FetchIdentityToken = Effect.fnUntraced(function* (sou
       response.status === 404 ? "Attach a service account to the machine." : hint,
       response.status >= 500 ? "retry" : "fixEnvironment",
     );
-  return yield* checkToken(source, response.body, hint);
+  return yield* checkPlatformToken(source, response.body, hint);
 });

@@ -1,7 +1,12 @@
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { parsePlatformUrl, requestToken } from "./platform-request.ts";
-import { checkToken, type FetchIdentityToken, requireAudience, requireVariable } from "./source.ts";
+import {
+  checkPlatformToken,
+  type FetchIdentityToken,
+  requireAudience,
+  requireVariable,
+} from "./source.ts";
 
 const hint = "Give the job the permission `id-token: write`.";
 
@@ -24,6 +29,6 @@ export const fetchFromGithub: FetchIdentityToken = Effect.fnUntraced(
     });
     const headers = { accept: "application/json", authorization };
     const token = yield* requestToken(source, { method: "GET", url, headers }, "value", hint);
-    return yield* checkToken(source, token, hint);
+    return yield* checkPlatformToken(source, token, hint);
   },
 );

@@ -61,7 +61,7 @@ export const requireAudience = (
       )
     : Effect.succeed(source.audience);
 
-/** A token that a platform supplied, trimmed. Fails if it is empty, too long or cannot be a token. */
+/** A token that a platform supplied, trimmed. Fails if it is empty, too long or more than one word. */
 export const checkToken = (
   source: IdentitySource,
   text: string,
@@ -70,32 +70,42 @@ export const checkToken = (
   const token = text.trim();
   if (Buffer.byteLength(token) > maxTokenBytes)
     return Effect.fail(unavailable(source, "the workload identity assertion exceeds 16 KiB", hint));
-  return token === "" || /[\0\uFFFD]/.test(token)
+  return token === "" || /[\p{Cc}\s\uFFFD]/u.test(token)
     ? Effect.fail(unavailable(source, "the workload identity assertion is invalid", hint))
     : Effect.succeed(Redacted.make(token, { label: "identity token" }));
 };
 
+/** A token of the platform, after `checkToken` and `checkClaims`. */
+export const checkPlatformToken = (
+  source: IdentitySource,
+  text: string,
+  hint: string,
+): Effect.Effect<Redacted.Redacted, IdentityTokenUnavailable> =>
+  Effect.flatMap(checkToken(source, text, hint), (token) => checkClaims(source, token, hint));
+
 /**
- * Fails early, with a better reason than the token endpoint gives, if the token is a JWT that has expired or was issued
- * for another audience than the configured one. Nothing is verified: the token endpoint does that.
+ * Fails early, with a better reason than the token endpoint gives, if the token is not a JWT, if it has expired or does
+ * not say when, or if it was issued for another audience than the configured one. Nothing is verified: the token endpoint
+ * does that.
  */
 export const checkClaims = Effect.fnUntraced(function* (
   source: IdentitySource,
   token: Redacted.Redacted,
   hint: string,
 ): Effect.fn.Return<Redacted.Redacted, IdentityTokenUnavailable> {
+  const fail = (what: string) =>
+    Effect.fail(unavailable(source, `${source.name}: the identity token ${what}`, hint));
   const claims = unverifiedClaims(Redacted.value(token));
-  if (claims === undefined) return token;
+  // An error page, for example, must not be sent to the token endpoint.
+  if (claims === undefined) return yield* fail("is not a JWT");
   const { audiences, exp } = claims;
-  if (typeof exp === "number" && exp * 1000 <= (yield* Clock.currentTimeMillis))
-    return yield* unavailable(source, `${source.name}: the identity token has expired`, hint);
+  if (typeof exp !== "number") return yield* fail("does not say when it expires");
+  if (exp * 1000 <= (yield* Clock.currentTimeMillis)) return yield* fail("has expired");
   const { audience } = source;
-  if (audience === undefined || audiences.includes(audience)) return token;
-  return yield* unavailable(
-    source,
-    `${source.name}: the identity token was not issued for the audience ${audience}`,
-    hint,
-  );
+  // Azure may issue a token for an application under another of its names.
+  if (audience === undefined || source.name === "azure-imds" || audiences.includes(audience))
+    return token;
+  return yield* fail(`was not issued for the audience ${audience}`);
 });
 
 /** The audiences and the expiry that a JWT claims, without verification; `undefined` if the text is not a JWT. */
