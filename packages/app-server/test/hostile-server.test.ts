@@ -44,9 +44,9 @@ describe("a hostile app server", () => {
   });
 
   it.each([
-    ["a terminal's window title", "no\u001b]0;owned\u0007", "no ]0;owned "],
+    ["a terminal's window title", "no\u001b]0;owned\u0007", "no ]0;owned"],
     ["a second line", "no\nagent-auth: signed in", "no agent-auth: signed in"],
-    ["text that runs backwards", "no \u202egnp.exe", "no  gnp.exe"],
+    ["text that runs backwards", "no \u202egnp.exe", "no gnp.exe"],
   ])("whose error contains %s makes an error of one plain line", async (_, message, shown) => {
     const { client, stdout } = connected();
     const answer = client.request("account/read").catch((error: unknown) => error);

@@ -23,13 +23,13 @@ describe("README.md", () => {
       const url = "http://127.0.0.1:" + server.address().port;
       const headers = { authorization: "Bearer " + jwt };
       const whoami = await fetch(url + "/v1/user-auth-credential/whoami", { headers });
-      console.log((await whoami.json()).chatgpt_account_id, (await fetch(url)).status);
+      process.stdout.write((await whoami.json()).chatgpt_account_id + " " + (await fetch(url)).status);
       server.closeAllConnections();
       server.close();
       await gateway.close();`;
     const flags = ["--conditions=@agent-auth/source", "--input-type=module", "--eval", script];
     const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd });
-    expect(stdout).toBe("team-1 401\n");
+    expect(stdout).toBe("team-1 401");
     await rm(cwd, { recursive: true });
   });
 });

@@ -32,9 +32,12 @@ const startClient = async () => {
 /** One server and client for the tests of a file. */
 export const sharedRedis = () => (redis ??= startClient());
 
+/** Test files share their modules, so the next file starts its own servers. */
 export const stopServers = async (): Promise<void> => {
-  await (await server)?.[Symbol.asyncDispose]();
-  const started = await redis;
+  const [postgres, started] = [await server, await redis];
+  server = undefined;
+  redis = undefined;
+  await postgres?.[Symbol.asyncDispose]();
   started?.client.destroy();
   await started?.server[Symbol.asyncDispose]();
 };

@@ -73,7 +73,9 @@ describe("the parameters of a hostile client", () => {
     const params = { clientInfo, capabilities: { optOutNotificationMethods } };
     await server.connection.request("initialize", params);
     await server.connection.request("account/login/start", { type: "apiKey", apiKey: "sk-test" });
-    await expect.poll(() => told).toEqual(["account/login/completed"]);
+    await expect
+      .poll(() => told)
+      .toEqual(["remoteControl/status/changed", "account/login/completed"]);
   });
 
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])(

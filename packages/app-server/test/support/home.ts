@@ -7,7 +7,7 @@ import { onTestFinished } from "vitest";
 /** A CODEX_HOME of the test's own, removed at its end. */
 export const openHome = async (): Promise<string> => {
   const home = await mkdtemp(join(tmpdir(), "app-server-"));
-  onTestFinished(() => rm(home, { recursive: true, force: true }));
+  onTestFinished(() => rm(home, { recursive: true, force: true, maxRetries: 5 }));
   return home;
 };
 
