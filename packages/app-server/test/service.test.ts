@@ -294,6 +294,38 @@ it("two services in one process share nothing", async () => {
   await rm(join(one.home, "auth.json"));
 });
 
+it("tokens lent to one service are not those of the other, and its logout does not end them", async () => {
+  const authority = await openAuthority();
+  const one = await openService({ authority });
+  const two = await openService({ authority });
+  const lender = owner(() => new Promise(() => {}));
+  const tokens = await lend(authority);
+  await one.service.lendTokens(tokens, lender);
+  await eventually(one.events, 1);
+  expect((await two.service.read()).account).toBeNull();
+  await two.service.logout();
+  await two.service.releaseOwner(lender);
+  expect((await authStatus(one.service)).authToken).toBe(tokens.accessToken);
+  expect((await authStatus(two.service)).authToken).toBeNull();
+});
+
+it("services of two authorities send each token only to its own", async () => {
+  const authorities = [await openAuthority(), await openAuthority()];
+  const tokens = await Promise.all(authorities.map((authority) => lend(authority)));
+  for (const [index, authority] of authorities.entries()) {
+    const { service } = await openService({ authority });
+    await service.lendTokens(
+      tokens[index] ?? { accessToken: "", chatgptAccountId: "" },
+      owner(() => Promise.reject(new Error("no"))),
+    );
+    await expect(service.rateLimits()).rejects.toMatchObject({ status: 404 });
+  }
+  for (const [index, authority] of authorities.entries()) {
+    const sent = authority.requests.flatMap(({ headers }) => headers["authorization"] ?? []);
+    expect(new Set(sent)).toEqual(new Set([`Bearer ${tokens[index]?.accessToken}`]));
+  }
+});
+
 describe("forced refreshes of a client that asks in a loop", () => {
   it.each([
     { title: "account/read", calls: 20, expected: 3 },

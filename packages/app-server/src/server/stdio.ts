@@ -85,6 +85,7 @@ const atMost = async (ms: number, work: Promise<void>): Promise<void> => {
 };
 
 const NEWLINE = 0x0a;
+const tooLong = `a message of more than ${MAX_MESSAGE_BYTES / 1024} KiB was ignored`;
 
 /** Splits chunks into lines. A line that is too long is skipped without being kept. */
 const makeLineReader = (onLine: (line: string) => void, onSkipped: (reason: string) => void) => {
@@ -98,7 +99,7 @@ const makeLineReader = (onLine: (line: string) => void, onSkipped: (reason: stri
     if (bytes <= MAX_MESSAGE_BYTES) return void parts.push(part);
     parts = [];
     isSkipping = true;
-    onSkipped(`a message of more than ${MAX_MESSAGE_BYTES / 1024} KiB was ignored`);
+    onSkipped(tooLong);
   };
 
   const take = (): Buffer => {
@@ -111,7 +112,7 @@ const makeLineReader = (onLine: (line: string) => void, onSkipped: (reason: stri
   };
 
   const tell = (block: Buffer): void => {
-    if (isUtf8(block)) {
+    if (block.length <= MAX_MESSAGE_BYTES && isUtf8(block)) {
       for (const line of block.toString().split("\n")) if (line !== "") onLine(line);
       return;
     }
@@ -119,7 +120,8 @@ const makeLineReader = (onLine: (line: string) => void, onSkipped: (reason: stri
       const found = block.indexOf(NEWLINE, start);
       const end = found < 0 ? block.length : found;
       const line = block.subarray(start, end);
-      if (isUtf8(line)) onLine(line.toString());
+      if (line.length > MAX_MESSAGE_BYTES) onSkipped(tooLong);
+      else if (isUtf8(line)) onLine(line.toString());
       else onSkipped("a message that is not UTF-8 was ignored");
       start = end + 1;
     }

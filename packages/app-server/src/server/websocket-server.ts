@@ -27,6 +27,8 @@ export interface WebSocketServerOptions {
   readonly isPeerAllowed?: (socket: Socket) => boolean;
   /** Milliseconds between pings. A client that does not answer one before the next is disconnected. Default 30000. */
   readonly pingEveryMs?: number;
+  /** Milliseconds for the HTTP request that opens a WebSocket. Default 10000. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** An HTTP server that opens WebSockets; the caller lets it listen. */
@@ -52,14 +54,14 @@ const STOP_GRACE_MS = 250;
 /** Proxies close connections that are idle for a minute, and a client that has gone is noticed within two pings. */
 const PING_EVERY_MS = 30_000;
 
-const httpOptions: ServerOptions = {
+const httpOptions = (handshakeTimeoutMs: number): ServerOptions => ({
   maxHeaderSize: 16 * 1024,
-  headersTimeout: HANDSHAKE_TIMEOUT_MS,
-  requestTimeout: HANDSHAKE_TIMEOUT_MS,
+  headersTimeout: handshakeTimeoutMs,
+  requestTimeout: handshakeTimeoutMs,
   keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 5_000,
+  connectionsCheckingInterval: handshakeTimeoutMs / 2,
   noDelay: true,
-};
+});
 
 const webSocketOptions = {
   noServer: true,
@@ -80,7 +82,7 @@ export const makeWebSocketServer = (options: WebSocketServerOptions): RunningWeb
   new ClientServer(options);
 
 class ClientServer implements RunningWebSocketServer {
-  readonly server = createServer(httpOptions);
+  readonly server: Server;
   readonly #upgrader = new WebSocketServer(webSocketOptions);
   readonly #options: WebSocketServerOptions;
   readonly #handshakes = new Set<Socket>();
@@ -89,6 +91,7 @@ class ClientServer implements RunningWebSocketServer {
 
   constructor(options: WebSocketServerOptions) {
     this.#options = options;
+    this.server = createServer(httpOptions(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS));
     this.server.on("connection", (socket) => this.#greet(socket));
     this.server.on("request", (request, response) =>
       respond(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { makeSessionHost, openSession } from "../../src/rpc/session.ts";
+import { growthOf } from "../support/memory.ts";
 import { makeMethods } from "../support/methods.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -230,13 +231,22 @@ describe("a session", () => {
     ]);
   });
 
-  it("keeps nothing of a million ids", async () => {
-    const { session, sent } = start();
-    for (let id = 0; id < 1_000_000; id++) {
-      session.receive(`{"id":"${id}","method":"echo","params":1}`);
-      sent.length = 0;
-    }
-    await session.settled();
+  it.each([
+    ["a million requests", 1_000_000, (id: number) => `{"id":"${id}","method":"echo","params":1}`],
+    ["200,000 requests that are wrong", 200_000, (id: number) => `{"id":${id},"method":"fail"}`],
+    ["200,000 answers to nothing", 200_000, (id: number) => `{"id":${id},"result":1}`],
+    ["200,000 notifications", 200_000, (id: number) => `{"method":"told","params":{"id":${id}}}`],
+  ])("keeps nothing of %s, each with an id of its own", async (_, count, message) => {
+    const { methods, session, sent } = start();
+    const growth = await growthOf(async () => {
+      for (let id = 0; id < count; id++) {
+        session.receive(message(id));
+        sent.length = 0;
+        methods.received.length = 0;
+      }
+      await session.settled();
+    });
+    expect(growth).toBeLessThan(8);
     session.receive(request(7, "echo", "again"));
     expect(sent).toEqual(['{"id":7,"result":"again"}']);
   });

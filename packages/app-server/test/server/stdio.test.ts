@@ -70,6 +70,15 @@ describe("serveStdio", () => {
     expect(server.warnings).toContain("a message of more than 256 KiB was ignored");
   });
 
+  it("skips such a line between two others of the same chunk", async () => {
+    const server = start();
+    server.read();
+    const long = request(9, "echo", "x".repeat(300 * 1024));
+    server.input.write(`${request(1)}${long}${request(2)}`);
+    expect(await server.end()).toEqual(['{"id":1,"result":{}}', '{"id":2,"result":{}}']);
+    expect(server.warnings).toEqual(["a message of more than 256 KiB was ignored"]);
+  });
+
   it("does not keep a line that never ends", async () => {
     const server = start();
     server.read();

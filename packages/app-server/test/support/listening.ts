@@ -1,3 +1,6 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Scope from "effect/Scope";
@@ -36,3 +39,13 @@ export const startUnixSocket = async (
   const { path: socketPath, ...rest } = await opened(listen);
   return { socketPath, ...rest, methods };
 };
+
+/** Starts a listener of each kind that speaks WebSocket. */
+export const listeners = [
+  { kind: "a port", listen: startWebSocket },
+  {
+    kind: "a Unix socket",
+    listen: (options: { readonly pingEveryMs?: number } = {}) =>
+      startUnixSocket(join(mkdtempSync(join(tmpdir(), "aa-sock-")), "s"), options),
+  },
+] as const;

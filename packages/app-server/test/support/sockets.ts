@@ -5,6 +5,10 @@ import { WebSocket } from "ws";
 /** Where a server listens: a port of 127.0.0.1, or a Unix socket. */
 export type Target = { readonly port: number } | { readonly socketPath: string };
 
+/** A connection without a handshake. */
+export const connectTo = (target: Target): Socket =>
+  "port" in target ? connect(target.port, "127.0.0.1") : connect(target.socketPath);
+
 const headersOf = (headers: Readonly<Record<string, string | readonly string[]>>) =>
   Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().map((one) => `${name}: ${one}`),
@@ -17,8 +21,7 @@ export const handshake = (
   path = "/",
 ): Promise<{ readonly status: number; readonly body: string }> =>
   new Promise((resolve, reject) => {
-    const socket =
-      "port" in target ? connect(target.port, "127.0.0.1") : connect(target.socketPath);
+    const socket = connectTo(target);
     const all = {
       Host: "127.0.0.1",
       Connection: "Upgrade",
@@ -115,6 +118,14 @@ export class Client implements Disposable {
   }
 }
 
+/** Whether the server answers a client that behaves. */
+export const stillServes = async (target: Target): Promise<boolean> => {
+  using client = await Client.open(target);
+  client.send({ id: 1, method: "echo", params: "here" });
+  const [answer] = await client.received(1);
+  return answer === '{"id":1,"result":"here"}';
+};
+
 /** The header of a client frame (RFC 6455 §5.2): final, masked with zeros. */
 export const frameHeader = (opcode: number, length: number, isFinal = true): Buffer => {
   const first = (isFinal ? 0x80 : 0) | opcode;
@@ -130,9 +141,9 @@ export const frameHeader = (opcode: number, length: number, isFinal = true): Buf
 };
 
 /** A connection on which frames are written by hand, after a correct handshake. */
-export const rawClient = (port: number): Promise<Socket> =>
+export const rawClient = (target: Target): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connectTo(target);
     socket.write(
       "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
