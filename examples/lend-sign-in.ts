@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connectStdio, createAppServerClient } from "@agent-auth/app-server/client";
 import { lendSignIn } from "@agent-auth/app-server/host";
 import { createAuthManager } from "@agent-auth/login/promises";
@@ -18,6 +19,7 @@ const server = spawn(command, args, {
   // A separate home, so that the server has no sign-in beside the one that it is lent.
   env: { ...process.env, CODEX_HOME: process.env["SERVER_HOME"] },
 });
+await once(server, "spawn"); // rejects if there is no such command
 await using client = createAppServerClient(connectStdio(server));
 await client.initialize({
   clientInfo: { name: "lend-sign-in", version: "1.0.0" },
@@ -25,7 +27,8 @@ await client.initialize({
 });
 await using lent = await lendSignIn(client, manager);
 
-const { account } = await client.call("account/read", {});
-console.log(account?.type === "chatgpt" ? `lent to ${account.email}` : "not signed in");
+const { account, accountUnavailable } = await client.call("account/read", {});
+if (account?.type === "chatgpt") console.log(`lent to ${account.email}`);
+else console.log(`the server has no account: ${accountUnavailable?.message ?? "no reason given"}`);
 // From here on, start threads and turns with client.request("thread/start", …).
 await lent.close();

@@ -14,7 +14,7 @@ export const serveSpec = defineSpec({
     listen: {
       type: "string",
       value: "URL",
-      summary: "stdio:// (default), unix://, unix://PATH, ws://IP:PORT, or off",
+      summary: "stdio:// (default), unix://, unix://PATH, or ws://IP:PORT",
     },
     stdio: { type: "boolean", summary: "the same as --listen stdio://" },
     "ws-auth": {
