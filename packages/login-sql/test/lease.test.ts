@@ -61,6 +61,16 @@ for (const { name, newUrl } of useDatabases()) {
         }),
       ));
 
+    it("is not waited for longer by another task of its holder", () =>
+      run(
+        Effect.gen(function* () {
+          const one = yield* open(newUrl(), { maxLockWaitMs: 100 });
+          yield* one.lock.acquire;
+          const error = yield* Effect.flip(Effect.scoped(one.lock.acquire));
+          expect(error._tag).toBe("LeaseBusy");
+        }),
+      ));
+
     it("ends by the database's clock if its holder was killed before it spent anything", () =>
       run(
         Effect.gen(function* () {
@@ -124,9 +134,14 @@ for (const { name, newUrl } of useDatabases()) {
       ));
 
     it.each([
-      { title: "the same program", end: (one: SqlStore) => tokenOf(one) },
+      {
+        title: "the same program once its lease is released",
+        isReleased: true,
+        end: (one: SqlStore) => tokenOf(one),
+      },
       {
         title: "anyone after a new sign-in",
+        isReleased: false,
         end: (_: SqlStore, other: SqlStore) =>
           Effect.andThen(
             Effect.flatMap(signIn("rt-9"), (document) => other.store.save(document)),
@@ -135,18 +150,19 @@ for (const { name, newUrl } of useDatabases()) {
       },
       {
         title: "anyone after the attempts have failed",
+        isReleased: false,
         end: (one: SqlStore, other: SqlStore) =>
           Effect.andThen(
             one.lock.recordOutcome(outcome({ _tag: "Failed", failures: 1 })),
             tokenOf(other),
           ),
       },
-    ])("is given to $title", ({ end }) =>
+    ])("is given to $title", ({ end, isReleased }) =>
       run(
         Effect.gen(function* () {
           const { one, other, url } = yield* openTwo();
-          const { confirm } = yield* one.lock.acquire;
-          yield* confirm;
+          const spend = Effect.flatMap(one.lock.acquire, ({ confirm }) => confirm);
+          yield* isReleased ? Effect.scoped(spend) : spend;
           yield* endLease(url);
           expect(yield* end(one, other)).toBe(2);
         }),

@@ -77,7 +77,8 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
 
   const remember = (version: number, text: string | null) =>
     Effect.sync(() => {
-      known = { version, text };
+      // Reads end in any order: an older one does not replace a newer one.
+      if (known === undefined || version >= known.version) known = { version, text };
     });
 
   /**
@@ -99,9 +100,12 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
 
   const readRow = (operation: Operation) =>
     Effect.gen(function* () {
+      // What a concurrent save of this program writes while the row is read does not make the row an older one.
+      const knownBefore = known;
       const row = yield* Effect.mapError(rows.read, translate(operation));
-      if (row === undefined || known === undefined || row.version >= known.version) return row;
-      yield* bringForward(row, known);
+      if (row === undefined || knownBefore === undefined || row.version >= knownBefore.version)
+        return row;
+      yield* bringForward(row, knownBefore);
       return yield* Effect.mapError(rows.read, translate(operation));
     });
 

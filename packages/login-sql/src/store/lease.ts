@@ -117,8 +117,12 @@ export const makeLease = Effect.fnUntraced(function* (
   const acquire: Effect.Effect<RefreshLease, RefreshLockError, Scope.Scope> =
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        yield* restore(Semaphore.takeScoped(queue, 1));
         const startedMs = yield* Clock.currentTimeMillis;
+        const turn = Effect.timeoutOrElse(restore(Semaphore.takeScoped(queue, 1)), {
+          duration: maxWaitMs,
+          orElse: () => Effect.fail(new LeaseBusy({ where, waitedMs: maxWaitMs })),
+        });
+        yield* turn;
         let token: number | undefined;
         for (let tried = 0; ; tried++) {
           token = yield* attempt;
