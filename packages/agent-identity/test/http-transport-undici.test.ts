@@ -57,11 +57,15 @@ describe("http-transport-undici", () => {
       }).pipe(Effect.scoped),
   );
 
-  it.live("times out before the response head and within the body", () =>
+  it.live("times out before the response head and within the body, also if bytes keep coming", () =>
     Effect.gen(function* () {
       const silent = yield* loopbackServer(neverAnswers);
       const hanging = yield* loopbackServer((_, __, response) => void response.write("half"));
-      for (const { url } of [silent, hanging]) {
+      const dripping = yield* loopbackServer((_, __, response) => {
+        const timer = setInterval(() => response.write("."), 10);
+        response.on("close", () => clearInterval(timer));
+      });
+      for (const { url } of [silent, hanging, dripping]) {
         const error = yield* Effect.flip(send({ url: `${url}/x?secret=1`, timeoutMs: 50 }));
         expect(error).toMatchObject({
           code: "AGENT_IDENTITY_HTTP_TIMED_OUT",

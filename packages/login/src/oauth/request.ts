@@ -65,8 +65,8 @@ export const parseResponse = <T>(
   if (typeof json === "string") return { problem: `it ${json}` };
   const parsed = z.safeParse(schema, json);
   if (parsed.success) return { value: parsed.data };
-  const paths = parsed.error.issues.map((issue) => issue.path.join(".") || "the body");
-  return { problem: `${paths.join(", ")} missing or of the wrong type` };
+  const paths = new Set(parsed.error.issues.map(({ path }) => path.join(".") || "the body"));
+  return { problem: `${[...paths].join(", ")} missing or of the wrong type` };
 };
 
 /** Turns the error of a request that got no response into the error of a sign-in. Hint and remedy are kept. */

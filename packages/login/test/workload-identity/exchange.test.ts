@@ -1,9 +1,9 @@
-import { writeFile, mkdir } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
-import { withManager } from "../manager/fixture.ts";
+import { later, withManager } from "../manager/fixture.ts";
 import { type FileSetup, openFileIdentity } from "./fixture.ts";
 
 const failure = (setup: FileSetup) => withManager(setup, (manager) => Effect.flip(manager.current));
@@ -40,6 +40,9 @@ describe("the answer to an exchange", () => {
       { expires_in: 3601 },
       "expires_in missing or of the wrong type",
     ],
+    ["a negative life", { expires_in: -60 }, "expires_in missing or of the wrong type"],
+    ["a life in text", { expires_in: "3600" }, "expires_in missing or of the wrong type"],
+    ["a life without end", { expires_in: 1e300 }, "expires_in missing or of the wrong type"],
     ["an empty scope", { scope: "" }, "scope missing or of the wrong type"],
     ["another user", { user_id: "user-2" }, "access_token belongs to another user than user_id"],
     [
@@ -156,5 +159,24 @@ describe("a token file", () => {
     });
     expect(error.message).toBe(`could not read workload identity assertion file ${path}`);
     expect(error.remedy).toBe("fixEnvironment");
+  });
+
+  it.each<[string, (path: string) => Promise<unknown>]>([
+    ["did not exist at first", (path) => rm(path)],
+    ["was empty at first", (path) => writeFile(path, "")],
+    ["was half written at first", (path) => writeFile(path, "a\nb")],
+  ])("is used after a pause if it %s", async (_, spoil) => {
+    const setup = await openFileIdentity();
+    const token = await readFile(setup.tokenFile, "utf8");
+    await spoil(setup.tokenFile);
+    await withManager(setup, (manager) =>
+      Effect.gen(function* () {
+        yield* Effect.flip(manager.current);
+        yield* Effect.promise(() => setup.writeToken(token));
+        yield* Effect.flip(manager.current);
+        expect(setup.authority.requests).toEqual([]);
+        expect((yield* later(2_500, manager.current))._tag).toBe("Some");
+      }),
+    );
   });
 });
