@@ -24,7 +24,7 @@ export default defineConfig({
     reporters: ["default", "json"],
     outputFile: { json: ".results/tests.json" },
     // Generous, because CI machines are slow: only a hang reaches it.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
