@@ -56,6 +56,6 @@ export const openService = async (
 export const eventually = async (events: ReadonlyArray<unknown>, count: number): Promise<void> => {
   await vi.waitFor(() => {
     if (events.length < count) throw new Error(`${events.length} of ${count} events`);
-  });
+  }, 10_000);
   await nextTurn();
 };
