@@ -359,7 +359,10 @@ const lendToEnterprise = async (status: number) => {
     account: { planType: "enterprise", accountId: "acct-1", email: "user@example.test" },
   });
   onTestFinished(() => authority.close());
-  authority.behave("configBundle", { status });
+  authority.behave("configBundle", {
+    status,
+    body: { config_toml: null, requirements_toml: null },
+  });
   const { events, service } = await openService({ authority });
   const { accessToken } = await authority.mintChatgptTokens();
   await service.lendTokens(
