@@ -1,7 +1,7 @@
 /** The range of a number in an options object; both ends are allowed. */
 export interface NumberRange {
   readonly min: number;
-  /** Default `Number.MAX_SAFE_INTEGER`: infinity would disable a limit, so it must be written as a number. */
+  /** Default `Number.MAX_SAFE_INTEGER`. Infinity would disable a limit, so the default rejects it. */
   readonly max?: number;
 }
 

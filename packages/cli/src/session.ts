@@ -66,7 +66,7 @@ export type ManagerUse = "requests" | "signInOrOut" | "inspection" | "keep" | "a
 
 /**
  * The manager of the process. The command line enables environment credentials, except for an app server: as in Codex,
- * API keys and agent identities in its environment are not its clients' sign-in.
+ * API keys and agent identities in its environment do not count as a sign-in of its clients.
  */
 export const managerLayer = (session: Session, use: ManagerUse) =>
   AuthManager.layer({
@@ -84,7 +84,8 @@ export const managerLayer = (session: Session, use: ManagerUse) =>
     followStore: use === "keep" || use === "appServer",
     keepFresh: use === "keep" || use === "appServer",
     workspaceChecks: use !== "keep",
-    // In CODEX_HOME, not in the folder of a kept account: this program runs often, and the keys rarely change.
+    // A JWKS on disk saves a request each time this program starts, because keys rarely change. It is kept in CODEX_HOME
+    // only, not in the folder of a kept account.
     keepJwksOnDisk: session.account === undefined,
   });
 

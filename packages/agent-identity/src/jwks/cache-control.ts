@@ -26,7 +26,7 @@ const parseDirectives = (cacheControl: string): ReadonlyMap<string, string> => {
   return found;
 };
 
-/** Reads `Cache-Control` and `Age`; headers are by lower-case name. */
+/** Reads `Cache-Control` and `Age`. The names in `headers` must be lower case. */
 export const readFreshness = (headers: Readonly<Record<string, string>>): Freshness => {
   const directives = parseDirectives(headers["cache-control"] ?? "");
   const noStore = directives.has("no-store");

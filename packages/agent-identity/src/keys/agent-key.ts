@@ -6,13 +6,16 @@ import { AgentKeyMalformed } from "../errors/index.ts";
 import { parseEd25519Pkcs8, rawOfSpki, writePkcs8 } from "./ed25519-der.ts";
 import { formatSshPublicKey } from "./public-key.ts";
 
-/** An agent's Ed25519 key. It prints, inspects and serialises as its public key only. */
+/** An agent's Ed25519 key. Printing, inspecting or serializing it shows only the public key. */
 export interface AgentKey {
   /** The public key, 32 bytes (RFC 8032 §5.1.5); a new copy each time. */
   readonly publicKeyRaw: Uint8Array;
   /** `ssh-ed25519 <base64 of the RFC 4253 §6.6 blob>`, without a comment. */
   readonly sshPublicKey: string;
-  /** Signature (RFC 8032, pure Ed25519) of the UTF-8 bytes of a message: base64, standard, padded. Deterministic. */
+  /**
+   * Returns the signature (RFC 8032, pure Ed25519) of a message's UTF-8 bytes, in standard base64 with padding. It is
+   * deterministic.
+   */
   readonly sign: (message: string) => string;
 }
 
@@ -66,7 +69,7 @@ export class ImportedAgentKey implements AgentKey {
   }
 }
 
-/** The key of base64 PKCS#8 DER, or what is wrong with it. */
+/** Returns the key in base64-encoded PKCS#8 DER, or an error that says what is wrong with it. */
 export const parseAgentKey = (pkcs8: unknown): AgentKey | AgentKeyMalformed => {
   const text: unknown = Redacted.isRedacted(pkcs8) ? Redacted.value(pkcs8) : undefined;
   const der = typeof text === "string" ? decodeBase64(text) : null;

@@ -61,7 +61,7 @@ export const connectStdio = ({ stdin, stdout }: StdioServer): MessageConnection 
 /** A server's longest message, which may hold a whole conversation. A longer one ends the connection. */
 const MAX_LINE_CHARACTERS = 64 * 1024 * 1024;
 
-/** The members of a WebSocket that are used. The WebSockets of browsers, of undici and of `ws` have them. */
+/** The WebSocket members that this client uses. The WebSockets of browsers, undici and `ws` have them. */
 export interface WebSocketLike {
   readonly readyState: number;
   readonly send: (data: string) => void;

@@ -2,7 +2,7 @@ import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
 /**
- * The request is not one that the protocol allows: an unknown method, or missing or ill-typed parameters.
+ * The request violates the protocol: the method is unknown, or parameters are missing or have the wrong type.
  *
  * @example
  * ```ts
@@ -13,7 +13,9 @@ import * as Data from "effect/Data";
  * ```
  */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
-  /** A text as serde writes it. It quotes strings and numbers of the request. */
+  /**
+   * A text in the format of serde, the Rust library that Codex uses. It quotes strings and numbers from the request.
+   */
   readonly problem: string;
 }> {
   readonly code = "APP_SERVER_INVALID_REQUEST";
@@ -111,7 +113,7 @@ export class ExperimentalApiRequired extends Data.TaggedError("ExperimentalApiRe
 }
 
 /**
- * Codex's app server supports this method or variant, and this server does not.
+ * Codex's app server supports this method or variant, but this server does not.
  *
  * @example
  * ```ts
@@ -154,7 +156,7 @@ export class ServerOverloaded extends Data.TaggedError("ServerOverloaded")<{}> {
 }
 
 /**
- * Something failed that no error class describes. The cause is in the server's log, not in the answer.
+ * Something failed that no error class describes. The cause is in the server's log, not in the response.
  *
  * @example
  * ```ts
@@ -173,7 +175,7 @@ export class InternalError extends Data.TaggedError("InternalError")<{}> {
   }
 }
 
-/** Errors that answer a request before the account service is called. */
+/** Errors with which a request can be rejected before the account service is called. */
 export type RequestError =
   | AlreadyInitialized
   | ExperimentalApiRequired

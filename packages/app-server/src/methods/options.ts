@@ -1,6 +1,6 @@
 /** How a client describes itself in `initialize`. */
 export interface ClientDescription {
-  /** Becomes the originator of the service's requests if the client is the first. A legal header value. */
+  /** By default, the first client's name is the originator of the service's requests. Must be a valid header value. */
   readonly name: string;
   readonly title?: string | null;
   readonly version: string;

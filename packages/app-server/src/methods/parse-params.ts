@@ -10,7 +10,7 @@ export type ParamsKind = "required" | "optional" | "none";
 
 export type Parsed<A> = { readonly value: A } | { readonly problem: string };
 
-/** Checks the parameters of a request. `undefined` and `null` are absent. */
+/** Checks the parameters of a request. `undefined` and `null` count as absent. */
 export const parseParams = <A>(
   kind: ParamsKind,
   schema: z.ZodMiniType<A>,
@@ -32,7 +32,7 @@ const parseUnit = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> => {
 };
 
 const parseObject = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> => {
-  // An empty sequence stands for an object without members.
+  // serde accepts an empty array in place of an object without members.
   const value = Array.isArray(params) && params.length === 0 ? {} : params;
   const parsed = schema.safeParse(value);
   if (parsed.success) return { value: parsed.data };
@@ -40,8 +40,8 @@ const parseObject = <A>(schema: z.ZodMiniType<A>, params: unknown): Parsed<A> =>
 };
 
 /**
- * serde reads members in their order in the input, and then looks for missing ones. The work is linear, because a client
- * chooses the number of members and of issues.
+ * Returns the issue that serde would report. serde reads members in the order of the input, and then looks for missing
+ * ones. The work must be linear, because the client controls the number of members and issues.
  */
 const firstIssue = (issues: ReadonlyArray<Issue>, input: unknown): Issue => {
   const firstOf = new Map<string, Issue>();
@@ -101,7 +101,7 @@ export const unknownVariant = (found: string, variants: ReadonlyArray<string>): 
   return `unknown variant \`${found}\`, expected ${quoted.length === 1 ? quoted[0] : expected}`;
 };
 
-/** A value as serde names it in errors. */
+/** Returns the text with which serde describes a value in errors. */
 const describe = (value: unknown): string => {
   switch (typeof value) {
     case "string":

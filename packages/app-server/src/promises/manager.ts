@@ -10,7 +10,7 @@ import type { AccountManager } from "../service/types.ts";
 /** Returns the operations of a Promise-based auth manager as Effects. */
 export const toAccountManager = (manager: PromiseAuthManager): AccountManager => ({
   current: Effect.suspend(() => {
-    // Without a Promise if the credential is available at once.
+    // Avoids a Promise if the credential is available at once.
     const credential = manager.requestSnapshot();
     return credential !== null && !isDue(credential, Date.now())
       ? Effect.succeedSome(credential)

@@ -51,14 +51,17 @@ export const encodeAnswer = (idJson: string, answer: RpcAnswer): string =>
 export const encodeRequest = (id: number, method: string, params: object): string =>
   JSON.stringify({ id, method, params });
 
-/** Returns a function that makes the text of a notification. Repeated calls with the same `params` serialize it once. */
+/**
+ * Returns a function that makes the text of a notification. Successive calls with the same method and `params` in one
+ * turn of the event loop serialize it once.
+ */
 export const makeNotificationEncoder = (): ((method: string, params: object) => string) => {
   let last: { readonly method: string; readonly params: object; readonly text: string } | undefined;
   return (method, params) => {
     if (last?.params !== params || last.method !== method) {
       const text = JSON.stringify({ method, params, emittedAtMs: Date.now() });
       last = { method, params, text };
-      // The next turn may change the object, and it must not be kept alive.
+      // `params` may change in a later turn of the event loop. Dropping it also allows garbage collection.
       setImmediate(() => {
         if (last?.params === params) last = undefined;
       });
@@ -92,7 +95,7 @@ const idAsWritten = (text: string): string | undefined => {
       },
     );
   } catch {
-    return undefined; // with a function, JSON.parse calls itself for each level, until the stack is full
+    return undefined; // with a reviver, JSON.parse recurses for each level, and the stack can overflow
   }
   const source = written.find(({ holder }) => holder === message)?.source;
   if (source === undefined || !/^-?\d{1,19}$/u.test(source)) return undefined;

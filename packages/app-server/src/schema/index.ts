@@ -48,8 +48,8 @@ const folderOf = (name: string): string => {
 };
 
 /**
- * Returns the same schemas as files, by path, in the layout of `codex app-server generate-json-schema`: one file for each
- * type, and one with all of them.
+ * Returns the same schemas as files, by path, in the layout of `codex app-server generate-json-schema`: one file for
+ * each type, and two files that contain all of them.
  *
  * @example
  * ```ts

@@ -39,7 +39,7 @@ export interface StdioServerOptions {
 
 /**
  * Serves one client on stdin and stdout, one JSON-RPC message per line, until the input ends. Requests in progress are
- * answered first; that takes at most 1.5 seconds. A line of more than 256 KiB, or that is not UTF-8, is skipped with a
+ * answered first; that takes at most 1.5 seconds. A line that is longer than 256 KiB or is not UTF-8 is skipped with a
  * warning. A client that leaves more than 1 MiB unread is no longer served.
  *
  * @example
@@ -80,7 +80,7 @@ export interface WebSocketListenerOptions {
   readonly open: OpenConnection;
   /** A numeric address. */
   readonly host: string;
-  /** 0 takes any free port. */
+  /** 0 selects any free port. */
   readonly port: number;
   /** How clients authenticate. `{ _tag: "None" }` is accepted on loopback addresses only. */
   readonly auth: ListenerAuth;
@@ -89,7 +89,11 @@ export interface WebSocketListenerOptions {
    * reports which user has connected (Linux), their connections are closed. Root may always connect.
    */
   readonly allowOtherUsers?: boolean;
-  /** Host names that are accepted in `Host` besides those of the loopback interface. */
+  /**
+   * Host names that are accepted in `Host`. On a loopback address, the names of the loopback interface are also
+   * accepted. On any other address, its IP address is also accepted. Without this option, that listener accepts every
+   * name.
+   */
   readonly allowedHosts?: readonly string[];
   /** Milliseconds between pings. Default 30000. */
   readonly pingEveryMs?: number;
@@ -152,9 +156,9 @@ export interface UnixSocketListenerOptions {
 }
 
 /**
- * Serves clients over WebSockets on a Unix socket, until the scope closes. The socket has mode 0600, its folder 0700 if it
- * is created, and connections of other users are closed. Returns the absolute path. A socket that a dead server left behind
- * is replaced.
+ * Serves clients over WebSockets on a Unix socket, until the scope closes. The socket has mode 0600. If its folder does
+ * not exist, it is created with mode 0700. Connections of other users, except root, are closed. A socket that a dead
+ * server left behind is replaced. Returns the absolute path.
  *
  * @example
  * ```ts

@@ -11,8 +11,7 @@ export type ListenAddress =
 
 /**
  * Reads the value of `--listen`: `stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT` or `off`. The IP must be numeric,
- * because a name could resolve to an address that other machines reach. For any other value, returns the message of the
- * error.
+ * because a name could resolve to an address that other machines reach. For any other value, returns an error message.
  *
  * @example
  * ```ts
@@ -55,7 +54,8 @@ export const hostAndPort = (host: string, port: number): string =>
   `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 
 /**
- * Returns whether only programs of this machine can connect to a numeric address. Names are not looked up: false.
+ * Returns whether only programs on this machine can connect to a numeric address. Returns false for a host name, which
+ * is not resolved.
  *
  * @example
  * ```ts

@@ -8,13 +8,17 @@ export interface PlainResponse {
   readonly allow?: string;
 }
 
-/** Which `Host` headers a listener accepts, without the port: an SSH tunnel or a container may change it. */
+/**
+ * Whether a listener accepts a `Host` header. The port is not checked, because an SSH tunnel or a container may change
+ * it.
+ */
 export type IsHostAllowed = (hostname: string) => boolean;
 
 /**
- * Returns the rule for `Host`. A loopback listener accepts the names of the loopback interface, so that a web page cannot
- * reach it through a host name of its own domain that resolves to 127.0.0.1 (DNS rebinding). Any other listener requires a token and
- * accepts every name. `allowedHosts` adds names to the first, and restricts the second to these names and its IP address.
+ * Returns the rule for `Host`. A loopback listener accepts the names of the loopback interface, so that a web page
+ * cannot reach it through a host name of its own domain that resolves to 127.0.0.1 (DNS rebinding); `allowedHosts` adds
+ * names. Any other listener requires a token and accepts every name. If `allowedHosts` is not empty, it accepts only
+ * these names and its own IP address.
  */
 export const makeIsHostAllowed = (
   listenHost: string,
@@ -49,7 +53,9 @@ export const rejectRequest = (
     : { status: 421, body: "the Host header does not name this server" };
 };
 
-/** The response to a request that does not ask for an upgrade: probes, and Codex's texts for the rest. */
+/**
+ * Returns the response to a request that does not ask for an upgrade. Except for probes, it has Codex's error texts.
+ */
 export const answerPlainRequest = ({ method, url = "" }: IncomingMessage): PlainResponse => {
   const isRead = method === "GET" || method === "HEAD";
   if (probes.has(url.split("?", 1)[0] ?? ""))

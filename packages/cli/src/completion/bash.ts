@@ -38,7 +38,7 @@ const pathPattern = (commands: readonly CommandWords[]) =>
     .map(({ path }) => `"${path}"`)
     .join("|");
 
-/** Returns the possible values of a flag. */
+/** Returns the `case` branches that complete the values of a command's flags. */
 const valueCases = ({ path, flags }: CommandWords): readonly string[] =>
   flags
     .filter((flag) => flag.takesValue)

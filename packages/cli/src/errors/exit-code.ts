@@ -1,4 +1,4 @@
-/** The exit codes of every command whose specification has no others. */
+/** The default exit codes. A command's specification can define others. */
 export const exitCode = {
   done: 0,
   failed: 1,

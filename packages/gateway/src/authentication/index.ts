@@ -49,8 +49,9 @@ export class Authentication extends Context.Service<
   {
     readonly authenticate: (credentials: Credentials) => Effect.Effect<Principal, RequestRejected>;
     /**
-     * The same without starting a fiber if nothing has to be awaited: if the header was verified before in this second, or
-     * the agent and its task are cached. Otherwise returns the Effect.
+     * Does the same as `authenticate`, but returns the result without starting a fiber if nothing has to be awaited.
+     * That is the case if the same header was already verified in the current second, or if the agent and its task are
+     * cached. Otherwise returns an Effect.
      */
     readonly authenticateNow: (
       credentials: Credentials,
@@ -58,10 +59,11 @@ export class Authentication extends Context.Service<
     /** Whether bearer tokens are accepted. */
     readonly acceptsBearer: boolean;
     /**
-     * Drops what is cached about an agent, or everything, so that a revocation takes effect at once in this process.
+     * Drops the cache entries of one agent, or of all agents, so that a revocation takes effect at once in this
+     * process.
      */
     readonly forget: (agentRuntimeId?: string) => void;
-    /** How much is kept in memory. */
+    /** The number of entries in each in-memory cache. */
     readonly sizes: Effect.Effect<Readonly<Record<string, number>>>;
   }
 >()("@agent-auth/gateway/authentication") {

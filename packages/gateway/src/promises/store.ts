@@ -4,15 +4,15 @@ import * as Redacted from "effect/Redacted";
 import type { SqlClient } from "effect/sql/SqlClient";
 import { StoreUnavailable } from "../errors/index.ts";
 
-/** Where agents and tasks are kept. */
+/** Where agents and tasks are stored. */
 export type StoreOptions =
   /** In this process. Agents register again after a restart. */
   | { readonly kind: "memory" }
-  /** In a SQLite file that processes of one machine share. */
+  /** In a SQLite file, which several processes on one machine can share. */
   | { readonly kind: "sqlite"; readonly path: string }
-  /** In PostgreSQL; needs the package `@effect/sql-pg`. The URL may hold a password. */
+  /** In PostgreSQL. Requires the package `@effect/sql-pg`. The URL may contain a password. */
   | { readonly kind: "postgres"; readonly url: string; readonly maxConnections?: number }
-  /** In the database of a layer of Effect's `SqlClient`. */
+  /** In the database of the Effect `SqlClient` that the layer provides. */
   | { readonly kind: "sql"; readonly layer: Layer.Layer<SqlClient, unknown> };
 
 const cannotConnect = () =>
@@ -28,7 +28,7 @@ const importPostgres = async () => {
   }
 };
 
-/** The database of a store; undefined for memory. */
+/** Returns a layer with the `SqlClient` of a store; `undefined` for a store in memory. */
 export const storeLayer = async (
   store: StoreOptions,
 ): Promise<Layer.Layer<SqlClient, StoreUnavailable> | undefined> => {

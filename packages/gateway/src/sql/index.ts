@@ -40,8 +40,8 @@ const tables = [
 const advisoryLock = 7_310_579_221;
 
 /**
- * Creates the gateway's tables in the database of `SqlClient` if they are missing. A program that may not create tables
- * leaves this out, and an administrator runs it once.
+ * Creates the gateway's tables in the database of `SqlClient` if they are missing. If the program's role may not create
+ * tables, an administrator runs this once instead.
  *
  * @example
  * ```ts

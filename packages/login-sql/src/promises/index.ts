@@ -16,21 +16,21 @@ import {
 export { describeStoreUrl, generateStoreKey, type KeySource } from "../index.ts";
 export type { SqlStoreOptions } from "../store/index.ts";
 
-/** As `SqlStore`, with promises. */
+/** `SqlStore` with promises instead of Effects. */
 export interface PromiseSqlStore extends AsyncDisposable {
-  /** For `createAuthManager({ storage })`. Every manager opens its own connections, and closes them. */
+  /** For `createAuthManager({ storage })`. Each manager opens and closes its own connections. */
   readonly storage: PromiseStorage;
   /** The document that the stored one replaced; `null` if there is none. */
   readonly previous: () => Promise<AuthDocument | null>;
-  /** Encrypts the stored document with the first key. False if it is encrypted with that key already. */
+  /** Encrypts the stored document with the first key. Returns false if it is already encrypted with that key. */
   readonly reencrypt: () => Promise<boolean>;
   /** Closes the connections of `previous` and `reencrypt`. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Returns the store of a sign-in in a database. Nothing is read or sent before a manager uses it. Throws
- * `SqlStoreConfigInvalid` if URL, name or keys are not usable.
+ * Returns a store that keeps a sign-in in a database. Nothing is read or sent until the store is used. Throws
+ * `SqlStoreConfigInvalid` if the URL, the name or the keys are not usable.
  *
  * @example
  * ```ts
@@ -69,7 +69,8 @@ export const openSqlStore = (
 };
 
 /**
- * Creates or updates the tables of a database, as a role that may create tables. Rejects with `SqlStoreMigrationFailed`.
+ * Creates or updates the tables of a database. Needs a role that may create tables. Rejects with
+ * `SqlStoreMigrationFailed`.
  *
  * @example
  * ```ts

@@ -16,8 +16,9 @@ export interface Row {
   readonly isLeaseOver: boolean;
   /** Version of the document whose refresh token is being spent, or may have been. */
   readonly spendingVersion: number | null;
-  /** Who spends it, and since when by the database's clock. */
+  /** The holder that is spending it. */
   readonly spendingHolder: string | null;
+  /** When the holder began to spend it, by the database's clock. */
   readonly spendingSinceMs: number | null;
 }
 
@@ -30,11 +31,11 @@ export interface Change {
   readonly from: number;
   /** The new version. Default: the next one. */
   readonly to?: number;
-  /** Refused if a newer lease was handed out. */
+  /** The fencing token of the lease. The change is refused if a newer lease was granted. */
   readonly fence?: number | undefined;
-  /** The version that is being spent from now on; null: none. */
+  /** The version whose refresh token is being spent after this change; `null` if there is none. */
   readonly spendingVersion: number | null;
-  /** The recorded outcome belongs to a document that is gone. */
+  /** Removes the recorded outcome, because it belongs to a document that is gone. */
   readonly forgetsOutcome?: boolean;
 }
 
@@ -46,19 +47,23 @@ export interface Rows {
   readonly read: Result<Row | undefined>;
   /** Adds an empty row, unless there is one. */
   readonly insert: Result<void>;
-  /** What changes when a document or an outcome does. */
+  /** A text that differs after the document, the outcome or the lease has changed. */
   readonly stamp: Result<string>;
   /** False if `from` or `fence` do not allow it. */
   readonly change: (change: Change) => Result<boolean>;
   /** Fails as `change` would if the table cannot be written. */
   readonly touch: Result<void>;
   readonly recordOutcome: (outcome: string, isSpendingOver: boolean, fence: number) => Result<void>;
-  /** The fencing token; undefined if another holder has the lease, or was spending when its lease ended. */
+  /**
+   * The fencing token. `undefined` if another holder has the lease, or was spending the refresh token when its lease
+   * ended.
+   */
   readonly take: (lease: {
     readonly holder: string;
     readonly forMs: number;
-    /** The token is larger than this one as well. */
+    /** The new fencing token is also larger than this number. */
     readonly above: number;
+    /** Takes the lease even if the previous holder was spending the refresh token when its lease ended. */
     readonly alsoInterrupted: boolean;
   }) => Result<number | undefined>;
   /** False if the lease was lost. Marks the document's token as being spent if `isSpending`. */

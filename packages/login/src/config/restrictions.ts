@@ -21,8 +21,8 @@ export type Restrictions = Pick<
 export type LoginMethod = LoginMethodDisabled["method"];
 
 /**
- * Fails if the configuration does not allow a login method, or no workspace for it. Call it before a secret is read or anything is sent
- * (docs/protocol.md §10).
+ * Fails if the configuration does not allow a login method, or allows no workspace for it (docs/protocol.md §10). Call
+ * it before you read a secret or send anything.
  *
  * @example
  * ```ts
@@ -54,8 +54,8 @@ export const checkLoginMethod = (
 type Rules = ReadonlyArray<AdministratorRule> | undefined;
 
 /**
- * Returns the ids of the ChatGPT workspaces that a sign-in may belong to: those of every restriction. `undefined` means
- * any workspace, an empty list means none.
+ * Returns the ids of the ChatGPT workspaces that a sign-in may belong to: those that every restriction allows.
+ * `undefined` means any workspace, an empty list means none.
  *
  * @example
  * ```ts
@@ -108,10 +108,11 @@ const workspaceRuleAgainst = (rules: Rules, workspaceIds: ReadonlyArray<string>)
   );
 
 /**
- * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10): with `ForbiddenByAdministrator`
- * if a rule of an administrator does, else with `CredentialForbidden`. Nothing is removed, so `loggedOut` is false. API
- * keys pass a workspace restriction. For any other credential, the workspace that requests carry has to be allowed, and
- * each one that its ChatGPT tokens claim.
+ * Fails if the configuration forbids a credential that is in use (docs/protocol.md §10). The error is
+ * `ForbiddenByAdministrator` if an administrator's rule forbids it, otherwise `CredentialForbidden`. Nothing is
+ * removed, so `loggedOut` is false. `Bearer` credentials are not restricted. Workspace restrictions do not apply to API
+ * keys or to tokens of an API project. For other credentials, the workspace that requests carry must be allowed, and so
+ * must every workspace that the ChatGPT tokens claim.
  *
  * @example
  * ```ts
@@ -159,8 +160,8 @@ export const checkRestrictions = Effect.fnUntraced(function* (
 });
 
 /**
- * Fails if a rule of an administrator does not allow a credential: it is kept and not used. API keys pass rules about
- * workspaces.
+ * Fails if an administrator's rule does not allow a credential. The credential is kept but must not be used. Rules
+ * about workspaces do not apply to API keys or to tokens of an API project. `Bearer` credentials are not restricted.
  *
  * @example
  * ```ts
@@ -211,12 +212,14 @@ const needsApiKey = "API key login is required, but ChatGPT is currently being u
 const needsChatgpt =
   "ChatGPT login is required, but an API key is currently being used. Logging out.";
 
-/** An API key, or the token of an API project: it belongs to no workspace. */
+/** Returns whether a credential is an API key or the token of an API project. Neither belongs to a workspace. */
 const usesApi = (credential: CredentialFacts): boolean =>
   credential._tag === "ApiKey" ||
   (credential._tag === "WorkloadIdentity" && credential.backend === "api");
 
-/** The texts of Codex for a workload identity, which is not stored: nothing is logged out. */
+/**
+ * Removes the parts of Codex's text that are wrong for a workload identity. It is not stored, so nothing is logged out.
+ */
 const withoutConsequence = (text: string): string =>
   text.replace(/\. Logging out\.$/, "").replace(/, but (?:ChatGPT|an API key) is .*$/, "");
 
@@ -227,7 +230,10 @@ const workspaceText = (allowed: ReadonlyArray<string>, found: string | undefined
   return `Login is restricted to ${list}, but current credentials ${fact}. Logging out.`;
 };
 
-/** Returns the first workspace that is not allowed, or nothing as `found` if there is no workspace at all. */
+/**
+ * Returns the first workspace that is not allowed, or `undefined` if all are allowed. If there are no workspaces,
+ * `found` is undefined.
+ */
 const findViolation = (
   allowed: ReadonlyArray<string> | undefined,
   workspaceIds: ReadonlyArray<string>,

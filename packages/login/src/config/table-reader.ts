@@ -3,7 +3,7 @@ import { isTable, type TomlTable, valueOf } from "./toml.ts";
 /** Thrown by `TableReader` for the first key that is wrong. */
 export class InvalidKey extends Error {
   readonly path: ReadonlyArray<string>;
-  /** A clause that names the key. */
+  /** What is wrong, as a clause that names the key. */
   readonly problem: string;
 
   constructor(path: ReadonlyArray<string>, problem: string) {
@@ -15,7 +15,7 @@ export class InvalidKey extends Error {
 
 /** Where the value of a key comes from. */
 export interface Origin {
-  /** The folder in which its relative paths start; absent: the working directory. */
+  /** The folder against which a relative path is resolved. If absent, the working directory. */
   readonly folder?: string;
   /** Absent if it does not come from a file. */
   readonly file?: string;
@@ -48,12 +48,12 @@ export class TableReader {
     return this.#originOf([...this.path, key]);
   }
 
-  /** The first file that one of several keys comes from. */
+  /** The file of the first of these keys that comes from a file. */
   fileOf(keys: ReadonlyArray<string>): string | undefined {
     return keys.map((key) => this.originOf(key).file).find((file) => file !== undefined);
   }
 
-  /** Every file that one of several keys comes from. */
+  /** Every file that at least one of these keys comes from. */
   filesOf(keys: ReadonlyArray<string>): ReadonlyArray<string> {
     return [...new Set(keys.flatMap((key) => this.originOf(key).file ?? []))];
   }
@@ -71,7 +71,7 @@ export class TableReader {
     return value === undefined || isString(value) ? value : this.mustBe(key, "a string");
   }
 
-  /** The trimmed string; `undefined` also if it is blank. */
+  /** The trimmed string; `undefined` if the key is absent or the string is blank. */
   nonBlankString(key: string): string | undefined {
     return this.string(key)?.trim() || undefined;
   }

@@ -1,7 +1,7 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** The value that was given to a login does not have the form that this login takes. Nothing was sent or saved. */
+/** The credential that was passed to a login is malformed. Nothing was sent or saved. */
 export class LoginInputInvalid extends Data.TaggedError("LoginInputInvalid")<{
   readonly what: "API key" | "access token" | "ChatGPT tokens";
   readonly reason: string;
@@ -33,7 +33,7 @@ export class EnvironmentCredentialOverrides extends Data.TaggedError(
   }
 }
 
-/** The store is process memory only, and the caller wants a sign-in that outlives the process. */
+/** Credentials are stored only in process memory, but the caller requires a sign-in that outlives the process. */
 export class PersistentStoreRequired extends Data.TaggedError("PersistentStoreRequired")<{}> {
   readonly code = "LOGIN_PERSISTENT_STORE_REQUIRED";
   readonly remedy: Remedy = "fixConfig";

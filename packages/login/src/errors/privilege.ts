@@ -3,8 +3,8 @@ import * as Data from "effect/Data";
 import { quoteForShell } from "./place.ts";
 
 /**
- * Another user controls the content of the file or folder. Nothing was run or changed, since that user could make this
- * one run commands or overwrite files.
+ * Another user controls the content of the file or folder, and could make this user run commands or overwrite files.
+ * Nothing was run or changed.
  */
 export class OwnerNotTrusted extends Data.TaggedError("OwnerNotTrusted")<{
   readonly path: string;

@@ -19,7 +19,7 @@ import type { Credential, CredentialSource } from "../credential/index.ts";
  * ```
  */
 export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")<{
-  /** The message, a text of docs/protocol.md §10. */
+  /** The error message: one of the texts in docs/protocol.md §10. */
   readonly text: string;
   readonly rule: "method" | "workspace";
   readonly source: CredentialSource;
@@ -43,7 +43,7 @@ export class CredentialForbidden extends Data.TaggedError("CredentialForbidden")
   }
 }
 
-/** What an administrator's rule is called, and where it is written. */
+/** The name and the location of an administrator's rule. */
 export interface RuleReference {
   /** Such as `allowed_login_methods`. */
   readonly key: string;
@@ -52,7 +52,7 @@ export interface RuleReference {
 }
 
 /**
- * A rule of an administrator does not allow the current credential. It is kept, and nothing is sent with it.
+ * An administrator's rule does not allow the current credential. The credential is kept, but nothing is sent with it.
  *
  * @example
  * ```ts
@@ -113,7 +113,7 @@ const disabledTexts = {
 } as const;
 
 /**
- * `forced_login_method`, or a rule of an administrator, does not allow this login method. Nothing was read, sent or changed.
+ * `forced_login_method` or an administrator's rule does not allow this login method. Nothing was read, sent or changed.
  *
  * @example
  * ```ts
@@ -141,8 +141,8 @@ export class LoginMethodDisabled extends Data.TaggedError("LoginMethodDisabled")
 }
 
 /**
- * The new sign-in belongs to a workspace that `forced_chatgpt_workspace_id`, or a rule of an administrator, does not list.
- * Nothing was saved.
+ * `forced_chatgpt_workspace_id` or an administrator's rule does not allow the workspace of the new sign-in. Nothing was
+ * saved.
  *
  * @example
  * ```ts

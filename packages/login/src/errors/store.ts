@@ -5,7 +5,7 @@ import { place, quoteForShell } from "./place.ts";
 
 // `where` is a path or words such as "OS keyring"; no field ever holds a stored value.
 
-/** The stored document cannot be understood. It stays as it is. */
+/** The stored document is not valid. It is left unchanged. */
 export class AuthJsonInvalid extends Data.TaggedError("AuthJsonInvalid")<{
   readonly where: string;
   /** The key, dotted from the top (`tokens.id_token`); empty for the document itself. */
@@ -26,7 +26,7 @@ export class AuthJsonInvalid extends Data.TaggedError("AuthJsonInvalid")<{
   }
 }
 
-/** Something is stored, or may be, and cannot be read. That is not the same as "signed out". */
+/** The store cannot be read, although it holds or may hold a credential. That is not the same as "signed out". */
 export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
   readonly where: string;
   readonly reason: string;
@@ -46,8 +46,8 @@ export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
 }
 
 /**
- * A credential could not be stored or removed. What was stored before is unchanged. One exception says so in its
- * `reason`: the new content was written, but the disk did not confirm that it is durable.
+ * A credential could not be stored or removed. What was stored before is unchanged, with one exception that `reason`
+ * states: the new content was written, but the disk did not confirm that it is durable.
  */
 export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly where: string;
@@ -72,7 +72,7 @@ export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
 }
 
 /**
- * The configuration selects Codex's encrypted store, and it holds a sign-in, which only Codex can read. Nothing was read
+ * The configuration selects Codex's encrypted store, which holds a sign-in that only Codex can read. Nothing was read
  * or changed.
  */
 export class EncryptedStoreNotSupported extends Data.TaggedError("EncryptedStoreNotSupported")<{
@@ -115,7 +115,7 @@ export class HomeLockBusy extends Data.TaggedError("HomeLockBusy")<{
   }
 }
 
-/** A lock of this CODEX_HOME cannot be used, so nothing that needs it was done. */
+/** A lock of this CODEX_HOME cannot be used. Nothing was done that requires the lock. */
 export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
   readonly path: string;
   readonly reason: string;
@@ -137,8 +137,8 @@ export class HomeLockFailed extends Data.TaggedError("HomeLockFailed")<{
 }
 
 /**
- * A store or a lock that is not on this machine does not respond. Nothing is known about what it holds, and a credential
- * that was loaded before is used until it expires.
+ * A remote store or lock does not respond. It is unknown whether it holds a credential. A credential that was loaded
+ * before is used until it expires.
  */
 export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
   /** Without passwords. */
@@ -158,7 +158,7 @@ export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
   }
 }
 
-/** The configuration names a shared store, and the program does not open it. Nothing else is used instead. */
+/** The configuration names a shared store, but the program does not open it. No other store is used instead. */
 export class SharedStoreNotOpened extends Data.TaggedError("SharedStoreNotOpened")<{
   readonly setting: string;
 }> {
@@ -210,8 +210,8 @@ export class LeaseBusy extends Data.TaggedError("LeaseBusy")<{
 }
 
 /**
- * The program that last refreshed the sign-in ended, or was cut off, after it may have sent the refresh token and before it
- * stored an answer. The token is not sent a second time, because an authority may revoke the sign-in for that.
+ * The program that last refreshed the sign-in ended or was interrupted before it stored a response, and it may have
+ * sent the refresh token. The token is not sent a second time, because the authority may revoke the sign-in for that.
  */
 export class RefreshInterrupted extends Data.TaggedError("RefreshInterrupted")<{
   readonly where: string;
@@ -247,7 +247,7 @@ export type RefreshLockError = HomeLockError | StoreUnavailable | LeaseBusy | Re
 
 export type HomeLockError = CodexHomeUnusable | HomeLockBusy | HomeLockFailed;
 
-/** What a store may warn of although its operation succeeded. */
+/** A warning that a store may report for an operation that succeeded. */
 export type StoreWarning = StoreError | CredentialCopyRemains;
 
 export type StoreError =

@@ -37,8 +37,8 @@ const makeEphemeralStore = (): CredentialStore["Service"] => {
 };
 
 /**
- * The configured store in memory: one document for each time that the layer is built. Touches no disk, and never
- * fails. Give two managers the same built layer, and they share the sign-in.
+ * The configured store in memory. Each time the layer is built, the store is new and empty. It does not use the disk.
+ * Two managers that are given the same built layer share the sign-in.
  */
 export const layer: Layer.Layer<CredentialStore> = Layer.sync(CredentialStore, makeEphemeralStore);
 
@@ -59,7 +59,7 @@ export class EphemeralStore extends Context.Service<EphemeralStore, CredentialSt
   "@agent-auth/login/storage/EphemeralStore",
 ) {}
 
-/** An empty `EphemeralStore`, new for each time that the layer is built. */
+/** Provides an empty `EphemeralStore`, a new one each time the layer is built. */
 export const ephemeralStore: Layer.Layer<EphemeralStore> = Layer.sync(
   EphemeralStore,
   makeEphemeralStore,

@@ -10,9 +10,12 @@ export const keyringService = "Codex Auth";
 /** The account that Codex uses for a CODEX_HOME. */
 export const keyringAccount = (home: CodexHome): string => `cli|${homeDigits(home)}`;
 
-/** 16 hex digits of the SHA-256 of a CODEX_HOME's canonical path, with which Codex names what it keeps in the keyring. */
+/**
+ * Returns the first 16 hex digits of the SHA-256 of a CODEX_HOME's canonical path. Codex uses them in the names of its
+ * keyring entries.
+ */
 export const homeDigits = (home: CodexHome): string => {
-  // Rust's canonical paths carry this prefix on Windows. Not tested there.
+  // Rust's canonical paths have this prefix on Windows. This has not been tested on Windows.
   const prefix = process.platform === "win32" ? "\\\\?\\" : "";
   const digest = createHash("sha256").update(prefix + canonicalCodexHome(home), "utf8");
   return digest.digest("hex").slice(0, 16);
@@ -23,16 +26,16 @@ export interface KeyringEntry {
   /** `null` if the keyring can be read and has no such entry. */
   readonly get: Effect.Effect<string | null, KeyringUnavailable>;
   readonly set: (value: string) => Effect.Effect<void, KeyringUnavailable>;
-  /** False if there was none. */
+  /** Succeeds with false if there was no entry. */
   readonly delete: Effect.Effect<boolean, KeyringUnavailable>;
 }
 
-/** Long enough for a person to unlock the keyring; a service that hangs must not block us longer. */
+/** Long enough for a person to unlock the keyring. A service that hangs must not block the caller longer. */
 const MAX_WAIT_MS = 60_000;
 
 type StoreOperation = KeyringUnavailable["operation"];
 
-/** The entry of a CODEX_HOME. Nothing is loaded or asked before the first use. */
+/** Returns the keyring entry of an account. The package is loaded, and the keyring is queried, only when it is used. */
 export const makeKeyringEntry = (account: string, service = keyringService): KeyringEntry => {
   const use = <A>(
     operation: StoreOperation,
@@ -84,7 +87,7 @@ const openEntry = (
     }),
   );
 
-/** The first line of the package's error, which describes the storage and has no values. */
+/** Returns the first line of the package's error. It describes the storage and contains no stored values. */
 const reasonOf = (error: unknown): string => {
   const [line = ""] = error instanceof Error ? error.message.split("\n") : [];
   return line === "" ? "an unexpected failure" : line.slice(0, 200);

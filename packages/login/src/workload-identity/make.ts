@@ -128,8 +128,8 @@ export const makeWorkloadIdentity = Effect.fnUntraced(function* ({
 });
 
 /**
- * Another user who can write the configuration could have this user's files and variables sent to any address. That is
- * refused, as a token command is.
+ * Fails if another user can write to the configuration, because that user could have this user's files and variables
+ * sent to any address. The configuration of a token command is checked in the same way.
  */
 const assertConfigTrusted = ({ configFiles, source }: WorkloadIdentitySettings) =>
   Effect.forEach(configFiles, assertOwnerTrusted, { discard: true }).pipe(

@@ -8,7 +8,7 @@ import type { SignedHeaders } from "../signing/signed-headers.ts";
 type Request = Dispatcher.DispatchOptions;
 type RequestHeaders = NonNullable<Request["headers"]>;
 
-/** Returns a dispatched request with the signed headers and the provider's query on it. */
+/** Returns a dispatched request with the signed headers and the provider's query parameters added. */
 export const signedRequest = (
   request: Request,
   signed: SignedHeaders,
@@ -45,7 +45,7 @@ export const replayableRequest = (request: Request): Request => {
 export const headerNames = (headers: Request["headers"]): Iterable<string> =>
   headers === null || headers === undefined ? [] : Object.keys(headerRecord(readable(headers)));
 
-/** undici also takes a flat list of names and values. */
+/** Returns headers that can be read by name. undici also accepts a flat list of names and values. */
 const readable = (headers: RequestHeaders): HeadersLike =>
   Array.isArray(headers) ? flatPairs(headers) : headers;
 

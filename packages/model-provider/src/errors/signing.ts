@@ -3,7 +3,7 @@ import type { LoginError } from "@agent-auth/login/errors";
 import * as Data from "effect/Data";
 import type { HeaderInvalid } from "./configuration.ts";
 
-/** The provider needs the signed-in credential, and there is none. */
+/** The provider requires a signed-in account, and there is none. */
 export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   readonly providerId: string;
 }> {
@@ -15,7 +15,7 @@ export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   }
 }
 
-/** An auth manager of another library failed with its own error. */
+/** An auth manager from another library failed with an error of its own. */
 export class CredentialUnavailable extends Data.TaggedError("CredentialUnavailable")<{
   /** Class or type of the foreign error. Its message is left out because it may quote a secret. */
   readonly reason: string;

@@ -8,7 +8,9 @@ import { checkHeader } from "../provider/header-syntax.ts";
 /** A cookie's value (RFC 6265 §4.1.1). */
 const cookieValue = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+$/;
 
-/** The header that carries the token of a gateway: one of its own, `Authorization`, or a cookie. */
+/**
+ * Returns the header that carries a gateway's token: `Authorization`, `Cookie`, or a header that the gateway defines.
+ */
 export const gatewayHeaders = (
   delivery: GatewayDelivery | undefined,
   credential: Credential | null,

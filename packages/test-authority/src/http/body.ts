@@ -33,7 +33,7 @@ const readBytes = async (incoming: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(pieces);
 };
 
-/** The whole body as text, with its content encoding (RFC 9110 §8.4) undone. */
+/** Returns the whole body as text, after it has decoded the content encoding (RFC 9110 §8.4). */
 export const readBody = async (incoming: IncomingMessage): Promise<string> => {
   const bytes = await readBytes(incoming);
   const encoding = incoming.headers["content-encoding"];
@@ -57,7 +57,7 @@ const fail = (issues: ReadonlyArray<z.core.$ZodIssue>): HttpError =>
     issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
   );
 
-/** Parses the JSON body. Throws `HttpError` (400) that names the wrong paths. */
+/** Parses the JSON body. Throws an `HttpError` (400) that names the invalid paths. */
 export const parseJson = <T>(request: RecordedRequest, schema: z.ZodType<T>): T => {
   let value: unknown;
   try {

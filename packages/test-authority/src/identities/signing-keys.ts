@@ -56,7 +56,7 @@ export class SigningKeys {
     return withNewKid(await strangerKey());
   }
 
-  /** Signs with a new pair from now on; the old key stays published unless `keepOld` is false. */
+  /** Signs with a new pair from now on. The earlier keys stay published unless `keepOld` is false. */
   async rotate(keepOld: boolean): Promise<SigningKey> {
     const old = await this.current();
     const next = withNewKid(await generateRsa());
@@ -65,7 +65,7 @@ export class SigningKeys {
     return next;
   }
 
-  /** Publishes keys that this authority does not sign with, as they are. */
+  /** Publishes these keys unchanged, in place of those of an earlier call. This authority does not sign with them. */
   publish(keys: ReadonlyArray<Readonly<Record<string, unknown>>>): void {
     this.#foreign = keys;
   }

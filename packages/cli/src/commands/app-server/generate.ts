@@ -28,7 +28,7 @@ const optionsFor =
 
 export const jsonSchema = {
   command: { spec: jsonSchemaSpec, options: optionsFor(jsonSchemaSpec) },
-  /** Writes one file for each type, and two with all of them. */
+  /** Writes one file for each type, and two files that contain the schemas of all types. */
   run: ({ experimental, folder, globals }: GenerateOptions) =>
     writeAll(
       folder,
@@ -44,7 +44,7 @@ export const jsonSchema = {
 
 export const typeScript = {
   command: { spec: typeScriptSpec, options: optionsFor(typeScriptSpec) },
-  /** Writes one module for each type, and two with all of them. */
+  /** Writes one module for each type, and two index modules that re-export them. */
   run: ({ experimental, folder, globals }: GenerateOptions) =>
     writeAll(folder, globals, generateTypeScriptFiles({ experimental })),
 };

@@ -10,7 +10,7 @@ import {
 
 const hint = "Give the job the permission `id-token: write`.";
 
-/** `source = "github-actions"`: a token of GitHub's OIDC provider for the configured audience. */
+/** `source = "github-actions"`: fetches a token for the configured audience from GitHub's OIDC provider. */
 export const fetchFromGithub: FetchIdentityToken = Effect.fnUntraced(
   function* (source, environment) {
     const audience = yield* requireAudience(source);
