@@ -15,7 +15,7 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu;
  * ```
  */
 export const toSingleLine = (text: string, maxCharacters: number): string => {
-  // Cut by code units first, so that a megabyte is not walked to keep a few characters.
+  // Cuts by code units first, so that a long text is not processed only to keep a few characters.
   const head = text.slice(0, maxCharacters * 4).toWellFormed();
   const characters = Array.from(head.replace(unprintable, " ").trim());
   const isWhole = characters.length <= maxCharacters && text.length <= maxCharacters * 4;
@@ -23,7 +23,7 @@ export const toSingleLine = (text: string, maxCharacters: number): string => {
 };
 
 /**
- * The type of a value in words, for errors that must not show the value itself.
+ * Returns the type of a value in words, for errors that must not show the value itself.
  *
  * @example
  * ```ts
@@ -66,7 +66,7 @@ export const isId = (text: unknown): text is string =>
   text !== "." &&
   text !== "..";
 
-/** What a schema found wrong: where and which type, never the value. */
+/** A problem that a schema found: the path, the expected type and the type that was found, never the value. */
 export interface SchemaIssue {
   /** Dotted; empty for the value itself. */
   readonly path: string;
@@ -85,7 +85,7 @@ const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
     value,
   );
 
-/** The first thing that a schema found wrong with `value`. The messages of refinements say what was expected. */
+/** Returns the first problem that a schema found in `value`. The message of a refinement must say what it expects. */
 export const firstSchemaIssue = (error: z.core.$ZodError, value: unknown): SchemaIssue => {
   const issue = error.issues[0];
   if (issue === undefined) {

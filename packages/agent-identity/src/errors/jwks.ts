@@ -3,7 +3,7 @@ import { isTransientStatus } from "../http/status.ts";
 import type { HttpTransportError } from "./http.ts";
 import type { Remedy } from "./remedy.ts";
 
-/** The JWKS endpoint did not respond, and no earlier set may still be used. */
+/** The JWKS endpoint did not respond, and there is no cached JWKS that may still be used. */
 export class JwksRequestFailed extends Data.TaggedError("JwksRequestFailed")<{
   /** Origin and path only; empty if the configured text is not a URL. */
   readonly url: string;

@@ -26,7 +26,7 @@ export interface HttpResponse {
   readonly statusText: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** UTF-8 text, not checked in any way. */
+  /** The body as UTF-8 text. It has not been validated. */
   readonly body: string;
 }
 

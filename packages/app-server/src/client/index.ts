@@ -21,7 +21,7 @@ export type ParamsOf<M extends MethodName> = z.input<Table[M]["params"]>;
 export type ResultOf<M extends MethodName> = z.infer<Table[M]["result"]>;
 
 interface CallOptions {
-  /** Ends the wait. The server is not notified: the protocol has no cancellation of requests. */
+  /** Stops waiting for the response. The server is not notified, because the protocol cannot cancel a request. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,8 +52,8 @@ export interface AppServerClient extends AsyncDisposable {
   /** Calls the listener for each notification of this method, until the returned function is called. */
   readonly on: (method: string, listener: (params: unknown) => void) => () => void;
   /**
-   * Answers requests of the server for this method. Without a handler the client stays silent, since a Codex app server
-   * asks all its clients and takes the first answer of any kind.
+   * Handles the server's requests for this method. Without a handler, the client does not respond, because a Codex app
+   * server asks all its clients and accepts the first response, even an error.
    */
   readonly handle: (method: string, handler: RequestHandler) => () => void;
   /** Resolves when the connection has closed, from either side. */
@@ -233,7 +233,7 @@ const requestFailed = (method: string, { code, data, message }: RpcError): AppSe
     ...(data === undefined ? {} : { data }),
   });
 
-/** The members `result` or `error` of an answer. */
+/** Returns the member `result` or `error` of a response. */
 const settle = async (handler: RequestHandler, params: unknown): Promise<string> => {
   try {
     const result: unknown = await handler(params);

@@ -27,8 +27,8 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
 }
 
 /**
- * The socket belongs to an app server that is running, or to another program that is starting one. The text is the one of
- * `codex app-server`.
+ * The socket belongs to an app server that is running, or to another program that is starting one. The message is the
+ * same as in `codex app-server`.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ export class ListenerSecretUnusable extends Data.TaggedError("ListenerSecretUnus
   }
 }
 
-/** Every error of opening a listener. */
+/** The errors that opening a listener can fail with. */
 export type ListenerError =
   | ControlSocketInUse
   | ListenFailed

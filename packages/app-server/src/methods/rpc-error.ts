@@ -6,7 +6,7 @@ import {
 } from "../errors/index.ts";
 import type { RpcError } from "../rpc/connection.ts";
 
-/** Something that the client has to change: its request, or who is signed in. */
+/** An error that the client must correct: its request is wrong, or another account must be signed in. */
 const client = -32600;
 /** A failure in the server: network, storage, the authority. */
 const internal = -32603;

@@ -69,11 +69,11 @@ export const WorkspaceRouting = z.object({
 });
 
 /**
- * Why there is no account. Not in Codex.
+ * Why there is no account. Codex does not have this type.
  *
  * - `signedOut`: there is no sign-in.
  * - `otherProvider`: the model provider uses its own credential, or none.
- * - `unusable`: there is a credential, and it cannot be used; `code`, `hint` and `remedy` are those of the error.
+ * - `unusable`: there is a credential, but it cannot be used; `code`, `hint` and `remedy` are those of the error.
  */
 export const AccountUnavailable = z.object({
   reason: z.enum(["signedOut", "otherProvider", "unusable"]),
@@ -90,7 +90,7 @@ export const GetAccountResponse = z.object({
   userId: z.nullable(z.string()),
   requiresOpenaiAuth: z.boolean(),
   workspaceRouting: z.nullable(WorkspaceRouting),
-  /** Present if `account` is null. Not in Codex. */
+  /** Present if `account` is null. Codex does not have this member. */
   accountUnavailable: z.optional(AccountUnavailable),
 });
 

@@ -41,7 +41,9 @@ const isMessagePart = /(?:Params|Response|Notification)$/;
 const isIncluded = (name: string, { experimental = false }: GenerateOptions): boolean =>
   experimental || !experimentalTypes.has(name);
 
-/** Where Codex writes the schema of a type: `v1` has the handshake, and requests of the server have no folder. */
+/**
+ * The folder in which Codex writes a type's schema: `v1` for the handshake, none for requests that the server sends.
+ */
 const folderOf = (name: string): string => {
   if (name.startsWith("ChatgptAuthTokensRefresh")) return "";
   return name in rootTypes ? "v1/" : "v2/";

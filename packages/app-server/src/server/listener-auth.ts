@@ -80,7 +80,7 @@ const checkJwt = (auth: ListenerAuth & { readonly _tag: "SignedBearerToken" }) =
       () => undefined,
     );
     if (claims === undefined) return "invalid websocket jwt";
-    // The order in which Codex checks.
+    // Codex checks the claims in this order.
     const nowSeconds = Math.floor(Date.now() / 1000);
     if (claims.exp < nowSeconds - skew) return "expired websocket jwt";
     if (claims.nbf !== undefined && claims.nbf > nowSeconds + skew)
@@ -99,7 +99,7 @@ interface Claims {
   readonly aud: readonly string[];
 }
 
-/** The claims that are checked, if they have the right types. Times are whole seconds. */
+/** Returns the claims to check, or `undefined` if one has the wrong type. Times are whole seconds. */
 const readClaims = (payload: Uint8Array): Claims | undefined => {
   const value = isUtf8(payload) ? parseJson(Buffer.from(payload).toString()) : undefined;
   if (!isJsonObject(value)) return undefined;

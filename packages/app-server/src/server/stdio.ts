@@ -28,7 +28,7 @@ export const serveLines = ({
   new Promise((resolve) => {
     let outgoing = "";
     let isEnding = false;
-    // One write for all messages of a turn: it runs after the promises that are settled already.
+    // Writes all messages of a turn at once, after the callbacks of promises that are already settled.
     const flush = () => {
       const text = outgoing;
       outgoing = "";

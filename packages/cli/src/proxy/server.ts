@@ -26,12 +26,13 @@ export interface ProxyServerOptions {
   readonly tokenGuard?: (request: IncomingMessage) => Rejection | null;
 }
 
-/** Total size of request headers: account headers and long tokens fit, floods do not. */
+/** Maximum total size of request headers. Account headers and long tokens fit. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * Connections that have not sent an admitted request. The oldest is closed for a new one, so that a program that may not
- * use the proxy cannot take all its file descriptors. More than the system queues at once (511).
+ * Maximum number of connections that have not sent an admitted request. Beyond it, the oldest is closed, so that a
+ * program that may not use the proxy cannot use up its file descriptors. The limit is higher than the number of
+ * connections that the system queues (511).
  */
 const MAX_WAITING = 1024;
 
@@ -59,12 +60,12 @@ const start = (options: ProxyServerOptions): Effect.Effect<Running, CliError> =>
       connectionsCheckingInterval: 5_000,
       requestTimeout: 0, // a body may stream for as long as the provider reads it
     });
-    // Older Node versions drop headers beyond a number; the guard must see all of them.
+    // Older Node versions drop headers above a maximum number. The guard must see all headers.
     server.maxHeadersCount = 0;
     const sockets = new Set<Socket>();
     const waiting = new Set<Socket>();
     server.on("connection", (socket: Socket) => {
-      if (sockets.has(socket)) return; // a request of it is parsed again
+      if (sockets.has(socket)) return; // a request on this connection is parsed a second time
       sockets.add(socket);
       waiting.add(socket);
       const [oldest] = waiting;

@@ -1,12 +1,12 @@
 import type { Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
-/** The stores that a gateway asks. */
+/** The stores that a gateway uses. */
 export type StoreName = "registry" | "replay" | "users" | "signing keys";
 
 /**
- * A store failed or could not be reached, so nothing was decided. Middleware responds with 503, never 401: the caller
- * may be right.
+ * A store failed or could not be reached, so the request was neither accepted nor rejected. Middleware responds with
+ * 503, never 401, because the credential may be valid.
  */
 export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
   readonly store: StoreName;
@@ -21,7 +21,7 @@ export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{
   }
 }
 
-/** An agent with this id is registered already, or was and has been revoked. */
+/** An agent with this id is already registered, or was registered and has been revoked. */
 export class AgentIdTaken extends Data.TaggedError("AgentIdTaken")<{
   readonly agentRuntimeId: string;
 }> {
@@ -71,7 +71,9 @@ export class GatewayClosed extends Data.TaggedError("GatewayClosed") {
   }
 }
 
-/** Why a request is rejected, as it is sent: in `WWW-Authenticate`, in the body and as a label of the metrics. */
+/**
+ * Why a request is rejected. The value is sent in `WWW-Authenticate` and in the body, and is a label of the metrics.
+ */
 export type RejectionReason =
   | "missing_authorization"
   | "malformed_authorization"
@@ -117,7 +119,10 @@ const statuses: Partial<Record<RejectionReason, 403 | 429 | 503>> = {
   store_unavailable: 503,
 };
 
-/** A request was rejected, or cannot be authenticated at the moment. `reason` is stable; nothing in it is a secret. */
+/**
+ * A request was rejected, or cannot be authenticated at the moment. `reason` is a stable identifier. The error contains
+ * no secrets.
+ */
 export class RequestRejected extends Data.TaggedError("RequestRejected")<{
   readonly reason: RejectionReason;
   readonly message: string;
@@ -148,5 +153,5 @@ export type GatewayError =
   | GatewayClosed
   | RequestRejected;
 
-/** Their codes. */
+/** The code of every error of this package. */
 export type GatewayErrorCode = GatewayError["code"];

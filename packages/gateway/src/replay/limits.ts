@@ -6,8 +6,8 @@ export interface ReplayLimits {
    */
   readonly maxUses: number;
   /**
-   * How many different assertions of one agent are kept at a time. Default 20,000: 66 processes of the agent that send
-   * requests in every second. One agent cannot take the space of another.
+   * How many different assertions of one agent are kept at a time. Default 20,000, which is enough for 66 processes of
+   * the agent that send requests every second. The limit is per agent, so one agent cannot use up the space of another.
    */
   readonly maxAssertionsPerAgent?: number;
 }

@@ -23,7 +23,7 @@ export class RefreshRejected extends Data.TaggedError("RefreshRejected")<{
   }
 }
 
-/** The stored sign-in was removed, or now belongs to another account. Nothing was spent. */
+/** The stored sign-in was removed, or now belongs to another account. No refresh token was spent. */
 export class RefreshAccountChanged extends Data.TaggedError("RefreshAccountChanged")<{
   readonly expectedAccountId?: string;
   readonly foundAccountId?: string;
@@ -43,7 +43,7 @@ interface FailedRefresh {
   readonly reason: string;
   /** What `Retry-After` of the last response asked for, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** The authority responded with success, so it has most likely spent the refresh token, and no new one came. */
+  /** The authority responded with success but without a new refresh token. It has most likely spent the old one. */
   readonly isSpent?: true;
   /**
    * Milliseconds since the epoch before which no program that shares the sign-in sends the refresh token again, unless a

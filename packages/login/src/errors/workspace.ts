@@ -28,7 +28,7 @@ export class WorkspaceCheckFailed extends Data.TaggedError("WorkspaceCheckFailed
   /** Absent if there was no response. */
   readonly status?: number;
   readonly reason: string;
-  /** Of the failed request, if there was no response. */
+  /** The hint of the error of the failed request, if there was no response. */
   readonly requestHint?: string;
 }> {
   readonly code = "LOGIN_WORKSPACE_CHECK_FAILED";
@@ -58,8 +58,8 @@ const refusals = {
 } as const;
 
 /**
- * The backend sends the requests of a workspace somewhere that is not trusted, or its answer is incomplete. Nothing is
- * sent.
+ * The backend routes the requests of a workspace to an origin that is not trusted, or its response is incomplete. No
+ * request is sent.
  *
  * @example
  * ```ts
@@ -148,7 +148,7 @@ export class WorkspaceSwitchFailed extends Data.TaggedError("WorkspaceSwitchFail
   /** Absent if there was no response. */
   readonly status?: number;
   readonly reason: string;
-  /** Of the failed request, if there was no response. */
+  /** The hint of the error of the failed request, if there was no response. */
   readonly requestHint?: string;
 }> {
   readonly code = "LOGIN_WORKSPACE_SWITCH_FAILED";

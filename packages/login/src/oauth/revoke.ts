@@ -8,8 +8,8 @@ import { isSuccess, sendJson } from "./request.ts";
 
 /**
  * Revokes a sign-in at the authority (RFC 7009, with a JSON body): its refresh token, or its access token if it has no
- * refresh token. Returns whether the authority confirmed. Never fails: the sign-in is removed in any case, so a failure is
- * only logged as a warning.
+ * refresh token. Returns whether the authority confirmed the revocation. Never fails: the sign-in is removed in any
+ * case, so a failure is only logged as a warning.
  */
 export const revokeTokens = Effect.fn("login.revokeTokens")(function* (
   tokens: AuthTokens,

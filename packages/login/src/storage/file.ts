@@ -23,9 +23,9 @@ export interface FileStoreOptions extends StoreWarningOptions {
 }
 
 /**
- * The store in `$CODEX_HOME/auth.json` (docs/protocol.md §2): mode 0600, replaced whole or not at all and durably,
- * written through a symbolic link. A hard-linked or read-only file is not written, and only a regular file is read. A
- * file that is a mount point is written in place. `save` and `remove` also take Codex's lock beside the file.
+ * The store in `$CODEX_HOME/auth.json` (docs/protocol.md §2). The file has mode 0600 and is replaced atomically and
+ * durably. A symbolic link is followed. A hard-linked or read-only file is not written, and only a regular file is
+ * read. A file that is a mount point is written in place. `save` and `remove` also take Codex's lock beside the file.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export const layer = (options: FileStoreOptions): Layer.Layer<CredentialStore> =
   Layer.sync(CredentialStore, () => makeCredentialStore(makeFileStore(options)));
 
 /**
- * The same store as a value, for stores that are made of others.
+ * Returns the same store as a value, for stores that combine several stores.
  *
  * @example
  * ```ts

@@ -42,8 +42,9 @@ export const makeInterceptor = (
 };
 
 /**
- * undici checks only the handler that it is given, which is the one of this package. The fetch of an older undici, such
- * as Node's own, has a handler whose methods have other names; without this check its caller would wait forever.
+ * Throws `TypeError` for a handler of an older undici, such as that of Node's built-in fetch. Its methods have other
+ * names, so without this check the caller would wait forever. undici itself checks only the handler that it is given,
+ * which is the one of this package.
  */
 const assertSupported = (handler: Dispatcher.DispatchHandler): void => {
   if (handler.onRequestStart === undefined || handler.onResponseError === undefined)

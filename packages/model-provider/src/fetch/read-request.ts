@@ -44,7 +44,10 @@ const definedSettings = (init: RequestInit): RequestInit => {
   return settings;
 };
 
-/** Node's Request and undici's are two classes, and neither fetch takes the other's. Their settings fit both. */
+/**
+ * Returns the settings of a `Request`. Node's and undici's `Request` are two classes, and neither fetch accepts the
+ * other's. Both accept these settings.
+ */
 const settingsOf = (request: Request): RequestInit => ({
   method: request.method,
   headers: request.headers,

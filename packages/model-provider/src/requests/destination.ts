@@ -2,7 +2,7 @@ import * as Redacted from "effect/Redacted";
 import { MethodNotAllowed, RequestOriginNotAllowed } from "../errors/index.ts";
 import type { RequestTarget } from "../provider/base-url.ts";
 
-/** What happens to requests to other origins than the provider's. */
+/** What happens to requests to origins other than the provider's. */
 export type OtherOrigins = "sendUnauthenticated" | "reject";
 
 /** Where a request goes. */
@@ -34,9 +34,9 @@ export const resolveDestination = (
   if (input.startsWith(`${target.origin}/`)) return { url: input, isProviderOrigin: true };
   const absolute = URL.parse(input);
   if (absolute === null) return { url: belowBase(input, target), isProviderOrigin: true };
-  // Not by `origin` alone: that of a `blob:` URL is the one inside it.
+  // The origin of a `blob:` URL is that of the URL inside it, so the protocol is checked too.
   const isProviderOrigin = absolute.protocol !== "blob:" && absolute.origin === target.origin;
-  // fetch rejects such an address with an error that quotes it, query included.
+  // fetch would reject a URL with a user name or password, but its error quotes the whole URL, including the query.
   if (absolute.username !== "" || absolute.password !== "")
     throw notAllowed("holdsCredentials", target, absolute.origin);
   if (!isProviderOrigin && otherOrigins === "reject")
@@ -111,7 +111,7 @@ export const dispatchesToProvider = (
   target: RequestTarget,
   otherOrigins: OtherOrigins,
 ): boolean => {
-  // undici sends an absolute path as it is, and a server that forwards requests goes by it (RFC 9112 §3.2.2).
+  // undici sends an absolute path unchanged, and a proxy forwards the request to the host in it (RFC 9112 §3.2.2).
   const isAbsolutePath = !path.startsWith("/") && /^https?:/i.test(path);
   const isProviderOrigin =
     (origin === target.origin || originOf(origin) === target.origin) &&
@@ -126,8 +126,8 @@ const originOf = (url: string | URL | undefined): string | undefined =>
 
 /**
  * Returns whether a request with this method may carry a credential. The Fetch standard forbids the same methods. A
- * server answers TRACE (RFC 9110 §9.3.8) and TRACK with the headers of the request, and CONNECT opens a tunnel. Case
- * does not matter, because some servers ignore it.
+ * server answers TRACE (RFC 9110 §9.3.8) and TRACK with the headers of the request, and CONNECT opens a tunnel. The
+ * comparison ignores case, because some servers do.
  *
  * @example
  * ```ts
@@ -161,7 +161,7 @@ export const assertMethodAllowed = (method: string): void => {
 };
 
 /**
- * Adds a provider's query parameters to a URL or path, except those that it has already. Nothing else changes.
+ * Adds a provider's query parameters to a URL or path, except those that it already has. Nothing else changes.
  *
  * @example
  * ```ts

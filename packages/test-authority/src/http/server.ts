@@ -6,7 +6,7 @@ import { ListenFailed } from "../errors.ts";
 import type { makeListener } from "./listener.ts";
 import type { Tls } from "./certificate.ts";
 
-/** A server that does not listen yet. A client that closes the connection early is not an error. */
+/** Returns a server that does not listen yet. A client that closes the connection early is not an error. */
 export const makeServer = (
   listener: ReturnType<typeof makeListener>,
   tls: Tls | undefined,

@@ -70,8 +70,8 @@ const converse = (state: AuthorityState, request: RecordedRequest, peer: WebSock
 };
 
 /**
- * Applies a behaviour to an upgrade; undefined if the handshake continues. A handshake has no response to change, so
- * `change` and `headerBytes` do nothing to it.
+ * Applies a behaviour to an upgrade. Returns `undefined` if the handshake continues. A handshake has no response to
+ * change, so `change` and `headerBytes` do nothing to it.
  */
 const applyBehaviour = async (
   behaviour: Behaviour | undefined,

@@ -1,4 +1,4 @@
-/** The authority's own idea of time: the machine's clock plus an offset that a test moves. */
+/** The authority's clock: the machine's clock plus an offset that a test sets. */
 export interface AuthorityClock {
   /** Milliseconds since the epoch, offset included. */
   readonly nowMs: () => number;
@@ -23,5 +23,5 @@ export const makeClock = (base: () => number): AuthorityClock => {
   };
 };
 
-/** Whole seconds since the epoch, as JWT claims count. */
+/** Returns whole seconds since the epoch, as in JWT claims. */
 export const epochSeconds = (ms: number): number => Math.floor(ms / 1000);

@@ -2,7 +2,7 @@
 
 import { StoreUnwritable } from "../../errors/store.ts";
 
-/** Loops of links, full disks and the like, in words. */
+/** Descriptions of common system errors. */
 const words: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EADDRINUSE: "the address is in use",
@@ -37,7 +37,7 @@ export const systemCodeOf = (error: unknown): string | undefined =>
     : undefined;
 
 /**
- * Returns what a failed system call reports: in words for the frequent reasons, else with its code.
+ * Returns a description of a failed system call: in words for common errors, otherwise with the error code.
  *
  * @example
  * ```ts
@@ -52,6 +52,6 @@ export const describeSystemError = (error: unknown): SystemError => {
   if (systemCode === undefined)
     return { reason: error instanceof StoreUnwritable ? error.reason : "an unexpected failure" };
   if (error instanceof Error && "errstr" in error && typeof error.errstr === "string")
-    return { reason: error.errstr, systemCode }; // SQLite's own fixed words
+    return { reason: error.errstr, systemCode }; // a fixed text of SQLite
   return { reason: words[systemCode] ?? `the system reports ${systemCode}`, systemCode };
 };

@@ -11,7 +11,7 @@ import {
 
 const hint = "Run this program on an Azure machine with a managed identity assigned.";
 
-/** `source = "azure-imds"`: a token of a managed identity, from the Instance Metadata Service of Azure. */
+/** `source = "azure-imds"`: fetches a token of a managed identity from Azure's Instance Metadata Service. */
 export const fetchFromAzureImds: FetchIdentityToken = Effect.fnUntraced(function* (source) {
   const resource = yield* requireAudience(source);
   const { clientId, endpoint = "http://169.254.169.254" } = source;
