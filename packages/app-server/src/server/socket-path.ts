@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** Codex's names: a server of either program finds that of the other. */
+/** Codex uses the same names, so that a server of either program finds a server of the other. */
 export const controlFolderName = "app-server-control";
 const socketName = "app-server-control.sock";
 

@@ -26,7 +26,7 @@ const requestOnly = [
 ] as const;
 
 export interface HeaderFilterOptions {
-  /** Forwards `Cookie` and `Set-Cookie`. Default false: the cookies of one program must not become those of another. */
+  /** Forwards `Cookie` and `Set-Cookie`. Default false: a program must not send the cookies of another. */
   readonly cookies: boolean;
   /** Further request headers that are not forwarded, in lower case. */
   readonly dropRequestHeaders?: ReadonlySet<string>;
@@ -39,8 +39,8 @@ export interface HeaderFilter {
 }
 
 /**
- * Makes a filter. Responses get `Content-Security-Policy: sandbox` and `X-Content-Type-Options: nosniff`, so that HTML
- * of the provider that a browser does get to see runs no script with this proxy's origin.
+ * Returns a filter. Responses get `Content-Security-Policy: sandbox` and `X-Content-Type-Options: nosniff`, so that a
+ * browser that opens HTML of the provider does not run its scripts with this proxy's origin.
  */
 export const makeHeaderFilter = (options: HeaderFilterOptions): HeaderFilter => {
   const requestNames = new Set<string>([

@@ -64,7 +64,7 @@ const listenOnSocket = (
     return { socketPath };
   });
 
-/** A user who can rename files in the folder could replace our socket by another one. */
+/** Throws if other users can write to the folder, because they could replace the socket with their own. */
 const checkFolder = (socketPath: string): void => {
   const reason = rootCreationProblem(socketPath);
   if (reason !== undefined)

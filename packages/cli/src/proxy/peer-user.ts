@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Rejection } from "./request-guard.ts";
 
-/** Whether this system has a table of sockets that names their owners: Linux. */
+/** Returns whether this system has a table with the owner of each socket. Only Linux has one. */
 export const canSeePeerUsers = (): boolean => existsSync("/proc/net/tcp");
 
 /**

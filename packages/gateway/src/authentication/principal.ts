@@ -42,16 +42,16 @@ export interface AuthenticationOptions {
    * as Codex does. Default `ifPresent`: a header that is sent must name the agent's account.
    */
   readonly accountHeaders?: "required" | "ifPresent";
-  /** How long look-ups of the registry are kept. */
+  /** How long registry lookups are cached. */
   readonly cache?: RegistryCacheOptions;
-  /** Requests of one agent. Default: unlimited. Counted in this process. */
+  /** Limit for the requests of one agent. Default: unlimited. Each process counts separately. */
   readonly perAgent?: RateLimit;
-  /** Requests of one source. Default: unlimited. Counted in this process. */
+  /** Limit for the requests of one source. Default: unlimited. Each process counts separately. */
   readonly perSource?: RateLimit;
   /**
-   * Failed verifications of one source; a source that reaches the limit is rejected before anything is parsed, except for
-   * headers that were verified before. Default 1000 in 10 seconds. If all requests come through one proxy, name the source
-   * by its forwarding header, or set null.
+   * Limit for the failed verifications of one source. A source that reaches the limit is rejected before anything is
+   * parsed, except for headers that were verified before. Default 1000 in 10 seconds. If all requests come through one
+   * proxy, take the source from the proxy's forwarding header, or set null.
    */
   readonly failuresPerSource?: RateLimit | null;
 }

@@ -13,7 +13,7 @@ import { type PublicJwk, publicJwk, type SigningKey, signingKeyOf } from "./sign
 export type SigningKeysError = SigningKeyInvalid | StoreUnavailable;
 
 /**
- * The keys of an issuer, in any order: those that will sign, the one that does, and those that did.
+ * The keys of an issuer, in any order: future signing keys, the current one, and earlier ones.
  *
  * @example
  * ```ts
@@ -42,7 +42,7 @@ export class SigningKeys extends Context.Service<
       rotate: () => Effect.die(new TypeError("these signing keys are static: add one to the list")),
     });
 
-  /** Generated keys that end with the process: for tests. */
+  /** Generated keys, for tests. They are lost when the process ends. */
   static readonly layerMemory: Layer.Layer<SigningKeys> = Layer.sync(SigningKeys, () => {
     let keys: ReadonlyArray<SigningKey> = [];
     const add = Effect.fnUntraced(function* (activeFromMs: number) {
@@ -64,9 +64,8 @@ export class SigningKeys extends Context.Service<
 
   /**
    * Keys in a folder that processes share: each `*.pem` is one key (PKCS#8, RSA). A name such as `20261130T120000Z.pem`
-   * states from when the key signs; a key with any other name may sign from the start. `rotate` writes such a file
-   * (mode 0600) and deletes old ones; the first key is generated. The folder is read again after `reloadMs` (default 60
-   * s).
+   * states when the key starts to sign. A key with any other name may sign at once. `rotate` writes such a file (mode
+   * 0600) and deletes old ones; the first key is generated. The folder is read again after `reloadMs` (default 60 s).
    */
   static readonly layerFolder = (options: {
     readonly folder: string;
@@ -85,7 +84,7 @@ export interface KeyTiming {
 const byActivation = (a: SigningKey, b: SigningKey): number =>
   a.activeFromMs - b.activeFromMs || a.kid.localeCompare(b.kid);
 
-/** The key that signs at a time: the newest that is active, else the first that will be. */
+/** Returns the key that signs at a time: the newest active key or, if none is active, the first future key. */
 export const currentKey = (
   keys: ReadonlyArray<SigningKey>,
   nowMs: number,
@@ -94,7 +93,7 @@ export const currentKey = (
   return sorted.findLast((key) => key.activeFromMs <= nowMs) ?? sorted[0];
 };
 
-/** The keys that are published at a time: all but those whose successor has signed for `overlapMs`. */
+/** Returns the keys that are published at a time: all except those whose successor has signed for `overlapMs`. */
 export const publishedKeys = (
   keys: ReadonlyArray<SigningKey>,
   nowMs: number,
@@ -127,7 +126,7 @@ export interface PublishedJwks {
 export const entityTag = (text: string): string =>
   `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
 
-/** The JWKS of keys. */
+/** Returns the JWKS of these keys. */
 export const jwksOf = (keys: ReadonlyArray<SigningKey>): PublishedJwks => {
   const document = { keys: keys.map(publicJwk) };
   return { document, etag: entityTag(JSON.stringify(document)) };
@@ -177,7 +176,7 @@ const readFolder = async (folder: string): Promise<ReadonlyMap<string, SigningKe
   return new Map(keys.map((key, index) => [names[index] ?? "", key]));
 };
 
-/** Written under another name first, so that no process reads half a key. */
+/** Writes the key under another name first, so that no process reads an incomplete key. */
 const writeKey = async (folder: string, key: KeyObject, activeFromMs: number): Promise<void> => {
   const path = join(folder, fileNameOf(activeFromMs));
   const pem = key.export({ format: "pem", type: "pkcs8" });

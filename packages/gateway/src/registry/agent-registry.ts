@@ -20,7 +20,7 @@ export interface RegisteredAgent {
   readonly publicKey: string;
   readonly account: AgentAccount;
   readonly registeredAtMs: number;
-  /** From then on the agent is unknown, milliseconds since the epoch. Absent: it does not expire. */
+  /** When the agent expires and is no longer known, milliseconds since the epoch. Absent: it does not expire. */
   readonly expiresAtMs?: number;
   /** Set if the agent was revoked. */
   readonly revokedAtMs?: number;
@@ -30,20 +30,20 @@ export interface RegisteredAgent {
 export interface RegisteredTask {
   readonly agentRuntimeId: string;
   readonly taskId: string;
-  /** From then on the task is unknown, milliseconds since the epoch. */
+  /** When the task expires and is no longer known, milliseconds since the epoch. */
   readonly expiresAtMs: number;
 }
 
 /** An agent and one of its tasks. */
 export type TaskName = Pick<RegisteredTask, "agentRuntimeId" | "taskId">;
 
-/** How many tasks of one agent are kept: the newest. An agent whose task is dropped registers another after a 401. */
+/** How many of an agent's newest tasks are kept. An agent whose task is dropped registers another after a 401. */
 export const defaultMaxTasksPerAgent = 1000;
 
 /**
- * Agents' public keys and tasks. Ids are text of the caller, such as `__proto__`: implementations keep them in a `Map` or a
- * database. Expired entries are unknown at once and deleted later, a few with each registration, so no clean-up job is
- * needed.
+ * Agents' public keys and tasks. Callers choose the ids, which can be `__proto__`, so implementations must keep them in
+ * a `Map` or a database. Expired entries are unknown at once and deleted later, a few with each registration, so no
+ * clean-up job is needed.
  *
  * @example
  * ```ts

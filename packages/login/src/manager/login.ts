@@ -101,7 +101,10 @@ interface CheckedToken {
   readonly saved: SavedSignIn;
 }
 
-/** Checks the form, then the signature or the owner, then the restrictions. Nothing is stored yet. */
+/**
+ * Checks the login method, the form of the token, its signature or owner, and the allowed workspaces. Nothing is
+ * stored.
+ */
 const checkAccessToken = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   given: Redacted.Redacted,

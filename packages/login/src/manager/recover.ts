@@ -18,12 +18,12 @@ import { replaceWorkloadToken } from "./replace-workload-token.ts";
 import { isSameSecret, type MaybeCredential, secretOf } from "./state.ts";
 
 /**
- * What a 401 leads to (docs/protocol.md §9). A caller with a superseded credential gets the newer one. Else the store is
- * read again; if it holds nothing newer, what follows depends on the kind of credential: the sign-in is refreshed, a
- * new task is registered, the external provider is asked, or the identity of the program is exchanged again. Nothing
- * can be done for API keys and personal access tokens.
+ * Replaces a credential that was rejected with a 401 (docs/protocol.md §9). A caller with a superseded credential gets
+ * the newer one. Otherwise the store is read again. If it holds nothing newer, the next step depends on the kind of
+ * credential: the sign-in is refreshed, a new task is registered, the external provider is asked, or the identity of
+ * the program is exchanged again. API keys, bearer tokens and personal access tokens cannot be replaced.
  *
- * A credential that was obtained in this way moments ago, and is rejected as well, is not replaced again for a while.
+ * If a credential that was obtained in this way moments ago is also rejected, it is not replaced again for a while.
  */
 export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function* (
   deps: ManagerDeps,
@@ -51,7 +51,7 @@ export const recoverFrom = Effect.fn("AuthManager.recoverUnauthorized")(function
   }
 });
 
-/** The newer credential for a caller whose own is superseded. */
+/** Returns the newer credential for a caller whose credential is superseded. */
 export const supersededBy = (deps: ManagerDeps, rejected: Credential): MaybeCredential => {
   const state = deps.state.get();
   if (state._tag !== "Loaded") return Option.none();
@@ -61,13 +61,13 @@ export const supersededBy = (deps: ManagerDeps, rejected: Credential): MaybeCred
   );
 };
 
-/** Names what a request carried, so that concurrent recoveries from the same credential are one. */
+/** Returns a key for the credential that a request carried, so that concurrent recoveries of it share one attempt. */
 export const recoveryKey = (credential: Credential): string =>
   credential._tag === "AgentIdentity"
     ? `${credential.record.agentRuntimeId} ${fingerprint(credential.record.privateKey)} ${credential.signer.taskId}`
     : fingerprint(secretOf(credential));
 
-/** A request for one account is not repeated for another, nor after an API key was rejected. */
+/** A request is not repeated for another account, nor after an API key or a personal access token was rejected. */
 const canReplace =
   (rejected: Credential) =>
   (current: Credential): boolean =>
@@ -110,7 +110,7 @@ const recoverAgent = Effect.fnUntraced(function* (
   return Option.some(fresh);
 });
 
-/** Loads again; makes the outcome current if it is another credential of the same kind and account. */
+/** Loads the credential again. It becomes current if it is another credential of the same kind and account. */
 const reloadOther = Effect.fnUntraced(function* (
   deps: ManagerDeps,
   rejected: Credential,

@@ -44,7 +44,7 @@ export interface BrowserSignInOptions<E = never, R = never> extends AuthorityOpt
   readonly portRetryMs?: number;
   /** The last page that the browser is sent to, without any parameters. Default: one of the callback server. */
   readonly successUrl?: string;
-  /** Milliseconds to wait for the browser to fetch the last page, once it was answered. Default 2000. */
+  /** Milliseconds to wait for the browser to fetch the last page, after the callback was answered. Default 2000. */
   readonly successPageTimeoutMs?: number;
   /** Shows the sign-in URL to the person. Called once the callback server listens, before the browser is opened. */
   readonly onAuthorizeUrl: (prompt: AuthorizePrompt) => Effect.Effect<void>;
@@ -171,7 +171,7 @@ const showSignInUrl = Effect.fnUntraced(function* <E, R>(flow: Flow<E, R>, serve
   );
 });
 
-/** From the callback to the tokens. The browser always gets a response. */
+/** Exchanges the callback's code for tokens and saves them. The browser always gets a response. */
 const completeSignIn = <E, R>(
   flow: Flow<E, R>,
   { handler, redirectUri }: CallbackServer,

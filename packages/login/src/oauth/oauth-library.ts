@@ -1,7 +1,7 @@
 /**
  * How oauth4webapi is used for this sign-in. It makes the state and the PKCE challenge, validates the authorization
  * response (RFC 6749 §4.1.2, RFC 9207 `iss`, repeated parameters, implicit and JARM responses) and builds the token
- * requests. Three things it cannot do with this authority, and they are implemented here:
+ * requests. It cannot do three things with this authority, which are implemented here:
  *
  * - token responses: they have no `token_type`, which the library requires, and their errors come in three shapes, of
  *   which it knows one (`code-exchange.ts`). It would also check claims of an id token that is not verified;
@@ -51,7 +51,7 @@ class RequestNotSent extends Error {
 
 /**
  * Returns the library's error about a response as a typed error, or `undefined` for anything else that it throws. Its
- * messages name parameters and quote none.
+ * messages name parameters but do not quote their values.
  */
 export const fromLibraryError = (
   { oauth }: OAuthSession,

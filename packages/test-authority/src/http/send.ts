@@ -6,7 +6,7 @@ import type { HttpResponse } from "./response.ts";
 const isWhole = (body: NonNullable<HttpResponse["body"]>): body is string | Uint8Array =>
   typeof body === "string" || body instanceof Uint8Array;
 
-/** Writes the whole response. Resolves also if the client closes the connection before the end. */
+/** Writes the whole response. Also resolves if the client closes the connection before the end. */
 export const send = async (outgoing: ServerResponse, response: HttpResponse): Promise<void> => {
   const { status, headers = {}, body = "" } = response;
   if (isWhole(body)) {

@@ -24,7 +24,7 @@ export interface BearerToken {
   readonly familyId?: string;
 }
 
-/** A random secret: the prefix and this many random bytes, base64url. */
+/** Returns a random secret: the prefix and `bytes` random bytes in base64url. */
 export const randomToken = (prefix: string, bytes = 24): string =>
   `${prefix}${randomBytes(bytes).toString("base64url")}`;
 

@@ -21,7 +21,7 @@ export interface ServiceAccount {
   readonly serviceAccountId: string;
 }
 
-/** Claims of an identity token, the JWT with which a platform says which program runs. */
+/** Claims of an identity token, the JWT with which a platform identifies the program that it runs. */
 export interface MintIdentityTokenOptions {
   /** Default `https://api.openai.com/v1`. */
   readonly audience?: string | ReadonlyArray<string>;
@@ -61,7 +61,7 @@ export const addServiceAccount = (
   return { identityProviderId, serviceAccountId: id };
 };
 
-/** The rule of a service account; throws `HttpError` (401). */
+/** Returns the rule of a service account. Throws `HttpError` (401) if the account is unknown. */
 export const findServiceAccount = (
   { workloads }: AuthorityState,
   identityProviderId: string,

@@ -71,7 +71,7 @@ export const issueTokens = async (
   return { idToken, accessToken, refreshToken, accountId: account.accountId, account };
 };
 
-/** Tokens as after a sign-in. */
+/** Mints the tokens of a new sign-in. */
 export const mintChatgptTokens = (
   state: AuthorityState,
   options: MintChatgptTokensOptions = {},

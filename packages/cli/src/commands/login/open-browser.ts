@@ -12,8 +12,8 @@ const settledMs = 3_000;
 type Opener = (link: string) => Effect.Effect<void, Error>;
 
 /**
- * Returns how to open a link here. Returns `undefined` if no window can open, or only on the screen of another machine.
- * `BROWSER` takes precedence over the system's browser; `none` means no browser.
+ * Returns a function that opens a link in a browser. Returns `undefined` if no window can open, or if it would open on
+ * the screen of another machine. `BROWSER` takes precedence over the system's browser; `none` means no browser.
  */
 export const browserOpener = (
   {
@@ -66,7 +66,10 @@ const openWithFirst = (commands: ReadonlyArray<BrowserCommand>, link: string) =>
     ),
   );
 
-/** AppleScript from stdin, so that the link is in no process's arguments, which every user of the machine can read. */
+/**
+ * Passes the AppleScript on stdin. The link must not be in the arguments of a process, because every user of the
+ * machine can read them.
+ */
 const openOnMacOs: Opener = (link) =>
   untilSettled(() => {
     const child = start("osascript", [], { stdio: ["pipe", "ignore", "ignore"] });
@@ -98,7 +101,7 @@ const browserEnvironment = (): NodeJS.ProcessEnv =>
     Object.entries(process.env).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
   );
 
-/** Done when the browser has exited successfully, or still runs after a while. */
+/** Succeeds when the browser has exited successfully, or still runs after `settledMs`. */
 const untilSettled = (open: () => Promise<void>): Effect.Effect<void, Error> =>
   Effect.tryPromise({ try: async () => open(), catch: toError }).pipe(
     Effect.timeoutOption(settledMs),

@@ -10,8 +10,9 @@ import type { Session } from "../../session.ts";
 import { withAccounts } from "../accounts/named-account.ts";
 
 /**
- * What can be refused before a secret is read, a browser opened or anything sent: a way of signing in that the
- * configuration does not allow, a variable that provides the credential, a store that keeps nothing.
+ * Fails if the configuration does not allow the login method, an environment variable provides the credential, the
+ * store is not persistent, or the current sign-in is kept as an account. Called before a secret is read, a browser is
+ * opened or anything is sent.
  */
 export const checkBeforeSignIn = Effect.fnUntraced(function* (
   method: LoginMethod,
@@ -26,7 +27,7 @@ export const checkBeforeSignIn = Effect.fnUntraced(function* (
   return yield* checkNotKept(session);
 });
 
-/** A sign-in revokes the tokens that it replaces. Those of a kept account are kept instead. */
+/** Fails if the current sign-in is kept as an account, because a new sign-in would revoke its tokens. */
 const checkNotKept = Effect.fnUntraced(function* (session: Session) {
   const isPlain = !existsSync(accountsFolder(session.environment.codexHome.path));
   if (isPlain || session.account !== undefined) return;

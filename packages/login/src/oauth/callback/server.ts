@@ -25,14 +25,15 @@ export interface CallbackServer {
   readonly handler: CallbackHandler;
 }
 
-/** A browser opens a few connections and sends small requests at once. Everything beyond that is closed. */
+/** A browser opens few connections and sends small requests without delay. Connections beyond the limits are closed. */
 const defaultLimits: CallbackServerLimits = { requestTimeoutMs: 5_000, maxConnections: 64 };
 
 /**
- * Listens on 127.0.0.1, on the first of `ports` that is free, until the scope closes. Then responses under way are
+ * Listens on 127.0.0.1, on the first of `ports` that is free, until the scope closes. Then responses in progress are
  * finished, and the port is free again. Fails with `CallbackPortsTaken`.
  *
- * The program that holds the first port is asked once to cancel its sign-in: other sign-ins of this kind then release it.
+ * If the first port is taken, the program that holds it is asked once to cancel its sign-in. Other sign-ins of this
+ * kind then release the port.
  */
 export const openCallbackServer = Effect.fnUntraced(function* (
   options: CallbackServerOptions,

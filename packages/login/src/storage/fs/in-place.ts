@@ -3,7 +3,7 @@ import { type FileHandle, open, statfs } from "node:fs/promises";
 import { StoreUnwritable } from "../../errors/store.ts";
 
 // For a file that is a mount point, which no rename can replace. Writing in place is not atomic: a reader may see the
-// new content followed by the rest of the old one, and a power cut may leave that.
+// new content followed by the rest of the old one, and a power failure can leave the file in that state.
 
 const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
@@ -17,8 +17,8 @@ export const overwriteFile = async (path: string, content: string): Promise<void
     const before = await file.readFile();
     const bytes = Buffer.from(content);
     try {
-      // First adds the space, as white space after the old content: a full disk is detected before that content
-      // changes.
+      // First extends the file with white space after the old content, so that a full disk is detected before that
+      // content changes.
       const growth = Buffer.alloc(Math.max(0, bytes.length - before.length), " ");
       await writeAt(file, growth, before.length);
       await file.sync();
@@ -50,7 +50,7 @@ const restore = async (file: FileHandle, before: Buffer): Promise<void> => {
   await file.sync();
 };
 
-/** Throws if `overwriteFile` could not write a content that is this many bytes larger. Changes nothing. */
+/** Throws if `overwriteFile` could not write content that is `growth` bytes larger than the file. Changes nothing. */
 export const assertOverwritable = async (path: string, growth: number): Promise<void> => {
   const file = await open(path, flags);
   await file.close();

@@ -34,7 +34,7 @@ export const readStateFile = (path: string, maxBytes: number): string | undefine
   }
 };
 
-/** Windows has neither owners nor modes here; there the profile folder's access list guards the file. */
+/** On Windows, Node has neither owners nor modes. There, the access list of the profile folder protects the file. */
 const isOwn = (stats: Stats): boolean =>
   process.getuid === undefined || stats.uid === process.getuid();
 
@@ -42,8 +42,8 @@ const isTrusted = (stats: Stats): boolean =>
   stats.isFile() && isOwn(stats) && (process.getuid === undefined || (stats.mode & 0o022) === 0);
 
 /**
- * Replaces a state file, 0600 in a folder of mode 0700. Returns whether it was written: a full disk, a read-only home or
- * a home of another user (who could redirect root's writes) is not an error.
+ * Replaces a state file. The file has mode 0600 and its folder mode 0700. Returns whether it was written: a full disk,
+ * a read-only home or a home of another user (who could redirect root's writes) is not an error.
  */
 export const writeStateFile = async (
   folder: string,

@@ -10,8 +10,8 @@ export interface HeldLock {
 }
 
 /**
- * Says that the running effect holds a home lock. Only `HomeLock` provides it. Everything that changes a store requires it, so
- * that a change without the lock does not compile.
+ * Shows that the running effect holds a home lock. Only `HomeLock` provides it. Everything that changes a store
+ * requires it, so that a change without the lock does not compile.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export const assertHomeLockHeld: Effect.Effect<void, never, HomeLockHeld> = Effe
       : Effect.void,
 );
 
-/** Returns the locks that the running effect holds. Dies if one of them is of the same home. */
+/** Returns the locks that the running effect holds. Dies if one of them is for the same home. */
 export const heldLocks = (home: string | symbol): Effect.Effect<ReadonlyArray<HeldLock>> =>
   Effect.flatMap(Effect.serviceOption(HomeLockHeld), (held) => {
     const turns = Option.isSome(held) ? held.value.turns.filter((turn) => !turn.isOver) : [];

@@ -11,7 +11,7 @@ import {
 const hint =
   "Run this program on Google Cloud (Compute Engine, GKE, Cloud Run, Cloud Build) with a service account attached.";
 
-/** `source = "gce"`: an identity token of the attached service account, from the metadata server of Google Cloud. */
+/** `source = "gce"`: fetches an identity token of the attached service account from Google Cloud's metadata server. */
 export const fetchFromGce: FetchIdentityToken = Effect.fnUntraced(function* (source, environment) {
   const audience = yield* requireAudience(source);
   const host = environment.variable("GCE_METADATA_HOST"); // as in Google's own libraries
