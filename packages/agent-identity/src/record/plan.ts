@@ -34,8 +34,7 @@ const aliases: ReadonlyMap<string, PlanType> = new Map([
 const isPlanType = (text: string): text is PlanType => known.has(text);
 
 /**
- * Returns the plan that a claim names. Upper and lower case do not matter. A plan that is not in `planTypes` is
- * `unknown`, never an error.
+ * Returns the plan that a claim names. Case is ignored. A plan that is not in `planTypes` is `unknown`, never an error.
  *
  * @example
  * ```ts

@@ -68,7 +68,7 @@ const method = <P, R>(spec: MethodSpec<P, R>): Method<P, R> => ({
 
 const empty = z.object({});
 
-/** Every method of the account surface that this server answers. */
+/** Every account method that this server supports. */
 export const methods = {
   "account/read": method({
     kind: "required",

@@ -132,7 +132,7 @@ const readText = async (response: Response): Promise<string> => {
   return new TextDecoder().decode(Buffer.concat(chunks));
 };
 
-/** The start of a body without credentials, which an error page may repeat, and without control characters. */
+/** Returns the start of a body, without control characters and without credentials, which an error page may repeat. */
 const quotable = (body: string, credential: Credential | null): string =>
   Object.values(credential ?? {})
     .filter(Redacted.isRedacted)

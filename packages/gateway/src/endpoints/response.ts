@@ -60,7 +60,7 @@ const errorResponse = (
 };
 
 /**
- * Returns an endpoint that always responds: its errors become responses.
+ * Returns an endpoint that never fails: its errors become responses.
  *
  * @example
  * ```ts

@@ -22,7 +22,7 @@ export const tableNames = (prefix: string, schema: string | undefined): TableNam
   };
 };
 
-/** Creates or updates the tables. Safe to run in several programs at once: the others wait, and find it done. */
+/** Creates or updates the tables. Several programs may run it at once: one does the work, the others wait. */
 export const migrate = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   names: TableNames,

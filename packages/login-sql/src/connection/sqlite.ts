@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream";
 
 // Effect's driver for node:sqlite exists for its version 3 and as a beta for 4 only (docs/decisions/0091).
 
-/** A statement that meets another connection's write is repeated for this long, without blocking the process. */
+/** How long a statement is retried while another connection writes. The process is not blocked. */
 const BUSY_MS = 2_000;
 
 /** The client of one SQLite file, opened at the first statement: one connection, write-ahead log, created 0600. */

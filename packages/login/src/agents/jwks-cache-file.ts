@@ -7,7 +7,7 @@ import * as z from "zod/mini";
 import { parseJson } from "@agent-auth/agent-identity/encoding";
 import { readStateFile, stateFilePath, writeStateFile } from "../storage/fs/state-file.ts";
 
-/** More than any set that the network layer accepts. */
+/** Larger than any key set that the network layer accepts. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
 const Entry = z.object({

@@ -17,7 +17,7 @@ import { consumedVariables } from "./consumed-variables.ts";
 import { compact } from "../internal/compact.ts";
 import type { CredentialsStoreMode } from "../storage/index.ts";
 
-/** Returns the typed form of a configuration. Keys that this project does not use are not looked at. */
+/** Returns the typed form of a configuration. Keys that this project does not use are ignored. */
 export const readConfig = (table: TomlTable, originOf: OriginOf): Config => {
   const reader = new TableReader(table, originOf);
   refuseProfile(reader);
@@ -202,7 +202,7 @@ const readFolder = (reader: TableReader): string => {
   }
 };
 
-/** The absolute path of a file; a relative one starts in the folder of the file that names it. */
+/** Returns the absolute path of a file. A relative path is resolved against the folder of the file that names it. */
 const readPath = (reader: TableReader, key: string): string | undefined => {
   const path = reader.nonBlankString(key);
   if (path === undefined) return undefined;
@@ -254,7 +254,10 @@ const readStoreKeys = (reader: TableReader): SharedStoreConfig["keys"] => {
   return { _tag: "Command", argv: [program, ...args] };
 };
 
-/** What the source and the target need is checked when the identity is used: the variables may select another one. */
+/**
+ * The requirements of the source and the target are checked when the identity is used, because environment variables
+ * may select another source or target.
+ */
 const readWorkloadIdentity = (
   reader: TableReader | undefined,
 ): WorkloadIdentityConfig | undefined => {

@@ -47,9 +47,9 @@ export class AuthManager extends Context.Service<AuthManager, AuthManagerShape>(
 ) {}
 
 /**
- * A manager over the given store, lock and transport. It also uses other services that it is given, and shares them with other
- * managers that are given the same: `RefreshLock` (without one, only its own tasks refresh one at a time),
- * `EphemeralStore`, `JwksCache`, `AgentTasks`, `WorkloadIdentities` (without one, those of the process).
+ * A manager over the given store, lock and transport. It also uses these services if they are provided, and shares them
+ * with other managers for which the same ones are provided: `RefreshLock` (without one, only its own refreshes exclude
+ * each other), `EphemeralStore`, `JwksCache`, `AgentTasks`, `WorkloadIdentities` (without one, those of the process).
  *
  * @example
  * ```ts

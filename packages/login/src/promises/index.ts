@@ -53,7 +53,7 @@ export {
 
 type PreparedOptions = Omit<AuthManagerOptions, "config" | "environment" | "externalProvider">;
 
-/** As `AuthManagerOptions`, for programs that have not read the environment and the configuration themselves. */
+/** `AuthManagerOptions` for programs that have not read the environment and the configuration themselves. */
 export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions {
   /** Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
@@ -69,13 +69,13 @@ export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions
   /** Your own store, instead of the one of the configuration. Needs `lock`. */
   readonly store?: PromiseStore;
   /**
-   * Your own lock of refreshes, for `store`. `process`: only one process ever uses the store. Without a lock that all
-   * processes share, two of them spend the same refresh token, which ends the sign-in.
+   * Your own lock for refreshes, for `store`. `process` means that only one process ever uses the store. Without a lock
+   * that all processes share, two of them can spend the same refresh token, which ends the sign-in.
    */
   readonly lock?: PromiseRefreshLock | "process";
 }
 
-/** Options of every call. An abort ends the wait; work that other calls wait for as well continues. */
+/** Options of every call. An abort ends the wait. Work that other calls also wait for continues. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -92,21 +92,21 @@ export interface PromiseAuthManager extends AsyncDisposable {
   readonly current: (call?: CallOptions) => Promise<Credential | null>;
   /** The credential as last loaded, at once; `null` also before the first load and after a failed one. */
   readonly snapshot: () => Credential | null;
-  /** As `snapshot`, if a request may be sent with it at once; `null` if `current` has to be asked. */
+  /** The `snapshot` if a request may be sent with it at once; `null` if `current` must be called instead. */
   readonly requestSnapshot: () => Credential | null;
   /** Loads the credential again. */
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
   /**
-   * What the next request would use, found out without changing anything: nothing is refreshed, removed, stored or made
-   * current. `null` if signed out.
+   * The credential that the next request would use; `null` if signed out. Nothing is refreshed, removed, stored or made
+   * current.
    */
   readonly inspect: (call?: CallOptions) => Promise<Inspection | null>;
   /** Spends the refresh token, or adopts the tokens that another process received for it. */
   readonly refresh: (reason: RefreshReason, call?: CallOptions) => Promise<Credential>;
   /**
-   * After a 401: another credential of the same account that is worth one more attempt, or `null` if nothing can be done.
-   * `rejected` is the credential that the request carried. Callers share one recovery. Rejects, after a warning, if that
-   * fails; with `NewCredentialRejected` if the rejected credential was itself obtained like this moments ago.
+   * After a 401: another credential of the same account for one more attempt, or `null` if there is none. `rejected` is
+   * the credential that the request carried. Callers share one recovery. Rejects, after a warning, if that fails; with
+   * `NewCredentialRejected` if the rejected credential was itself obtained like this moments ago.
    */
   readonly recoverUnauthorized: (
     rejected: Credential,

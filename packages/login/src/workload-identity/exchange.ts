@@ -184,7 +184,9 @@ const ApiToken = z.object({
   expires_in: z.nullish(z.int().check(z.gte(1))),
 });
 
-/** The token, or what is wrong with the response. `expires_in` wins if it is the shorter one: clocks differ. */
+/**
+ * Returns the token, or what is wrong with the response. Clocks may differ, so `expires_in` is used if it is shorter.
+ */
 const readApiToken = (body: string, sentAtMs: number): ExchangedToken | string => {
   const parsed = parseResponse(ApiToken, body);
   if ("problem" in parsed) return parsed.problem;

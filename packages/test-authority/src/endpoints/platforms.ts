@@ -7,7 +7,7 @@ import { path } from "../http/router.ts";
 import { mintIdentityToken } from "../identities/workloads.ts";
 import type { AuthorityState } from "../state.ts";
 
-// The endpoints from which programs get their identity token. They answer as those of the real platforms.
+// The endpoints from which programs get their identity token. They respond like those of the real platforms.
 
 /** The platforms that name the endpoint to a program in environment variables. */
 export type Platform = "buildkite" | "gce" | "github-actions";

@@ -81,7 +81,7 @@ const flow = ({ isDevice }: GatewaySignIn, gateway: GatewayOptions) => {
   });
 };
 
-/** The sign-in of a model provider, or why there is none to sign in to. */
+/** Returns the gateway sign-in of a model provider, or fails if the provider has no gateway. */
 const gatewayOptions = (
   { config, environment }: Session,
   providerId: string,

@@ -97,7 +97,7 @@ export const accountNames = (
   });
 };
 
-/** Whether an account may be kept under the name: a folder, and no link that leads elsewhere. */
+/** Whether an account may be kept under the name: it must be a folder, not a link. */
 export const hasFolder = (codexHome: string, name: string): boolean =>
   lstatSync(accountHome(codexHome, name), { throwIfNoEntry: false })?.isDirectory() === true;
 
@@ -162,7 +162,7 @@ const leftovers = (path: string): ReadonlyArray<string> => [
   stateFilePath(path, "refresh.json"),
 ];
 
-/** Removes the lock files, and the folder unless it holds what others put there. */
+/** Removes the lock files, and also the folder unless it contains other files. */
 export const removeAccountFolder = (
   codexHome: string,
   name: string,

@@ -14,9 +14,9 @@ import type { AuthFileTarget } from "./target.ts";
 type Target = Pick<AuthFileTarget, "path" | "stats">;
 
 /**
- * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns a power
- * cut does not undo it. Mode 0600; the owner stays. Throws what the system throws; the old content is untouched then,
- * and no temporary file is left.
+ * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns, a power
+ * failure does not undo the change. The file has mode 0600 and keeps its owner. Throws the system's error; then the old
+ * content is unchanged, and no temporary file is left.
  */
 export const replaceFile = async (target: Target, content: string | Uint8Array): Promise<void> => {
   const temporary = temporaryPath(target.path);
@@ -61,7 +61,7 @@ const keepOwner = async (file: FileHandle, { path, stats }: Target): Promise<voi
   else await file.chown(stats.uid, stats.gid);
 };
 
-/** File systems that cannot sync folders (some network ones) say so with one of these. */
+/** The error codes of file systems that cannot sync folders, such as some network file systems. */
 const cannotSync: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "ENOSYS"]);
 
 /** Makes renames and removals in a folder durable. Windows cannot open folders, and does not need this. */
