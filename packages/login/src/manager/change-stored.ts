@@ -5,8 +5,8 @@ import type { HomeLock, HomeLockHeld } from "../storage/lock/index.ts";
 const TIMES = 5;
 
 /**
- * Runs a change of the store under the home lock. If a process that the lock does not exclude was faster
- * (`StoreConflict`), the change runs again and so must read the store first.
+ * Runs a change of the store under the home lock. If a process that the lock does not exclude changed the store first
+ * (`StoreConflict`), the change runs again. It must therefore begin by reading the store.
  */
 export const changeStored = <A, E extends { readonly _tag: string }, R>(
   { withLock }: Pick<HomeLock["Service"], "withLock">,

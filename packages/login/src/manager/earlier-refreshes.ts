@@ -64,7 +64,7 @@ export const refuseSpent = (
   return error === undefined ? Effect.void : Effect.fail(error);
 };
 
-/** Fails if it is known that spending the stored token would not help, or not yet. */
+/** Fails if earlier refreshes show that spending the stored token cannot succeed, or must wait. */
 export const refuseKnownFailure = Effect.fnUntraced(function* (
   { deps, isDemanded, mine, reason }: RefreshCall,
   { credential, tokens }: StoredSignIn,

@@ -68,8 +68,7 @@ export const makeExternalProviderSlot = (
 };
 
 /**
- * Fails unless the answer has the type that it should have: the caller's provider may be written in JavaScript, without
- * types.
+ * Fails if the provider's answer has the wrong type. This is checked because the provider may be written in JavaScript.
  */
 const checkTokens = (tokens: unknown): Effect.Effect<ExternalTokens, Error> => {
   if (!Predicate.hasProperty(tokens, "accessToken") || !Predicate.hasProperty(tokens, "accountId"))

@@ -36,7 +36,7 @@ export const answerUsableMs = 24 * 3_600_000;
 /** Milliseconds after which a backend that does not respond is asked again, while an older answer is used. */
 const ASK_AGAIN_MS = 60_000;
 
-/** Milliseconds that a process waits for the answer to another one's question: a little longer than one request may take. */
+/** Milliseconds to wait while another process asks the backend: a little longer than one request may take. */
 const MAX_TURN_MS = 12_000;
 
 /** A wait of fewer milliseconds means that the lock was free. */

@@ -14,7 +14,7 @@ type Undici = typeof import("undici");
 
 /** undici, with what its shared agent needs. */
 export interface LoadedUndici extends Pick<Undici, "Agent" | "FormData" | "WebSocket" | "fetch"> {
-  /** Not undici's global dispatcher, which may be the one of another version that is bundled with Node. */
+  /** undici's global dispatcher is not used, because it may belong to the other version that is bundled with Node. */
   readonly sharedAgent: () => Dispatcher;
 }
 

@@ -70,7 +70,7 @@ const pointerOf = async (link: string): Promise<string> => {
   return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;
 };
 
-/** One name for one file, so that `<target>.lock` is the same for every path to it. */
+/** Returns the same name for every path to a file, so that `<target>.lock` is also the same. */
 const inRealFolder = async (path: string): Promise<string> => {
   const folder = await realFolder(dirname(path));
   return folder === undefined ? path : join(folder, basename(path));
