@@ -23,9 +23,9 @@ export const addSpec = defineSpec({
   path: ["accounts", "add"],
   summary: "sign in under a name, and keep the current sign-in",
   description: [
-    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and none of its tokens is revoked. Switch to it with agent-auth accounts use.",
+    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and none of its tokens is revoked. Switch to the new one with agent-auth accounts use.",
     "With --current, there is no new sign-in: the current one is kept under the name.",
-    "Kept sign-ins are in $CODEX_HOME/accounts/<name>, or in the OS keyring if the current one is. Codex does not read them.",
+    "Kept sign-ins are in $CODEX_HOME/accounts/<name>, or in the OS keyring if the current sign-in is stored there. Codex does not read them.",
   ],
   args: [name],
   flags: {
@@ -47,7 +47,7 @@ export const useSpec = defineSpec({
   path: ["accounts", "use"],
   summary: "switch to a kept sign-in, without signing out",
   description: [
-    "Saves the current sign-in under its name, with the tokens that were refreshed since, and makes the named one current, for agent-auth and for Codex. Nothing is signed out or revoked.",
+    "Saves the current sign-in, with its latest tokens, under its name, and makes the named one current, for agent-auth and for Codex. Nothing is signed out or revoked.",
     "If the current sign-in is not kept under a name, it would be lost: the command fails and changes nothing.",
   ],
   args: [name],

@@ -4,7 +4,7 @@ export const serveSpec = defineSpec({
   path: ["app-server"],
   summary: "serve the Codex account methods to editors and apps",
   description: [
-    "Serves JSON-RPC methods with which clients sign in and out and read the account and its usage, and notifies them of every change. Flags, messages and texts are those of `codex app-server`; its methods for conversations with a model are not served.",
+    "Serves JSON-RPC methods with which clients sign in and out and read the account and its usage, and notifies them of every change. Flags, messages and texts are those of `codex app-server`; Codex's methods for conversations with a model are not served.",
     "By default there is one client, on stdin and stdout, one message per line; the end of stdin ends the command. With --listen ws://IP:PORT or unix://PATH, clients connect with WebSockets. GET /readyz and GET /healthz answer 200. Web pages cannot connect: a request with an Origin header is refused.",
     "A ws:// listener needs --ws-auth. `--ws-auth none` works on loopback addresses only. On Linux it then serves you and root, unless --ws-allow-other-users is given; other systems do not report who connects, so every user of the machine can. A Unix socket can be opened only by you; its default path is $CODEX_HOME/app-server-control/app-server-control.sock.",
     "docs/run-the-app-server.md has examples, the limits, and the differences from Codex.",
@@ -61,7 +61,7 @@ export const serveSpec = defineSpec({
     },
     "startup-sign-out": {
       type: "boolean",
-      summary: "sign out first; with --print-startup-config",
+      summary: "with --print-startup-config: sign out first",
     },
     "print-startup-config": {
       type: "boolean",
@@ -135,7 +135,7 @@ export const proxySpec = defineSpec({
     sock: {
       type: "string",
       value: "PATH",
-      summary: "the socket; default: that of $CODEX_HOME",
+      summary: "the socket; default: the one in $CODEX_HOME",
     },
   },
   endsOnSignal: true,

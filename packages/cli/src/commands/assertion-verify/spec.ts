@@ -5,7 +5,7 @@ export const spec = defineSpec({
   summary: "verify an AgentAssertion header as a server would",
   description: [
     "Checks the Ed25519 signature with the agent's public key, the timestamp, and the runtime and task if they are given. stdin is the header's value (`AgentAssertion …`), or the whole header line.",
-    "The key is --public-key, in its SSH form or a file that holds it; without it, that of the agent that is signed in here.",
+    "--public-key is a key in SSH form, or a file that holds one. Without it, the key of the signed-in agent is used.",
   ],
   args: [],
   flags: {

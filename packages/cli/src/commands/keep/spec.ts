@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["keep"],
   summary: "keep the sign-in fresh until stopped",
   description: [
-    "Refreshes the access token of the stored ChatGPT sign-in ten minutes before it expires, so that no other program, such as Codex, has to. A refresh token can be used only once: programs that refresh at the same time can end the sign-in.",
+    "Refreshes the access token of the stored ChatGPT sign-in ten minutes before it expires, so that no other program, such as Codex, has to refresh it. A refresh token can be used only once: programs that refresh at the same time can end the sign-in.",
     "Also notices when another program signs in, refreshes or signs out. Without --wait, the command ends after a logout, or if a new sign-in is needed.",
     "docs/keep-fresh.md has a systemd user unit and a launchd agent.",
   ],

@@ -7,7 +7,7 @@ export const spec = defineSpec({
     "Without a flag, opens the browser to sign in with ChatGPT. The --with-… flags read a secret from stdin, so that it never appears in a process list or a shell history.",
     "The credential is kept in $CODEX_HOME/auth.json (default ~/.codex), mode 0600, or in the OS keyring if config.toml sets cli_auth_credentials_store. An agent identity is verified against the JWKS of chatgpt_base_url before anything is saved. Its keys are cached in $CODEX_HOME/agent-auth, so that most commands do not fetch them. An earlier sign-in is kept until the new one is stored.",
     "To see who is signed in: agent-auth login status. To sign out: agent-auth logout.",
-    "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, or a workload identity is configured, that provides the credential of every request: login reports it and changes nothing.",
+    "While CODEX_API_KEY, CODEX_AGENT_IDENTITY or CODEX_ACCESS_TOKEN is set, or a workload identity is configured, every request uses that credential. Login then fails and changes nothing.",
   ],
   args: [],
   flags: {

@@ -9,7 +9,7 @@ export const spec = defineSpec({
   ],
   args: [],
   flags: {
-    show: { type: "boolean", summary: "print it whole on a terminal too" },
+    show: { type: "boolean", summary: "do not mask it on a terminal" },
     json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
   mayNeedSignIn: true,
