@@ -26,7 +26,7 @@ export const addAgent = async (gateway: Gateway, agentRuntimeId: string) => {
   return { taskId, header: (nowMs = Date.now()) => signer.authorizationAt(nowMs) };
 };
 
-/** A header of nobody, for any agent. */
+/** A header with a signature that no key made, for any agent. */
 export const forgedHeader = (agentRuntimeId: string): string => {
   const envelope = {
     agent_runtime_id: agentRuntimeId,

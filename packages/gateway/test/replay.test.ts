@@ -17,7 +17,7 @@ const used = (key: string, agentRuntimeId = "agent-1", forgetAfterMs = 300_000) 
 
 type Uses = AssertionUses["Service"];
 
-/** Gives a new store, with room for three assertions of an agent, to a test. */
+/** Runs a test with a new store that keeps three assertions of each agent. */
 const withStore = (
   make: (typeof replayStores)[number]["make"],
   work: (uses: Uses) => Effect.Effect<void, unknown>,

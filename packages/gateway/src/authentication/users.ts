@@ -32,7 +32,7 @@ export interface VerifiedUser {
  * import * as Layer from "effect/Layer";
  *
  * const layer = Layer.succeed(UserTokens, {
- *   verify: () => Effect.fail(new RequestRejected({ reason: "invalid_token", message: "nobody" })),
+ *   verify: () => Effect.fail(new RequestRejected({ reason: "invalid_token", message: "the token is not valid" })),
  * });
  * ```
  */

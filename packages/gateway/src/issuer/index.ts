@@ -100,7 +100,7 @@ const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).to
  * import * as Effect from "effect/Effect";
  *
  * const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
- * const jwt = await Effect.runPromise(signJwt(signingKeyOf(privateKey), { sub: "somebody" }));
+ * const jwt = await Effect.runPromise(signJwt(signingKeyOf(privateKey), { sub: "user-1" }));
  * jwt.split(".").length; // 3
  * ```
  */

@@ -56,7 +56,7 @@ const createDocument = (sql: SqlClient.SqlClient, names: TableNames) =>
   )`;
 
 /**
- * Every change of a document or an outcome is announced, whoever makes it; so is the end of a lease. The payload is a hash
+ * Every change of a document or an outcome is announced, whichever program makes it, and so is the end of a lease. The payload is a hash
  * of the row's key: every role may listen.
  */
 const announceChanges = (sql: SqlClient.SqlClient, names: TableNames) =>

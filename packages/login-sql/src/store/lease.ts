@@ -42,7 +42,7 @@ const RECORD_WITHIN_MS = 300_000;
 
 /**
  * The lease of refreshes: a holder and a fencing token in the row, valid until a time of the database's clock. That a
- * refresh token is about to be sent is recorded in the row first. If the holder ends after that, nobody can know
+ * refresh token is about to be sent is recorded in the row first. If the holder ends after that, no program can know
  * whether the token was spent, and it is not sent again.
  */
 export const makeLease = Effect.fnUntraced(function* (

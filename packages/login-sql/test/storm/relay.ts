@@ -3,9 +3,9 @@ import { connect, createServer, type Socket } from "node:net";
 /** The network between a host and the database: a TCP relay that can be cut and led elsewhere. */
 export interface Relay extends AsyncDisposable {
   readonly port: number;
-  /** Nothing passes, and nothing is refused, until `mend`: as if a cable were pulled. */
+  /** Until `reconnect`, nothing passes and no connection is refused, as if a cable were pulled. */
   readonly cut: () => void;
-  readonly mend: () => void;
+  readonly reconnect: () => void;
   /** Where new connections lead. */
   readonly leadTo: (port: number) => void;
 }
@@ -49,7 +49,7 @@ export const startRelay = async (toPort: number): Promise<Relay> => {
       isCut = true;
       for (const socket of sockets) socket.pause();
     },
-    mend: () => {
+    reconnect: () => {
       isCut = false;
       for (const socket of sockets) socket.resume();
       for (const begin of waiting.splice(0)) begin();

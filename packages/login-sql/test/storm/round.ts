@@ -47,7 +47,7 @@ export interface RoundResult {
   readonly killed: number;
   /** Programs that were told that a refresh did not end. */
   readonly interrupted: number;
-  /** The authority has issued a pair, and nobody has it. */
+  /** The authority has issued a pair that no program and no store has. */
   readonly isPairLost: boolean;
   readonly retried: ReadonlyArray<string>;
   readonly tookMs: number;

@@ -65,7 +65,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const relay = round.fleet.find(pid)?.host.relay;
       relay?.cut();
       await setTimeout(round.cutMs);
-      relay?.mend();
+      relay?.reconnect();
       return undisturbed(round);
     },
   },

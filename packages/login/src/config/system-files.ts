@@ -32,7 +32,7 @@ export const readSystemFile = (
     const fail = (reason: string) =>
       Effect.fail(new ConfigUnreadable({ path, reason, isSystemFile: true }));
     try {
-      // The folder also counts if the file does not exist: somebody may have removed it.
+      // The folder also counts if the file does not exist: another user may have removed it.
       const folderProblem = untrusted(statSync(folder));
       if (folderProblem !== undefined) return fail(`${folder}: ${folderProblem}`);
       const entry = lstatSync(path, { throwIfNoEntry: false });

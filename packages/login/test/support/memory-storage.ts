@@ -57,7 +57,7 @@ export const openMemoryStorage = (first: string | null = null): MemoryStorage =>
     waiting.shift()?.();
   };
 
-  /** Waits until nobody holds the lease; `undefined` if the wait is given up. */
+  /** Waits until the lease is free; `undefined` if the wait is given up. */
   const turn = async (signal: AbortSignal): Promise<number | undefined> => {
     if (holder === 0) return (holder = ++tokens);
     await new Promise<void>((resolve) => {
