@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runExamples } from "../src/doc-examples/check.ts";
-import { documentedExports, examplesOf } from "../src/doc-examples/extract.ts";
+import { codeBlocksOf, documentedExports, examplesOf } from "../src/doc-examples/extract.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -39,6 +39,27 @@ describe("examplesOf", () => {
       "```",
     ].join("\n");
     expect(examplesOf(doc)).toEqual(["sum(1, 2);\n\n@decorated class A {}\n", "sum(1, 2, 3);\n"]);
+  });
+});
+
+describe("codeBlocksOf", () => {
+  it("finds every TypeScript block of a document, and no other code", () => {
+    const document = [
+      "# A page",
+      "```ts",
+      "sum(1, 2);",
+      "",
+      "```",
+      "```sh",
+      "sum 1 2",
+      "```",
+      "1. A step:",
+      "",
+      "   ```ts",
+      "   sum(3);",
+      "   ```",
+    ].join("\n");
+    expect(codeBlocksOf(document)).toEqual(["sum(1, 2);\n\n", "   sum(3);\n"]);
   });
 });
 

@@ -1,8 +1,12 @@
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { runExamples, typecheckExamples, writeExamples } from "../src/doc-examples/check.ts";
-import { type DocumentedExport, documentedExports } from "../src/doc-examples/extract.ts";
+import {
+  codeBlocksOf,
+  type DocumentedExport,
+  documentedExports,
+} from "../src/doc-examples/extract.ts";
 
 const root = join(import.meta.dirname, "../..");
 const folder = join(root, "tools/.results/doc-examples");
@@ -11,6 +15,12 @@ const packages = new Map(
     .toSorted()
     .map((path) => dirname(path))
     .map((dir) => [basename(dir), documentedExports(join(root, dir))]),
+);
+const documents = new Map(
+  globSync("docs/*.md", { cwd: root }).map((path) => [
+    basename(path, ".md"),
+    codeBlocksOf(readFileSync(join(root, path), "utf8")),
+  ]),
 );
 const all = [...packages.values()].flat();
 const withExamples = [...packages]
@@ -33,9 +43,10 @@ describe("docstrings", () => {
 });
 
 describe("examples in docstrings", () => {
-  beforeAll(() => writeExamples(folder, packages));
+  beforeAll(() => writeExamples(folder, packages, documents));
 
-  it("pass the type check", async () => {
+  it("pass the type check, as do the code blocks of docs/*.md", async () => {
+    expect(documents.get("accept-agents")).not.toEqual([]);
     expect(await typecheckExamples(folder)).toBe("");
   });
 

@@ -22,21 +22,26 @@ const output = async (command: string, args: ReadonlyArray<string>, env: NodeJS.
 /** `storage.file.layer` for `@agent-auth/login/storage/file#layer`. */
 const fileNameOf = ({ id }: DocumentedExport): string => id.split(/[/#]/).slice(2).join(".");
 
-/** Writes each example to its own file, `<folder>/<package>/<name>.<n>.ts`, and a tsconfig.json for them all. */
+/**
+ * Writes each example to its own file, `<folder>/<package>/<name>.<n>.ts`, those of documents to
+ * `<folder>/documents/<name>.<n>.ts`, and a tsconfig.json for them all.
+ */
 export const writeExamples = (
   folder: string,
   packages: ReadonlyMap<string, ReadonlyArray<DocumentedExport>>,
+  documents: ReadonlyMap<string, ReadonlyArray<string>>,
 ): void => {
   rmSync(folder, { recursive: true, force: true });
-  for (const [name, exports] of packages) {
-    mkdirSync(join(folder, name), { recursive: true });
-    for (const one of exports)
-      for (const [index, code] of one.examples.entries())
-        writeFileSync(
-          join(folder, name, `${fileNameOf(one)}.${index + 1}.ts`),
-          `${code}export {};\n`,
-        );
+  const write = (group: string, name: string, examples: ReadonlyArray<string>) => {
+    for (const [index, code] of examples.entries())
+      writeFileSync(join(folder, group, `${name}.${index + 1}.ts`), `${code}export {};\n`);
+  };
+  for (const [group, exports] of packages) {
+    mkdirSync(join(folder, group), { recursive: true });
+    for (const one of exports) write(group, fileNameOf(one), one.examples);
   }
+  mkdirSync(join(folder, "documents"), { recursive: true });
+  for (const [name, examples] of documents) write("documents", name, examples);
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({

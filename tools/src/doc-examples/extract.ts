@@ -1,4 +1,4 @@
-// Extracts the `@example` blocks from the docstrings of everything that a package exports.
+// Extracts the `@example` blocks from the docstrings of everything that a package exports, and the code blocks of documents.
 import { bySpecificity, readPublicApi } from "../public-api/exports.ts";
 import type { Kind } from "../public-api/module-file.ts";
 
@@ -28,6 +28,10 @@ export const examplesOf = (doc: string): ReadonlyArray<string> => {
   }
   return examples;
 };
+
+/** The TypeScript code blocks of a Markdown document, also those that are indented, such as in a list. */
+export const codeBlocksOf = (markdown: string): ReadonlyArray<string> =>
+  [...markdown.matchAll(/^ *```ts\n(.*?)^ *```$/gmsu)].map(([, code = ""]) => code);
 
 /** What the package in a folder exports by its own, each once, sorted; names of other packages are left out. */
 export const documentedExports = (dir: string): ReadonlyArray<DocumentedExport> => {
