@@ -56,6 +56,27 @@ describe("agent-auth", () => {
     );
   });
 
+  it.each([
+    ["token", ["token"]],
+    ["login status", ["login", "status"]],
+    [
+      "login status with a config.toml",
+      ["login", "status", "-c", 'chatgpt_base_url="https://a.test"'],
+    ],
+  ])("%s loads no module of Node that it does not need for a stored API key", async (_, args) => {
+    await using home = await CliHome.make();
+    await home.run(["login", "--with-api-key"], { stdin: "sk-test-0123456789" });
+    const script = `process.on("exit", () => require("fs").writeSync(2, process.moduleLoadList.join("\\n")));
+      process.argv.splice(1, 0, "x"); require(${JSON.stringify(binary)})`;
+    const options = { encoding: "utf8", env: home.env() } as const;
+    const { status, stderr } = spawnSync(process.execPath, ["-e", script, "--", ...args], options);
+    const loaded = stderr.split("\n");
+    expect(status).toBe(0);
+    expect(loaded).toContain("NativeModule fs");
+    const costly = ["child_process", "crypto", "http", "net", "sqlite", "stream", "tls", "zlib"];
+    expect(costly.filter((name) => loaded.includes(`NativeModule ${name}`))).toEqual([]);
+  });
+
   describe.skipIf(process.platform === "win32")("keeps compiled code", () => {
     it("in its own folder, for this user alone", async () => {
       await using home = await CliHome.make();

@@ -108,7 +108,11 @@ type Variable = Extract<CredentialSource, { readonly _tag: "Environment" }>["var
 
 const variable = (name: Variable): CredentialSource => ({ _tag: "Environment", variable: name });
 
-const asFinding = (stored: StoredDocument): SourceContent => ({ _tag: "Document", ...stored });
+const asFinding = ({ document, source }: StoredDocument): SourceContent => ({
+  _tag: "Document",
+  document,
+  source,
+});
 
 /** Whether memory is the configured store, which then comes before `CODEX_ACCESS_TOKEN`, not after it. */
 export const isStoreInMemory = (deps: Pick<ManagerDeps, "ephemeral" | "store">): boolean =>

@@ -14,7 +14,7 @@ import {
   type StoreSource,
   type StoreWarningOptions,
 } from "./credential-store.ts";
-import { contentVersion } from "./fingerprint.ts";
+import { withContentVersion } from "./fingerprint.ts";
 import { readSmallFile } from "./fs/read.ts";
 import { makeCredentialStore } from "./pending-tokens.ts";
 
@@ -105,7 +105,7 @@ const loadFile = (
     }
     if (bytes !== undefined)
       return Effect.map(parseAuthJson(bytes, path), (document) =>
-        Option.some({ document, source, version: contentVersion(bytes) }),
+        Option.some(withContentVersion(document, source, bytes)),
       );
     const problem = codexHomeProblem(home);
     return problem === undefined ? Effect.succeedNone : Effect.fail(problem);

@@ -3,7 +3,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
 import { assertVersionOf } from "./expected-version.ts";
-import { contentVersion } from "./fingerprint.ts";
+import { withContentVersion } from "./fingerprint.ts";
 import { makeFileStore } from "./file.ts";
 import {
   CredentialStore,
@@ -60,7 +60,7 @@ export const makeKeyringStore = (options: KeyringStoreOptions): StoreImplementat
     json === null
       ? Effect.succeedNone
       : Effect.map(parseAuthJson(json, "OS keyring"), (document) =>
-          Option.some({ document, source, version: contentVersion(json) }),
+          Option.some(withContentVersion(document, source, json)),
         ),
   );
   const assertVersion = assertVersionOf(load);
