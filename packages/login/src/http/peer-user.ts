@@ -46,7 +46,7 @@ const ownerIn = (path: string, endpoints: string): number | null | undefined => 
   let file: number | undefined;
   try {
     file = openSync(path, "r");
-    const buffer = Buffer.allocUnsafe(TABLE_READ_BYTES);
+    const buffer = (tableBuffer ??= Buffer.allocUnsafeSlow(TABLE_READ_BYTES));
     let kept = 0; // bytes of a line whose rest has not been read yet
     for (;;) {
       const read = readSync(file, buffer, kept, buffer.length - kept, null);
@@ -70,6 +70,9 @@ const ownerIn = (path: string, endpoints: string): number | null | undefined => 
 
 /** More than a page and a line of the table. */
 const TABLE_READ_BYTES = 64 * 1024;
+
+/** One for all calls, which are synchronous: one for each would be garbage of 64 MiB after 1,000 connections. */
+let tableBuffer: Buffer | undefined;
 
 /** An IPv4 endpoint as the kernel prints it, alone and mapped into IPv6: 32-bit words in the order of the machine. */
 const endpointsOf = (
