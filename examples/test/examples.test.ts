@@ -131,7 +131,7 @@ describe("a client", () => {
         code: 1,
         stdout: "",
         stderr: expect.stringMatching(
-          /^model provider "openai" needs a signed-in account, and there is none.*\n$/,
+          /^model provider "openai" needs a sign-in, but no account is signed in.*\n$/,
         ),
       });
       expect(authority.requests).toEqual([]);

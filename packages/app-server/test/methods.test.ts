@@ -84,7 +84,7 @@ describe("errors", () => {
       message: "logout failed: internal error",
       data: {
         code: "APP_SERVER_INTERNAL_ERROR",
-        hint: "Look at the log of the server.",
+        hint: "See the log of the server for the cause.",
         remedy: "retry",
       },
     });

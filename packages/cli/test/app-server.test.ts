@@ -116,7 +116,7 @@ describe("app-server on ws://", () => {
     const { exitCode, stderr } = await home.run(["app-server", "--listen", "ws://127.0.0.1:0"]);
     expect(exitCode).toBe(1);
     expect(stderr).toBe(
-      "Error: refusing to start websocket listener 127.0.0.1:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`. `--listen unix://` lets only you connect. `--ws-auth none` does so on Linux, and lets every user of the machine connect on other systems.\n",
+      "Error: refusing to start websocket listener 127.0.0.1:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`. `--listen unix://` lets only you connect. `--ws-auth none` lets you and root connect on Linux, and every user of the machine on other systems.\n",
     );
   });
 

@@ -94,7 +94,7 @@ const rows: ReadonlyArray<Row> = [
     },
   },
   {
-    name: "an override that is not known",
+    name: "an unknown override",
     settings: { accountRoutingOverride: "mars" },
     codex: { isSent: false },
     agentAuth: { isSent: false },

@@ -119,7 +119,7 @@ WRAP(fcntl64)
           }).ended,
       );
       expect(status).not.toBe(0);
-      expect(stderr).toContain("the file system supports no file locks");
+      expect(stderr).toContain("the file system does not support file locks");
       expect(stderr).toContain("LOGIN_HOME_LOCK_FAILED");
       expect(readdirSync(home.path)).toEqual(["agent-auth.lock"]);
     }),

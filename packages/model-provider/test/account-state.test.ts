@@ -40,7 +40,7 @@ describe("accountState", () => {
     expect(await Effect.runPromise(accountState(broken))).toEqual({
       _tag: "Unavailable",
       code: "PROVIDER_SIGN_IN_REQUIRED",
-      message: 'model provider "x" needs a signed-in account, and there is none',
+      message: 'model provider "x" needs a sign-in, but no account is signed in',
       hint: "Sign in.",
       remedy: "signIn",
     });

@@ -70,7 +70,7 @@ export class ListenerWithoutAuth extends Data.TaggedError("ListenerWithoutAuth")
   readonly remedy: Remedy = "fixInput";
   get hint(): string | undefined {
     return this.isLoopback
-      ? "`--listen unix://` lets only you connect. `--ws-auth none` does so on Linux, and lets every user of the machine connect on other systems."
+      ? "`--listen unix://` lets only you connect. `--ws-auth none` lets you and root connect on Linux, and every user of the machine on other systems."
       : undefined;
   }
   override get message(): string {

@@ -129,7 +129,7 @@ export class MethodNotSupported extends Data.TaggedError("MethodNotSupported")<{
 }> {
   readonly code = "APP_SERVER_METHOD_NOT_SUPPORTED";
   readonly remedy: Remedy = "fixInput";
-  readonly hint = "Use codex app-server for it.";
+  readonly hint = "Send this request to `codex app-server` instead.";
   override get message(): string {
     return `${this.what} is not supported: this server does not implement ${this.area}`;
   }
@@ -169,7 +169,7 @@ export class ServerOverloaded extends Data.TaggedError("ServerOverloaded")<{}> {
 export class InternalError extends Data.TaggedError("InternalError")<{}> {
   readonly code = "APP_SERVER_INTERNAL_ERROR";
   readonly remedy: Remedy = "retry";
-  readonly hint = "Look at the log of the server.";
+  readonly hint = "See the log of the server for the cause.";
   override get message(): string {
     return "internal error";
   }

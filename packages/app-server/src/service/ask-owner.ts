@@ -10,7 +10,7 @@ import type { LentTokens, TokenOwner } from "./types.ts";
 const ANSWER_WITHIN_MS = 10_000;
 const timedOut = "auth refresh request timed out after 10s";
 
-/** Asks the owner for new tokens. Errors have Codex's reasons, followed by the client's message. */
+/** Asks the owner for new tokens. Errors have Codex's reasons; an error of the client adds its message, without secrets. */
 export const askOwner = (
   owner: TokenOwner,
   previousAccountId: string | null,

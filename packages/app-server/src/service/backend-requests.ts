@@ -132,7 +132,10 @@ const readText = async (response: Response): Promise<string> => {
   return new TextDecoder().decode(Buffer.concat(chunks));
 };
 
-/** Returns the start of a body, without control characters and without credentials, which an error page may repeat. */
+/**
+ * Returns the start of a body without credentials, which an error page may repeat. Control characters other than line
+ * breaks and tabs become spaces.
+ */
 const quotable = (body: string, credential: Credential | null): string =>
   Object.values(credential ?? {})
     .filter(Redacted.isRedacted)

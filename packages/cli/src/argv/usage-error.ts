@@ -11,8 +11,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Returns a word of the command line for use in an error. It is unchanged if it looks like a word or a path, and `***`
- * if it could be a key, a token or a password in the wrong position.
+ * Returns a word of the command line for use in an error: unchanged if it looks like a word or a path, otherwise `***`,
+ * because it could be a key, a token or a password in the wrong position.
  */
 export const redactWord = (word: string): string =>
   /^[a-z][a-z./_-]{0,19}$/iu.test(word) && !secretPrefix.test(word) ? word : "***";

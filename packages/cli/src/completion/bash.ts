@@ -25,7 +25,7 @@ _agent_auth_accounts() {
   local folder name
   for folder in "\${CODEX_HOME:-$HOME/.codex}"/accounts/*/; do
     name=$(basename "$folder")
-    # compgen -W expands what it gets: a name with a command in it would be run.
+    # compgen -W expands its words, so a name that contains a command would run that command.
     [[ -d $folder && $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] && echo "$name"
   done
 }

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer";
 import * as Metric from "effect/Metric";
 import type { RejectionReason } from "../errors/index.ts";
 
-/** The outcome of a request: who sent it, or why it was rejected. This is the only label of the metrics. */
+/** The outcome of a request: the kind of caller that sent it, or why it was rejected. The counter has no other label. */
 export type Outcome = "agent" | "user" | RejectionReason;
 
 /** The name of the counter. */

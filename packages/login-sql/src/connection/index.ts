@@ -16,7 +16,7 @@ export type { StatementFailure } from "./failure.ts";
 /** A database that is connected to at first use. No operation takes longer than its time-out. */
 export interface Database {
   readonly names: TableNames;
-  /** Runs a statement. It is repeated if the connection breaks, so it must have the same effect when it runs twice. */
+  /** Runs a statement. It is sent again if the connection breaks, so it must be safe to run twice. */
   readonly run: <A>(
     statement: (sql: SqlClient) => Effect.Effect<A, SqlError>,
   ) => Effect.Effect<A, StatementFailure>;

@@ -41,7 +41,12 @@ export interface Change {
 
 type Result<A> = Effect.Effect<A, StatementFailure>;
 
-/** The statements of one row. Each is one round trip, and has the same effect when it is repeated. */
+/**
+ * The statements of one row. Each is one round trip, and is sent again if the connection broke before the response. The
+ * second time, `change` returns false (`writeId` shows that the first one was committed), `take` grants the same holder a
+ * larger fencing token, and `recordOutcome` increases the number of the outcome again. Nothing else depends on how often
+ * a statement ran.
+ */
 export interface Rows {
   /** Undefined if there is no such row. */
   readonly read: Result<Row | undefined>;

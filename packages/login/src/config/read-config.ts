@@ -202,7 +202,10 @@ const readFolder = (reader: TableReader): string => {
   }
 };
 
-/** Returns the absolute path of a file. A relative path is resolved against the folder of the file that names it. */
+/**
+ * Returns the absolute path of a file; `undefined` if the key is missing. A relative path is resolved against the folder
+ * of the layer that has the key, or against the working directory for `-c`.
+ */
 const readPath = (reader: TableReader, key: string): string | undefined => {
   const path = reader.nonBlankString(key);
   if (path === undefined) return undefined;

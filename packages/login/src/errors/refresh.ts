@@ -100,7 +100,8 @@ export class NewCredentialRejected extends Data.TaggedError("NewCredentialReject
 }> {
   readonly code = "LOGIN_NEW_CREDENTIAL_REJECTED";
   readonly remedy: Remedy = "contactAdmin";
-  readonly hint = "Check that this account may use the server, and that the base URL is right.";
+  readonly hint =
+    "Check that this account has access to the server, and that the base URL is correct.";
   override get message(): string {
     const what =
       this.kind === "AgentIdentity" ? "a new agent task" : "a newly obtained access token";
@@ -116,7 +117,7 @@ export class RefreshUnsupported extends Data.TaggedError("RefreshUnsupported")<{
 }> {
   readonly code = "LOGIN_REFRESH_UNSUPPORTED";
   readonly remedy: Remedy = "signIn";
-  readonly hint = "Replace it at its source, or sign in with ChatGPT.";
+  readonly hint = "Replace the credential where the program gets it from, or sign in with ChatGPT.";
   override get message(): string {
     return `a credential of kind ${this.kind} cannot be refreshed`;
   }

@@ -47,7 +47,7 @@ export class StoreUnreadable extends Data.TaggedError("StoreUnreadable")<{
 
 /**
  * A credential could not be stored or removed. What was stored before is unchanged, with one exception that `reason`
- * states: the new content was written, but the disk did not confirm that it is durable.
+ * states: the file was replaced, but its folder could not be synced.
  */
 export class StoreUnwritable extends Data.TaggedError("StoreUnwritable")<{
   readonly where: string;
@@ -165,7 +165,7 @@ export class SharedStoreNotOpened extends Data.TaggedError("SharedStoreNotOpened
   readonly code = "LOGIN_SHARED_STORE_NOT_OPENED";
   readonly remedy: Remedy = "fixConfig";
   get hint(): string {
-    return `Give the program the storage of @agent-auth/login-sql, or set ${this.setting} to none for it.`;
+    return `Pass the storage layer of @agent-auth/login-sql to the program, or set ${this.setting} = "none" for this program.`;
   }
   override get message(): string {
     return `${this.setting} names a shared store, which this program does not open`;
@@ -179,7 +179,7 @@ export class StoreConflict extends Data.TaggedError("StoreConflict")<{
 }> {
   readonly code = "LOGIN_STORE_CONFLICT";
   readonly remedy: Remedy = "retry";
-  readonly hint = "Retry: the newer credential is read first.";
+  readonly hint = "Retry; the next attempt starts by reading the new credential.";
   override get message(): string {
     return `cannot ${this.operation} credentials in ${this.where}: another program has changed them`;
   }
@@ -223,9 +223,9 @@ export class RefreshInterrupted extends Data.TaggedError("RefreshInterrupted")<{
   readonly code = "LOGIN_REFRESH_INTERRUPTED";
   readonly remedy: Remedy = "signIn";
   readonly hint =
-    "If that program still runs, wait until it has stored the answer; otherwise sign in again.";
+    "If that program is still running, wait until it has stored the response; otherwise sign in again.";
   override get message(): string {
-    return `a refresh by ${this.holder} did not end, so the refresh token in ${this.where} may be spent`;
+    return `a refresh by ${this.holder} did not finish, so the refresh token in ${this.where} may be spent`;
   }
 }
 

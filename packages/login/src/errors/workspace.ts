@@ -51,10 +51,10 @@ const refusals = {
   otherOrigin:
     "it is neither the configured backend, nor chatgpt.com, nor in agent_auth.backend_origins",
   notAnOrigin: "it is not an https origin",
-  missingWorkspace: "the answer does not list the workspace",
-  missingOrigin: "the answer names no origin",
-  unknownOverride: "the answer has a routing override that is not known",
-  backendRequired: "a rule of an administrator requires another backend",
+  missingWorkspace: "the response does not list the workspace",
+  missingOrigin: "the response does not name an origin",
+  unknownOverride: "the response has an unknown routing override",
+  backendRequired: "an administrator's rule requires the configured backend",
 } as const;
 
 /**
@@ -124,7 +124,7 @@ export class WorkspacePolicyConflict extends Data.TaggedError("WorkspacePolicyCo
       : `Set ${this.key} = ${JSON.stringify(this.value)} in config.toml.`;
   }
   override get message(): string {
-    return `${this.where} sets ${this.key}, and the configuration of this machine differs`;
+    return `${this.where} sets ${this.key} to another value than the configuration of this machine`;
   }
 }
 

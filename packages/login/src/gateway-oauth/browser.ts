@@ -38,7 +38,8 @@ export const signInToGateway = Effect.fn("login.signInToGateway")(function* (
   yield* onAuthorizeUrl(authorizeUrl(options, callback.redirectUri, verifier, state));
   const returned = yield* Effect.timeoutOrElse(callback.code, {
     duration: timeoutMs,
-    orElse: () => Effect.fail(failed(options, "sign-in", "the browser did not return in time")),
+    orElse: () =>
+      Effect.fail(failed(options, "sign-in", "the browser did not request the callback in time")),
   });
   if ("error" in returned) return yield* failed(options, "sign-in", returned.error);
   const answer = yield* postForm(options, "sign-in", config.tokenUrl, {

@@ -6,7 +6,7 @@ const TIMES = 5;
 
 /**
  * Runs a change of the store under the home lock. If a process that the lock does not exclude changed the store first
- * (`StoreConflict`), the change runs again. It must therefore begin by reading the store.
+ * (`StoreConflict`), the change runs again, up to five times in all. It must therefore begin by reading the store.
  */
 export const changeStored = <A, E extends { readonly _tag: string }, R>(
   { withLock }: Pick<HomeLock["Service"], "withLock">,

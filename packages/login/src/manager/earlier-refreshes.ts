@@ -64,7 +64,11 @@ export const refuseSpent = (
   return error === undefined ? Effect.void : Effect.fail(error);
 };
 
-/** Fails if earlier refreshes show that spending the stored token cannot succeed, or must wait. */
+/**
+ * Fails with the error of an earlier refresh of the stored token if that also answers this call (`answersFor`,
+ * `isSharedFailure`). Fails with `NewCredentialRejected` if the server rejected a new token and the pause after its
+ * refresh is not over.
+ */
 export const refuseKnownFailure = Effect.fnUntraced(function* (
   { deps, isDemanded, mine, reason }: RefreshCall,
   { credential, tokens }: StoredSignIn,
@@ -111,9 +115,9 @@ const STARTING_MS = 300_000;
 const programStartedAtMs = performance.timeOrigin;
 
 /**
- * Whether a failure that any process recorded for this token answers a caller: during the pause after it, and for the
- * first refresh of a program that was started before the failure, since a faster start would have made it wait for that
- * failure. It does not answer a caller that demands a refresh.
+ * Whether a caller gets the recorded failure of a refresh with this token, in any process, instead of another attempt. It
+ * does during the pause after the failure. So does the first refresh of a program that was started before the failure: a
+ * program that starts faster would have waited for the failed refresh. A caller that demands a refresh gets an attempt.
  */
 const isSharedFailure = (
   { endedAtMs, refreshToken, result }: RefreshOutcome,

@@ -39,8 +39,8 @@ export type SourceContent =
     };
 
 /**
- * A place to look for a credential. `None` means that the credential is absent, and the next source is tried. An error
- * means that it is present but broken, and the search ends.
+ * A place to look for a credential. `None` means that it has no credential, and the next source is tried. An error means
+ * that its credential is broken or cannot be read, and the search ends.
  */
 type Source = Effect.Effect<Option.Option<SourceContent>, StoreError | ExternalProviderFailed>;
 

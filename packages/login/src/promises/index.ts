@@ -69,8 +69,8 @@ export interface CreateAuthManagerOptions extends PreparedOptions, CallerOptions
   /** Your own store, instead of the one of the configuration. Needs `lock`. */
   readonly store?: PromiseStore;
   /**
-   * Your own lock for refreshes, for `store`. `process` means that only one process ever uses the store. Without a lock
-   * that all processes share, two of them can spend the same refresh token, which ends the sign-in.
+   * The lock for refreshes with `store`. `process` means that only one process ever uses the store. Without a lock that
+   * all processes share, two of them can spend the same refresh token, which ends the sign-in.
    */
   readonly lock?: PromiseRefreshLock | "process";
 }
@@ -97,8 +97,8 @@ export interface PromiseAuthManager extends AsyncDisposable {
   /** Loads the credential again. */
   readonly reload: (call?: CallOptions) => Promise<Credential | null>;
   /**
-   * The credential that the next request would use; `null` if signed out. Nothing is refreshed, removed, stored or made
-   * current.
+   * Describes the credential that the next request would use; `null` if signed out. Nothing is refreshed, removed, stored
+   * or made current.
    */
   readonly inspect: (call?: CallOptions) => Promise<Inspection | null>;
   /** Spends the refresh token, or adopts the tokens that another process received for it. */

@@ -11,9 +11,9 @@ import { makeCredentialStore } from "./pending-tokens.ts";
 export type AutoStoreOptions = KeyringStoreOptions;
 
 /**
- * The keyring, or the file if the keyring has no entry or cannot be reached. A warning is logged each time it cannot be
- * reached. A keyring entry that exists but is broken is an error, because the file may be older. A save to the file
- * removes the keyring's entry, if possible.
+ * The keyring, or the file if the keyring has no entry or cannot be reached. If it cannot be reached, each load, save and
+ * removal calls `onWarning`. A keyring entry that exists but is broken is an error, because the file may be older. A save
+ * to the file removes the keyring's entry, if possible.
  *
  * @example
  * ```ts

@@ -32,8 +32,8 @@ export interface LockContractOptions {
 }
 
 /**
- * Returns what every lock of refreshes has to do, as cases for any test runner: `it(name, run)`. The lock is opened twice for
- * each case, over a new and empty place.
+ * Returns the test cases that every refresh lock must pass. Pass each to your test runner: `it(name, run)`. Each case opens
+ * the lock twice, over new and empty storage.
  *
  * @example
  * ```ts

@@ -32,8 +32,8 @@ export interface StoreContractOptions {
 }
 
 /**
- * Returns what every store has to do, as cases for any test runner: `it(name, run)`. The store is opened twice for each case,
- * over a new and empty place.
+ * Returns the test cases that every store must pass. Pass each to your test runner: `it(name, run)`. Each case opens the
+ * store twice, over new and empty storage.
  *
  * @example
  * ```ts

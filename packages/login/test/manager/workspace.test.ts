@@ -205,20 +205,20 @@ describe("the routing of a workspace", () => {
     expect(error.message).toContain(problem);
   });
 
-  it("is refused if the override is not known", async () => {
+  it("is refused if the override is unknown", async () => {
     const { authority, home } = await openWorkspace({
       settings: { accountRoutingOverride: "mars" },
     });
     expect(await fail({ authority, home })).toMatchObject({ why: "unknownOverride" });
   });
 
-  it("is refused if the answer does not list the workspace", async () => {
+  it("is refused if the response does not list the workspace", async () => {
     const { authority, home } = await openWorkspace();
     authority.behave("accountsCheck", { status: 200, body: { accounts: [] } });
     expect(await fail({ authority, home })).toMatchObject({ why: "missingWorkspace" });
   });
 
-  it("is refused if the answer names no origin", async () => {
+  it("is refused if the response does not name an origin", async () => {
     const { authority, home } = await openWorkspace();
     const accounts = [{ id: "ws-1", account_routing_override: "us" }];
     authority.behave("accountsCheck", { status: 200, body: { accounts } });

@@ -29,7 +29,7 @@ const everything = `{"a":1.0,"auth_mode":"chatgpt","OPENAI_API_KEY":null,"tokens
 
 const compact = (document: AuthDocument): string => encodeAuthJson(document, { layout: "compact" });
 
-/** What every store has to do. */
+/** Tests the behaviour that every store must have. */
 export const credentialStoreContract = (mode: CredentialsStoreMode, tag: string): void => {
   const open = () => {
     const codexHome = temporaryHome();

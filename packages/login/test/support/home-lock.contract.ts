@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import type { HomeLock } from "../../src/storage/lock/index.ts";
 
-/** What every lock has to do. Each call of `open` answers the lock of another home. */
+/** Tests the behaviour that every lock must have. Each call of `open` returns the lock of another home. */
 export const homeLockContract = (name: string, open: () => HomeLock["Service"]): void => {
   describe(`HomeLock, ${name}`, () => {
     it.live("lets one task of many in at a time", () =>

@@ -3,7 +3,7 @@ import type { LoginError } from "@agent-auth/login/errors";
 import * as Data from "effect/Data";
 import type { HeaderInvalid } from "./configuration.ts";
 
-/** The provider requires a signed-in account, and there is none. */
+/** The provider needs a sign-in, but no account is signed in. */
 export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   readonly providerId: string;
 }> {
@@ -11,7 +11,7 @@ export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   readonly remedy: Remedy = "signIn";
   readonly hint = "Sign in.";
   override get message(): string {
-    return `model provider ${JSON.stringify(this.providerId)} needs a signed-in account, and there is none`;
+    return `model provider ${JSON.stringify(this.providerId)} needs a sign-in, but no account is signed in`;
   }
 }
 

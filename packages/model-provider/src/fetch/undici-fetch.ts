@@ -14,7 +14,7 @@ type Undici = typeof import("undici");
 
 /** undici, with what its shared agent needs. */
 export interface LoadedUndici extends Pick<Undici, "Agent" | "FormData" | "WebSocket" | "fetch"> {
-  /** undici's global dispatcher is not used, because it may belong to the other version that is bundled with Node. */
+  /** Replaces undici's global dispatcher, which may belong to the other version that is bundled with Node. */
   readonly sharedAgent: () => Dispatcher;
 }
 

@@ -111,7 +111,7 @@ export const recoveryContract = (name: string, openClient: OpenClient): void => 
       const one = openClient({ provider: providerAt(server.url), manager, context });
       expect((await one.send(`${server.url}/x`)).status).toBe(401);
       expect(warnings).toEqual([
-        'the credential could not be recovered after a 401: model provider "x" needs a signed-in account, and there is none (PROVIDER_SIGN_IN_REQUIRED). Sign in.',
+        'the credential could not be recovered after a 401: model provider "x" needs a sign-in, but no account is signed in (PROVIDER_SIGN_IN_REQUIRED). Sign in.',
       ]);
     });
 

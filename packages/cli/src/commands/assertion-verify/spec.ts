@@ -23,7 +23,10 @@ export const spec = defineSpec({
     },
     json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },
-  exitCodes: { 0: "the assertion is valid", 1: "it is not" },
+  exitCodes: {
+    0: "the assertion is valid",
+    1: "the assertion is not valid, or could not be checked",
+  },
   examples: [
     {
       line: "agent-auth headers | grep -i ^authorization | agent-auth assertion verify",

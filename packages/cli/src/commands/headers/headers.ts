@@ -21,7 +21,7 @@ export const command: Command<typeof spec.flags, HeadersOptions> = {
   spec,
   options: ({ flags, globals }) => {
     if (flags.json && flags.curl) {
-      throw new UsageError("--json and --curl cannot both be the format", spec.path);
+      throw new UsageError("--json and --curl cannot be used together", spec.path);
     }
     const format = flags.json ? "json" : flags.curl ? "curl" : "lines";
     return { format, show: flags.show, globals };

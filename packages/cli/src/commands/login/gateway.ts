@@ -81,7 +81,7 @@ const flow = ({ isDevice }: GatewaySignIn, gateway: GatewayOptions) => {
   });
 };
 
-/** Returns the gateway sign-in of a model provider, or fails if the provider has no gateway. */
+/** Returns the gateway sign-in of a model provider. Fails if the provider has no gateway, or one whose token a command prints. */
 const gatewayOptions = (
   { config, environment }: Session,
   providerId: string,

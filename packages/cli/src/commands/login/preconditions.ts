@@ -41,6 +41,6 @@ const checkNotKept = Effect.fnUntraced(function* (session: Session) {
 const isKept = (name: string) =>
   new CliError({
     code: "CLI_ACCOUNT_IN_USE",
-    message: `the current sign-in is kept as ${name}, and signing in over it would revoke its tokens`,
+    message: `the current sign-in is kept as ${name}, and a new sign-in would replace it and revoke its tokens`,
     hint: "To keep it and sign in with another account, run: agent-auth accounts add NAME",
   });

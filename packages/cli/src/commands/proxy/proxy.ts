@@ -55,7 +55,7 @@ const addressOf = (flags: {
       port: parseInteger("--port", flags.port ?? "0", { min: 0, max: 65_535, path: spec.path }),
     };
   if (flags.port !== undefined)
-    throw new UsageError("--port and --listen exclude each other", spec.path);
+    throw new UsageError("--port and --listen cannot be used together", spec.path);
   const socketPath = /^unix:(?:\/\/)?(\/(?!\/).+)$/u.exec(flags.listen)?.[1];
   if (socketPath === undefined)
     throw new UsageError("--listen takes unix:// and an absolute path", spec.path);
@@ -145,7 +145,7 @@ const peerGuardFor = (
   if (canSeePeerUsers()) return { peerGuard: makePeerGuard(process.geteuid?.() ?? 0) };
   if (token === undefined)
     session.notify(
-      "warning: every user of this machine can use this proxy; --token-file or --listen unix:// keeps others out",
+      "warning: every user of this machine can use this proxy; prevent that with --token-file or --listen unix://",
     );
   return {};
 };

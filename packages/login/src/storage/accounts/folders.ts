@@ -97,7 +97,7 @@ export const accountNames = (
   });
 };
 
-/** Whether an account may be kept under the name: it must be a folder, not a link. */
+/** Whether there is a folder for an account of this name. A link does not count. */
 export const hasFolder = (codexHome: string, name: string): boolean =>
   lstatSync(accountHome(codexHome, name), { throwIfNoEntry: false })?.isDirectory() === true;
 
@@ -162,7 +162,7 @@ const leftovers = (path: string): ReadonlyArray<string> => [
   stateFilePath(path, "refresh.json"),
 ];
 
-/** Removes the lock files, and also the folder unless it contains other files. */
+/** Removes the lock files, the outcome of the last refresh, and the folder unless it contains anything else. */
 export const removeAccountFolder = (
   codexHome: string,
   name: string,

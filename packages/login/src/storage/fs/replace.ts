@@ -15,8 +15,9 @@ type Target = Pick<AuthFileTarget, "path" | "stats">;
 
 /**
  * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns, a power
- * failure does not undo the change. The file has mode 0600 and keeps its owner. Throws the system's error; then the old
- * content is unchanged, and no temporary file is left.
+ * failure does not undo the change. The new file has mode 0600; if root replaces another user's file, that user stays its
+ * owner. Throws the system's error, with the old content unchanged and the temporary file removed. Throws
+ * `StoreUnwritable` if the file was replaced and its folder could not be synced.
  */
 export const replaceFile = async (target: Target, content: string | Uint8Array): Promise<void> => {
   const temporary = temporaryPath(target.path);
@@ -31,7 +32,8 @@ export const replaceFile = async (target: Target, content: string | Uint8Array):
     throw new StoreUnwritable({
       where: target.path,
       operation: "save",
-      reason: "the new content was written, but the disk does not confirm that it is durable",
+      reason:
+        "the file was replaced, but a power failure may undo it, because its folder could not be synced",
     });
   });
 };

@@ -70,7 +70,10 @@ const pointerOf = async (link: string): Promise<string> => {
   return isAbsolute(pointer) ? pointer : `${await realpath(dirname(link))}/${pointer}`;
 };
 
-/** Returns the same name for every path to a file, so that `<target>.lock` is also the same. */
+/**
+ * Returns the path with the links of its folder resolved, so that `<target>.lock` is the same for every path to a file.
+ * Unchanged if the path goes up from a folder that does not exist.
+ */
 const inRealFolder = async (path: string): Promise<string> => {
   const folder = await realFolder(dirname(path));
   return folder === undefined ? path : join(folder, basename(path));
@@ -104,8 +107,9 @@ const assertRootMayUse = async (
 };
 
 /**
- * Runs `use` with the target by way of its folder, which is held open while root works in another user's home: putting
- * another folder in its place changes nothing. Errors name the target's own path.
+ * Runs `use` with the target. While root works in another user's home, the target's folder is held open, and on Linux the
+ * path leads through it, so that the user cannot redirect the operation by replacing the folder. Errors name the target's
+ * own path.
  */
 export const inHeldFolder = async <A>(
   target: AuthFileTarget,

@@ -52,7 +52,7 @@ export const heldLocks = (home: string | symbol): Effect.Effect<ReadonlyArray<He
     return turns.some((turn) => turn.home === home)
       ? Effect.die(
           new Error(
-            `HomeLock is not re-entrant: the lock of ${String(home)} is taken while it is held`,
+            `HomeLock is not re-entrant: the caller already holds the lock of ${String(home)}`,
           ),
         )
       : Effect.succeed(turns);

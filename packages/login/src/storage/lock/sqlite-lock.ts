@@ -107,6 +107,6 @@ const assertLocksSupported = (Database: typeof DatabaseSync, path: string): void
     database.close();
     rmSync(probe, { force: true });
   }
-  const reason = "the file system supports no file locks";
+  const reason = "the file system does not support file locks";
   throw new HomeLockFailed({ path, reason, systemCode: "ENOLCK" });
 };

@@ -29,7 +29,7 @@ export const fetchFromAzureImds: FetchIdentityToken = Effect.fnUntraced(function
       `azure-imds: the metadata service responded with status ${status}`,
       isBusy
         ? "Try again in a minute."
-        : "Check that a managed identity is assigned, that client_id names it, and that the audience is an application of your tenant.",
+        : "Check that a managed identity is assigned to the machine, that client_id is its client ID, and that the audience identifies an application in your Microsoft Entra tenant.",
       isBusy ? "retry" : "fixEnvironment",
     );
   }
