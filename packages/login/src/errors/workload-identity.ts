@@ -17,7 +17,7 @@ export class WorkloadIdentityInvalid extends Data.TaggedError("WorkloadIdentityI
   get hint(): string {
     return this.isVariable
       ? `Set ${this.setting}, or unset all variables of the workload identity.`
-      : `Correct ${this.setting} in config.toml.`;
+      : `Set or correct ${this.setting} in config.toml.`;
   }
   override get message(): string {
     return this.text;

@@ -46,14 +46,14 @@ export const fetchFromKubernetes: FetchIdentityToken = (source) => {
 };
 
 const azureWebhook =
-  "Label the pod azure.workload.identity/use: true, and annotate its service account with a client id.";
+  "Label the pod azure.workload.identity/use: true, and annotate its service account with a client id. The audience of the mounted token is api://AzureADTokenExchange.";
 
 /** `source = "azure-federated-token"`: the token that AKS workload identity mounts. */
 export const fetchFromAzureFile: FetchIdentityToken = (source, environment) =>
   readNamed(source, environment, "AZURE_FEDERATED_TOKEN_FILE", azureWebhook);
 
 const irsa =
-  "Annotate the service account of the pod with eks.amazonaws.com/role-arn, so that EKS mounts a token.";
+  "Annotate the service account of the pod with eks.amazonaws.com/role-arn, so that EKS mounts a token. Its audience is sts.amazonaws.com.";
 
 /** `source = "aws-web-identity"`: the token that EKS mounts for IAM roles of service accounts. */
 export const fetchFromAwsFile: FetchIdentityToken = (source, environment) =>
