@@ -4,6 +4,7 @@ import { Authentication } from "@agent-auth/gateway/authentication";
 import { StoreUnavailable } from "@agent-auth/gateway/errors";
 import { authenticatorOf } from "@agent-auth/gateway/middleware";
 import { generateAgentKey } from "@agent-auth/agent-identity/promises";
+import { warningContext } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -230,7 +231,8 @@ describe("a store that is down", () => {
     const service = await Effect.runPromise(
       Authentication.use((it) => Effect.succeed(it)).pipe(Effect.provide(layer)),
     );
-    const authenticator = authenticatorOf(service);
+    const context = warningContext(() => undefined);
+    const authenticator = authenticatorOf(service, { context });
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const decision = await authenticator.decide({
         authorization: headerOf({ agentRuntimeId: "agent-1", key }, "task-1"),

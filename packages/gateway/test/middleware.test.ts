@@ -141,11 +141,13 @@ describe.each(servers)("the middleware for $name", ({ run }) => {
     });
   });
 
-  it("responds with 503 if the store is down, and says when to try again", async () => {
+  it("responds with 503 if the store is down, says when to try again, and warns", async () => {
+    const warnings: Array<string> = [];
     await using gateway = await createGateway({
       users: async () => {
         throw new Error("the database at db.internal is down");
       },
+      onWarning: (line) => void warnings.push(line),
     });
     await run(gateway, async (send) => {
       const response = await send({ authorization: "Bearer good" });
@@ -154,6 +156,9 @@ describe.each(servers)("the middleware for $name", ({ run }) => {
       const text = await response.text();
       expect(response.status).toBe(503);
       expect(text).not.toContain("internal");
+      expect(warnings).toEqual([
+        "requests get 503: the users store is unavailable: the callback failed",
+      ]);
     });
   });
 });

@@ -10,7 +10,7 @@ import { authInterceptor } from "../src/dispatcher/index.ts";
 import { SignInRequired } from "../src/errors/index.ts";
 import * as AuthenticatedHttp from "../src/fetch/effect-http-client.ts";
 import { createAuthenticatedFetch } from "../src/fetch/index.ts";
-import { warningContext } from "../src/runtime/index.ts";
+import { warningContext } from "@agent-auth/agent-identity/promises/caller-context";
 import { RequestSigner } from "../src/signing/index.ts";
 import { createHeaderSource } from "../src/signing/headers.ts";
 import { makeRequestSigner } from "../src/signing/request-signer.ts";

@@ -14,7 +14,8 @@ import {
 } from "@agent-auth/agent-identity/errors";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
-import { RequestRejected } from "../errors/index.ts";
+import { makeFailureLog } from "../errors/failure-log.ts";
+import { RequestRejected, type StoreUnavailable } from "../errors/index.ts";
 import { makeWindowCounter, type RateLimit } from "../limits/index.ts";
 import type { GatewayMetrics } from "../metrics/index.ts";
 import { type CachedAgent, makeCachedRegistry } from "../registry/cache.ts";
@@ -112,6 +113,9 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   const { failuresPerSource = { limit: 1000, windowMs: 10_000 } } = options;
   const failures = counterOf(failuresPerSource);
   const cache = yield* makeCachedRegistry(registry, options.cache);
+  const log = makeFailureLog();
+  const unavailable = (error: StoreUnavailable) =>
+    Effect.andThen(log.store(error), Effect.fail(rejectUnavailable()));
   const clock = yield* Clock.Clock;
 
   /** Headers that were verified in the current second. An agent sends the same one with all its requests of a second. */
@@ -153,7 +157,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     const found = cache.agentNow(id, nowMs);
     if (found !== undefined) return found;
     return cache.agent(id, nowMs).pipe(
-      Effect.mapError(rejectUnavailable),
+      Effect.catch(unavailable),
       Effect.flatMap((agent) =>
         agent === undefined ? Effect.fail(unknownAgent(id)) : Effect.succeed(agent),
       ),
@@ -167,7 +171,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   ): Verdict<UnverifiedAgentAssertion> => {
     if (cache.hasTaskNow(agent, claimed.taskId, nowMs)) return claimed;
     return cache.hasTask(agent, claimed.taskId, nowMs).pipe(
-      Effect.mapError(rejectUnavailable),
+      Effect.catch(unavailable),
       Effect.flatMap((isKnown) =>
         isKnown
           ? Effect.succeed(claimed)
@@ -186,7 +190,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     const use = { agentRuntimeId, key: assertionReplayKey(claimed), forgetAfterMs };
     if (uses.admitNow !== undefined) return afterUse(claimed, uses.admitNow(use, nowMs));
     return uses.admit(use).pipe(
-      Effect.mapError(rejectUnavailable),
+      Effect.catch(unavailable),
       Effect.flatMap((verdict) => asEffect(afterUse(claimed, verdict))),
     );
   };
@@ -240,7 +244,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   ): Verdict<UserPrincipal> => {
     if (users === undefined) return reject("unknown_scheme", "Authorization is not AgentAssertion");
     return users.verify(token).pipe(
-      Effect.catchTag("StoreUnavailable", () => Effect.fail(rejectUnavailable())),
+      Effect.catchTag("StoreUnavailable", unavailable),
       Effect.flatMap((user) => {
         const wrong =
           user.account === undefined
@@ -325,12 +329,13 @@ export const makeAuthentication = Effect.fnUntraced(function* (
       settle(verdict, source, nowMs);
       return verdict;
     }
-    return Effect.onExit(verdict, (exit) =>
-      Effect.sync(() => {
-        if (exit._tag === "Success") return settle(exit.value, source, nowMs);
-        for (const reason of exit.cause.reasons)
-          if (reason._tag === "Fail") settle(reason.error, source, nowMs);
-      }),
+    return verdict.pipe(
+      // A service of the program that dies has decided nothing either.
+      Effect.catchDefect((defect) =>
+        Effect.andThen(log.defect(defect), Effect.fail(rejectUnavailable())),
+      ),
+      Effect.tapError((rejected) => Effect.sync(() => settle(rejected, source, nowMs))),
+      Effect.tap((principal) => Effect.sync(() => settle(principal, source, nowMs))),
     );
   };
 

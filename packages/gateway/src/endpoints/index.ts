@@ -1,4 +1,3 @@
-import type { JwtVerificationError } from "@agent-auth/agent-identity/errors";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -6,7 +5,8 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { Authentication } from "../authentication/index.ts";
 import { reject } from "../authentication/rejection.ts";
-import { StoreUnavailable } from "../errors/index.ts";
+import { makeFailureLog } from "../errors/failure-log.ts";
+import { type RequestRejected, type SigningKeyInvalid, StoreUnavailable } from "../errors/index.ts";
 import { AgentIssuer } from "../issuer/index.ts";
 import { makeWindowCounter, type RateLimit } from "../limits/index.ts";
 import { AgentRegistry } from "../registry/index.ts";
@@ -20,7 +20,7 @@ import {
   type TaskOptions,
   whoamiResponse,
 } from "./handlers.ts";
-import { EndpointError, responding } from "./response.ts";
+import { EndpointError, responding, unexpected } from "./response.ts";
 
 export {
   type AuthorizeRegistration,
@@ -75,17 +75,16 @@ const decodeSegment = (segment: string): string => {
   }
 };
 
-const isUnavailable = (error: { readonly _tag: string }): boolean =>
-  error._tag === "StoreUnavailable" || error._tag === "SigningKeyInvalid";
+/** A signing key that cannot be used is a failure of the server, like a store that is down. */
+const keysUnavailable = ({ message }: SigningKeyInvalid) =>
+  new StoreUnavailable({ store: "signing keys", problem: message });
 
 /** The error that the sender of an invalid token of this issuer gets. */
-const rejectIdentity = (error: JwtVerificationError | { readonly _tag: string }) =>
-  isUnavailable(error)
-    ? new StoreUnavailable({ store: "signing keys", problem: error._tag })
-    : reject(
-        error._tag === "JwtExpired" ? "token_expired" : "invalid_token",
-        "message" in error ? error.message : "the agent identity JWT is invalid",
-      );
+const rejectIdentity = (error: IdentityError): RequestRejected | StoreUnavailable => {
+  if (error._tag === "StoreUnavailable") return error;
+  if (error._tag === "SigningKeyInvalid") return keysUnavailable(error);
+  return reject(error._tag === "JwtExpired" ? "token_expired" : "invalid_token", error.message);
+};
 
 /**
  * The HTTP endpoints that agents and their clients call, as Web-standard handlers: key set, agent registration, task
@@ -156,11 +155,14 @@ export class Endpoints extends Context.Service<
         const whoami = Effect.fnUntraced(function* (request: Request) {
           const bearer = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
           if (bearer !== undefined && issuer !== undefined) {
-            const identity = identityOf(bearer, issuer.verify);
-            // A token that the issuer did not sign may be a person's access token.
-            const agent = yield* acceptsBearer ? Effect.option(identity) : Effect.asSome(identity);
-            if (Option.isSome(agent))
-              return whoamiResponse(agent.value.account, agent.value.agentRuntimeId);
+            const agent = yield* identityOf(bearer, issuer.verify).pipe(
+              // A token that the issuer did not sign may be a person's access token.
+              Effect.catchIf(
+                (error) => acceptsBearer && "reason" in error && error.reason === "invalid_token",
+                () => Effect.succeed(undefined),
+              ),
+            );
+            if (agent !== undefined) return whoamiResponse(agent.account, agent.agentRuntimeId);
           }
           const principal = yield* principalOf(request);
           if (principal.account === undefined)
@@ -176,10 +178,7 @@ export class Endpoints extends Context.Service<
           }
           return issuer.jwks.pipe(
             Effect.map((published) => jwksResponse(request, published, issuer.cacheControl)),
-            Effect.catchTag(
-              "SigningKeyInvalid",
-              () => new StoreUnavailable({ store: "signing keys", problem: "a key is invalid" }),
-            ),
+            Effect.catchTag("SigningKeyInvalid", (error) => Effect.fail(keysUnavailable(error))),
           );
         };
 
@@ -195,6 +194,15 @@ export class Endpoints extends Context.Service<
               return whoami(request);
           }
         };
+
+        const log = makeFailureLog();
+        const reporting = (endpoint: EndpointResult): EndpointResult =>
+          endpoint.pipe(
+            Effect.tapErrorTag("StoreUnavailable", log.store),
+            Effect.catchDefect((defect) =>
+              Effect.andThen(log.defect(defect), Effect.fail(unexpected)),
+            ),
+          );
 
         const { failuresPerSource = { limit: 100, windowMs: 10_000 } } = options;
         const failures =
@@ -230,8 +238,8 @@ export class Endpoints extends Context.Service<
               const error = { status: 405, code: "wrong_method", message, headers } as const;
               return responding(new EndpointError(error), challenges);
             }
-            const id = decodeSegment(found[1] ?? "");
-            return guarded(request, () => responding(endpointOf(name, request, id), challenges));
+            const endpoint = reporting(endpointOf(name, request, decodeSegment(found[1] ?? "")));
+            return guarded(request, () => responding(endpoint, challenges));
           }
           return Effect.succeed(undefined);
         };
@@ -241,3 +249,4 @@ export class Endpoints extends Context.Service<
 }
 
 type VerifyIdentity = AgentIssuer["Service"]["verify"];
+type IdentityError = Effect.Error<ReturnType<VerifyIdentity>>;

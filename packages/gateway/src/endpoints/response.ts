@@ -79,6 +79,13 @@ export const responding = <R>(
 ): Effect.Effect<Response, never, R> =>
   Effect.catch(endpoint, (error) => Effect.succeed(errorResponse(error, options)));
 
+/** The response if the program's own code fails in a way that no code expected. */
+export const unexpected = new EndpointError({
+  status: 500,
+  code: "internal_error",
+  message: "the request could not be handled",
+});
+
 const maxBodyBytes = 65_536;
 
 const readBytes = async (request: Request): Promise<Buffer | EndpointError> => {

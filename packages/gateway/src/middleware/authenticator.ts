@@ -1,3 +1,4 @@
+import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import {
   type Authentication,
@@ -24,14 +25,15 @@ export interface Authenticator {
 
 /**
  * Returns the authenticator that middleware uses, of the service `Authentication`. `realm` is the name of the protected space
- * in `WWW-Authenticate`, default `agent-auth`.
+ * in `WWW-Authenticate`, default `agent-auth`. `context` has the loggers and the tracer of requests that wait for a store.
  *
  * @example
  * ```ts
  * import { Authentication } from "@agent-auth/gateway/authentication";
  * import { authenticatorOf } from "@agent-auth/gateway/middleware";
  * import { AgentRegistry, makeMemoryRegistry } from "@agent-auth/gateway/registry";
- * import * as Effect from "effect/Effect";
+ * import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
  * import * as Layer from "effect/Layer";
  *
  * const registry = Layer.succeed(AgentRegistry, makeMemoryRegistry().service);
@@ -42,19 +44,20 @@ export interface Authenticator {
  */
 export const authenticatorOf = (
   authentication: Authentication["Service"],
-  options: { readonly realm?: string } = {},
+  options: { readonly realm?: string; readonly context?: Context.Context<never> } = {},
 ): Authenticator => {
-  const { realm = "agent-auth" } = options;
+  const { realm = "agent-auth", context = Context.empty() } = options;
+  const run = Effect.runPromiseWith(context);
   const { acceptsBearer, authenticateNow } = authentication;
   return {
     decide: (credentials) => {
       const verdict = authenticateNow(credentials);
       // A rejection is an Effect, too: it can be yielded.
       if (verdict instanceof RequestRejected || !Effect.isEffect(verdict)) return verdict;
-      return Effect.runPromise(
+      return run(
         Effect.catchCause(
           Effect.catch(verdict, (rejected) => Effect.succeed<Decision>(rejected)),
-          () => Effect.succeed<Decision>(broken),
+          () => Effect.succeed<Decision>(interrupted),
         ),
       );
     },
@@ -62,8 +65,8 @@ export const authenticatorOf = (
   };
 };
 
-/** A store that dies is unavailable, too. */
-const broken = new RequestRejected({
+/** The decision if a service of the program interrupts the fiber; failures and defects are rejections already. */
+const interrupted = new RequestRejected({
   reason: "store_unavailable",
   message: "the credential cannot be checked at the moment",
   retryAfterSeconds: 1,

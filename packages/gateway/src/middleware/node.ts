@@ -1,7 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Credentials, Principal } from "../authentication/index.ts";
 import { RequestRejected } from "../errors/index.ts";
-import { type Authenticator, type Decision, remember, sourceOfAddress } from "./authenticator.ts";
+import {
+  type Authenticator,
+  type Decision,
+  principalOf,
+  remember,
+  sourceOfAddress,
+} from "./authenticator.ts";
 
 /** How middleware reads a request. */
 export interface MiddlewareOptions<Request> {
@@ -85,19 +91,7 @@ export const nodeListener = (
   handler: (request: IncomingMessage, response: ServerResponse, principal: Principal) => unknown,
   options: MiddlewareOptions<IncomingMessage> = {},
 ) => {
-  const { source = remoteSource } = options;
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    const settle = (decision: Decision) => {
-      if (decision instanceof RequestRejected) {
-        const { status, headers, body } = authenticator.reject(decision);
-        response.writeHead(status, headers).end(body);
-        return;
-      }
-      remember(request, decision);
-      handler(request, response, decision);
-    };
-    const decision = authenticator.decide(credentialsOfHeaders(request.headers, source(request)));
-    if (decision instanceof Promise) void decision.then(settle);
-    else settle(decision);
-  };
+  const authenticate = expressMiddleware(authenticator, options);
+  return (request: IncomingMessage, response: ServerResponse): void =>
+    authenticate(request, response, () => void handler(request, response, principalOf(request)));
 };

@@ -24,10 +24,13 @@ const headersOf = (incoming: IncomingMessage): Headers => {
   return headers;
 };
 
-const requestOf = (incoming: IncomingMessage): Request => {
+/** Undefined if the request's target is not a path or URL. */
+const requestOf = (incoming: IncomingMessage): Request | undefined => {
+  const url = URL.parse(incoming.url ?? "/", "http://localhost");
+  if (url === null) return undefined;
   const { method = "GET" } = incoming;
   const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(new URL(incoming.url ?? "/", "http://localhost"), {
+  return new Request(url, {
     method,
     headers: headersOf(incoming),
     ...(hasBody ? { body: Readable.toWeb(incoming), duplex: "half" } : {}),
@@ -54,10 +57,16 @@ const requestOf = (incoming: IncomingMessage): Request => {
  */
 export const serveEndpoints = (gateway: EndpointsLike) => {
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse, next: () => void) => {
+    const request = requestOf(incoming);
+    if (request === undefined) {
+      outgoing.writeHead(400).end();
+      return;
+    }
     let response: Response | undefined;
     try {
-      response = await gateway.handle(requestOf(incoming));
+      response = await gateway.handle(request);
     } catch {
+      // A gateway only rejects once it is closed; everything else is a response, and in its log.
       response = new Response(null, { status: 503, headers: { "retry-after": "1" } });
     }
     if (response === undefined) {

@@ -1,4 +1,8 @@
 import type { VerifiedAgentIdentity } from "@agent-auth/agent-identity/jwt";
+import {
+  callerContext,
+  type CallerOptions,
+} from "@agent-auth/agent-identity/promises/caller-context";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -63,8 +67,11 @@ export type VerifyUser = (
   signal: AbortSignal,
 ) => Promise<VerifiedUser | null | undefined>;
 
-/** How a gateway is set up. Everything has a default: agents in memory, no issuer, no people, no replay protection. */
-export interface GatewayOptions extends AuthenticationOptions {
+/**
+ * How a gateway is set up. Everything has a default: agents in memory, no issuer, no people, no replay protection. A store that
+ * fails is a warning, at most one in ten seconds for each store.
+ */
+export interface GatewayOptions extends AuthenticationOptions, CallerOptions {
   /** Where agents and tasks are kept. Default: in memory. */
   readonly store?: StoreOptions;
   /** Mints identities. Default: no identities are minted. */
@@ -228,6 +235,7 @@ const makeLayer = async (
   return Endpoints.layer(endpointsOptions(options)).pipe(
     Layer.provideMerge(authentication),
     Layer.provideMerge(stores),
+    Layer.provideMerge(callerContext(options)),
   );
 };
 
@@ -270,7 +278,7 @@ export const createGateway = async (options: GatewayOptions = {}): Promise<Gatew
   const forgetting = <A>(work: Effect.Effect<A, StoreUnavailable>, id?: string) =>
     run(Effect.tap(work, () => Effect.sync(() => authentication.forget(id))));
   const realm = options.realm === undefined ? {} : { realm: options.realm };
-  const authenticator = authenticatorOf(authentication, realm);
+  const authenticator = authenticatorOf(authentication, { ...realm, context: services });
   const closed = reject("store_unavailable", "the server is shutting down", 1000);
   const close = async () => {
     isClosed = true;

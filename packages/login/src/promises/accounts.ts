@@ -1,3 +1,7 @@
+import {
+  callerContext,
+  type CallerOptions,
+} from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
@@ -11,7 +15,6 @@ import {
   layer,
   type RemovedAccount,
 } from "../storage/accounts/index.ts";
-import { callerContext, type CallerOptions } from "./caller-context.ts";
 
 /** As `KeptAccountsOptions`, for programs that have not read the environment and the configuration themselves. */
 export interface CreateKeptAccountsOptions

@@ -1,3 +1,7 @@
+import {
+  callerContext,
+  type CallerOptions,
+} from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
@@ -25,7 +29,6 @@ import { type ConfigError, isLoginError, type LoginError, ManagerClosed } from "
 import { compact } from "../internal/compact.ts";
 import type { LoginMethod } from "../config/restrictions.ts";
 import { fromPromiseProvider, type PromiseAuthProvider } from "./external-provider.ts";
-import { callerContext, type CallerOptions } from "./caller-context.ts";
 import type { PromiseRefreshLock, PromiseStorage, PromiseStore } from "./storage.ts";
 import { toChatgptTokens, toRedacted, type PlainChatgptTokens, type Secret } from "./secrets.ts";
 

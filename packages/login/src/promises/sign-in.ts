@@ -1,4 +1,8 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import {
+  callerContext,
+  type CallerOptions,
+} from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { loadEnvironment, type LoginEnvironment, type Variables } from "../config/environment.ts";
@@ -7,7 +11,6 @@ import { compact } from "../internal/compact.ts";
 import type { AuthorizePrompt, BrowserSignInOptions } from "../oauth/browser.ts";
 import type { ChatgptTokens } from "../oauth/code-exchange.ts";
 import type { DeviceCodePrompt, DeviceSignInOptions } from "../oauth/device.ts";
-import { callerContext, type CallerOptions } from "./caller-context.ts";
 
 /** The options of both sign-ins besides their own. */
 interface CommonOptions extends CallerOptions {

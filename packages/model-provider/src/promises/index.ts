@@ -1,3 +1,4 @@
+import { warningContext, warnOnStderr } from "@agent-auth/agent-identity/promises/caller-context";
 import type { Config } from "@agent-auth/login/config";
 import {
   loadEnvironment,
@@ -17,7 +18,7 @@ import {
 import { openNetwork } from "../network/index.ts";
 import { accountState, type AccountState } from "../provider/account-state.ts";
 import { type ModelProvider, resolveProvider } from "../provider/index.ts";
-import { makeRuntime, warningContext, warnOnStderr } from "../runtime/index.ts";
+import { makeRuntime } from "../runtime/index.ts";
 import { headerRecord } from "../signing/header-record.ts";
 import { createHeaderSource, type HeaderSource } from "../signing/headers.ts";
 import { makeRequestSigner, type RequestSignerShape } from "../signing/request-signer.ts";

@@ -1,7 +1,7 @@
+import { warningContext, warnOnStderr } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import * as Logger from "effect/Logger";
 
 export interface RuntimeOptions {
   /**
@@ -45,23 +45,6 @@ export const makeRuntime = ({ context = stderrContext }: RuntimeOptions = {}): R
     nowMs: () => clock.currentTimeMillisUnsafe(),
   };
 };
-
-/** Returns a context whose only logger passes warnings and errors, each on one line, to `onWarning`. */
-export const warningContext = (
-  onWarning: (message: string) => void,
-  context: Context.Context<never> = Context.empty(),
-): Context.Context<never> =>
-  Context.add(
-    context,
-    Logger.CurrentLoggers,
-    new Set([
-      Logger.make(({ logLevel, message }) => {
-        if (logLevel === "Warn" || logLevel === "Error") onWarning([message].flat().join(" "));
-      }),
-    ]),
-  );
-
-export const warnOnStderr = (message: string): void => console.error(`agent-auth: ${message}`);
 
 const stderrContext = warningContext(warnOnStderr);
 

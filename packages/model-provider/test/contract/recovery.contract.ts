@@ -1,7 +1,7 @@
 import { proofSize } from "@agent-auth/tools/proof";
 import { inspect } from "node:util";
 import { SignInRequired } from "../../src/errors/index.ts";
-import { warningContext } from "../../src/runtime/index.ts";
+import { warningContext } from "@agent-auth/agent-identity/promises/caller-context";
 import { describe, expect, it } from "vitest";
 import { apiKey, bearer, chatgpt } from "../support/credentials.ts";
 import { textOf } from "../support/clients.ts";
