@@ -155,7 +155,7 @@ describe("a switch to", () => {
 const isAlone = Object.values(networkInterfaces())
   .flat()
   .every((address) => address?.internal !== false);
-const reason = missingCodex ?? (isAlone ? undefined : "not in a network namespace of its own");
+const reason = missingCodex ?? (isAlone ? undefined : "not in a separate network namespace");
 if (reason !== undefined) console.warn(`skipped, the same with real Codex: ${reason}`);
 
 describe.skipIf(reason !== undefined)("the real Codex", () => {

@@ -11,7 +11,7 @@ import { version } from "./version.ts";
 
 const specs = commands.map((entry) => entry.spec);
 
-/** Runs any command. The launcher starts the most frequent ones from bundles of their own; they work from here too. */
+/** Runs any command. The launcher starts the most frequent ones from separate bundles; they work from here too. */
 export const main = (argv: readonly string[]): void =>
   guard(() => {
     const topic = helpTopic(specs, argv);

@@ -137,7 +137,7 @@ describe("a shared store on the command line", () => {
     expect(details).toMatchObject({
       keys: expect.stringContaining("agent_auth.store from AGENT_AUTH_STORE"),
       store: `shared: holds a credential in sqlite (${file}). Codex does not read it`,
-      lock: "not needed: the shared store has a lock of its own",
+      lock: "not needed: the shared store has its own lock",
     });
   });
 

@@ -48,8 +48,8 @@ describe("the URL of a store", () => {
   it.each([
     ["no url", "it is not a URL"],
     ["mysql://a@db/d", "its scheme is mysql: instead of postgres: or sqlite:"],
-    ["postgres:///d", "it names no host"],
-    ["postgres://db/d", "it names no user"],
+    ["postgres:///d", "the host is missing"],
+    ["postgres://db/d", "the user is missing"],
     [
       "postgres://a@db/d?sslmode=prefer",
       "sslmode must be disable, require, verify-ca, verify-full; others protect nothing",
@@ -58,8 +58,8 @@ describe("the URL of a store", () => {
     ["postgres://a@db/d?schema=a;b", "schema is not lower-case letters, digits and underscores"],
     ["postgres://a@db/d?sslcert=/c", "sslcert and sslkey belong together"],
     ["postgres://a@db/d?connect_timeout=0", "connect_timeout must be 1 to 60 seconds"],
-    ["postgres://%zz@db/d", "it has a broken percent-encoding"],
-    ["sqlite://file.db", "it names no file: write sqlite:/path/to/file"],
+    ["postgres://%zz@db/d", "its percent-encoding is invalid"],
+    ["sqlite://file.db", "the path of the file is missing: write sqlite:/path/to/file"],
     ["sqlite:/a?table_prefix=A-", "table_prefix is not lower-case letters, digits and underscores"],
   ])("%s is refused: %s", (url, reason) => {
     const refused = Result.getOrThrow(Result.flip(parseStoreUrl(url)));

@@ -50,7 +50,7 @@ for (const { name, newUrl } of useDatabases()) {
         }),
       ));
 
-    it("is extended while it is held, so that others wait for as long as they are told", () =>
+    it("is extended while it is held, so that others wait for as long as their options say", () =>
       run(
         Effect.gen(function* () {
           const url = newUrl();
@@ -187,7 +187,7 @@ for (const { name, newUrl } of useDatabases()) {
       ),
     );
 
-    it("is given to another program all the same, if it is told to send a spent token again", () =>
+    it("is still granted to another program that is configured to send a spent token again", () =>
       run(
         Effect.gen(function* () {
           const { one, other, url } = yield* openTwo({ interruptedRefresh: "retry" });

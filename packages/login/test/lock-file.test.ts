@@ -14,7 +14,7 @@ import { program, start } from "./support/start-program.ts";
 const isRoot = process.getuid?.() === 0;
 const hasFlock = (await loadFlock()) !== undefined;
 
-/** A user without rights of its own, for tests that root runs. */
+/** An unprivileged user, for tests that root runs. */
 const NOBODY = 65_534;
 
 describe("a lock file that cannot be used", () => {

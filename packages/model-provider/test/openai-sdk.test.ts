@@ -118,7 +118,7 @@ describe("the openai SDK through our fetch", () => {
     expect([first?.status, second?.status]).toEqual([500, 200]);
   });
 
-  it("sends nothing if no account is signed in, and has our error as the cause of its own", async () => {
+  it("sends nothing if no account is signed in, and throws an error with ours as its cause", async () => {
     await using authority = await startTestAuthority();
     await using home = await makeHome(authority);
     await using client = await createModelProvider({

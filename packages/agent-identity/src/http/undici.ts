@@ -27,8 +27,8 @@ export interface UndiciTransportOptions {
   /** Value of the `User-Agent` header. */
   readonly userAgent: string;
   /**
-   * The caller's undici dispatcher (proxy, certificates, pool); the caller closes it. Without one, the layer creates an
-   * `Agent` of its own. This package does not read the environment, so that agent uses no proxy.
+   * The caller's undici dispatcher (proxy, certificates, pool); the caller closes it. Without one, the layer creates its
+   * own `Agent`. This package does not read the environment, so that agent uses no proxy.
    */
   readonly dispatcher?: Undici.Dispatcher;
   /** Accepts plain `http` for hosts other than loopback. Default false. */

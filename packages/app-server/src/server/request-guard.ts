@@ -16,7 +16,7 @@ export type IsHostAllowed = (hostname: string) => boolean;
 
 /**
  * Returns the rule for `Host`. A loopback listener accepts the names of the loopback interface, so that a web page
- * cannot reach it through a host name of its own domain that resolves to 127.0.0.1 (DNS rebinding); `allowedHosts` adds
+ * cannot reach it through a host name in the page's domain that resolves to 127.0.0.1 (DNS rebinding); `allowedHosts` adds
  * names. Any other listener requires a token and accepts every name. If `allowedHosts` is not empty, it accepts only
  * these names and its own IP address.
  */

@@ -199,7 +199,7 @@ describe("a session", () => {
     ["reject", "RangeError"],
     ["bigint", "TypeError"],
   ])(
-    "answers -32603 to a request whose handler has a bug (%s), warns without its message, and goes on",
+    "answers -32603 to a request whose handler has a bug (%s), warns without its message, and continues",
     async (method, name) => {
       const { session, answers, warnings } = start();
       session.receive(JSON.stringify({ method }));
@@ -236,7 +236,7 @@ describe("a session", () => {
     ["200,000 requests that are wrong", 200_000, (id: number) => `{"id":${id},"method":"fail"}`],
     ["200,000 answers to nothing", 200_000, (id: number) => `{"id":${id},"result":1}`],
     ["200,000 notifications", 200_000, (id: number) => `{"method":"told","params":{"id":${id}}}`],
-  ])("keeps nothing of %s, each with an id of its own", async (_, count, message) => {
+  ])("keeps nothing of %s, each with a different id", async (_, count, message) => {
     const { methods, session, sent } = start();
     const growth = await growthOf(async () => {
       for (let id = 0; id < count; id++) {

@@ -85,7 +85,7 @@ describe("a hostile client", () => {
     socket.destroy();
   });
 
-  it("that asks 100,000 requests with ids of its own gets 100,000 answers", async () => {
+  it("that sends 100,000 requests with its own ids gets 100,000 answers", async () => {
     await using server = await startWebSocket();
     using client = await Client.open(server);
     const growth = await growthOf(async () => {

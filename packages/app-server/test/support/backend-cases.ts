@@ -273,7 +273,7 @@ export const switchCases: ReadonlyArray<{
     expected: "Sign in to switch government workspaces",
   },
   {
-    title: "a workspace that requires a sign-in of its own",
+    title: "a workspace that requires its own sign-in",
     workspaces: [workspace("acct-1"), workspace("acct-2", { can_access_with_session: false })],
     allowBrowserLogin: false,
     expected: "The selected workspace requires a new sign-in",

@@ -133,7 +133,7 @@ const environmentCheck = (variable: string | undefined, stored: string | undefin
 export const checkLock = ({ environment, storage }: Session): Effect.Effect<Check> => {
   const { codexHome } = environment;
   if (storage !== undefined)
-    return Effect.succeed(ok("lock", "not needed: the shared store has a lock of its own"));
+    return Effect.succeed(ok("lock", "not needed: the shared store has its own lock"));
   if (codexHome.notFound !== undefined || statOf(codexHome.path)?.isDirectory() !== true) {
     return Effect.succeed(ok("lock", "not needed yet"));
   }

@@ -65,7 +65,7 @@ const browse = async (authority: TestAuthority, authUrl: string): Promise<void> 
   await fetch(new URL(headers.get("location") ?? "", callback));
 };
 
-it("36: every client is told of the logins of the others, and may cancel them", async () => {
+it("36: every client is notified of the logins of the others and can cancel them", async () => {
   await withServer(async (server) => {
     const [a, b] = [await open(server), await open(server)];
     const key = { type: "apiKey", apiKey: "sk-proj-1234567890ABCDE" };
@@ -85,7 +85,7 @@ it("36: every client is told of the logins of the others, and may cancel them", 
   });
 });
 
-it("37: a login goes on when its client leaves, with another client and with none", async () => {
+it("37: a login continues when its client disconnects, with and without another client", async () => {
   await withServer(async (server, authority) => {
     const [a, b] = [await open(server), await open(server)];
     const first = started(await ask(a, 2, "account/login/start", { type: "chatgpt" }));

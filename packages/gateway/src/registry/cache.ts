@@ -77,8 +77,8 @@ const withKey = (agent: RegisteredAgent, freshUntilMs: number) =>
 
 /**
  * Caches the answers of a registry in this process. Known agents are in a `Map` that is read without an Effect, because
- * that takes less time than starting one (docs/decisions/0093). Unknown ids, and look-ups under way, are in an Effect
- * `Cache` of their own: it shares one look-up among all callers and is bounded.
+ * that takes less time than starting one (docs/decisions/0093). Unknown ids, and look-ups under way, are in a separate
+ * Effect `Cache`: it shares one look-up among all callers and is bounded.
  */
 export const makeCachedRegistry = Effect.fnUntraced(function* (
   registry: AgentRegistry["Service"],

@@ -79,7 +79,7 @@ export const parseStoreUrl = (
   try {
     return isPostgres ? postgres(url, value, common) : sqlite(url, common);
   } catch {
-    return invalid("it has a broken percent-encoding");
+    return invalid("its percent-encoding is invalid");
   }
 };
 
@@ -88,7 +88,7 @@ type Common = Pick<StoreTarget, "tablePrefix" | "signIn">;
 const sqlite = (url: URL, common: Common): Result.Result<StoreTarget, SqlStoreConfigInvalid> => {
   const path = decodeURIComponent(url.pathname);
   if (path === "" || url.host !== "")
-    return invalid("it names no file: write sqlite:/path/to/file");
+    return invalid("the path of the file is missing: write sqlite:/path/to/file");
   return Result.succeed({ ...common, _tag: "Sqlite", path });
 };
 
@@ -98,9 +98,9 @@ const postgres = (
   common: Common,
 ): Result.Result<StoreTarget, SqlStoreConfigInvalid> => {
   const host = value("host") ?? decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, "$1");
-  if (host === "") return invalid("it names no host");
+  if (host === "") return invalid("the host is missing");
   const username = decodeURIComponent(url.username);
-  if (username === "") return invalid("it names no user");
+  if (username === "") return invalid("the user is missing");
   const sslMode = value("sslmode") ?? (isLocal(host) ? "disable" : "verify-full");
   if (!isSslMode(sslMode))
     return invalid(`sslmode must be ${sslModes.join(", ")}; others protect nothing`);

@@ -1,5 +1,5 @@
 // `npm run scale -w @agent-auth/login-sql [-- --pods 40 --seconds 90]`: managers that share a sign-in in a private Postgres,
-// each with connections of its own, as pods have. Counts their requests to the database and to the authority while nothing
+// each with its own connections, as pods have. Counts their requests to the database and to the authority while nothing
 // happens and when a token is due, and prints what 1,000 pods need in an hour.
 import { parseArgs } from "node:util";
 import { setTimeout } from "node:timers/promises";

@@ -1,7 +1,7 @@
 // `npm run storm -w @agent-auth/login-sql [-- --rounds 20 --hosts 4 --processes 16 --cut 10 --minutes 60
 // --only "network cut"]`: a private
-// Postgres, hosts with homes and networks of their own, and an authority that ends a sign-in when a refresh token is used
-// twice. Exits with 1 if a token was sent twice, a pair was lost by a program that lives, or a program failed.
+// Postgres, hosts with separate homes and networks, and an authority that ends a sign-in when a refresh token is used
+// twice. Exits with 1 if a token was sent twice, a running program lost a pair, or a program failed.
 import { parseArgs } from "node:util";
 import { missingPostgres } from "@agent-auth/tools/postgres";
 import { runStorm } from "./run-storm.ts";

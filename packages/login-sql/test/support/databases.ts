@@ -32,7 +32,7 @@ export const useServer = (): { readonly current: Postgres } => {
   };
 };
 
-/** SQLite always, Postgres if it is installed. `newUrl` is that of an empty database, or of tables of its own. */
+/** SQLite always, Postgres if it is installed. `newUrl` is that of an empty database, or of separate tables. */
 export const useDatabases = () => {
   const server = useServer();
   const folder = mkdtempSync(join(tmpdir(), "login-sql-"));

@@ -19,7 +19,7 @@ const withDatabase = <A>(
     }),
   );
 
-/** The row of a sign-in as someone sees it who may read the table. */
+/** The row of a sign-in, as a reader of the table sees it. */
 export const rowOf = (url: string, signIn = "default") =>
   Effect.map(
     withDatabase<ReadonlyArray<Cells>>(
@@ -29,7 +29,7 @@ export const rowOf = (url: string, signIn = "default") =>
     ([row]) => row ?? {},
   );
 
-/** Changes cells, as someone who may write to the table could. */
+/** Changes cells, as a user with write access to the table could. */
 export const setRow = (url: string, signIn: string, cells: Cells) =>
   Effect.forEach(Object.entries(cells), ([name, value]) =>
     withDatabase(

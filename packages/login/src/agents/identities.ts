@@ -77,7 +77,7 @@ export interface AgentIdentitiesOptions {
 }
 
 /**
- * Agent identities with a JWKS and tasks of their own. A `JwksCache` or `AgentTasks` in the context is used instead: that
+ * Agent identities with their own JWKS and tasks. A `JwksCache` or `AgentTasks` in the context is used instead: that
  * is how managers share them.
  */
 export const makeAgentIdentities = Effect.fnUntraced(function* (

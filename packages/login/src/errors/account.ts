@@ -105,7 +105,7 @@ export class AccountsNotShared extends Data.TaggedError("AccountsNotShared")<{}>
   readonly code = "LOGIN_ACCOUNTS_NOT_SHARED";
   readonly remedy: Remedy = "fixConfig";
   readonly hint =
-    "Give each sign-in a row of its own: add sign_in=NAME to the parameters of the store's URL.";
+    "Give each sign-in its own row: add sign_in=NAME to the parameters of the store's URL.";
   override get message(): string {
     return "sign-ins cannot be kept under names in a shared store";
   }

@@ -210,7 +210,7 @@ describe("the metadata servers", () => {
     ["an error page", async () => "<html><body>error</body></html>", "assertion is invalid"],
     ["an error", async () => ({ error: "invalid_request" }), "assertion is invalid"],
     [
-      "a text that is no token",
+      "a text that is not a token",
       async () => ({ access_token: "error", expires_in: "3600" }),
       "is not a JWT",
     ],

@@ -15,7 +15,7 @@ export class SignInRequired extends Data.TaggedError("SignInRequired")<{
   }
 }
 
-/** An auth manager from another library failed with an error of its own. */
+/** An auth manager from another library failed with its own error. */
 export class CredentialUnavailable extends Data.TaggedError("CredentialUnavailable")<{
   /** Class or type of the foreign error. Its message is left out because it may quote a secret. */
   readonly reason: string;

@@ -25,7 +25,7 @@ export type AccountState =
       readonly expiresAtMs?: number;
     }
   | { readonly _tag: "SignedOut" }
-  /** The provider uses a key or token of its own, or no credential. */
+  /** The provider uses its own key or token, or no credential. */
   | { readonly _tag: "NoAccount"; readonly auth: "EnvKey" | "BearerToken" | "Command" | "None" }
   /** A credential is configured but cannot be used. */
   | {

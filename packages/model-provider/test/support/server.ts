@@ -50,7 +50,7 @@ export const startServer = async (respond: Respond) => {
   };
 };
 
-/** A server that speaks no HTTP of its own: `converse` gets each socket with its first bytes read. */
+/** A server without an HTTP implementation: `converse` gets each socket with its first bytes read. */
 export const startSocketServer = async (converse: (socket: Socket) => Promise<void>) => {
   const sockets = new Set<Socket>();
   const server = createSocketServer((socket) => {

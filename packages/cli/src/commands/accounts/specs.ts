@@ -23,7 +23,7 @@ export const addSpec = defineSpec({
   path: ["accounts", "add"],
   summary: "sign in under a name, and keep the current sign-in",
   description: [
-    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and none of its tokens is revoked. Switch to the new one with agent-auth accounts use.",
+    "Signs in as agent-auth login does, with the same flags, but keeps the credential under a name: the current sign-in stays, and its tokens are not revoked. Switch to the new one with agent-auth accounts use.",
     "With --current, there is no new sign-in: the current one is kept under the name.",
     "Kept sign-ins are in $CODEX_HOME/accounts/<name>, or in the OS keyring if the current sign-in is stored there. Codex does not read them.",
   ],

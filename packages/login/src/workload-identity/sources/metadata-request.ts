@@ -24,7 +24,7 @@ const isMetadataHost = (host: string): boolean =>
 
 /**
  * Sends a request to a metadata server: plain http, 5 s, 64 KiB, no redirect. The request never goes through a proxy, which
- * would reach the metadata of its own machine, and only addresses of metadata servers are accepted.
+ * would reach the metadata server of the proxy's machine, and only addresses of metadata servers are accepted.
  */
 export const requestMetadata = Effect.fnUntraced(function* (
   source: IdentitySource,
