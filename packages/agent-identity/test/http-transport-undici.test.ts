@@ -77,6 +77,28 @@ describe("http-transport-undici", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.live.each([40, 300])(
+    "reads a response that arrived within its %i ms while the process was stopped for longer",
+    (timeoutMs) =>
+      Effect.gen(function* () {
+        const server = yield* loopbackServer((_, __, response) => {
+          response.end("tokens");
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, timeoutMs + 400);
+        });
+        expect(yield* send({ url: server.url, timeoutMs })).toMatchObject({ body: "tokens" });
+      }).pipe(Effect.scoped),
+  );
+
+  it.live("times out although the process was stopped, if nothing arrived meanwhile", () =>
+    Effect.gen(function* () {
+      const server = yield* loopbackServer(() => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+      });
+      const error = yield* Effect.flip(send({ url: server.url, timeoutMs: 50 }));
+      expect(error).toMatchObject({ code: "AGENT_IDENTITY_HTTP_TIMED_OUT", timeoutMs: 50 });
+    }).pipe(Effect.scoped),
+  );
+
   it.live("rejects a body over the limit, with or without Content-Length", () =>
     Effect.gen(function* () {
       const server = yield* loopbackServer(({ path }, _, response) => {

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Undici from "undici";
@@ -104,11 +105,12 @@ const sendOnce = Effect.fnUntraced(function* ({
   url,
   headers,
 }: Prepared): Effect.fn.Return<HttpResponse, HttpTransportError> {
-  const { method, timeoutMs, maxBodyBytes = defaultMaxBodyBytes } = request;
+  const { method, maxBodyBytes = defaultMaxBodyBytes } = request;
   const facts = { method, url: redactUrl(url) };
   const body = request.body === undefined ? undefined : plainText(request.body);
   if (body === null) return yield* new HttpRequestInvalid({ method, part: "body" });
-  const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  // The limit is that of the caller; undici's own limits would count time in which the process was stopped.
+  const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
   let begun: { readonly status: number } | undefined;
   const response = yield* Effect.tryPromise({
     try: async (signal) => {
@@ -132,6 +134,26 @@ const timedOut = ({ method, url, timeoutMs }: HttpRequest) => {
   const parsed = URL.parse(url);
   return new HttpTimedOut({ method, url: parsed === null ? "" : redactUrl(parsed), timeoutMs });
 };
+
+const stepMs = 250;
+const lateMs = 100;
+
+/**
+ * Ends after `durationMs` in which this process ran. If it was stopped (SIGSTOP, a suspended machine, a blocked event loop),
+ * that time counts as one step, and never as the last one: a response that arrived meanwhile is still read. It may hold
+ * tokens that are issued only once.
+ */
+const runFor = Effect.fnUntraced(function* (durationMs: number) {
+  let leftMs = durationMs;
+  while (leftMs > 0) {
+    const delayMs = Math.min(leftMs, stepMs);
+    const startedMs = yield* Clock.currentTimeMillis;
+    yield* Effect.sleep(delayMs);
+    const isLate = (yield* Clock.currentTimeMillis) - startedMs - delayMs > lateMs;
+    leftMs -= delayMs;
+    if (isLate && leftMs <= 0) leftMs = stepMs;
+  }
+});
 
 const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
   const undici = yield* Effect.promise(() => import("undici"));
@@ -160,17 +182,17 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
 
   return HttpTransport.of({
     request: (request) =>
-      Effect.timeoutOrElse(send(request), {
-        duration: request.timeoutMs,
-        orElse: () => Effect.fail(timedOut(request)),
-      }),
+      Effect.raceFirst(
+        send(request),
+        Effect.flatMap(runFor(request.timeoutMs), () => Effect.fail(timedOut(request))),
+      ),
   });
 });
 
 /**
  * `HttpTransport` over undici, which is imported when the layer is built. Adds `originator` and `User-Agent`, unwraps
- * secrets only into the request itself, limits the size of bodies, fails after `timeoutMs` (by Effect's clock), follows
- * redirects within the origin only, and rejects plain http for hosts other than loopback.
+ * secrets only into the request itself, limits the size of bodies, fails after `timeoutMs` (by Effect's clock; time in
+ * which the process was stopped does not count), follows redirects within the origin only, and rejects plain http for hosts other than loopback.
  *
  * @example
  * ```ts
