@@ -1,5 +1,5 @@
 import { createGateway, type Gateway, type GatewayOptions } from "@agent-auth/gateway/promises";
-import { AgentRegistry } from "@agent-auth/gateway/registry";
+import { AgentRegistry, makeMemoryRegistry } from "@agent-auth/gateway/registry";
 import { Authentication } from "@agent-auth/gateway/authentication";
 import { StoreUnavailable } from "@agent-auth/gateway/errors";
 import { authenticatorOf } from "@agent-auth/gateway/middleware";
@@ -132,6 +132,68 @@ describe("an agent's request", () => {
     expect(await gateway.revokeAccount("account-1")).toBe(1);
     expect(await reasonOf(gateway, headerOf(agent, newTask))).toBe("agent_revoked");
     expect(await gateway.revokeAgent("agent-1")).toBe(false);
+  });
+});
+
+/** A service whose look-ups wait with what they have read until `agentRead` and `taskRead` are resolved. */
+const startWaiting = async () => {
+  const key = await generateAgentKey();
+  const memory = makeMemoryRegistry().service;
+  const registered = { publicKey: key.sshPublicKey, account, registeredAtMs: Date.now() };
+  await Effect.runPromise(memory.addAgent({ agentRuntimeId: "agent-1", ...registered }));
+  const task = { agentRuntimeId: "agent-1", taskId: "task-1" };
+  await Effect.runPromise(memory.addTask({ ...task, expiresAtMs: Date.now() + 600_000 }));
+  const [agentRead, taskRead] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const taskLookUp = Promise.withResolvers<void>();
+  const registry: AgentRegistry["Service"] = {
+    ...memory,
+    findAgent: (id) =>
+      Effect.tap(memory.findAgent(id), () => Effect.promise(() => agentRead.promise)),
+    findTask: (it) =>
+      Effect.tap(memory.findTask(it), () => {
+        taskLookUp.resolve();
+        return Effect.promise(() => taskRead.promise);
+      }),
+  };
+  const layer = Layer.provide(Authentication.layer(), Layer.succeed(AgentRegistry, registry));
+  const service = await Effect.runPromise(
+    Authentication.use((it) => Effect.succeed(it)).pipe(Effect.provide(layer)),
+  );
+  const authorization = headerOf({ agentRuntimeId: "agent-1", key }, "task-1");
+  const send = () =>
+    Effect.runPromise(Effect.result(service.authenticate({ authorization }))).then((result) =>
+      result._tag === "Success" ? result.success.kind : result.failure.reason,
+    );
+  const revoke = async () => {
+    await Effect.runPromise(memory.revokeAgent("agent-1"));
+    service.forget("agent-1");
+  };
+  return { agentRead, taskRead, taskLookUp, send, revoke };
+};
+
+describe("a revocation while a look-up is under way", () => {
+  it("of the agent takes effect for requests that come after it", async () => {
+    const { agentRead, taskRead, send, revoke } = await startWaiting();
+    const before = send();
+    await revoke();
+    const after = send();
+    agentRead.resolve();
+    taskRead.resolve();
+    await before;
+    expect(await after).toBe("agent_revoked");
+    expect(await send()).toBe("agent_revoked");
+  });
+
+  it("of the task takes effect for the same header in the same second", async () => {
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    const { agentRead, taskRead, taskLookUp, send, revoke } = await startWaiting();
+    agentRead.resolve();
+    const before = send();
+    await taskLookUp.promise;
+    await revoke();
+    taskRead.resolve();
+    expect(await before).toBe("agent");
+    expect(await send()).toBe("agent_revoked");
   });
 });
 

@@ -14,7 +14,7 @@ import { callerContext } from "@agent-auth/agent-identity/promises/caller-contex
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { account, errorOf, forgedHeader } from "./support.ts";
+import { account, addAgent, errorOf, forgedHeader } from "./support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -33,9 +33,9 @@ const start = async (options: GatewayOptions = {}) => {
   return {
     gateway,
     warnings,
-    loseAgents: () => {
+    run: (sql: string) => {
       const database = new DatabaseSync(path);
-      database.exec("DROP TABLE gateway_agent");
+      database.exec(sql);
       database.close();
     },
     [Symbol.asyncDispose]: async () => {
@@ -45,14 +45,15 @@ const start = async (options: GatewayOptions = {}) => {
   };
 };
 
-const lost =
-  "requests get 503: the registry store is unavailable: a statement failed (UnknownError)";
+const registryProblem = (problem: string) =>
+  `requests get 503: the registry store is unavailable: ${problem}`;
+const lost = registryProblem("a statement failed (UnknownError)");
 
 describe("a store that fails", () => {
   it("is logged once in ten seconds, with the number of failures that were left out", async () => {
     await using setup = await start();
-    const { gateway, loseAgents, warnings } = setup;
-    loseAgents();
+    const { gateway, run, warnings } = setup;
+    run("DROP TABLE gateway_agent");
     vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
     const send = () => gateway.decide({ authorization: forgedHeader("agent-1", "task-1") });
     for (let times = 0; times < 5; times += 1) expect(await send()).toMatchObject({ status: 503 });
@@ -63,10 +64,34 @@ describe("a store that fails", () => {
     expect(gateway.counts()).toEqual({ store_unavailable: 6 });
   });
 
+  it.each([
+    ["an account that is not JSON", "account = '{'", "an account is broken"],
+    ["an account that is not an object", "account = '[]'", "an account is broken"],
+    ["an account without an id", "account = '{}'", "an account is broken"],
+    [
+      "an account with two ids",
+      `account = '{"accountId":"account-1","accountId":"account-2"}'`,
+      "an account is broken",
+    ],
+    [
+      "a broken public key",
+      "public_key = 'ssh-ed25519 AAAA'",
+      "a public key is broken: it is not an ssh-ed25519 key",
+    ],
+  ])("leads to 503 for an agent with %s", async (_name, change, problem) => {
+    await using setup = await start();
+    const { gateway, run, warnings } = setup;
+    await addAgent(gateway);
+    run(`UPDATE gateway_agent SET ${change}`);
+    const decision = await gateway.decide({ authorization: forgedHeader("agent-1", "task-1") });
+    expect(decision).toMatchObject({ reason: "store_unavailable", status: 503 });
+    expect(warnings).toEqual([registryProblem(problem)]);
+  });
+
   it("is logged if an endpoint meets it", async () => {
     await using setup = await start();
-    const { gateway, loseAgents, warnings } = setup;
-    loseAgents();
+    const { gateway, run, warnings } = setup;
+    run("DROP TABLE gateway_agent");
     const url = "https://codex.example/v1/agent/agent-1/task/register";
     const body = '{"timestamp":"2026-04-13T12:00:00Z","signature":"AAAA"}';
     const response = await gateway.handle(new Request(url, { method: "POST", body }));
@@ -77,9 +102,9 @@ describe("a store that fails", () => {
   it("never makes whoami reject an identity JWT as a person's token", async () => {
     const issuer = { issuer: "https://codex.example", keys: "memory" } as const;
     await using setup = await start({ issuer, users: async () => null });
-    const { gateway, loseAgents, warnings } = setup;
+    const { gateway, run, warnings } = setup;
     const { jwt } = await gateway.mint({ account });
-    loseAgents();
+    run("DROP TABLE gateway_agent");
     const response = await gateway.handle(
       new Request("https://codex.example/v1/user-auth-credential/whoami", {
         headers: { authorization: `Bearer ${jwt}` },
@@ -115,7 +140,6 @@ describe("a service of the program that dies", () => {
     Layer.provideMerge(Authentication.layer()),
     Layer.provideMerge(services),
   );
-  const message = (text: string) => [`${text}: an unexpected TypeError`];
 
   it("leads to 503, and its error is logged by name only", async () => {
     warnings.length = 0;
@@ -128,7 +152,7 @@ describe("a service of the program that dies", () => {
     });
     const decision = await Effect.runPromise(Effect.provide(program, layer));
     expect(decision).toMatchObject({ reason: "store_unavailable", status: 503 });
-    expect(warnings).toEqual(message("requests get an error"));
+    expect(warnings).toEqual(["requests get an error: an unexpected TypeError"]);
   });
 
   it("leads to 500 at an endpoint, and its error is logged by name only", async () => {
@@ -140,7 +164,7 @@ describe("a service of the program that dies", () => {
     const program = Endpoints.use((endpoints) => endpoints.handle(request));
     const response = await Effect.runPromise(Effect.provide(program, layer));
     expect(await errorOf(response)).toEqual([500, "internal_error"]);
-    expect(warnings).toEqual(message("requests get an error"));
+    expect(warnings).toEqual(["requests get an error: an unexpected TypeError"]);
   });
 });
 

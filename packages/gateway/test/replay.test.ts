@@ -1,8 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { AssertionUses } from "@agent-auth/gateway/replay";
 import { layerRedisClient, layerReplayRedis } from "@agent-auth/gateway/replay/redis";
+import { layerReplaySql } from "@agent-auth/gateway/replay/sql";
 import { missingRedis } from "@agent-auth/tools/redis";
+import * as Arr from "effect/Array";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as SqlClient from "effect/sql/SqlClient";
 import * as TestClock from "effect/testing/TestClock";
 import { afterAll, describe, expect, it } from "@effect/vitest";
 import { replayStores, sharedRedis, stopServers } from "./stores.ts";
@@ -79,7 +83,72 @@ describe.each(storesOnTheTestClock)("a replay store in $name, later", ({ isMissi
   );
 });
 
+const sqlStores = replayStores.flatMap(({ name, isMissing, makeSql }) =>
+  makeSql === undefined ? [] : [{ name, isMissing, makeSql }],
+);
+const oldAssertion = (number: number): Record<string, unknown> => ({
+  assertion_key: `old-${number}`,
+  agent_runtime_id: "agent-1",
+  uses: 1,
+  forget_after_ms: 1000,
+});
+
+describe.each(sqlStores)("a replay store in $name, with many rows to forget", (store) => {
+  const { isMissing, makeSql } = store;
+  it.effect.skipIf(isMissing)("has space at once, and deletes all of them within a second", () =>
+    Effect.gen(function* () {
+      const sql = yield* Effect.promise(makeSql);
+      const uses = Layer.provideMerge(
+        layerReplaySql({ maxUses: 1, maxAssertionsPerAgent: 2500 }),
+        sql,
+      );
+      const program = Effect.gen(function* () {
+        const client = yield* SqlClient.SqlClient;
+        const { admit } = yield* AssertionUses;
+        const rows = Arr.makeBy(2500, oldAssertion);
+        for (const some of Arr.chunksOf(rows, 500))
+          yield* client`INSERT INTO gateway_assertion ${client.insert(some)}`;
+        yield* TestClock.setTime(5000);
+        const verdicts = [];
+        for (const key of ["a", "b", "c"]) verdicts.push(yield* admit(used(key)));
+        expect(verdicts).toEqual(["admitted", "admitted", "admitted"]);
+        const left =
+          yield* client`SELECT assertion_key FROM gateway_assertion ORDER BY assertion_key`;
+        expect(left.map((row) => row["assertion_key"])).toEqual(["a", "b", "c"]);
+      });
+      yield* Effect.provide(program, uses);
+    }),
+  );
+});
+
 describe.skipIf(missingRedis !== undefined)("a replay store in Redis", () => {
+  it.each([
+    { title: "a fresh assertion", forgetInMs: 300_000, counterMs: 300_000 },
+    { title: "one that is about to be forgotten", forgetInMs: 1_000, counterMs: 300_000 },
+    { title: "one of a clock window of an hour", forgetInMs: 3_600_000, counterMs: 3_600_000 },
+  ])("counts the assertions of an agent from $title for as long as a fresh one is kept", (row) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const { client } = yield* Effect.promise(sharedRedis);
+        const prefix = `${randomUUID()}:`;
+        const layer = Layer.provide(
+          layerReplayRedis({ maxUses: 2, prefix }),
+          layerRedisClient(client),
+        );
+        const use = used("a", "agent-1", Date.now() + row.forgetInMs);
+        yield* Effect.provide(
+          AssertionUses.use((uses) => uses.admit(use)),
+          layer,
+        );
+        const keys = yield* Effect.promise(() => client.keys(`${prefix}*`));
+        const counter = keys.find((key) => !key.endsWith(":a")) ?? "";
+        const ttlMs = yield* Effect.promise(() => client.pTTL(counter));
+        expect(ttlMs).toBeGreaterThan(row.counterMs - 60_000);
+        expect(ttlMs).toBeLessThanOrEqual(row.counterMs);
+      }),
+    ),
+  );
+
   it.effect("leaves nothing that does not expire, and no key with an agent's id", () =>
     Effect.gen(function* () {
       const { client } = yield* Effect.promise(sharedRedis);

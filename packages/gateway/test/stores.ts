@@ -73,33 +73,39 @@ export const registries = [
 ];
 
 /** A replay store for the contract suite; each is empty. */
-export const replayStores = [
+export const replayStores: ReadonlyArray<{
+  readonly name: string;
+  readonly isMissing: boolean;
+  /** Whether keys expire by the clock of a server, not by that of the test. */
+  readonly hasOwnClock: boolean;
+  readonly makeSql?: () => Promise<Sql>;
+  readonly make: (limits: ReplayLimits) => Promise<Layer.Layer<AssertionUses, unknown>>;
+}> = [
   {
     name: "memory",
     isMissing: false,
     hasOwnClock: false,
-    make: async (limits: ReplayLimits): Promise<Layer.Layer<AssertionUses, unknown>> =>
-      AssertionUses.layerMemory(limits),
+    make: async (limits) => AssertionUses.layerMemory(limits),
   },
   {
     name: "SQLite",
     isMissing: false,
     hasOwnClock: false,
-    make: async (limits: ReplayLimits): Promise<Layer.Layer<AssertionUses, unknown>> =>
-      Layer.provide(layerReplaySql(limits), migrated(sqliteInMemory())),
+    makeSql: async () => migrated(sqliteInMemory()),
+    make: async (limits) => Layer.provide(layerReplaySql(limits), migrated(sqliteInMemory())),
   },
   {
     name: "PostgreSQL",
     isMissing: missingPostgres !== undefined,
     hasOwnClock: false,
-    make: async (limits: ReplayLimits): Promise<Layer.Layer<AssertionUses, unknown>> =>
-      Layer.provide(layerReplaySql(limits), migrated(await postgres())),
+    makeSql: async () => migrated(await postgres()),
+    make: async (limits) => Layer.provide(layerReplaySql(limits), migrated(await postgres())),
   },
   {
     name: "Redis",
     isMissing: missingRedis !== undefined,
     hasOwnClock: true,
-    make: async (limits: ReplayLimits): Promise<Layer.Layer<AssertionUses, unknown>> => {
+    make: async (limits) => {
       const { client } = await sharedRedis();
       const prefix = `${randomUUID()}:`;
       return Layer.provide(layerReplayRedis({ ...limits, prefix }), layerRedisClient(client));

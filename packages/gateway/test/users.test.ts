@@ -81,6 +81,34 @@ describe("a person's access token", () => {
   });
 });
 
+const accountOf = ({ tenant, email }: Readonly<Record<string, unknown>>) => {
+  if (typeof tenant !== "string") throw new TypeError(`no tenant: ${String(email)}`);
+  return { accountId: tenant };
+};
+
+describe("accountOf", () => {
+  it("says to which account a token belongs", async () => {
+    await using gateway = await createGateway({ users: { issuer, audience, jwks, accountOf } });
+    const authorization = `Bearer ${await tokenOf({ tenant: "account-7" })}`;
+    expect(await gateway.decide({ authorization })).toMatchObject({
+      account: { accountId: "account-7" },
+    });
+  });
+
+  it("leads to 503 if it throws, and its error is not logged", async () => {
+    const warnings: Array<string> = [];
+    await using gateway = await createGateway({
+      users: { issuer, audience, jwks, accountOf },
+      onWarning: (line) => void warnings.push(line),
+    });
+    const decision = await gateway.decide({ authorization: `Bearer ${await tokenOf()}` });
+    expect(decision).toMatchObject({ reason: "store_unavailable", status: 503 });
+    expect(warnings).toEqual([
+      "requests get 503: the users store is unavailable: accountOf threw an error",
+    ]);
+  });
+});
+
 describe("the issuer's key set", () => {
   it("leads to 503 while it cannot be loaded, and to a decision once it can", async () => {
     let isUp = false;
@@ -101,9 +129,21 @@ describe("the issuer's key set", () => {
     server.close();
   });
 
-  it("must have an https URL, or one of loopback", () => {
-    expect(() =>
-      layerOAuthUsers({ issuer, audience, jwks: "http://login.example.com/jwks" }),
-    ).toThrowError(TypeError);
+  it.each([
+    ["plain http", "http://login.example.com/jwks"],
+    ["a host that only begins like loopback", "http://127.0.0.1.example.com/jwks"],
+    ["another scheme", "ftp://localhost/jwks"],
+    ["no scheme", "login.example.com/jwks"],
+  ])("must have an https URL, or one of loopback: not %s", (_name, url) => {
+    expect(() => layerOAuthUsers({ issuer, audience, jwks: url })).toThrowError(
+      new TypeError("jwks must be an https URL, or one of a loopback address"),
+    );
   });
+
+  it.each(["http://localhost:8080/jwks", "http://127.1.2.3/jwks", "http://[::1]/jwks"])(
+    "may have the URL %s",
+    (url) => {
+      expect(() => layerOAuthUsers({ issuer, audience, jwks: url })).not.toThrow();
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
@@ -64,6 +65,20 @@ describe("the URL of a store", () => {
   ])("%s is refused: %s", (url, reason) => {
     const refused = Result.getOrThrow(Result.flip(parseStoreUrl(url)));
     expect(refused.reason).toBe(reason);
+  });
+
+  it.each([
+    ["a slash", "postgres://app:12/canary@db/d"],
+    ["a question mark", "postgres://app:12?canary=1@db/d"],
+    ["a question mark at its start", "postgres://app:?canary@db/d"],
+    ["a number sign", "postgres://app:12#canary@db/d"],
+    ["an at sign and a slash", "postgres://app:pa@12/canary@db/d"],
+    ["an at sign and a question mark", "postgres://app:pa@12?canary@db/d"],
+    ["a slash and no at sign after it", "postgres://app:canary/"],
+    ["a space", "postgres://app:canary x@db:port/d"],
+  ])("with %s in its password shows none of it", (_name, url) => {
+    const refused = Result.getOrThrow(Result.flip(parseStoreUrl(url)));
+    expect(`${inspect(refused)} ${JSON.stringify(describeStoreUrl(url))}`).not.toContain("canary");
   });
 
   it("is described without user, password and parameters", () => {

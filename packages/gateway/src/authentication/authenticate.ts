@@ -198,10 +198,11 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   const finish = (
     header: string,
     claimed: UnverifiedAgentAssertion,
-    { agent }: CachedAgent,
+    cached: CachedAgent,
     credentials: Credentials,
     nowMs: number,
   ): AgentPrincipal | RequestRejected => {
+    const { agent } = cached;
     const wrong = checkAccountHeaders(agent.account, credentials, areHeadersRequired);
     if (wrong !== undefined) return wrong;
     const principal: AgentPrincipal = {
@@ -211,8 +212,13 @@ export const makeAuthentication = Effect.fnUntraced(function* (
       account: agent.account,
       signedAtMs: claimed.timestampMs,
     };
-    const second = Math.floor(nowMs / 1000);
-    if (uses === undefined && second === verifiedSecond && verified.size < maxVerified)
+    const isThisSecond = Math.floor(nowMs / 1000) === verifiedSecond;
+    if (
+      uses === undefined &&
+      isThisSecond &&
+      verified.size < maxVerified &&
+      cache.isCurrent(cached)
+    )
       verified.set(header, principal);
     return withinLimit(principal, claimed.agentRuntimeId, nowMs);
   };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isHttpsOrLoopback } from "@agent-auth/agent-identity/urls";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -117,14 +118,23 @@ const translate = (error: unknown): RequestRejected | StoreUnavailable => {
     : reject("invalid_token", `the bearer token is invalid (${code})`);
 };
 
-const userOf = (claims: JWTPayload, options: OAuthUsersOptions): VerifiedUser | RequestRejected => {
+const userOf = (
+  claims: JWTPayload,
+  options: OAuthUsersOptions,
+): VerifiedUser | RequestRejected | StoreUnavailable => {
   const { requiredScopes = [], accountOf = openaiAccount } = options;
   const subject = text(claims.sub);
   if (subject === undefined) return reject("invalid_token", "the bearer token has no subject");
   const scopes = scopesOf(claims);
   if (!requiredScopes.every((scope) => scopes.includes(scope)))
     return reject("not_allowed", `the bearer token lacks a scope of: ${requiredScopes.join(" ")}`);
-  const account = accountOf(claims);
+  let account: AgentAccount | undefined;
+  try {
+    account = accountOf(claims);
+  } catch {
+    // The error of the callback may quote claims.
+    return new StoreUnavailable({ store: "users", problem: "accountOf threw an error" });
+  }
   return {
     subject,
     scopes,
@@ -142,9 +152,8 @@ const keysFrom = async ({ jwks }: OAuthUsersOptions): Promise<JWTVerifyGetKey> =
 
 const checkUrl = (jwks: OAuthUsersOptions["jwks"]) => {
   if (typeof jwks !== "string") return;
-  const { protocol, hostname } = new URL(jwks);
-  const isLoopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-  if (protocol !== "https:" && !(protocol === "http:" && isLoopback))
+  const url = URL.parse(jwks);
+  if (url === null || !isHttpsOrLoopback(url))
     throw new TypeError("jwks must be an https URL, or one of a loopback address");
 };
 

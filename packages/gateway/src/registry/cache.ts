@@ -30,6 +30,8 @@ export interface CachedAgent {
   /** Task id → until when it may be used without asking, milliseconds since the epoch. */
   readonly tasks: Map<string, number>;
   readonly freshUntilMs: number;
+  /** The number of `forget` calls before it was looked up. */
+  readonly generation: number;
 }
 
 /** Agents of a registry, kept for a short time. Unknown ids are kept apart, so that they cannot displace known agents. */
@@ -47,7 +49,9 @@ export interface CachedRegistry {
     taskId: string,
     nowMs: number,
   ) => Effect.Effect<boolean, StoreUnavailable>;
-  /** Forgets an agent and its tasks, or everything. */
+  /** Whether nothing was forgotten since the agent was looked up. If not, it may be revoked, and must not be remembered. */
+  readonly isCurrent: (agent: CachedAgent) => boolean;
+  /** Forgets an agent and its tasks, or everything. Look-ups that run already are not kept, and not shared with later callers. */
   readonly forget: (agentRuntimeId?: string) => void;
   /** How many known and unknown agents are kept. */
   readonly size: () => Effect.Effect<{ readonly known: number; readonly unknown: number }>;
@@ -66,9 +70,9 @@ const trim = <V>(map: Map<string, V>, capacity: number) => {
 };
 
 /** An agent of the registry with its key, or the failure of a store that holds a broken key. */
-const withKey = (agent: RegisteredAgent, freshUntilMs: number) =>
+const withKey = (agent: RegisteredAgent, freshUntilMs: number, generation: number) =>
   importAgentPublicKey(agent.publicKey).pipe(
-    Effect.map((key): CachedAgent => ({ agent, key, tasks: new Map(), freshUntilMs })),
+    Effect.map((key): CachedAgent => ({ agent, key, tasks: new Map(), freshUntilMs, generation })),
     Effect.mapError(
       ({ problem }) =>
         new StoreUnavailable({ store: "registry", problem: `a public key is broken: ${problem}` }),
@@ -86,6 +90,7 @@ export const makeCachedRegistry = Effect.fnUntraced(function* (
 ) {
   const { ttlMs = 5000, unknownTtlMs = 1000, capacity = 10_000 } = options;
   const agents = new Map<string, CachedAgent>();
+  let generation = 0;
   const lookUps = yield* Cache.makeWith(
     (agentRuntimeId: string) => registry.findAgent(agentRuntimeId),
     {
@@ -107,13 +112,15 @@ export const makeCachedRegistry = Effect.fnUntraced(function* (
     agent: Effect.fnUntraced(function* (id: string, nowMs: number) {
       const kept = agentNow(id, nowMs);
       if (kept !== undefined) return kept;
+      const startedIn = generation;
       const found = yield* Cache.get(lookUps, id);
       if (Option.isNone(found)) {
         agents.delete(id);
         return undefined;
       }
       const expiresAtMs = found.value.expiresAtMs ?? Number.POSITIVE_INFINITY;
-      const agent = yield* withKey(found.value, Math.min(nowMs + ttlMs, expiresAtMs));
+      const agent = yield* withKey(found.value, Math.min(nowMs + ttlMs, expiresAtMs), startedIn);
+      if (!cached.isCurrent(agent)) return agent;
       agents.delete(id);
       agents.set(id, agent);
       trim(agents, capacity);
@@ -130,9 +137,14 @@ export const makeCachedRegistry = Effect.fnUntraced(function* (
       trim(tasks, maxTasks);
       return true;
     }),
+    isCurrent: (agent) => agent.generation === generation,
     forget: (id) => {
+      generation += 1;
       if (id === undefined) agents.clear();
       else agents.delete(id);
+      Effect.runSync(
+        id === undefined ? Cache.invalidateAll(lookUps) : Cache.invalidate(lookUps, id),
+      );
     },
     size: () => Effect.map(Cache.size(lookUps), (unknown) => ({ known: agents.size, unknown })),
   };

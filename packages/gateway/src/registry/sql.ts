@@ -1,4 +1,4 @@
-import { isJsonObject } from "@agent-auth/agent-identity/encoding";
+import { parseJsonObject } from "@agent-auth/agent-identity/encoding";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -26,8 +26,8 @@ interface AgentRow {
 }
 
 const accountOf = (text: string): AgentAccount | undefined => {
-  const value: unknown = JSON.parse(text);
-  if (!isJsonObject(value) || typeof value["accountId"] !== "string") return undefined;
+  const value = parseJsonObject(Buffer.from(text));
+  if (typeof value === "string" || typeof value["accountId"] !== "string") return undefined;
   const optional = (name: "userId" | "email" | "planType") =>
     typeof value[name] === "string" ? { [name]: value[name] } : {};
   return {

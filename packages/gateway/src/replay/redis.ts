@@ -18,8 +18,8 @@ const script = Redis.script(
     maxUses: number,
     maxAssertions: number,
     ttlMs: number,
-    windowMs: number,
-  ) => [useKey, agentKey, maxUses, maxAssertions, ttlMs, windowMs],
+    counterMs: number,
+  ) => [useKey, agentKey, maxUses, maxAssertions, ttlMs, counterMs],
   {
     numberOfKeys: 2,
     lua: `
@@ -50,8 +50,11 @@ export interface RedisReplayOptions extends ReplayLimits {
   readonly prefix?: string;
 }
 
-/** How long an agent's counter of assertions runs: the clock window in both directions. */
-const windowMs = 600_000;
+/**
+ * How long an agent's counter of assertions runs at least: an agent whose first assertion is about to be forgotten must not get
+ * a new counter at once. A fresh assertion is remembered for the clock window, five minutes by default.
+ */
+const minCounterMs = 300_000;
 
 /**
  * Counts uses in Redis, one script call for each. Nothing has to be kept: if Redis loses its data, an assertion may be used
@@ -89,7 +92,7 @@ export const layerReplayRedis = (
             maxUses,
             maxAssertionsPerAgent,
             ttlMs,
-            windowMs,
+            Math.max(minCounterMs, ttlMs),
           ),
           () => new StoreUnavailable({ store: "replay", problem: "a Redis command failed" }),
         );

@@ -42,6 +42,9 @@ export type StoreTarget = (PostgresTarget | SqliteTarget) & {
 const invalid = (reason: string) =>
   Result.fail(new SqlStoreConfigInvalid({ setting: "url", reason }));
 
+/** A password with such a character ends in the middle: the rest of it would be taken for a host, database or parameter, and shown. */
+const unencoded = "it has an @ or # that is not percent-encoded, such as in its password";
+
 const sslModes: ReadonlyArray<string> = ["disable", "require", "verify-ca", "verify-full"];
 const identifier = /^[a-z_][a-z0-9_]{0,39}$/;
 const postgresParameters = [
@@ -68,6 +71,8 @@ export const parseStoreUrl = (
   const isPostgres = url.protocol === "postgres:" || url.protocol === "postgresql:";
   if (!isPostgres && url.protocol !== "sqlite:")
     return invalid(`its scheme is ${url.protocol} instead of postgres: or sqlite:`);
+  if (isPostgres && /[@#]/.test(`${url.pathname}${url.search}${url.hash}`))
+    return invalid(unencoded);
   const known = isPostgres ? [...parameters, ...postgresParameters] : parameters;
   const unknown = [...url.searchParams.keys()].find((name) => !known.includes(name));
   if (unknown !== undefined) return invalid(`the parameter ${unknown} is not known`);
