@@ -139,7 +139,21 @@ describe("login --provider", () => {
     });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("secrets/gateway_oauth.age: ");
+    expect(stderr).toContain(
+      'or set credentials_store = "file" in gateway_oauth and sign in again.',
+    );
     expect(setup.authority.requests).toEqual([]);
+  });
+
+  it("says which program and which key to change if redirect_port is taken", async () => {
+    await using setup = await open();
+    const { port } = new URL(setup.authority.url);
+    const args = ["-c", `model_providers.gw.gateway_oauth.redirect_port=${port}`];
+    const { exitCode, stderr } = await setup.home.run(["login", "--provider", "gw", ...args]);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      `Error logging in: gateway sign-in failed for model provider gw: another program uses port ${port} on 127.0.0.1 (redirect_port). Stop that program, or leave redirect_port out if the gateway accepts any port.\n`,
+    ]);
   });
 
   it.each([
@@ -304,6 +318,34 @@ describe("a gateway's token", () => {
     expect(authority.requestsTo("gatewayModels")[0]?.headers["authorization"]).toBe(
       "Bearer exported-1",
     );
+  });
+});
+
+describe("doctor", () => {
+  it("fails if the gateway of the provider in use needs a sign-in, and only then", async () => {
+    await using setup = await open();
+    const url = `chatgpt_base_url=${setup.authority.chatgptBaseUrl}`;
+    const before = await setup.home.run(["doctor", "-c", url]);
+    expect([before.exitCode, before.stdout]).toEqual([
+      1,
+      expect.stringContaining(
+        "fail  gateway       not signed in to the gateway of model provider gw\n                    Run: agent-auth login --provider gw\n",
+      ),
+    ]);
+    const other = await setup.home.run(["doctor", "-c", url, "-c", "model_provider=openai"], {
+      env: { CODEX_API_KEY: "sk-x" },
+    });
+    expect([other.exitCode, other.stdout]).toEqual([
+      0,
+      expect.stringContaining("warn  gateway       not signed in to the gateway of "),
+    ]);
+    await signIn(setup);
+    const { exitCode, stdout } = await setup.home.run(["doctor", "-c", url]);
+    expect(stdout).toContain(
+      "not signed in, and not needed: model provider gw uses its gateway's sign-in\n",
+    );
+    expect(stdout).toContain("ok    gateway       signed in to the gateway of model provider gw\n");
+    expect(exitCode).toBe(0);
   });
 });
 

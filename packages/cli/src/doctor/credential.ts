@@ -1,11 +1,12 @@
 import { AuthManager, type Inspection } from "@agent-auth/login/manager";
-import { describeSource, NotSignedIn } from "@agent-auth/login/errors";
+import { describeSource, GatewaySignInRequired, NotSignedIn } from "@agent-auth/login/errors";
 import { allowedWorkspaceIds, checkLoginMethod } from "@agent-auth/login/config/restrictions";
 import { resolveProvider } from "@agent-auth/model-provider/provider";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Result from "effect/Result";
 import { methodOf } from "../account/describe.ts";
+import { type GatewaySignIn, inspectGateways } from "../account/gateway.ts";
 import { explainCredentialError, withoutLogout } from "../errors/credential-error.ts";
 import { managerLayer, type Session } from "../session.ts";
 import { timeText } from "../terminal/time.ts";
@@ -49,6 +50,7 @@ const credentialOfProvider = ({ config, environment }: Session): string | undefi
   const resolved = resolveProvider({ config, environment });
   if (Result.isFailure(resolved)) return undefined;
   const { auth, id } = resolved.success;
+  const uses = config.modelProviders.get(id)?.gatewayOauth === undefined ? "no" : "its gateway's";
   switch (auth._tag) {
     case "SignedIn":
       return undefined;
@@ -59,8 +61,25 @@ const credentialOfProvider = ({ config, environment }: Session): string | undefi
     case "Command":
       return `not signed in, and not needed: model provider ${id} has a token command`;
     case "None":
-      return `not signed in, and not needed: model provider ${id} uses no sign-in`;
+      return `not signed in, and not needed: model provider ${id} uses ${uses} sign-in`;
   }
+};
+
+/** A line for each configured gateway. */
+export const checkGateways = (session: Session) =>
+  Effect.map(inspectGateways(session), (gateways) =>
+    gateways.map((gateway) => gatewayCheck(gateway, session.config.modelProvider)),
+  );
+
+const gatewayCheck = (
+  { error, isSignedIn, providerId }: GatewaySignIn,
+  modelProvider: string | undefined,
+): Check => {
+  const status = providerId === modelProvider ? "fail" : "warn";
+  if (error !== undefined) return failed("gateway", error, status);
+  return isSignedIn
+    ? ok("gateway", `signed in to the gateway of model provider ${providerId}`)
+    : failed("gateway", new GatewaySignInRequired({ providerId }), status);
 };
 
 const expiryCheck = ({ credential, ...facts }: Inspection, nowMs: number): Check => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
-import { CallbackPortsTaken, type LoginError } from "../errors/index.ts";
+import { GatewayAuthFailed, type LoginError } from "../errors/index.ts";
 import { sanitizeText } from "../oauth/server-error.ts";
 import type { GatewayTokenSet } from "./store.ts";
 import { failed, type GatewayClient, postForm, readTokens } from "./token-endpoint.ts";
@@ -34,7 +34,7 @@ export const signInToGateway = Effect.fn("login.signInToGateway")(function* (
   const { config, onAuthorizeUrl, timeoutMs = 900_000 } = options;
   const verifier = randomBytes(32).toString("base64url");
   const state = randomBytes(32).toString("base64url");
-  const callback = yield* openCallback(config.redirectPort ?? 0, state);
+  const callback = yield* openCallback(options, state);
   yield* onAuthorizeUrl(authorizeUrl(options, callback.redirectUri, verifier, state));
   const returned = yield* Effect.timeoutOrElse(callback.code, {
     duration: timeoutMs,
@@ -84,16 +84,24 @@ interface Callback {
 
 /** Listens on 127.0.0.1 until the scope closes. */
 const openCallback = Effect.fnUntraced(function* (
-  port: number,
+  { config, providerId }: GatewayClient,
   state: string,
-): Effect.fn.Return<Callback, CallbackPortsTaken, Scope.Scope> {
+): Effect.fn.Return<Callback, GatewayAuthFailed, Scope.Scope> {
+  const port = config.redirectPort ?? 0;
+  const portTaken = new GatewayAuthFailed({
+    providerId,
+    step: "sign-in",
+    reason: `another program uses port ${port} on 127.0.0.1 (redirect_port)`,
+    hint: "Stop that program, or leave redirect_port out if the gateway accepts any port.",
+    remedy: "fixEnvironment",
+  });
   const { promise: returned, resolve: report } = Promise.withResolvers<Returned>();
   const server = yield* Effect.acquireRelease(
-    Effect.callback<ReturnType<typeof createServer>, CallbackPortsTaken>((resume) => {
+    Effect.callback<ReturnType<typeof createServer>, GatewayAuthFailed>((resume) => {
       const server = createServer((request, response) => answer(request, response, state, report));
       server.maxConnections = 16;
       server.requestTimeout = 5_000;
-      server.once("error", () => resume(Effect.fail(new CallbackPortsTaken({ ports: [port] }))));
+      server.once("error", () => resume(Effect.fail(portTaken)));
       server.listen({ host: "127.0.0.1", port, exclusive: true }, () =>
         resume(Effect.succeed(server)),
       );

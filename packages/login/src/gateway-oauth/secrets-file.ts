@@ -78,6 +78,9 @@ const Encrypted = z.object({
   secrets: z.record(z.string(), z.string()),
 });
 
+const hint =
+  'Unlock or start the OS keyring, or set credentials_store = "file" in gateway_oauth and sign in again.';
+
 /**
  * Codex's encrypted secrets of gateways: `gateway_oauth.age`, whose passphrase is in the OS keyring. The passphrase is made
  * when the first secret is saved.
@@ -85,13 +88,8 @@ const Encrypted = z.object({
 export const openEncryptedSecrets = (home: CodexHome, folder: string): SecretsFile => {
   const path = join(folder, "gateway_oauth.age");
   const entry = makeKeyringEntry(`secrets|${homeDigits(home)}|gateway-oauth`, "codex");
-  const inKeyring = <A, E extends { readonly message: string; readonly hint: string }>(
-    use: Effect.Effect<A, E>,
-  ) =>
-    Effect.mapError(
-      use,
-      ({ hint, message: reason }) => new GatewayStoreUnusable({ path, reason, hint }),
-    );
+  const inKeyring = <A, E extends { readonly message: string }>(use: Effect.Effect<A, E>) =>
+    Effect.mapError(use, ({ message: reason }) => new GatewayStoreUnusable({ path, reason, hint }));
   const passphrase = inKeyring(entry.get);
   // Deriving the key of a file that Codex wrote takes seconds, and a refresh reads the file twice.
   let last: { readonly bytes: Uint8Array; readonly secrets: Secrets } | undefined;

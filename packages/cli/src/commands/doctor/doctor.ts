@@ -4,7 +4,7 @@ import * as Result from "effect/Result";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { type Check, type CheckStatus, failed, ok } from "../../doctor/check.ts";
 import { keysCheck, requirementsCheck } from "../../doctor/config.ts";
-import { checkCredential, inspectCredential } from "../../doctor/credential.ts";
+import { checkCredential, checkGateways, inspectCredential } from "../../doctor/credential.ts";
 import {
   checkConfig,
   checkFileMode,
@@ -72,6 +72,7 @@ const examineSession = Effect.fnUntraced(function* (session: Session, globals: G
     ...backend,
     provider,
     ...checkCredential(session, inspected),
+    ...(yield* checkGateways(session)),
   ];
 });
 

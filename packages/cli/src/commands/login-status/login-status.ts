@@ -12,6 +12,7 @@ import {
   methodOf,
   sourceJson,
 } from "../../account/describe.ts";
+import { type GatewaySignIn, inspectGateways } from "../../account/gateway.ts";
 import type { Command, GlobalValues } from "../../argv/command-spec.ts";
 import { explainCredentialError, withoutLogout } from "../../errors/credential-error.ts";
 import { errorToJson, type Reportable, reportError } from "../../errors/report.ts";
@@ -64,18 +65,8 @@ const status = Effect.fnUntraced(function* (options: LoginStatusOptions) {
   return exitCode.done;
 });
 
-/** The sign-in to one configured gateway. */
-interface Gateway {
-  readonly providerId: string;
-  readonly isSignedIn: boolean;
-  readonly canRefresh: boolean;
-  readonly expiresAtMs?: number;
-  /** Why its state is not known. */
-  readonly error?: Reportable;
-}
-
 /** Without a credential, the sign-in to the gateway of the provider in use is enough. */
-const isGatewayEnough = ({ config }: Session, gateways: ReadonlyArray<Gateway>): boolean => {
+const isGatewayEnough = ({ config }: Session, gateways: ReadonlyArray<GatewaySignIn>): boolean => {
   const { modelProvider = "", modelProviders } = config;
   return (
     modelProviders.get(modelProvider)?.requiresOpenaiAuth === false &&
@@ -83,31 +74,7 @@ const isGatewayEnough = ({ config }: Session, gateways: ReadonlyArray<Gateway>):
   );
 };
 
-const inspectGateways = Effect.fnUntraced(function* ({ config, environment }: Session) {
-  const { codexHome } = environment;
-  const gateways: Array<Gateway> = [];
-  for (const [providerId, { gatewayOauth }] of config.modelProviders) {
-    if (gatewayOauth?._tag !== "Session") continue;
-    const it = yield* Effect.promise(() => import("@agent-auth/login/gateway-oauth"));
-    const found = it.inspectGatewaySignIn({ providerId, config: gatewayOauth, codexHome });
-    const absent = { providerId, isSignedIn: false, canRefresh: false };
-    gateways.push(
-      yield* Effect.match(found, {
-        onFailure: (error): Gateway => ({ ...absent, error }),
-        onSuccess: Option.match({
-          onNone: (): Gateway => absent,
-          onSome: (signIn): Gateway => {
-            const { path: _, ...known } = signIn;
-            return { providerId, isSignedIn: true, ...known };
-          },
-        }),
-      }),
-    );
-  }
-  return gateways;
-});
-
-const gatewayLine = (gateway: Gateway, nowMs: number): string => {
+const gatewayLine = (gateway: GatewaySignIn, nowMs: number): string => {
   const { canRefresh, error, expiresAtMs, isSignedIn, providerId } = gateway;
   if (error !== undefined) return `Gateway of ${providerId}: ${error.message}. ${error.hint}`;
   if (!isSignedIn)
@@ -116,7 +83,13 @@ const gatewayLine = (gateway: Gateway, nowMs: number): string => {
   return `Gateway of ${providerId}: signed in, expires ${timeText(expiresAtMs, nowMs)}`;
 };
 
-const gatewayJson = ({ canRefresh, error, expiresAtMs, isSignedIn, providerId }: Gateway) => ({
+const gatewayJson = ({
+  canRefresh,
+  error,
+  expiresAtMs,
+  isSignedIn,
+  providerId,
+}: GatewaySignIn) => ({
   provider: providerId,
   signedIn: isSignedIn,
   canRefresh,
