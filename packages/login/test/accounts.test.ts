@@ -175,6 +175,12 @@ describe("KeptAccounts", () => {
     ["a name that is taken by what cannot be read", "LOGIN_ACCOUNT_EXISTS", "bad"],
     ["a name that would climb", "LOGIN_ACCOUNT_NAME_INVALID", "../up"],
     ["a name that would hide", "LOGIN_ACCOUNT_NAME_INVALID", ".hidden"],
+    ["a device of Windows", "LOGIN_ACCOUNT_NAME_INVALID", "nul"],
+    ["a device of Windows, in another case", "LOGIN_ACCOUNT_NAME_INVALID", "Com1"],
+    ["a device of Windows with an extension", "LOGIN_ACCOUNT_NAME_INVALID", "con.txt"],
+    ["a name whose last dot Windows drops", "LOGIN_ACCOUNT_NAME_INVALID", "work."],
+    ["a name whose last space Windows drops", "LOGIN_ACCOUNT_NAME_INVALID", "work "],
+    ["a stream of a file on Windows", "LOGIN_ACCOUNT_NAME_INVALID", "work:1"],
   ])("refuses to add %s", async (_, code, name) => {
     const { home, failure } = await open();
     await home.write(apiKey("sk-current"));

@@ -91,6 +91,48 @@ describe("parseEnvironment", () => {
     },
   );
 
+  it.each([
+    ["HTTPS_PROXY", "httpsProxy"],
+    ["Http_Proxy", "httpProxy"],
+    ["all_proxy", "allProxy"],
+  ] as const)(
+    "names the proxy variable on Windows as it is spelled there: %s",
+    (name, property) => {
+      const options = { homeDir: "/home/ada", platform: "win32" } as const;
+      const found = parseEnvironment({ [name]: "http://a" }, options)[property];
+      expect([found?.variable, reveal(found?.url)]).toEqual([name, "http://a"]);
+    },
+  );
+
+  it.each([
+    ["win32", "sk-1", "k", "example.com"],
+    ["linux", undefined, undefined, undefined],
+  ] as const)(
+    "on %s finds variables that are spelled in another case: %s",
+    (platform, ...found) => {
+      const variables = { Codex_Api_Key: "sk-1", acme_key: "k", No_Proxy: "example.com" };
+      const environment = parseEnvironment(variables, { homeDir: "/home/ada", platform });
+      const { apiKey, noProxy } = environment;
+      expect([reveal(apiKey), reveal(environment.variable("ACME_KEY")), noProxy]).toEqual(found);
+    },
+  );
+
+  it("on Windows takes the home folder from USERPROFILE, in any case, and prefers variables to .env", () => {
+    const { path } = temporaryHome();
+    writeFileSync(join(path, ".env"), "https_proxy=http://file\nall_proxy=http://all\n");
+    const variables = { HOME: "/other", UserProfile: "/users/ada" };
+    const { codexHome } = parseEnvironment(variables, { platform: "win32" });
+    expect(codexHome.path).toBe("/users/ada/.codex");
+    const both = { Codex_Home: path, HTTPS_PROXY: "http://process" };
+    const { allProxy, httpsProxy, dotEnv } = loadEnvironment(both, { platform: "win32" });
+    expect([httpsProxy?.variable, reveal(httpsProxy?.url)]).toEqual([
+      "HTTPS_PROXY",
+      "http://process",
+    ]);
+    expect([allProxy?.variable, reveal(allProxy?.url)]).toEqual(["all_proxy", "http://all"]);
+    expect(Object.keys(dotEnv?.variables ?? {})).toEqual(["all_proxy"]);
+  });
+
   it("returns any other variable by name, as a secret", () => {
     expect(reveal(parse({ ACME_KEY: " k " }).variable("ACME_KEY"))).toBe("k");
   });

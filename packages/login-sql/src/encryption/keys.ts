@@ -2,6 +2,7 @@ import { execFile, type ExecFileException } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { privateVariables } from "@agent-auth/login/config/environment";
+import { type Launch, launchOf } from "@agent-auth/login/programs";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -116,15 +117,26 @@ const runCommand = (
   Effect.callback((resume) => {
     const env = commandEnvironment(process.env);
     const limits = { timeout, killSignal: "SIGKILL", maxBuffer: MAX_BYTES } as const;
-    const options = { encoding: "utf8", env, windowsHide: true, ...limits } as const;
-    const child = execFile(program, args, options, (error, stdout) => {
-      if (error === null) return resume(Effect.succeed(stdout));
+    let launch: Launch;
+    try {
+      launch = launchOf(program, args, { env });
+    } catch (error) {
+      return resume(commandFailed(program, Object(error)));
+    }
+    const { file, args: quoted, ...how } = launch;
+    const options = { encoding: "utf8", env, windowsHide: true, ...limits, ...how } as const;
+    const child = execFile(file, quoted, options, (error, stdout) =>
       // Its output may be a key, or part of one.
-      const reason = `the key command ${program} ${describeEnd(error)}`;
-      resume(Effect.fail({ reason, advice: "Run the command by hand to see why." }));
-    });
+      resume(error === null ? Effect.succeed(stdout) : commandFailed(program, error)),
+    );
     child.stdin?.end();
     return Effect.sync(() => void child.kill("SIGKILL"));
+  });
+
+const commandFailed = (program: string, error: ExecFileException) =>
+  Effect.fail({
+    reason: `the key command ${program} ${describeEnd(error)}`,
+    advice: "Run the command by hand to see why.",
   });
 
 /** The command does not get the variables that carry a credential, or the store's own URL and keys. */

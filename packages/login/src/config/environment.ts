@@ -133,6 +133,8 @@ export interface EnvironmentOptions {
   readonly systemFolder?: string;
   /** What device management of macOS forces, for tests: no variable can move it. */
   readonly managedPreferences?: ManagedPreferences;
+  /** Default `process.platform`. On `win32` the names of variables are not case-sensitive. */
+  readonly platform?: NodeJS.Platform;
 }
 
 /**
@@ -152,9 +154,12 @@ export const loadEnvironment = (
   variables: Variables,
   options: EnvironmentOptions = {},
 ): LoginEnvironment => {
-  const codexHome = codexHomeOf(variables, options);
-  const dotEnv = readDotEnv(codexHome, variables);
-  return { ...parse(variables, codexHome, dotEnv), ...systemFolderOf(options) };
+  const { platform = process.platform } = options;
+  const own = lookUpAs(platform, variables);
+  const codexHome = codexHomeOf(own, options);
+  const { problem, variables: inFile } = readDotEnv(codexHome, own);
+  const dotEnv = { variables: lookUpAs(platform, inFile), ...compact({ problem }) };
+  return { ...parse(own, { codexHome, dotEnv, platform }), ...systemFolderOf(options) };
 };
 
 /**
@@ -174,10 +179,28 @@ export const loadEnvironment = (
 export const parseEnvironment = (
   variables: Variables,
   options: EnvironmentOptions = {},
-): LoginEnvironment => ({
-  ...parse(variables, codexHomeOf(variables, options), { variables: {} }),
-  ...systemFolderOf(options),
-});
+): LoginEnvironment => {
+  const { platform = process.platform } = options;
+  const own = lookUpAs(platform, variables);
+  const codexHome = codexHomeOf(own, options);
+  return {
+    ...parse(own, { codexHome, dotEnv: { variables: {} }, platform }),
+    ...systemFolderOf(options),
+  };
+};
+
+/**
+ * Looks names up as the platform does. On Windows, `process.env` ignores case, but a copy of it does not, and a `.env` file
+ * neither.
+ */
+const lookUpAs = (platform: NodeJS.Platform, variables: Variables): Variables =>
+  platform === "win32"
+    ? new Proxy(variables, { get: (own, name) => own[spelledIn(own, String(name))] })
+    : variables;
+
+/** The name as the environment spells it, if it differs by case only. Of two such names, the last one counts. */
+const spelledIn = (variables: Variables, name: string): string =>
+  Object.keys(variables).findLast((one) => one.toUpperCase() === name.toUpperCase()) ?? name;
 
 const systemFolderOf = ({ managedPreferences, systemFolder }: EnvironmentOptions) =>
   compact({ managedPreferences, systemFolder });
@@ -225,12 +248,13 @@ export type OverridingSetting =
   | (typeof selectingVariables)[number]
   | typeof workloadIdentityTable;
 
-const homeVariable = process.platform === "win32" ? "USERPROFILE" : "HOME";
-
-const codexHomeOf = (variables: Variables, { homeDir }: EnvironmentOptions): CodexHome =>
+const codexHomeOf = (
+  variables: Variables,
+  { homeDir, platform = process.platform }: EnvironmentOptions,
+): CodexHome =>
   findCodexHome({
     codexHome: filled(variables["CODEX_HOME"]),
-    home: homeDir ?? filled(variables[homeVariable]),
+    home: homeDir ?? filled(variables[platform === "win32" ? "USERPROFILE" : "HOME"]),
   });
 
 /** The trimmed value of a variable; `undefined` if it is blank, or an inherited member of the object. */
@@ -239,7 +263,13 @@ const filled = (value: unknown): string | undefined => {
   return text === "" ? undefined : text;
 };
 
-const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): LoginEnvironment => {
+interface Found {
+  readonly codexHome: CodexHome;
+  readonly dotEnv: DotEnv;
+  readonly platform: NodeJS.Platform;
+}
+
+const parse = (variables: Variables, { codexHome, dotEnv, platform }: Found): LoginEnvironment => {
   const text = (name: string): string | undefined =>
     filled(variables[name]) ?? filled(dotEnv.variables[name]);
   const url = (name: string): string | undefined => text(name)?.replace(userInfo, "$1***@");
@@ -247,9 +277,11 @@ const parse = (variables: Variables, codexHome: CodexHome, dotEnv: DotEnv): Logi
   /** The first of several variables that is set. Those of the process come before those of the file. */
   const proxy = (...names: ReadonlyArray<string>): ProxySetting | undefined => {
     for (const from of [variables, dotEnv.variables])
-      for (const variable of names) {
-        const url = redact(variable, filled(from[variable]));
-        if (url !== undefined) return { variable, url };
+      for (const name of names) {
+        const text = filled(from[name]);
+        if (text === undefined) continue;
+        const variable = platform === "win32" ? spelledIn(from, name) : name;
+        return { variable, url: Redacted.make(text, { label: variable }) };
       }
     return undefined;
   };

@@ -7,7 +7,7 @@ export class AccountNameInvalid extends Data.TaggedError("AccountNameInvalid")<{
   readonly remedy: Remedy = "fixInput";
   readonly hint = "Start it with a letter or digit, and do not end it with a dot.";
   override get message(): string {
-    return "an account's name is 1 to 64 letters, digits, dots, dashes and underscores";
+    return "an account's name is 1 to 64 letters, digits, dots, dashes and underscores, and not a device of Windows such as nul or com1";
   }
 }
 

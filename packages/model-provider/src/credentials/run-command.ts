@@ -37,24 +37,31 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
   Effect.flatMap(
     // Loaded here: most programs run no command.
     Effect.promise(() =>
-      Promise.all([import("node:child_process"), import("@agent-auth/login/config/environment")]),
+      Promise.all([
+        import("node:child_process"),
+        import("@agent-auth/login/config/environment"),
+        import("@agent-auth/login/programs"),
+      ]),
     ),
-    ([{ spawn }, { privateVariables }]) =>
+    ([{ spawn }, { privateVariables }, { launchOf }]) =>
       Effect.callback<Buffer, TokenCommandFailed>((resume) => {
         const fail = (reason: Reason) =>
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
         let child: ChildProcess;
         try {
+          const withheld = [...privateVariables, ...(toRun.withheld ?? [])];
+          const env = commandEnvironment(process.env, toRun.dotEnv?.variables, withheld);
+          const cwd = toRun.cwd === undefined ? {} : { cwd: toRun.cwd };
+          const args = toRun.args.map(Redacted.value);
+          const launch = launchOf(programPath(toRun), args, { env, ...cwd });
           child = untraced(() =>
-            spawn(programPath(toRun), toRun.args.map(Redacted.value), {
+            spawn(launch.file, launch.args, {
               stdio: ["ignore", "pipe", "pipe"],
               windowsHide: true,
+              windowsVerbatimArguments: launch.windowsVerbatimArguments === true,
               detached: ownsGroup,
-              env: commandEnvironment(process.env, toRun.dotEnv?.variables, [
-                ...privateVariables,
-                ...(toRun.withheld ?? []),
-              ]),
-              ...(toRun.cwd === undefined ? {} : { cwd: toRun.cwd }),
+              env,
+              ...cwd,
             }),
           );
         } catch (error) {

@@ -1,3 +1,4 @@
+import { AccountNameInvalid } from "@agent-auth/login/errors";
 import { KeptAccounts, isAccountName, layer } from "@agent-auth/login/storage/accounts";
 import * as Effect from "effect/Effect";
 import { UsageError } from "../../argv/usage-error.ts";
@@ -6,10 +7,7 @@ import { keptAccountsOptions, type Session } from "../../session.ts";
 /** @throws UsageError if the text cannot be the name of an account */
 export const accountName = (given: string | undefined, path: readonly string[]): string => {
   if (given !== undefined && isAccountName(given)) return given;
-  throw new UsageError(
-    "an account's name is 1 to 64 letters, digits, dots, dashes and underscores",
-    path,
-  );
+  throw new UsageError(new AccountNameInvalid().message, path);
 };
 
 /** Runs with the kept accounts of a session. */

@@ -1,3 +1,4 @@
+import { BatchArgumentInvalid, launchOf } from "@agent-auth/login/programs";
 import { untraced } from "@agent-auth/model-provider/credentials/untraced";
 import * as Effect from "effect/Effect";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -15,7 +16,8 @@ export const runProgram = (
   Effect.callback<ExitCode, CliError>((resume) => {
     let child: ChildProcess;
     try {
-      child = untraced(() => spawn(program, args, { env, stdio: "inherit" }));
+      const { file, args: quoted, ...how } = launchOf(program, args, { env });
+      child = untraced(() => spawn(file, quoted, { env, stdio: "inherit", ...how }));
     } catch (error) {
       resume(Effect.fail(notStarted(program, error)));
       return;
@@ -47,8 +49,15 @@ const passSignalsOn = (child: ChildProcess): (() => void) => {
   };
 };
 
-/** Node throws some of these errors and emits others: a path through a file, a name that is too long, a `.cmd` on Windows. */
+/** Node throws some of these errors and emits others: a path through a file, a name that is too long. */
 const notStarted = (program: string, error: unknown) => {
+  if (error instanceof BatchArgumentInvalid)
+    return new CliError({
+      code: "CLI_PROGRAM_NOT_STARTED",
+      message: `cannot start ${program}: ${error.message}`,
+      hint: "Run the program that the batch file starts, or pass the text in a file or on stdin.",
+      exitCode: 126,
+    });
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
   return new CliError({
     code: "CLI_PROGRAM_NOT_STARTED",

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
+import { launchOf } from "@agent-auth/login/programs";
 import { untraced } from "@agent-auth/model-provider/credentials/untraced";
 import { privateVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
@@ -89,8 +90,11 @@ const start = (
   program: string,
   args: ReadonlyArray<string>,
   options: SpawnOptions = { stdio: "ignore" },
-): ChildProcess =>
-  untraced(() => spawn(program, args, { detached: true, env: browserEnvironment(), ...options }));
+): ChildProcess => {
+  const env = browserEnvironment();
+  const { file, args: quoted, ...how } = launchOf(program, args, { env });
+  return untraced(() => spawn(file, quoted, { detached: true, env, ...options, ...how }));
+};
 
 /**
  * A browser does not need the variables that carry or select a credential, and passes them on to the native programs of

@@ -53,7 +53,8 @@ export const accountHome = (codexHome: string, name: string): string =>
 
 /**
  * Returns whether a text can be the name of a kept account. It becomes the name of a folder, so it has no path
- * separators, no leading dot, and no special characters of shells.
+ * separators, no leading dot, and no special characters of shells. Names of devices of Windows (`nul`, `com1`, `con.txt`)
+ * are refused on every platform: a file of that name is the device, in every folder.
  *
  * @example
  * ```ts
@@ -63,7 +64,11 @@ export const accountHome = (codexHome: string, name: string): string =>
  * ```
  */
 export const isAccountName = (name: string): boolean =>
-  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/u.test(name) && !name.endsWith(".");
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/u.test(name) && !name.endsWith(".") && !isDevice(name);
+
+/** The rest of the list, such as `CONIN$` and `COM¹`, has characters that no account's name may have. */
+const isDevice = (name: string): boolean =>
+  /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?$/iu.test(name);
 
 /** Fails unless `isAccountName`. */
 export const checkName = (name: string): Effect.Effect<void, AccountNameInvalid> =>
