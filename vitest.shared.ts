@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defaultServerConditions } from "vite";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type UserWorkspaceConfig } from "vitest/config";
 
 // Node 24 does not start in Wine 8 (tools/wine).
 const oldest = process.platform === "win32" ? 22 : 24;
@@ -30,3 +30,22 @@ export default defineConfig({
     hookTimeout: 120_000,
   },
 });
+
+/**
+ * Leaves the heavy files to `npm run proof`, which runs only them; `npm test` runs the others. CI runs both, and vitest
+ * started by hand knows all files.
+ */
+export const withHeavyFiles = (
+  config: UserWorkspaceConfig,
+  heavy: ReadonlyArray<string>,
+): UserWorkspaceConfig => {
+  const files = heavy.map((name) => `test/${name}.test.ts`);
+  switch (process.env["AGENT_AUTH_PROOF"]) {
+    case "0":
+      return { ...config, test: { ...config.test, exclude: ["**/node_modules/**", ...files] } };
+    case "1":
+      return { ...config, test: { ...config.test, include: files } };
+    default:
+      return config;
+  }
+};

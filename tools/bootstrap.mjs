@@ -79,7 +79,9 @@ const tasks = {
     environment.AGENT_AUTH_PROOF = "1";
     return run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
   },
+  /** All but the heavy files, which are left to npm run proof (vitest.shared.ts). */
   test: () => {
+    environment.AGENT_AUTH_PROOF = "0";
     const targets = ["boundaries", "lint", "typecheck", "build", "api", "test", "packaging"];
     const status = run("nx", ["run-many", "-t", ...targets, ...rest]);
     return run("node", [join("tools", "src/test-summary.ts")]) || status;

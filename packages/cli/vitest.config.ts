@@ -1,5 +1,23 @@
 import { defineProject, mergeConfig } from "vitest/config";
-import shared from "../../vitest.shared.ts";
+import shared, { withHeavyFiles } from "../../vitest.shared.ts";
 
 // Vitest leaves one core free, but these tests mostly wait for programs that they started.
-export default mergeConfig(shared, defineProject({ test: { name: "cli", maxWorkers: 3 } }));
+const config = mergeConfig(shared, defineProject({ test: { name: "cli", maxWorkers: 3 } }));
+
+/** Files with a browser, a keyring, whole sessions in a terminal, or one case for each store. */
+export default withHeavyFiles(config, [
+  "accounts",
+  "app-server.hostile",
+  "completion",
+  "e2e/*",
+  "full-disk",
+  "keyring",
+  "managed-machine",
+  "proxy-follow",
+  "real-codex-*",
+  "requests-per-process",
+  "shared-store",
+  "spend-nothing",
+  "terminal-session",
+  "transcript",
+]);
