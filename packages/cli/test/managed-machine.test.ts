@@ -230,3 +230,33 @@ describe.skipIf(missingNamespace !== undefined || codexPath === undefined)(
     });
   },
 );
+
+describe.skipIf(missingNamespace !== undefined || codexPath === undefined)(
+  "rules that other users can change",
+  () => {
+    it.each([
+      [
+        "a file of root's group",
+        "chmod 664 /etc/codex/requirements.toml",
+        "its group can change it",
+      ],
+      ["a file of everyone", "chmod 666 /etc/codex/requirements.toml", "every user can change it"],
+      ["a folder of root's group", "chmod 775 /etc/codex", "/etc/codex: its group can change it"],
+    ])("stop agent-auth and restrict Codex: %s", { timeout }, async (_, chmod, reason) => {
+      const files = { "requirements.toml": 'allowed_login_methods = ["chatgpt"]\n' };
+      const home = codexHome("");
+      const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
+      const runChanged = (command: readonly string[]) =>
+        onMachine(files, ["sh", "-c", `${chmod} && exec "$@"`, "sh", ...command], { env });
+      const ours = await runChanged([...agentAuth, ...status]);
+      expect(ours.exitCode).toBe(1);
+      expect(ours.output).toContain("Error checking login status: cannot use /etc/codex/");
+      expect(ours.output).toContain(reason);
+      const theirs = await runChanged([codexPath ?? "", ...status]);
+      expect([theirs.exitCode, theirs.output]).toEqual([
+        1,
+        expect.stringContaining("Not logged in"),
+      ]);
+    });
+  },
+);

@@ -1,5 +1,5 @@
-import { symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { explainConfig, loadConfig } from "../src/config/index.ts";
@@ -52,8 +52,29 @@ describe.skipIf(process.platform === "win32")(
       const error = await Effect.runPromise(
         Effect.flip(loadConfig({ ...sources, managedPreferences })),
       );
-      expect(error.message).toBe(`cannot use ${path}: /bin/cat cannot print it`);
+      expect(error.message).toBe(`cannot use ${path}: there is no such file or folder`);
     });
+
+    it.each([
+      ["file", 0o664, "its group can change it"],
+      ["file", 0o666, "every user can change it"],
+      ["folder", 0o777, "every user can change it"],
+    ] as const)(
+      "stop everything if other users can change the %s: mode %o",
+      async (what, mode, reason) => {
+        const sources = open([
+          { requirements_toml_base64: base64('allowed_login_methods = ["api"]') },
+        ]);
+        const [path = ""] = sources.managedPreferences.files;
+        chmodSync(what === "file" ? path : dirname(path), mode);
+        const error = await Effect.runPromise(Effect.flip(loadConfig(sources)));
+        const where = what === "file" ? "" : `${dirname(path)}: `;
+        expect([error.message, error.remedy]).toEqual([
+          `cannot use ${path}: ${where}${reason}`,
+          "contactAdmin",
+        ]);
+      },
+    );
 
     it("restrict credentials, together with requirements.toml", async () => {
       const sources = open(

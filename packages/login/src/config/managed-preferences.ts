@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { lstatSync } from "node:fs";
 import * as Effect from "effect/Effect";
 import { ConfigSyntaxError, ConfigUnreadable } from "../errors/config.ts";
+import { whyNotTrusted } from "./system-files.ts";
 
 /** The preferences that device management (MDM) of macOS forces on a machine or a user. */
 export interface ManagedPreferences {
@@ -38,7 +39,8 @@ const maxBytes = 4 * 1024 * 1024;
 
 /**
  * Reads a preference that device management forces; `undefined` if there is none. Preferences that the user sets are not
- * read. Fails if one cannot be read or is not base64: a rule is never ignored.
+ * read. Fails if one cannot be read, is not base64, or can be changed by other users than root and the current one: a rule
+ * is never ignored.
  */
 export const readPreference = (
   { managedPreferences = ofPlatform() }: { readonly managedPreferences?: ManagedPreferences },
@@ -48,6 +50,9 @@ export const readPreference = (
     let found: Preference | undefined;
     for (const file of managedPreferences?.files ?? []) {
       if (managedPreferences === undefined || !exists(file)) continue;
+      const reason = whyNotTrusted(file);
+      if (reason !== undefined)
+        return yield* new ConfigUnreadable({ path: file, reason, isSystemFile: true });
       const xml = yield* print(managedPreferences.printer, file);
       const where = `${domain}:${key} in ${file}`;
       const base64 = valueOf(xml, key);

@@ -39,7 +39,7 @@ export const readSystemFile = (
       if (entry === undefined) return Effect.undefined;
       const bytes = readSmallFile(path);
       if (bytes === undefined) return fail("it is a link to a file that does not exist");
-      const problem = untrusted(statSync(path)) ?? untrustedTarget(path);
+      const problem = untrustedFile(path);
       return problem === undefined ? Effect.succeed({ path, bytes }) : fail(problem);
     } catch (error) {
       return fail(
@@ -60,7 +60,25 @@ export const hasSystemFolder = (folder: string): boolean => {
   }
 };
 
-/** Returns why a file is not trusted as an administrator's. On Windows, owners and modes are not available. */
+/** Returns why a file is not trusted as an administrator's: its owner, its mode, or where a link leads. */
+const untrustedFile = (path: string): string | undefined =>
+  untrusted(statSync(path)) ?? untrustedTarget(path);
+
+/**
+ * Returns why an existing file is not trusted as an administrator's, or why its folder is not: who can change the folder
+ * can replace the file.
+ */
+export const whyNotTrusted = (path: string): string | undefined => {
+  const folder = dirname(path);
+  try {
+    const problem = untrusted(statSync(folder));
+    return problem === undefined ? untrustedFile(path) : `${folder}: ${problem}`;
+  } catch (error) {
+    return describeSystemError(error).reason;
+  }
+};
+
+/** Returns why an entry is not trusted as an administrator's. On Windows, owners and modes are not available. */
 const untrusted = ({ mode, uid }: Stats): string | undefined => {
   if (process.platform === "win32") return undefined;
   const isOwn = uid === 0 || uid === process.geteuid?.() || isOutsideOfNamespace(uid);

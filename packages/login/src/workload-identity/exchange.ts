@@ -28,6 +28,7 @@ export type ExchangedToken = Pick<
   readonly principal: string;
 };
 
+/** Seconds for which a token is used at most. After that, the token endpoint decides again. */
 const maxLifetimeSeconds = 3_600;
 
 /**
@@ -180,21 +181,20 @@ const readWorkspaceToken = (body: string, sentAtMs: number): ExchangedToken | st
 
 const ApiToken = z.object({
   ...common,
-  expires_at: z.int().check(z.gte(1), z.lte(8.64e12)),
+  expires_at: z.int().check(z.gte(1)),
   expires_in: z.nullish(z.int().check(z.gte(1))),
 });
 
 /**
- * Returns the token, or what is wrong with the response. Clocks may differ, so `expires_in` is used if it is shorter.
+ * Returns the token, or what is wrong with the response. Clocks may differ, so `expires_in` is used if it is shorter. A
+ * longer life than an hour counts as an hour: see docs/decisions/0116.
  */
 const readApiToken = (body: string, sentAtMs: number): ExchangedToken | string => {
   const parsed = parseResponse(ApiToken, body);
   if ("problem" in parsed) return parsed.problem;
   const { access_token, expires_at, expires_in } = parsed.value;
-  const expiresAtMs = Math.min(
-    expires_at * 1000,
-    expires_in === undefined || expires_in === null ? Infinity : sentAtMs + expires_in * 1000,
-  );
+  const lifetimeSeconds = Math.min(expires_in ?? maxLifetimeSeconds, maxLifetimeSeconds);
+  const expiresAtMs = Math.min(expires_at * 1000, sentAtMs + lifetimeSeconds * 1000);
   if (expiresAtMs <= sentAtMs)
     return "the token has expired already by the clock of this machine (expires_at)";
   return {

@@ -145,11 +145,11 @@ describe("a token file", () => {
     expect(setup.authority.requests).toEqual([]);
   });
 
-  it.each<[string, (path: string) => Promise<unknown> | void]>([
-    ["is missing", () => undefined],
-    ["is a folder", (path) => mkdir(path)],
-    ["is a pipe", (path) => void execFileSync("mkfifo", [path])],
-  ])("is refused if it %s", async (_, make) => {
+  it.each<[string, (path: string) => Promise<unknown> | void, string]>([
+    ["is missing", () => undefined, "there is no such file or folder"],
+    ["is a folder", (path) => mkdir(path), "it is a folder"],
+    ["is a pipe", (path) => void execFileSync("mkfifo", [path]), "it is not a regular file"],
+  ])("is refused if it %s", async (_, make, reason) => {
     const setup = await openFileIdentity();
     const path = join(setup.home.path, "other");
     await make(path);
@@ -158,6 +158,7 @@ describe("a token file", () => {
       env: { ...setup.env, OPENAI_IDENTITY_TOKEN_FILE: path },
     });
     expect(error.message).toBe(`could not read workload identity assertion file ${path}`);
+    expect(error.hint).toBe(`Reason: ${reason}. Make it a regular file that this user may read.`);
     expect(error.remedy).toBe("fixEnvironment");
   });
 

@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted";
 import { describe, expect, it } from "vitest";
 import type { Credential } from "../../src/credential/index.ts";
 import { later, type ManagerSetup, openHome, withManager } from "../manager/fixture.ts";
-import { openFileIdentity } from "./fixture.ts";
+import { type FileSetup, openFileIdentity } from "./fixture.ts";
 
 const current = (setup: ManagerSetup) =>
   withManager(setup, (manager) => Effect.map(manager.current, Option.getOrNull));
@@ -14,6 +14,18 @@ const failure = (setup: ManagerSetup) =>
 const tokenOf = (credential: Option.Option<Credential>): string | undefined => {
   const found = Option.getOrUndefined(credential);
   return found?._tag === "WorkloadIdentity" ? Redacted.value(found.accessToken) : undefined;
+};
+
+const withApi = (setup: FileSetup) => {
+  const { identityProviderId, serviceAccountId } = setup.authority.addServiceAccount();
+  const config = [
+    ...(setup.config ?? []),
+    "agent_auth.workload_identity.source=file",
+    `agent_auth.workload_identity.token_file=${setup.tokenFile}`,
+    `agent_auth.workload_identity.identity_provider_id=${identityProviderId}`,
+    `agent_auth.workload_identity.service_account_id=${serviceAccountId}`,
+  ];
+  return { identityProviderId, serviceAccountId, api: { ...setup, env: {}, config } };
 };
 
 describe("a workload identity", () => {
@@ -48,31 +60,41 @@ describe("a workload identity", () => {
     expect(request?.form().get("federation_rule_id")).toBe(rule);
   });
 
-  it("is exchanged for a token of the API, in JSON", async () => {
-    const setup = await openFileIdentity();
-    const { identityProviderId, serviceAccountId } = setup.authority.addServiceAccount();
-    const credential = await current({
-      ...setup,
-      env: {},
-      config: [
-        ...(setup.config ?? []),
-        "agent_auth.workload_identity.source=file",
-        `agent_auth.workload_identity.token_file=${setup.tokenFile}`,
-        `agent_auth.workload_identity.identity_provider_id=${identityProviderId}`,
-        `agent_auth.workload_identity.service_account_id=${serviceAccountId}`,
-      ],
+  it.each([
+    ["in the year 2100", 4_102_444_800],
+    ["in milliseconds instead of seconds", 4_102_444_800_000],
+    ["later than a date can say", 8.64e15],
+  ])("is used for an hour if the token of the API expires %s", async (_, expiresAt) => {
+    const { api } = withApi(await openFileIdentity());
+    api.authority.behave("apiWorkloadExchange", {
+      change: (response) => ({
+        ...response,
+        body: JSON.stringify({
+          ...JSON.parse(typeof response.body === "string" ? response.body : ""),
+          expires_at: expiresAt,
+          expires_in: undefined,
+        }),
+      }),
     });
+    const credential = await current(api);
+    if (credential?._tag !== "WorkloadIdentity") throw new Error("another credential");
+    expect(credential.expiresAtMs - credential.obtainedAtMs).toBe(3_600_000);
+  });
+
+  it("is exchanged for a token of the API, in JSON", async () => {
+    const { api, ...ids } = withApi(await openFileIdentity());
+    const credential = await current(api);
     expect(credential).toMatchObject({
       _tag: "WorkloadIdentity",
       backend: "api",
       account: { isFedrampAccount: false },
     });
-    expect(setup.authority.requestsTo("apiWorkloadExchange")[0]?.json()).toEqual({
+    expect(api.authority.requestsTo("apiWorkloadExchange")[0]?.json()).toEqual({
       grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
       subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
       subject_token: expect.any(String),
-      identity_provider_id: identityProviderId,
-      service_account_id: serviceAccountId,
+      identity_provider_id: ids.identityProviderId,
+      service_account_id: ids.serviceAccountId,
     });
   });
 

@@ -294,7 +294,7 @@ describe.each(mounted)("the source %s", (source, variable) => {
     const path = join(folder, "missing");
     const error = await failure({ [variable]: path });
     expect(error.message).toBe(`could not read workload identity assertion file ${path}`);
-    expect(error.hint).toContain("(there is no such file or folder)");
+    expect(error.hint).toContain("Reason: there is no such file or folder. ");
   });
 });
 
@@ -356,6 +356,51 @@ describe("Kubernetes", () => {
     await writeFile(path, await authority.mintIdentityToken(minted));
     expect((await failure({}, { token_file: path })).message).toBe(message);
     expect(authority.requests).toEqual([]);
+  });
+});
+
+const expired = (authority: TestAuthority) =>
+  authority.mintIdentityToken({ audience, expiresInSeconds: -10 });
+
+describe("the hint for an expired token", () => {
+  const once =
+    "The job gets one token when it starts: use it earlier in the job, or split the job.";
+  const replaced =
+    "The platform replaces the file before the token expires: check that it still does, and the clock of this machine.";
+
+  it.each([
+    ["gitlab-ci", "OPENAI_ID_TOKEN"],
+    ["circleci", "CIRCLE_OIDC_TOKEN"],
+  ] as const)("of %s says that a job gets only one", async (source, variable) => {
+    const { authority, failure } = await open(source);
+    const env = { [variable]: await expired(authority) };
+    expect(await failure(env)).toMatchObject({
+      message: `${source}: the identity token has expired`,
+      hint: once,
+    });
+  });
+
+  it.each([
+    ["kubernetes", undefined],
+    ["azure-federated-token", "AZURE_FEDERATED_TOKEN_FILE"],
+    ["aws-web-identity", "AWS_WEB_IDENTITY_TOKEN_FILE"],
+  ] as const)("of %s says that the file is not replaced", async (source, variable) => {
+    const { authority, failure, folder } = await open(source);
+    const path = join(folder, "token");
+    await writeFile(path, await expired(authority));
+    const found =
+      variable === undefined ? failure({}, { token_file: path }) : failure({ [variable]: path });
+    expect((await found).hint).toBe(replaced);
+  });
+
+  it("of a platform that is asked for each token names the clock", async () => {
+    const { authority, failure } = await open("github-actions");
+    const value = await expired(authority);
+    authority.behave("githubIdToken", { status: 200, body: { value } });
+    expect(await failure(authority.platformVariables("github-actions"))).toMatchObject({
+      message: "github-actions: the identity token has expired",
+      hint: "Check the clock of this machine.",
+    });
   });
 });
 

@@ -4,6 +4,9 @@ import { checkPlatformToken, type FetchIdentityToken, requireVariable } from "./
 
 // CI systems that put the identity token into a variable of the job.
 
+const issuedOnce =
+  "The job gets one token when it starts: use it earlier in the job, or split the job.";
+
 /** The variable of GitLab's `id_tokens` that is read unless the configuration names another one. */
 export const defaultGitlabVariable = "OPENAI_ID_TOKEN";
 
@@ -12,7 +15,7 @@ export const fetchFromGitlab: FetchIdentityToken = (source, environment) => {
   const name = source.tokenVariable ?? defaultGitlabVariable;
   const hint = `Add to the job: id_tokens: { ${name}: { aud: "${source.audience ?? "YOUR_AUDIENCE"}" } }`;
   return requireVariable(source, environment, name, hint).pipe(
-    Effect.flatMap((value) => checkPlatformToken(source, Redacted.value(value), hint)),
+    Effect.flatMap((value) => checkPlatformToken(source, Redacted.value(value), hint, issuedOnce)),
   );
 };
 
@@ -26,6 +29,8 @@ export const fetchFromCircleci: FetchIdentityToken = (source, environment) => {
       ? "CIRCLE_OIDC_TOKEN"
       : "CIRCLE_OIDC_TOKEN_V2";
   return requireVariable(source, environment, source.tokenVariable ?? name, circleHint).pipe(
-    Effect.flatMap((value) => checkPlatformToken(source, Redacted.value(value), circleHint)),
+    Effect.flatMap((value) =>
+      checkPlatformToken(source, Redacted.value(value), circleHint, issuedOnce),
+    ),
   );
 };

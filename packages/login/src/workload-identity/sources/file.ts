@@ -32,7 +32,7 @@ export const readTokenFile = Effect.fnUntraced(function* (
     return yield* unavailable(
       source,
       `could not read workload identity assertion file ${path}`,
-      `${hint} (${found.problem})`,
+      `Reason: ${found.problem}. ${hint}`,
     );
   // What is not UTF-8 becomes U+FFFD, which no token contains.
   const text = new TextDecoder().decode(found.bytes);

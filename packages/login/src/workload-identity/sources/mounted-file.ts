@@ -16,6 +16,9 @@ import {
 const projectVolume =
   "Mount a projected volume with a serviceAccountToken whose audience is the one of your federation rule or service account.";
 
+const notReplaced =
+  "The platform replaces the file before the token expires: check that it still does, and the clock of this machine.";
+
 /**
  * The token of every pod, whichever links lead to it. Its audience is the cluster's own API server: sent elsewhere, it
  * would give access to that.
@@ -84,5 +87,5 @@ const readMounted = (source: IdentitySource, path: string, hint: string) =>
         ),
       )
     : Effect.flatMap(readTokenFile(source, path, hint), (token) =>
-        checkClaims(source, token, hint),
+        checkClaims(source, token, hint, notReplaced),
       );

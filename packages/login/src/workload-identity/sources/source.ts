@@ -80,27 +80,33 @@ export const checkPlatformToken = (
   source: IdentitySource,
   text: string,
   hint: string,
+  expiredHint?: string,
 ): Effect.Effect<Redacted.Redacted, IdentityTokenUnavailable> =>
-  Effect.flatMap(checkToken(source, text, hint), (token) => checkClaims(source, token, hint));
+  Effect.flatMap(checkToken(source, text, hint), (token) =>
+    checkClaims(source, token, hint, expiredHint),
+  );
 
 /**
  * Fails early, with a better reason than the token endpoint gives, if the token is not a JWT, if it has expired or does
  * not say when, or if it was issued for another audience than the configured one. Nothing is verified: the token endpoint
- * does that.
+ * does that. `expiredHint` is for a platform that issues a token once, or replaces a file: the others issue a new token at
+ * each call, so that only a wrong clock explains an expired one.
  */
 export const checkClaims = Effect.fnUntraced(function* (
   source: IdentitySource,
   token: Redacted.Redacted,
   hint: string,
+  expiredHint = "Check the clock of this machine.",
 ): Effect.fn.Return<Redacted.Redacted, IdentityTokenUnavailable> {
-  const fail = (what: string) =>
-    Effect.fail(unavailable(source, `${source.name}: the identity token ${what}`, hint));
+  const fail = (what: string, nextStep = hint) =>
+    Effect.fail(unavailable(source, `${source.name}: the identity token ${what}`, nextStep));
   const claims = unverifiedClaims(Redacted.value(token));
   // An error page, for example, must not be sent to the token endpoint.
   if (claims === undefined) return yield* fail("is not a JWT");
   const { audiences, exp } = claims;
   if (typeof exp !== "number") return yield* fail("does not say when it expires");
-  if (exp * 1000 <= (yield* Clock.currentTimeMillis)) return yield* fail("has expired");
+  if (exp * 1000 <= (yield* Clock.currentTimeMillis))
+    return yield* fail("has expired", expiredHint);
   const { audience } = source;
   // Azure may issue a token for an application under another of its names.
   if (audience === undefined || source.name === "azure-imds" || audiences.includes(audience))
