@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { createAuthManager, isLoginError } from "@agent-auth/login/promises";
 import { missingPostgres, type Postgres, startPostgres } from "@agent-auth/tools/postgres";
@@ -74,12 +75,46 @@ describe.skipIf(missingPostgres !== undefined)("a Postgres server", () => {
           expect([error._tag, error.hint]).toEqual([
             "StoreUnreadable",
             migrate
-              ? "Grant the role SELECT, INSERT and UPDATE on the table."
+              ? "Create the tables as their owner (migrateSqlStore), and grant this role SELECT, INSERT and UPDATE. If a policy limits the role to one row, add sign_in to the URL."
               : "Run migrateSqlStore once as a role that may create tables.",
           ]);
         }
       }),
     ));
+
+  it.each([
+    ["that follows the store, as in docs/many-hosts.md", "followStore: true"],
+    ["that does not", "followStore: false"],
+  ])(
+    "closes with a manager %s, although nothing else keeps the process alive",
+    async (_, option) => {
+      server.createDatabase(`closing_${option.endsWith("true")}`);
+      const url = server.url(`closing_${option.endsWith("true")}`);
+      const program = `
+      import { createAuthManager } from "@agent-auth/login/promises";
+      import { openSqlStore } from "@agent-auth/login-sql/promises";
+      import * as Redacted from "effect/Redacted";
+      {
+        const keys = { _tag: "Text", keys: Redacted.make(${JSON.stringify(keyLine("k1", 1))}) };
+        await using store = openSqlStore(${JSON.stringify(url)}, { keys });
+        const options = { storage: store.storage, environmentCredentials: false, variables: {} };
+        await using manager = createAuthManager({ ...options, ${option} });
+        await manager.loginWithApiKey("sk-1");
+      }
+      console.log("closed");`;
+      const child = spawn(
+        process.execPath,
+        ["--conditions=@agent-auth/source", "--input-type=module", "-e", program],
+        { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] },
+      );
+      child.stdout.setEncoding("utf8");
+      const [[exitCode], ...printed] = await Promise.all([
+        once(child, "close"),
+        child.stdout.reduce((text: string, chunk: string) => text + chunk, ""),
+      ]);
+      expect([exitCode, ...printed]).toEqual([0, "closed\n"]);
+    },
+  );
 
   it("is verified by default if it is not on this host", () =>
     run(

@@ -15,7 +15,8 @@ export const describeFailure = (error: SqlError): StatementFailure => {
       return {
         kind: "forbidden",
         reason: "the role lacks a privilege",
-        advice: "Grant the role SELECT, INSERT and UPDATE on the table.",
+        advice:
+          "Create the tables as their owner (migrateSqlStore), and grant this role SELECT, INSERT and UPDATE. If a policy limits the role to one row, add sign_in to the URL.",
       };
     case "42P01":
     case "42703":

@@ -8,6 +8,7 @@ import * as Reactivity from "effect/reactivity/Reactivity";
 import type * as Scope from "effect/Scope";
 import { ConnectionError, SqlError } from "effect/sql/SqlError";
 import type { PgClient } from "@effect/sql-pg/PgClient";
+import { keepAliveToRelease } from "./release.ts";
 import type { PostgresTarget } from "./target.ts";
 
 /** One for statements, one for a statement beside it, one for LISTEN. Idle ones are closed soon. */
@@ -45,7 +46,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     minConnections: 0,
     maxConnections: MAX_CONNECTIONS,
     idleTimeout: IDLE_MS,
-  }).pipe(Effect.provide(Reactivity.layer), withoutKeepingAlive);
+  }).pipe(Effect.provide(Reactivity.layer), withoutKeepingAlive, keepAliveToRelease);
 });
 
 /** A program that does not close its store still ends: the time-out of a statement keeps it alive, its socket does not. */

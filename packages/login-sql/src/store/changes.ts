@@ -7,6 +7,7 @@ import * as Random from "effect/Random";
 import * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import type { Database } from "../connection/index.ts";
+import { keepAliveToRelease } from "../connection/release.ts";
 import type { Rows } from "./rows.ts";
 
 export interface ChangesOptions {
@@ -64,7 +65,7 @@ export const makeChanges = Effect.fnUntraced(function* ({
     Effect.gen(function* () {
       const client = yield* database.listening;
       if (client === undefined) return;
-      const heard = yield* client.listen(channel);
+      const heard = yield* keepAliveToRelease(client.listen(channel));
       const hear = Effect.repeat(Queue.take(heard), { until: (it) => it.payload === payload });
       const hearMyself = (text: string) =>
         Effect.andThen(
