@@ -208,6 +208,23 @@ describe("replay protection", () => {
     expect(await reasonOf(gateway, header)).toBe("replayed_assertion");
   });
 
+  it("is not asked about a source with too many failures, even for a header that was verified", async () => {
+    const failuresPerSource = { limit: 1, windowMs: 60_000 };
+    await using setup = await start({ replays: { maxUses: 3 }, failuresPerSource });
+    const { agent, gateway, taskId } = setup;
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    const header = headerOf(agent, taskId);
+    const from = { source: "192.0.2.1" };
+    expect(await reasonOf(gateway, header, from)).toBe("agent");
+    expect(await reasonOf(gateway, "AgentAssertion !", from)).toBe("malformed_assertion");
+    for (let times = 0; times < 3; times += 1)
+      expect(await reasonOf(gateway, header, from)).toBe("too_many_failures");
+    const other = { source: "192.0.2.2" };
+    expect(await reasonOf(gateway, header, other)).toBe("agent");
+    expect(await reasonOf(gateway, header, other)).toBe("agent");
+    expect(await reasonOf(gateway, header, other)).toBe("replayed_assertion");
+  });
+
   it("an agent that fills its space is limited alone, with 429", async () => {
     await using setup = await start({ replays: { maxUses: 1, maxAssertionsPerAgent: 3 } });
     const { agent, gateway, taskId } = setup;

@@ -6,6 +6,7 @@ import { missingRedis } from "@agent-auth/tools/redis";
 import * as Arr from "effect/Array";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Redis from "effect/persistence/Redis";
 import * as SqlClient from "effect/sql/SqlClient";
 import * as TestClock from "effect/testing/TestClock";
 import { afterAll, describe, expect, it } from "@effect/vitest";
@@ -148,6 +149,43 @@ describe.skipIf(missingRedis !== undefined)("a replay store in Redis", () => {
       }),
     ),
   );
+
+  it.effect("still counts after Redis has forgotten the script", () =>
+    Effect.gen(function* () {
+      const { client } = yield* Effect.promise(sharedRedis);
+      const layer = Layer.provide(
+        layerReplayRedis({ maxUses: 2, prefix: `${randomUUID()}:` }),
+        layerRedisClient(client),
+      );
+      const admit = AssertionUses.use((uses) => uses.admit(used("a")));
+      const flush = Effect.promise(() => client.sendCommand(["SCRIPT", "FLUSH"]));
+      const verdicts = Effect.all([admit, Effect.andThen(flush, admit), admit]);
+      expect(yield* Effect.provide(verdicts, layer)).toEqual(["admitted", "admitted", "replayed"]);
+    }),
+  );
+
+  it.each([
+    ["does not reply", () => new Promise<never>(() => {}), "no reply within 20 ms"],
+    ["rejects", () => Promise.reject(new Error("closed")), "closed"],
+    [
+      "throws",
+      () => {
+        throw new Error("no connection");
+      },
+      "no connection",
+    ],
+  ])("fails if the client %s, and does not wait longer", async (_name, sendCommand, message) => {
+    const layer = layerRedisClient({ sendCommand }, { timeoutMs: 20 });
+    const send = Redis.Redis.use((redis) => redis.send("PING"));
+    const error = await Effect.runPromise(Effect.flip(Effect.provide(send, layer)));
+    expect(String(error.cause)).toContain(message);
+    const uses = Layer.provide(layerReplayRedis({ maxUses: 1 }), layer);
+    const admit = AssertionUses.use((it) => it.admit(used("a")));
+    expect(await Effect.runPromise(Effect.flip(Effect.provide(admit, uses)))).toMatchObject({
+      _tag: "StoreUnavailable",
+      message: "the replay store is unavailable: a Redis command failed",
+    });
+  });
 
   it.effect("leaves nothing that does not expire, and no key with an agent's id", () =>
     Effect.gen(function* () {

@@ -21,6 +21,8 @@ export interface AgentIdentityJwtHeader {
 /** A decoded compact JWS whose header is acceptable. Nothing in it has been verified. */
 export interface UnverifiedJws {
   readonly header: AgentIdentityJwtHeader;
+  /** The header in base64url. */
+  readonly headerPart: string;
   /** What the signature covers (RFC 7515 §5.2): header and payload as they were sent. */
   readonly signingInput: string;
   readonly unverifiedClaims: JsonObject;
@@ -101,5 +103,6 @@ export const decodeUnverifiedJws = (
   if (typeof unverifiedClaims === "string") {
     return new JwtFormatInvalid({ problem: `its payload ${unverifiedClaims}` });
   }
-  return { header, unverifiedClaims, signingInput: token.slice(0, payloadEnd), signature };
+  const signingInput = token.slice(0, payloadEnd);
+  return { header, headerPart, unverifiedClaims, signingInput, signature };
 };

@@ -95,8 +95,8 @@ export const makeAgentIdentityJwtVerifier = (
       }
       const lifetime = checkRegisteredClaims(claims, { issuer, audience, toleranceMs, nowMs });
       if ("_tag" in lifetime) return lifetime;
-      if (knownHeaders.size < maxKnownHeaders) {
-        knownHeaders.set(jwt.slice(0, jwt.indexOf(".")), jws.header);
+      if (knownHeaders.size < maxKnownHeaders && !knownHeaders.has(jws.headerPart)) {
+        knownHeaders.set(jws.headerPart, jws.header);
       }
       const agentKey = parseAgentKey(record.privateKey);
       if ("_tag" in agentKey) return agentKey;

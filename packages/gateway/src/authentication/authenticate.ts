@@ -1,26 +1,13 @@
-import { assertionMessage } from "@agent-auth/agent-identity/assertion";
-import {
-  assertionReplayKey,
-  decodeAgentAssertion,
-  type UnverifiedAgentAssertion,
-} from "@agent-auth/agent-identity/assertion/verifier";
-import {
-  AssertionAgentUnknown,
-  AssertionMalformed,
-  AssertionOutsideClockWindow,
-  AssertionReplayed,
-  AssertionSignatureInvalid,
-  AssertionTaskMismatch,
-} from "@agent-auth/agent-identity/errors";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import { makeFailureLog } from "../errors/failure-log.ts";
-import { RequestRejected, type StoreUnavailable } from "../errors/index.ts";
-import { makeWindowCounter, type RateLimit } from "../limits/index.ts";
+import type { RequestRejected, StoreUnavailable } from "../errors/index.ts";
 import type { GatewayMetrics } from "../metrics/index.ts";
-import { type CachedAgent, makeCachedRegistry } from "../registry/cache.ts";
+import { makeCachedRegistry } from "../registry/cache.ts";
 import type { AgentRegistry } from "../registry/index.ts";
-import type { AssertionUses, UseVerdict } from "../replay/index.ts";
+import type { AssertionUses } from "../replay/index.ts";
+import { checkAccountHeaders } from "./account-headers.ts";
+import { makeAssertionCheck, type VerifiedAssertion } from "./assertions.ts";
 import type {
   AgentPrincipal,
   AuthenticationOptions,
@@ -28,9 +15,11 @@ import type {
   Principal,
   UserPrincipal,
 } from "./principal.ts";
-import { reject, rejectAssertion, rejectUnavailable } from "./rejection.ts";
-import { checkAccountHeaders } from "./account-headers.ts";
+import { reject, rejectUnavailable } from "./rejection.ts";
+import { counterOf, makeSourceLimits } from "./source-limits.ts";
 import type { UserTokens } from "./users.ts";
+import { andThen, asEffect, isRejected, type Verdict } from "./verdict.ts";
+import { makeVerifiedHeaders } from "./verified-headers.ts";
 
 /** The services of an authentication; only the registry is required. */
 export interface Dependencies {
@@ -40,60 +29,11 @@ export interface Dependencies {
   readonly metrics: GatewayMetrics["Service"] | undefined;
 }
 
-/** A result at once, or the Effect that waits for a store. */
-type Verdict<A> = A | RequestRejected | Effect.Effect<A, RequestRejected>;
-
-/** How many headers of the current second are kept. */
-const maxVerified = 20_000;
-
-const isRejected = (value: unknown): value is RequestRejected => value instanceof RequestRejected;
-
-/** Continues with a verdict, without starting a fiber if the verdict is available at once. */
-const andThen = <A, B>(verdict: Verdict<A>, next: (value: A) => Verdict<B>): Verdict<B> => {
-  if (isRejected(verdict)) return verdict;
-  if (!Effect.isEffect(verdict)) return next(verdict);
-  return Effect.flatMap(verdict, (value) => asEffect(next(value)));
-};
-
-const asEffect = <A>(verdict: Verdict<A>): Effect.Effect<A, RequestRejected> =>
-  isRejected(verdict)
-    ? Effect.fail(verdict)
-    : Effect.isEffect(verdict)
-      ? verdict
-      : Effect.succeed(verdict);
-
 /** `Authorization: <scheme> <credential>` (RFC 9110 §11.6.2). */
 const schemeOf = (header: string): string => {
   const end = header.indexOf(" ");
   return (end < 0 ? header : header.slice(0, end)).toLowerCase();
 };
-
-const unknownAgent = (agentRuntimeId: string) =>
-  rejectAssertion(new AssertionAgentUnknown({ agentRuntimeId }));
-
-const afterUse = (
-  claimed: UnverifiedAgentAssertion,
-  verdict: UseVerdict,
-): UnverifiedAgentAssertion | RequestRejected => {
-  if (verdict === "admitted") return claimed;
-  if (verdict === "replayed") return rejectAssertion(new AssertionReplayed(claimed));
-  const message = "the agent has signed too many different assertions within the clock window";
-  return reject("replay_space_full", message, 1000);
-};
-
-const checkSignature = (
-  claimed: UnverifiedAgentAssertion,
-  { agent, key }: CachedAgent,
-): UnverifiedAgentAssertion | RequestRejected => {
-  const { agentRuntimeId, taskId, timestamp, signature } = claimed;
-  if (agent.revokedAtMs !== undefined) return reject("agent_revoked", "the agent was revoked");
-  return key.verify(assertionMessage(agentRuntimeId, taskId, timestamp), signature)
-    ? claimed
-    : rejectAssertion(new AssertionSignatureInvalid({ agentRuntimeId }));
-};
-
-const counterOf = (limit: RateLimit | null | undefined) =>
-  limit === null || limit === undefined ? undefined : makeWindowCounter(limit);
 
 const checkWindow = (seconds: number): number => {
   if (typeof seconds !== "number") throw new TypeError("clockWindowSeconds must be a number");
@@ -101,7 +41,10 @@ const checkWindow = (seconds: number): number => {
   throw new RangeError("clockWindowSeconds must be from 0 to 86400");
 };
 
-/** The implementation of `Authentication`. */
+/**
+ * The implementation of `Authentication`. The order of the checks: limits of the source, headers that were verified in this
+ * second, failures of the source, the credential, its account, limits of the caller.
+ */
 export const makeAuthentication = Effect.fnUntraced(function* (
   { registry, uses, users, metrics }: Dependencies,
   options: AuthenticationOptions,
@@ -109,25 +52,14 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   const windowSeconds = checkWindow(options.clockWindowSeconds ?? 300);
   const areHeadersRequired = options.accountHeaders === "required";
   const perAgent = counterOf(options.perAgent);
-  const perSource = counterOf(options.perSource);
-  const { failuresPerSource = { limit: 1000, windowMs: 10_000 } } = options;
-  const failures = counterOf(failuresPerSource);
+  const sources = makeSourceLimits(options);
   const cache = yield* makeCachedRegistry(registry, options.cache);
   const log = makeFailureLog();
   const unavailable = (error: StoreUnavailable) =>
     Effect.andThen(log.store(error), Effect.fail(rejectUnavailable()));
   const clock = yield* Clock.Clock;
-
-  /** Headers that were verified in the current second. An agent sends the same one with all its requests of a second. */
-  let verified = new Map<string, AgentPrincipal>();
-  let verifiedSecond = Number.NaN;
-
-  const startSecond = (nowMs: number) => {
-    const second = Math.floor(nowMs / 1000);
-    if (second === verifiedSecond) return;
-    verifiedSecond = second;
-    if (verified.size > 0) verified = new Map();
-  };
+  const assertions = makeAssertionCheck({ cache, uses, windowSeconds, unavailable });
+  const headers = makeVerifiedHeaders();
 
   const withinLimit = <P extends Principal>(
     principal: P,
@@ -135,113 +67,28 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     nowMs: number,
   ): P | RequestRejected => {
     const waitMs = perAgent?.hit(key, nowMs) ?? 0;
-    return waitMs === 0
-      ? principal
-      : reject("rate_limited", "too many requests from this caller", waitMs);
+    if (waitMs === 0) return principal;
+    return reject("rate_limited", "too many requests from this caller", waitMs);
   };
 
-  const checkClaims = (claimed: UnverifiedAgentAssertion, nowMs: number) => {
-    const { agentRuntimeId, timestampMs } = claimed;
-    if (agentRuntimeId.includes(":")) {
-      const problem = "agent_runtime_id must not contain a colon";
-      return rejectAssertion(new AssertionMalformed({ problem }));
-    }
-    if (Math.abs(nowMs - timestampMs) > windowSeconds * 1000)
-      return rejectAssertion(
-        new AssertionOutsideClockWindow({ timestampMs, nowMs, windowSeconds }),
-      );
-    return undefined;
-  };
+  const acceptAgent = (principal: AgentPrincipal, credentials: Credentials, nowMs: number) =>
+    checkAccountHeaders(principal.account, credentials, areHeadersRequired) ??
+    withinLimit(principal, principal.agentRuntimeId, nowMs);
 
-  const findAgent = (id: string, nowMs: number): Verdict<CachedAgent> => {
-    const found = cache.agentNow(id, nowMs);
-    if (found !== undefined) return found;
-    return cache.agent(id, nowMs).pipe(
-      Effect.catch(unavailable),
-      Effect.flatMap((agent) =>
-        agent === undefined ? Effect.fail(unknownAgent(id)) : Effect.succeed(agent),
-      ),
-    );
-  };
-
-  const checkTask = (
-    claimed: UnverifiedAgentAssertion,
-    agent: CachedAgent,
-    nowMs: number,
-  ): Verdict<UnverifiedAgentAssertion> => {
-    if (cache.hasTaskNow(agent, claimed.taskId, nowMs)) return claimed;
-    return cache.hasTask(agent, claimed.taskId, nowMs).pipe(
-      Effect.catch(unavailable),
-      Effect.flatMap((isKnown) =>
-        isKnown
-          ? Effect.succeed(claimed)
-          : Effect.fail(rejectAssertion(new AssertionTaskMismatch(claimed))),
-      ),
-    );
-  };
-
-  const countUse = (
-    claimed: UnverifiedAgentAssertion,
-    nowMs: number,
-  ): Verdict<UnverifiedAgentAssertion> => {
-    if (uses === undefined) return claimed;
-    const { agentRuntimeId, timestampMs } = claimed;
-    const forgetAfterMs = timestampMs + windowSeconds * 1000;
-    const use = { agentRuntimeId, key: assertionReplayKey(claimed), forgetAfterMs };
-    if (uses.admitNow !== undefined) return afterUse(claimed, uses.admitNow(use, nowMs));
-    return uses.admit(use).pipe(
-      Effect.catch(unavailable),
-      Effect.flatMap((verdict) => asEffect(afterUse(claimed, verdict))),
-    );
-  };
-
-  const finish = (
-    header: string,
-    claimed: UnverifiedAgentAssertion,
-    cached: CachedAgent,
+  const acceptVerified = (
+    verified: VerifiedAssertion,
     credentials: Credentials,
     nowMs: number,
-  ): AgentPrincipal | RequestRejected => {
-    const { agent } = cached;
-    const wrong = checkAccountHeaders(agent.account, credentials, areHeadersRequired);
-    if (wrong !== undefined) return wrong;
-    const principal: AgentPrincipal = {
-      kind: "agent",
-      agentRuntimeId: claimed.agentRuntimeId,
-      taskId: claimed.taskId,
-      account: agent.account,
-      signedAtMs: claimed.timestampMs,
-    };
-    const isThisSecond = Math.floor(nowMs / 1000) === verifiedSecond;
-    if (
-      uses === undefined &&
-      isThisSecond &&
-      verified.size < maxVerified &&
-      cache.isCurrent(cached)
-    )
-      verified.set(header, principal);
-    return withinLimit(principal, claimed.agentRuntimeId, nowMs);
-  };
-
-  const byAssertion = (
-    header: string,
-    credentials: Credentials,
-    nowMs: number,
-  ): Verdict<AgentPrincipal> => {
-    const claimed = decodeAgentAssertion(header);
-    if ("_tag" in claimed) return rejectAssertion(claimed);
-    const wrong = checkClaims(claimed, nowMs);
-    if (wrong !== undefined) return wrong;
-    return andThen(findAgent(claimed.agentRuntimeId, nowMs), (agent) =>
-      andThen(checkSignature(claimed, agent), () =>
-        andThen(checkTask(claimed, agent, nowMs), () =>
-          andThen(countUse(claimed, nowMs), () =>
-            finish(header, claimed, agent, credentials, nowMs),
-          ),
-        ),
-      ),
+  ): Verdict<AgentPrincipal> =>
+    andThen(assertions.countUse(verified, nowMs), (principal) =>
+      acceptAgent(principal, credentials, nowMs),
     );
-  };
+
+  const byAssertion = (header: string, credentials: Credentials, nowMs: number) =>
+    andThen(assertions.verify(header, nowMs), (verified) => {
+      if (verified.mayBeRemembered) headers.remember(header, verified, nowMs);
+      return acceptVerified(verified, credentials, nowMs);
+    });
 
   const byBearer = (
     token: string,
@@ -252,10 +99,9 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     return users.verify(token).pipe(
       Effect.catchTag("StoreUnavailable", unavailable),
       Effect.flatMap((user) => {
+        const { account } = user;
         const wrong =
-          user.account === undefined
-            ? undefined
-            : checkAccountHeaders(user.account, credentials, false);
+          account === undefined ? undefined : checkAccountHeaders(account, credentials, false);
         if (wrong !== undefined) return Effect.fail(wrong);
         const principal: UserPrincipal = { kind: "user", ...user };
         return asEffect(withinLimit(principal, `\n${user.subject}`, nowMs));
@@ -280,16 +126,19 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     return byBearer(token, credentials, nowMs);
   };
 
-  /** The rejection of a source over its limit, made once for each number of seconds to wait. */
-  let sourceRejection: RequestRejected | undefined;
-  const rejectSource = (source: string, nowMs: number): RequestRejected | undefined => {
-    const waitMs = failures?.blockedForMs(source, nowMs) ?? 0;
-    if (waitMs === 0) return undefined;
-    if (sourceRejection?.retryAfterSeconds !== Math.max(1, Math.ceil(waitMs / 1000))) {
-      const message = "too many failed verifications from this source";
-      sourceRejection = reject("too_many_failures", message, waitMs);
-    }
-    return sourceRejection;
+  const decide = (credentials: Credentials, nowMs: number): Verdict<Principal> => {
+    const { authorization, source } = credentials;
+    if (authorization === null || authorization === undefined || authorization === "")
+      return reject("missing_authorization", "the header Authorization is missing");
+    const known = headers.find(authorization, nowMs);
+    // Counting a use may cost a request to a store, which a source with too many failures does not get.
+    if (known !== undefined && uses === undefined)
+      return acceptAgent(known.principal, credentials, nowMs);
+    const failing = sources.checkFailures(source, nowMs);
+    if (failing !== undefined) return failing;
+    return known === undefined
+      ? byCredential(authorization, credentials, nowMs)
+      : acceptVerified(known, credentials, nowMs);
   };
 
   /** Counts the outcome. Only a 401 is the caller's failure. */
@@ -299,39 +148,14 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     nowMs: number,
   ) => {
     metrics?.count(isRejected(outcome) ? outcome.reason : outcome.kind);
-    if (source !== undefined && isRejected(outcome) && outcome.status === 401)
-      failures?.hit(source, nowMs);
+    if (isRejected(outcome) && outcome.status === 401) sources.countFailure(source, nowMs);
   };
 
   const authenticateNow = (credentials: Credentials): Verdict<Principal> => {
     const nowMs = clock.currentTimeMillisUnsafe();
-    const { authorization, source } = credentials;
-    startSecond(nowMs);
-    const waitMs = source === undefined ? 0 : (perSource?.hit(source, nowMs) ?? 0);
-    if (waitMs > 0) {
-      const limited = reject("rate_limited", "too many requests from this source", waitMs);
-      settle(limited, undefined, nowMs);
-      return limited;
-    }
-    if (authorization === null || authorization === undefined || authorization === "") {
-      const missing = reject("missing_authorization", "the header Authorization is missing");
-      settle(missing, source, nowMs);
-      return missing;
-    }
-    const known = verified.get(authorization);
-    if (known !== undefined) {
-      const wrong = checkAccountHeaders(known.account, credentials, areHeadersRequired);
-      const outcome = wrong ?? withinLimit(known, known.agentRuntimeId, nowMs);
-      settle(outcome, source, nowMs);
-      return outcome;
-    }
-    const blocked = source === undefined ? undefined : rejectSource(source, nowMs);
-    if (blocked !== undefined) {
-      settle(blocked, undefined, nowMs);
-      return blocked;
-    }
-    const verdict = byCredential(authorization, credentials, nowMs);
-    if (!Effect.isEffect(verdict) || isRejected(verdict)) {
+    const { source } = credentials;
+    const verdict = sources.countRequest(source, nowMs) ?? decide(credentials, nowMs);
+    if (isRejected(verdict) || !Effect.isEffect(verdict)) {
       settle(verdict, source, nowMs);
       return verdict;
     }
@@ -352,12 +176,12 @@ export const makeAuthentication = Effect.fnUntraced(function* (
     acceptsBearer: users !== undefined,
     forget: (agentRuntimeId?: string) => {
       cache.forget(agentRuntimeId);
-      verified.clear();
+      headers.clear();
     },
     sizes: Effect.map(cache.size(), ({ known, unknown }) => ({
       known,
       unknown,
-      verified: verified.size,
+      verified: headers.size(),
     })),
   };
 });

@@ -32,8 +32,7 @@ export interface Authenticator {
  * import { Authentication } from "@agent-auth/gateway/authentication";
  * import { authenticatorOf } from "@agent-auth/gateway/middleware";
  * import { AgentRegistry, makeMemoryRegistry } from "@agent-auth/gateway/registry";
- * import * as Context from "effect/Context";
-import * as Effect from "effect/Effect";
+ * import * as Effect from "effect/Effect";
  * import * as Layer from "effect/Layer";
  *
  * const registry = Layer.succeed(AgentRegistry, makeMemoryRegistry().service);

@@ -1,28 +1,16 @@
 import { createHash } from "node:crypto";
-import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redis from "effect/persistence/Redis";
 import { StoreUnavailable } from "../errors/index.ts";
-import { type AssertionUse, AssertionUses } from "./index.ts";
+import { type AssertionUse, AssertionUses, type UseVerdict } from "./index.ts";
 import { checkReplayLimits, type ReplayLimits } from "./limits.ts";
 
 /**
  * Counts one use, and a new assertion in its agent's counter. Both keys expire by themselves. Returns 1 if it is admitted,
  * 0 if it is replayed, -1 if the agent's space is full.
  */
-const script = Redis.script(
-  (
-    useKey: string,
-    agentKey: string,
-    maxUses: number,
-    maxAssertions: number,
-    ttlMs: number,
-    counterMs: number,
-  ) => [useKey, agentKey, maxUses, maxAssertions, ttlMs, counterMs],
-  {
-    numberOfKeys: 2,
-    lua: `
+const script = `
 local uses = redis.call("INCR", KEYS[1])
 if uses > 1 then
   if uses > tonumber(ARGV[1]) then return 0 end
@@ -36,9 +24,10 @@ if assertions > tonumber(ARGV[2]) then
 end
 redis.call("PEXPIRE", KEYS[1], ARGV[3])
 return 1
-`,
-  },
-).withReturnType<number>();
+`;
+const scriptId = createHash("sha1").update(script).digest("hex");
+const isUnknownScript = ({ cause }: Redis.RedisError): boolean =>
+  String(cause).includes("NOSCRIPT");
 
 /** Keys of the counter and the use are in one hash slot of a Redis cluster. The agent's id is hashed: it is untrusted text. */
 const tagOf = (agentRuntimeId: string): string =>
@@ -73,32 +62,28 @@ export const layerReplayRedis = (
 ): Layer.Layer<AssertionUses, never, Redis.Redis> => {
   const { maxUses, maxAssertionsPerAgent } = checkReplayLimits(options);
   const { prefix = "agent-auth:" } = options;
+  const limits = [String(maxUses), String(maxAssertionsPerAgent)];
   return Layer.effect(
     AssertionUses,
     Effect.map(Redis.Redis, (redis) => {
-      const run = redis.eval(script);
-      const admit = Effect.fnUntraced(function* ({
-        agentRuntimeId,
-        key,
-        forgetAfterMs,
-      }: AssertionUse) {
-        const nowMs = yield* Clock.currentTimeMillis;
-        const tag = tagOf(agentRuntimeId);
-        const ttlMs = Math.max(1, Math.ceil(forgetAfterMs - nowMs));
-        const result = yield* Effect.mapError(
-          run(
-            `${prefix}{${tag}}:${key}`,
-            `${prefix}{${tag}}`,
-            maxUses,
-            maxAssertionsPerAgent,
-            ttlMs,
-            Math.max(minCounterMs, ttlMs),
-          ),
-          () => new StoreUnavailable({ store: "replay", problem: "a Redis command failed" }),
+      const run = (...args: ReadonlyArray<string>) =>
+        Effect.catchIf(redis.send<number>("EVALSHA", scriptId, "2", ...args), isUnknownScript, () =>
+          redis.send<number>("EVAL", script, "2", ...args),
         );
-        if (result === 1) return "admitted";
-        return result === 0 ? "replayed" : "full";
-      });
+      const admit = ({ agentRuntimeId, key, forgetAfterMs }: AssertionUse) =>
+        Effect.clockWith((clock) => {
+          const agentKey = `${prefix}{${tagOf(agentRuntimeId)}}`;
+          const ttlMs = Math.max(1, Math.ceil(forgetAfterMs - clock.currentTimeMillisUnsafe()));
+          const counterMs = Math.max(minCounterMs, ttlMs);
+          return run(`${agentKey}:${key}`, agentKey, ...limits, `${ttlMs}`, `${counterMs}`);
+        }).pipe(
+          Effect.mapBoth({
+            onFailure: () =>
+              new StoreUnavailable({ store: "replay", problem: "a Redis command failed" }),
+            onSuccess: (result): UseVerdict =>
+              result === 1 ? "admitted" : result === 0 ? "replayed" : "full",
+          }),
+        );
       return AssertionUses.of({ admit });
     }),
   );
@@ -108,6 +93,10 @@ export const layerReplayRedis = (
 export interface RedisClient {
   readonly sendCommand: <A>(command: Array<string>) => Promise<A>;
 }
+
+/** Rejects, as well, if the client throws. */
+const sendNow = async <A>(client: RedisClient, command: Array<string>): Promise<A> =>
+  client.sendCommand<A>(command);
 
 const failure = (cause: unknown) => new Redis.RedisError({ cause });
 
@@ -134,16 +123,24 @@ export const layerRedisClient = (
   return Layer.effect(
     Redis.Redis,
     Redis.make({
+      // A timer of Node: `Effect.timeout` takes as long as the rest of a command, because it starts two fibers.
       send: <A>(command: string, ...args: ReadonlyArray<string>) =>
-        Effect.tryPromise({
-          try: () => client.sendCommand<A>([command, ...args]),
-          catch: failure,
-        }).pipe(
-          Effect.timeoutOrElse({
-            duration: timeoutMs,
-            orElse: () => Effect.fail(failure(new Error(`no reply within ${timeoutMs} ms`))),
-          }),
-        ),
+        Effect.callback<A, Redis.RedisError>((resume) => {
+          const late = () => {
+            const cause = new Error(`no reply within ${timeoutMs} ms`);
+            resume(Effect.fail(failure(cause)));
+          };
+          const timer = setTimeout(late, timeoutMs);
+          const settle = (outcome: Effect.Effect<A, Redis.RedisError>) => {
+            clearTimeout(timer);
+            resume(outcome);
+          };
+          sendNow<A>(client, [command, ...args]).then(
+            (reply) => settle(Effect.succeed(reply)),
+            (cause: unknown) => settle(Effect.fail(failure(cause))),
+          );
+          return Effect.sync(() => clearTimeout(timer));
+        }),
       subscribe: () => unsupported,
       connect: unsupported,
     }),
