@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { proofSize } from "@agent-auth/tools/proof";
 import { layer as storeLayer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
-import { loadFlock } from "../src/storage/lock/flock.ts";
+import { loadFileLock } from "../src/storage/lock/flock.ts";
 import { bundleProgram } from "./support/bundle-program.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said, startHeard, waiting } from "./support/home-lock.ts";
@@ -115,7 +115,7 @@ describe("HomeLock.withLock", () => {
 });
 
 const hasFlockTool = spawnSync("flock", ["--version"]).status === 0;
-const hasFlock = (await loadFlock()) !== undefined;
+const hasFlock = (await loadFileLock()) !== undefined;
 if (!hasFlockTool) console.warn("skipped: flock(1) of util-linux is not installed");
 if (!hasFlock) console.warn("skipped: koffi has no binary for this platform");
 

@@ -5,14 +5,15 @@ import * as Fiber from "effect/Fiber";
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { quoteForShell } from "../src/errors/place.ts";
 import { HomeLock, layer } from "../src/storage/lock/index.ts";
-import { loadFlock } from "../src/storage/lock/flock.ts";
+import { loadFileLock } from "../src/storage/lock/flock.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 import { holder, openLock, said } from "./support/home-lock.ts";
 import { program, start } from "./support/start-program.ts";
 
 const isRoot = process.getuid?.() === 0;
-const hasFlock = (await loadFlock()) !== undefined;
+const hasFlock = (await loadFileLock()) !== undefined;
 
 /** An unprivileged user, for tests that root runs. */
 const NOBODY = 65_534;
@@ -47,7 +48,7 @@ describe("a lock file that cannot be used", () => {
           expect(yield* Effect.flip(operation)).toMatchObject({
             code: "LOGIN_HOME_LOCK_FAILED",
             message: `cannot lock ${path}: ${reason}`,
-            hint: `Run: ${command} ${path}`,
+            hint: `Run: ${command} ${quoteForShell(path)}`,
           });
       }),
   );
@@ -78,7 +79,7 @@ describe("a lock file that cannot be used", () => {
             {
               code: "LOGIN_HOME_LOCK_FAILED",
               message: `cannot lock ${path}: ${reason}`,
-              hint: `Run: ${command} ${path}`,
+              hint: `Run: ${command} ${quoteForShell(path)}`,
             },
           ]);
         }

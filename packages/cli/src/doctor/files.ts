@@ -2,9 +2,10 @@ import { overridingEnvVar } from "@agent-auth/login/config/environment";
 import { CredentialStore } from "@agent-auth/login/storage";
 import { CodexHomeUnusable, describeSource } from "@agent-auth/login/errors";
 import { HomeLock, layer as homeLock } from "@agent-auth/login/storage/lock";
+import type { OtherUsers } from "@agent-auth/login/storage/windows";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { type Stats, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Session, storeLayer } from "../session.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
@@ -13,7 +14,9 @@ const OTHERS_WRITE = 0o022;
 const OTHERS_READ_OR_WRITE = 0o077;
 
 /** The folder of `auth.json` and `config.toml`: whether it exists and who can change it. */
-export const checkHome = ({ environment }: Session): Check => {
+export const checkHome = Effect.fnUntraced(function* ({
+  environment,
+}: Session): Effect.fn.Return<Check> {
   const { path, explicit, notFound } = environment.codexHome;
   if (notFound !== undefined) {
     const { hint, message } = new CodexHomeUnusable({ reason: notFound });
@@ -27,10 +30,12 @@ export const checkHome = ({ environment }: Session): Check => {
     return ok("home", `${named} is not a folder: there is no configuration and nothing is stored`);
   if (stat === undefined)
     return ok("home", `${named} does not exist yet; it is created when something is stored`);
-  return hasModeBits(stat, OTHERS_WRITE)
+  if (process.platform === "win32")
+    return accessListCheck("home", path, yield* othersOnWindows(path, "write"));
+  return (stat.mode & OTHERS_WRITE) !== 0
     ? warn("home", `${named} can be changed by other users`, `chmod go-w ${path}`)
     : ok("home", named);
-};
+});
 
 /** Which `config.toml` applies; it was read before the checks started. */
 export const checkConfig = ({ environment, config }: Session): Check => {
@@ -42,19 +47,46 @@ export const checkConfig = ({ environment, config }: Session): Check => {
 };
 
 /** Who can read `auth.json`. */
-export const checkFileMode = ({ environment }: Session): Check => {
+export const checkFileMode = Effect.fnUntraced(function* ({
+  environment,
+}: Session): Effect.fn.Return<Check> {
   const { path: folder, notFound } = environment.codexHome;
   const path = join(folder, "auth.json");
   const stat = statOf(path);
   if (stat === undefined) return ok("file", `no ${notFound === undefined ? path : "auth.json"}`);
-  return hasModeBits(stat, OTHERS_READ_OR_WRITE)
+  if (process.platform === "win32")
+    return accessListCheck("file", path, yield* othersOnWindows(path, "any"));
+  return (stat.mode & OTHERS_READ_OR_WRITE) !== 0
     ? warn("file", `${path} can be read or changed by other users`, `chmod 600 ${path}`)
     : ok("file", `${path} is readable by its owner only`);
-};
+});
 
-/** Windows has no such bits; what Node reports there means nothing. */
-const hasModeBits = (stat: Stats, bits: number) =>
-  process.platform !== "win32" && (stat.mode & bits) !== 0;
+/** Windows has no modes; what Node reports there means nothing. */
+const othersOnWindows = (path: string, access: "any" | "write"): Effect.Effect<OtherUsers> =>
+  Effect.promise(async () => {
+    const { findOtherUsers } = await import("@agent-auth/login/storage/windows");
+    return findOtherUsers(path, access);
+  });
+
+/** The result of reading the access list of CODEX_HOME or of `auth.json` on Windows. */
+export const accessListCheck = (name: "file" | "home", path: string, found: OtherUsers): Check => {
+  if (found._tag === "Unknown")
+    return warn(
+      name,
+      `${path}: its access list was not read (${found.reason})`,
+      `To see who has access: icacls "${path}"`,
+    );
+  const [access, rights] = name === "home" ? ["changed", "(OI)(CI)F"] : ["read or changed", "F"];
+  if (found.users.length > 0)
+    return warn(
+      name,
+      `${path} can be ${access} by ${found.users.join(", ")}`,
+      // The numbers are the system and the administrators, whose names depend on the language of Windows.
+      `icacls "${path}" /inheritance:r /grant:r "%USERNAME%:${rights}" "*S-1-5-18:${rights}" "*S-1-5-32-544:${rights}"`,
+    );
+  const only = "only by its owner, administrators and the system";
+  return ok(name, name === "home" ? path : `${path} can be accessed ${only}`);
+};
 
 const statOf = (path: string) => {
   try {

@@ -15,6 +15,7 @@ import {
 import { type AuthDocument, encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
 import { contentVersion } from "./fingerprint.ts";
 import { assertOverwritable, overwriteFile } from "./fs/in-place.ts";
+import { onceNotInUse } from "./fs/in-use.ts";
 import { MAX_BYTES, readSmallFile } from "./fs/read.ts";
 import {
   PROBE_BYTES,
@@ -148,7 +149,7 @@ const removeTarget = async (
   await sweepTemporaries(held.path);
   if (held.stats === undefined) return false;
   try {
-    await unlink(held.path);
+    await onceNotInUse(() => unlink(held.path));
     await syncFolder(dirname(held.path));
   } catch (error) {
     if (systemCodeOf(error) !== "EBUSY" && !isMountPoint(path)) throw error;
@@ -161,7 +162,7 @@ const removeLink = async (path: string): Promise<void> => {
   const target = await resolveTarget(dirname(path), "remove");
   const link = { ...target, path: `${target.path}/auth.json` };
   await inHeldFolder(link, "remove", async (held) => {
-    await unlink(held.path);
+    await onceNotInUse(() => unlink(held.path));
     await syncFolder(dirname(held.path));
   });
 };

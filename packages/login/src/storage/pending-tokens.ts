@@ -8,6 +8,7 @@ import type {
   StoredDocument,
   StoreImplementation,
 } from "./credential-store.ts";
+import { isInUse } from "./fs/in-use.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { assertHomeLockHeld } from "./lock/held.ts";
 
@@ -115,10 +116,17 @@ const saveAgain = Schedule.upTo(
 
 const SETTLE_MS = 50;
 
-/** Other programs write in place, so a document that does not parse may be half written: it is read twice. */
+/**
+ * Other programs write in place, so a document that does not parse may be half written: it is read twice. On Windows, so is
+ * a file that cannot be opened: it may be being replaced.
+ */
 const loadSettled = (store: StoreImplementation): StoreImplementation["load"] =>
-  Effect.catchTag(store.load, "AuthJsonInvalid", () =>
-    Effect.andThen(Effect.sleep(SETTLE_MS), store.load),
+  Effect.catchIf(
+    store.load,
+    (error) =>
+      error._tag === "AuthJsonInvalid" ||
+      (error._tag === "StoreUnreadable" && isInUse(error.systemCode)),
+    () => Effect.andThen(Effect.sleep(SETTLE_MS), store.load),
   );
 
 /** Names a token pair without keeping it. An authority need not rotate refresh tokens, so both count. */

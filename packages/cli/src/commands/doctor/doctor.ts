@@ -61,11 +61,11 @@ const examineSession = Effect.fnUntraced(function* (session: Session, globals: G
   const [backend, provider] = yield* online;
   return [
     program,
-    checkHome(session),
+    yield* checkHome(session),
     checkConfig(session),
     keysCheck(explained),
     requirementsCheck(explained),
-    checkFileMode(session),
+    yield* checkFileMode(session),
     ...(yield* checkStoreAndEnvironment(session)),
     yield* checkLock(session),
     tls,

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { quoteForShell } from "../../errors/place.ts";
 import { StoreUnwritable } from "../../errors/store.ts";
 import { giveToFolderOwner, isRoot } from "../privilege.ts";
+import { onceNotInUse } from "./in-use.ts";
 import { systemCodeOf } from "./system-error.ts";
 import type { AuthFileTarget } from "./target.ts";
 
@@ -15,7 +16,7 @@ type Target = Pick<AuthFileTarget, "path" | "stats">;
 
 /**
  * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns, a power
- * failure does not undo the change. The new file has mode 0600; if root replaces another user's file, that user stays its
+ * failure does not undo the change. The new file has mode 0600, on Windows an access list for its owner; if root replaces another user's file, that user stays its
  * owner. Throws the system's error, with the old content unchanged and the temporary file removed. Throws
  * `StoreUnwritable` if the file was replaced and its folder could not be synced.
  */
@@ -23,9 +24,9 @@ export const replaceFile = async (target: Target, content: string | Uint8Array):
   const temporary = temporaryPath(target.path);
   try {
     await writeDurably(temporary, content, target);
-    await rename(temporary, target.path);
+    await onceNotInUse(() => rename(temporary, target.path));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await onceNotInUse(() => rm(temporary, { force: true })).catch(() => undefined);
     throw error;
   }
   await syncFolder(dirname(target.path)).catch(() => {
@@ -46,7 +47,8 @@ const writeDurably = async (
   // Does not follow a link that another process put there, and is not readable by others at any time.
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const flags = O_WRONLY | O_CREAT | O_EXCL | (constants.O_NOFOLLOW ?? 0);
-  const file = await open(path, flags, 0o600);
+  const isCreated = process.platform === "win32" && (await isCreatedPrivate(path));
+  const file = await open(path, isCreated ? O_WRONLY : flags, 0o600);
   try {
     await keepOwner(file, target);
     await file.writeFile(content, "utf8");
@@ -54,6 +56,14 @@ const writeDurably = async (
   } finally {
     await file.close();
   }
+};
+
+/** On Windows, modes mean nothing. Without koffi, the file inherits the access list of its folder. */
+const isCreatedPrivate = async (path: string): Promise<boolean> => {
+  const { createPrivateFile, loadWindowsFunctions } = await import("../windows/index.ts");
+  const windows = await loadWindowsFunctions();
+  if (windows !== undefined) createPrivateFile(windows, path);
+  return windows !== undefined;
 };
 
 /** If root replaces another user's file, the new file keeps its owner. */
@@ -99,7 +109,7 @@ export const probeFolder = async (target: Target): Promise<void> => {
 
 const removeProbe = async (probe: string, where: string): Promise<void> => {
   try {
-    await unlink(probe);
+    await onceNotInUse(() => unlink(probe));
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT") return;
     throw new StoreUnwritable({

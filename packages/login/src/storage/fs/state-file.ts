@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } f
 import { lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { controlOf, rootAccessProblem } from "../privilege.ts";
+import { onceNotInUse } from "./in-use.ts";
 import { replaceFile, sweepTemporaries } from "./replace.ts";
 
 /** Folder below CODEX_HOME for files that only agent-auth knows. Deleting it loses no sign-in. */
@@ -86,7 +87,8 @@ export const removeStateFiles = async (
     for (const file of (await readdir(parent)).filter((one) => name.test(one))) {
       const path = join(parent, file);
       const { mtimeMs } = await lstat(path);
-      if (olderThanMs <= 0 || Date.now() - mtimeMs >= olderThanMs) await rm(path);
+      if (olderThanMs <= 0 || Date.now() - mtimeMs >= olderThanMs)
+        await onceNotInUse(() => rm(path));
     }
   } catch {
     return; // such as a read-only home

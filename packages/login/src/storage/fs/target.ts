@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { quoteForShell } from "../../errors/place.ts";
 import { StoreUnwritable } from "../../errors/store.ts";
 import { controlOf, rootAccessProblem, isRoot, type PathControl, pinFolder } from "../privilege.ts";
+import { onceNotInUse } from "./in-use.ts";
 import { systemCodeOf } from "./system-error.ts";
 
 export type StoreOperation = StoreUnwritable["operation"];
@@ -170,9 +171,13 @@ export const assertReplaceable = async (target: AuthFileTarget): Promise<void> =
       systemCode: "EPERM",
     });
   // Opens the file instead of checking its mode: this also fails for an append-only file.
-  const file = await open(path, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0)).catch(
-    (error: unknown) => refuse("it is read-only", { systemCode: systemCodeOf(error) ?? "EACCES" }),
-  );
+  const flags = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
+  const file = await onceNotInUse(() => open(path, flags)).catch((error: unknown) => {
+    const systemCode = systemCodeOf(error) ?? "EACCES";
+    return refuse(systemCode === "EBUSY" ? "another program has it open" : "it is read-only", {
+      systemCode,
+    });
+  });
   await file.close();
 };
 

@@ -10,17 +10,37 @@ import type { TryFlock } from "./libc-flock.ts";
 import { lockFailed } from "./lock-file.ts";
 import { waitUntil } from "./wait.ts";
 
-// flock(2) is what Codex takes. POSIX and OFD locks do not conflict with it. koffi, which is optional, calls the C
-// library's through a prebuilt binary; without it programs that use agent-auth still exclude each other, but not Codex.
-// On Windows Codex locks with LockFileEx, which needs handles that Node does not give out.
+// flock(2) is what Codex takes, and LockFileEx on Windows. POSIX and OFD locks do not conflict with flock. koffi, which is
+// optional, calls them through a prebuilt binary; without it programs that use agent-auth still exclude each other, but
+// not Codex.
 
 /** Loads the C library's flock at the first use. */
 export const loadFlock = async (): Promise<TryFlock | undefined> =>
   (await import("./libc-flock.ts")).loading;
 
+/** A lock that ends when the number that `open` returns is closed, and with the process. */
+interface FileLock {
+  /** Creates the file if it is missing. */
+  readonly open: (path: string, control: PathControl) => number;
+  readonly tryLock: TryFlock;
+  readonly close: (opened: number) => void;
+}
+
+/** Returns the lock that Codex takes on this platform; `undefined` if koffi is missing. */
+export const loadFileLock = async (
+  platform: NodeJS.Platform = process.platform,
+): Promise<FileLock | undefined> => {
+  if (platform === "win32") {
+    const windows = await (await import("../windows/index.ts")).loadWindowsFunctions();
+    return windows && { open: windows.openToLock, tryLock: windows.tryLock, close: windows.close };
+  }
+  const tryLock = await loadFlock();
+  return tryLock && { open: openLockFile, tryLock, close: closeSync };
+};
+
 /**
- * Takes flock(2) on a file, which is created 0600 if it is missing, until the scope closes. False, without a lock, if
- * flock cannot be called or the file system does not support it.
+ * Takes Codex's lock on a file, which is created 0600 if it is missing, until the scope closes. False, without a lock, if
+ * the lock cannot be called or the file system does not support it.
  */
 export const acquireFlock = Effect.fnUntraced(function* ({
   control,
@@ -32,16 +52,16 @@ export const acquireFlock = Effect.fnUntraced(function* ({
   readonly control: PathControl;
   readonly maxWaitMs: number;
 }): Effect.fn.Return<boolean, HomeLockBusy | HomeLockFailed, Scope.Scope> {
-  const tryFlock = yield* Effect.promise(loadFlock);
-  if (tryFlock === undefined) return false;
+  const fileLock = yield* Effect.promise(() => loadFileLock());
+  if (fileLock === undefined) return false;
   // Registered before the lock is taken, so that an interruption in between cannot leave it taken: closing releases it.
-  const fd = yield* Effect.acquireRelease(
-    Effect.try({ try: () => openLockFile(path, control), catch: lockFailed(path) }),
-    (fd) => Effect.sync(() => closeSync(fd)),
+  const opened = yield* Effect.acquireRelease(
+    Effect.try({ try: () => fileLock.open(path, control), catch: lockFailed(path) }),
+    (opened) => Effect.sync(() => fileLock.close(opened)),
   );
   let isSupported = true;
   const attempt = Effect.sync(() => {
-    const answer = tryFlock(fd);
+    const answer = fileLock.tryLock(opened);
     isSupported = answer !== "unsupported";
     return answer !== "busy";
   });
