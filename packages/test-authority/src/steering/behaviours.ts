@@ -115,7 +115,11 @@ export class Behaviours {
 const oversized = (bytes: number): HttpResponse => ({
   status: 200,
   headers: { "content-type": "application/json" },
-  body: `{${" ".repeat(Math.max(0, bytes - 2))}}`,
+  body: Buffer.concat([
+    Buffer.from("{"),
+    Buffer.alloc(Math.max(0, bytes - 2), " "),
+    Buffer.from("}"),
+  ]),
 });
 
 type OnConnection = "hang" | "reset" | "resetReused" | "cut";
