@@ -63,6 +63,8 @@ const tasks = {
   demo: () => build() || node("playground/src/demo.ts"),
   try: () => build() || node("playground/src/try.ts"),
   api: () => build() || node("src/public-api/index.ts"),
+  /** One file for each target, in dist (packages/cli/executable). */
+  executable: () => build() || run("node", ["packages/cli/executable/main.ts", ...rest]),
   bench: () =>
     build() ||
     run("nx", [

@@ -22,7 +22,7 @@ export const lazyBuiltins = (): Plugin => ({
 
 const lazily = `const __lazily = (id) => {
   let loaded;
-  const load = () => (loaded ??= require(id));
+  const load = () => (loaded ??= process.getBuiltinModule(id));
   return new Proxy({}, {
     get: (_, key) => load()[key],
     has: (_, key) => key in load(),

@@ -30,6 +30,10 @@ export const thirdPartyLicenses = (fileName: string) => {
 
 const separator = `\n${"-".repeat(80)}\n\n`;
 
+/** Returns name and version of each package whose licence is in the file's text. */
+export const namesOfLicensed = (text: string): readonly string[] =>
+  text.split(separator).flatMap((part) => /^(\S+ \S+) \(.*\)$/mu.exec(part)?.[1] ?? []);
+
 const note = (packages: Map<string, string>, id: string) => {
   const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/u.exec(id)?.[0];
   if (folder === undefined) return;

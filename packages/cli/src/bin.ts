@@ -46,6 +46,7 @@ const privateCacheFolder = () => {
 
 const useCompileCache = () => {
   if (typeof enableCompileCache !== "function") return; // not in Deno
+  if (process.versions["bun"] !== undefined) return; // the executable holds what is compiled
   // The temporary folder of Windows is the user's own, and so is a folder that the user chose.
   if (process.env["NODE_COMPILE_CACHE"] || process.platform === "win32")
     return void enableCompileCache();

@@ -106,7 +106,8 @@ const startupLock = (path: string) =>
     );
   });
 
-const loadFlock = async () => (await import("@agent-auth/login/storage/lock/libc-flock")).loading;
+const loadFlock = async () =>
+  (await (await import("@agent-auth/login/storage/libc")).libc)?.tryFlock;
 
 /**
  * Whether the path is a socket on which no process listens. Codex leaves a link if it keeps its socket elsewhere. Fails if

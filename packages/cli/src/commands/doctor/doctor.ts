@@ -40,7 +40,9 @@ export const run = Effect.fnUntraced(function* ({ json, globals }: DoctorOptions
   return isFine ? exitCode.done : exitCode.failed;
 });
 
-const program = ok("program", `agent-auth ${version}, Node ${process.versions.node}`);
+const { bun, node } = process.versions;
+const runtime = bun === undefined ? `Node ${node}` : `Bun ${bun}`;
+const program = ok("program", `agent-auth ${version}, ${runtime}`);
 
 const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>
   openSession(globals).pipe(

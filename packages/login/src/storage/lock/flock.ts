@@ -6,7 +6,7 @@ import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
 import { giveToFolderOwner, type PathControl, pinFolder } from "../privilege.ts";
 import { systemCodeOf } from "../fs/system-error.ts";
 import type { AuthFileTarget } from "../fs/target.ts";
-import type { TryFlock } from "./libc-flock.ts";
+import type { TryFlock } from "../libc.ts";
 import { lockFailed } from "./lock-file.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -16,7 +16,7 @@ import { waitUntil } from "./wait.ts";
 
 /** Loads the C library's flock at the first use. */
 export const loadFlock = async (): Promise<TryFlock | undefined> =>
-  (await import("./libc-flock.ts")).loading;
+  (await (await import("../libc.ts")).libc)?.tryFlock;
 
 /** A lock that ends when the number that `open` returns is closed, and with the process. */
 interface FileLock {

@@ -1,0 +1,64 @@
+// npm run executable [-- --target <os>-<arch>[-musl] | all]: compiles the built program and Bun into one file for each target,
+// dist/agent-auth-<os>-<arch>[-musl][.exe], with its bill of materials (CycloneDX) and SHA256SUMS beside it.
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { compile, rehearse } from "./compile.ts";
+import { root } from "./packages.ts";
+import { makeSboms } from "./sbom.ts";
+import { stage } from "./stage.ts";
+import { hostTarget, type Target, targetsOf, UsageProblem } from "./targets.ts";
+
+const output = join(root, "dist");
+const work = join(root, "packages/cli/.results/executable");
+const { version }: { readonly version: string } = JSON.parse(
+  readFileSync(join(root, "packages/cli/package.json"), "utf8"),
+);
+
+const sha256 = (path: string): string =>
+  createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** What the host's executable calls first; the same for all targets, since their code is the same. */
+const makeOrder = (): string => {
+  const folder = join(work, "rehearsal");
+  stage(folder, hostTarget());
+  const executable = join(folder, hostTarget().file);
+  compile({ folder, target: hostTarget(), output: executable });
+  return rehearse(executable, folder);
+};
+
+const build = (wanted: readonly Target[]): void => {
+  mkdirSync(output, { recursive: true });
+  const order = makeOrder();
+  const sbomOf = makeSboms(version);
+  for (const target of wanted) {
+    const folder = join(work, target.name);
+    stage(folder, target);
+    const path = join(output, target.file);
+    compile({ folder, target, output: path, order });
+    writeFileSync(`${path}.cdx.json`, sbomOf(target, sha256(path)));
+    console.log(`dist/${target.file}  ${(statSync(path).size / 1e6).toFixed(0)} MB`);
+  }
+  copyFileSync(
+    join(root, "packages/cli/dist/THIRD-PARTY-LICENSES.txt"),
+    join(output, "agent-auth-third-party-licenses.txt"),
+  );
+  const files = readdirSync(output).filter((file) => file.startsWith("agent-auth-"));
+  const sums = files.toSorted().map((file) => `${sha256(join(output, file))}  ${file}\n`);
+  writeFileSync(join(output, "SHA256SUMS"), sums.join(""));
+};
+
+try {
+  build(targetsOf(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageProblem)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
