@@ -59,7 +59,7 @@ const libraries = isMacOS
 
 /** Bun calls the C library itself. An import of `bun:ffi` would stop the bundlers of other programs. */
 const withBun = (): Functions => {
-  const ffi: unknown = Reflect.apply(process.getBuiltinModule, process, ["bun:ffi"]);
+  const ffi: unknown = process.getBuiltinModule("bun:ffi");
   if (!isBunFfi(ffi)) throw new Error("Bun without bun:ffi");
   const peer = isMacOS ? "getpeereid" : "getsockopt";
   const location = isMacOS ? "__error" : "__errno_location";
