@@ -4,7 +4,7 @@ import { chown, mkdir, mkdtemp, realpath, rm, stat, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { binary, CliHome, ended } from "./support/cli.ts";
+import { agentAuth, CliHome, ended } from "./support/cli.ts";
 
 let authority: TestAuthority;
 let folder: string;
@@ -25,15 +25,17 @@ interface Process {
 }
 
 /** Runs the command line with these variables and no others. */
-const run = (args: readonly string[], { env, stdin, ...process_ }: Process) =>
-  ended(
-    spawn(process.execPath, [binary, ...args], {
+const run = (args: readonly string[], { env, stdin, ...process_ }: Process) => {
+  const [program, ...words] = agentAuth;
+  return ended(
+    spawn(program, [...words, ...args], {
       env: { PATH: process.env["PATH"] ?? "", ...env },
       stdio: ["pipe", "pipe", "pipe"],
       ...process_,
     }),
     stdin === undefined ? {} : { stdin },
   );
+};
 
 const apiKey = { CODEX_API_KEY: "sk-proj-1234567890ABCDE" };
 const statusOfKey = "API key configured - sk-proj-***ABCDE\n";
@@ -247,7 +249,7 @@ console.log(config.chatgptBaseUrl, config.modelProvider);`,
     const override = ["-c", "chatgpt_base_url=https://self.example/api"];
     const one = await run(["exec", ...override, "--", ...libraryProgram], { env, cwd });
     expect([one.stderr, one.stdout]).toEqual(["", "https://self.example/api file\n"]);
-    const nested = [process.execPath, binary, "exec", "-c", "model_provider=inner", "--"];
+    const nested = [...agentAuth, "exec", "-c", "model_provider=inner", "--"];
     const two = await run(["exec", ...override, "--", ...nested, ...libraryProgram], { env, cwd });
     expect([two.stderr, two.stdout]).toEqual(["", "https://self.example/api inner\n"]);
   });

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { binary, CliHome } from "./support/cli.ts";
+import { agentAuth, CliHome } from "./support/cli.ts";
 
 let authority: TestAuthority;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ const toFullDisk = (home: CliHome, args: readonly string[]) =>
 
 const inShell = async (home: CliHome, line: string, args: readonly string[]) => {
   const env = home.env({ CODEX_AGENT_IDENTITY: await authority.mintAgentIdentityJwt() });
-  const child = spawn("bash", ["-c", line, process.execPath, binary, ...args], {
+  const child = spawn("bash", ["-c", line, ...agentAuth, ...args], {
     env,
     stdio: ["pipe", "ignore", "pipe"],
   });
@@ -87,11 +87,10 @@ describe.skipIf(!existsSync("/dev/full"))("a disk that is full", () => {
 
   it("does not change the exit code if it is stderr's", async () => {
     await using home = await CliHome.make();
-    const child = spawn(
-      "bash",
-      ["-c", `exec "$0" "$@" 2> /dev/full`, process.execPath, binary, "no-such"],
-      { env: home.env(), stdio: "ignore" },
-    );
+    const child = spawn("bash", ["-c", `exec "$0" "$@" 2> /dev/full`, ...agentAuth, "no-such"], {
+      env: home.env(),
+      stdio: "ignore",
+    });
     expect(await new Promise((resolve) => child.once("close", resolve))).toBe(2);
   });
 });

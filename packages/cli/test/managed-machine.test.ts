@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { CliHome } from "./support/cli.ts";
-import { agentAuth, codex, missingNamespace, onMachine } from "./support/machine.ts";
+import { agentAuth, CliHome } from "./support/cli.ts";
+import { codex, missingNamespace, onMachine } from "./support/machine.ts";
 
 if (missingNamespace !== undefined) console.warn(`skipped: ${missingNamespace}`);
 

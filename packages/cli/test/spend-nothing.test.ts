@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import { chatgptSignIn } from "./support/chatgpt-sign-in.ts";
-import { binary, CliHome, ended, type Ended } from "./support/cli.ts";
+import { agentAuth, CliHome, ended, type Ended } from "./support/cli.ts";
 
 const setUp = async () => {
   const authority = await startTestAuthority();
@@ -115,7 +115,7 @@ const tokenInMount = async (
   await mkdir(folder);
   await writeFile(given, JSON.stringify(signIn), { mode: 0o600 });
   const script = `mount --bind ${option} "$1" "$2" && shift 2 && exec "$@"`;
-  const words = [given, home.authFile, process.execPath, binary, "token"];
+  const words = [given, home.authFile, ...agentAuth, "token"];
   const child = spawn("unshare", ["-m", "sh", "-c", script, "sh", ...words], {
     env: home.env(),
     stdio: ["pipe", "pipe", "pipe"],

@@ -5,7 +5,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { binary, CliHome } from "./support/cli.ts";
+import { agentAuth, CliHome } from "./support/cli.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const pages = [
@@ -130,7 +130,7 @@ const workshop = async () => {
   await mkdir(join(home.path, "bin"));
   await mkdir(cwd);
   const shim = join(home.path, "bin/agent-auth");
-  await writeFile(shim, `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`);
+  await writeFile(shim, `#!/bin/sh\nexec ${agentAuth.map((word) => `'${word}'`).join(" ")} "$@"\n`);
   await chmod(shim, 0o755);
   const account = authority.createAccount({ email: "demo@example.com", planType: "pro" });
   await writeFile(join(cwd, "agent.jwt"), await authority.mintAgentIdentityJwt({ account }));

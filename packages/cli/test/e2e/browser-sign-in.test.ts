@@ -277,7 +277,9 @@ describe("agent-auth login", () => {
       `const wait = globalThis.setTimeout;
        globalThis.setTimeout = (run, ms, ...rest) => wait(run, ms > 600_000 ? 1_000 : ms, ...rest);`,
     );
-    await using running = login({ env: { NODE_OPTIONS: `--require ${hurry}` } });
+    await using running = login({
+      env: { NODE_OPTIONS: `--require ${hurry}`, BUN_OPTIONS: `--preload=${hurry}` },
+    });
     await addressOf(running);
     expect(await running.exit).toBe(1);
     expect(running.said()).toMatch(

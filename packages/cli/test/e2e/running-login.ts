@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { binary, type CliHome } from "../support/cli.ts";
+import { agentAuth, type CliHome } from "../support/cli.ts";
 
 /** A `login` that a person is in the middle of. Disposing of it kills what is left. */
 export interface RunningLogin extends AsyncDisposable {
@@ -33,7 +33,7 @@ export const startLogin = (
   args: readonly string[],
   { env = {}, columns }: LoginOptions = {},
 ): RunningLogin => {
-  const words = [process.execPath, binary, "login", ...args];
+  const words = [...agentAuth, "login", ...args];
   const [program = "", ...rest] = columns === undefined ? words : inTerminal(words, columns);
   const variables = { ...home.env({ BROWSER: "none", TERM: "xterm", ...env }), SHELL: "/bin/sh" };
   const child = spawn(program, rest, { env: variables, stdio: ["pipe", "pipe", "pipe"] });

@@ -7,7 +7,26 @@ import { join } from "node:path";
 /** The built launcher; `npm run build` makes it, and nx does so before every test. */
 export const binary = join(import.meta.dirname, "../../dist/agent-auth.cjs");
 
-if (!existsSync(binary)) throw new Error("dist is missing: run `npm run build` in packages/cli");
+/** The program that the tests run, if it is not the launcher: the executable of `npm run executable`. */
+const executable = process.env["AGENT_AUTH_BINARY"] || undefined;
+
+if (!existsSync(executable ?? binary))
+  throw new Error(
+    executable === undefined
+      ? "dist is missing: run `npm run build` in packages/cli"
+      : `AGENT_AUTH_BINARY does not exist: ${executable}`,
+  );
+
+/** The words that start agent-auth. */
+export const agentAuth: readonly [string, ...string[]] =
+  executable === undefined ? [process.execPath, binary] : [executable];
+
+/** Why a test of what only the Node build has is skipped; `undefined` if that build is tested. */
+export const notNodeBuild: string | undefined =
+  executable === undefined ? undefined : "AGENT_AUTH_BINARY names an executable";
+
+/** The end of the title of such a test. */
+export const ofNodeBuild: string = notNodeBuild === undefined ? "" : ` (skipped: ${notNodeBuild})`;
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -58,7 +77,8 @@ export class CliHome implements AsyncDisposable {
   }
 
   spawn(args: readonly string[], options: CliOptions = {}) {
-    return spawn(process.execPath, [binary, ...args], {
+    const [program, ...words] = agentAuth;
+    return spawn(program, [...words, ...args], {
       env: this.env(options.env),
       stdio: ["pipe", "pipe", "pipe"],
     });

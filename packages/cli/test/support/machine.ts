@@ -4,7 +4,6 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { tmpdir } from "node:os";
 import { onTestFinished } from "vitest";
-import { binary } from "./cli.ts";
 
 // `/etc/codex` is made in a private mount namespace, over a copy of `/etc` in memory: nothing else on the machine sees it.
 
@@ -70,8 +69,6 @@ export const missingNamespace = ((): string | undefined => {
     rmSync(folder, { recursive: true, force: true });
   }
 })();
-
-export const agentAuth: readonly string[] = [process.execPath, binary];
 
 /** The first version of Codex whose rules these tests hold. */
 const neededMinor = 171;

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { onTestFinished } from "vitest";
-import { binary, ended } from "./cli.ts";
+import { agentAuth, ended } from "./cli.ts";
 
 const codex = process.env["CODEX_BINARY"];
 
@@ -73,7 +73,7 @@ export const openCodexHome = async (config = "", env: Readonly<Record<string, st
   return { authority, home, identity, run, start };
 };
 
-export const ours: readonly string[] = [process.execPath, binary];
+export const ours: readonly string[] = agentAuth;
 export const theirs: readonly string[] = [codex ?? ""];
 
 /** `codex exec` with one short prompt. */

@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
-import { binary, type CliHome } from "./cli.ts";
+import { agentAuth, type CliHome } from "./cli.ts";
 
 const run = promisify(execFile);
 
@@ -21,7 +21,7 @@ export class Terminal implements AsyncDisposable {
   static async start(home: CliHome, args: readonly string[], options: TerminalOptions = {}) {
     const terminal = new Terminal();
     const env = { ...home.env(options.env), TERM: "xterm-256color" };
-    const words = [process.execPath, binary, ...args].map(quoted).join(" ");
+    const words = [...agentAuth, ...args].map(quoted).join(" ");
     const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
     const line = `env -i ${variables.join(" ")} ${words}; echo "[exit $?]"; exec sleep 600`;
     const size = ["-x", String(options.columns ?? 100), "-y", "40"];
