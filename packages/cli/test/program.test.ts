@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
 import { commands } from "../src/commands/table.ts";
-import { agentAuth, binary, CliHome, notNodeBuild, ofNodeBuild } from "./support/cli.ts";
+import { agentAuth, binary, CliHome, isExecutable, nodeBuildOnly } from "./support/cli.ts";
 
 const manifest: { readonly version: string } = JSON.parse(
   readFileSync(join(import.meta.dirname, "../package.json"), "utf8"),
@@ -77,8 +77,9 @@ describe("agent-auth", () => {
     expect(costly.filter((name) => loaded.includes(`NativeModule ${name}`))).toEqual([]);
   });
 
-  const keepsNone = process.platform === "win32" || notNodeBuild !== undefined;
-  describe.skipIf(keepsNone)(`keeps compiled code${ofNodeBuild}`, () => {
+  const keepsNone = process.platform === "win32" || isExecutable;
+  const why = nodeBuildOnly("the executable holds what is compiled");
+  describe.skipIf(keepsNone)(`keeps compiled code${why}`, () => {
     it("in its own folder, for this user alone", async () => {
       await using home = await CliHome.make();
       await status(home);

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { CliError } from "../errors/cli-error.ts";
+import { isBun } from "../version.ts";
 import { forward, type ForwardContext, sendError } from "./forward.ts";
 import { answerHealthCheck } from "./health.ts";
 import { listenOn } from "./listener.ts";
@@ -59,6 +60,8 @@ const start = (options: ProxyServerOptions): Effect.Effect<Running, CliError> =>
       headersTimeout: 30_000,
       connectionsCheckingInterval: 5_000,
       requestTimeout: 0, // a body may stream for as long as the provider reads it
+      // Bun parses no request on a connection that is handed back to it, as `readAgain` does.
+      ...(isBun && { shouldUpgradeCallback: asksForWebSocket }),
     });
     // Older Node versions drop headers above a maximum number. The guard must see all headers.
     server.maxHeadersCount = 0;

@@ -21,12 +21,11 @@ if (!existsSync(executable ?? binary))
 export const agentAuth: readonly [string, ...string[]] =
   executable === undefined ? [process.execPath, binary] : [executable];
 
-/** Why a test of what only the Node build has is skipped; `undefined` if that build is tested. */
-export const notNodeBuild: string | undefined =
-  executable === undefined ? undefined : "AGENT_AUTH_BINARY names an executable";
+/** Whether the executable is tested instead of the Node build. */
+export const isExecutable = executable !== undefined;
 
-/** The end of the title of such a test. */
-export const ofNodeBuild: string = notNodeBuild === undefined ? "" : ` (skipped: ${notNodeBuild})`;
+/** The end of the title of a test that does not apply to the executable. */
+export const nodeBuildOnly = (why: string): string => (isExecutable ? ` (skipped: ${why})` : "");
 
 export interface Ended {
   readonly exitCode: number | null;

@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect";
-import { constants, openSync } from "node:fs";
+import { constants, createReadStream, openSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CliError } from "../../errors/cli-error.ts";
 import { inputFileError } from "../../input-file.ts";
+import { isBun } from "../../version.ts";
 import { type Field, fieldsToJson, resolveFields } from "./fields.ts";
 
 /** Where the body of a request comes from. */
@@ -57,9 +58,10 @@ const openFile = (path: string) =>
 
 /**
  * Opens a named pipe (`--input <(jq …)`). If it were read as a file, a thread would wait for its writer, and the process
- * could not exit before that, not even on Ctrl-C.
+ * could not exit before that, not even on Ctrl-C. Bun does not wait for its threads, and has no `Socket` for a descriptor.
  */
 const openPipe = async (path: string): Promise<Readable> => {
+  if (isBun) return createReadStream(path);
   const { Socket } = await import("node:net");
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Socket({ fd, readable: true, writable: false });
