@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { loadSqlite } from "@agent-auth/agent-identity/sqlite/load";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
@@ -55,21 +56,6 @@ export const acquireSqliteLock = Effect.fnUntraced(function* (
     }).pipe(Effect.andThen(maxWaitMs > firstMs ? wait(maxWaitMs - firstMs) : Effect.fail(busy))),
   );
 });
-
-/**
- * Node 22 prints an ExperimentalWarning when node:sqlite is loaded. This lock uses a part of it that does not change,
- * and a library must not write to stderr, so this one warning is dropped. The module loads synchronously, so no other
- * warning can be.
- */
-const loadSqlite = () => {
-  const emitWarning = Object.getOwnPropertyDescriptor(process, "emitWarning");
-  process.emitWarning = () => {};
-  try {
-    return process.getBuiltinModule("node:sqlite");
-  } finally {
-    if (emitWarning !== undefined) Object.defineProperty(process, "emitWarning", emitWarning);
-  }
-};
 
 // Only ever with O_EXCL: opening and closing the file of a lock that this process holds would end that lock (POSIX).
 const createLockFile = (path: string): void => {
