@@ -81,6 +81,8 @@ const tasks = {
     environment.AGENT_AUTH_PROOF = "1";
     return run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
   },
+  /** Tests of Windows programs (tools/src/wine). */
+  wine: () => build() || node("src/wine/index.ts"),
   /** All but the heavy files, which are left to npm run proof (vitest.shared.ts). */
   test: () => {
     environment.AGENT_AUTH_PROOF = "0";

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs missing Debian packages: tools/debian-packages.sh [package...]
-# Default: all packages that tests use. Tests without theirs are skipped and print this command.
+# Installs missing Debian packages: tools/debian-packages.sh [--wine | package...]
+# Default: all packages that tests use. --wine: those of npm run wine. Tests without theirs are skipped and print this command.
 # Needs root, or sudo without a password, if something is missing. Exits with an error if it cannot install them.
 set -eu
 
+[ "${1-}" != --wine ] || set -- wine wine64 gcc-mingw-w64-x86-64-win32
 [ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl \
-  postgresql redis-server
+  postgresql redis-server ntfs-3g
 
 missing=""
 for package in "$@"; do

@@ -11,6 +11,7 @@ const programs = [
   "dbus-run-session",
   "fish",
   "gnome-keyring-daemon",
+  "lowntfs-3g",
   "psql",
   "redis-server",
   "tmux",
