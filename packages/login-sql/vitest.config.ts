@@ -1,4 +1,6 @@
 import { defineProject, mergeConfig } from "vitest/config";
-import shared from "../../vitest.shared.ts";
+import shared, { withHeavyFiles } from "../../vitest.shared.ts";
 
-export default mergeConfig(shared, defineProject({ test: { name: "login-sql" } }));
+const config = mergeConfig(shared, defineProject({ test: { name: "login-sql" } }));
+
+export default withHeavyFiles(config, ["storm"]);
