@@ -79,7 +79,8 @@ const tasks = {
   /** The heavy tests at their full size (tools/src/proof.ts). */
   proof: () => {
     environment.AGENT_AUTH_PROOF = "1";
-    return run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
+    const status = run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
+    return run("node", [join("tools", "src/test-summary.ts"), "proof"]) || status;
   },
   /** Tests of Windows programs (tools/src/wine). */
   wine: () => build() || node("src/wine/index.ts"),

@@ -1,4 +1,5 @@
-// Prints at the end of npm test how many tests ran in each package, and which were skipped: Nx does not.
+// Prints at the end of npm test and npm run proof how many tests ran in each package, and which were skipped: Nx does not.
+// Its argument is the name of the reports, tests or proof.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
@@ -14,10 +15,11 @@ const Results = z.object({
 });
 
 const root = resolve(import.meta.dirname, "../..");
+const report = process.argv[2] ?? "tests";
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 const countOf = (dir: string) => {
-  const path = join(dir, ".results/tests.json");
+  const path = join(dir, `.results/${report}.json`);
   if (!existsSync(path)) return null;
   const { testResults } = Results.parse(JSON.parse(readFileSync(path, "utf8")));
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
@@ -42,7 +44,7 @@ for (const manifest of globSync("{packages/*,tools,tools/playground,examples}/vi
   const name = dirname(manifest);
   const count = countOf(join(root, name));
   if (count === null) {
-    console.log(`${name}: no results`);
+    if (report === "tests") console.log(`${name}: no results`);
     continue;
   }
   const { passed, failed, skipped } = count;
