@@ -36,7 +36,7 @@ const launcherLoadsSiblings: Plugin = {
  * larger, by everything that both use (docs/decisions/0088-shared-store-in-a-bundle-of-its-own.md).
  */
 const siblings: ReadonlyMap<string, string> = new Map([
-  ["undici", "./undici.cjs"],
+  ["undici/index.js", "./undici.cjs"],
   ["@grpc/grpc-js", "./grpc.cjs"],
   ["./shared-store.ts", "./shared-store.cjs"],
 ]);

@@ -181,6 +181,10 @@ const pinned: ReadonlyArray<readonly [AgentIdentityError, string]> = [
     new errors.AgentRegistrationResponseMalformed({ problem: "x" }),
     "failed to decode agent registration response: x",
   ],
+  [
+    new errors.DispatcherNotSupported({ reason: "olderDispatcher" }),
+    "the dispatcher belongs to another version of undici than these packages",
+  ],
   [new errors.ClientClosed(), "this agent identity client is closed"],
   [new errors.NodeTooOld("20.19.0"), "@agent-auth needs Node 22.19 or later; this is 20.19.0"],
 ];
@@ -194,6 +198,7 @@ const remedies: Readonly<Record<AgentIdentityError["_tag"], Remedy>> = {
   HttpInsecureUrl: "fixConfig",
   HttpRequestInvalid: "fixInput",
   HttpConfigurationInvalid: "fixEnvironment",
+  DispatcherNotSupported: "fixInput",
   BaseUrlInvalid: "fixConfig",
   BaseUrlInsecure: "fixConfig",
   PathSegmentInvalid: "fixInput",

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 /** Imports a module of this package in a process that reports another version of Node. */
-const importOn = (node: string, module: string) => {
+const importOn = (node: string, module: string, more: object = {}) => {
   const path = join(import.meta.dirname, "../src", module);
-  const script = `Object.defineProperty(process, "versions", { value: { node: "${node}" } });
+  const script = `Object.defineProperty(process, "versions", { value: ${JSON.stringify({ node, ...more })} });
     import(${JSON.stringify(path)}).then(
       () => console.log("imported"),
       ({ name, code, message, hint, remedy, found }) =>
@@ -33,6 +33,19 @@ describe("an import by a Node that is too old", () => {
       remedy: "fixEnvironment",
       found: node,
     });
+  });
+
+  it.each([
+    ["Bun", "1.2.0", "22.6.0"],
+    ["Deno", "2.0.0", "20.11.1"],
+  ])("names %s %s, which is compatible with Node %s", (name, version, node) => {
+    expect(JSON.parse(importOn(node, "index.ts", { [name.toLowerCase()]: version }))).toMatchObject(
+      {
+        message: `@agent-auth needs Node 22.19 or later; this is ${name} ${version}, which is compatible with Node ${node}`,
+        hint: `Install a newer ${name}.`,
+        found: node,
+      },
+    );
   });
 
   it.each(["22.19.0", "24.0.0"])("succeeds on Node %s", (node) => {

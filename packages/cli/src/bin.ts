@@ -69,10 +69,14 @@ const start = () => {
   }
 };
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const { bun, deno, node } = process.versions;
+const [major = 0, minor = 0] = node.split(".").map(Number);
 const isTooOld = major < 22 || (major === 22 && minor < 19);
 if (argv.length === 1 && (first === "--version" || first === "-V")) tellVersion();
 else if (isTooOld) {
-  tell(`agent-auth needs Node 22.19 or later; this is ${process.version}. Install a newer Node.`);
+  const [name, own] = bun ? ["Bun", bun] : ["Deno", deno];
+  const what = own ? `${name} ${own}, which is compatible with Node ${node}` : `v${node}`;
+  const newer = own ? name : "Node";
+  tell(`agent-auth needs Node 22.19 or later; this is ${what}. Install a newer ${newer}.`);
   process.exitCode = 1;
 } else start();

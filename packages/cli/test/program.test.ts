@@ -113,6 +113,20 @@ describe("agent-auth", () => {
     },
   );
 
+  it.each([
+    ["Bun", "1.2.0", "22.6.0"],
+    ["Deno", "2.0.0", "20.11.1"],
+  ])(
+    "says that %s %s is too old, by the Node that it is compatible with",
+    (name, version, node) => {
+      const { status, stderr } = runOnNode(node, ["login"], { [name.toLowerCase()]: version });
+      expect(stderr).toBe(
+        `agent-auth needs Node 22.19 or later; this is ${name} ${version}, which is compatible with Node ${node}. Install a newer ${name}.\n`,
+      );
+      expect(status).toBe(1);
+    },
+  );
+
   it.each(["22.19.0", "24.0.0", "30.1.0"])("runs on Node %s", (node) => {
     const { status, stderr } = runOnNode(node, ["help", "login"]);
     expect([status, stderr]).toEqual([0, ""]);
@@ -125,8 +139,8 @@ describe("agent-auth", () => {
 });
 
 /** The launcher in a process that claims to be another version of Node. */
-const runOnNode = (node: string, args: readonly string[]) => {
-  const claim = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${node}" } });
+const runOnNode = (node: string, args: readonly string[], more: object = {}) => {
+  const claim = `Object.defineProperty(process, "versions", { value: { ...process.versions, ...${JSON.stringify({ node, ...more })} } });
     Object.defineProperty(process, "version", { value: "v${node}" });`;
   const script = `${claim} process.argv.splice(1, 0, "x"); require(${JSON.stringify(binary)})`;
   return spawnSync(process.execPath, ["-e", script, "--", ...args], { encoding: "utf8" });

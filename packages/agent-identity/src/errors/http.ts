@@ -120,6 +120,33 @@ export class HttpConfigurationInvalid extends Data.TaggedError(
   }
 }
 
+/** A dispatcher, or a fetch that uses one, does not belong to an undici that works with that of these packages. */
+export class DispatcherNotSupported extends Data.TaggedError("DispatcherNotSupported")<{
+  readonly reason:
+    | "notADispatcher"
+    /** Its version of undici is 6 or older. */
+    | "olderDispatcher"
+    /** The fetch, or another function that sends, belongs to undici 6 or older. */
+    | "olderFetch";
+}> {
+  readonly code = "AGENT_IDENTITY_DISPATCHER_NOT_SUPPORTED";
+  readonly remedy: Remedy = "fixInput";
+  get hint() {
+    if (this.reason === "olderFetch") return "Use undici's own fetch, or setGlobalDispatcher.";
+    const onBun = 'On Bun, import undici as "undici/index.js", because Bun replaces "undici".';
+    return `Create it with undici 7 or later.${this.reason === "notADispatcher" ? ` ${onBun}` : ""}`;
+  }
+  override get message() {
+    return dispatcherMessages[this.reason];
+  }
+}
+
+const dispatcherMessages = {
+  notADispatcher: "the dispatcher cannot send requests: it is not one of undici",
+  olderDispatcher: "the dispatcher belongs to another version of undici than these packages",
+  olderFetch: "this fetch belongs to another version of undici than the dispatcher",
+} as const;
+
 /** Why there is no response. A response of any status is not an error. */
 export type HttpTransportError =
   | HttpTimedOut

@@ -2,7 +2,7 @@ export * from "./node-version.ts"; // first: checks the version of Node before a
 import * as Data from "effect/Data";
 import type { AgentKeyError, StoredAgentIdentityInvalid } from "./agent.ts";
 import type { AssertionError } from "./assertion.ts";
-import type { HttpTransportError } from "./http.ts";
+import type { DispatcherNotSupported, HttpTransportError } from "./http.ts";
 import type { JwksError } from "./jwks.ts";
 import type { JwtVerificationError } from "./jwt.ts";
 import type { NodeTooOld } from "./node-version.ts";
@@ -35,6 +35,7 @@ export class ClientClosed extends Data.TaggedError("ClientClosed") {
  */
 export type AgentIdentityError =
   | HttpTransportError
+  | DispatcherNotSupported
   | JwksError
   | JwtVerificationError
   | AgentKeyError

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Undici from "undici";
 import {
+  DispatcherNotSupported,
   HttpBodyTooLarge,
   HttpConfigurationInvalid,
   HttpConnectionFailed,
@@ -36,6 +37,63 @@ export interface UndiciTransportOptions {
   readonly allowInsecureHttp?: boolean;
 }
 
+/**
+ * Loads undici. Every package loads it here, and by its file: Bun replaces the bare name with a stub whose dispatchers
+ * cannot send, and its fetch and WebSocket with its own.
+ *
+ * @example
+ * ```ts
+ * import { importUndici } from "@agent-auth/agent-identity/http/undici";
+ *
+ * const { Agent } = await importUndici();
+ * await new Agent({ connections: 4 }).close();
+ * ```
+ */
+export const importUndici = (): Promise<typeof Undici> => import("undici/index.js");
+
+/**
+ * Returns the value if it is a dispatcher. Throws `DispatcherNotSupported` if it is not, such as an instance of Bun's stubs.
+ * Whether a dispatcher works with this undici shows when it sends: see `explainDispatcherError`.
+ *
+ * @example
+ * ```ts
+ * import { checkedDispatcher, importUndici } from "@agent-auth/agent-identity/http/undici";
+ *
+ * const { Agent } = await importUndici();
+ * checkedDispatcher(new Agent());
+ * ```
+ */
+export const checkedDispatcher = (value: unknown): Undici.Dispatcher => {
+  if (isDispatcher(value)) return value;
+  throw new DispatcherNotSupported({ reason: "notADispatcher" });
+};
+
+const isDispatcher = (value: unknown): value is Undici.Dispatcher =>
+  typeof Reflect.get(Object(value), "dispatch") === "function";
+
+/**
+ * Returns the reason in words, a `DispatcherNotSupported`, if undici failed because a dispatcher of undici 6 or older does
+ * not know the methods of today's handlers; otherwise the error as it is.
+ *
+ * @example
+ * ```ts
+ * import { explainDispatcherError } from "@agent-auth/agent-identity/http/undici";
+ *
+ * const error = new TypeError("fetch failed");
+ * explainDispatcherError(error) === error; // true
+ * ```
+ */
+export const explainDispatcherError = (error: unknown): unknown =>
+  wantsOlderHandler(error) || (error instanceof Error && wantsOlderHandler(error.cause))
+    ? new DispatcherNotSupported({ reason: "olderDispatcher" })
+    : error;
+
+const wantsOlderHandler = (error: unknown): boolean =>
+  error instanceof Error &&
+  "code" in error &&
+  error.code === "UND_ERR_INVALID_ARG" &&
+  /^invalid on(?:Connect|Error|Headers|Upgrade) method$/.test(error.message);
+
 const defaultMaxBodyBytes = 1_048_576;
 
 const errorCodeOf = (cause: unknown): string => {
@@ -53,13 +111,14 @@ const isDescribed = (
 /** undici's own errors can quote what was sent, so only their code is kept. */
 const toTransportError = (
   facts: { readonly method: string; readonly url: string; readonly status?: number },
-  cause: unknown,
+  thrown: unknown,
 ): HttpTransportError => {
+  const cause = explainDispatcherError(thrown);
   if (!isDescribed(cause)) {
     return new HttpConnectionFailed({ ...facts, reason: errorCodeOf(cause) });
   }
   const { code: causeCode, hint, message: reason, remedy } = cause;
-  return remedy === "fixEnvironment"
+  return remedy === "fixEnvironment" || remedy === "fixInput"
     ? new HttpConfigurationInvalid({ reason, hint, remedy, causeCode })
     : new HttpConnectionFailed({ ...facts, reason, hint, remedy, causeCode });
 };
@@ -114,7 +173,13 @@ const sendOnce = Effect.fnUntraced(function* ({
   let begun: { readonly status: number } | undefined;
   const response = yield* Effect.tryPromise({
     try: async (signal) => {
-      const options = { method, headers, dispatcher, signal, ...timeouts };
+      const options = {
+        method,
+        headers,
+        dispatcher: checkedDispatcher(dispatcher),
+        signal,
+        ...timeouts,
+      };
       const sent = await undici.request(url, body === undefined ? options : { ...options, body });
       begun = { status: sent.statusCode };
       return { ...sent, text: await readBody(sent.body, maxBodyBytes) };
@@ -156,7 +221,7 @@ const runFor = Effect.fnUntraced(function* (durationMs: number) {
 });
 
 const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
-  const undici = yield* Effect.promise(() => import("undici"));
+  const undici = yield* Effect.promise(importUndici);
   const dispatcher =
     options.dispatcher ??
     (yield* Effect.acquireRelease(

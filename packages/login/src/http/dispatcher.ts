@@ -1,4 +1,5 @@
 import { maxResponseHeaderBytes } from "@agent-auth/agent-identity/http";
+import { importUndici } from "@agent-auth/agent-identity/http/undici";
 import { isLoopbackHost } from "@agent-auth/agent-identity/urls";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
@@ -51,7 +52,7 @@ const limits = { maxHeaderSize: maxResponseHeaderBytes };
 export const makeDispatcher = Effect.fnUntraced(function* (
   environment: NetworkEnvironment,
 ): Effect.fn.Return<Dispatcher, CaBundleUnusable | ProxyUnusable, Scope.Scope> {
-  const undici = yield* Effect.promise(() => import("undici"));
+  const undici = yield* Effect.promise(importUndici);
   const { allProxy, caBundle, noProxy } = environment;
   const tls = caBundle === undefined ? {} : { secureContext: yield* loadSecureContext(caBundle) };
   const direct = yield* closedWithScope(

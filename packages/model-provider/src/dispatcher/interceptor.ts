@@ -1,3 +1,5 @@
+import { DispatcherNotSupported } from "@agent-auth/agent-identity/errors";
+import { explainDispatcherError } from "@agent-auth/agent-identity/http/undici";
 import type { Dispatcher } from "undici";
 import { assertMethodAllowed, dispatchesToProvider } from "../requests/destination.ts";
 import { type RequestOptions, requestTools } from "../requests/options.ts";
@@ -18,7 +20,14 @@ export const makeInterceptor = (
     assertMethodAllowed(request.method);
     return true;
   };
-  return (dispatch) => {
+  return (inner) => {
+    const dispatch: Dispatcher.Dispatch = (request, handler) => {
+      try {
+        return inner(request, handler);
+      } catch (error) {
+        throw explainDispatcherError(error);
+      }
+    };
     const tools: DispatchTools = {
       ...shared,
       dispatch,
@@ -42,13 +51,11 @@ export const makeInterceptor = (
 };
 
 /**
- * Throws `TypeError` for a handler of an older undici, such as that of Node's built-in fetch. Its methods have other
+ * Throws `DispatcherNotSupported` for a handler of an older undici, such as that of Node's built-in fetch. Its methods have other
  * names, so without this check the caller would wait forever. undici itself checks only the handler that it is given,
  * which is the one of this package.
  */
 const assertSupported = (handler: Dispatcher.DispatchHandler): void => {
   if (handler.onRequestStart === undefined || handler.onResponseError === undefined)
-    throw new TypeError(
-      "this fetch belongs to another version of undici than the dispatcher: use undici's own fetch, or setGlobalDispatcher",
-    );
+    throw new DispatcherNotSupported({ reason: "olderFetch" });
 };

@@ -1,4 +1,4 @@
-import type { Remedy } from "@agent-auth/agent-identity/errors";
+import type { DispatcherNotSupported, Remedy } from "@agent-auth/agent-identity/errors";
 import * as Data from "effect/Data";
 
 /** The request's address is not one that the credential may be sent to. Nothing was sent. */
@@ -151,4 +151,5 @@ export type RequestError =
   | AccountChanged
   | RedirectNotFollowed
   | CertificateUntrusted
+  | DispatcherNotSupported
   | WebSocketNotOpened;

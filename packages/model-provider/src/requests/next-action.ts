@@ -154,9 +154,11 @@ const permanentCodes: ReadonlySet<string> = new Set([
   "UND_ERR_NOT_SUPPORTED",
 ]);
 
-/** Errors of this package (`PROVIDER_…`) and an untrusted certificate cannot be fixed by a retry. */
+/** Errors of these packages and an untrusted certificate cannot be fixed by a retry. */
 const isPermanent = (code: string): boolean =>
-  permanentCodes.has(code) || code.startsWith("PROVIDER_") || isUntrustedCertificateCode(code);
+  permanentCodes.has(code) ||
+  /^(?:AGENT_IDENTITY|PROVIDER)_/.test(code) ||
+  isUntrustedCertificateCode(code);
 
 /** The code of a transport failure, which fetch wraps once. An error without a code is the caller's own. */
 const failureCode = (error: unknown): string | undefined =>

@@ -1,3 +1,4 @@
+import { DispatcherNotSupported } from "@agent-auth/agent-identity/errors";
 import type { Dispatcher, WebSocket } from "undici";
 import { makeInterceptor } from "../dispatcher/interceptor.ts";
 import { WebSocketNotOpened } from "../errors/index.ts";
@@ -19,7 +20,11 @@ export const openWebSocket = async (
   options: OpenWebSocketOptions,
 ): Promise<WebSocket> => {
   const undici = await loadUndici();
-  const { context, dispatcher, headers, protocols, signal } = options;
+  const { context, headers, protocols, signal } = options;
+  const dispatcher = undici.checkedDispatcher(options.dispatcher ?? undici.sharedAgent());
+  if (typeof dispatcher.compose !== "function")
+    throw new DispatcherNotSupported({ reason: "olderDispatcher" });
+  let refused: DispatcherNotSupported | undefined;
   let status: number | undefined;
   const auth = makeInterceptor(
     { signer, otherOrigins: "reject", ...(context === undefined ? {} : { context }) },
@@ -28,7 +33,14 @@ export const openWebSocket = async (
     },
   );
   const socket = new undici.WebSocket(url, {
-    dispatcher: (dispatcher ?? undici.sharedAgent()).compose(auth),
+    dispatcher: dispatcher.compose(auth).compose((dispatch) => (request, handler) => {
+      try {
+        return dispatch(request, handler);
+      } catch (error) {
+        if (error instanceof DispatcherNotSupported) refused = error;
+        throw error;
+      }
+    }),
     protocols: [...(protocols ?? [])],
     ...(headers === undefined ? {} : { headers: { ...headers } }),
   });
@@ -40,7 +52,7 @@ export const openWebSocket = async (
     return socket;
   } catch (error) {
     socket.close();
-    throw error;
+    throw refused ?? error;
   }
 };
 

@@ -40,8 +40,8 @@ export const run = Effect.fnUntraced(function* ({ json, globals }: DoctorOptions
   return isFine ? exitCode.done : exitCode.failed;
 });
 
-const { bun, node } = process.versions;
-const runtime = bun === undefined ? `Node ${node}` : `Bun ${bun}`;
+const { bun, deno, node } = process.versions;
+const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
 const program = ok("program", `agent-auth ${version}, ${runtime}`);
 
 const examine = (globals: GlobalValues): Effect.Effect<readonly Check[]> =>

@@ -79,8 +79,10 @@ const beginExclusive = (database: DatabaseSync): boolean => {
   }
 };
 
+/** Deno's errors have no `errcode`, but SQLite's message. */
 const isBusy = (error: unknown): boolean =>
-  error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+  error instanceof Error &&
+  ("errcode" in error ? error.errcode === SQLITE_BUSY : error.message === "database is locked");
 
 /** Throws if not even a new private file can be locked. */
 const assertLocksSupported = (Database: typeof DatabaseSync, path: string): void => {
