@@ -36,6 +36,9 @@ import {
 } from "./earlier-refreshes.ts";
 import { refreshPauseMs } from "./known-failures.ts";
 
+/** How often a turn is taken again whose lease ended before the token was sent, as when the process was stopped. */
+const LEASE_RETRIES = 2;
+
 /** The credential, and the stored document that it was made of. */
 type NewSignIn = Pick<StoredSignIn, "credential" | "stored">;
 
@@ -55,7 +58,12 @@ export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* 
   call: RefreshCall,
 ): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
   const { deps } = call;
-  const { credential, stored } = yield* adoptOrTakeTurn(call);
+  // The lease is confirmed right before the token is sent, so a lost lease means that nothing was sent under it. The other
+  // holder has probably stored a new pair meanwhile.
+  const { credential, stored } = yield* Effect.retry(adoptOrTakeTurn(call), {
+    times: LEASE_RETRIES,
+    while: ({ _tag }) => _tag === "LeaseLost",
+  });
   const nowMs = yield* Clock.currentTimeMillis;
   const refreshedAtMs = refreshTimeMs(credential, yield* deps.refreshLock.lastOutcome) ?? nowMs;
   return { credential, stored, dueAgainAtMs: dueAfterRefreshMs(credential, refreshedAtMs) };

@@ -69,6 +69,25 @@ const storedTokens = ({ storage }: Fleet) => {
 const outcomeOf = (call: Promise<Parameters<typeof accessTokenOf>[0]>) =>
   call.then(accessTokenOf, (error: { readonly code: string }) => error.code);
 
+/** A lock whose lease is lost before the token is sent, so many times. */
+const losing = (
+  fleet: Fleet,
+  times: number,
+  meanwhile: () => Promise<unknown> = async () => {},
+) => {
+  const { store, lock } = fleet.storage.open();
+  let left = times;
+  const acquire = async (...call: Parameters<typeof lock.acquire>) => {
+    const lease = await lock.acquire(...call);
+    if (left-- > 0) {
+      fleet.storage.expireLease();
+      await meanwhile();
+    }
+    return lease;
+  };
+  return { store, lock: { ...lock, acquire } };
+};
+
 describe("hosts that share a store", () => {
   it("spend an expired token once, and all serve the new one", async () => {
     const fleet = await openFleet(EXPIRED);
@@ -161,18 +180,25 @@ describe("a refresh on a shared store", () => {
     expect(fleet.authority.count("revoke")).toBe(1);
   });
 
-  it("sends nothing if the lease was lost before", async () => {
+  it("sends nothing under a lease that was lost before, and takes another turn", async () => {
     const fleet = await openFleet(EXPIRED);
-    const { store, lock } = fleet.storage.open();
-    const paused = {
-      ...lock,
-      acquire: async (...call: Parameters<typeof lock.acquire>) => {
-        const lease = await lock.acquire(...call);
-        fleet.storage.expireLease();
-        return lease;
-      },
-    };
-    await using host = await fleet.open({ store, lock: paused });
+    await using host = await fleet.open(losing(fleet, 2));
+    expect(await outcomeOf(host.current())).toBe(storedTokens(fleet).access_token);
+    expect(fleet.authority.count("refresh")).toBe(1);
+  });
+
+  it("uses the pair of the host that took the lease meanwhile", async () => {
+    const fleet = await openFleet(EXPIRED);
+    await using other = await fleet.open();
+    const options = losing(fleet, 1, () => other.current());
+    await using host = await fleet.open(options);
+    expect(await outcomeOf(host.current())).toBe(storedTokens(fleet).access_token);
+    expect(fleet.authority.count("refresh")).toBe(1);
+  });
+
+  it("fails, and sends nothing, if each of three leases was lost", async () => {
+    const fleet = await openFleet(EXPIRED);
+    await using host = await fleet.open(losing(fleet, 3));
     expect(await outcomeOf(host.current())).toBe("LOGIN_LEASE_LOST");
     expect(fleet.authority.count("refresh")).toBe(0);
   });
