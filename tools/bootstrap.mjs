@@ -65,6 +65,7 @@ const tasks = {
   api: () => build() || node("src/public-api/index.ts"),
   /** One file for each target, in dist (packages/cli/executable). */
   executable: () => build() || run("node", ["packages/cli/executable/main.ts", ...rest]),
+  "proof:executable": () => build() || run("node", ["packages/cli/executable/check.ts"]),
   bench: () =>
     build() ||
     run("nx", [

@@ -1,17 +1,23 @@
 // How much longer than `node -e 0` a command takes, from spawn to exit (`api`: to its first byte). Certificate
 // variables are unset: if they name a system bundle, every start of Node reads it, which hides the differences.
+// The executable (npm run executable) is compared with the native Codex as well, if CODEX_BINARY names it or npm has
+// installed it.
 import { makeBench } from "@agent-auth/tools/bench";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostTarget } from "../executable/targets.ts";
+import { findCodex } from "./support/codex.ts";
 
 const binary = join(import.meta.dirname, "../dist/agent-auth.cjs");
 
 /** A CODEX_HOME with a stored API key. */
-const makeHome = async (config: string) => {
-  const home = await mkdtemp(join(tmpdir(), "agent-auth-bench-"));
+const makeHome = async (config: string, folder = tmpdir()) => {
+  await mkdir(folder, { recursive: true });
+  const home = await mkdtemp(join(folder, "agent-auth-bench-"));
   const auth = '{\n  "OPENAI_API_KEY": "sk-proj-1234567890ABCDE"\n}';
   await writeFile(join(home, "auth.json"), auth, { mode: 0o600 });
   if (config !== "") await writeFile(join(home, "config.toml"), config);
@@ -42,13 +48,13 @@ const apiHome = await makeHome(`openai_base_url = "http://127.0.0.1:${port}"\n`)
 
 type Until = "end" | "first byte";
 
-/** Starts Node with these arguments and waits for its end, or for its first byte on stdout. */
+/** Starts a program, by default Node, and waits for its end, or for its first byte on stdout. */
 const start =
-  (args: readonly string[], until: Until, home: string, input = "") =>
+  (args: readonly string[], until: Until, home: string, input = "", program = process.execPath) =>
   (): Promise<void> =>
     new Promise((resolve, reject) => {
       const env = { PATH: process.env["PATH"] ?? "", HOME: home, CODEX_HOME: home };
-      const child = spawn(process.execPath, args, { env, stdio: ["pipe", "pipe", "ignore"] });
+      const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "ignore"] });
       child.stdin.on("error", () => {});
       child.stdin.end(input);
       if (until === "first byte") child.stdout.once("data", () => resolve());
@@ -63,8 +69,8 @@ const status = ["login", "status"];
 const initialize = `{"id":1,"method":"initialize","params":{"clientInfo":{"name":"bench","version":"1"}}}\n`;
 const cases = [
   { name: "--version", args: ["--version"], limit: 1.1, until: "end", home: plainHome },
-  { name: "login status", args: status, limit: 1.5, until: "end", home: plainHome },
-  { name: "token", args: ["token"], limit: 1.5, until: "end", home: plainHome },
+  { name: "login status", args: status, limit: 1.25, until: "end", home: plainHome },
+  { name: "token", args: ["token"], limit: 1.3, until: "end", home: plainHome },
   {
     name: "login status, config.toml",
     args: status,
@@ -73,7 +79,7 @@ const cases = [
     home: configuredHome,
   },
   { name: "token, config.toml", args: ["token"], limit: 1.5, until: "end", home: configuredHome },
-  { name: "api", args: ["api", "models"], limit: 2.5, until: "first byte", home: apiHome },
+  { name: "api", args: ["api", "models"], limit: 1.8, until: "first byte", home: apiHome },
   {
     name: "app-server",
     args: ["app-server"],
@@ -92,6 +98,29 @@ for (const { name, args, limit, until, home, ...rest } of cases) {
   await bench.compare(name, { reference, subject, limit, calls: 1, rounds: 40 });
 }
 bench.report();
+
+const executable = join(import.meta.dirname, "../../../dist", hostTarget().file);
+// Codex refuses a CODEX_HOME in the temporary folder.
+const codexHome = await makeHome("", join(import.meta.dirname, "../.results"));
+if (existsSync(executable)) {
+  const one = makeBench("Start-up of the executable with a stored API key");
+  const codex = findCodex();
+  if ("missing" in codex) console.log(`\nskipped: ${codex.missing}`);
+  for (const [args, codexArgs, codexLimit] of [
+    [["--version"], ["--version"], 0.8],
+    [status, status, 1],
+    [["token"], status, 1],
+  ] as const) {
+    const subject = start(args, "end", codexHome, "", executable);
+    const name = args.join(" ");
+    await one.compare(`${name}, against node -e 0`, { reference, subject, limit: 0.6, calls: 1 });
+    if ("missing" in codex) continue;
+    const native = start(codexArgs, "end", codexHome, "", codex.path);
+    const title = `${name}, against codex ${codexArgs.join(" ")}`;
+    await one.compare(title, { reference: native, subject, limit: codexLimit, calls: 1 });
+  }
+  one.report();
+} else console.log("\nskipped: the executable is not built; npm run executable builds it");
 server.close();
-for (const home of [plainHome, configuredHome, apiHome])
+for (const home of [plainHome, configuredHome, apiHome, codexHome])
   await rm(home, { recursive: true, force: true });

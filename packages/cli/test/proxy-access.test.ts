@@ -23,7 +23,7 @@ import { connect, createServer as createTcpServer, type Socket } from "node:net"
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { CliHome } from "./support/cli.ts";
+import { CliHome, isExecutable, nodeBuildOnly } from "./support/cli.ts";
 import { RunningProxy } from "./support/proxy.ts";
 
 interface Seen {
@@ -155,29 +155,33 @@ describe("programs that look like a browser", () => {
 });
 
 describe("connections that send nothing", () => {
-  it("are closed for new ones beyond 1024, and those in use stay", async () => {
-    await using proxy = await start();
-    const used = connect(proxy.port, "127.0.0.1");
-    const ask = "GET /models HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n";
-    const request = ask.replace("PORT", String(proxy.port));
-    used.write(request);
-    await once(used, "data");
-    let closed = 0;
-    const idle: Socket[] = [];
-    for (let count = 0; count < 1100; count += 1) {
-      const socket = connect(proxy.port, "127.0.0.1");
-      socket.on("error", () => {});
-      socket.once("close", () => (closed += 1));
-      if (count % 2 === 0) socket.write("GET /models HTTP/1.1\r\nX-Slow: ");
-      idle.push(socket);
-      if (count % 100 === 99) await once(socket, "connect");
-    }
-    await expect.poll(() => closed).toBe(1100 - 1024);
-    used.write(request);
-    await once(used, "data");
-    expect((await send({ port: proxy.port }, "/models")).status).toBe(200);
-    for (const socket of [used, ...idle]) socket.destroy();
-  });
+  const why = nodeBuildOnly("Bun reports a connection when it has sent something");
+  it.skipIf(isExecutable)(
+    `are closed for new ones beyond 1024, and those in use stay${why}`,
+    async () => {
+      await using proxy = await start();
+      const used = connect(proxy.port, "127.0.0.1");
+      const ask = "GET /models HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n";
+      const request = ask.replace("PORT", String(proxy.port));
+      used.write(request);
+      await once(used, "data");
+      let closed = 0;
+      const idle: Socket[] = [];
+      for (let count = 0; count < 1100; count += 1) {
+        const socket = connect(proxy.port, "127.0.0.1");
+        socket.on("error", () => {});
+        socket.once("close", () => (closed += 1));
+        if (count % 2 === 0) socket.write("GET /models HTTP/1.1\r\nX-Slow: ");
+        idle.push(socket);
+        if (count % 100 === 99) await once(socket, "connect");
+      }
+      await expect.poll(() => closed).toBe(1100 - 1024);
+      used.write(request);
+      await once(used, "data");
+      expect((await send({ port: proxy.port }, "/models")).status).toBe(200);
+      for (const socket of [used, ...idle]) socket.destroy();
+    },
+  );
 
   it("are rejected one by one if their requests are: a body that never ends holds nothing", async () => {
     const socket = connect(proxy.port, "127.0.0.1");

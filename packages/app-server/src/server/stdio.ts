@@ -58,6 +58,8 @@ export const serveLines = ({
       isEnding = true;
       lines.end();
       await atMost(SETTLE_MS, session.settled());
+      // A notification that follows an answer comes in the next turn. On Bun the input has ended before that.
+      await new Promise<void>((next) => setImmediate(next));
       flush();
       await atMost(FLUSH_MS, written(output));
       finish();
