@@ -40,6 +40,9 @@ export const compile = ({ folder, order, output, target }: CompileOptions): void
     "--no-compile-autoload-tsconfig",
     "--no-compile-autoload-package-json",
     "--reject-unresolved",
+    // Else the folder of this build would be in the file, and be looked into at run time.
+    '--define=__dirname="/$bunfs/root"',
+    '--define=__filename="/$bunfs/root/agent-auth.cjs"',
     "--loader=.bin:file",
     `--metafile=${meta}`,
     `--outfile=${output}`,

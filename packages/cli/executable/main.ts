@@ -4,11 +4,14 @@ import { createHash } from "node:crypto";
 import {
   copyFileSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, rehearse } from "./compile.ts";
 import { root } from "./packages.ts";
@@ -17,7 +20,10 @@ import { stage } from "./stage.ts";
 import { hostTarget, type Target, targetsOf, UsageProblem } from "./targets.ts";
 
 const output = join(root, "dist");
-const work = join(root, "packages/cli/.results/executable");
+// Outside of the repository, whose package.json files Bun would read.
+const work = mkdtempSync(join(tmpdir(), "agent-auth-build-"));
+process.once("exit", () => rmSync(work, { recursive: true, force: true }));
+const program = join(work, "program");
 const { version }: { readonly version: string } = JSON.parse(
   readFileSync(join(root, "packages/cli/package.json"), "utf8"),
 );
@@ -27,11 +33,10 @@ const sha256 = (path: string): string =>
 
 /** What the host's executable calls first; the same for all targets, since their code is the same. */
 const makeOrder = (): string => {
-  const folder = join(work, "rehearsal");
-  stage(folder, hostTarget());
-  const executable = join(folder, hostTarget().file);
-  compile({ folder, target: hostTarget(), output: executable });
-  return rehearse(executable, folder);
+  stage(program, hostTarget());
+  const executable = join(work, hostTarget().file);
+  compile({ folder: program, target: hostTarget(), output: executable });
+  return rehearse(executable, work);
 };
 
 const build = (wanted: readonly Target[]): void => {
@@ -39,10 +44,9 @@ const build = (wanted: readonly Target[]): void => {
   const order = makeOrder();
   const sbomOf = makeSboms(version);
   for (const target of wanted) {
-    const folder = join(work, target.name);
-    stage(folder, target);
+    stage(program, target);
     const path = join(output, target.file);
-    compile({ folder, target, output: path, order });
+    compile({ folder: program, target, output: path, order });
     writeFileSync(`${path}.cdx.json`, sbomOf(target, sha256(path)));
     console.log(`dist/${target.file}  ${(statSync(path).size / 1e6).toFixed(0)} MB`);
   }
