@@ -114,11 +114,11 @@ describe("the services of docs/keep-fresh.md", () => {
   });
 
   it.each([
-    ["an unknown element", "<integer>1</integer>"],
-    ["a key twice", "<dict><key>a</key><true /><key>a</key><true /></dict>"],
-    ["an element that is not closed", "<dict><key>a</key><string>x</dict>"],
-  ])("a property list with %s would not pass", (_, body) => {
+    ["an unknown element", "<integer>1</integer>", "not an element"],
+    ["a key twice", "<dict><key>a</key><true /><key>a</key><true /></dict>", "to not include 'a'"],
+    ["an element that is not closed", "<dict><key>a</key><string>x</dict>", "'</string>'"],
+  ])("a property list with %s would not pass", (_, body, why) => {
     const [head = ""] = blockOf("xml").split("<dict>");
-    expect(() => parsePropertyList(`${head}${body}</plist>\n`)).toThrow();
+    expect(() => parsePropertyList(`${head}${body}</plist>\n`)).toThrow(why);
   });
 });
