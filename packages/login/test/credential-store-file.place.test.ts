@@ -18,7 +18,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { StoreWarning } from "../src/errors/store.ts";
 import { layer } from "../src/storage/configured.ts";
 import { CredentialStore } from "../src/storage/index.ts";
@@ -255,8 +255,9 @@ describe("CredentialStore, file", () => {
       const use = <A, E>(work: (store: CredentialStore["Service"]) => Effect.Effect<A, E>) =>
         Effect.provide(CredentialStore.use(work), stores);
       expect((yield* use((store) => store.load))._tag).toBe("None");
-      mkdirSync(join(codexHome.path, "secrets"));
-      writeFileSync(join(codexHome.path, "secrets", "codex_auth.age"), "age");
+      const encrypted = join(codexHome.path, "secrets", "codex_auth.age");
+      mkdirSync(dirname(encrypted));
+      writeFileSync(encrypted, "age");
       const save = CredentialStore.use((store) =>
         store.save({ openaiApiKey: Redacted.make("sk-second") }),
       );
@@ -266,7 +267,7 @@ describe("CredentialStore, file", () => {
         Effect.provide(locked(Effect.asVoid(save)), stores),
       ])
         expect((yield* Effect.flip(operation)).message).toBe(
-          `the sign-in is in Codex's encrypted store (${codexHome.path}/secrets/codex_auth.age), which agent-auth cannot read`,
+          `the sign-in is in Codex's encrypted store (${encrypted}), which agent-auth cannot read`,
         );
       expect(readdirSync(codexHome.path)).not.toContain("auth.json");
     }),

@@ -124,7 +124,7 @@ describe("CredentialStore.save, file", () => {
     Effect.gen(function* () {
       const home = temporaryHome();
       const { remove, save } = openFileStore(home);
-      const dead = spawnSync("true").pid;
+      const dead = spawnSync(process.execPath, ["--version"]).pid;
       const put = (name: string): string => {
         writeFileSync(join(home.path, name), "secret");
         return name;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import * as Redacted from "effect/Redacted";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { inspect } from "node:util";
 import {
   loadEnvironment,
@@ -12,7 +12,10 @@ import {
 } from "../src/config/environment.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
-const parse = (variables: Variables) => parseEnvironment(variables, { homeDir: "/home/ada" });
+/** By the rules of Linux and macOS, on every platform. */
+const platform = "linux";
+const parse = (variables: Variables) =>
+  parseEnvironment(variables, { homeDir: "/home/ada", platform });
 
 const reveal = (secret: Redacted.Redacted | undefined) => secret && Redacted.value(secret);
 
@@ -27,7 +30,7 @@ const withDotEnv = (content: string, variables: Variables = {}) => {
 describe("parseEnvironment", () => {
   it("returns only the default folder if no variable is set", () => {
     const { variable, ...rest } = parse({});
-    expect(rest).toEqual({ codexHome: { path: "/home/ada/.codex", explicit: false } });
+    expect(rest).toEqual({ codexHome: { path: resolve("/home/ada/.codex"), explicit: false } });
     expect(variable("HOME")).toBeUndefined();
   });
 
@@ -38,7 +41,7 @@ describe("parseEnvironment", () => {
       CODEX_ACCESS_TOKEN: " \t ",
       CODEX_AGENT_IDENTITY: "",
     });
-    expect(environment.codexHome).toEqual({ path: "/srv/codex", explicit: true });
+    expect(environment.codexHome).toEqual({ path: resolve("/srv/codex"), explicit: true });
     expect(reveal(environment.apiKey)).toBe("sk-1");
     expect(environment.accessToken).toBeUndefined();
     expect(environment.agentIdentity).toBeUndefined();
@@ -46,7 +49,7 @@ describe("parseEnvironment", () => {
   });
 
   it("resolves a relative CODEX_HOME against the working directory", () => {
-    expect(parse({ CODEX_HOME: "x/../codex" }).codexHome.path).toBe(`${process.cwd()}/codex`);
+    expect(parse({ CODEX_HOME: "x/../codex" }).codexHome.path).toBe(resolve("codex"));
   });
 
   it("reads each documented variable into its own property", () => {
@@ -122,7 +125,7 @@ describe("parseEnvironment", () => {
     writeFileSync(join(path, ".env"), "https_proxy=http://file\nall_proxy=http://all\n");
     const variables = { HOME: "/other", UserProfile: "/users/ada" };
     const { codexHome } = parseEnvironment(variables, { platform: "win32" });
-    expect(codexHome.path).toBe("/users/ada/.codex");
+    expect(codexHome.path).toBe(resolve("/users/ada/.codex"));
     const both = { Codex_Home: path, HTTPS_PROXY: "http://process" };
     const { allProxy, httpsProxy, dotEnv } = loadEnvironment(both, { platform: "win32" });
     expect([httpsProxy?.variable, reveal(httpsProxy?.url)]).toEqual([
@@ -192,7 +195,10 @@ describe("parseEnvironment", () => {
 
 describe("the default CODEX_HOME", () => {
   it("is .codex in HOME", () => {
-    expect(homeOf({ HOME: "/home/ada" })).toEqual({ path: "/home/ada/.codex", explicit: false });
+    expect(homeOf({ HOME: "/home/ada" })).toEqual({
+      path: resolve("/home/ada/.codex"),
+      explicit: false,
+    });
   });
 
   it.each([
@@ -217,7 +223,7 @@ describe("the default CODEX_HOME", () => {
 
   it("does not matter if CODEX_HOME is set", () => {
     expect(homeOf({ CODEX_HOME: "/srv/codex", HOME: "ada" })).toEqual({
-      path: "/srv/codex",
+      path: resolve("/srv/codex"),
       explicit: true,
     });
   });

@@ -34,11 +34,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** A program of Node takes ten times as long to start under Wine. */
+const defaultTimeoutMs = process.platform === "win32" ? 60_000 : 20_000;
+
 export interface CliOptions {
   readonly stdin?: string | Uint8Array;
   /** Added to the few variables that every child gets. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which the child is killed; default 20 000. */
+  /** Milliseconds after which the child is killed; default 20 000, under Wine 60 000. */
   readonly timeoutMs?: number;
 }
 
@@ -105,7 +108,7 @@ export const ended = (
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.stdin.on("error", () => {});
     child.stdin.end(options.stdin ?? "");
-    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 20_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? defaultTimeoutMs);
     child.on("error", reject);
     child.on("close", (exitCode, signal) => {
       clearTimeout(timer);
