@@ -6,7 +6,7 @@ set -eu
 
 [ "${1-}" != --wine ] || set -- wine wine64 gcc-mingw-w64-x86-64-win32
 [ $# -gt 0 ] || set -- gnome-keyring dbus libsecret-1-0 chromium fonts-dejavu-core fonts-liberation tmux zsh fish curl \
-  postgresql redis-server ntfs-3g
+  postgresql pgbouncer redis-server ntfs-3g
 
 missing=""
 for package in "$@"; do

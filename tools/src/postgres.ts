@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { chown } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -22,8 +22,8 @@ const binaries = (() => {
   return folders.find((folder) => existsSync(join(folder, "initdb")));
 })();
 
-/** The user that runs the server if this process is root, whom PostgreSQL refuses. */
-const account = ((): { readonly uid: number; readonly gid: number } | undefined => {
+/** The user that runs a server if this process is root, whom PostgreSQL and pgbouncer refuse. */
+export const serverAccount = ((): { readonly uid: number; readonly gid: number } | undefined => {
   if (process.getuid?.() !== 0) return undefined;
   const line = readFileSync("/etc/passwd", "utf8").match(/^(?:postgres|nobody):[^:]*:(\d+):(\d+)/m);
   return { uid: Number(line?.[1] ?? 65_534), gid: Number(line?.[2] ?? 65_534) };
@@ -74,9 +74,13 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
   const bin = binaries;
   const host = options.host ?? "127.0.0.1";
   const folder = mkdtempSync(join(tmpdir(), "agent-auth-postgres-"));
-  if (account !== undefined) await chown(folder, account.uid, account.gid);
+  if (serverAccount !== undefined) await chown(folder, serverAccount.uid, serverAccount.gid);
   const data = join(folder, "data");
-  const as = { ...account, cwd: folder, env: { PATH: process.env["PATH"], LC_ALL: "C.UTF-8" } };
+  const as = {
+    ...serverAccount,
+    cwd: folder,
+    env: { PATH: process.env["PATH"], LC_ALL: "C.UTF-8" },
+  };
   const run = (program: string, args: ReadonlyArray<string>, input?: string): string => {
     const done = spawnSync(join(bin, program), args, { ...as, encoding: "utf8", input });
     if (done.status === 0) return done.stdout;
@@ -116,7 +120,8 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
     if (options.tls !== undefined) {
       writeFileSync(join(folder, "server.crt"), options.tls.certificate);
       writeFileSync(join(folder, "server.key"), options.tls.key, { mode: 0o600 });
-      if (account !== undefined) await chown(join(folder, "server.key"), account.uid, account.gid);
+      if (serverAccount !== undefined)
+        await chown(join(folder, "server.key"), serverAccount.uid, serverAccount.gid);
       settings.push("ssl = on", `ssl_cert_file = '${folder}/server.crt'`);
       settings.push(`ssl_key_file = '${folder}/server.key'`);
     }
@@ -206,4 +211,15 @@ export const freePort = (host: string): Promise<number> =>
       const port = typeof address === "object" && address !== null ? address.port : 0;
       server.close(() => resolve(port));
     });
+  });
+
+/** Whether something accepts connections on a port of loopback. */
+export const accepts = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ port, host: "127.0.0.1" });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
   });

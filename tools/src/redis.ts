@@ -1,9 +1,8 @@
 // A private Redis for tests: its own port, nothing on disk, ended by its process id.
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
-import { freePort } from "./postgres.ts";
+import { accepts, freePort } from "./postgres.ts";
 
 const binary = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].find((path) =>
   existsSync(path),
@@ -21,16 +20,6 @@ export interface Redis extends AsyncDisposable {
   /** Starts a stopped server again, on the same port. */
   readonly start: () => Promise<void>;
 }
-
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = createConnection({ port, host: "127.0.0.1" });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
 

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
+import * as TestClock from "effect/testing/TestClock";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { parseStoreUrl } from "../src/connection/target.ts";
 import { makeKeyRing, type KeySource } from "../src/encryption/index.ts";
@@ -180,6 +182,39 @@ describe("the keys of a store", () => {
     } finally {
       vi.unstubAllEnvs();
     }
+  });
+
+  it("are unwrapped by a stand-in for a KMS, and a rotation needs no restart", async () => {
+    const [master, wrapped] = [join(folder, "master"), join(folder, "store-keys.enc")];
+    writeFileSync(master, "of the KMS");
+    const openssl = (...args: ReadonlyArray<string>) => [
+      "openssl",
+      "enc",
+      "-aes-256-cbc",
+      "-pbkdf2",
+      "-pass",
+      `file:${master}`,
+      ...args,
+    ];
+    const wrap = (...lines: ReadonlyArray<string>) => {
+      const [program = "", ...args] = openssl("-out", wrapped);
+      execFileSync(program, args, { input: lines.join("\n") });
+    };
+    const [program = "", ...args] = openssl("-d", "-in", wrapped);
+    const [old, next] = [generateStoreKey("k1"), generateStoreKey("k2")];
+    wrap(old);
+    expect(readFileSync(wrapped, "utf8")).not.toContain("k1:");
+    const ring = makeKeyRing({ _tag: "Command", argv: [program, ...args] });
+    const found = await Effect.gen(function* () {
+      const before = yield* ring.forEncryption;
+      wrap(next, old);
+      yield* TestClock.adjust(5_000);
+      // A document of a program that has the new keys already.
+      const asked = yield* ring.find("k2");
+      const after = yield* ring.forEncryption;
+      return [before.id, asked.id, after.id, (yield* ring.find("k1")).id];
+    }).pipe(Effect.provide(TestClock.layer()), Effect.runPromise);
+    expect(found).toEqual(["k1", "k2", "k2", "k1"]);
   });
 
   it("are refused if their command ignores its end", async () => {

@@ -5,9 +5,11 @@ import { once } from "node:events";
 import { startTestAuthority } from "@agent-auth/test-authority";
 import { createAuthManager, isLoginError } from "@agent-auth/login/promises";
 import { missingPostgres, type Postgres, startPostgres } from "@agent-auth/tools/postgres";
+import { missingPgbouncer, type Pgbouncer, startPgbouncer } from "@agent-auth/tools/pgbouncer";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
+import * as Stream from "effect/Stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeSqlStore, migrateSqlStore, type SqlStoreOptions } from "../src/index.ts";
 import { openSqlStore } from "../src/promises/index.ts";
@@ -18,6 +20,8 @@ const apiKey = { authMode: "apikey", openaiApiKey: Redacted.make("sk-1") } as co
 
 const open = (url: string, options: Partial<SqlStoreOptions> = {}) =>
   makeSqlStore({ ...quick, url, ...options });
+
+if (missingPgbouncer !== undefined) console.warn(`skipped with a pooler: ${missingPgbouncer}`);
 
 describe.skipIf(missingPostgres !== undefined)("a Postgres server", () => {
   let server: Postgres;
@@ -195,6 +199,58 @@ describe.skipIf(missingPostgres !== undefined)("a Postgres server", () => {
     await manager.refresh("forced");
     expect(authority.count("refresh")).toBe(1);
     expect((await starting.reload())?._tag).toBe("Chatgpt");
+  });
+
+  describe.skipIf(missingPgbouncer !== undefined)("pgbouncer that pools transactions", () => {
+    let pooler: Pgbouncer;
+    beforeAll(async () => {
+      pooler = await startPgbouncer(server);
+    });
+    afterAll(() => pooler[Symbol.asyncDispose]());
+
+    it("may be in front: tables are created, and ten programs refresh once", async () => {
+      await using authority = await startTestAuthority({ settings: { punishReuse: true } });
+      await using resources = new AsyncDisposableStack();
+      const openManager = () => {
+        const store = resources.use(openSqlStore(`${pooler.url("postgres")}?notify=poll`, quick));
+        return resources.use(
+          createAuthManager({
+            environmentCredentials: false,
+            variables: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${authority.issuer}/oauth/token` },
+            configOverrides: [`chatgpt_base_url="${authority.chatgptBaseUrl}"`],
+            storage: store.storage,
+          }),
+        );
+      };
+      const expired = await authority.mintChatgptTokens({ expiresInSeconds: -10 });
+      await openManager().loginWithChatgptTokens(expired);
+      const managers = Array.from({ length: 10 }, openManager);
+      const credentials = await Promise.all(managers.map((manager) => manager.current()));
+      const tags = new Set(credentials.map((credential) => credential?._tag));
+      expect([...tags]).toEqual(["Chatgpt"]);
+      expect(authority.count("refresh")).toBe(1);
+    });
+
+    it.each([
+      ["that polls notices a change", "?notify=poll"],
+      ["that listens notices that LISTEN does not work, and polls", ""],
+    ])("a program behind it %s", (_title, parameters) =>
+      run(
+        Effect.gen(function* () {
+          const database = server.createDatabase().split("/").at(-1) ?? "";
+          const writer = yield* open(`${pooler.url(database)}?notify=poll`);
+          const reader = yield* open(`${pooler.url(database)}${parameters}`);
+          yield* writer.store.save(apiKey);
+          yield* reader.store.load;
+          const write = Effect.forever(Effect.delay(writer.store.save(apiKey), 500));
+          yield* Effect.forkScoped(write);
+          // The first element only says that the program begins to follow.
+          const changes = Stream.take(reader.store.changes ?? Stream.empty, 3);
+          const seen = yield* Effect.timeout(Stream.runCollect(changes), 15_000);
+          expect(seen).toHaveLength(3);
+        }),
+      ),
+    );
   });
 });
 
