@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,7 +16,7 @@ import {
 } from "node:fs";
 import { createServer, get } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { root } from "./packages.ts";
@@ -107,12 +108,43 @@ const checkProxy = async () => {
   provider.closeAllConnections();
 };
 
+/** Builds the root file system of install/Containerfile, with the libraries of this machine, and runs its program in it. */
+const checkContainer = () => {
+  const isRoot = process.geteuid?.() === 0;
+  if (
+    target.name !== "linux-x64" ||
+    !isRoot ||
+    spawnSync("unshare", ["--mount", "true"]).status !== 0
+  ) {
+    console.log("skipped: the container image needs root on Linux x64, and unshare");
+    return;
+  }
+  const recipe = readFileSync(join(root, "packages/cli/install/Containerfile"), "utf8");
+  const image = join(folder, "image");
+  mkdirSync(join(image, "proc"), { recursive: true });
+  for (const [, from, to = ""] of recipe.matchAll(/^COPY (?:--from=system )?(\S+) (\S+)$/gmu)) {
+    const source = resolve(root, from ?? "");
+    const path = join(image, to.endsWith("/") ? join(to, basename(source)) : to);
+    mkdirSync(dirname(path), { recursive: true });
+    copyFileSync(source, path);
+  }
+  const line = 'mount -t proc proc "$0/proc" && exec chroot "$0" /agent-auth "$@"';
+  const inImage = (...args: readonly string[]) =>
+    spawnSync("unshare", ["--mount", "sh", "-c", line, image, ...args], {
+      encoding: "utf8",
+      env: { PATH: `${env.PATH}:/usr/sbin:/sbin`, CODEX_API_KEY: "sk-proj-1234567890ABCDE" },
+    });
+  assert.equal(inImage("--version").stdout, `${version}\n`);
+  assert.match(inImage("login", "status").stderr, /^API key configured - sk-proj-\*\*\*ABCDE$/mu);
+};
+
 try {
   checkStart();
   checkSignIn();
   checkLock();
   checkKeyring();
   await checkProxy();
+  checkContainer();
   assert.deepEqual(readdirSync(temporary), []);
   console.log(`${target.file} works`);
 } finally {

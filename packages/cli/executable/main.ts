@@ -1,5 +1,6 @@
-// npm run executable [-- --target <os>-<arch>[-musl] | all]: compiles the built program and Bun into one file for each target,
-// dist/agent-auth-<os>-<arch>[-musl][.exe], with its bill of materials (CycloneDX) and SHA256SUMS beside it.
+// npm run executable [-- --target <os>-<arch>[-musl] | all] [--deb]: compiles the built program and Bun into one file for each target,
+// dist/agent-auth-<os>-<arch>[-musl][.exe], with its bill of materials (CycloneDX) and SHA256SUMS beside it;
+// with --deb, also Debian packages.
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeDeb } from "../install/deb.ts";
 import { compile, rehearse } from "./compile.ts";
 import { root } from "./packages.ts";
 import { makeSboms } from "./sbom.ts";
@@ -39,7 +41,12 @@ const makeOrder = (): string => {
   return rehearse(executable, work);
 };
 
-const build = (wanted: readonly Target[]): void => {
+const debianArchitectures = new Map([
+  ["linux-x64", "amd64"],
+  ["linux-arm64", "arm64"],
+]);
+
+const build = (wanted: readonly Target[], withDeb: boolean): void => {
   mkdirSync(output, { recursive: true });
   const order = makeOrder();
   const sbomOf = makeSboms(version);
@@ -50,17 +57,26 @@ const build = (wanted: readonly Target[]): void => {
     writeFileSync(`${path}.cdx.json`, sbomOf(target, sha256(path)));
     console.log(`dist/${target.file}  ${(statSync(path).size / 1e6).toFixed(0)} MB`);
   }
-  copyFileSync(
-    join(root, "packages/cli/dist/THIRD-PARTY-LICENSES.txt"),
-    join(output, "agent-auth-third-party-licenses.txt"),
-  );
-  const files = readdirSync(output).filter((file) => file.startsWith("agent-auth-"));
+  const licenses = join(output, "agent-auth-third-party-licenses.txt");
+  copyFileSync(join(root, "packages/cli/dist/THIRD-PARTY-LICENSES.txt"), licenses);
+  if (withDeb) {
+    for (const target of wanted) {
+      const architecture = debianArchitectures.get(target.name);
+      if (architecture === undefined) continue;
+      const file = `agent-auth_${version}_${architecture}.deb`;
+      const paths = { executable: join(output, target.file), output: join(output, file) };
+      makeDeb({ version, architecture, licenses, ...paths });
+      console.log(`dist/${file}`);
+    }
+  }
+  const files = readdirSync(output).filter((file) => file.startsWith("agent-auth"));
   const sums = files.toSorted().map((file) => `${sha256(join(output, file))}  ${file}\n`);
   writeFileSync(join(output, "SHA256SUMS"), sums.join(""));
 };
 
 try {
-  build(targetsOf(process.argv.slice(2)));
+  const args = process.argv.slice(2);
+  build(targetsOf(args.filter((word) => word !== "--deb")), args.includes("--deb"));
 } catch (error) {
   if (!(error instanceof UsageProblem)) throw error;
   console.error(error.message);

@@ -5,7 +5,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { agentAuth, CliHome } from "./support/cli.ts";
+import { agentAuth, CliHome, isExecutable } from "./support/cli.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const pages = [
@@ -61,6 +61,7 @@ const userCode = /\b[A-Z]{4}-[A-Z]{4}\b/gu;
 const asPlayedHere = (markdown: string, port: number) =>
   markdown
     .replaceAll("8080", String(port))
+    .replaceAll("…, Node …", isExecutable ? "…, Bun …" : "…, Node …")
     .replaceAll("https://auth.openai.com", authority.issuer)
     .replaceAll("login --device-auth\n", `login --device-auth --issuer ${authority.issuer}\n`);
 
