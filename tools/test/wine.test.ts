@@ -10,18 +10,18 @@ const suite: Suite = {
   ],
 };
 
-const test = (fullName: string, status: string) => ({ fullName, status });
+const outcome = (fullName: string, status: string) => ({ fullName, status });
 const results = {
   testResults: [
     {
       name: "Z:/src/packages/login/test/a.test.ts",
       status: "failed",
       assertionResults: [
-        test("links", "failed"),
-        test("modes", "passed"),
-        test("locks", "failed"),
-        test("reads", "passed"),
-        test("sockets", "skipped"),
+        outcome("links", "failed"),
+        outcome("modes", "passed"),
+        outcome("locks", "failed"),
+        outcome("reads", "passed"),
+        outcome("sockets", "skipped"),
       ],
     },
     { name: "Z:\\src\\packages\\login\\test\\b.test.ts", status: "failed", assertionResults: [] },

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { isInUse, onceNotInUse } from "../src/storage/fs/in-use.ts";
 import { replaceFile } from "../src/storage/fs/replace.ts";
 import { othersIn, privateAccessList } from "../src/storage/windows/access-list.ts";
-import { findOtherUsers, loadWindowsFunctions } from "../src/storage/windows/index.ts";
+import { loadWindowsFunctions } from "../src/storage/windows/functions.ts";
+import { findOtherUsers } from "../src/storage/windows/index.ts";
 import { temporaryFolder } from "./support/home.ts";
 
 const ada = "S-1-5-21-1-2-3-1001";

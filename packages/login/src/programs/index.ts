@@ -59,7 +59,20 @@ export const launchOf = (
   };
 };
 
-/** No batch file can be given this argument. */
+/**
+ * No batch file can be given this argument, because `cmd.exe` ends a command at a line break.
+ *
+ * @example
+ * ```ts
+ * import { BatchArgumentInvalid, launchOf } from "@agent-auth/login/programs";
+ *
+ * try {
+ *   launchOf("npm.cmd", ["a\nb"], { env: { PATH: "C:\\nodejs" }, platform: "win32", isFile: () => true });
+ * } catch (error) {
+ *   console.log(error instanceof BatchArgumentInvalid); // true
+ * }
+ * ```
+ */
 export class BatchArgumentInvalid extends Error {
   readonly code = "EINVAL";
   constructor() {

@@ -60,7 +60,7 @@ const writeDurably = async (
 
 /** On Windows, modes mean nothing. Without koffi, the file inherits the access list of its folder. */
 const isCreatedPrivate = async (path: string): Promise<boolean> => {
-  const { createPrivateFile, loadWindowsFunctions } = await import("../windows/index.ts");
+  const { createPrivateFile, loadWindowsFunctions } = await import("../windows/functions.ts");
   const windows = await loadWindowsFunctions();
   if (windows !== undefined) createPrivateFile(windows, path);
   return windows !== undefined;

@@ -31,7 +31,7 @@ export const loadFileLock = async (
   platform: NodeJS.Platform = process.platform,
 ): Promise<FileLock | undefined> => {
   if (platform === "win32") {
-    const windows = await (await import("../windows/index.ts")).loadWindowsFunctions();
+    const windows = await (await import("../windows/functions.ts")).loadWindowsFunctions();
     return windows && { open: windows.openToLock, tryLock: windows.tryLock, close: windows.close };
   }
   const tryLock = await loadFlock();
