@@ -1,12 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import {
-  LeaseLost,
-  StoreConflict,
-  type StoreError,
-  StoreUnavailable,
-  StoreUnreadable,
-  StoreUnwritable,
-} from "@agent-auth/login/errors";
+import { LeaseLost, StoreConflict, type StoreError } from "@agent-auth/login/errors";
 import type { SaveOptions, StoreImplementation, StoreSource } from "@agent-auth/login/storage";
 import {
   type AuthDocument,
@@ -16,109 +9,32 @@ import {
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Random from "effect/Random";
-import * as Redacted from "effect/Redacted";
-import type { StatementFailure } from "../connection/index.ts";
-import type { StorePlace } from "../connection/target.ts";
-import { keyIdOf, type KeyRing, seal, unseal } from "../encryption/index.ts";
-import type { Row, Rows } from "./rows.ts";
-
-export interface DocumentsOptions {
-  readonly rows: Rows;
-  readonly ring: KeyRing;
-  readonly signIn: string;
-  readonly place: StorePlace;
-}
-
-type Operation = "load" | "save" | "remove" | "check";
-
-/** The document that this program has read or written last. */
-interface Known {
-  readonly version: number;
-  readonly text: string | null;
-}
+import { type DocumentsOptions, makeCells } from "./cells.ts";
+import { makeMaintenance } from "./maintenance.ts";
+import { makeReading } from "./reading.ts";
+import type { Row } from "./rows.ts";
 
 /** How often a change without a condition is tried against other writers, and the longest pause between two attempts. */
 const MAX_ATTEMPTS = 50;
 const MAX_PAUSE_MS = 100;
 const pause = Effect.flatMap(Random.nextBetween(0, MAX_PAUSE_MS), Effect.sleep);
 
-const refreshTokenOf = ({ tokens }: AuthDocument) =>
-  tokens === undefined ? undefined : Redacted.value(tokens.refreshToken);
-
-/** The store of one row: reads, compare-and-set, and what is done if the database was set back. */
-export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) => {
+/** The store of one row: reads and compare-and-set. */
+export const makeDocuments = (options: DocumentsOptions) => {
+  const { place, rows } = options;
   const { where } = place;
   const source: StoreSource = { _tag: "Store", ...place };
   /** Makes the id of a write that is repeated the same, so that a commit whose answer was lost is recognized. */
   const salt = randomUUID();
-  let known: Known | undefined;
-
-  const translate =
-    (operation: Operation) =>
-    ({ kind, ...facts }: StatementFailure): StoreError => {
-      const described = kind === "schemaMissing" ? { advice: adviceToMigrate, ...facts } : facts;
-      if (kind === "unavailable") return new StoreUnavailable({ where, operation, ...facts });
-      return operation === "load" || operation === "check"
-        ? new StoreUnreadable({ where, ...described })
-        : new StoreUnwritable({ where, operation, ...described });
-    };
-
-  const cell = (version: number) => ({ kind: "document" as const, signIn, version });
-  const encrypt = (text: string, version: number) =>
-    Effect.mapError(
-      seal(ring, cell(version), text),
-      (problem) => new StoreUnwritable({ where, operation: "save", ...problem }),
-    );
-  const decrypt = (content: string, version: number) =>
-    Effect.mapError(
-      unseal(ring, cell(version), content),
-      (problem) => new StoreUnreadable({ where, ...problem }),
-    );
-
-  const remember = (version: number, text: string | null) =>
-    Effect.sync(() => {
-      // Reads end in any order: an older one does not replace a newer one.
-      if (known === undefined || version >= known.version) known = { version, text };
-    });
-
-  /**
-   * After a failover to a replica that lagged, or a restored backup, the row is older than what this program knows. The
-   * tokens of the older document are spent, so the newer one is written again.
-   */
-  const bringForward = Effect.fnUntraced(function* (row: Row, { text, version }: Known) {
-    const content = text === null ? null : yield* encrypt(text, version + 1);
-    const previous = { previous: null, previousVersion: null, spendingVersion: null };
-    const writeId = randomUUID();
-    yield* Effect.logWarning(
-      `the store ${where} was set back from version ${version} to ${row.version}; the newer document is stored again`,
-    );
-    return yield* Effect.mapError(
-      rows.change({ ...previous, content, writeId, from: row.version, to: version + 1 }),
-      translate("save"),
-    );
-  });
-
-  const readRow = (operation: Operation) =>
-    Effect.gen(function* () {
-      // What a concurrent save of this program writes while the row is read does not make the row an older one.
-      const knownBefore = known;
-      const row = yield* Effect.mapError(rows.read, translate(operation));
-      if (row === undefined || knownBefore === undefined || row.version >= knownBefore.version)
-        return row;
-      yield* bringForward(row, knownBefore);
-      return yield* Effect.mapError(rows.read, translate(operation));
-    });
-
-  const textOf = Effect.fnUntraced(function* ({ content, version }: Row) {
-    const text = content === null ? null : yield* decrypt(content, version);
-    yield* remember(version, text);
-    return text;
-  });
+  const cells = makeCells(options);
+  const { decrypt, encrypt, spendingAfter, translate } = cells;
+  const reading = makeReading(options, cells);
+  const { readRow, remember, textOf } = reading;
 
   const load: StoreImplementation["load"] = Effect.gen(function* () {
     const row = yield* readRow("load");
     if (row === undefined) {
-      known = undefined;
+      reading.forget();
       return Option.none();
     }
     const text = yield* textOf(row);
@@ -139,15 +55,6 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
       ? Effect.void
       : Effect.fail(new StoreConflict({ where, operation }));
   };
-
-  /** A change that leaves the refresh token as it is leaves open whether that token was spent. */
-  const spendingAfter = Effect.fnUntraced(function* (row: Row, document: AuthDocument) {
-    if (row.spendingVersion !== row.version || row.content === null) return null;
-    const before = yield* Effect.flatMap(decrypt(row.content, row.version), (text) =>
-      parseAuthJson(text, where),
-    );
-    return refreshTokenOf(before) === refreshTokenOf(document) ? row.version + 1 : null;
-  });
 
   const save = Effect.fn("SqlStore.save")(function* (
     document: AuthDocument,
@@ -223,39 +130,6 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
     );
   });
 
-  /** The document that the stored one replaced, for repair by hand. */
-  const previous: Effect.Effect<Option.Option<AuthDocument>, StoreError> = Effect.gen(function* () {
-    const row = yield* readRow("load");
-    if (row?.previous == null || row.previousVersion === null) return Option.none();
-    const text = yield* decrypt(row.previous, row.previousVersion);
-    return Option.some(yield* parseAuthJson(text, where));
-  });
-
-  /** Encrypts what is stored with the first key, if it was encrypted with another. True if it was. */
-  const reencrypt: Effect.Effect<boolean, StoreError> = Effect.gen(function* () {
-    const first = yield* Effect.mapError(
-      ring.forEncryption,
-      (problem) => new StoreUnwritable({ where, operation: "save", ...problem }),
-    );
-    const row = yield* readRow("load");
-    if (row === undefined || row.content === null) return false;
-    const cells = [row.content, row.previous, row.outcome].filter((it) => it !== null);
-    const ids = yield* Effect.forEach(cells, keyIdOf);
-    if (ids.every((id) => id === first.id)) return false;
-    const text = yield* decrypt(row.content, row.version);
-    const document = yield* parseAuthJson(text, where);
-    const content = yield* encrypt(text, row.version + 1);
-    const nothing = { previous: null, previousVersion: null, forgetsOutcome: true };
-    const change = { ...nothing, content, writeId: randomUUID(), from: row.version };
-    const spendingVersion = yield* spendingAfter(row, document);
-    const isWritten = yield* Effect.mapError(
-      rows.change({ ...change, spendingVersion }),
-      translate("save"),
-    );
-    // Another program has written it meanwhile, with its own first key.
-    return isWritten || (yield* reencrypt);
-  });
-
   const store: Omit<StoreImplementation, "changes"> = {
     load,
     save,
@@ -263,7 +137,5 @@ export const makeDocuments = ({ place, ring, rows, signIn }: DocumentsOptions) =
     checkWritable,
     describe: { mode: "custom", places: [source], isPersistent: true },
   };
-  return { store, previous, reencrypt };
+  return { store, ...makeMaintenance(options, cells, reading) };
 };
-
-const adviceToMigrate = "Run migrateSqlStore once as a role that may create tables.";
