@@ -10,7 +10,7 @@ import { Endpoints } from "@agent-auth/gateway/endpoints";
 import { authenticatorOf, serveEndpoints } from "@agent-auth/gateway/middleware";
 import { createGateway, type GatewayOptions } from "@agent-auth/gateway/promises";
 import { AgentRegistry, makeMemoryRegistry } from "@agent-auth/gateway/registry";
-import { callerContext } from "@agent-auth/agent-identity/promises/caller-context";
+import { callerLayer } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -134,7 +134,7 @@ describe("a service of the program that dies", () => {
   const services = Layer.mergeAll(
     Layer.sync(AgentRegistry, () => ({ ...makeMemoryRegistry().service, findAgent: () => dying })),
     Layer.succeed(UserTokens, { verify: () => dying }),
-    callerContext({ onWarning: (line) => void warnings.push(line) }),
+    callerLayer({ onWarning: (line) => void warnings.push(line) }),
   );
   const layer = Endpoints.layer().pipe(
     Layer.provideMerge(Authentication.layer()),

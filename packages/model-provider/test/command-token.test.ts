@@ -199,7 +199,7 @@ describe("runTokenCommand", () => {
     expect(error.reason).toEqual({
       _tag: "Exited",
       exitCode: 3,
-      stderr: `no [31m luck ${"z".repeat(512 - 13)}`,
+      stderr: `no [31m luck ${"z".repeat(512 - 14)}…`,
     });
   });
 

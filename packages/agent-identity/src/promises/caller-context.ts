@@ -24,17 +24,30 @@ export interface CallerOptions {
  * import * as Effect from "effect/Effect";
  *
  * const lines: Array<string> = [];
- * const layer = callerContext({ onWarning: (line) => void lines.push(line) });
- * await Effect.runPromise(Effect.provide(Effect.logWarning("the store is down"), layer));
+ * const context = callerContext({ onWarning: (line) => void lines.push(line) });
+ * await Effect.runPromiseWith(context)(Effect.logWarning("the store is down"));
  * lines; // ["the store is down"]
  * ```
  */
-export const callerContext = ({ context, onWarning }: CallerOptions): Layer.Layer<never> => {
-  const given = context === undefined ? Layer.empty : Layer.succeedContext(context);
-  return context !== undefined && onWarning === undefined
-    ? given
-    : Layer.merge(given, Logger.layer([warningLogger(onWarning ?? warnOnStderr)]));
-};
+export const callerContext = ({ context, onWarning }: CallerOptions): Context.Context<never> =>
+  context !== undefined && onWarning === undefined
+    ? context
+    : warningContext(onWarning ?? warnOnStderr, context);
+
+/**
+ * Returns `callerContext` as a layer.
+ *
+ * @example
+ * ```ts
+ * import { callerLayer } from "@agent-auth/agent-identity/promises/caller-context";
+ * import * as Effect from "effect/Effect";
+ *
+ * const layer = callerLayer({ onWarning: () => {} });
+ * await Effect.runPromise(Effect.provide(Effect.logWarning("is not printed"), layer));
+ * ```
+ */
+export const callerLayer = (options: CallerOptions): Layer.Layer<never> =>
+  Layer.succeedContext(callerContext(options));
 
 /**
  * Returns a context whose only logger passes warnings and errors, each on one line, to `onWarning`.

@@ -1,3 +1,7 @@
+import {
+  type CallerOptions,
+  callerContext,
+} from "@agent-auth/agent-identity/promises/caller-context";
 import { loadConfig, type Config } from "@agent-auth/login/config";
 import {
   loadEnvironment,
@@ -5,12 +9,11 @@ import {
   type Variables,
 } from "@agent-auth/login/config/environment";
 import type { CreateAuthManagerOptions, PromiseAuthManager } from "@agent-auth/login/promises";
-import * as Context from "effect/Context";
+import { type Secret, toRedacted } from "@agent-auth/login/promises/secrets";
+import type * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
-import * as Logger from "effect/Logger";
 import * as Scope from "effect/Scope";
-import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { makeAccountService } from "../service/make.ts";
 import type {
@@ -41,23 +44,12 @@ export {
   startWebSocketListener,
 } from "./listeners.ts";
 
-/** A secret, as plain text or redacted. */
-type Secret = string | Redacted.Redacted;
-
 /** `LoginRequest` whose key may be plain text. */
 export type PlainLoginRequest =
   | Exclude<LoginRequest, { readonly type: "apiKey" }>
   | { readonly type: "apiKey"; readonly apiKey: Secret };
 
-/** The Effect context of a service, and where its warnings go. */
-export interface ServiceContext {
-  /** An Effect context, for example with your loggers and tracer, in which everything runs. */
-  readonly context?: Context.Context<never>;
-  /** Called with each warning: one line, without secrets. Default: the loggers of `context`, else a line on stderr. */
-  readonly onWarning?: (message: string) => void;
-}
-
-export type CreateAccountServiceOptions = AccountServiceOptions & ServiceContext;
+export type CreateAccountServiceOptions = AccountServiceOptions & CallerOptions;
 
 /** `AccountService` with promises: the same operations, and rejections with the same error classes. */
 export interface AccountServicePromises extends AsyncDisposable {
@@ -148,7 +140,7 @@ export const createAccountService = (
 export interface OpenAccountServiceOptions
   extends
     Omit<AccountServiceOptions, "config" | "environment">,
-    ServiceContext,
+    CallerOptions,
     Pick<CreateAuthManagerOptions, "userAgent" | "verification"> {
   /** Default: `variables`, parsed. */
   readonly environment?: LoginEnvironment;
@@ -218,7 +210,7 @@ const makePromises = (
   options: CreateAccountServiceOptions,
   onClose: () => Promise<void>,
 ): AccountServicePromises => {
-  const context = contextOf(options);
+  const context = callerContext(options);
   const scope = Scope.makeUnsafe();
   const made = Effect.runSyncWith(context)(
     Effect.result(Scope.provide(makeAccountService(toAccountManager(manager), options), scope)),
@@ -263,16 +255,4 @@ const makePromises = (
     close,
     [Symbol.asyncDispose]: close,
   };
-};
-
-const toRedacted = (secret: Secret, label: string): Redacted.Redacted =>
-  typeof secret === "string" ? Redacted.make(secret, { label }) : secret;
-
-const contextOf = ({ context, onWarning }: ServiceContext): Context.Context<never> => {
-  if (context !== undefined && onWarning === undefined) return context;
-  const warn = onWarning ?? ((message: string) => console.error(`agent-auth: ${message}`));
-  const logger = Logger.make(({ logLevel, message }) => {
-    if (logLevel === "Warn" || logLevel === "Error") warn([message].flat().join(" "));
-  });
-  return Context.add(context ?? Context.empty(), Logger.CurrentLoggers, new Set([logger]));
 };

@@ -100,15 +100,13 @@ export const startUnixSocketListener = (
  * ```
  */
 export const serveStdioClient = (options: StdioServerOptions & InContext): Promise<void> =>
-  Effect.runPromiseWith(contextOf(options))(serveStdio(options));
-
-const contextOf = ({ context = Context.empty() }: InContext) => context;
+  Effect.runPromiseWith(options.context ?? Context.empty())(serveStdio(options));
 
 const opened = async <A extends object, E>(
   listen: Effect.Effect<A, E, Scope.Scope>,
   options: InContext,
 ): Promise<Listener & A> => {
-  const run = Effect.runPromiseWith(contextOf(options));
+  const run = Effect.runPromiseWith(options.context ?? Context.empty());
   const scope = Scope.makeUnsafe();
   const close = () => run(Scope.close(scope, Exit.void));
   try {

@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { boundPort } from "@agent-auth/agent-identity/http/bound-port";
 import { peerUserId } from "@agent-auth/login/http/peer-user";
 import { describeSystemError } from "@agent-auth/login/storage/fs";
 import type * as Context from "effect/Context";
@@ -142,7 +143,7 @@ export const listenOnWebSocket = Effect.fn("AppServer.listenOnWebSocket")(functi
     ...(pingEveryMs !== undefined && { pingEveryMs }),
   });
   yield* listening(server, { host, port });
-  const bound = portOf(server.address());
+  const bound = boundPort(server);
   return { address: hostAndPort(host, bound), port: bound };
 });
 
@@ -243,6 +244,3 @@ const listening = (
       resume(Effect.void);
     });
   });
-
-const portOf = (address: AddressInfo | string | null): number =>
-  typeof address === "object" && address !== null ? address.port : 0;

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { createHash, timingSafeEqual } from "node:crypto";
 import { isJsonObject, parseJson } from "@agent-auth/agent-identity/encoding";
+import { hasSha256, sha256 } from "@agent-auth/agent-identity/keys/same-secret";
 import { readRegularFile } from "@agent-auth/login/storage/fs";
 import * as Effect from "effect/Effect";
 import { ListenerSecretUnusable } from "../errors/listener.ts";
@@ -37,8 +37,6 @@ export type CheckAuthorization = (
   headers: readonly string[],
 ) => AuthRefusal | undefined | Promise<AuthRefusal | undefined>;
 
-const sha256 = (text: string | Uint8Array): Buffer => createHash("sha256").update(text).digest();
-
 /** Returns the function that checks the `Authorization` header of every handshake. Comparisons take constant time. */
 export const makeCheckAuthorization = (auth: ListenerAuth): CheckAuthorization => {
   if (auth._tag === "None") return () => undefined;
@@ -61,7 +59,7 @@ const checkCapabilityToken = (auth: { readonly sha256: Uint8Array }) => {
   const expected = Buffer.from(auth.sha256);
   if (expected.length !== 32) throw new TypeError("sha256 must have 32 bytes");
   return (token: string): AuthRefusal | undefined =>
-    timingSafeEqual(sha256(token), expected) ? undefined : "invalid websocket bearer token";
+    hasSha256(token, expected) ? undefined : "invalid websocket bearer token";
 };
 
 const MIN_SECRET_BYTES = 32;

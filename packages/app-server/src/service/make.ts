@@ -20,7 +20,7 @@ import {
   unusable,
 } from "./account-info.ts";
 import { Announcements } from "./announcements.ts";
-import { AccountBackend } from "./backend.ts";
+import { AccountBackend } from "./backend/index.ts";
 import { CurrentCredential } from "./current-credential.ts";
 import { makeGatewayLogins } from "./gateway-logins.ts";
 import { makeWithHttp } from "./http.ts";

@@ -13,8 +13,8 @@ import {
 } from "../errors/index.ts";
 import { isSameSignIn } from "./account-info.ts";
 import type { Announcements } from "./announcements.ts";
-import type { AccountBackend } from "./backend.ts";
-import type { SwitchableWorkspace } from "./backend-payloads.ts";
+import type { AccountBackend } from "./backend/index.ts";
+import type { SwitchableWorkspace } from "./backend/workspaces.ts";
 import type { GatewayLogins } from "./gateway-logins.ts";
 import type { Lending } from "./lent-tokens.ts";
 import type { LoginSessions } from "./login-sessions.ts";

@@ -1,6 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { hasSha256, sha256 } from "@agent-auth/agent-identity/keys/same-secret";
 import { CliError } from "../errors/cli-error.ts";
 import { rootCreationProblem } from "./root-creation-problem.ts";
 import type { Rejection } from "./request-guard.ts";
@@ -77,9 +78,9 @@ const keyHeaders = ["x-api-key", "api-key"] as const;
 
 /** Rejects requests that do not carry the token, compared in constant time. */
 export const makeTokenGuard = (token: string): ((request: IncomingMessage) => Rejection | null) => {
-  const expected = digest(token);
+  const expected = sha256(token);
   const isToken = (given: string | undefined): boolean =>
-    given !== undefined && timingSafeEqual(digest(given), expected);
+    given !== undefined && hasSha256(given, expected);
   return ({ headers }) => {
     const bearer = /^bearer +(\S+) *$/iu.exec(headers.authorization ?? "")?.[1];
     const isGiven = [bearer, ...keyHeaders.map((name) => single(headers, name))].map(isToken);
@@ -94,8 +95,6 @@ const single = (headers: IncomingHttpHeaders, name: string): string | undefined 
   const value = headers[name];
   return typeof value === "string" ? value : undefined;
 };
-
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 const tokenRequired: Rejection = {
   status: 401,

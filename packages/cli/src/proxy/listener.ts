@@ -1,7 +1,8 @@
 import { lstatSync, statSync, unlinkSync } from "node:fs";
 import type { Server } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { dirname } from "node:path";
+import { boundPort } from "@agent-auth/agent-identity/http/bound-port";
 import * as Effect from "effect/Effect";
 import { CliError } from "../errors/cli-error.ts";
 import { rootCreationProblem } from "./root-creation-problem.ts";
@@ -119,8 +120,3 @@ const listening = (
     server.once("listening", () => resume(Effect.void));
     start();
   });
-
-const boundPort = (server: Server): number => {
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === "object" && address !== null ? address.port : 0;
-};

@@ -1,6 +1,6 @@
 import type { VerifiedAgentIdentity } from "@agent-auth/agent-identity/jwt";
 import {
-  callerContext,
+  callerLayer,
   type CallerOptions,
 } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Context from "effect/Context";
@@ -235,7 +235,7 @@ const makeLayer = async (
   return Endpoints.layer(endpointsOptions(options)).pipe(
     Layer.provideMerge(authentication),
     Layer.provideMerge(stores),
-    Layer.provideMerge(callerContext(options)),
+    Layer.provideMerge(callerLayer(options)),
   );
 };
 

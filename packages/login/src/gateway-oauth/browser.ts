@@ -1,6 +1,8 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
+import { boundPort } from "@agent-auth/agent-identity/http/bound-port";
+import { isSameSecret } from "@agent-auth/agent-identity/keys/same-secret";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { GatewayAuthFailed, type LoginError } from "../errors/index.ts";
@@ -112,10 +114,8 @@ const openCallback = Effect.fnUntraced(function* (
         server.closeIdleConnections();
       }),
   );
-  const address = server.address();
-  const listening = typeof address === "object" && address !== null ? address.port : port;
   return {
-    redirectUri: `http://127.0.0.1:${listening}/callback`,
+    redirectUri: `http://127.0.0.1:${boundPort(server)}/callback`,
     code: Effect.promise(() => returned),
   };
 });
@@ -137,7 +137,7 @@ const answer = (
   const url = URL.parse(request.url ?? "", "http://127.0.0.1");
   if (request.method !== "GET" || url?.pathname !== "/callback") return say(404, "Not found");
   const query = url.searchParams;
-  if (!isSameText(query.get("state") ?? "", state)) return say(400, "State mismatch");
+  if (!isSameSecret(query.get("state") ?? "", state)) return say(400, "State mismatch");
   const error = sanitizeText(query.get("error"), { maxLength: 80 });
   const code = query.get("code") ?? "";
   if (error !== undefined || code === "") {
@@ -146,9 +146,4 @@ const answer = (
   }
   say(200, "Signed in to the gateway. You can close this page.");
   report({ code });
-};
-
-const isSameText = (a: string, b: string): boolean => {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
 };

@@ -1,5 +1,5 @@
 import {
-  callerContext,
+  callerLayer,
   type CallerOptions,
 } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
@@ -79,7 +79,7 @@ export const createKeptAccounts = (options: CreateKeptAccountsOptions): PromiseK
     const program = Effect.flatMap(prepare(options), (prepared) =>
       Effect.provide(KeptAccounts.use(use), layer(prepared)),
     );
-    const logged = Effect.provide(program, callerContext(options));
+    const logged = Effect.provide(program, callerLayer(options));
     return Effect.runPromise(logged, compact({ signal })).catch((error: unknown) => {
       signal?.throwIfAborted();
       throw error;

@@ -1,5 +1,5 @@
 import {
-  callerContext,
+  callerLayer,
   type CallerOptions,
 } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
@@ -180,7 +180,7 @@ export const createAuthManager = (options: CreateAuthManagerOptions): PromiseAut
       Layer.unwrap(
         Effect.map(prepare(options), (prepared) => layer({ ...prepared, ...compact({ storage }) })),
       ),
-      callerContext(options),
+      callerLayer(options),
     ),
   );
   let manager: AuthManager["Service"] | undefined;

@@ -1,6 +1,6 @@
 import type { HttpTransport } from "@agent-auth/agent-identity/http";
 import {
-  callerContext,
+  callerLayer,
   type CallerOptions,
 } from "@agent-auth/agent-identity/promises/caller-context";
 import * as Effect from "effect/Effect";
@@ -128,7 +128,7 @@ const run = (
   signIn: Effect.Effect<ChatgptTokens, unknown, HttpTransport>,
 ): Promise<ChatgptTokens> => {
   const client = httpClient(environmentOf(common), compact({ allowInsecureHttp, originator }));
-  const context = Layer.provideMerge(client, callerContext(common));
+  const context = Layer.provideMerge(client, callerLayer(common));
   return Effect.runPromise(Effect.provide(signIn, context), signal && { signal }).catch(
     (error: unknown) => {
       signal?.throwIfAborted();

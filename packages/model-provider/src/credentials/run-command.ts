@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
 import { maxTimerMs } from "@agent-auth/agent-identity/http/timeouts";
 import type { EnvFile } from "@agent-auth/login/config";
+import { toSingleLine } from "@agent-auth/agent-identity/encoding";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { TokenCommandFailed } from "../errors/index.ts";
@@ -92,7 +93,16 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           const end = () => {
             closePipes(child);
             if (exitCode === 0) finish(Effect.succeed(Buffer.concat(stdout)));
-            else finish(fail(ending(exitCode, signal, quotable(stderr))));
+            else
+              finish(
+                fail(
+                  ending(
+                    exitCode,
+                    signal,
+                    toSingleLine(Buffer.concat(stderr).toString("utf8"), maxStderr),
+                  ),
+                ),
+              );
           };
           timer = setTimeout(end, drainMs);
           child.once("close", end);
@@ -167,16 +177,6 @@ const collect = (
   stream?.on("error", () => {}); // The pipe of a killed command; its exit is what counts.
   return chunks;
 };
-
-const quotable = (stderr: ReadonlyArray<Buffer>): string =>
-  Array.from(
-    Buffer.concat(stderr)
-      .toString("utf8")
-      .replace(/\p{Cc}+/gu, " ")
-      .trim(),
-  )
-    .slice(0, maxStderr)
-    .join("");
 
 const ending = (exitCode: number | null, signal: string | null, stderr: string): Reason =>
   exitCode === null

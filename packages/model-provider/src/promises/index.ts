@@ -1,4 +1,4 @@
-import { warningContext, warnOnStderr } from "@agent-auth/agent-identity/promises/caller-context";
+import { callerContext } from "@agent-auth/agent-identity/promises/caller-context";
 import type { Config } from "@agent-auth/login/config";
 import {
   loadEnvironment,
@@ -116,7 +116,7 @@ export const createModelProvider = async (
   options: ModelProviderOptions,
 ): Promise<ModelProviderClient> => {
   const environment = environmentOf(options);
-  const runtime = makeRuntime({ context: contextOf(options) });
+  const runtime = makeRuntime({ context: callerContext(options) });
   const { context } = runtime;
   const config =
     options.config ?? (await loadConfigFile(environment, options.configOverrides ?? []));
@@ -168,11 +168,6 @@ export const createModelProvider = async (
     [Symbol.asyncDispose]: close,
   };
 };
-
-const contextOf = ({ context, onWarning }: ModelProviderSettings) =>
-  onWarning === undefined && context !== undefined
-    ? context
-    : warningContext(onWarning ?? warnOnStderr, context);
 
 const environmentOf = ({ codexHome, environment, variables }: ModelProviderSettings) =>
   environment ??

@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { isSameSecret } from "@agent-auth/agent-identity/keys/same-secret";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import { SignInCancelled, SignInLinkReused } from "../../errors/oauth.ts";
@@ -205,12 +205,6 @@ export class CallbackHandler {
 }
 
 const linkPath = "/open/";
-
-/** Compares in constant time: the time depends neither on how much of `given` is right nor on the length of `expected`. */
-const isSameSecret = (given: string, expected: string): boolean =>
-  timingSafeEqual(sha256(given), sha256(expected));
-
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 /** Whether the request was sent to the address on which this server listens, and not to a name that resolves to it. */
 const isOwnHost = ({ headers, socket }: IncomingMessage): boolean => {

@@ -1,4 +1,5 @@
 import { createServer, get, type Server, type ServerOptions } from "node:http";
+import { boundPort } from "@agent-auth/agent-identity/http/bound-port";
 import * as Effect from "effect/Effect";
 import * as Schedule from "effect/Schedule";
 import type * as Scope from "effect/Scope";
@@ -47,9 +48,7 @@ export const openCallbackServer = Effect.fnUntraced(function* (
       { interruptible: true },
     );
   const server = yield* listenOnFirst(options.ports, options.portRetryMs, listen);
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return { redirectUri: `http://127.0.0.1:${port}/auth/callback`, handler };
+  return { redirectUri: `http://127.0.0.1:${boundPort(server)}/auth/callback`, handler };
 });
 
 const makeServer = (handler: CallbackHandler, limits: CallbackServerLimits): Server => {

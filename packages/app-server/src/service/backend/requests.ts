@@ -5,10 +5,10 @@ import type { ModelProviderClient } from "@agent-auth/model-provider/promises";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import * as Redacted from "effect/Redacted";
-import { BackendRequestFailed } from "../errors/index.ts";
-import { workspaceOf } from "./account-info.ts";
-import { statusLine } from "./completed-text.ts";
-import type { AccountManager, AccountServiceOptions } from "./types.ts";
+import { BackendRequestFailed } from "../../errors/index.ts";
+import { workspaceOf } from "../account-info.ts";
+import { statusLine } from "../completed-text.ts";
+import type { AccountManager, AccountServiceOptions } from "../types.ts";
 
 export interface BackendRequestsOptions {
   /** The URL of the account's endpoints. */

@@ -7,16 +7,14 @@ import {
   type AccountServiceError,
   BackendRequestFailed,
   InvalidThreadId,
-} from "../errors/index.ts";
-import { hasChatgptAccount } from "./account-info.ts";
-import * as payload from "./backend-payloads.ts";
-import {
-  type BackendRequest,
-  BackendRequests,
-  type BackendRequestsOptions,
-} from "./backend-requests.ts";
-import { isUuid } from "./uuid.ts";
-import type { AccountServiceShape, AccountSessions } from "./types.ts";
+} from "../../errors/index.ts";
+import { hasChatgptAccount } from "../account-info.ts";
+import { readConsumeOutcome, readRateLimits } from "./rate-limits.ts";
+import { readThreadUsage, readTokenUsage, threadUsageOnly } from "./token-usage.ts";
+import { readWorkspaceMessages, readWorkspaces, type SwitchableWorkspace } from "./workspaces.ts";
+import { type BackendRequest, BackendRequests, type BackendRequestsOptions } from "./requests.ts";
+import { isUuid } from "../uuid.ts";
+import type { AccountServiceShape, AccountSessions } from "../types.ts";
 
 type BackendOperations = Pick<
   AccountServiceShape,
@@ -70,7 +68,7 @@ export class AccountBackend implements BackendOperations {
           );
       const [text, credits] = yield* Effect.all([usage, details], { concurrency: 2 });
       return yield* parse(text, attempt, (json) =>
-        payload.readRateLimits(json, credits, credential.account),
+        readRateLimits(json, credits, credential.account),
       );
     });
 
@@ -85,7 +83,7 @@ export class AccountBackend implements BackendOperations {
           attempt: "failed to fetch token usage profile",
           credential,
         },
-        payload.readTokenUsage,
+        readTokenUsage,
       );
     });
 
@@ -100,12 +98,12 @@ export class AccountBackend implements BackendOperations {
         attempt: "failed to fetch thread usage",
         credential,
       },
-      (json) => payload.readThreadUsage(json, threadId),
+      (json) => readThreadUsage(json, threadId),
     );
     const orNull = Effect.catch(usage, (error) =>
       error.status === 403 || error.status === 404 ? Effect.succeed(null) : Effect.fail(error),
     );
-    return Effect.map(orNull, payload.threadUsageOnly);
+    return Effect.map(orNull, threadUsageOnly);
   }
 
   get workspaceMessages(): BackendOperations["workspaceMessages"] {
@@ -117,7 +115,7 @@ export class AccountBackend implements BackendOperations {
           attempt: "failed to fetch workspace messages",
           credential: yield* this.#requireChatgpt("to read workspace messages"),
         },
-        payload.readWorkspaceMessages,
+        readWorkspaceMessages,
       );
       return yield* Effect.catch(messages, (error) =>
         error.status === 404
@@ -159,7 +157,7 @@ export class AccountBackend implements BackendOperations {
           attempt: "failed to consume rate limit reset",
           credential: yield* this.#requireChatgpt("for rate limit reset credits"),
         },
-        payload.readConsumeOutcome,
+        readConsumeOutcome,
       );
     });
 
@@ -179,10 +177,7 @@ export class AccountBackend implements BackendOperations {
     });
 
   /** The workspaces of the login, from the backend. */
-  get listWorkspaces(): Effect.Effect<
-    ReadonlyArray<payload.SwitchableWorkspace>,
-    AccountServiceError
-  > {
+  get listWorkspaces(): Effect.Effect<ReadonlyArray<SwitchableWorkspace>, AccountServiceError> {
     return Effect.flatMap(this.#current, (credential) =>
       credential === null ? Effect.succeed([]) : this.#workspacesOf(credential),
     );
@@ -192,7 +187,7 @@ export class AccountBackend implements BackendOperations {
     const attempt = "Failed to fetch workspace metadata";
     return this.#read(
       { method: "GET", path: "/accounts/check", attempt, credential },
-      payload.readWorkspaces,
+      readWorkspaces,
     );
   }
 
