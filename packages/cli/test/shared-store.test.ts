@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect";
 import { missingPostgres, startPostgres } from "@agent-auth/tools/postgres";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CliHome } from "./support/cli.ts";
+import { RunningProxy } from "./support/proxy.ts";
 
 let authority: TestAuthority;
 beforeAll(async () => {
@@ -106,6 +107,34 @@ describe("a shared store on the command line", () => {
     const script = "console.log(process.env.CODEX_ACCESS_TOKEN, process.env.AGENT_AUTH_STORE)";
     const { stdout } = await one.run(["exec", "--", process.execPath, "-e", script], { env });
     expect(stdout).toBe(`${jwt} undefined\n`);
+  });
+
+  it("is what proxy and app-server use, and a logout on another host ends it for both", async () => {
+    await using store = await openStore();
+    const { env } = store;
+    await using one = await host();
+    await using other = await host();
+    await seed(store, 3600);
+    const messages = ["initialize", "account/read"].map((method, id) =>
+      JSON.stringify({
+        id,
+        method,
+        params: method === "initialize" ? { clientInfo: { name: "test", version: "1" } } : {},
+      }),
+    );
+    const read = async () => {
+      const stdin = `${messages.join("\n")}\n`;
+      const { stdout } = await one.run(["app-server", "--stdio"], { env, stdin });
+      const answer = stdout.split("\n").find((line) => line.startsWith('{"id":1'));
+      return JSON.parse(answer ?? "{}").result?.account;
+    };
+    expect(await read()).toMatchObject({ type: "chatgpt" });
+    await using proxy = await RunningProxy.start(one, [], env);
+    const send = async () => (await fetch(`${proxy.baseUrl}/models`)).status;
+    expect(await send()).toBe(200);
+    await other.run(["logout"], { env });
+    await vi.waitFor(async () => expect(await send()).not.toBe(200), { timeout: 15_000 });
+    expect(await read()).toBe(null);
   });
 
   it("spends an expired token once for many processes of two hosts", async () => {
