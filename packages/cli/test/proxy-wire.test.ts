@@ -270,7 +270,8 @@ describe("a client that breaks its connection off", () => {
     client.destroy();
     await once(provided, "close");
     // Bun handles a request whose offer it ignores like any other, and so before the earlier one is answered.
-    if (!isExecutable) expect(sent).not.toContain("GET /v1/b");
+    const waiting = isExecutable ? [] : ["GET /v1/b"];
+    expect(waiting.filter((request) => sent.includes(request))).toEqual([]);
   });
 });
 
