@@ -28,7 +28,8 @@ export const thirdPartyLicenses = (fileName: string) => {
   return { collect, write };
 };
 
-const separator = `\n${"-".repeat(80)}\n\n`;
+/** Stands between two texts of the file. */
+export const separator = `\n${"-".repeat(80)}\n\n`;
 
 /** Returns name and version of each package whose licence is in the file's text. */
 export const namesOfLicensed = (text: string): readonly string[] =>

@@ -5,8 +5,8 @@ import { rehearsalHomes } from "../build/rehearsal-homes.ts";
 import { packageFolder } from "./packages.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
-/** Higher than Bun's own (1): code is compiled later. Most commands end before compiled code pays off. */
-const JIT_POLICY = "4";
+/** Higher than Bun's own (1): functions are compiled to machine code later. Most commands end before that pays off. */
+const JIT_POLICY = "16";
 
 export interface CompileOptions {
   /** The folder that `stage` filled. */

@@ -3,7 +3,6 @@
 // with --deb, also Debian packages.
 import { createHash } from "node:crypto";
 import {
-  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeDeb } from "../install/deb.ts";
 import { compile, rehearse } from "./compile.ts";
+import { licenseTexts } from "./licenses.ts";
 import { root } from "./packages.ts";
 import { makeSboms } from "./sbom.ts";
 import { stage } from "./stage.ts";
@@ -58,7 +58,7 @@ const build = (wanted: readonly Target[], withDeb: boolean): void => {
     console.log(`dist/${target.file}  ${(statSync(path).size / 1e6).toFixed(0)} MB`);
   }
   const licenses = join(output, "agent-auth-third-party-licenses.txt");
-  copyFileSync(join(root, "packages/cli/dist/THIRD-PARTY-LICENSES.txt"), licenses);
+  writeFileSync(licenses, licenseTexts(wanted[0] ?? hostTarget()));
   if (withDeb) {
     for (const target of wanted) {
       const architecture = debianArchitectures.get(target.name);
