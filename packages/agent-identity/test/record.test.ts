@@ -194,8 +194,8 @@ describe("parsePlanType", () => {
     expect(planTypes.filter(hasWorkspacePolicy)).toEqual([
       "business",
       "ent26",
-      "enterprise_cbp_usage_based",
       "enterprise_cbp_automation",
+      "enterprise_cbp_usage_based",
       "enterprise",
       "edu",
       "edu_plus",
@@ -208,12 +208,12 @@ describe("parsePlanType", () => {
   it("lists the workspace plans", () => {
     expect(planTypes.filter(isWorkspacePlan)).toEqual([
       "team",
-      "self_serve_business_usage_based",
       "self_serve_business_prolite",
+      "self_serve_business_usage_based",
       "business",
       "ent26",
-      "enterprise_cbp_usage_based",
       "enterprise_cbp_automation",
+      "enterprise_cbp_usage_based",
       "enterprise",
       "edu",
       "edu_plus",

@@ -132,7 +132,7 @@ describe("parseAuthJson", () => {
     ["NaN", `{"x":NaN}`, "x", "expected a value"],
     ["a leading zero", `{"x":01}`, "", "a comma"],
     ["a bare minus", `{"x":-}`, "x", "is not a JSON number"],
-    ["a bad escape", `{"OPENAI_API_KEY":"\\x41"}`, "OPENAI_API_KEY", "bad escape"],
+    ["an invalid escape", `{"OPENAI_API_KEY":"\\x41"}`, "OPENAI_API_KEY", "invalid escape"],
     ["a control character", `{"OPENAI_API_KEY":"a\nb"}`, "OPENAI_API_KEY", "control character"],
     ["a key twice", `{"OPENAI_API_KEY":"a","OPENAI_API_KEY":"b"}`, "OPENAI_API_KEY", "twice"],
     ["a key twice, once escaped", `{"x":1,"\\u0078":2}`, "x", "twice"],

@@ -1,3 +1,4 @@
+import { planTypes } from "@agent-auth/agent-identity/record/plan";
 import * as z from "zod/mini";
 
 export const AuthMode = z.enum([
@@ -11,28 +12,7 @@ export const AuthMode = z.enum([
   "bedrockAccessKeys",
 ]);
 
-export const PlanType = z.enum([
-  "free",
-  "go",
-  "plus",
-  "pro",
-  "prolite",
-  "promax",
-  "team",
-  "self_serve_business_prolite",
-  "self_serve_business_usage_based",
-  "business",
-  "ent26",
-  "enterprise_cbp_automation",
-  "enterprise_cbp_usage_based",
-  "enterprise",
-  "edu",
-  "edu_plus",
-  "edu_pro",
-  "sci",
-  "sci_plus",
-  "unknown",
-]);
+export const PlanType = z.enum(planTypes);
 
 export const Remedy = z.enum([
   "signIn",

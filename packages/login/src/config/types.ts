@@ -19,8 +19,8 @@ export interface CommandTokenConfig {
   /** Milliseconds for which one output is used. Default 300000. 0: until a 401. */
   readonly refreshIntervalMs: number;
   /**
-   * The folder that the command runs in. `loadConfig` makes it absolute: it starts in the folder of the file that has the
-   * key, never in the folder that the process works in, which may be an untrusted checkout.
+   * The folder that the command runs in. `loadConfig` makes it absolute: relative to the folder of the file that has the
+   * key, never to the working directory, which may be an untrusted checkout.
    */
   readonly cwd?: string;
   /**

@@ -5,7 +5,7 @@ import type { LoginError } from "../errors/index.ts";
 import type { CredentialState } from "./state.ts";
 
 /**
- * How often it is checked whether a newer credential is due. Short, so that a clock that was set, or a machine that slept,
+ * Milliseconds between two checks whether a newer credential is due. Short, so that a clock that was set, or a machine that slept,
  * is noticed soon; a check reads two numbers.
  */
 const CHECK_EVERY_MS = 15_000;

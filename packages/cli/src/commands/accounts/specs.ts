@@ -48,7 +48,7 @@ export const useSpec = defineSpec({
   summary: "switch to a kept sign-in, without signing out",
   description: [
     "Saves the current sign-in, with its latest tokens, under its name, and makes the named one current, for agent-auth and for Codex. Nothing is signed out or revoked.",
-    "If the current sign-in is not kept under a name, it would be lost: the command fails and changes nothing.",
+    "A current sign-in that is not kept under a name would be lost, so the command fails and changes nothing.",
   ],
   args: [name],
   flags: {},

@@ -19,7 +19,7 @@ export const spec = defineSpec({
     window: {
       type: "string",
       value: "SECONDS",
-      summary: "how far its timestamp may be from now; default 300",
+      summary: "how far the timestamp may be from now; default 300",
     },
     json: { type: "boolean", summary: "print JSON (docs/json-output.md)" },
   },

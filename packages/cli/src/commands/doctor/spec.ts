@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["doctor"],
   summary: "find out why requests fail and how to fix it",
   description: [
-    "Checks configuration, files and their modes, the store and its lock, the environment, TLS and proxy, the backend's keys, the clock against the server's, the model provider, the credential and its expiry, and restrictions. Each line is ok, warn or fail, and says what fixes it.",
+    "Checks configuration, files and their modes, the store and its lock, the environment, TLS and proxy, the backend's keys, the clock against the server's, the model provider, the credential and its expiry, restrictions, and the sign-ins to gateways. Each line is ok, warn or fail, and says what fixes it.",
     "Nothing is changed: no token is refreshed and no sign-in is removed.",
   ],
   args: [],

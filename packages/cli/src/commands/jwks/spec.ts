@@ -4,7 +4,7 @@ export const spec = defineSpec({
   path: ["jwks"],
   summary: "fetch, show and check a set of verification keys",
   description: [
-    "Fetches the JWKS of the configured backend, or of a file or URL, and shows for each key whether it can verify agent identity JWTs. If it cannot, the reason is shown: another use or algorithm, too few bits, no id.",
+    "Fetches the JWKS of the configured backend, or reads one from a file or URL, and shows for each key whether it can verify agent identity JWTs. If it cannot, the reason is shown: another use or algorithm, too few bits, no id.",
   ],
   args: [{ name: "from", required: false, summary: "a file or URL", completes: "file" }],
   flags: {

@@ -13,7 +13,7 @@ export class ScanFailure extends Error {
 }
 
 const MAX_DEPTH = 128;
-// Ends before a backslash or a control character: those take the slower way.
+// Ends before a backslash or a control character: strings with those are read by slower code.
 // oxlint-disable-next-line no-control-regex -- JSON forbids them in strings (RFC 8259 §7)
 const plainString = /"[^"\\\u0000-\u001f]*"/y;
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -120,7 +120,7 @@ export class Scanner {
     } catch {
       // falls through: the parser's own message would repeat the text
     }
-    return this.fail(path, "the string holds a bad escape or a control character", start);
+    return this.fail(path, "the string has an invalid escape or a control character", start);
   }
 
   boolean(path: string): boolean {
