@@ -9,7 +9,7 @@ import type { Connection } from "effect/sql/SqlConnection";
 import { classifySqliteError, SqlError } from "effect/sql/SqlError";
 import * as Statement from "effect/sql/Statement";
 import * as Stream from "effect/Stream";
-import { loadSqlite } from "./load.ts";
+import { loadSqlite, sqliteResultCode } from "./load.ts";
 
 // Effect's driver for node:sqlite exists for its version 3 and as a beta for 4 only (docs/decisions/0091).
 
@@ -134,9 +134,10 @@ const inputOf = (value: unknown): SQLInputValue => {
   throw new TypeError("SQLite cannot store a value of this type");
 };
 
-/** `classifySqliteError` reads `errno`; `node:sqlite` has SQLite's result code in `errcode`, and a `code` that is always the same. */
+/** `classifySqliteError` reads the result code from `errno`. The `code` of `node:sqlite` is always the same. */
 const failed = (operation: string) => (cause: unknown) => {
-  if (cause instanceof Error && "errcode" in cause) Object.assign(cause, { errno: cause.errcode });
+  const errno = sqliteResultCode(cause);
+  if (cause instanceof Error && errno !== undefined) Object.assign(cause, { errno });
   const reason = classifySqliteError(cause, { message: "SQLite failed", operation });
   return new SqlError({ reason });
 };

@@ -19,3 +19,28 @@ export const loadSqlite = () => {
     if (emitWarning !== undefined) Object.defineProperty(process, "emitWarning", emitWarning);
   }
 };
+
+/**
+ * Returns SQLite's result code in an error of `node:sqlite`, such as 5 for a database that another connection has locked.
+ * Deno's errors have no code, so that this one is recognised by SQLite's message.
+ *
+ * @example
+ * ```ts
+ * import { loadSqlite, sqliteResultCode } from "@agent-auth/agent-identity/sqlite/load";
+ *
+ * const { DatabaseSync } = loadSqlite();
+ * try {
+ *   new DatabaseSync("/nowhere/file.db");
+ * } catch (error) {
+ *   sqliteResultCode(error); // 14, SQLITE_CANTOPEN
+ * }
+ * ```
+ */
+export const sqliteResultCode = (error: unknown): number | undefined => {
+  if (!(error instanceof Error)) return undefined;
+  if ("errcode" in error && typeof error.errcode === "number") return error.errcode;
+  return error.message === "database is locked" ? SQLITE_BUSY : undefined;
+};
+
+/** The result code for a database that another connection has locked. */
+export const SQLITE_BUSY = 5;

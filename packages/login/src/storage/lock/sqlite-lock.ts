@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { loadSqlite } from "@agent-auth/agent-identity/sqlite/load";
+import { loadSqlite, SQLITE_BUSY, sqliteResultCode } from "@agent-auth/agent-identity/sqlite/load";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { type HomeLockBusy, HomeLockFailed } from "../../errors/store.ts";
@@ -14,8 +14,6 @@ import { waitUntil } from "./wait.ts";
 // by the operating system's record locks. They end with the process, however it ends, so there is nothing to time out.
 // The other way without native code, a folder or file created as a marker, would outlive a killed holder. SQLite keeps
 // connections of one process apart as well, so two layers of a process exclude each other.
-
-const SQLITE_BUSY = 5;
 
 /** After this wait it is checked whether the file system has locks at all: SQLite reports both as busy. */
 const CHECK_SUPPORT_AFTER_MS = 250;
@@ -74,15 +72,10 @@ const beginExclusive = (database: DatabaseSync): boolean => {
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {
-    if (isBusy(error)) return false;
+    if (sqliteResultCode(error) === SQLITE_BUSY) return false;
     throw error;
   }
 };
-
-/** Deno's errors have no `errcode`, but SQLite's message. */
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error &&
-  ("errcode" in error ? error.errcode === SQLITE_BUSY : error.message === "database is locked");
 
 /** Throws if not even a new private file can be locked. */
 const assertLocksSupported = (Database: typeof DatabaseSync, path: string): void => {
