@@ -83,6 +83,8 @@ const tasks = {
     const status = run("nx", ["run-many", "-t", "proof", "--outputStyle=static", ...rest]);
     return run("node", [join("tools", "src/test-summary.ts"), "proof"]) || status;
   },
+  /** Bundlers and frameworks with the packed packages (tools/src/consumers.ts). */
+  consumers: () => build() || node("src/consumers.ts"),
   /** Tests of Windows programs (tools/src/wine). */
   wine: () => build() || node("src/wine/index.ts"),
   /** All but the heavy files, which are left to npm run proof (vitest.shared.ts). */

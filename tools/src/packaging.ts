@@ -124,11 +124,16 @@ const checkInstalled = (packed: ReadonlyArray<Packed>): void => {
     join(consumer, "entry-points.js"),
     entryPoints.map((id) => `import "${id}";\n`).join(""),
   );
+  writeFileSync(
+    join(consumer, "entry-points.cjs"),
+    entryPoints.map((id) => `require("${id}");\n`).join(""),
+  );
   const nodes = [process.execPath];
   if (oldestNode.length > 0) nodes.push(join(consumer, "node_modules/.bin/node"));
   for (const node of nodes) {
     const version = expectOk("node --version", node, ["--version"], consumer);
     expectOk(`importing every entry point on ${version}`, node, ["entry-points.js"], consumer);
+    expectOk(`requiring every entry point on ${version}`, node, ["entry-points.cjs"], consumer);
     for (const { pkg } of packed)
       for (const [name, path] of Object.entries(pkg.manifest.bin))
         expectOk(

@@ -37,9 +37,9 @@ export const loadSqlite = () => {
  * ```
  */
 export const sqliteResultCode = (error: unknown): number | undefined => {
-  if (!(error instanceof Error)) return undefined;
-  if ("errcode" in error && typeof error.errcode === "number") return error.errcode;
-  return error.message === "database is locked" ? SQLITE_BUSY : undefined;
+  const { errcode, message }: { errcode?: unknown; message?: unknown } = Object(error);
+  if (typeof errcode === "number") return errcode;
+  return message === "database is locked" ? SQLITE_BUSY : undefined;
 };
 
 /** The result code for a database that another connection has locked. */

@@ -21,9 +21,9 @@ export const describeConnectionError = (
 ): { readonly code?: string; readonly reason: string } => {
   // Happy Eyeballs: one error for each address that was tried.
   const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
-  if (first instanceof Error && first.name === "HTTPParserError")
-    return { code: first.name, reason: "its response is not HTTP" };
-  return first instanceof Error && "code" in first && typeof first.code === "string"
-    ? { code: first.code, reason: describeConnectionCode(first.code) }
+  const { code, name }: { code?: unknown; name?: unknown } = Object(first);
+  if (name === "HTTPParserError") return { code: name, reason: "its response is not HTTP" };
+  return typeof code === "string"
+    ? { code, reason: describeConnectionCode(code) }
     : { reason: "the connection failed" };
 };

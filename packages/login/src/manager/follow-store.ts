@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope";
 import * as Stream from "effect/Stream";
 import type { CodexHome } from "../config/environment.ts";
 import type { LoginError } from "../errors/index.ts";
+import { systemCodeOf } from "../storage/fs/system-error.ts";
 import type { CredentialStore } from "../storage/index.ts";
 
 /** A file is checked this often, and at once if the system reports changes of its folder. */
@@ -89,7 +90,7 @@ const fileStamp = (path: string): string => {
     const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
     return stat === undefined ? "" : `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs}`;
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    return systemCodeOf(error) ?? "unknown";
   }
 };
 

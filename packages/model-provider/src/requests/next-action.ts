@@ -162,12 +162,12 @@ const isPermanent = (code: string): boolean =>
 
 /** The code of a transport failure, which fetch wraps once. An error without a code is the caller's own. */
 const failureCode = (error: unknown): string | undefined =>
-  codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
+  codeOf(error) ?? codeOf(Reflect.get(Object(error), "cause"));
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined;
+const codeOf = (error: unknown): string | undefined => {
+  const code: unknown = Reflect.get(Object(error), "code");
+  return typeof code === "string" ? code : undefined;
+};
 
 const idempotentMethods: ReadonlySet<string> = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PUT"]);
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { controlOf, rootAccessProblem } from "../privilege.ts";
 import { onceNotInUse } from "./in-use.ts";
 import { replaceFile, sweepTemporaries } from "./replace.ts";
+import { systemCodeOf } from "./system-error.ts";
 
 /** Folder below CODEX_HOME for files that only agent-auth knows. Deleting it loses no sign-in. */
 const FOLDER = "agent-auth";
@@ -96,5 +97,5 @@ export const removeStateFiles = async (
 };
 
 const ignoreExisting = (error: unknown): void => {
-  if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  if (systemCodeOf(error) !== "EEXIST") throw error;
 };

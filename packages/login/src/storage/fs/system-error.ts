@@ -31,10 +31,13 @@ export interface SystemError {
   readonly systemCode?: string;
 }
 
-export const systemCodeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined;
+/** The error's code. Its class is not looked at: in a module of Jest, errors of Node belong to another realm. */
+export const systemCodeOf = (error: unknown): string | undefined => textOf(error, "code");
+
+const textOf = (error: unknown, name: string): string | undefined => {
+  const text: unknown = Reflect.get(Object(error), name);
+  return typeof text === "string" ? text : undefined;
+};
 
 /**
  * Returns a description of a failed system call: in words for common errors, otherwise with the error code.
@@ -51,7 +54,7 @@ export const describeSystemError = (error: unknown): SystemError => {
   const systemCode = systemCodeOf(error);
   if (systemCode === undefined)
     return { reason: error instanceof StoreUnwritable ? error.reason : "an unexpected failure" };
-  if (error instanceof Error && "errstr" in error && typeof error.errstr === "string")
-    return { reason: error.errstr, systemCode }; // a fixed text of SQLite
+  const errstr = textOf(error, "errstr"); // a fixed text of SQLite
+  if (errstr !== undefined) return { reason: errstr, systemCode };
   return { reason: words[systemCode] ?? `the system reports ${systemCode}`, systemCode };
 };

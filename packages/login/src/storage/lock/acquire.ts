@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope";
 import { type HomeLockError, HomeLockFailed } from "../../errors/store.ts";
 import { resolveTarget } from "../fs/target.ts";
 import { controlOf, rootAccessProblem, isFolderOfOthers, type PathControl } from "../privilege.ts";
-import { acquireFlock } from "./flock.ts";
+import { acquireFlock, loadFileLock } from "./flock.ts";
 import { codexLockName, lockFailed, sqliteLockName } from "./lock-file.ts";
 import { acquireSqliteLock } from "./sqlite-lock.ts";
 
@@ -59,6 +59,14 @@ export const acquireHome = Effect.fnUntraced(function* (
     }
     yield* Scope.close(scope, Exit.void);
   }
+});
+
+/** Logs that Codex's lock was not taken, if the reason is that koffi is missing. */
+export const warnWithoutKoffi = Effect.gen(function* () {
+  if ((yield* Effect.promise(() => loadFileLock())) !== undefined) return;
+  yield* Effect.logWarning(
+    "Codex's lock is not taken, because the optional package koffi is not available. Install koffi if Codex uses the same CODEX_HOME",
+  );
 });
 
 const namesOf = (folders: ReadonlyArray<Folder>): string =>

@@ -129,6 +129,7 @@ export class HomeLock extends Context.Service<
 export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
   Layer.sync(HomeLock, () => {
     const lockableFiles = new Set<string>();
+    let isWarned = false;
     return makeHomeLock({
       home: () => canonicalCodexHome(options.codexHome),
       acquire: ({ createHome = true, heldFolders, maxWaitMs = options.maxWaitMs ?? 60_000 }) =>
@@ -139,11 +140,13 @@ export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
             options.codexHome,
             (path, error) => new HomeLockFailed({ path, ...describeSystemError(error) }),
           );
-          const { acquireHome } = yield* Effect.promise(() => import("./acquire.ts"));
+          const { acquireHome, warnWithoutKoffi } = yield* Effect.promise(
+            () => import("./acquire.ts"),
+          );
           const { useFlock = true } = options;
           const { path } = options.codexHome;
           const home = canonicalCodexHome(options.codexHome);
-          return yield* acquireHome({
+          const acquired = yield* acquireHome({
             path,
             home,
             heldFolders,
@@ -151,6 +154,11 @@ export const layer = (options: HomeLockOptions): Layer.Layer<HomeLock> =>
             useFlock,
             lockableFiles,
           });
+          if (useFlock && !acquired.excludesCodex && !isWarned) {
+            isWarned = true;
+            yield* warnWithoutKoffi;
+          }
+          return acquired;
         }),
     });
   });
