@@ -96,7 +96,7 @@ const choose = (
 
 const loadGrpc = (source: IdentitySource): Effect.Effect<typeof Grpc, IdentityTokenUnavailable> =>
   Effect.tryPromise({
-    try: () => import("@grpc/grpc-js"),
+    try: () => import(/* webpackIgnore: true */ /* turbopackIgnore: true */ "@grpc/grpc-js"),
     catch: () =>
       unavailable(
         source,
