@@ -113,7 +113,7 @@ describe("the layers of a configuration", () => {
     const home = temporaryHome();
     writeFileSync(
       join(home.path, "config.toml"),
-      `[projects."${checkout}"]\ntrust_level = "trusted"\n`,
+      `[projects.'${checkout}']\ntrust_level = "trusted"\n`,
     );
     for (const cwd of [checkout, join(checkout, "src"), join(checkout, ".codex")]) {
       const { stdout } = await start(program("load-config", home.path), { cwd }).ended;
@@ -265,7 +265,9 @@ describe("keys that are refused", () => {
       const error = yield* Effect.flip(loadConfig(sources));
       expect(error).toMatchObject({ code: "LOGIN_CONFIG_KEY_INVALID", remedy: "fixConfig" });
       const lastLine = file.split("\n").length;
-      expect(error.message.startsWith(`${path}/config.toml:${lastLine}: ${problem}`)).toBe(true);
+      expect(error.message.startsWith(`${join(path, "config.toml")}:${lastLine}: ${problem}`)).toBe(
+        true,
+      );
       expect(inspect(error)).not.toContain("canary");
     }),
   );
@@ -326,7 +328,7 @@ describe("files of CODEX_HOME", () => {
       const { path } = temporaryHome();
       mkdirSync(join(path, ".env"));
       const error = yield* Effect.flip(loadConfig(loadEnvironment({ CODEX_HOME: path })));
-      expect(error.message).toBe(`cannot read ${path}/.env: it is a folder`);
+      expect(error.message).toBe(`cannot read ${join(path, ".env")}: it is a folder`);
       expect(error).toMatchObject({ code: "LOGIN_CONFIG_UNREADABLE", remedy: "fixConfig" });
     }),
   );

@@ -19,7 +19,7 @@ const parse = (variables: Variables) =>
 
 const reveal = (secret: Redacted.Redacted | undefined) => secret && Redacted.value(secret);
 
-const homeOf = (variables: Variables) => parseEnvironment(variables).codexHome;
+const homeOf = (variables: Variables) => parseEnvironment(variables, { platform }).codexHome;
 
 const withDotEnv = (content: string, variables: Variables = {}) => {
   const { path } = temporaryHome();
@@ -30,7 +30,7 @@ const withDotEnv = (content: string, variables: Variables = {}) => {
 describe("parseEnvironment", () => {
   it("returns only the default folder if no variable is set", () => {
     const { variable, ...rest } = parse({});
-    expect(rest).toEqual({ codexHome: { path: resolve("/home/ada/.codex"), explicit: false } });
+    expect(rest).toEqual({ codexHome: { path: join("/home/ada", ".codex"), explicit: false } });
     expect(variable("HOME")).toBeUndefined();
   });
 
@@ -125,7 +125,7 @@ describe("parseEnvironment", () => {
     writeFileSync(join(path, ".env"), "https_proxy=http://file\nall_proxy=http://all\n");
     const variables = { HOME: "/other", UserProfile: "/users/ada" };
     const { codexHome } = parseEnvironment(variables, { platform: "win32" });
-    expect(codexHome.path).toBe(resolve("/users/ada/.codex"));
+    expect(codexHome.path).toBe(join("/users/ada", ".codex"));
     const both = { Codex_Home: path, HTTPS_PROXY: "http://process" };
     const { allProxy, httpsProxy, dotEnv } = loadEnvironment(both, { platform: "win32" });
     expect([httpsProxy?.variable, reveal(httpsProxy?.url)]).toEqual([
@@ -196,7 +196,7 @@ describe("parseEnvironment", () => {
 describe("the default CODEX_HOME", () => {
   it("is .codex in HOME", () => {
     expect(homeOf({ HOME: "/home/ada" })).toEqual({
-      path: resolve("/home/ada/.codex"),
+      path: join("/home/ada", ".codex"),
       explicit: false,
     });
   });

@@ -15,8 +15,8 @@ export const Results = z.object({
 export type Results = z.infer<typeof Results>;
 
 const Suite = z.object({
-  /** Files that are not run, each with the reason. */
-  notRun: z.record(z.string(), z.string()),
+  /** The files that are run. The failures of the others have not been explained yet. */
+  files: z.array(z.string()),
   failures: z.array(
     z.object({
       /** Why the tests fail under Wine, and whether they would on Windows. */
@@ -74,7 +74,7 @@ export const unexplained = "unexplained";
 
 /** Returns the list without what did not fail, and with what failed unexpectedly under `unexplained`. */
 export const updated = (suite: Suite, { notFailed, unexpected }: Comparison): Suite => ({
-  notRun: suite.notRun,
+  files: suite.files,
   failures: [...suite.failures, { why: unexplained, tests: unexpected }]
     .map(({ tests, why }) => ({ why, tests: tests.filter((test) => !notFailed.includes(test)) }))
     .filter(({ tests }) => tests.length > 0),

@@ -1,6 +1,6 @@
-// npm run wine [-- login|cli …] [-- --update] [-- --executable FILE]: runs the tests of login and of the command line as
-// Windows programs under Wine, and compares the failures with expected.json. --update rewrites that list; what it adds
-// has to be explained. --executable tests that file instead of the Node build of the command line.
+// npm run wine [-- PACKAGE …] [-- --update] [-- --executable FILE]: runs the tests that expected.json names as Windows
+// programs under Wine, and compares the failures with expected.json. --update rewrites that list; what it adds
+// has to be explained. --executable names the program for tests of the command line, once the list has some.
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -22,14 +22,13 @@ const runTests = (wine: Wine, name: string, suite: Suite, executable?: string): 
   const output = openSync(join(folder, "wine.log"), "w");
   const vitest = windowsPath(join(root, "node_modules", "vitest", "vitest.mjs"));
   const args = ["run", "--pool=threads", `--outputFile.json=${windowsPath(report)}`];
-  const excluded = Object.keys(suite.notRun).map((file) => `--exclude=${file}`);
   try {
-    spawnSync("wine", [wine.node, vitest, ...args, ...excluded], {
+    spawnSync("wine", [wine.node, vitest, ...args, ...suite.files], {
       cwd: join(root, "packages", name),
       stdio: ["ignore", output, output],
       env: {
         ...wine.env,
-        AGENT_AUTH_PROOF: "0",
+        AGENT_AUTH_PROOF: "", // also the heavy files that the list names
         ...(executable === undefined ? {} : { AGENT_AUTH_BINARY: windowsPath(executable) }),
       },
     });

@@ -108,7 +108,7 @@ interface Outcome {
 const startWorker = (worker: BundledProgram, env: Readonly<Record<string, string>>) => {
   const [node, file] = worker.command;
   const child = spawn(node, [file], {
-    env: { PATH: process.env["PATH"], ...worker.env, ...env },
+    env: { ...inherited(), ...worker.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -123,6 +123,15 @@ const startWorker = (worker: BundledProgram, env: Readonly<Record<string, string
     stop: () => void child.kill(),
   };
 };
+
+/** Under Wine, programs need those of Node (tools/src/wine). */
+const inherited = () =>
+  Object.fromEntries(
+    ["PATH", "NODE_OPTIONS", "NODE_PATH"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 const nextLine = async (lines: AsyncIterator<string>, child: ChildProcess): Promise<string> => {
   const { done, value } = await lines.next();

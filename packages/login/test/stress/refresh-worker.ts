@@ -8,11 +8,15 @@ process.stdout.write("ready\n");
 await once(process.stdin, "data");
 
 const report = async (): Promise<object> => {
-  await using manager = createAuthManager({ environmentCredentials: true });
-  const credential = await manager.current();
-  if (credential?._tag !== "Chatgpt") return { failed: credential?._tag ?? "signed out" };
-  const token = revealSecret(credential.accessToken);
-  return { accessTokenSha256: createHash("sha256").update(token).digest("hex") };
+  const manager = createAuthManager({ environmentCredentials: true });
+  try {
+    const credential = await manager.current();
+    if (credential?._tag !== "Chatgpt") return { failed: credential?._tag ?? "signed out" };
+    const token = revealSecret(credential.accessToken);
+    return { accessTokenSha256: createHash("sha256").update(token).digest("hex") };
+  } finally {
+    await manager.close(); // not `await using`, which Node 22 does not know
+  }
 };
 
 const outcome = await report().catch((error: unknown) => ({
