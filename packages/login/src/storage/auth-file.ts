@@ -15,7 +15,7 @@ import {
 import { type AuthDocument, encodeAuthJson, parseAuthJson } from "./auth-json/index.ts";
 import { contentVersion } from "./fingerprint.ts";
 import { assertOverwritable, overwriteFile } from "./fs/in-place.ts";
-import { onceNotInUse } from "./fs/in-use.ts";
+import { isInUse, onceNotInUse } from "./fs/in-use.ts";
 import { MAX_BYTES, readSmallFile } from "./fs/read.ts";
 import {
   PROBE_BYTES,
@@ -78,12 +78,17 @@ const assertVersion = (
     throw new StoreConflict(conflict);
 };
 
-/** The rename fails for a mount point that was not recognised. */
+/**
+ * The rename fails for a mount point that was not recognised, and on Windows while another program has the file open. To lose
+ * new tokens would be worse than a write that is not atomic.
+ */
 const replaceOrOverwrite = async (held: AuthFileTarget, content: string): Promise<void> => {
   try {
     await replaceFile(held, content);
   } catch (error) {
-    if (systemCodeOf(error) !== "EBUSY" || held.stats === undefined) throw error;
+    const systemCode = systemCodeOf(error);
+    const isPinned = systemCode === "EBUSY" || isInUse(systemCode);
+    if (!isPinned || held.stats === undefined) throw error;
     await overwriteFile(held.path, content);
   }
 };
