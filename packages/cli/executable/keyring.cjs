@@ -5,7 +5,7 @@
 const { createHash, randomUUID } = require("node:crypto");
 const fs = require("node:fs");
 const { tmpdir } = require("node:os");
-const { join } = require("node:path");
+const nodePath = require("node:path");
 const embedded = require("./keyring.bin"); // a path within the executable
 
 const load = (path) => {
@@ -46,9 +46,9 @@ const fromMemory = (bytes) => {
 
 /** A file in a new folder of this user alone. It is removed as soon as it is loaded. */
 const fromTemporaryFile = (bytes) => {
-  const folder = fs.mkdtempSync(join(tmpdir(), "agent-auth-"));
+  const folder = fs.mkdtempSync(nodePath.join(tmpdir(), "agent-auth-"));
   try {
-    const path = join(folder, "keyring.node");
+    const path = nodePath.join(folder, "keyring.node");
     fs.writeFileSync(path, bytes, { mode: 0o500 });
     return load(path);
   } finally {
@@ -59,10 +59,13 @@ const fromTemporaryFile = (bytes) => {
 /** Windows does not remove a file that is loaded, so one is kept in the user's own folder, and used if it is unchanged. */
 const fromKeptFile = (bytes) => {
   const { LOCALAPPDATA, USERPROFILE } = process.env;
-  const folder = join(LOCALAPPDATA || join(USERPROFILE ?? "", "AppData", "Local"), "agent-auth");
+  const folder = nodePath.join(
+    LOCALAPPDATA || nodePath.join(USERPROFILE ?? "", "AppData", "Local"),
+    "agent-auth",
+  );
   fs.mkdirSync(folder, { recursive: true });
   const digest = createHash("sha256").update(bytes).digest("hex");
-  const path = join(folder, `keyring-${digest.slice(0, 16)}.node`);
+  const path = nodePath.join(folder, `keyring-${digest.slice(0, 16)}.node`);
   if (!isSame(path, bytes)) {
     const temporary = `${path}.${randomUUID()}`;
     fs.writeFileSync(temporary, bytes);
