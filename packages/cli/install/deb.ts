@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -32,6 +32,7 @@ Description: sign in to Codex and send authenticated model requests
 export const makeDeb = (options: DebOptions): void => {
   const folder = mkdtempSync(join(tmpdir(), "agent-auth-deb-"));
   try {
+    chmodSync(folder, 0o755); // becomes the entry of the root folder
     const at = (path: string) => {
       mkdirSync(join(folder, path, ".."), { recursive: true, mode: 0o755 });
       return join(folder, path);

@@ -12,6 +12,11 @@ fail() {
 url=${AGENT_AUTH_URL:-}
 [ -n "$url" ] || fail "set AGENT_AUTH_URL to the folder of a release"
 folder=${AGENT_AUTH_DIR:-${HOME:?}/.local/bin}
+# A redirect must not leave TLS.
+case "$url" in
+  [Hh][Tt][Tt][Pp]:*) redirects='=http,https' ;;
+  *) redirects='=https' ;;
+esac
 
 case "$(uname -s)" in
   Linux) os=linux ;;
@@ -31,7 +36,7 @@ fi
 
 download() {
   if command -v curl >/dev/null; then
-    curl --fail --silent --show-error --location --output "$2" "$1"
+    curl --fail --silent --show-error --location --proto-redir "$redirects" --output "$2" "$1"
   elif command -v wget >/dev/null; then
     wget --quiet --output-document="$2" "$1"
   else
@@ -57,8 +62,12 @@ mkdir -p "$folder"
 # Beside the target, so that the last step replaces an older one at once, also while it runs.
 cp "$temporary/$name" "$folder/.agent-auth.new"
 chmod 755 "$folder/.agent-auth.new"
+if ! version=$("$folder/.agent-auth.new" --version); then
+  rm -f "$folder/.agent-auth.new"
+  fail "the executable does not run on this machine"
+fi
 mv -f "$folder/.agent-auth.new" "$folder/agent-auth"
-echo "Installed $("$folder/agent-auth" --version) as $folder/agent-auth"
+echo "Installed $version as $folder/agent-auth"
 case ":$PATH:" in
   *":$folder:"*) ;;
   *) echo "Add $folder to your PATH." ;;

@@ -35,6 +35,9 @@ describe.skipIf(!canInstall)(`the Debian package${why}`, () => {
     }).trim();
     makeDeb({ version: "1.2.3", architecture, executable, licenses, output });
 
+    const entries = execFileSync("dpkg-deb", ["--contents", output], { encoding: "utf8" });
+    expect(entries.split("\n")[0]).toMatch(/^drwxr-xr-x root\/root .* \.\/$/u);
+
     const root = join(folder, "root");
     mkdirSync(join(root, "var/lib/dpkg/info"), { recursive: true });
     mkdirSync(join(root, "var/lib/dpkg/updates"));

@@ -13,9 +13,11 @@ const program = "#!/bin/sh\necho 1.2.3\n";
 const isWindows = process.platform === "win32";
 const name = isWindows ? "" : hostTarget().file;
 
-/** What the server answers; a missing path gets 404. */
+/** What the server answers; a missing path gets 404, and one below /latest/ a redirect. */
 let files: Record<string, string> = {};
 const server = createServer((request, response) => {
+  if (request.url?.startsWith("/latest/") === true)
+    return void response.writeHead(302, { location: request.url.replace("latest", "v1") }).end();
   const body = files[request.url ?? ""];
   response.statusCode = body === undefined ? 404 : 200;
   response.end(body);
@@ -33,7 +35,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const sums = (content: string) =>
   `${"0".repeat(64)}  ${name}.cdx.json\n${createHash("sha256").update(content).digest("hex")}  ${name}\n`;
 
-const install = (env: Readonly<Record<string, string>> = {}) => {
+const install = (env: Readonly<Record<string, string>> = {}, release = "v1") => {
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   const child = spawn("sh", [script], {
@@ -41,7 +43,7 @@ const install = (env: Readonly<Record<string, string>> = {}) => {
       PATH: process.env["PATH"] ?? "",
       HOME: folder,
       TMPDIR: folder,
-      AGENT_AUTH_URL: `http://127.0.0.1:${port}/v1`,
+      AGENT_AUTH_URL: `http://127.0.0.1:${port}/${release}`,
       ...env,
     },
     stdio: ["pipe", "pipe", "pipe"],
@@ -98,6 +100,24 @@ describe.skipIf(isWindows)(`install.sh${why}`, () => {
     const { exitCode, stderr } = await install();
     expect([exitCode, stderr]).toEqual([1, `agent-auth was not installed: ${reason}\n`]);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("follows redirects", async () => {
+    const { exitCode, stderr } = await install({}, "latest");
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  it("keeps the older one if the new one does not run on this machine", async () => {
+    await install();
+    const broken = "#!/bin/sh\nexit 127\n";
+    files = { [`/v1/${name}`]: broken, "/v1/SHA256SUMS": sums(broken) };
+    const { exitCode, stderr } = await install();
+    expect([exitCode, stderr]).toEqual([
+      1,
+      "agent-auth was not installed: the executable does not run on this machine\n",
+    ]);
+    expect(readdirSync(join(folder, ".local/bin"))).toEqual(["agent-auth"]);
+    expect(readFileSync(join(folder, ".local/bin/agent-auth"), "utf8")).toBe(program);
   });
 
   it("installs nothing if the server has no executable for this machine", async () => {

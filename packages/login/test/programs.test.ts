@@ -66,6 +66,14 @@ describe("launchOf", () => {
     );
   });
 
+  it("continues the search after a folder that cannot be read", () => {
+    // The file system refuses this name, as Windows refuses a folder of another user.
+    const env = { PATH: `C:\\${"x".repeat(300)};C:\\tools` };
+    expect(() => launchOf("run", [], { env, platform: "win32" })).toThrow(
+      expect.objectContaining({ code: "ENOENT" }),
+    );
+  });
+
   it.each([
     ["no special character", "--flag", "--flag"],
     ["an equals sign", "--flag=1", `"--flag=1"`],

@@ -5,7 +5,7 @@ import type { StoreName, StoreUnavailable } from "./index.ts";
 /** How often the failures of one store are logged: each request may fail while it is down. */
 const intervalMs = 10_000;
 
-/** Reports to the operator what a caller is not told. */
+/** Logs for the operator why a request failed, which the response does not say. */
 export interface FailureLog {
   /** Logs a warning that a store failed, at most once in ten seconds for each store, with the number left out. */
   readonly store: (error: StoreUnavailable) => Effect.Effect<void>;

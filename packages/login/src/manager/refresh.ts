@@ -36,7 +36,7 @@ import {
 } from "./earlier-refreshes.ts";
 import { refreshPauseMs } from "./known-failures.ts";
 
-/** How often a turn is taken again whose lease ended before the token was sent, as when the process was stopped. */
+/** How often a turn is taken again whose lease ended before an attempt, as when the process was stopped. */
 const LEASE_RETRIES = 2;
 
 /** The credential, and the stored document that it was made of. */
@@ -58,8 +58,8 @@ export const refreshChatgpt = Effect.fn("AuthManager.refreshChatgpt")(function* 
   call: RefreshCall,
 ): Effect.fn.Return<Refreshed, LoginError, HttpTransport> {
   const { deps } = call;
-  // The lease is confirmed right before the token is sent, so a lost lease means that nothing was sent under it. The other
-  // holder has probably stored a new pair meanwhile.
+  // The lease is confirmed before each attempt, so nothing is sent after it is lost. Earlier attempts brought no tokens, and
+  // the other holder has probably stored a new pair meanwhile.
   const { credential, stored } = yield* Effect.retry(adoptOrTakeTurn(call), {
     times: LEASE_RETRIES,
     while: ({ _tag }) => _tag === "LeaseLost",

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { win32 } from "node:path";
 
 /** What `spawn` of `node:child_process` takes to start a program. */
@@ -80,8 +80,22 @@ export class BatchArgumentInvalid extends Error {
   }
 }
 
-const isFileOfDisk = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isFileOfDisk = (path: string): boolean => {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return isAlias(path); // or it is in a folder that cannot be read, where the search does not end
+  }
+};
+
+/** Whether this is a program of the Microsoft Store: a link that only Windows can follow. */
+const isAlias = (path: string): boolean => {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+};
 
 /** Without the extensions of `PATHEXT` that only a shell can open, such as `.js`. */
 const extensions = [".com", ".exe", ".bat", ".cmd"];

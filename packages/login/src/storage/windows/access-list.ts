@@ -36,6 +36,8 @@ const rightBits: Readonly<Record<string, number>> = {
   SD: 0x1_0000,
   FA: 0x1f_01ff,
   FW: 0x12_0116,
+  KA: 0xf_003f,
+  KW: 0x2_0006,
   DC: 0x2,
   LC: 0x4,
   RP: 0x10,
@@ -55,10 +57,11 @@ export const othersIn = (
   userSid: string,
   access: "any" | "write",
 ): ReadonlyArray<string> => {
-  const list = /D:([^(]*)((?:\([^)]*\))*)/.exec(accessList);
+  const list = /D:([^(]*)(.*)/.exec(accessList);
   // Without a list, everyone has every access; an empty list gives none.
   if (list === null || list[1]?.includes("NO_ACCESS_CONTROL") === true) return ["Everyone"];
-  const found = Array.from((list[2] ?? "").matchAll(/\(([^)]*)\)/g), ([, entry = ""]) => {
+  // An entry may end with a condition in further parentheses, which counts as fulfilled.
+  const found = Array.from((list[2] ?? "").matchAll(/\(([A-Z]+;[^()]*)/g), ([, entry = ""]) => {
     const [kind = "", flags = "", rights = "", , , sid = ""] = entry.split(";");
     const isOther = !trusted.has(sid) && sid !== userSid;
     const counts = access === "any" || (bitsOf(rights) & WRITE) !== 0;
