@@ -318,6 +318,22 @@ describe("a gateway's token", () => {
     expect(authority.requestsTo("gatewayModels")[0]?.headers["authorization"]).toBe(
       "Bearer exported-1",
     );
+    for (const command of ["login", "logout"]) {
+      const { exitCode, stderr } = await home.run([command, "--provider", "gw"]);
+      expect([exitCode, stderr]).toEqual([
+        1,
+        expect.stringContaining(
+          "a command prints the gateway token of model provider gw: there is no sign-in. To sign in instead, replace credential_export in [model_providers.gw.gateway_oauth] with authorization_url, token_url and client_id.",
+        ),
+      ]);
+    }
+    const doctor = await home.run(["doctor", "-c", `chatgpt_base_url=${authority.chatgptBaseUrl}`]);
+    expect([doctor.exitCode, doctor.stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        "not signed in, and not needed: model provider gw has a token command\n",
+      ),
+    ]);
   });
 });
 
@@ -346,6 +362,18 @@ describe("doctor", () => {
     );
     expect(stdout).toContain("ok    gateway       signed in to the gateway of model provider gw\n");
     expect(exitCode).toBe(0);
+  });
+
+  it("only warns if OpenAI's backend cannot be reached, which the gateway does not use", async () => {
+    await using setup = await open();
+    await signIn(setup);
+    const away = "chatgpt_base_url=http://127.0.0.1:9/backend-api";
+    const { exitCode, stdout } = await setup.home.run(["doctor", "-c", away]);
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^warn {2}jwks /mu)]);
+    const other = await setup.home.run(["doctor", "-c", away, "-c", "model_provider=openai"], {
+      env: { CODEX_API_KEY: "sk-x" },
+    });
+    expect([other.exitCode, other.stdout]).toEqual([1, expect.stringMatching(/^fail {2}jwks /mu)]);
   });
 });
 

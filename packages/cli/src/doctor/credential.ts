@@ -46,11 +46,11 @@ export const checkCredential = (
 };
 
 /** What requests use instead of a sign-in; `undefined` if they use the sign-in. */
-const credentialOfProvider = ({ config, environment }: Session): string | undefined => {
+export const credentialOfProvider = ({ config, environment }: Session): string | undefined => {
   const resolved = resolveProvider({ config, environment });
   if (Result.isFailure(resolved)) return undefined;
   const { auth, id } = resolved.success;
-  const uses = config.modelProviders.get(id)?.gatewayOauth === undefined ? "no" : "its gateway's";
+  const gateway = config.modelProviders.get(id)?.gatewayOauth?._tag ?? "None";
   switch (auth._tag) {
     case "SignedIn":
       return undefined;
@@ -61,9 +61,15 @@ const credentialOfProvider = ({ config, environment }: Session): string | undefi
     case "Command":
       return `not signed in, and not needed: model provider ${id} has a token command`;
     case "None":
-      return `not signed in, and not needed: model provider ${id} uses ${uses} sign-in`;
+      return `not signed in, and not needed: model provider ${id} ${gatewayUse[gateway]}`;
   }
 };
+
+const gatewayUse = {
+  None: "uses no sign-in",
+  Session: "uses its gateway's sign-in",
+  Command: "has a token command",
+} as const;
 
 /** A line for each configured gateway. */
 export const checkGateways = (session: Session) =>

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import * as Result from "effect/Result";
 import { type Session, userAgent } from "../session.ts";
+import { credentialOfProvider } from "./credential.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
 const WARN_SKEW_MS = 60_000;
@@ -40,7 +41,7 @@ const withoutSecrets = (url: string): string => {
   return parsed === null ? "(no URL)" : parsed.origin;
 };
 
-/** The backend's keys and its clock, from one request. */
+/** The backend's keys and its clock, from one request. A failure is a warning if requests do not use the sign-in with OpenAI. */
 export const checkBackend = Effect.fnUntraced(
   function* (session: Session) {
     const base = session.environment.agentIdentityJwksBaseUrl ?? session.config.chatgptBaseUrl;
@@ -51,7 +52,11 @@ export const checkBackend = Effect.fnUntraced(
     const middleMs = (askedAtMs + Date.now()) / 2;
     return [yield* keysCheck(url, answer), clockCheck(answer.headers["date"], middleMs)];
   },
-  Effect.catch((error) => Effect.succeed([failed("jwks", error)])),
+  (checks, session) =>
+    Effect.catch(checks, (error) => {
+      const isNeeded = credentialOfProvider(session) === undefined;
+      return Effect.succeed([failed("jwks", error, isNeeded ? "fail" : "warn")]);
+    }),
 );
 
 const keysCheck = (

@@ -1,4 +1,3 @@
-import type { Config, GatewaySessionConfig } from "@agent-auth/login/config";
 import {
   beginGatewaySignIn,
   type GatewayOptions,
@@ -86,19 +85,20 @@ const gatewayOptions = (
   { config, environment }: Session,
   providerId: string,
 ): Effect.Effect<GatewayOptions, CliError> => {
-  const session = sessionOf(config, providerId);
-  return session === undefined
-    ? Effect.fail(
-        new CliError({
-          code: "CLI_NO_GATEWAY",
-          message: `model provider ${providerId} has no gateway to sign in to`,
-          hint: `Add [model_providers.${providerId}.gateway_oauth] with authorization_url, token_url and client_id to config.toml.`,
-        }),
-      )
-    : Effect.succeed({ providerId, config: session, codexHome: environment.codexHome });
-};
-
-const sessionOf = (config: Config, providerId: string): GatewaySessionConfig | undefined => {
   const gateway = config.modelProviders.get(providerId)?.gatewayOauth;
-  return gateway?._tag === "Session" ? gateway : undefined;
+  if (gateway?._tag === "Session")
+    return Effect.succeed({ providerId, config: gateway, codexHome: environment.codexHome });
+  const table = `[model_providers.${providerId}.gateway_oauth]`;
+  const keys = "authorization_url, token_url and client_id";
+  const [message, hint] =
+    gateway === undefined
+      ? [
+          `model provider ${providerId} has no gateway to sign in to`,
+          `Add ${table} with ${keys} to config.toml.`,
+        ]
+      : [
+          `a command prints the gateway token of model provider ${providerId}: there is no sign-in`,
+          `To sign in instead, replace credential_export in ${table} with ${keys}.`,
+        ];
+  return Effect.fail(new CliError({ code: "CLI_NO_GATEWAY", message, hint }));
 };
