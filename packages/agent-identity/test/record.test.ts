@@ -95,6 +95,9 @@ describe("parseAgentIdentityClaims", () => {
     ["chatgpt_account_is_fedramp", "true", "a boolean", "a string"],
     ["chatgpt_account_is_fedramp", undefined, "a boolean", "nothing"],
     ["email", ["a"], "a string", "an array"],
+    ["registered_at", 1, "a string", "a number"],
+    ["registered_at", "yesterday", "an RFC 3339 time", "a string"],
+    ["task_id", true, "a string", "a boolean"],
   ] as const)("rejects %s: %j", ([claim, value, expected, found]) =>
     Effect.gen(function* () {
       const claims = { ...current, [claim]: value };

@@ -141,7 +141,18 @@ describe("a service of the program that dies", () => {
     Layer.provideMerge(services),
   );
 
-  it("leads to 503, and its error is logged by name only", async () => {
+  const throwing = Layer.succeed(UserTokens, {
+    verify: () => {
+      throw new TypeError("secret of the program");
+    },
+  });
+  it.each([
+    ["in its Effect", layer],
+    [
+      "before it returns one",
+      Authentication.layer().pipe(Layer.provideMerge(Layer.merge(services, throwing))),
+    ],
+  ] as const)("leads to 503 %s, and its error is logged by name only", async (_, layer) => {
     warnings.length = 0;
     const program = Effect.gen(function* () {
       const context = yield* Effect.context();

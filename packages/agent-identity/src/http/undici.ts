@@ -257,7 +257,8 @@ const make = Effect.fnUntraced(function* (options: UndiciTransportOptions) {
 /**
  * `HttpTransport` over undici, which is imported when the layer is built. Adds `originator` and `User-Agent`, unwraps
  * secrets only into the request itself, limits the size of bodies, fails after `timeoutMs` (by Effect's clock; time in
- * which the process was stopped does not count), follows redirects within the origin only, and rejects plain http for hosts other than loopback.
+ * which the process was stopped does not count), follows redirects within the origin only, and rejects plain http for
+ * hosts other than loopback.
  *
  * @example
  * ```ts

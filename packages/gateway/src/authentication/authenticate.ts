@@ -141,6 +141,15 @@ export const makeAuthentication = Effect.fnUntraced(function* (
       : acceptVerified(known, credentials, nowMs);
   };
 
+  /** As `decide`. What a service of the program throws is a defect as well, and must not reach an HTTP server. */
+  const decideOrDie = (credentials: Credentials, nowMs: number): Verdict<Principal> => {
+    try {
+      return decide(credentials, nowMs);
+    } catch (defect) {
+      return Effect.die(defect);
+    }
+  };
+
   /** Counts the outcome. Only a 401 is the caller's failure. */
   const settle = (
     outcome: Principal | RequestRejected,
@@ -154,7 +163,7 @@ export const makeAuthentication = Effect.fnUntraced(function* (
   const authenticateNow = (credentials: Credentials): Verdict<Principal> => {
     const nowMs = clock.currentTimeMillisUnsafe();
     const { source } = credentials;
-    const verdict = sources.countRequest(source, nowMs) ?? decide(credentials, nowMs);
+    const verdict = sources.countRequest(source, nowMs) ?? decideOrDie(credentials, nowMs);
     if (isRejected(verdict) || !Effect.isEffect(verdict)) {
       settle(verdict, source, nowMs);
       return verdict;

@@ -5,8 +5,8 @@ import type { LoginError } from "../errors/index.ts";
 import type { CredentialState } from "./state.ts";
 
 /**
- * Milliseconds between two checks whether a newer credential is due. Short, so that a clock that was set, or a machine that slept,
- * is noticed soon; a check reads two numbers.
+ * Milliseconds between two checks whether a newer credential is due. Short, so that a clock that was set, or a machine
+ * that slept, is noticed soon; a check reads two numbers.
  */
 const CHECK_EVERY_MS = 15_000;
 

@@ -16,9 +16,9 @@ type Target = Pick<AuthFileTarget, "path" | "stats">;
 
 /**
  * Replaces a file, or creates it: readers see the whole old content or the whole new one, and after it returns, a power
- * failure does not undo the change. The new file has mode 0600, on Windows an access list for its owner; if root replaces another user's file, that user stays its
- * owner. Throws the system's error, with the old content unchanged and the temporary file removed. Throws
- * `StoreUnwritable` if the file was replaced and its folder could not be synced.
+ * failure does not undo the change. The new file has mode 0600, on Windows an access list for its owner; if root replaces
+ * another user's file, that user stays its owner. Throws the system's error, with the old content unchanged and the
+ * temporary file removed. Throws `StoreUnwritable` if the file was replaced and its folder could not be synced.
  */
 export const replaceFile = async (target: Target, content: string | Uint8Array): Promise<void> => {
   const temporary = temporaryPath(target.path);
