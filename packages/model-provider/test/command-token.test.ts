@@ -150,6 +150,20 @@ describe("runTokenCommand", () => {
     }
   });
 
+  it.each([
+    ["in capitals", "JOB_TOKEN", "JOB_TOKEN"],
+    ["in lower case", "job_token", "job_token"],
+    ["in another case than it is set", "Job_Token", "JOB_TOKEN"],
+  ])("does not get a withheld variable that is named %s", async (_, named, name) => {
+    process.env[name] = "identity";
+    try {
+      const script = `console.log(${JSON.stringify(name)} in process.env)`;
+      expect(await run(config(script, { withheld: [named] }))).toBe("false");
+    } finally {
+      delete process.env[name];
+    }
+  });
+
   it("gets the variables of .env that are unset or blank, without the credentials", async () => {
     const variables = { ENV_UNSET: "file", ENV_BLANK: "file", ENV_SET: "file", CODEX_API_KEY: "x" };
     const own = { ENV_BLANK: " ", ENV_SET: "own" };

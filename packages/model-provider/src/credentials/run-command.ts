@@ -50,7 +50,9 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
         let child: ChildProcess;
         try {
-          const withheld = [...privateVariables, ...(toRun.withheld ?? [])];
+          // A configuration may name a variable in lower case.
+          const names = [...privateVariables, ...(toRun.withheld ?? [])];
+          const withheld = new Set(names.map((name) => name.toUpperCase()));
           const env = commandEnvironment(process.env, toRun.dotEnv?.variables, withheld);
           const cwd = toRun.cwd === undefined ? {} : { cwd: toRun.cwd };
           const args = toRun.args.map(Redacted.value);
@@ -127,14 +129,14 @@ const programPath = (toRun: CommandToRun): string => {
 const commandEnvironment = (
   own: NodeJS.ProcessEnv,
   dotEnv: EnvFile["variables"] | undefined,
-  withheld: ReadonlyArray<string>,
+  withheld: ReadonlySet<string>,
 ): NodeJS.ProcessEnv => {
   const isUnset = (name: string): boolean => (own[name]?.trim() ?? "") === "";
   const added = Object.entries(dotEnv ?? {}).flatMap(([name, value]) =>
     isUnset(name) ? [[name, Redacted.value(value)] as const] : [],
   );
   return Object.fromEntries(
-    [...Object.entries(own), ...added].filter(([name]) => !withheld.includes(name.toUpperCase())),
+    [...Object.entries(own), ...added].filter(([name]) => !withheld.has(name.toUpperCase())),
   );
 };
 

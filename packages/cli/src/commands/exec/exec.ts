@@ -33,10 +33,9 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
   const session = yield* openSession(globals);
   const { variable, secret, source } = yield* exportableCredential(session);
   const consumed = source._tag === "WorkloadIdentity" ? yield* variablesOf(source, session) : [];
-  const others = Object.entries(process.env).filter(
-    // On Windows, the names of variables are not case-sensitive.
-    ([name]) => !credentialVariables.includes(name.toUpperCase()) && !consumed.includes(name),
-  );
+  // On Windows, the names of variables are not case-sensitive.
+  const removed = new Set([...credentialVariables, ...consumed].map((name) => name.toUpperCase()));
+  const others = Object.entries(process.env).filter(([name]) => !removed.has(name.toUpperCase()));
   // Else a library in the program would exchange the identity itself, instead of using what it is given.
   const overrides =
     source._tag === "WorkloadIdentity"
