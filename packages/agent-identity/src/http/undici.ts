@@ -202,6 +202,7 @@ const timedOut = ({ method, url, timeoutMs }: HttpRequest) => {
 
 const stepMs = 250;
 const lateMs = 100;
+const maxExtraSteps = 8;
 
 /**
  * Ends after `durationMs` in which this process ran. If it was stopped (SIGSTOP, a suspended machine, a blocked event loop),
@@ -210,13 +211,14 @@ const lateMs = 100;
  */
 const runFor = Effect.fnUntraced(function* (durationMs: number) {
   let leftMs = durationMs;
+  let extraSteps = 0;
   while (leftMs > 0) {
     const delayMs = Math.min(leftMs, stepMs);
     const startedMs = yield* Clock.currentTimeMillis;
     yield* Effect.sleep(delayMs);
     const isLate = (yield* Clock.currentTimeMillis) - startedMs - delayMs > lateMs;
     leftMs -= delayMs;
-    if (isLate && leftMs <= 0) leftMs = stepMs;
+    if (isLate && leftMs <= 0 && extraSteps++ < maxExtraSteps) leftMs = stepMs;
   }
 });
 

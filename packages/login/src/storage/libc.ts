@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** Tries to take an exclusive lock on an open file, without waiting. `busy`: another open file holds it. */
 export type TryFlock = (fd: number) => "taken" | "busy" | "unsupported";
 
@@ -25,7 +27,15 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
 const isMacOS = process.platform === "darwin";
-const EWOULDBLOCK = isMacOS ? 35 : 11;
+
+const { EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP } = constants.errno;
+const unsupportedCodes: ReadonlySet<number> = new Set([
+  EINVAL,
+  ENOLCK,
+  ENOSYS,
+  ENOTSUP,
+  EOPNOTSUPP,
+]);
 
 const withKoffi = async (): Promise<Functions> => {
   const { default: koffi } = await import("koffi");
@@ -102,7 +112,8 @@ const tryFlockWith =
   ({ errno, flock }: Functions): TryFlock =>
   (fd) => {
     if (flock(fd, LOCK_EX | LOCK_NB) === 0) return "taken";
-    return errno() === EWOULDBLOCK ? "busy" : "unsupported";
+    // Any other code counts as busy: the caller waits, and then fails instead of continuing without the lock.
+    return unsupportedCodes.has(errno()) ? "unsupported" : "busy";
   };
 
 /** Linux answers with `struct ucred`: process, user and group, 32 bits each. */

@@ -44,8 +44,8 @@ const ATTRIBUTE_NORMAL = 0x80;
 const INVALID_HANDLE = -1;
 const EXCLUSIVE_AND_IMMEDIATE = 3;
 const ALL_BITS = 0xffff_ffff;
-const ERROR_LOCK_VIOLATION = 33;
-const ERROR_IO_PENDING = 997;
+/** ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED and ERROR_CALL_NOT_IMPLEMENTED, of file systems without locks. */
+const unsupportedCodes: ReadonlySet<number> = new Set([1, 50, 120]);
 const DACL = 4;
 const FILE_OBJECT = 1;
 const TOKEN_QUERY = 8;
@@ -103,8 +103,8 @@ const functionsOf = (kernel32: Library, advapi32: Library): WindowsFunctions => 
     tryLock: (handle) => {
       const range = [0, ALL_BITS, ALL_BITS, Buffer.alloc(32)] as const;
       if (Number(lockFile(handle, EXCLUSIVE_AND_IMMEDIATE, ...range)) !== 0) return "taken";
-      const error = Number(lastError());
-      return error === ERROR_LOCK_VIOLATION || error === ERROR_IO_PENDING ? "busy" : "unsupported";
+      // Any other code counts as busy: the caller waits, and then fails instead of continuing without the lock.
+      return unsupportedCodes.has(Number(lastError())) ? "unsupported" : "busy";
     },
     close,
     createFile: (path, accessList) => {
