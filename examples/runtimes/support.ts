@@ -31,10 +31,13 @@ export interface Authority extends Facts {
   ) => Promise<Awaited<ReturnType<Methods[M]>>>;
 }
 
+const isNode = !("bun" in process.versions) && !("deno" in process.versions);
+const node = process.env["NODE"] ?? (isNode ? process.execPath : "node");
+
 /** Starts `authority.ts`, and returns what it prints and how to end it. */
 export const startAuthority = async () => {
   const program = join(import.meta.dirname, "authority.ts");
-  const child = spawn(process.env["NODE"] ?? "node", [program], {
+  const child = spawn(node, [program], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
