@@ -32,7 +32,7 @@ export interface Authority extends Facts {
 }
 
 const isNode = !("bun" in process.versions) && !("deno" in process.versions);
-const node = process.env["NODE"] ?? (isNode ? process.execPath : "node");
+const node = isNode ? process.execPath : "node";
 
 /** Starts `authority.ts`, and returns what it prints and how to end it. */
 export const startAuthority = async () => {

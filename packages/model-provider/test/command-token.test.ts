@@ -157,7 +157,7 @@ describe("runTokenCommand", () => {
   ])("does not get a withheld variable that is named %s", async (_, named, name) => {
     process.env[name] = "identity";
     try {
-      const script = `console.log(${JSON.stringify(name)} in process.env)`;
+      const script = `console.log(String(${JSON.stringify(name)} in process.env))`;
       expect(await run(config(script, { withheld: [named] }))).toBe("false");
     } finally {
       delete process.env[name];
