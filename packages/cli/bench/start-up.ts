@@ -1,8 +1,8 @@
 // How much longer than `node -e 0` a command takes, from spawn to exit (`api`: to its first byte). Certificate
 // variables are unset: if they name a system bundle, every start of Node reads it, which hides the differences.
-// The executable (npm run executable) is compared with the native Codex as well, if CODEX_BINARY names it or npm has
-// installed it.
+// The executable (npm run executable) is compared with the native Codex as well, if there is one (tools/src/codex.ts).
 import { makeBench } from "@agent-auth/tools/bench";
+import { findCodex } from "@agent-auth/tools/codex";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,6 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostTarget } from "../executable/targets.ts";
-import { findCodex } from "./support/codex.ts";
 
 const binary = join(import.meta.dirname, "../dist/agent-auth.cjs");
 

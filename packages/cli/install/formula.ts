@@ -48,11 +48,14 @@ if (import.meta.main) {
   const { version }: { readonly version: string } = JSON.parse(
     readFileSync(join(packages, "package.json"), "utf8"),
   );
-  if (url === undefined) {
-    console.error("the URL of the release's folder is missing");
-    process.exitCode = 2;
-  } else {
+  try {
+    if (url === undefined) throw new Error("the URL of the release's folder is missing");
     const sums = readFileSync(join(packages, "../../dist/SHA256SUMS"), "utf8");
     process.stdout.write(formula(url, version, sums));
+  } catch (error) {
+    console.error(
+      `there is no formula: ${error instanceof Error ? error.message : "unknown error"}`,
+    );
+    process.exitCode = 1;
   }
 }

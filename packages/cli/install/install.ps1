@@ -20,10 +20,12 @@ try {
   $expected = ($line -split " +")[0]
   $actual = (Get-FileHash -Algorithm SHA256 "$temporary\$name").Hash
   if ($actual -ne $expected) { throw "agent-auth was not installed: the checksum of $name does not match" }
+  $version = & "$temporary\$name" --version
+  if ($LASTEXITCODE -ne 0) { throw "agent-auth was not installed: the executable does not run on this machine" }
   New-Item -ItemType Directory -Force -Path $folder | Out-Null
   Move-Item -Force "$temporary\$name" "$folder\agent-auth.exe"
 } finally {
   Remove-Item -Recurse -Force $temporary
 }
-Write-Output "Installed $(& "$folder\agent-auth.exe" --version) as $folder\agent-auth.exe"
+Write-Output "Installed agent-auth $version as $folder\agent-auth.exe"
 if (($env:PATH -split ";") -notcontains $folder) { Write-Output "Add $folder to your PATH." }

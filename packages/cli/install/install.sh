@@ -67,7 +67,7 @@ if ! version=$("$folder/.agent-auth.new" --version); then
   fail "the executable does not run on this machine"
 fi
 mv -f "$folder/.agent-auth.new" "$folder/agent-auth"
-echo "Installed $version as $folder/agent-auth"
+echo "Installed agent-auth $version as $folder/agent-auth"
 case ":$PATH:" in
   *":$folder:"*) ;;
   *) echo "Add $folder to your PATH." ;;

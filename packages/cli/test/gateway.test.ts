@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from "node:child_process";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -6,7 +7,19 @@ import {
   type TestAuthority,
 } from "@agent-auth/test-authority";
 import { describe, expect, it } from "vitest";
-import { CliHome, ended } from "./support/cli.ts";
+import { agentAuth, CliHome, ended } from "./support/cli.ts";
+
+/** Makes root a user that may not use ports below 1024. */
+const withoutLowPorts = ["--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"];
+const tryLowPort = [
+  process.execPath,
+  "-e",
+  'require("net").createServer().on("error", () => process.exit(7)).listen(1, "127.0.0.1", () => process.exit(0))',
+];
+const missingCapability =
+  spawnSync("setpriv", [...withoutLowPorts, ...tryLowPort]).status === 7
+    ? undefined
+    : " (skipped: needs root, setpriv, and a system that restricts low ports)";
 
 const table = (authority: TestAuthority, delivery: string, provider: string) =>
   [
@@ -155,6 +168,21 @@ describe("login --provider", () => {
       `Error logging in: gateway sign-in failed for model provider gw: another program uses port ${port} on 127.0.0.1 (redirect_port). Stop that program, or leave redirect_port out if the gateway accepts any port.\n`,
     ]);
   });
+
+  it.skipIf(missingCapability !== undefined)(
+    `names the system's error if redirect_port cannot be used${missingCapability ?? ""}`,
+    async () => {
+      await using setup = await open();
+      const { home } = setup;
+      const args = ["-c", "model_providers.gw.gateway_oauth.redirect_port=1"];
+      const words = [...withoutLowPorts, ...agentAuth, "login", "--provider", "gw", ...args];
+      const { exitCode, stderr } = await ended(spawn("setpriv", words, { env: home.env() }));
+      expect([exitCode, stderr]).toEqual([
+        1,
+        "Error logging in: gateway sign-in failed for model provider gw: cannot listen on port 1 of 127.0.0.1 (redirect_port): EACCES. Use another redirect_port, or leave it out if the gateway accepts any port.\n",
+      ]);
+    },
+  );
 
   it.each([
     "http://gateway.example/activate",

@@ -59,7 +59,7 @@ describe.skipIf(isWindows)(`install.sh${why}`, () => {
     const target = join(folder, ".local/bin/agent-auth");
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(stdout).toBe(
-      `Installed 1.2.3 as ${target}\nAdd ${join(folder, ".local/bin")} to your PATH.\n`,
+      `Installed agent-auth 1.2.3 as ${target}\nAdd ${join(folder, ".local/bin")} to your PATH.\n`,
     );
     expect(readFileSync(target, "utf8")).toBe(program);
     expect(statSync(target).mode & 0o777).toBe(0o755);
@@ -76,7 +76,7 @@ describe.skipIf(isWindows)(`install.sh${why}`, () => {
       AGENT_AUTH_DIR: chosen,
       PATH: `${process.env["PATH"]}:${chosen}`,
     });
-    expect(stdout).toBe(`Installed 1.3.0 as ${chosen}/agent-auth\n`);
+    expect(stdout).toBe(`Installed agent-auth 1.3.0 as ${chosen}/agent-auth\n`);
   });
 
   it.each([

@@ -2,9 +2,10 @@ import { startTestAuthority } from "@agent-auth/test-authority";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { findCodex } from "@agent-auth/tools/codex";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { agentAuth, CliHome } from "./support/cli.ts";
-import { codex, missingNamespace, onMachine } from "./support/machine.ts";
+import { missingNamespace, onMachine } from "./support/machine.ts";
 
 if (missingNamespace !== undefined) console.warn(`skipped: ${missingNamespace}`);
 
@@ -71,6 +72,7 @@ describe.skipIf(missingNamespace !== undefined)("agent-auth on a managed machine
 
 // Both programs, with the same files.
 
+const codex = findCodex();
 const codexPath = "path" in codex ? codex.path : undefined;
 if ("missing" in codex) console.warn(`skipped: ${codex.missing}`);
 

@@ -9,6 +9,7 @@ import {
   overridingEnvVar,
   parseEnvironment,
   type Variables,
+  withoutVariables,
 } from "../src/config/environment.ts";
 import { temporaryFolder, temporaryHome } from "./support/home.ts";
 
@@ -322,5 +323,22 @@ describe("overridingEnvVar", () => {
   ])("is %s for %o with environmentCredentials %s", (expected, variables, enabled) => {
     const environment = parse(variables);
     expect(overridingEnvVar(environment, { environmentCredentials: enabled })).toBe(expected);
+  });
+});
+
+describe("withoutVariables", () => {
+  it.each([
+    ["a credential", "CODEX_API_KEY"],
+    ["a credential in lower case", "codex_access_token"],
+    ["the key of a shared store", "AGENT_AUTH_STORE_KEY"],
+    ["the configuration of a parent", "Agent_Auth_Config"],
+    ["the selection of a workload identity", "OPENAI_IDENTITY_TOKEN_FILE"],
+  ])("withholds %s by default", (_, name) => {
+    expect(withoutVariables({ PATH: "/bin", [name]: "x" })).toEqual({ PATH: "/bin" });
+  });
+
+  it("withholds the given names, in any case, and nothing else", () => {
+    const own = { Job_Token: "x", CODEX_API_KEY: "sk-1", EMPTY: "" };
+    expect(withoutVariables(own, ["JOB_TOKEN"])).toEqual({ CODEX_API_KEY: "sk-1", EMPTY: "" });
   });
 });

@@ -206,8 +206,8 @@ const maxExtraSteps = 8;
 
 /**
  * Ends after `durationMs` in which this process ran. If it was stopped (SIGSTOP, a suspended machine, a blocked event loop),
- * that time counts as one step, and never as the last one: a response that arrived meanwhile is still read. It may hold
- * tokens that are issued only once.
+ * that time counts as one step, and is followed by another: a response that arrived meanwhile is still read. It may hold
+ * tokens that are issued only once. A machine that is late at every step gets `maxExtraSteps`.
  */
 const runFor = Effect.fnUntraced(function* (durationMs: number) {
   let leftMs = durationMs;

@@ -1,10 +1,10 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { TestAuthority } from "@agent-auth/test-authority";
+import { findCodex } from "@agent-auth/tools/codex";
 import * as z from "zod/mini";
 import {
   type AppServerClient,
@@ -12,46 +12,14 @@ import {
   createAppServerClient,
 } from "../../src/client/index.ts";
 
-const minor = (version: string): number => Number(/\b0\.(\d+)\./.exec(version)?.[1] ?? 0);
-
-/** The binary that `CODEX_BINARY` names, else the installed package's. */
-const findCodex = (): string | undefined => {
-  const named = process.env["CODEX_BINARY"];
-  if (named !== undefined) return named;
-  try {
-    const manifest = createRequire(import.meta.url).resolve(
-      `@openai/codex-${process.platform}-${process.arch}/package.json`,
-    );
-    const binary = join(
-      dirname(manifest),
-      "vendor",
-      `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-musl`,
-    );
-    return ["bin/codex", "codex/codex"]
-      .map((name) => join(binary, name))
-      .find((path) => existsSync(path));
-  } catch {
-    return undefined;
-  }
-};
-
-const binary = findCodex();
-const version =
-  binary === undefined
-    ? ""
-    : spawnSync(binary, ["--version"], { encoding: "utf8", timeout: 10_000 }).stdout;
+const codex = findCodex();
 
 /** Why tests against the real app server cannot run here; `undefined` where they can. */
-export const missingCodex =
-  binary === undefined
-    ? "no Codex binary is installed: set CODEX_BINARY to one of 0.171 or later"
-    : minor(version ?? "") < 171
-      ? `${(version ?? "").trim()} is older than 0.171: set CODEX_BINARY to a newer one`
-      : undefined;
+export const missingCodex = "missing" in codex ? codex.missing : undefined;
 
 export const codexBinary = (): string => {
-  if (binary === undefined) throw new Error("no Codex binary");
-  return binary;
+  if ("missing" in codex) throw new Error(codex.missing);
+  return codex.path;
 };
 
 const ThreadStarted = z.object({ thread: z.object({ id: z.string() }) });

@@ -1,31 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
-
-const VERSION = "0.171.0";
-
-/** Holds the unpacked Codex and the homes of a run. Outside the temporary folder, which Codex refuses as CODEX_HOME. */
-export const cacheFolder = join(
-  process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"),
-  "agent-auth",
-);
-
-const triples: Readonly<Record<string, string>> = {
-  x64: "x86_64-unknown-linux-musl",
-  arm64: "aarch64-unknown-linux-musl",
-};
+import { codexCache, codexVersion, downloadedCodex, type RealCodex } from "@agent-auth/tools/codex";
 
 /** Returns the path of the Codex binary, downloaded once (424 MB unpacked), or why there is none. */
-export const installCodex = (): { readonly path: string } | { readonly missing: string } => {
-  const triple = triples[process.arch];
-  if (process.platform !== "linux" || triple === undefined)
+export const installCodex = (): RealCodex => {
+  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch))
     return { missing: "it needs Linux on x64 or arm64" };
-  const name = `${VERSION}-linux-${process.arch}`;
-  const folder = join(cacheFolder, `codex-${name}`);
-  const path = join(folder, "package/vendor", triple, "bin/codex");
+  const path = downloadedCodex;
   if (existsSync(path)) return { path };
-  console.log(`Downloading Codex ${VERSION} to ${folder}`);
+  const name = `${codexVersion}-linux-${process.arch}`;
+  const folder = join(codexCache, `codex-${name}`);
+  console.log(`Downloading Codex ${codexVersion} to ${folder}`);
   const partial = `${folder}.${process.pid}`;
   try {
     mkdirSync(partial, { recursive: true });

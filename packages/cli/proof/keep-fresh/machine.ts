@@ -8,7 +8,7 @@ import {
   type TestAuthority,
 } from "@agent-auth/test-authority";
 import { Agent, fetch } from "undici";
-import { cacheFolder } from "./codex.ts";
+import { codexCache } from "@agent-auth/tools/codex";
 
 const agentAuth = join(import.meta.dirname, "../../dist/agent-auth.cjs");
 
@@ -41,7 +41,7 @@ export class Machine implements AsyncDisposable {
       settings: { punishReuse: true, replyText: "four", accessTokenSeconds },
     });
     authority.behave("refresh", { delayMs: REFRESH_DELAY_MS });
-    const home = mkdtempSync(join(cacheFolder, "home-"));
+    const home = mkdtempSync(join(codexCache, "home-"));
     mkdirSync(join(home, "tmp"));
     writeFileSync(join(home, "authority.pem"), authority.certificate ?? "");
     const config = [

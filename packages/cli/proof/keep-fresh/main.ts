@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { cacheFolder, installCodex } from "./codex.ts";
+import { codexCache } from "@agent-auth/tools/codex";
+import { installCodex } from "./codex.ts";
 import { isIsolated, runIsolated } from "./isolate.ts";
 import { Machine } from "./machine.ts";
 import {
@@ -110,7 +111,7 @@ const prove = async (codex: string): Promise<boolean> => {
   return isShared && [...withKeeper, inRealTime].every((round) => isKeptFresh(round, processes));
 };
 
-mkdirSync(cacheFolder, { recursive: true });
+mkdirSync(codexCache, { recursive: true });
 const codex = installCodex();
 if ("missing" in codex) {
   console.log(`skipped: Codex is not available: ${codex.missing}`);
@@ -121,7 +122,7 @@ if ("missing" in codex) {
   console.log(`${isProved ? "ok" : "FAILED"}, ${minutes} minutes`);
   process.exitCode = isProved ? 0 : 1;
 } else {
-  const exitCode = runIsolated(cacheFolder);
+  const exitCode = runIsolated(codexCache);
   if (typeof exitCode === "string") {
     console.log(`skipped: no network namespace, which keeps Codex on loopback: ${exitCode}`);
   } else process.exitCode = exitCode;

@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { tmpdir } from "node:os";
 import { onTestFinished } from "vitest";
 
@@ -68,33 +67,4 @@ export const missingNamespace = ((): string | undefined => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-})();
-
-/** The first version of Codex whose rules these tests hold. */
-const neededMinor = 171;
-
-const findCodex = (): string | undefined => {
-  const named = process.env["AGENT_AUTH_TEST_CODEX"];
-  if (named !== undefined) return named;
-  try {
-    const name = `@openai/codex-${process.platform}-${process.arch}/package.json`;
-    const folder = dirname(createRequire(import.meta.url).resolve(name));
-    return join(folder, "vendor/x86_64-unknown-linux-musl/bin/codex");
-  } catch {
-    return undefined;
-  }
-};
-
-/** The program of Codex 0.171 or newer, or why there is none. */
-export const codex = ((): { readonly path: string } | { readonly missing: string } => {
-  const path = findCodex();
-  if (path === undefined)
-    return { missing: "Codex is not installed; AGENT_AUTH_TEST_CODEX can name its program" };
-  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: 10_000 });
-  const minor = Number(/ 0\.(\d+)\./.exec(stdout ?? "")?.[1] ?? Number.NaN);
-  return minor >= neededMinor
-    ? { path }
-    : {
-        missing: `needs Codex 0.${neededMinor}, found ${(stdout ?? "").trim() || "none"}; AGENT_AUTH_TEST_CODEX can name another program`,
-      };
 })();

@@ -1,23 +1,17 @@
 // The real Codex 0.171 beside agent-auth, with the same environment against the same authority. Both use their default URLs,
 // which a proxy leads to the authority, and to nowhere else.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startTestAuthority } from "@agent-auth/test-authority";
+import { findCodex } from "@agent-auth/tools/codex";
 import { onTestFinished } from "vitest";
 import { agentAuth, ended } from "./cli.ts";
 
-const codex = process.env["CODEX_BINARY"];
-
-const findProblem = (): string | undefined => {
-  if (codex === undefined) return "CODEX_BINARY does not name a Codex of 0.171 or later";
-  const { stdout } = spawnSync(codex, ["--version"], { encoding: "utf8", timeout: 10_000 });
-  const minor = Number(/\b0\.(\d+)\./.exec(stdout)?.[1] ?? 0);
-  return minor < 171 ? `${stdout.trim()} is older than 0.171` : undefined;
-};
+const codex = findCodex();
 
 /** Why the real Codex cannot run here; `undefined` if it can. */
-export const missingCodex = findProblem();
+export const missingCodex = "missing" in codex ? codex.missing : undefined;
 if (missingCodex !== undefined) console.warn(`skipped: ${missingCodex}`);
 
 export const timeout = 60_000;
@@ -74,7 +68,7 @@ export const openCodexHome = async (config = "", env: Readonly<Record<string, st
 };
 
 export const ours: readonly string[] = agentAuth;
-export const theirs: readonly string[] = [codex ?? ""];
+export const theirs: readonly string[] = ["path" in codex ? codex.path : ""];
 
 /** `codex exec` with one short prompt. */
 export const codexExec: readonly string[] = [

@@ -1,7 +1,7 @@
 import { execFile, type ExecFileException } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { privateVariables } from "@agent-auth/login/config/environment";
+import { withoutVariables } from "@agent-auth/login/config/environment";
 import { type Launch, launchOf } from "@agent-auth/login/programs";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
@@ -115,7 +115,8 @@ const runCommand = (
   timeout: number,
 ): Effect.Effect<string, KeyProblem> =>
   Effect.callback((resume) => {
-    const env = commandEnvironment(process.env);
+    // Without the store's own URL and keys. The variables of a platform's identity stay: a KMS may accept that identity.
+    const env = withoutVariables(process.env);
     const limits = { timeout, killSignal: "SIGKILL", maxBuffer: MAX_BYTES } as const;
     let launch: Launch;
     try {
@@ -138,12 +139,6 @@ const commandFailed = (program: string, error: ExecFileException) =>
     reason: `the key command ${program} ${describeEnd(error)}`,
     advice: "Run the command by hand to see why.",
   });
-
-/** The command does not get the variables that carry a credential, or the store's own URL and keys. */
-const commandEnvironment = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  Object.fromEntries(
-    Object.entries(own).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
-  );
 
 const describeEnd = ({ code, killed, signal }: ExecFileException): string => {
   if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER")

@@ -115,6 +115,25 @@ export const privateVariables: ReadonlyArray<string> = [
   "AGENT_AUTH_CONFIG",
 ];
 
+/**
+ * Returns the variables that a child process gets: those of this process without the withheld ones, whose names are
+ * compared in any case, as Windows does. By default the private ones are withheld.
+ *
+ * @example
+ * ```ts
+ * import { withoutVariables } from "@agent-auth/login/config/environment";
+ *
+ * withoutVariables({ PATH: "/bin", CODEX_API_KEY: "sk-1" }); // { PATH: "/bin" }
+ * ```
+ */
+export const withoutVariables = (
+  own: Variables,
+  withheld: ReadonlyArray<string> = privateVariables,
+): Record<string, string | undefined> => {
+  const names = new Set(withheld.map((name) => name.toUpperCase()));
+  return Object.fromEntries(Object.entries(own).filter(([name]) => !names.has(name.toUpperCase())));
+};
+
 /** The variables of Codex's workload identity (docs/keyless-ci.md). An empty value is not the same as none. */
 export type WorkloadIdentityVariables = Readonly<
   Partial<Record<(typeof workloadVariables)[number], Redacted.Redacted>>

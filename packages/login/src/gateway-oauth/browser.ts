@@ -90,20 +90,27 @@ const openCallback = Effect.fnUntraced(function* (
   state: string,
 ): Effect.fn.Return<Callback, GatewayAuthFailed, Scope.Scope> {
   const port = config.redirectPort ?? 0;
-  const portTaken = new GatewayAuthFailed({
-    providerId,
-    step: "sign-in",
-    reason: `another program uses port ${port} on 127.0.0.1 (redirect_port)`,
-    hint: "Stop that program, or leave redirect_port out if the gateway accepts any port.",
-    remedy: "fixEnvironment",
-  });
+  const cannotListen = ({ code }: NodeJS.ErrnoException) => {
+    const isTaken = code === "EADDRINUSE";
+    return new GatewayAuthFailed({
+      providerId,
+      step: "sign-in",
+      reason: isTaken
+        ? `another program uses port ${port} on 127.0.0.1 (redirect_port)`
+        : `cannot listen on port ${port} of 127.0.0.1 (redirect_port): ${code ?? "unknown error"}`,
+      hint: isTaken
+        ? "Stop that program, or leave redirect_port out if the gateway accepts any port."
+        : "Use another redirect_port, or leave it out if the gateway accepts any port.",
+      remedy: "fixEnvironment",
+    });
+  };
   const { promise: returned, resolve: report } = Promise.withResolvers<Returned>();
   const server = yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>, GatewayAuthFailed>((resume) => {
       const server = createServer((request, response) => answer(request, response, state, report));
       server.maxConnections = 16;
       server.requestTimeout = 5_000;
-      server.once("error", () => resume(Effect.fail(portTaken)));
+      server.once("error", (error) => resume(Effect.fail(cannotListen(error))));
       server.listen({ host: "127.0.0.1", port, exclusive: true }, () =>
         resume(Effect.succeed(server)),
       );

@@ -44,16 +44,16 @@ export const runCommand = (toRun: CommandToRun): Effect.Effect<Buffer, TokenComm
         import("@agent-auth/login/programs"),
       ]),
     ),
-    ([{ spawn }, { privateVariables }, { launchOf }]) =>
+    ([{ spawn }, { privateVariables, withoutVariables }, { launchOf }]) =>
       Effect.callback<Buffer, TokenCommandFailed>((resume) => {
         const fail = (reason: Reason) =>
           Effect.fail(new TokenCommandFailed({ command: toRun.command, reason }));
         let child: ChildProcess;
         try {
-          // A configuration may name a variable in lower case.
-          const names = [...privateVariables, ...(toRun.withheld ?? [])];
-          const withheld = new Set(names.map((name) => name.toUpperCase()));
-          const env = commandEnvironment(process.env, toRun.dotEnv?.variables, withheld);
+          const env = withoutVariables(withDotEnv(process.env, toRun.dotEnv?.variables), [
+            ...privateVariables,
+            ...(toRun.withheld ?? []),
+          ]);
           const cwd = toRun.cwd === undefined ? {} : { cwd: toRun.cwd };
           const args = toRun.args.map(Redacted.value);
           const launch = launchOf(programPath(toRun), args, { env, ...cwd });
@@ -122,22 +122,16 @@ const programPath = (toRun: CommandToRun): string => {
   return isPath && toRun.cwd !== undefined ? resolve(toRun.cwd, toRun.command) : toRun.command;
 };
 
-/**
- * The command does not get the variables that carry or select a credential, nor `AGENT_AUTH_CONFIG`. Codex sets the
- * variables of `.env` in its own process, so its commands inherit them.
- */
-const commandEnvironment = (
+/** Codex sets the variables of `.env` in its own process, so its commands inherit them. */
+const withDotEnv = (
   own: NodeJS.ProcessEnv,
   dotEnv: EnvFile["variables"] | undefined,
-  withheld: ReadonlySet<string>,
 ): NodeJS.ProcessEnv => {
   const isUnset = (name: string): boolean => (own[name]?.trim() ?? "") === "";
   const added = Object.entries(dotEnv ?? {}).flatMap(([name, value]) =>
     isUnset(name) ? [[name, Redacted.value(value)] as const] : [],
   );
-  return Object.fromEntries(
-    [...Object.entries(own), ...added].filter(([name]) => !withheld.has(name.toUpperCase())),
-  );
+  return { ...own, ...Object.fromEntries(added) };
 };
 
 /** On POSIX the command leads a process group, so that it can be killed together with its child processes. */

@@ -1,5 +1,5 @@
 import { configForChild } from "@agent-auth/login/config";
-import { credentialVariables } from "@agent-auth/login/config/environment";
+import { credentialVariables, withoutVariables } from "@agent-auth/login/config/environment";
 import type { CredentialSource } from "@agent-auth/login/credential";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
@@ -33,9 +33,6 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
   const session = yield* openSession(globals);
   const { variable, secret, source } = yield* exportableCredential(session);
   const consumed = source._tag === "WorkloadIdentity" ? yield* variablesOf(source, session) : [];
-  // On Windows, the names of variables are not case-sensitive.
-  const removed = new Set([...credentialVariables, ...consumed].map((name) => name.toUpperCase()));
-  const others = Object.entries(process.env).filter(([name]) => !removed.has(name.toUpperCase()));
   // Else a library in the program would exchange the identity itself, instead of using what it is given.
   const overrides =
     source._tag === "WorkloadIdentity"
@@ -43,7 +40,7 @@ const exec = Effect.fnUntraced(function* ({ program, args, globals }: ExecOption
       : globals.config;
   const toml = yield* configForChild({ ...session.environment, overrides });
   const env = {
-    ...Object.fromEntries(others),
+    ...withoutVariables(process.env, [...credentialVariables, ...consumed]),
     ...(toml !== undefined && { AGENT_AUTH_CONFIG: toml }),
     [variable]: Redacted.value(secret),
   };

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { launchOf } from "@agent-auth/login/programs";
 import { untraced } from "@agent-auth/model-provider/credentials/untraced";
-import { privateVariables } from "@agent-auth/login/config/environment";
+import { withoutVariables } from "@agent-auth/login/config/environment";
 import * as Effect from "effect/Effect";
 import type { TerminalEnvironment } from "../../terminal/terminal-environment.ts";
 
@@ -100,10 +100,7 @@ const start = (
  * A browser does not need the variables that carry or select a credential, and passes them on to the native programs of
  * its extensions.
  */
-const browserEnvironment = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !privateVariables.includes(name.toUpperCase())),
-  );
+const browserEnvironment = (): NodeJS.ProcessEnv => withoutVariables(process.env);
 
 /** Succeeds when the browser has exited successfully, or still runs after `settledMs`. */
 const untilSettled = (open: () => Promise<void>): Effect.Effect<void, Error> =>
