@@ -153,12 +153,15 @@ describe("what a proxy passes on, byte by byte", () => {
     },
   );
 
-  it.runIf(isExecutable)("answers 431 to more than 199 headers, and sends nothing", async () => {
-    const many = "a: 1\r\n".repeat(199);
-    const got = await exchange(`GET /a HTTP/1.1\r\n${host}${many}\r\n`, "never");
-    expect(got).toMatch(/^HTTP\/1\.1 431 /u);
-    expect(sent).toBe("");
-  });
+  it.runIf(isExecutable)(
+    `answers 431 to more than 199 headers, and sends nothing${isExecutable ? "" : " (skipped: only the executable does)"}`,
+    async () => {
+      const many = "a: 1\r\n".repeat(199);
+      const got = await exchange(`GET /a HTTP/1.1\r\n${host}${many}\r\n`, "never");
+      expect(got).toMatch(/^HTTP\/1\.1 431 /u);
+      expect(sent).toBe("");
+    },
+  );
 
   it("logs no password of an address in the absolute form, or of CONNECT", async () => {
     await exchange(`GET http://me:CANARY@b.example/c HTTP/1.1\r\n${host}\r\n`, "never");

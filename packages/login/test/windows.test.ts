@@ -125,7 +125,9 @@ describe("a file that another program has open", () => {
 const windows = await loadWindowsFunctions();
 if (windows === undefined) console.warn("skipped: access lists exist on Windows only");
 
-describe.skipIf(windows === undefined)("on Windows", () => {
+const reason = windows === undefined ? " (skipped: needs Windows and koffi)" : "";
+
+describe.skipIf(windows === undefined)(`on Windows${reason}`, () => {
   it("a file that is replaced can be accessed by its owner only", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "auth.json");
